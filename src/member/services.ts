@@ -1,0 +1,81 @@
+/**
+ * The one service interface of a member, named as etcd names its gRPC services. Every front (JSON over HTTP,
+ * WebSocket, gRPC, the direct call in a tab) is a thin layer over it and holds no rule of its own.
+ *
+ * All methods reject with an `EtcdError` (gRPC code and etcd's exact text) and with nothing else.
+ */
+import type {
+  CompactionRequest,
+  CompactionResponse,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  TxnRequest,
+  TxnResponse,
+} from "../protocol/kv.ts";
+import type { MemberListRequest, MemberListResponse } from "../protocol/cluster.ts";
+import type { StatusResponse } from "../protocol/maintenance.ts";
+import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
+
+/** What a front knows about a call beside the message: etcd's gRPC metadata. */
+export interface CallContext {
+  /** Metadata `token` / `authorization`; empty when the caller gave none. */
+  readonly token: string;
+  /** Metadata `hasleader: true`: refuse without a leader. */
+  readonly requireLeader: boolean;
+}
+
+export interface KvService {
+  range(request: RangeRequest, context: CallContext): Promise<RangeResponse>;
+  put(request: PutRequest, context: CallContext): Promise<PutResponse>;
+  deleteRange(request: DeleteRangeRequest, context: CallContext): Promise<DeleteRangeResponse>;
+  txn(request: TxnRequest, context: CallContext): Promise<TxnResponse>;
+  compact(request: CompactionRequest, context: CallContext): Promise<CompactionResponse>;
+}
+
+/** One watch stream: many watches, requests in, responses pulled out, so that a slow reader bounds its own memory. */
+export interface WatchStream {
+  request(request: WatchRequest): void;
+  /** The next response; undefined once the stream is closed. One caller at a time. */
+  next(): Promise<WatchResponse | undefined>;
+  close(): void;
+}
+
+export interface WatchService {
+  watch(context: CallContext): WatchStream;
+}
+
+export interface ClusterService {
+  memberList(request: MemberListRequest, context: CallContext): Promise<MemberListResponse>;
+}
+
+export interface MaintenanceService {
+  status(context: CallContext): Promise<StatusResponse>;
+}
+
+/** One reading of a metric, with the label set it belongs to. */
+export interface MetricSample {
+  readonly name: string;
+  readonly type: "counter" | "gauge";
+  readonly help: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** `/health`, `/version` and `/metrics`: what etcd serves beside its services. */
+export interface HealthService {
+  /** `undefined` when healthy, else etcd's reason text. */
+  check(options: { readonly serializable: boolean; readonly exclude: readonly string[] }): Promise<string | undefined>;
+  metrics(): readonly MetricSample[];
+}
+
+export interface Services {
+  readonly kv: KvService;
+  readonly watch: WatchService;
+  readonly cluster: ClusterService;
+  readonly maintenance: MaintenanceService;
+  readonly health: HealthService;
+}
