@@ -1,0 +1,86 @@
+/**
+ * Byte strings. Keys and values are bytes from the client's request to the disk; they are compared as unsigned bytes,
+ * shorter first, which is the order of etcd's key space.
+ */
+
+export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
+
+export function compareBytes(left: Uint8Array, right: Uint8Array): number {
+  const shared = left.length < right.length ? left.length : right.length;
+  for (let at = 0; at < shared; at++) {
+    const difference = (left[at] as number) - (right[at] as number);
+    if (difference !== 0) return difference < 0 ? -1 : 1;
+  }
+  if (left.length === right.length) return 0;
+  return left.length < right.length ? -1 : 1;
+}
+
+export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  for (let at = 0; at < left.length; at++) {
+    if (left[at] !== right[at]) return false;
+  }
+  return true;
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** A copy with a buffer of its own, for bytes that outlive the buffer they were read from. */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
+export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
+  if (bytes.length < prefix.length) return false;
+  for (let at = 0; at < prefix.length; at++) {
+    if (bytes[at] !== prefix[at]) return false;
+  }
+  return true;
+}
+
+/**
+ * The first key after all keys that start with the prefix: the prefix with its last byte raised by one. A prefix of
+ * nothing but 0xff (or nothing at all) has no such key; etcd then says "\0", which as a range end means "to the end".
+ */
+export function prefixEnd(prefix: Uint8Array): Uint8Array {
+  for (let at = prefix.length - 1; at >= 0; at--) {
+    const byte = prefix[at] as number;
+    if (byte === 0xff) continue;
+    const end = prefix.slice(0, at + 1);
+    end[at] = byte + 1;
+    return end;
+  }
+  return new Uint8Array(1);
+}
+
+const CHUNK = 4096;
+
+/** One UTF-16 unit per byte: a string that sorts and compares as the bytes do, made for use as a map or tree key. */
+export function bytesToLatin1(bytes: Uint8Array): string {
+  const length = bytes.length;
+  if (length <= CHUNK) return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
+  let text = "";
+  for (let at = 0; at < length; at += CHUNK) {
+    text += String.fromCharCode.apply(undefined, bytes.subarray(at, at + CHUNK) as unknown as number[]);
+  }
+  return text;
+}
+
+/** The inverse of `bytesToLatin1`; units above 0xff are cut to their low byte. */
+export function latin1ToBytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}
