@@ -1,0 +1,69 @@
+/**
+ * How the page is built and in which runtimes the tests run.
+ *
+ * `npm run build` builds `web/` with this file; vitest reads the projects below. One project per runtime that counts:
+ * Node for the pure core, workerd for Durable Objects, Chromium for IndexedDB and WebRTC, and `e2e` for the product as
+ * its users start it. A contract suite in `test/contract/` is a function that tests in several projects call.
+ */
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { chromiumLaunchOptions } from "./test/support/chromium.ts";
+
+const config: ViteUserConfig = defineConfig({
+  test: {
+    passWithNoTests: true,
+    projects: [
+      {
+        test: {
+          name: "core",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/{worker,browser,e2e,bench}/**"],
+          environment: "node",
+          // The pure core shares nothing, so a fresh module graph per file would only cost time.
+          isolate: false,
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            main: "./test/worker/main.ts",
+            miniflare: {
+              compatibilityDate: "2026-09-01",
+              durableObjects: { TEST_STORE: { className: "TestStore", useSQLite: true } },
+            },
+          }),
+        ],
+        test: { name: "worker", include: ["test/worker/**/*.test.ts"] },
+      },
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          globalSetup: ["test/support/unpack-chromium.ts"],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: chromiumLaunchOptions() }),
+            instances: [{ browser: "chromium" }],
+          },
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          globalSetup: ["test/support/unpack-chromium.ts"],
+          environment: "node",
+          // Each file drives servers and browsers of its own; one at a time leaves them the machine.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
+
+export default config;
