@@ -72,10 +72,55 @@ export interface HealthService {
   metrics(): readonly MetricSample[];
 }
 
+/** What a member tells of itself beyond etcd's Status: the page, the console and the tests read it. */
+export interface MemberView {
+  /** Decimal, as all 64-bit ids outside the core. */
+  readonly id: string;
+  readonly name: string;
+  readonly clusterId: string;
+  readonly role: "leader" | "follower" | "candidate" | "learner";
+  readonly term: number;
+  /** Decimal id; "0" while none is known. */
+  readonly leader: string;
+  readonly commit: number;
+  readonly applied: number;
+  readonly lastIndex: number;
+  readonly revision: number;
+  readonly compactRevision: number;
+  readonly dbSizeBytes: number;
+  readonly members: readonly MemberViewPeer[];
+  /** Why the member cannot serve right now, in words for people; absent when it can. */
+  readonly problem?: { readonly code: ProblemCode; readonly text: string };
+}
+
+export interface MemberViewPeer {
+  readonly id: string;
+  readonly name: string;
+  readonly learner: boolean;
+  /** Known at the leader only: highest index known to be stored there. */
+  readonly match?: number;
+  /** Known at the leader only: heard from within the last election timeout. */
+  readonly active?: boolean;
+}
+
+export type ProblemCode =
+  | "starting"
+  | "joining"
+  | "no-leader"
+  | "no-quorum"
+  | "no-signalling"
+  | "storage"
+  | "stopped";
+
+export interface InspectService {
+  view(): Promise<MemberView>;
+}
+
 export interface Services {
   readonly kv: KvService;
   readonly watch: WatchService;
   readonly cluster: ClusterService;
   readonly maintenance: MaintenanceService;
   readonly health: HealthService;
+  readonly inspect: InspectService;
 }
