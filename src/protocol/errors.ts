@@ -1,0 +1,331 @@
+/**
+ * The errors that a caller can meet: a gRPC code and etcd's exact text. etcd's clients recognise an error by its text,
+ * so the texts are part of the contract. They are shared values: compare with `===` inside a member, and by `message`
+ * once an error has crossed the wire.
+ */
+
+export const GrpcCode = {
+  OK: 0,
+  Canceled: 1,
+  Unknown: 2,
+  InvalidArgument: 3,
+  DeadlineExceeded: 4,
+  NotFound: 5,
+  AlreadyExists: 6,
+  PermissionDenied: 7,
+  ResourceExhausted: 8,
+  FailedPrecondition: 9,
+  Aborted: 10,
+  OutOfRange: 11,
+  Unimplemented: 12,
+  Internal: 13,
+  Unavailable: 14,
+  DataLoss: 15,
+  Unauthenticated: 16,
+} as const;
+
+export type GrpcCode = (typeof GrpcCode)[keyof typeof GrpcCode];
+
+const HTTP_STATUS: Readonly<Record<GrpcCode, number>> = {
+  0: 200,
+  1: 499,
+  2: 500,
+  3: 400,
+  4: 504,
+  5: 404,
+  6: 409,
+  7: 403,
+  8: 429,
+  9: 400,
+  10: 409,
+  11: 400,
+  12: 501,
+  13: 500,
+  14: 503,
+  15: 500,
+  16: 401,
+};
+
+/** The status with which etcd's JSON gateway answers. */
+export function httpStatus(code: GrpcCode): number {
+  return HTTP_STATUS[code];
+}
+
+const CODE_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
+  Object.entries(GrpcCode).map(([name, code]) => [code, name]),
+);
+
+/** The code's name as gRPC spells it in texts such as `rpc error: code = PermissionDenied desc = …`. */
+export function grpcCodeName(code: GrpcCode): string {
+  return CODE_NAMES[code] ?? `Code(${code})`;
+}
+
+/** A code from the wire; what gRPC does not know counts as Unknown. */
+export function grpcCodeOf(code: number): GrpcCode {
+  return code in CODE_NAMES ? (code as GrpcCode) : GrpcCode.Unknown;
+}
+
+export class EtcdError extends Error {
+  readonly code: GrpcCode;
+
+  constructor(code: GrpcCode, message: string) {
+    super(message);
+    this.name = "EtcdError";
+    this.code = code;
+  }
+}
+
+/** As Go's gRPC prints a status; etcd puts this form into a watch's `cancel_reason`. */
+export function rpcErrorText(error: EtcdError): string {
+  return `rpc error: code = ${grpcCodeName(error.code)} desc = ${error.message}`;
+}
+
+export const errEmptyKey: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: key is not provided",
+);
+export const errKeyNotFound: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: key not found",
+);
+export const errValueProvided: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: value is provided",
+);
+export const errLeaseProvided: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: lease is provided",
+);
+export const errTooManyOps: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: too many operations in txn request",
+);
+export const errDuplicateKey: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: duplicate key given in txn request",
+);
+export const errInvalidClientAPIVersion: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: invalid client api version",
+);
+export const errInvalidSortOption: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: invalid sort option",
+);
+export const errCompacted: EtcdError = new EtcdError(
+  GrpcCode.OutOfRange,
+  "etcdserver: mvcc: required revision has been compacted",
+);
+export const errFutureRev: EtcdError = new EtcdError(
+  GrpcCode.OutOfRange,
+  "etcdserver: mvcc: required revision is a future revision",
+);
+export const errNoSpace: EtcdError = new EtcdError(
+  GrpcCode.ResourceExhausted,
+  "etcdserver: mvcc: database space exceeded",
+);
+export const errLeaseNotFound: EtcdError = new EtcdError(
+  GrpcCode.NotFound,
+  "etcdserver: requested lease not found",
+);
+export const errLeaseExist: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: lease already exists",
+);
+export const errLeaseTTLTooLarge: EtcdError = new EtcdError(
+  GrpcCode.OutOfRange,
+  "etcdserver: too large lease TTL",
+);
+export const errWatchCanceled: EtcdError = new EtcdError(
+  GrpcCode.Canceled,
+  "etcdserver: watch canceled",
+);
+export const errMemberExist: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: member ID already exist",
+);
+export const errPeerURLExist: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: Peer URLs already exists",
+);
+export const errMemberNotEnoughStarted: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: re-configuration failed due to not enough started members",
+);
+export const errMemberBadURLs: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: given member URLs are invalid",
+);
+export const errMemberNotFound: EtcdError = new EtcdError(
+  GrpcCode.NotFound,
+  "etcdserver: member not found",
+);
+export const errMemberNotLearner: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: can only promote a learner member",
+);
+export const errLearnerNotReady: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: can only promote a learner member which is in sync with leader",
+);
+export const errTooManyLearners: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: too many learner members in cluster",
+);
+export const errClusterIDMismatch: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: cluster ID mismatch",
+);
+export const errRequestTooLarge: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: request is too large",
+);
+export const errRequestTooManyRequests: EtcdError = new EtcdError(
+  GrpcCode.ResourceExhausted,
+  "etcdserver: too many requests",
+);
+export const errRootUserNotExist: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: root user does not exist",
+);
+export const errRootRoleNotExist: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: root user does not have root role",
+);
+export const errUserAlreadyExist: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: user name already exists",
+);
+export const errUserEmpty: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: user name is empty",
+);
+export const errUserNotFound: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: user name not found",
+);
+export const errRoleAlreadyExist: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: role name already exists",
+);
+export const errRoleNotFound: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: role name not found",
+);
+export const errRoleEmpty: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: role name is empty",
+);
+export const errAuthFailed: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: authentication failed, invalid user ID or password",
+);
+export const errPermissionNotGiven: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: permission not given",
+);
+export const errPermissionDenied: EtcdError = new EtcdError(
+  GrpcCode.PermissionDenied,
+  "etcdserver: permission denied",
+);
+export const errRoleNotGranted: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: role is not granted to the user",
+);
+export const errPermissionNotGranted: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: permission is not granted to the role",
+);
+export const errAuthNotEnabled: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: authentication is not enabled",
+);
+export const errInvalidAuthToken: EtcdError = new EtcdError(
+  GrpcCode.Unauthenticated,
+  "etcdserver: invalid auth token",
+);
+export const errInvalidAuthMgmt: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: invalid auth management",
+);
+export const errAuthOldRevision: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: revision of auth store is old",
+);
+export const errNoLeader: EtcdError = new EtcdError(GrpcCode.Unavailable, "etcdserver: no leader");
+export const errNotLeader: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: not leader",
+);
+export const errLeaderChanged: EtcdError = new EtcdError(
+  GrpcCode.Unavailable,
+  "etcdserver: leader changed",
+);
+export const errNotCapable: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: not capable",
+);
+export const errStopped: EtcdError = new EtcdError(
+  GrpcCode.Unavailable,
+  "etcdserver: server stopped",
+);
+export const errTimeout: EtcdError = new EtcdError(
+  GrpcCode.Unavailable,
+  "etcdserver: request timed out",
+);
+export const errTimeoutDueToLeaderFail: EtcdError = new EtcdError(
+  GrpcCode.Unavailable,
+  "etcdserver: request timed out, possibly due to previous leader failure",
+);
+export const errTimeoutDueToConnectionLost: EtcdError = new EtcdError(
+  GrpcCode.Unavailable,
+  "etcdserver: request timed out, possibly due to connection lost",
+);
+export const errTimeoutWaitAppliedIndex: EtcdError = new EtcdError(
+  GrpcCode.Unavailable,
+  "etcdserver: request timed out, waiting for the applied index took too long",
+);
+export const errUnhealthy: EtcdError = new EtcdError(
+  GrpcCode.Unavailable,
+  "etcdserver: unhealthy cluster",
+);
+export const errCorrupt: EtcdError = new EtcdError(
+  GrpcCode.DataLoss,
+  "etcdserver: corrupt cluster",
+);
+export const errNotSupportedForLearner: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: rpc not supported for learner",
+);
+export const errBadLeaderTransferee: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: bad leader transferee",
+);
+export const errWrongDowngradeVersionFormat: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: wrong downgrade target version format",
+);
+export const errInvalidDowngradeTargetVersion: EtcdError = new EtcdError(
+  GrpcCode.InvalidArgument,
+  "etcdserver: invalid downgrade target version",
+);
+export const errClusterVersionUnavailable: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: cluster version not found during downgrade",
+);
+export const errDowngradeInProcess: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: cluster has a downgrade job in progress",
+);
+export const errNoInflightDowngrade: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "etcdserver: no inflight downgrade job",
+);
+export const errCanceled: EtcdError = new EtcdError(
+  GrpcCode.Canceled,
+  "etcdserver: request canceled",
+);
+export const errDeadlineExceeded: EtcdError = new EtcdError(
+  GrpcCode.DeadlineExceeded,
+  "etcdserver: context deadline exceeded",
+);

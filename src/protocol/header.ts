@@ -1,0 +1,12 @@
+/** The header of nearly every response: who answered, and at which revision of the store. */
+
+export interface ResponseHeader {
+  readonly clusterId: bigint;
+  readonly memberId: bigint;
+  readonly revision: number;
+  readonly raftTerm: number;
+}
+
+export function responseHeader(set?: Partial<ResponseHeader>): ResponseHeader {
+  return { clusterId: 0n, memberId: 0n, revision: 0, raftTerm: 0, ...set };
+}

@@ -1,0 +1,147 @@
+/**
+ * What one Raft member says to another, and the records that it keeps: entries, hard state, configurations.
+ * The union has one shape per kind of message; on the wire all of them are etcd's `raftpb.Message`, by its field numbers.
+ */
+
+export type MemberId = bigint;
+export type Term = number;
+export type LogIndex = number;
+
+export type EntryType = "normal" | "conf-change";
+
+export interface Entry {
+  readonly type: EntryType;
+  readonly term: Term;
+  readonly index: LogIndex;
+  readonly data: Uint8Array;
+}
+
+export interface ConfState {
+  readonly voters: readonly MemberId[];
+  readonly learners: readonly MemberId[];
+  /** The voters of the outgoing configuration while two are joint; else empty. */
+  readonly votersOutgoing: readonly MemberId[];
+  readonly learnersNext: readonly MemberId[];
+  readonly autoLeave: boolean;
+}
+
+export interface SnapshotMeta {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly confState: ConfState;
+}
+
+export interface HardState {
+  readonly term: Term;
+  /** 0n: no vote given in this term. */
+  readonly vote: MemberId;
+  readonly commit: LogIndex;
+}
+
+export type ConfChangeType = "add-node" | "remove-node" | "update-node" | "add-learner";
+export type ConfChangeTransition = "auto" | "joint-implicit" | "joint-explicit";
+
+export interface ConfChangeSingle {
+  readonly type: ConfChangeType;
+  readonly nodeId: MemberId;
+}
+
+export interface ConfChange {
+  /** The proposer's request id, by which it recognises its own change when it is applied. */
+  readonly id: bigint;
+  readonly transition: ConfChangeTransition;
+  /** Empty leaves a joint configuration. */
+  readonly changes: readonly ConfChangeSingle[];
+  readonly context: Uint8Array;
+}
+
+interface Base {
+  readonly from: MemberId;
+  readonly to: MemberId;
+  readonly term: Term;
+}
+
+export interface AppendMessage extends Base {
+  readonly type: "append";
+  readonly prevIndex: LogIndex;
+  readonly prevTerm: Term;
+  readonly entries: readonly Entry[];
+  readonly commit: LogIndex;
+}
+
+export interface AppendResponse extends Base {
+  readonly type: "append-response";
+  readonly index: LogIndex;
+  readonly reject: boolean;
+  readonly rejectHint: LogIndex;
+  readonly hintTerm: Term;
+}
+
+export interface VoteMessage extends Base {
+  readonly type: "vote" | "pre-vote";
+  readonly lastIndex: LogIndex;
+  readonly lastTerm: Term;
+  /** The leader asked for this election: voters must not refuse it because they hear from a leader. */
+  readonly transfer: boolean;
+}
+
+export interface VoteResponse extends Base {
+  readonly type: "vote-response" | "pre-vote-response";
+  readonly reject: boolean;
+}
+
+export interface HeartbeatMessage extends Base {
+  readonly type: "heartbeat";
+  readonly commit: LogIndex;
+  readonly context: Uint8Array;
+}
+
+export interface HeartbeatResponse extends Base {
+  readonly type: "heartbeat-response";
+  readonly context: Uint8Array;
+}
+
+/** Announces a snapshot; its data travels beside it, in chunks. */
+export interface SnapshotMessage extends Base {
+  readonly type: "snapshot";
+  readonly snapshot: SnapshotMeta;
+}
+
+export interface ProposeMessage extends Base {
+  readonly type: "propose";
+  readonly entries: readonly Entry[];
+}
+
+export interface ReadIndexMessage extends Base {
+  readonly type: "read-index";
+  readonly context: Uint8Array;
+}
+
+export interface ReadIndexResponse extends Base {
+  readonly type: "read-index-response";
+  readonly context: Uint8Array;
+  readonly index: LogIndex;
+}
+
+export interface TimeoutNowMessage extends Base {
+  readonly type: "timeout-now";
+}
+
+export interface TransferLeaderMessage extends Base {
+  readonly type: "transfer-leader";
+  readonly transferee: MemberId;
+}
+
+export type RaftMessage =
+  | AppendMessage
+  | AppendResponse
+  | VoteMessage
+  | VoteResponse
+  | HeartbeatMessage
+  | HeartbeatResponse
+  | SnapshotMessage
+  | ProposeMessage
+  | ReadIndexMessage
+  | ReadIndexResponse
+  | TimeoutNowMessage
+  | TransferLeaderMessage;

@@ -1,0 +1,8 @@
+/**
+ * The versions that a member states. etcd's clients switch features by the server version, so it names the etcd whose
+ * API we implement. The protocol version is ours: members of different protocol versions do not talk to each other.
+ */
+
+export const SERVER_VERSION = "3.7.1";
+export const CLUSTER_VERSION = "3.7.0";
+export const PROTOCOL_VERSION = 1;
