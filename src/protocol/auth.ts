@@ -106,9 +106,7 @@ export interface AuthUserGrantRoleRequest {
   readonly role: string;
 }
 
-export function authUserGrantRoleRequest(
-  set?: Partial<AuthUserGrantRoleRequest>,
-): AuthUserGrantRoleRequest {
+export function authUserGrantRoleRequest(set?: Partial<AuthUserGrantRoleRequest>): AuthUserGrantRoleRequest {
   return { user: "", role: "", ...set };
 }
 
@@ -117,9 +115,7 @@ export interface AuthUserRevokeRoleRequest {
   readonly role: string;
 }
 
-export function authUserRevokeRoleRequest(
-  set?: Partial<AuthUserRevokeRoleRequest>,
-): AuthUserRevokeRoleRequest {
+export function authUserRevokeRoleRequest(set?: Partial<AuthUserRevokeRoleRequest>): AuthUserRevokeRoleRequest {
   return { name: "", role: "", ...set };
 }
 
@@ -232,9 +228,7 @@ export interface AuthUserDeleteResponse {
   readonly header: ResponseHeader;
 }
 
-export function authUserDeleteResponse(
-  set?: Partial<AuthUserDeleteResponse>,
-): AuthUserDeleteResponse {
+export function authUserDeleteResponse(set?: Partial<AuthUserDeleteResponse>): AuthUserDeleteResponse {
   return { header: responseHeader(), ...set };
 }
 
@@ -252,9 +246,7 @@ export interface AuthUserGrantRoleResponse {
   readonly header: ResponseHeader;
 }
 
-export function authUserGrantRoleResponse(
-  set?: Partial<AuthUserGrantRoleResponse>,
-): AuthUserGrantRoleResponse {
+export function authUserGrantRoleResponse(set?: Partial<AuthUserGrantRoleResponse>): AuthUserGrantRoleResponse {
   return { header: responseHeader(), ...set };
 }
 
@@ -262,9 +254,7 @@ export interface AuthUserRevokeRoleResponse {
   readonly header: ResponseHeader;
 }
 
-export function authUserRevokeRoleResponse(
-  set?: Partial<AuthUserRevokeRoleResponse>,
-): AuthUserRevokeRoleResponse {
+export function authUserRevokeRoleResponse(set?: Partial<AuthUserRevokeRoleResponse>): AuthUserRevokeRoleResponse {
   return { header: responseHeader(), ...set };
 }
 
@@ -307,9 +297,7 @@ export interface AuthRoleDeleteResponse {
   readonly header: ResponseHeader;
 }
 
-export function authRoleDeleteResponse(
-  set?: Partial<AuthRoleDeleteResponse>,
-): AuthRoleDeleteResponse {
+export function authRoleDeleteResponse(set?: Partial<AuthRoleDeleteResponse>): AuthRoleDeleteResponse {
   return { header: responseHeader(), ...set };
 }
 

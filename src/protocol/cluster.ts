@@ -137,9 +137,7 @@ export interface ClusterVersionSetRequest {
   readonly ver: string;
 }
 
-export function clusterVersionSetRequest(
-  set?: Partial<ClusterVersionSetRequest>,
-): ClusterVersionSetRequest {
+export function clusterVersionSetRequest(set?: Partial<ClusterVersionSetRequest>): ClusterVersionSetRequest {
   return { ver: "", ...set };
 }
 
@@ -148,9 +146,7 @@ export interface ClusterMemberAttrSetRequest {
   readonly memberAttributes: MemberAttributes | undefined;
 }
 
-export function clusterMemberAttrSetRequest(
-  set?: Partial<ClusterMemberAttrSetRequest>,
-): ClusterMemberAttrSetRequest {
+export function clusterMemberAttrSetRequest(set?: Partial<ClusterMemberAttrSetRequest>): ClusterMemberAttrSetRequest {
   return { memberId: 0n, memberAttributes: undefined, ...set };
 }
 
@@ -159,8 +155,6 @@ export interface DowngradeInfoSetRequest {
   readonly ver: string;
 }
 
-export function downgradeInfoSetRequest(
-  set?: Partial<DowngradeInfoSetRequest>,
-): DowngradeInfoSetRequest {
+export function downgradeInfoSetRequest(set?: Partial<DowngradeInfoSetRequest>): DowngradeInfoSetRequest {
   return { enabled: false, ver: "", ...set };
 }

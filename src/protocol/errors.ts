@@ -80,22 +80,10 @@ export function rpcErrorText(error: EtcdError): string {
   return `rpc error: code = ${grpcCodeName(error.code)} desc = ${error.message}`;
 }
 
-export const errEmptyKey: EtcdError = new EtcdError(
-  GrpcCode.InvalidArgument,
-  "etcdserver: key is not provided",
-);
-export const errKeyNotFound: EtcdError = new EtcdError(
-  GrpcCode.InvalidArgument,
-  "etcdserver: key not found",
-);
-export const errValueProvided: EtcdError = new EtcdError(
-  GrpcCode.InvalidArgument,
-  "etcdserver: value is provided",
-);
-export const errLeaseProvided: EtcdError = new EtcdError(
-  GrpcCode.InvalidArgument,
-  "etcdserver: lease is provided",
-);
+export const errEmptyKey: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "etcdserver: key is not provided");
+export const errKeyNotFound: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "etcdserver: key not found");
+export const errValueProvided: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "etcdserver: value is provided");
+export const errLeaseProvided: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "etcdserver: lease is provided");
 export const errTooManyOps: EtcdError = new EtcdError(
   GrpcCode.InvalidArgument,
   "etcdserver: too many operations in txn request",
@@ -124,22 +112,10 @@ export const errNoSpace: EtcdError = new EtcdError(
   GrpcCode.ResourceExhausted,
   "etcdserver: mvcc: database space exceeded",
 );
-export const errLeaseNotFound: EtcdError = new EtcdError(
-  GrpcCode.NotFound,
-  "etcdserver: requested lease not found",
-);
-export const errLeaseExist: EtcdError = new EtcdError(
-  GrpcCode.FailedPrecondition,
-  "etcdserver: lease already exists",
-);
-export const errLeaseTTLTooLarge: EtcdError = new EtcdError(
-  GrpcCode.OutOfRange,
-  "etcdserver: too large lease TTL",
-);
-export const errWatchCanceled: EtcdError = new EtcdError(
-  GrpcCode.Canceled,
-  "etcdserver: watch canceled",
-);
+export const errLeaseNotFound: EtcdError = new EtcdError(GrpcCode.NotFound, "etcdserver: requested lease not found");
+export const errLeaseExist: EtcdError = new EtcdError(GrpcCode.FailedPrecondition, "etcdserver: lease already exists");
+export const errLeaseTTLTooLarge: EtcdError = new EtcdError(GrpcCode.OutOfRange, "etcdserver: too large lease TTL");
+export const errWatchCanceled: EtcdError = new EtcdError(GrpcCode.Canceled, "etcdserver: watch canceled");
 export const errMemberExist: EtcdError = new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: member ID already exist",
@@ -156,10 +132,7 @@ export const errMemberBadURLs: EtcdError = new EtcdError(
   GrpcCode.InvalidArgument,
   "etcdserver: given member URLs are invalid",
 );
-export const errMemberNotFound: EtcdError = new EtcdError(
-  GrpcCode.NotFound,
-  "etcdserver: member not found",
-);
+export const errMemberNotFound: EtcdError = new EtcdError(GrpcCode.NotFound, "etcdserver: member not found");
 export const errMemberNotLearner: EtcdError = new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: can only promote a learner member",
@@ -196,26 +169,14 @@ export const errUserAlreadyExist: EtcdError = new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: user name already exists",
 );
-export const errUserEmpty: EtcdError = new EtcdError(
-  GrpcCode.InvalidArgument,
-  "etcdserver: user name is empty",
-);
-export const errUserNotFound: EtcdError = new EtcdError(
-  GrpcCode.FailedPrecondition,
-  "etcdserver: user name not found",
-);
+export const errUserEmpty: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "etcdserver: user name is empty");
+export const errUserNotFound: EtcdError = new EtcdError(GrpcCode.FailedPrecondition, "etcdserver: user name not found");
 export const errRoleAlreadyExist: EtcdError = new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: role name already exists",
 );
-export const errRoleNotFound: EtcdError = new EtcdError(
-  GrpcCode.FailedPrecondition,
-  "etcdserver: role name not found",
-);
-export const errRoleEmpty: EtcdError = new EtcdError(
-  GrpcCode.InvalidArgument,
-  "etcdserver: role name is empty",
-);
+export const errRoleNotFound: EtcdError = new EtcdError(GrpcCode.FailedPrecondition, "etcdserver: role name not found");
+export const errRoleEmpty: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "etcdserver: role name is empty");
 export const errAuthFailed: EtcdError = new EtcdError(
   GrpcCode.InvalidArgument,
   "etcdserver: authentication failed, invalid user ID or password",
@@ -224,10 +185,7 @@ export const errPermissionNotGiven: EtcdError = new EtcdError(
   GrpcCode.InvalidArgument,
   "etcdserver: permission not given",
 );
-export const errPermissionDenied: EtcdError = new EtcdError(
-  GrpcCode.PermissionDenied,
-  "etcdserver: permission denied",
-);
+export const errPermissionDenied: EtcdError = new EtcdError(GrpcCode.PermissionDenied, "etcdserver: permission denied");
 export const errRoleNotGranted: EtcdError = new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: role is not granted to the user",
@@ -240,10 +198,7 @@ export const errAuthNotEnabled: EtcdError = new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: authentication is not enabled",
 );
-export const errInvalidAuthToken: EtcdError = new EtcdError(
-  GrpcCode.Unauthenticated,
-  "etcdserver: invalid auth token",
-);
+export const errInvalidAuthToken: EtcdError = new EtcdError(GrpcCode.Unauthenticated, "etcdserver: invalid auth token");
 export const errInvalidAuthMgmt: EtcdError = new EtcdError(
   GrpcCode.InvalidArgument,
   "etcdserver: invalid auth management",
@@ -253,26 +208,11 @@ export const errAuthOldRevision: EtcdError = new EtcdError(
   "etcdserver: revision of auth store is old",
 );
 export const errNoLeader: EtcdError = new EtcdError(GrpcCode.Unavailable, "etcdserver: no leader");
-export const errNotLeader: EtcdError = new EtcdError(
-  GrpcCode.FailedPrecondition,
-  "etcdserver: not leader",
-);
-export const errLeaderChanged: EtcdError = new EtcdError(
-  GrpcCode.Unavailable,
-  "etcdserver: leader changed",
-);
-export const errNotCapable: EtcdError = new EtcdError(
-  GrpcCode.FailedPrecondition,
-  "etcdserver: not capable",
-);
-export const errStopped: EtcdError = new EtcdError(
-  GrpcCode.Unavailable,
-  "etcdserver: server stopped",
-);
-export const errTimeout: EtcdError = new EtcdError(
-  GrpcCode.Unavailable,
-  "etcdserver: request timed out",
-);
+export const errNotLeader: EtcdError = new EtcdError(GrpcCode.FailedPrecondition, "etcdserver: not leader");
+export const errLeaderChanged: EtcdError = new EtcdError(GrpcCode.Unavailable, "etcdserver: leader changed");
+export const errNotCapable: EtcdError = new EtcdError(GrpcCode.FailedPrecondition, "etcdserver: not capable");
+export const errStopped: EtcdError = new EtcdError(GrpcCode.Unavailable, "etcdserver: server stopped");
+export const errTimeout: EtcdError = new EtcdError(GrpcCode.Unavailable, "etcdserver: request timed out");
 export const errTimeoutDueToLeaderFail: EtcdError = new EtcdError(
   GrpcCode.Unavailable,
   "etcdserver: request timed out, possibly due to previous leader failure",
@@ -285,14 +225,8 @@ export const errTimeoutWaitAppliedIndex: EtcdError = new EtcdError(
   GrpcCode.Unavailable,
   "etcdserver: request timed out, waiting for the applied index took too long",
 );
-export const errUnhealthy: EtcdError = new EtcdError(
-  GrpcCode.Unavailable,
-  "etcdserver: unhealthy cluster",
-);
-export const errCorrupt: EtcdError = new EtcdError(
-  GrpcCode.DataLoss,
-  "etcdserver: corrupt cluster",
-);
+export const errUnhealthy: EtcdError = new EtcdError(GrpcCode.Unavailable, "etcdserver: unhealthy cluster");
+export const errCorrupt: EtcdError = new EtcdError(GrpcCode.DataLoss, "etcdserver: corrupt cluster");
 export const errNotSupportedForLearner: EtcdError = new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: rpc not supported for learner",
@@ -321,10 +255,7 @@ export const errNoInflightDowngrade: EtcdError = new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: no inflight downgrade job",
 );
-export const errCanceled: EtcdError = new EtcdError(
-  GrpcCode.Canceled,
-  "etcdserver: request canceled",
-);
+export const errCanceled: EtcdError = new EtcdError(GrpcCode.Canceled, "etcdserver: request canceled");
 export const errDeadlineExceeded: EtcdError = new EtcdError(
   GrpcCode.DeadlineExceeded,
   "etcdserver: context deadline exceeded",

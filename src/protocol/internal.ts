@@ -20,11 +20,7 @@ import type {
   AuthUserListRequest,
   AuthUserRevokeRoleRequest,
 } from "./auth.ts";
-import type {
-  ClusterMemberAttrSetRequest,
-  ClusterVersionSetRequest,
-  DowngradeInfoSetRequest,
-} from "./cluster.ts";
+import type { ClusterMemberAttrSetRequest, ClusterVersionSetRequest, DowngradeInfoSetRequest } from "./cluster.ts";
 import type { CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, TxnRequest } from "./kv.ts";
 import type { LeaseCheckpointRequest, LeaseGrantRequest, LeaseRevokeRequest } from "./lease.ts";
 import type { AlarmRequest } from "./maintenance.ts";
@@ -47,9 +43,7 @@ export interface InternalAuthenticateRequest {
   readonly simpleToken: string;
 }
 
-export function internalAuthenticateRequest(
-  set?: Partial<InternalAuthenticateRequest>,
-): InternalAuthenticateRequest {
+export function internalAuthenticateRequest(set?: Partial<InternalAuthenticateRequest>): InternalAuthenticateRequest {
   return { name: "", password: "", simpleToken: "", ...set };
 }
 

@@ -51,9 +51,7 @@ export interface LeaseCheckpointRequest {
   readonly checkpoints: readonly LeaseCheckpoint[];
 }
 
-export function leaseCheckpointRequest(
-  set?: Partial<LeaseCheckpointRequest>,
-): LeaseCheckpointRequest {
+export function leaseCheckpointRequest(set?: Partial<LeaseCheckpointRequest>): LeaseCheckpointRequest {
   return { checkpoints: [], ...set };
 }
 
@@ -61,9 +59,7 @@ export interface LeaseCheckpointResponse {
   readonly header: ResponseHeader;
 }
 
-export function leaseCheckpointResponse(
-  set?: Partial<LeaseCheckpointResponse>,
-): LeaseCheckpointResponse {
+export function leaseCheckpointResponse(set?: Partial<LeaseCheckpointResponse>): LeaseCheckpointResponse {
   return { header: responseHeader(), ...set };
 }
 
@@ -81,9 +77,7 @@ export interface LeaseKeepAliveResponse {
   readonly ttl: number;
 }
 
-export function leaseKeepAliveResponse(
-  set?: Partial<LeaseKeepAliveResponse>,
-): LeaseKeepAliveResponse {
+export function leaseKeepAliveResponse(set?: Partial<LeaseKeepAliveResponse>): LeaseKeepAliveResponse {
   return { header: responseHeader(), id: 0n, ttl: 0, ...set };
 }
 
@@ -92,9 +86,7 @@ export interface LeaseTimeToLiveRequest {
   readonly keys: boolean;
 }
 
-export function leaseTimeToLiveRequest(
-  set?: Partial<LeaseTimeToLiveRequest>,
-): LeaseTimeToLiveRequest {
+export function leaseTimeToLiveRequest(set?: Partial<LeaseTimeToLiveRequest>): LeaseTimeToLiveRequest {
   return { id: 0n, keys: false, ...set };
 }
 
@@ -106,9 +98,7 @@ export interface LeaseTimeToLiveResponse {
   readonly keys: readonly Uint8Array[];
 }
 
-export function leaseTimeToLiveResponse(
-  set?: Partial<LeaseTimeToLiveResponse>,
-): LeaseTimeToLiveResponse {
+export function leaseTimeToLiveResponse(set?: Partial<LeaseTimeToLiveResponse>): LeaseTimeToLiveResponse {
   return { header: responseHeader(), id: 0n, ttl: 0, grantedTtl: 0, keys: [], ...set };
 }
 

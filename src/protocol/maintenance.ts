@@ -180,9 +180,7 @@ export interface DowngradeVersionTestRequest {
   readonly ver: string;
 }
 
-export function downgradeVersionTestRequest(
-  set?: Partial<DowngradeVersionTestRequest>,
-): DowngradeVersionTestRequest {
+export function downgradeVersionTestRequest(set?: Partial<DowngradeVersionTestRequest>): DowngradeVersionTestRequest {
   return { ver: "", ...set };
 }
 

@@ -1,0 +1,182 @@
+/**
+ * The one description of each message, from which the protobuf and the JSON codec are both built. A table is keyed by
+ * the message's own property names and checked against its type, so a message and its table cannot drift apart; the
+ * field's number and etcd's name for it are given beside.
+ *
+ *   message<KeyValue>("mvccpb.KeyValue", keyValue, { key: bytes(1, "key"), lease: id(6, "lease", "signed"), … })
+ *
+ * Presence follows proto3: a zero scalar is absent. A message field is either `optional` (undefined when absent) or
+ * `always` (a message of zeroes when absent, and always written), as etcd's servers do with the response header.
+ */
+
+export type Signedness = "signed" | "unsigned";
+
+export type FieldKind =
+  /** A 64-bit integer kept as a number, so below 2^53. `clamp` replaces what is beyond by the nearest safe integer. */
+  | { readonly type: "int"; readonly sign: Signedness; readonly beyond: "refuse" | "clamp" }
+  /** A 64-bit integer kept as a bigint. */
+  | { readonly type: "id"; readonly sign: Signedness }
+  | { readonly type: "uint32" }
+  | { readonly type: "bool" }
+  | { readonly type: "string" }
+  | { readonly type: "bytes" }
+  /** `names[n]` is the name of value n. An open enum carries other values as numbers, a closed one refuses them. */
+  | { readonly type: "enum"; readonly names: readonly string[]; readonly open: boolean }
+  | {
+      readonly type: "message";
+      readonly schema: () => Schema<unknown>;
+      readonly presence: "optional" | "always";
+    }
+  /** A union value `{ type: tag, [tag]: value }` or `{ type: "none" }`; `name` is the union's name in the .proto. */
+  | { readonly type: "oneof"; readonly name: string; readonly members: readonly FieldSpec[] };
+
+export interface Field<Value> {
+  readonly number: number;
+  readonly protoName: string;
+  readonly kind: FieldKind;
+  readonly repeated: boolean;
+  /** Never set: it only ties the field to its TypeScript type. */
+  readonly phantom?: (value: Value) => Value;
+}
+
+export interface FieldSpec {
+  /** The property in the message, or the tag in a union. */
+  readonly property: string;
+  readonly number: number;
+  readonly protoName: string;
+  readonly kind: FieldKind;
+  readonly repeated: boolean;
+}
+
+export interface Schema<Message> {
+  /** With the protobuf package. */
+  readonly name: string;
+  /** A fresh message of zero values, which a decoder may fill in place. */
+  readonly create: () => Message;
+  readonly fields: readonly FieldSpec[];
+  /** The message is nothing but one union, and so is its TypeScript value. */
+  readonly isUnion: boolean;
+}
+
+type Fields<Message> = { readonly [Property in keyof Message]-?: Field<Message[Property]> };
+
+type Tagged = { readonly type: string };
+
+/** The members of a union of `{ type: tag, [tag]: value }`, but not `none`. */
+type Members<Union extends Tagged> = {
+  readonly [Tag in Exclude<Union["type"], "none">]: Extract<Union, { readonly type: Tag }> extends {
+    readonly [Key in Tag]: infer Value;
+  }
+    ? Field<Value>
+    : never;
+};
+
+export function message<Message>(name: string, create: () => Message, fields: Fields<Message>): Schema<Message> {
+  return { name, create, fields: specsOf(fields), isUnion: false };
+}
+
+export function unionMessage<Union extends Tagged>(
+  name: string,
+  unionName: string,
+  none: Union,
+  members: Members<Union>,
+): Schema<Union> {
+  const union = specsOf({ union: oneof<Union>(unionName, members) });
+  return { name, create: () => none, fields: union, isUnion: true };
+}
+
+export function int(number: number, protoName: string): Field<number> {
+  return scalar(number, protoName, { type: "int", sign: "signed", beyond: "refuse" });
+}
+
+export function uint(number: number, protoName: string): Field<number> {
+  return scalar(number, protoName, { type: "int", sign: "unsigned", beyond: "refuse" });
+}
+
+/** For bounds (limit, TTL, filter): "more than 2^53" and "as many as there can be" then mean the same. */
+export function clampedInt(number: number, protoName: string): Field<number> {
+  return scalar(number, protoName, { type: "int", sign: "signed", beyond: "clamp" });
+}
+
+export function id(number: number, protoName: string, sign: Signedness): Field<bigint> {
+  return scalar(number, protoName, { type: "id", sign });
+}
+
+export function uint32(number: number, protoName: string): Field<number> {
+  return scalar(number, protoName, { type: "uint32" });
+}
+
+export function bool(number: number, protoName: string): Field<boolean> {
+  return scalar(number, protoName, { type: "bool" });
+}
+
+export function string(number: number, protoName: string): Field<string> {
+  return scalar(number, protoName, { type: "string" });
+}
+
+export function bytes(number: number, protoName: string): Field<Uint8Array> {
+  return scalar(number, protoName, { type: "bytes" });
+}
+
+export function openEnum<Value extends string | number>(
+  number: number,
+  protoName: string,
+  names: readonly Extract<Value, string>[],
+): Field<Value> {
+  return scalar(number, protoName, { type: "enum", names, open: true });
+}
+
+export function closedEnum<Value extends string>(
+  number: number,
+  protoName: string,
+  names: readonly Value[],
+): Field<Value> {
+  return scalar(number, protoName, { type: "enum", names, open: false });
+}
+
+/** The schema is a function because messages refer to each other. */
+export function optional<Message>(
+  number: number,
+  protoName: string,
+  schema: () => Schema<Message>,
+): Field<Message | undefined> {
+  return scalar(number, protoName, { type: "message", schema, presence: "optional" });
+}
+
+export function always<Message>(number: number, protoName: string, schema: () => Schema<Message>): Field<Message> {
+  return scalar(number, protoName, { type: "message", schema, presence: "always" });
+}
+
+export function repeated<Value>(field: Field<Value>): Field<readonly Value[]> {
+  const { number, protoName, kind } = field;
+  return { number, protoName, kind, repeated: true };
+}
+
+export function oneof<Union extends Tagged>(name: string, members: Members<Union>): Field<Union> {
+  const specs = specsOf(members);
+  const number = Math.min(...specs.map((spec) => spec.number));
+  return scalar(number, name, { type: "oneof", name, members: specs });
+}
+
+/** The name in JSON beside `protoName`: underscores go and the next letter is raised. */
+export function jsonName(protoName: string): string {
+  return protoName.replace(/_(.?)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function scalar<Value>(number: number, protoName: string, kind: FieldKind): Field<Value> {
+  return { number, protoName, kind, repeated: false };
+}
+
+/** The tables were checked field by field where they were written; from here on they are data. */
+function specsOf(fields: object): FieldSpec[] {
+  const specs = Object.entries(fields as Readonly<Record<string, Omit<FieldSpec, "property">>>).map(
+    ([property, { number, protoName, kind, repeated: isRepeated }]) => ({
+      property,
+      number,
+      protoName,
+      kind,
+      repeated: isRepeated,
+    }),
+  );
+  return specs.sort((left, right) => left.number - right.number);
+}
