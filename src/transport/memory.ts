@@ -1,0 +1,178 @@
+/**
+ * The carrier inside one process: a network in memory, to which every member of a test or of a simulation is attached.
+ *
+ * A simulator hands in `schedule` and so becomes the network: it sees each frame and decides whether, when and how
+ * often it arrives. Without one, frames arrive in order, once each, at the end of the turn, from a bounded queue.
+ */
+import { assert } from "../base/assert.ts";
+import type { MemberId } from "../protocol/raft-message.ts";
+import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "./transport.ts";
+
+/** Something that is about to happen at `to`; it happens each time that `deliver` is called. */
+export interface Delivery {
+  readonly type: "frame" | "up" | "down";
+  readonly from: MemberId;
+  readonly to: MemberId;
+  /** Empty for "up" and "down". */
+  readonly frame: Uint8Array;
+  readonly deliver: () => void;
+}
+
+export interface MemoryNetworkOptions {
+  /**
+   * Called with each delivery. Drop a frame by not calling `deliver`, delay it by calling it later, duplicate it by
+   * calling it twice. Bounds are then the scheduler's business. "up" and "down" are to be delivered in their order.
+   */
+  readonly schedule?: (delivery: Delivery) => void;
+  readonly maxFrameBytes?: number;
+  /** Per direction of a pair of members; only without `schedule`. */
+  readonly maxQueueBytes?: number;
+}
+
+export class MemoryNetwork {
+  readonly maxFrameBytes: number;
+  readonly #schedule: (delivery: Delivery) => void;
+  readonly #stations: Map<MemberId, MemoryTransport> = new Map();
+  readonly #cuts: Set<string> = new Set();
+
+  constructor(options: MemoryNetworkOptions = {}) {
+    this.maxFrameBytes = options.maxFrameBytes ?? MAX_FRAME_BYTES;
+    this.#schedule = options.schedule ?? new EndOfTurn(options.maxQueueBytes ?? MAX_QUEUE_BYTES).schedule;
+  }
+
+  /** A new one for the same id replaces the former, which is closed: a member that crashed and came back. */
+  transportFor(id: MemberId): Transport {
+    this.#stations.get(id)?.close();
+    const station = new MemoryTransport(this, id);
+    this.#stations.set(id, station);
+    return station;
+  }
+
+  /** Cuts the cable between two members, in both directions, or mends it. */
+  setLink(left: MemberId, right: MemberId, connected: boolean): void {
+    if (connected) this.#cuts.delete(cutName(left, right));
+    else this.#cuts.add(cutName(left, right));
+    this.refresh();
+  }
+
+  /** For MemoryTransport. */
+  post(from: MemberId, to: MemberId, frame: Uint8Array): void {
+    const deliver = (): void => {
+      if (!this.#cuts.has(cutName(from, to))) this.#stations.get(to)?.arrived(from, frame);
+    };
+    this.#schedule({ type: "frame", from, to, frame, deliver });
+  }
+
+  /** For MemoryTransport: who is attached or wanted has changed, so tell everyone who is up and who is down. */
+  refresh(): void {
+    for (const station of this.#stations.values()) {
+      for (const other of this.#stations.values()) {
+        if (station === other) continue;
+        const connected = this.#connected(station, other);
+        if (!station.linkChanged(other.id, connected)) continue;
+        const type = connected ? "up" : "down";
+        const deliver = (): void => station.tell(other.id, connected);
+        this.#schedule({ type, from: other.id, to: station.id, frame: NOTHING, deliver });
+      }
+    }
+  }
+
+  #connected(left: MemoryTransport, right: MemoryTransport): boolean {
+    const wanted = left.wants(right.id) || right.wants(left.id);
+    return wanted && left.attached && right.attached && !this.#cuts.has(cutName(left.id, right.id));
+  }
+}
+
+const NOTHING: Uint8Array = new Uint8Array(0);
+
+function cutName(left: MemberId, right: MemberId): string {
+  return left < right ? `${left}-${right}` : `${right}-${left}`;
+}
+
+class MemoryTransport implements Transport {
+  readonly maxFrameBytes: number;
+  readonly id: MemberId;
+  readonly #network: MemoryNetwork;
+  #handlers: TransportHandlers | undefined;
+  #wanted: ReadonlySet<MemberId> = new Set();
+  readonly #connected: Set<MemberId> = new Set();
+  #closed = false;
+
+  constructor(network: MemoryNetwork, id: MemberId) {
+    this.maxFrameBytes = network.maxFrameBytes;
+    this.#network = network;
+    this.id = id;
+  }
+
+  get attached(): boolean {
+    return this.#handlers !== undefined && !this.#closed;
+  }
+
+  start(handlers: TransportHandlers): void {
+    assert(this.#handlers === undefined, "a transport is started once");
+    this.#handlers = handlers;
+    this.#network.refresh();
+  }
+
+  send(to: MemberId, frame: Uint8Array): void {
+    if (!this.attached || !this.#connected.has(to) || frame.length > this.maxFrameBytes) return;
+    this.#network.post(this.id, to, frame);
+  }
+
+  setPeers(peers: readonly MemberId[]): void {
+    this.#wanted = new Set(peers);
+    this.#network.refresh();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#network.refresh();
+  }
+
+  wants(peer: MemberId): boolean {
+    return this.#wanted.has(peer);
+  }
+
+  arrived(from: MemberId, frame: Uint8Array): void {
+    if (!this.#closed) this.#handlers?.onFrame(from, frame, ignore);
+  }
+
+  /** Whether that is news. */
+  linkChanged(peer: MemberId, connected: boolean): boolean {
+    if (this.#connected.has(peer) === connected) return false;
+    if (connected) this.#connected.add(peer);
+    else this.#connected.delete(peer);
+    return true;
+  }
+
+  tell(peer: MemberId, up: boolean): void {
+    if (this.#closed) return;
+    if (up) this.#handlers?.onPeerUp(peer);
+    else this.#handlers?.onPeerDown(peer);
+  }
+}
+
+function ignore(): void {}
+
+/** The default network: everything in order at the end of the turn, and a bound on what waits between two members. */
+class EndOfTurn {
+  readonly #maxQueueBytes: number;
+  readonly #waitingBytes: Map<string, number> = new Map();
+
+  constructor(maxQueueBytes: number) {
+    this.#maxQueueBytes = maxQueueBytes;
+  }
+
+  readonly schedule = (delivery: Delivery): void => {
+    const link = `${delivery.from}>${delivery.to}`;
+    const waiting = (this.#waitingBytes.get(link) ?? 0) + delivery.frame.length;
+    if (delivery.type === "frame" && waiting > this.#maxQueueBytes) return;
+    this.#waitingBytes.set(link, waiting);
+    queueMicrotask(() => {
+      const left = (this.#waitingBytes.get(link) ?? 0) - delivery.frame.length;
+      if (left > 0) this.#waitingBytes.set(link, left);
+      else this.#waitingBytes.delete(link);
+      delivery.deliver();
+    });
+  };
+}
