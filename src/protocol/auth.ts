@@ -44,13 +44,10 @@ export function role(set?: Partial<Role>): Role {
   return { name: EMPTY_BYTES, keyPermission: [], ...set };
 }
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface AuthEnableRequest {}
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface AuthDisableRequest {}
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface AuthStatusRequest {}
 
 export interface AuthenticateRequest {
@@ -135,10 +132,8 @@ export function authRoleGetRequest(set?: Partial<AuthRoleGetRequest>): AuthRoleG
   return { role: "", ...set };
 }
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface AuthUserListRequest {}
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface AuthRoleListRequest {}
 
 export interface AuthRoleDeleteRequest {

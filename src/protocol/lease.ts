@@ -102,7 +102,6 @@ export function leaseTimeToLiveResponse(set?: Partial<LeaseTimeToLiveResponse>):
   return { header: responseHeader(), id: 0n, ttl: 0, grantedTtl: 0, keys: [], ...set };
 }
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface LeaseLeasesRequest {}
 
 export interface LeaseStatus {

@@ -34,7 +34,6 @@ export function alarmResponse(set?: Partial<AlarmResponse>): AlarmResponse {
   return { header: responseHeader(), alarms: [], ...set };
 }
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface StatusRequest {}
 
 export interface DowngradeInfo {
@@ -81,7 +80,6 @@ export function statusResponse(set?: Partial<StatusResponse>): StatusResponse {
   };
 }
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface DefragmentRequest {}
 
 /** etcd sends no header here. */
@@ -93,7 +91,6 @@ export function defragmentResponse(set?: Partial<DefragmentResponse>): Defragmen
   return { header: undefined, ...set };
 }
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface HashRequest {}
 
 export interface HashResponse {
@@ -124,7 +121,6 @@ export function hashKvResponse(set?: Partial<HashKvResponse>): HashKvResponse {
   return { header: responseHeader(), hash: 0, compactRevision: 0, hashRevision: 0, ...set };
 }
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface SnapshotRequest {}
 
 /** etcd sends no header here. */

@@ -39,7 +39,6 @@ export function watchCancelRequest(set?: Partial<WatchCancelRequest>): WatchCanc
   return { watchId: 0, ...set };
 }
 
-// oxlint-disable-next-line typescript/no-empty-object-type -- the message has no fields
 export interface WatchProgressRequest {}
 
 /** etcd ignores a request whose union is empty (`none`). */
