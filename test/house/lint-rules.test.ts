@@ -1,0 +1,170 @@
+/**
+ * The rules of the house are themselves tested: each fixture breaks one of them in a small tree with the real
+ * .oxlintrc.json, so that a rule that an edit has put to sleep shows here and not years later.
+ */
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "../..");
+const violations: readonly (readonly [title: string, rule: string, file: string, text: string])[] = [
+  [
+    "a pure room reads no clock",
+    "no-restricted-globals",
+    "src/raft/clock.ts",
+    "export const now = (): number => Date.now();",
+  ],
+  [
+    "a pure room throws no dice",
+    "no-restricted-properties",
+    "src/mvcc/dice.ts",
+    "export const die = (): number => Math.random();",
+  ],
+  ["a pure room sets no timer", "no-restricted-globals", "src/lease/timer.ts", "setTimeout(() => undefined, 1);"],
+  ["a pure room prints nothing", "no-console", "src/protocol/print.ts", 'console.log("term");'],
+  [
+    "a pure room promises nothing",
+    "no-restricted-globals",
+    "src/auth/later.ts",
+    "export const later = (): unknown => Promise.resolve(1);",
+  ],
+  ["base imports nothing", "no-restricted-imports", "src/base/up.ts", 'export { a } from "../protocol/a.ts";'],
+  [
+    "raft does not know of storage",
+    "no-restricted-imports",
+    "src/raft/disk.ts",
+    'export { a } from "../storage/a.ts";',
+  ],
+  [
+    "raft does not know of storage's types",
+    "no-restricted-imports",
+    "src/raft/disk-type.ts",
+    'import type { a } from "../storage/a.ts";\nexport type A = typeof a;',
+  ],
+  [
+    "raft does not load storage later",
+    "no-restricted-imports",
+    "src/raft/disk-later.ts",
+    'export const a = (): unknown => import("../storage/a.ts");',
+  ],
+  [
+    "raft needs no package",
+    "no-restricted-imports",
+    "src/raft/package.ts",
+    'import { Hono } from "hono";\nexport const h: unknown = Hono;',
+  ],
+  [
+    "raft does not reach up from a folder of its own",
+    "no-restricted-imports",
+    "src/raft/deep/up.ts",
+    'export { a } from "../../member/a.ts";',
+  ],
+  [
+    "storage does not know of Node",
+    "no-restricted-imports",
+    "src/storage/node.ts",
+    'import { readFileSync } from "node:fs";\nexport const r: unknown = readFileSync;',
+  ],
+  [
+    "the gateway does not touch storage",
+    "no-restricted-imports",
+    "src/gateway/disk.ts",
+    'export { a } from "../storage/a.ts";',
+  ],
+  [
+    "the member does not know its fronts",
+    "no-restricted-imports",
+    "src/member/front.ts",
+    'export { a } from "../gateway/a.ts";',
+  ],
+  ["the page does not know the worker", "no-restricted-imports", "web/edge.ts", 'export { a } from "../worker/a.ts";'],
+  [
+    "no modules import each other in a circle",
+    "import(no-cycle)",
+    "src/base/chicken.ts",
+    'import { egg } from "./egg.ts";\nexport const chicken: unknown = egg;',
+  ],
+  [
+    "a switch names every case",
+    "switch-exhaustiveness-check",
+    "src/base/switch.ts",
+    'export function f(x: "a" | "b"): void {\n  switch (x) {\n    case "a":\n      return;\n  }\n}',
+  ],
+  [
+    "no promise is left alone",
+    "no-floating-promises",
+    "src/storage/alone.ts",
+    "export async function f(): Promise<void> {}\nexport function g(): void {\n  f();\n}",
+  ],
+  ["no type is `any`", "no-explicit-any", "src/base/any.ts", "export const x: any = 1;"],
+  [
+    "nothing is asserted to be there by `!`",
+    "no-non-null-assertion",
+    "src/base/bang.ts",
+    "export const f = (x: string | undefined): string => x!;",
+  ],
+  ["no export is nameless", "no-default-export", "src/base/nameless.ts", "export default 1;"],
+  [
+    "a function fits a screen",
+    "max-lines-per-function",
+    "src/base/long.ts",
+    `export function f(): void {\n${"  f();\n".repeat(70)}}`,
+  ],
+];
+const innocent = {
+  "src/base/a.ts": "export const a = 1;",
+  "src/base/egg.ts": 'import { chicken } from "./chicken.ts";\nexport const egg: unknown = chicken;',
+  "src/protocol/a.ts": 'export { a } from "../base/a.ts";',
+  "src/raft/a.ts":
+    'import { a } from "../base/a.ts";\nexport const b: unknown = [a, import.meta];\nexport { a } from "../protocol/a.ts";',
+  "src/raft/deep/a.ts": 'export { b } from "../a.ts";\nexport { a } from "../../base/a.ts";',
+  "src/storage/a.ts": 'export { a } from "../raft/a.ts";\nexport { openDB } from "idb";',
+  "src/gateway/a.ts": 'export { a } from "../member/a.ts";\nexport { Hono } from "hono";',
+  "src/member/a.ts": 'export { a } from "../storage/a.ts";\nexport const now = (): number => Date.now();',
+  "worker/a.ts": 'export { a } from "../src/gateway/a.ts";',
+};
+
+let complaints: readonly string[] = [];
+let tree = "";
+
+beforeAll(async () => {
+  tree = await mkdtemp(join(tmpdir(), "quorate-lint-"));
+  await symlink(join(root, "node_modules"), join(tree, "node_modules"));
+  for (const config of [".oxlintrc.json", "tsconfig.json", "src/tsconfig.json", "web/tsconfig.json"]) {
+    await cp(join(root, config), join(tree, config));
+  }
+  const guilty = violations.map((violation) => [violation[2], violation[3]] as const);
+  for (const [file, text] of [...Object.entries(innocent), ...guilty]) {
+    await mkdir(dirname(join(tree, file)), { recursive: true });
+    await writeFile(join(tree, file), `${text}\n`);
+  }
+  complaints = await lint(tree);
+}, 60_000);
+
+afterAll(async () => {
+  await rm(tree, { recursive: true, force: true });
+});
+
+describe("lint", () => {
+  test.each(violations)("%s", (_title, rule, file) => {
+    expect(complaints.filter((line) => line.startsWith(`${file}:`) && line.includes(rule))).not.toEqual([]);
+  });
+
+  test("what the house allows passes", () => {
+    const files = Object.keys(innocent).filter((file) => !file.includes("egg"));
+    expect(complaints.filter((line) => files.some((file) => line.startsWith(`${file}:`)))).toEqual([]);
+  });
+});
+
+function lint(folder: string): Promise<readonly string[]> {
+  return new Promise((resolve, reject) => {
+    const argv = [join(root, "node_modules/oxlint/bin/oxlint"), "--format", "unix"];
+    execFile(process.execPath, argv, { cwd: folder, maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      // Oxlint exits with 1 when it has something to say, which is what is wanted here.
+      if (error !== null && error.code !== 1) reject(new Error(`${error.message}${stderr}`));
+      else resolve(stdout.split("\n"));
+    });
+  });
+}
