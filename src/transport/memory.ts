@@ -115,7 +115,8 @@ class MemoryTransport implements Transport {
   }
 
   send(to: MemberId, frame: Uint8Array): void {
-    if (!this.attached || !this.#connected.has(to) || frame.length > this.maxFrameBytes) return;
+    if (!this.attached || !this.#connected.has(to)) return;
+    if (frame.length === 0 || frame.length > this.maxFrameBytes) return;
     this.#network.post(this.id, to, frame);
   }
 

@@ -27,7 +27,7 @@ export interface TransportHandlers {
 }
 
 export interface Transport {
-  /** Frames up to this size are carried, in fragments where the carrier needs them; a larger one is dropped. */
+  /** Frames up to this size are carried, in fragments where the carrier needs them; a larger or empty one is dropped. */
   readonly maxFrameBytes: number;
   /** Once. Before it nothing is sent, received or told. */
   start(handlers: TransportHandlers): void;

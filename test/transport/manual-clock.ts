@@ -1,0 +1,39 @@
+/** A carrier's clock that stands still until a test moves it. */
+import type { CarrierClock } from "../../src/transport/clock.ts";
+
+interface Timer {
+  readonly dueMs: number;
+  readonly callback: () => void;
+}
+
+export class ManualClock implements CarrierClock {
+  #nowMs = 0;
+  readonly #timers: Set<Timer> = new Set();
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    const timer = { dueMs: this.#nowMs + delayMs, callback };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+
+  /** Calls what is due, in the order in which it is due, including what that sets up. */
+  advance(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    for (;;) {
+      const due = [...this.#timers].filter(({ dueMs }) => dueMs <= endMs).toSorted((a, b) => a.dueMs - b.dueMs)[0];
+      if (due === undefined) break;
+      this.#timers.delete(due);
+      this.#nowMs = Math.max(this.#nowMs, due.dueMs);
+      due.callback();
+    }
+    this.#nowMs = endMs;
+  }
+
+  get pending(): number {
+    return this.#timers.size;
+  }
+}
