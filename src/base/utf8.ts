@@ -62,7 +62,7 @@ export function utf8Write(text: string, into: Uint8Array, offset: number): numbe
 }
 
 export function isUtf8(bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     if ((bytes[at] as number) < 0x80) at++;
     else {
       const length = sequenceLength(bytes, at);
@@ -108,7 +108,8 @@ function isLowSurrogate(unit: number): boolean {
 /** The length of the well-formed multi-byte sequence here, 0 if there is none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const lead = bytes[at] as number;
-  const length = lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
+  const length =
+    lead >= 0xc2 && lead <= 0xdf ? 2 : lead >= 0xe0 && lead <= 0xef ? 3 : lead >= 0xf0 && lead <= 0xf4 ? 4 : 0;
   if (length === 0 || at + length > bytes.length) return 0;
   for (let next = 1; next < length; next++) {
     if (((bytes[at + next] as number) & 0xc0) !== 0x80) return 0;

@@ -169,7 +169,7 @@ function bareWriter(kind: FieldKind): WriteValue {
     case "uint32":
       return (writer, value) => {
         assert((value as number) >>> 0 === value, "a uint32 field holds a uint32");
-        writer.uint32(value as number);
+        writer.uint32(value);
       };
     case "bool":
       return (writer, value) => writer.uint32(value === true ? 1 : 0);
@@ -197,7 +197,7 @@ function bareWriter(kind: FieldKind): WriteValue {
   }
 }
 
-function enumNumber(numbers: ReadonlyMap<string, number>, name: string): number {
+function enumNumber(numbers: ReadonlyMap<string | undefined, number>, name: string): number {
   const number = numbers.get(name);
   assert(number !== undefined, `the enum has a value ${name}`);
   return number;

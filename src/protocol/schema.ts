@@ -21,7 +21,7 @@ export type FieldKind =
   | { readonly type: "string" }
   | { readonly type: "bytes" }
   /** `names[n]` is the name of value n. An open enum carries other values as numbers, a closed one refuses them. */
-  | { readonly type: "enum"; readonly names: readonly string[]; readonly open: boolean }
+  | { readonly type: "enum"; readonly names: readonly (string | undefined)[]; readonly open: boolean }
   | {
       readonly type: "message";
       readonly schema: () => Schema<unknown>;
@@ -129,7 +129,7 @@ export function openEnum<Value extends string | number>(
 export function closedEnum<Value extends string>(
   number: number,
   protoName: string,
-  names: readonly Value[],
+  names: readonly (Value | undefined)[],
 ): Field<Value> {
   return scalar(number, protoName, { type: "enum", names, open: false });
 }
