@@ -37,18 +37,16 @@ export interface KeyTable {
   ): void;
   /** How many rows scan() would visit. */
   count(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number;
-  /** Revisions only grow: (main, sub) is above every row appended before. Copies the bytes that it keeps. */
-  append(row: RevisionRow): void;
+  /**
+   * Revisions only grow: (main, sub) is above every row appended before. Copies the bytes that it keeps. A table that
+   * keeps its rows in memory returns the one it kept, so that an event can share it instead of the request's bytes.
+   */
+  append(row: RevisionRow): RevisionRow | void;
   /**
    * Rows with (fromMain, fromSub) <= (main, sub) and main <= toMain in revision order, tombstones included. fromSub
    * defaults to 0. `visit` returns false to stop and must not write to the table.
    */
-  history(
-    fromMain: number,
-    toMain: number,
-    visit: (row: RevisionRow) => boolean,
-    fromSub?: number,
-  ): void;
+  history(fromMain: number, toMain: number, visit: (row: RevisionRow) => boolean, fromSub?: number): void;
   /**
    * A step of physical compaction: over at most `maxKeys` keys after `cursor` (undefined: from the first key), drops the
    * rows with main <= revision that are not the newest such row of their key, and that newest one too when it is a
@@ -70,14 +68,7 @@ export interface Bucket {
   scan(visit: (key: Uint8Array, value: Uint8Array) => boolean): void;
 }
 
-export type BucketName =
-  | "meta"
-  | "lease"
-  | "members"
-  | "alarm"
-  | "authUsers"
-  | "authRoles"
-  | "auth";
+export type BucketName = "meta" | "lease" | "members" | "alarm" | "authUsers" | "authRoles" | "auth";
 
 export const BUCKET_NAMES: readonly BucketName[] = [
   "meta",
