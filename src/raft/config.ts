@@ -1,0 +1,85 @@
+/**
+ * What a member of the group is made from, checked once, when it is made; and the limits that are not for configuring.
+ */
+import { assert } from "../base/assert.ts";
+import type { Prng } from "../base/prng.ts";
+import type { ConfState, HardState, LogIndex, MemberId, SnapshotMeta } from "../protocol/raft-message.ts";
+import { isConfState } from "./conf-change.ts";
+import type { LogReader } from "./log-reader.ts";
+
+export interface RaftConfig {
+  readonly id: MemberId;
+  /** Default 10. A follower campaigns after a random time in [n, 2n) without a leader. Must exceed heartbeatTicks. */
+  readonly electionTicks: number;
+  /** Default 1. */
+  readonly heartbeatTicks: number;
+  readonly prng: Prng;
+  readonly log: LogReader;
+  /** As loaded. */
+  readonly hardState: HardState;
+  /** As of `applied`. */
+  readonly confState: ConfState;
+  /** What the state machine holds durably. */
+  readonly applied: LogIndex;
+  /** The newest state that can be streamed to a lagging member: index, term and configuration at the applied index. */
+  readonly snapshotMeta: () => SnapshotMeta | undefined;
+  /** Entries per append message. One entry that is larger travels alone. */
+  readonly maxAppendBytes: number;
+  /** Unacknowledged append messages per follower. */
+  readonly maxInflightMessages: number;
+  /** Unacknowledged bytes per follower; at least maxAppendBytes, or the pipeline would stall after each message. */
+  readonly maxInflightBytes: number;
+  /** Proposals are refused while the uncommitted tail is larger. Guards the memory of a leader without a quorum. */
+  readonly maxUncommittedBytes: number;
+  /** Committed entries per Ready. */
+  readonly maxApplyBytes: number;
+}
+
+/** Reads that wait for a quorum or for the term's first commit. More are refused; the caller asks again. */
+export const MAX_PENDING_READS = 8192;
+/** A read's context is a request id, not a payload. */
+export const MAX_CONTEXT_BYTES = 256;
+/** Terms and indexes from outside are refused above this, so that adding to one can never leave the safe integers. */
+export const MAX_NUMBER: number = 2 ** 52;
+/** What an entry costs beside its data when sizes are counted. */
+export const ENTRY_OVERHEAD_BYTES = 16;
+
+export function checkConfig(config: RaftConfig): void {
+  assert(config.id > 0n, "the member has an id");
+  assert(isCount(config.heartbeatTicks), "heartbeatTicks is at least 1");
+  assert(isCount(config.electionTicks), "electionTicks is at least 1");
+  assert(config.electionTicks > config.heartbeatTicks, "electionTicks exceeds heartbeatTicks");
+  assert(isCount(config.maxAppendBytes), "maxAppendBytes is at least 1");
+  assert(isCount(config.maxInflightMessages), "maxInflightMessages is at least 1");
+  assert(config.maxInflightBytes >= config.maxAppendBytes, "maxInflightBytes is at least maxAppendBytes");
+  assert(isCount(config.maxUncommittedBytes), "maxUncommittedBytes is at least 1");
+  assert(isCount(config.maxApplyBytes), "maxApplyBytes is at least 1");
+  assert(isConfState(config.confState) || isBlank(config.confState), "the configuration is well formed");
+  checkLoaded(config);
+}
+
+/** What was loaded must fit together, or the store lost or mixed up something and the member must not run. */
+function checkLoaded({ log, hardState, applied }: RaftConfig): void {
+  const first = log.firstIndex();
+  const last = log.lastIndex();
+  assert(first >= 1 && last >= first - 1, `a log from ${first} to ${last} is possible`);
+  assert(log.term(first - 1) !== undefined || first === 1, "the term before the log's first entry is known");
+  assert(applied >= first - 1, `the log begins at ${first}, but the state holds only ${applied}`);
+  assert(applied <= last, `the state holds ${applied}, but the log ends at ${last}`);
+  assert(hardState.commit <= last, `${hardState.commit} was committed, but the log ends at ${last}`);
+  assert(hardState.term >= (log.term(last) ?? 0), "no entry is of a term after the current one");
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
+}
+
+/** A member that was only just created knows no configuration until its leader tells. */
+function isBlank(confState: ConfState): boolean {
+  return (
+    confState.voters.length === 0 &&
+    confState.learners.length === 0 &&
+    confState.votersOutgoing.length === 0 &&
+    confState.learnersNext.length === 0
+  );
+}

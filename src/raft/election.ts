@@ -1,0 +1,136 @@
+/**
+ * Elections: who may ask, who is answered, what a term means.
+ *
+ *   follower ──timeout──▶ pre-candidate ──majority would──▶ candidate ──majority did──▶ leader
+ *      ▲                     │ timeout: again                  │ timeout: pre-vote        │
+ *      └──── a leader, a higher term, a majority against ──────┴──── quorum silent ───────┘
+ */
+import type { RaftMessage, VoteMessage, VoteResponse } from "../protocol/raft-message.ts";
+import { NONE, type Core } from "./core.ts";
+import { acknowledge } from "./following.ts";
+import { becomeLeader } from "./leadership.ts";
+import { becomeCandidate, becomeFollower, becomePreCandidate } from "./roles.ts";
+
+/** One scan's worth of committed entries when looking for configuration changes among them. */
+const SCAN_BYTES = 1 << 20;
+
+export function tickElection(core: Core): void {
+  core.electionElapsed++;
+  if (core.electionElapsed < core.electionTimeout || !core.isPromotable) return;
+  core.electionElapsed = 0;
+  campaign(core);
+}
+
+export function campaign(core: Core): void {
+  if (!mayCampaign(core)) return;
+  becomePreCandidate(core);
+  recordVote(core, core.id, true);
+  // Alone, this member has its majority already.
+  if (core.role !== "pre-candidate") return;
+  askForVotes(core, "pre-vote", false);
+}
+
+/** The leader hands over: no pre-vote, and the others must not refuse because they hear from it. */
+export function campaignForTransfer(core: Core): void {
+  if (mayCampaign(core)) elect(core, true);
+}
+
+function mayCampaign(core: Core): boolean {
+  return !core.isLeader && core.isPromotable && !hasUnappliedConfChange(core);
+}
+
+/** An elected member would count by a configuration that it knows to be outdated. */
+function hasUnappliedConfChange(core: Core): boolean {
+  const { log } = core;
+  let index = log.applied + 1;
+  while (index <= log.committed) {
+    const entries = log.entries(index, log.committed + 1, SCAN_BYTES);
+    if (entries.some((entry) => entry.type === "conf-change")) return true;
+    index += entries.length;
+  }
+  return false;
+}
+
+function elect(core: Core, transfer: boolean): void {
+  becomeCandidate(core);
+  // The own vote counts like the others', once it is durable.
+  core.sendDurable({ type: "vote-response", from: core.id, to: core.id, term: core.term, reject: false });
+  askForVotes(core, "vote", transfer);
+}
+
+function askForVotes(core: Core, type: "vote" | "pre-vote", transfer: boolean): void {
+  const { lastIndex, lastTerm } = core.log;
+  const term = type === "vote" ? core.term : core.term + 1;
+  for (const to of core.peers) {
+    if (!core.quorum.has(to)) continue;
+    core.send({ type, from: core.id, to, term, lastIndex, lastTerm, transfer });
+  }
+}
+
+/** Applies the rules of terms. False when the message is done with. */
+export function settleTerm(core: Core, message: RaftMessage): boolean {
+  if (message.term > core.term) return meetHigherTerm(core, message);
+  if (message.term < core.term) {
+    answerLowerTerm(core, message);
+    return false;
+  }
+  return true;
+}
+
+function meetHigherTerm(core: Core, message: RaftMessage): boolean {
+  const { type, term, from } = message;
+  if ((type === "vote" || type === "pre-vote") && !message.transfer && core.isInLease) return false;
+  // A pre-vote speaks of a term that nobody is in yet.
+  if (type === "pre-vote" || (type === "pre-vote-response" && !message.reject)) return true;
+  const isFromLeader = type === "append" || type === "heartbeat" || type === "snapshot";
+  becomeFollower(core, term, isFromLeader ? from : NONE);
+  return true;
+}
+
+function answerLowerTerm(core: Core, message: RaftMessage): void {
+  const { type, from } = message;
+  if (type === "append" || type === "heartbeat") {
+    // The lease keeps a leader of an older term from hearing of ours through votes: this answer makes it step down.
+    acknowledge(core, from, 0);
+  } else if (type === "pre-vote") {
+    core.sendDurable({ type: "pre-vote-response", from: core.id, to: from, term: core.term, reject: true });
+  }
+}
+
+/**
+ * A learner votes when asked: the candidate may know of a promotion that has not reached the learner yet, and its vote may
+ * be needed for the quorum.
+ */
+export function handleVote(core: Core, message: VoteMessage): void {
+  const { from, term } = message;
+  const isPreVote = message.type === "pre-vote";
+  const type = isPreVote ? "pre-vote-response" : "vote-response";
+  const mayVote = core.vote === from || (core.vote === NONE && core.leader === NONE) || (isPreVote && term > core.term);
+  if (!mayVote || !core.log.isUpToDate(message.lastIndex, message.lastTerm)) {
+    core.sendDurable({ type, from: core.id, to: from, term: core.term, reject: true });
+    return;
+  }
+  // The asked-for term, not our own: to a pre-candidate ahead of us our term would look outdated.
+  core.sendDurable({ type, from: core.id, to: from, term, reject: false });
+  if (isPreVote) return;
+  core.electionElapsed = 0;
+  core.vote = from;
+}
+
+export function handleVoteResponse(core: Core, message: VoteResponse): void {
+  const isPreVote = message.type === "pre-vote-response";
+  if (core.role !== (isPreVote ? "pre-candidate" : "candidate")) return;
+  // A grant from an earlier campaign says nothing about this one.
+  if (isPreVote && !message.reject && message.term !== core.term + 1) return;
+  recordVote(core, message.from, !message.reject);
+}
+
+function recordVote(core: Core, from: bigint, granted: boolean): void {
+  if (!core.quorum.has(from) || core.votes.has(from)) return;
+  core.votes.set(from, granted);
+  const result = core.quorum.voteResult((id) => core.votes.get(id));
+  if (result === "lost") becomeFollower(core, core.term, NONE);
+  if (result !== "won") return;
+  if (core.role === "pre-candidate") elect(core, false);
+  else becomeLeader(core);
+}

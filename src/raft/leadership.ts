@@ -1,0 +1,250 @@
+/**
+ * What the leader does: append proposals, stream them to the others, count who has them, commit, keep everyone quiet
+ * with heartbeats, and step down when a majority has gone silent.
+ */
+import { assert, must } from "../base/assert.ts";
+import type {
+  AppendResponse,
+  Entry,
+  EntryType,
+  HeartbeatResponse,
+  LogIndex,
+  MemberId,
+} from "../protocol/raft-message.ts";
+import { NONE, type Core } from "./core.ts";
+import { Progress } from "./progress.ts";
+import { acknowledgeReads, admitEarlyReads } from "./reads.ts";
+import { becomeFollower, enterTerm } from "./roles.ts";
+import { entriesBytes } from "./unstable.ts";
+
+export interface Proposal {
+  readonly type: EntryType;
+  readonly data: Uint8Array;
+}
+
+const NO_DATA: Uint8Array = new Uint8Array(0);
+const NO_ENTRIES: readonly Entry[] = [];
+
+export function becomeLeader(core: Core): void {
+  assert(core.role === "candidate", "only a candidate is elected");
+  assert(core.isPromotable, "only a voter is elected");
+  enterTerm(core, core.term);
+  core.role = "leader";
+  core.leader = core.id;
+  const { lastIndex } = core.log;
+  for (const id of core.peers) core.progress.set(id, newProgress(core, id, lastIndex + 1, false));
+  const self = newProgress(core, core.id, lastIndex + 1, true);
+  self.becomeReplicate();
+  core.progress.set(core.id, self);
+  countOwnLog(core);
+  // An older leader's change of the configuration may be among the entries that are not applied here yet.
+  core.pendingConfIndex = lastIndex;
+  // Entries of older terms are never committed by counting (§5.4.2); an entry of this term takes them along.
+  appendProposals(core, [{ type: "normal", data: NO_DATA }]);
+}
+
+export function newProgress(core: Core, id: MemberId, next: LogIndex, recentActive: boolean): Progress {
+  return new Progress(next, core.conf.learners.includes(id), recentActive, core.config);
+}
+
+/** False when the uncommitted tail is full. An empty tail takes any proposal, and an empty proposal always fits. */
+export function reserveUncommitted(core: Core, bytes: number): boolean {
+  const { maxUncommittedBytes } = core.config;
+  if (bytes > 0 && core.uncommittedBytes > 0 && core.uncommittedBytes + bytes > maxUncommittedBytes) return false;
+  core.uncommittedBytes += bytes;
+  return true;
+}
+
+export function releaseUncommitted(core: Core, entries: readonly Entry[]): void {
+  if (core.uncommittedBytes === 0) return;
+  let bytes = 0;
+  for (const entry of entries) bytes += entry.data.length;
+  // Entries of older terms were not counted.
+  core.uncommittedBytes = Math.max(0, core.uncommittedBytes - bytes);
+}
+
+export function appendProposals(core: Core, proposals: readonly Proposal[]): void {
+  const entries: Entry[] = [];
+  let index = core.log.lastIndex;
+  for (const { type, data } of proposals) {
+    index++;
+    entries.push({ type, term: core.term, index, data });
+    if (type === "conf-change") core.pendingConfIndex = index;
+  }
+  core.log.append(entries);
+  core.wantsAppends = true;
+}
+
+/** Sends what is due to everyone. ready() calls it, so all that happened since the last one goes into one message. */
+export function flush(core: Core): void {
+  if (core.wantsHeartbeats) broadcastHeartbeats(core);
+  if (!core.wantsAppends) return;
+  core.wantsAppends = false;
+  for (const id of core.peers) {
+    const progress = must(core.progress.get(id), "every member has its progress");
+    while (sendAppend(core, id, progress));
+  }
+}
+
+export function broadcastHeartbeats(core: Core): void {
+  core.wantsHeartbeats = false;
+  if (core.peers.length === 0) return;
+  const context = core.reads.heartbeatContext();
+  for (const id of core.peers) {
+    const progress = must(core.progress.get(id), "every member has its progress");
+    // Beyond its match the member's log may differ from ours: it must not commit there.
+    const commit = Math.min(progress.match, core.log.committed);
+    core.send({ type: "heartbeat", from: core.id, to: id, term: core.term, commit, context });
+    progress.sentCommit(commit);
+  }
+}
+
+export function tickLeader(core: Core): void {
+  core.heartbeatElapsed++;
+  core.electionElapsed++;
+  if (core.electionElapsed >= core.config.electionTicks) {
+    core.electionElapsed = 0;
+    // A transfer that takes longer than an election has failed; the proposals that it holds up must go on.
+    core.transferee = NONE;
+    checkQuorum(core);
+    if (!core.isLeader) return;
+  }
+  if (core.heartbeatElapsed >= core.config.heartbeatTicks) {
+    core.heartbeatElapsed = 0;
+    broadcastHeartbeats(core);
+  }
+}
+
+/** A leader that a majority does not answer may have a successor already; it must not go on as if it led. */
+function checkQuorum(core: Core): void {
+  const result = core.quorum.voteResult((id) => core.progress.get(id)?.recentActive === true);
+  if (result !== "won") {
+    becomeFollower(core, core.term, NONE);
+    return;
+  }
+  for (const [id, progress] of core.progress) {
+    if (id !== core.id) progress.recentActive = false;
+  }
+}
+
+export function handleAppendResponse(core: Core, message: AppendResponse): void {
+  const progress = core.progress.get(message.from);
+  if (progress === undefined) return;
+  progress.recentActive = true;
+  if (message.reject) {
+    handleRejection(core, progress, message);
+    return;
+  }
+  const { index } = message;
+  if (index > core.log.lastIndex) return;
+  const isNews = progress.acknowledged(index);
+  if (!isNews && !(progress.state === "probe" && progress.match === index)) return;
+  if (progress.state === "replicate") progress.inflights.freeTo(index);
+  else if (progress.state === "probe" || progress.match + 1 >= core.log.firstIndex) progress.becomeReplicate();
+  maybeCommit(core);
+  if (progress.shouldSend(core.log.lastIndex, core.log.committed)) core.wantsAppends = true;
+  if (message.from === core.transferee) maybeTimeoutNow(core, progress);
+}
+
+/**
+ * Both sides skip whole terms: the follower hints at its last entry whose term is not above that of the refused append,
+ * the leader goes on to its own last entry whose term is not above the hint's. One probe per term, not per entry.
+ */
+function handleRejection(core: Core, progress: Progress, message: AppendResponse): void {
+  const { rejectHint, hintTerm } = message;
+  const hint = hintTerm > 0 ? core.log.lastOfTermAtMost(rejectHint, hintTerm).index : rejectHint;
+  if (progress.rejected(message.index, hint)) core.wantsAppends = true;
+}
+
+export function handleHeartbeatResponse(core: Core, message: HeartbeatResponse): void {
+  const progress = core.progress.get(message.from);
+  if (progress === undefined) return;
+  progress.recentActive = true;
+  progress.resume();
+  if (progress.shouldSend(core.log.lastIndex, core.log.committed)) core.wantsAppends = true;
+  if (message.context.length > 0) acknowledgeReads(core, message.from, message.context);
+}
+
+/** The leader's own log counts like anybody's: only as far as it is durable. */
+export function countOwnLog(core: Core): void {
+  const self = must(core.progress.get(core.id), "a leader has itself in progress");
+  if (self.acknowledged(core.log.durableIndex)) maybeCommit(core);
+}
+
+export function maybeCommit(core: Core): void {
+  const index = core.quorum.committedIndex((id) => core.progress.get(id)?.match ?? 0);
+  // §5.4.2: a majority may have an entry of an older term and still lose it; one of this term it cannot.
+  if (index <= core.log.committed || !core.log.hasEntry(index, core.term)) return;
+  core.log.commitTo(index);
+  core.wantsAppends = true;
+  admitEarlyReads(core);
+}
+
+/** One append (or snapshot) if one is due. True when another may follow. */
+function sendAppend(core: Core, to: MemberId, progress: Progress): boolean {
+  const { log, config } = core;
+  if (!progress.shouldSend(log.lastIndex, log.committed)) return false;
+  const prevIndex = progress.next - 1;
+  const prevTerm = log.term(prevIndex);
+  if (prevTerm === undefined) {
+    sendSnapshot(core, to, progress);
+    return false;
+  }
+  const entries = progress.canSendEntries(log.lastIndex)
+    ? log.entries(progress.next, log.lastIndex + 1, config.maxAppendBytes)
+    : NO_ENTRIES;
+  core.send({
+    type: "append",
+    from: core.id,
+    to,
+    term: core.term,
+    prevIndex,
+    prevTerm,
+    entries,
+    commit: log.committed,
+  });
+  progress.sentAppend(entries.length, entriesBytes(entries), log.committed);
+  return true;
+}
+
+/** A member that needs entries which are compacted gets the state instead, once it has shown that it is there. */
+function sendSnapshot(core: Core, to: MemberId, progress: Progress): void {
+  if (!progress.recentActive) return;
+  const snapshot = core.config.snapshotMeta();
+  if (snapshot === undefined || snapshot.index === 0) return;
+  // Behind an older snapshot the log could not go on: the state that is at hand does not help this member yet.
+  if (snapshot.index + 1 < core.log.firstIndex || snapshot.index > core.log.committed) return;
+  progress.becomeSnapshot(snapshot.index);
+  core.send({ type: "snapshot", from: core.id, to, term: core.term, snapshot });
+}
+
+export function reportUnreachable(core: Core, peer: MemberId): void {
+  const progress = core.progress.get(peer);
+  if (progress === undefined || peer === core.id) return;
+  // What was sent ahead is probably lost.
+  if (progress.state === "replicate") progress.becomeProbe();
+}
+
+export function reportSnapshot(core: Core, peer: MemberId, ok: boolean): void {
+  const progress = core.progress.get(peer);
+  if (progress === undefined || progress.state !== "snapshot") return;
+  if (!ok) progress.pendingSnapshot = 0;
+  progress.becomeProbe();
+  // After success the member's own answer tells where to go on; after a failure the next attempt waits for a heartbeat.
+  progress.pause();
+}
+
+export function beginTransfer(core: Core, to: MemberId): void {
+  const progress = core.progress.get(to);
+  if (progress === undefined || to === core.id || !core.quorum.has(to) || core.transferee === to) return;
+  core.electionElapsed = 0;
+  core.transferee = to;
+  if (!maybeTimeoutNow(core, progress)) core.wantsAppends = true;
+}
+
+/** Only who has the whole log can win at once. */
+function maybeTimeoutNow(core: Core, progress: Progress): boolean {
+  if (progress.match !== core.log.lastIndex) return false;
+  core.send({ type: "timeout-now", from: core.id, to: core.transferee, term: core.term });
+  return true;
+}

@@ -1,0 +1,46 @@
+/**
+ * Living with a new configuration: who is counted, who is sent entries, and who must not lead any longer.
+ */
+import type { ConfState } from "../protocol/raft-message.ts";
+import { LEAVE_JOINT, membersOf } from "./conf-change.ts";
+import { encodeChange } from "./conf-change-entry.ts";
+import { NONE, type Core } from "./core.ts";
+import { appendProposals, maybeCommit, newProgress } from "./leadership.ts";
+import { confirmReads } from "./reads.ts";
+import { becomeFollower } from "./roles.ts";
+
+export function switchConfiguration(core: Core, conf: ConfState): void {
+  core.setConf(conf);
+  if (core.role === "follower") return;
+  if (!core.quorum.has(core.id)) {
+    // Removed or demoted by an entry that is committed: the others elect somebody else.
+    becomeFollower(core, core.term, NONE);
+    return;
+  }
+  if (!core.isLeader) return;
+  trackMembers(core, conf);
+  if (!core.quorum.has(core.transferee)) core.transferee = NONE;
+  // A smaller quorum may have been reached already.
+  maybeCommit(core);
+  confirmReads(core);
+  core.wantsAppends = true;
+}
+
+function trackMembers(core: Core, conf: ConfState): void {
+  const members = membersOf(conf);
+  for (const id of core.progress.keys()) {
+    if (!members.includes(id)) core.progress.delete(id);
+  }
+  for (const id of members) {
+    const known = core.progress.get(id);
+    // A new member counts as active, or the quorum check could fall before it had a chance to answer.
+    if (known === undefined) core.progress.set(id, newProgress(core, id, Math.max(core.log.lastIndex, 1), true));
+    else known.isLearner = conf.learners.includes(id);
+  }
+}
+
+/** Leaves a joint configuration by itself once entering it is applied, if that was agreed when it was entered. */
+export function maybeLeaveJoint(core: Core): void {
+  if (!core.isLeader || !core.conf.autoLeave || core.log.applied < core.pendingConfIndex) return;
+  appendProposals(core, [{ type: "conf-change", data: encodeChange(LEAVE_JOINT) }]);
+}

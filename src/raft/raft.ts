@@ -1,0 +1,369 @@
+/**
+ * Consensus as a pure state machine, built as etcd-io/raft is with asynchronous storage writes.
+ *
+ * It does nothing by itself. Ticks, messages, proposals and storage acknowledgements go in; a Ready comes out that says
+ * what to write, what to send, what to apply. It reads no clock, draws its chance from one injected generator and returns
+ * no promise, so a run is decided by its inputs and a simulator can replay it from a seed.
+ *
+ *      tick() ─────────────┐                      ┌──▶ messages    to the others, at once
+ *      step(message) ──────┤                      ├──▶ persist     one atomic write ──┐
+ *      propose(), … ───────┼──▶  Core  ──ready()──┼──▶ committed   to the state ────┐ │
+ *      appliedTo(index) ◀──┤                      ├──▶ readStates  to the readers   │ │
+ *      persisted(id) ◀─────┘                      └──▶ softState   who leads        │ │
+ *          ▲       └───────────────────────────────────────────────────────────────┘ │
+ *          └──────────────────────────────────────────────────────────────────────────┘
+ *
+ * The one duty that all safety hangs on: nothing that promises something to others (a vote, an acknowledgement, the
+ * leader's or candidate's own count) leaves before what it promises is durable. Such messages are held with the write that
+ * was newest when they were made, and persisted() releases them. So the driver may send `messages` at once, before
+ * `persist`, and have several writes under way. A commit index alone never causes a write: it rides with the next one and
+ * is learned again after a restart.
+ *
+ * Where what lives: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · following.ts
+ * the other end · reads.ts read index · membership.ts, conf-change.ts, quorum.ts who counts · log.ts, unstable.ts,
+ * writes.ts the log · progress.ts, inflights.ts flow control · well-formed.ts what is believed of a message.
+ */
+import { assert, unreachable } from "../base/assert.ts";
+import type {
+  ConfChange,
+  ConfState,
+  Entry,
+  HardState,
+  LogIndex,
+  MemberId,
+  ProposeMessage,
+  RaftMessage,
+  ReadIndexMessage,
+  SnapshotMeta,
+  TransferLeaderMessage,
+} from "../protocol/raft-message.ts";
+import { changeConfiguration, isJoint } from "./conf-change.ts";
+import { decodeChange, encodeChange } from "./conf-change-entry.ts";
+import { checkConfig, MAX_CONTEXT_BYTES, type RaftConfig } from "./config.ts";
+import { Core, NONE } from "./core.ts";
+import { campaign, campaignForTransfer, handleVote, handleVoteResponse, settleTerm, tickElection } from "./election.ts";
+import { handleAppend, handleHeartbeat, handleSnapshot } from "./following.ts";
+import { checkInvariants } from "./invariants.ts";
+import {
+  appendProposals,
+  beginTransfer,
+  countOwnLog,
+  flush,
+  handleAppendResponse,
+  handleHeartbeatResponse,
+  releaseUncommitted,
+  reportSnapshot,
+  reportUnreachable,
+  reserveUncommitted,
+  tickLeader,
+  type Proposal,
+} from "./leadership.ts";
+import { maybeLeaveJoint, switchConfiguration } from "./membership.ts";
+import { requestRead } from "./reads.ts";
+import type { Persist, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
+import { becomeFollower } from "./roles.ts";
+import { statusOf } from "./status.ts";
+import { isWellFormed } from "./well-formed.ts";
+
+/** What members ask of the leader, whoever that is: of no term. */
+type Request = ProposeMessage | ReadIndexMessage | TransferLeaderMessage;
+
+const NO_ENTRIES: readonly Entry[] = [];
+
+export class Raft {
+  readonly #core: Core;
+  /** As the storage was last asked to write it. */
+  #written: HardState;
+  /** As the driver was last told. */
+  #toldLeader: MemberId = NONE;
+  #toldRole: Role = "follower";
+
+  constructor(config: RaftConfig) {
+    checkConfig(config);
+    this.#core = new Core(config);
+    this.#written = config.hardState;
+  }
+
+  /** One tick. Ticks that were missed are not replayed: time that passed unseen must not start an election. */
+  tick(): void {
+    if (this.#core.isLeader) tickLeader(this.#core);
+    else tickElection(this.#core);
+  }
+
+  /** Takes any message from any peer; what makes no sense is ignored. */
+  step(message: RaftMessage): void {
+    if (message.to !== this.#core.id || message.from === this.#core.id || !isWellFormed(message)) return;
+    this.#dispatch(message);
+  }
+
+  /** Asks for an election now, pre-vote first. */
+  campaign(): void {
+    campaign(this.#core);
+  }
+
+  /** A batch is taken or refused as a whole. "accepted" promises nothing yet: only a committed entry is there to stay. */
+  propose(data: readonly Uint8Array[]): "accepted" | "no-leader" | "too-much-uncommitted" {
+    return this.#propose(data.map((bytes) => ({ type: "normal", data: bytes })));
+  }
+
+  /** One change at a time: "pending" while an older one may be unapplied. */
+  proposeConfChange(change: ConfChange): "accepted" | "no-leader" | "pending" {
+    if (this.#core.isLeader && !this.#mayChange(change)) return "pending";
+    const verdict = this.#propose([{ type: "conf-change", data: encodeChange(change) }]);
+    return verdict === "too-much-uncommitted" ? "pending" : verdict;
+  }
+
+  /** Answered by a read state with the same context, or never: the caller gives up after a time of its own. */
+  readIndex(context: Uint8Array): "accepted" | "no-leader" {
+    const core = this.#core;
+    assert(context.length <= MAX_CONTEXT_BYTES, "a read's context is short");
+    if (core.isLeader) return requestRead(core, { from: core.id, context }) ? "accepted" : "no-leader";
+    if (core.leader === NONE) return "no-leader";
+    core.send({ type: "read-index", from: core.id, to: core.leader, term: 0, context });
+    return "accepted";
+  }
+
+  transferLeader(to: MemberId): void {
+    const core = this.#core;
+    if (core.isLeader) beginTransfer(core, to);
+    else if (core.leader !== NONE) {
+      core.send({ type: "transfer-leader", from: core.id, to: core.leader, term: 0, transferee: to });
+    }
+  }
+
+  /** For a committed change, when it is applied and before appliedTo(). An impossible change has no effect. */
+  applyConfChange(change: ConfChange): ConfState {
+    const next = changeConfiguration(this.#core.conf, change);
+    if (next !== undefined) switchConfiguration(this.#core, next);
+    return this.#core.conf;
+  }
+
+  reportUnreachable(peer: MemberId): void {
+    reportUnreachable(this.#core, peer);
+  }
+
+  /** Every snapshot message must be followed by this once its transfer ended, or nothing more is sent to that member. */
+  reportSnapshot(peer: MemberId, ok: boolean): void {
+    reportSnapshot(this.#core, peer, ok);
+  }
+
+  /** The write `id`, and with it every older one, is durable. */
+  persisted(id: number): void {
+    const { log } = this.#core;
+    for (const write of log.writes.complete(id)) {
+      log.acknowledge(write);
+      this.#release(write.held);
+    }
+    if (this.#core.isLeader) countOwnLog(this.#core);
+  }
+
+  appliedTo(index: LogIndex): void {
+    this.#core.log.appliedTo(index);
+    maybeLeaveJoint(this.#core);
+  }
+
+  hasReady(): boolean {
+    const core = this.#core;
+    return (
+      core.messages.length > 0 ||
+      core.wantsAppends ||
+      core.wantsHeartbeats ||
+      core.readStates.length > 0 ||
+      core.log.applicable > core.log.applying ||
+      this.#mustPersist() ||
+      (core.held.length > 0 && core.log.writes.count === 0) ||
+      core.leader !== this.#toldLeader ||
+      core.role !== this.#toldRole
+    );
+  }
+
+  /** Drains what is to be done. */
+  ready(): Ready {
+    const core = this.#core;
+    if (core.isLeader) flush(core);
+    const persist = this.#takePersist();
+    const committed = core.log.nextToApply(core.config.maxApplyBytes);
+    if (core.isLeader) releaseUncommitted(core, committed);
+    const { messages, readStates } = core;
+    if (messages.length > 0) core.messages = [];
+    if (readStates.length > 0) core.readStates = [];
+    return { persist, messages, committed, readStates, softState: this.#takeSoftState() };
+  }
+
+  status(): RaftStatus {
+    return statusOf(this.#core);
+  }
+
+  checkInvariants(): void {
+    checkInvariants(this.#core);
+  }
+
+  /** The messages of a term, after its rules; requests are of no term. */
+  #dispatch(message: RaftMessage): void {
+    const core = this.#core;
+    if (isRequest(message)) {
+      if (core.isLeader) this.#serve(message);
+    } else if (settleTerm(core, message)) {
+      this.#dispatchInTerm(message);
+    }
+  }
+
+  #serve(message: Request): void {
+    const core = this.#core;
+    switch (message.type) {
+      case "propose":
+        return this.#takeForwarded(message);
+      case "read-index":
+        requestRead(core, { from: message.from, context: message.context });
+        return undefined;
+      case "transfer-leader":
+        return beginTransfer(core, message.transferee);
+      default:
+        return unreachable(message);
+    }
+  }
+
+  #dispatchInTerm(message: Exclude<RaftMessage, Request>): void {
+    const core = this.#core;
+    switch (message.type) {
+      case "vote":
+      case "pre-vote":
+        return handleVote(core, message);
+      case "vote-response":
+      case "pre-vote-response":
+        return handleVoteResponse(core, message);
+      case "append":
+        return this.#isFromLeader(message) ? handleAppend(core, message) : undefined;
+      case "heartbeat":
+        return this.#isFromLeader(message) ? handleHeartbeat(core, message) : undefined;
+      case "snapshot":
+        return this.#isFromLeader(message) ? handleSnapshot(core, message) : undefined;
+      case "append-response":
+        return core.isLeader ? handleAppendResponse(core, message) : undefined;
+      case "heartbeat-response":
+        return core.isLeader ? handleHeartbeatResponse(core, message) : undefined;
+      case "timeout-now":
+        return core.leader === message.from ? campaignForTransfer(core) : undefined;
+      case "read-index-response":
+        if (!core.isLeader) core.readStates.push({ context: message.context, index: message.index });
+        return undefined;
+      default:
+        return unreachable(message);
+    }
+  }
+
+  /** Follows the sender. There is one leader in a term: whoever claims to be another one is not believed. */
+  #isFromLeader(message: RaftMessage): boolean {
+    const core = this.#core;
+    if (core.role === "follower" && core.leader === message.from) {
+      core.electionElapsed = 0;
+      return true;
+    }
+    if (core.leader !== NONE) return false;
+    becomeFollower(core, core.term, message.from);
+    return true;
+  }
+
+  #propose(proposals: readonly Proposal[]): "accepted" | "no-leader" | "too-much-uncommitted" {
+    const core = this.#core;
+    if (core.isLeader) return this.#append(proposals);
+    if (core.leader === NONE) return "no-leader";
+    if (proposals.length === 0) return "accepted";
+    const entries = proposals.map(({ type, data }) => ({ type, term: 0, index: 0, data }));
+    core.send({ type: "propose", from: core.id, to: core.leader, term: 0, entries });
+    return "accepted";
+  }
+
+  #append(proposals: readonly Proposal[]): "accepted" | "no-leader" | "too-much-uncommitted" {
+    const core = this.#core;
+    if (core.transferee !== NONE) return "no-leader";
+    let bytes = 0;
+    for (const { data } of proposals) bytes += data.length;
+    if (!reserveUncommitted(core, bytes)) return "too-much-uncommitted";
+    if (proposals.length > 0) appendProposals(core, proposals);
+    return "accepted";
+  }
+
+  #mayChange(change: ConfChange): boolean {
+    const { conf, log, pendingConfIndex } = this.#core;
+    return pendingConfIndex <= log.applied && isJoint(conf) === (change.changes.length === 0);
+  }
+
+  /** A forwarded proposal is not forwarded again: two members that take each other for the leader would never end. */
+  #takeForwarded(message: ProposeMessage): void {
+    const proposals: Proposal[] = [];
+    let hasChange = false;
+    for (const { type, data } of message.entries) {
+      if (type === "conf-change") {
+        const change = decodeChange(data);
+        if (change === undefined || hasChange || !this.#mayChange(change)) continue;
+        hasChange = true;
+      }
+      proposals.push({ type, data });
+    }
+    this.#append(proposals);
+  }
+
+  /** What was held for a write that is durable now; the own vote comes home by the same way. */
+  #release(held: readonly RaftMessage[]): void {
+    for (const message of held) {
+      if (message.to === this.#core.id) this.#dispatch(message);
+      else this.#core.messages.push(message);
+    }
+  }
+
+  #mustPersist(): boolean {
+    const { unstable } = this.#core.log;
+    return unstable.issued < unstable.last || this.#unissuedSnapshot() !== undefined || this.#hasNewTermOrVote();
+  }
+
+  #hasNewTermOrVote(): boolean {
+    return this.#core.term !== this.#written.term || this.#core.vote !== this.#written.vote;
+  }
+
+  #unissuedSnapshot(): SnapshotMeta | undefined {
+    const { unstable } = this.#core.log;
+    return unstable.isSnapshotIssued ? undefined : unstable.snapshot;
+  }
+
+  #takePersist(): Persist | undefined {
+    const core = this.#core;
+    const { log } = core;
+    const { unstable, writes } = log;
+    const { held } = core;
+    if (held.length > 0) core.held = [];
+    if (!this.#mustPersist()) {
+      // Nothing new to write, but what was decided before may still be on its way to the disk.
+      if (writes.newest === undefined) this.#release(held);
+      else writes.newest.held.push(...held);
+      return undefined;
+    }
+    const snapshot = this.#unissuedSnapshot();
+    const entries =
+      unstable.issued < unstable.last ? unstable.slice(unstable.issued + 1, unstable.last + 1, Infinity) : NO_ENTRIES;
+    const hardState = this.#takeHardState();
+    unstable.issued = unstable.last;
+    unstable.isSnapshotIssued = true;
+    const { id } = writes.issue(log.lastIndex, snapshot, held);
+    return { id, hardState, entries, snapshot };
+  }
+
+  #takeHardState(): HardState | undefined {
+    const { term, vote, log } = this.#core;
+    if (!this.#hasNewTermOrVote() && log.committed === this.#written.commit) return undefined;
+    this.#written = { term, vote, commit: log.committed };
+    return this.#written;
+  }
+
+  #takeSoftState(): SoftState | undefined {
+    const { leader, role } = this.#core;
+    if (leader === this.#toldLeader && role === this.#toldRole) return undefined;
+    this.#toldLeader = leader;
+    this.#toldRole = role;
+    return { leader, role };
+  }
+}
+
+function isRequest(message: RaftMessage): message is Request {
+  return message.type === "propose" || message.type === "read-index" || message.type === "transfer-leader";
+}

@@ -1,0 +1,89 @@
+/**
+ * Linearizable reads that wait for proof that this leader still leads (§6.4 of Ongaro's thesis).
+ *
+ * Reads are numbered as they come. A heartbeat carries the number of the newest read, an answer brings it back: whoever
+ * acknowledges n acknowledged a heartbeat that was sent after read n was asked, and so proves all reads up to n at once.
+ * One round of heartbeats answers any number of reads.
+ */
+import type { LogIndex, MemberId } from "../protocol/raft-message.ts";
+import { MAX_PENDING_READS } from "./config.ts";
+
+export interface ReadRequest {
+  readonly from: MemberId;
+  readonly context: Uint8Array;
+}
+
+export interface NumberedRead extends ReadRequest {
+  /** The commit index when the read was asked. */
+  readonly index: LogIndex;
+}
+
+const NO_CONTEXT: Uint8Array = new Uint8Array(0);
+
+export class ReadQueue {
+  /** Asked before the leader committed an entry of its term: it cannot know the commit index yet (§6.4, step 1). */
+  #early: ReadRequest[] = [];
+  #unconfirmed: NumberedRead[] = [];
+  #confirmedCount = 0;
+
+  /** The number of the newest read. */
+  get position(): number {
+    return this.#confirmedCount + this.#unconfirmed.length;
+  }
+
+  get size(): number {
+    return this.#early.length + this.#unconfirmed.length;
+  }
+
+  get isFull(): boolean {
+    return this.size >= MAX_PENDING_READS;
+  }
+
+  get hasUnconfirmed(): boolean {
+    return this.#unconfirmed.length > 0;
+  }
+
+  addEarly(request: ReadRequest): void {
+    this.#early.push(request);
+  }
+
+  takeEarly(): readonly ReadRequest[] {
+    if (this.#early.length === 0) return this.#early;
+    const requests = this.#early;
+    this.#early = [];
+    return requests;
+  }
+
+  add(request: ReadRequest, index: LogIndex): void {
+    this.#unconfirmed.push({ from: request.from, context: request.context, index });
+  }
+
+  /** A quorum acknowledged `position`: the reads up to it are proven. */
+  confirm(position: number): readonly NumberedRead[] {
+    const count = position - this.#confirmedCount;
+    if (count <= 0) return [];
+    const confirmed = this.#unconfirmed.splice(0, count);
+    this.#confirmedCount += confirmed.length;
+    return confirmed;
+  }
+
+  /** What a heartbeat carries: nothing when no read waits. */
+  heartbeatContext(): Uint8Array {
+    return this.hasUnconfirmed ? encodePosition(this.position) : NO_CONTEXT;
+  }
+}
+
+function encodePosition(position: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, position % 0x1_0000_0000, true);
+  view.setUint32(4, Math.floor(position / 0x1_0000_0000), true);
+  return bytes;
+}
+
+/** 0 for what no leader of ours sent. */
+export function decodePosition(context: Uint8Array): number {
+  if (context.length !== 8) return 0;
+  const view = new DataView(context.buffer, context.byteOffset, 8);
+  return view.getUint32(0, true) + view.getUint32(4, true) * 0x1_0000_0000;
+}

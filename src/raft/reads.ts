@@ -1,0 +1,59 @@
+/**
+ * Linearizable reads at the leader: number them, prove leadership, answer. See read-queue.ts for the why.
+ */
+import type { LogIndex, MemberId } from "../protocol/raft-message.ts";
+import type { Core } from "./core.ts";
+import { decodePosition, type ReadRequest } from "./read-queue.ts";
+
+/** False when too many reads wait already. */
+export function requestRead(core: Core, request: ReadRequest): boolean {
+  if (core.reads.isFull) return false;
+  if (hasCommittedInTerm(core)) admit(core, request);
+  else core.reads.addEarly(request);
+  return true;
+}
+
+/** After each commit: the reads that came before the term's first one can be admitted now. */
+export function admitEarlyReads(core: Core): void {
+  if (core.reads.size === 0 || !hasCommittedInTerm(core)) return;
+  for (const request of core.reads.takeEarly()) admit(core, request);
+}
+
+export function acknowledgeReads(core: Core, from: MemberId, context: Uint8Array): void {
+  const position = decodePosition(context);
+  const progress = core.progress.get(from);
+  if (progress === undefined || position <= progress.readPosition || position > core.reads.position) return;
+  progress.readPosition = position;
+  confirmReads(core);
+}
+
+/** Answers the reads that a quorum has proven; also after a change of the quorum. */
+export function confirmReads(core: Core): void {
+  if (!core.reads.hasUnconfirmed) return;
+  const position = core.quorum.committedIndex((id) =>
+    id === core.id ? core.reads.position : (core.progress.get(id)?.readPosition ?? 0),
+  );
+  for (const read of core.reads.confirm(position)) answer(core, read, read.index);
+}
+
+function admit(core: Core, request: ReadRequest): void {
+  if (core.quorum.isOnly(core.id)) {
+    answer(core, request, core.log.committed);
+    return;
+  }
+  core.reads.add(request, core.log.committed);
+  core.wantsHeartbeats = true;
+}
+
+function answer(core: Core, request: ReadRequest, index: LogIndex): void {
+  const { from, context } = request;
+  if (from === core.id) {
+    core.readStates.push({ context, index });
+    return;
+  }
+  core.send({ type: "read-index-response", from: core.id, to: from, term: core.term, context, index });
+}
+
+function hasCommittedInTerm(core: Core): boolean {
+  return core.log.hasEntry(core.log.committed, core.term);
+}

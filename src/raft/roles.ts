@@ -1,0 +1,48 @@
+/**
+ * The steps down the ladder and up to candidacy. How a candidate becomes leader is in leadership.ts.
+ */
+import { assert } from "../base/assert.ts";
+import type { MemberId, Term } from "../protocol/raft-message.ts";
+import { NONE, type Core } from "./core.ts";
+import { ReadQueue } from "./read-queue.ts";
+
+export function becomeFollower(core: Core, term: Term, leader: MemberId): void {
+  enterTerm(core, term);
+  core.role = "follower";
+  core.leader = leader;
+}
+
+/** Asks whether an election could be won, without disturbing anyone: the term stays, and no vote is spent. */
+export function becomePreCandidate(core: Core): void {
+  assert(!core.isLeader, "a leader does not campaign");
+  core.votes.clear();
+  core.role = "pre-candidate";
+  core.leader = NONE;
+}
+
+export function becomeCandidate(core: Core): void {
+  assert(!core.isLeader, "a leader does not campaign");
+  enterTerm(core, core.term + 1);
+  core.vote = core.id;
+  core.role = "candidate";
+}
+
+/** Forgets all that belonged to the former role. A vote is forgotten only with its term. */
+export function enterTerm(core: Core, term: Term): void {
+  assert(term >= core.term, `the term never falls from ${core.term} to ${term}`);
+  if (term > core.term) {
+    core.term = term;
+    core.vote = NONE;
+  }
+  core.leader = NONE;
+  core.electionElapsed = 0;
+  core.heartbeatElapsed = 0;
+  core.electionTimeout = core.drawTimeout();
+  core.votes.clear();
+  core.transferee = NONE;
+  core.uncommittedBytes = 0;
+  core.wantsAppends = false;
+  core.wantsHeartbeats = false;
+  if (core.progress.size > 0) core.progress = new Map();
+  if (core.reads.position > 0 || core.reads.size > 0) core.reads = new ReadQueue();
+}

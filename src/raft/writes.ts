@@ -1,0 +1,56 @@
+/**
+ * The writes that storage was asked for and has not acknowledged yet, oldest first. They complete in order.
+ *
+ * What a completed write proves of the log is what it wrote up to, less whatever has been rewritten since: the suffix that
+ * a newer leader replaced is covered by a later write only. So a rewrite lowers what all outstanding writes prove, and an
+ * old acknowledgement can never vouch for a new entry at the same index.
+ */
+import { assert } from "../base/assert.ts";
+import type { LogIndex, RaftMessage, SnapshotMeta } from "../protocol/raft-message.ts";
+
+export interface Write {
+  readonly id: number;
+  /** The log is durable up to here once the write is; 0 proves nothing. */
+  lastIndex: LogIndex;
+  readonly snapshot: SnapshotMeta | undefined;
+  /** To be sent once the write is durable. */
+  readonly held: RaftMessage[];
+}
+
+export class Writes {
+  #outstanding: Write[] = [];
+  #lastId = 0;
+
+  get newest(): Write | undefined {
+    return this.#outstanding.at(-1);
+  }
+
+  get count(): number {
+    return this.#outstanding.length;
+  }
+
+  issue(lastIndex: LogIndex, snapshot: SnapshotMeta | undefined, held: RaftMessage[]): Write {
+    this.#lastId++;
+    const write: Write = { id: this.#lastId, lastIndex, snapshot, held };
+    this.#outstanding.push(write);
+    return write;
+  }
+
+  /** Entries from `index` on are no longer what the outstanding writes wrote. */
+  rewrittenFrom(index: LogIndex): void {
+    for (const write of this.#outstanding) write.lastIndex = Math.min(write.lastIndex, index - 1);
+  }
+
+  /** The log was replaced as a whole. */
+  replaced(): void {
+    for (const write of this.#outstanding) write.lastIndex = 0;
+  }
+
+  /** The writes that are durable now that `id` is, oldest first. */
+  complete(id: number): readonly Write[] {
+    assert(id <= this.#lastId, `write ${id} was issued`);
+    let done = 0;
+    while (done < this.#outstanding.length && (this.#outstanding[done] as Write).id <= id) done++;
+    return this.#outstanding.splice(0, done);
+  }
+}

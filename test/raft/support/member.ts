@@ -1,0 +1,175 @@
+/**
+ * A member under test: raft, a disk whose writes complete when the test says so, and a state machine that remembers what
+ * it applied. A crash loses what was not durable.
+ */
+import { Prng } from "../../../src/base/prng.ts";
+import type {
+  ConfState,
+  Entry,
+  LogIndex,
+  MemberId,
+  RaftMessage,
+  SnapshotMeta,
+} from "../../../src/protocol/raft-message.ts";
+import { decodeChange } from "../../../src/raft/conf-change-entry.ts";
+import type { RaftConfig } from "../../../src/raft/config.ts";
+import { Raft } from "../../../src/raft/raft.ts";
+import type { Persist, ReadState, Ready } from "../../../src/raft/ready.ts";
+import { MemoryLog } from "./memory-log.ts";
+
+export interface Applied {
+  readonly index: LogIndex;
+  readonly conf: ConfState;
+  /** Everything applied since the beginning, as text; what a snapshot carries over. */
+  readonly values: readonly string[];
+}
+
+export interface MemberOptions {
+  readonly seed?: number;
+  /** The reader shows a write as soon as it is issued, as stores with an index in memory do. */
+  readonly showsUndurable?: boolean;
+  readonly config?: Partial<RaftConfig>;
+}
+
+export class Member {
+  readonly id: MemberId;
+  readonly #options: MemberOptions;
+  /** What a crash would find. */
+  disk: MemoryLog = new MemoryLog();
+  /** What raft reads. */
+  view: MemoryLog = new MemoryLog();
+  durableState: Applied;
+  state: Applied;
+  writes: Persist[] = [];
+  outbox: RaftMessage[] = [];
+  reads: ReadState[] = [];
+  /** Every state by the index of the snapshot that stood for it: the side channel of snapshot transfers. */
+  readonly snapshots: Map<LogIndex, Applied>;
+  raft: Raft;
+  #incarnation = 0;
+  onReady: (ready: Ready) => void = () => {};
+
+  constructor(id: MemberId, conf: ConfState, snapshots: Map<LogIndex, Applied>, options: MemberOptions = {}) {
+    this.id = id;
+    this.#options = options;
+    this.snapshots = snapshots;
+    this.durableState = { index: 0, conf, values: [] };
+    this.state = this.durableState;
+    this.raft = this.#boot();
+  }
+
+  /** Takes what raft wants done until it wants nothing; disk writes stay under way. */
+  pump(): void {
+    while (this.raft.hasReady()) this.takeReady();
+  }
+
+  takeReady(): Ready {
+    const ready = this.raft.ready();
+    this.onReady(ready);
+    this.outbox.push(...ready.messages);
+    this.reads.push(...ready.readStates);
+    if (ready.persist !== undefined) {
+      this.writes.push(ready.persist);
+      if (this.#options.showsUndurable === true) this.view.write(ready.persist);
+    }
+    for (const entry of ready.committed) this.#apply(entry);
+    const last = ready.committed.at(-1);
+    if (last !== undefined) this.raft.appliedTo(last.index);
+    return ready;
+  }
+
+  /** Completes the oldest write. */
+  completeWrite(): boolean {
+    const write = this.writes.shift();
+    if (write === undefined) return false;
+    this.disk.write(write);
+    if (this.#options.showsUndurable !== true) this.view.write(write);
+    if (write.snapshot !== undefined) this.#install(write.snapshot);
+    this.raft.persisted(write.id);
+    return true;
+  }
+
+  /** Pump and disk until nothing moves. */
+  settle(): void {
+    do this.pump();
+    while (this.completeWrite());
+  }
+
+  /** The state becomes durable as a whole; only then may the log before it go. */
+  flushState(): void {
+    this.durableState = this.state;
+    this.snapshots.set(this.state.index, this.state);
+  }
+
+  compact(index: LogIndex): void {
+    this.flushState();
+    const to = Math.min(index, this.durableState.index, this.disk.lastIndex());
+    this.disk.compact(to);
+    this.view.compact(to);
+  }
+
+  crash(): void {
+    this.writes = [];
+    this.outbox = [];
+    this.state = this.durableState;
+    this.raft = this.#boot();
+  }
+
+  snapshotMeta(): SnapshotMeta | undefined {
+    const { index, conf } = this.state;
+    const term = this.view.term(index);
+    if (term === undefined || index === 0) return undefined;
+    this.snapshots.set(index, this.state);
+    return { index, term, confState: conf };
+  }
+
+  #boot(): Raft {
+    this.#incarnation++;
+    this.view = this.disk.copy();
+    return new Raft({
+      id: this.id,
+      electionTicks: 10,
+      heartbeatTicks: 1,
+      prng: new Prng(BigInt(this.#options.seed ?? 1) * 1000n + this.id * 17n + BigInt(this.#incarnation)),
+      log: readerOf(() => this.view),
+      hardState: this.disk.hardState,
+      confState: this.durableState.conf,
+      applied: this.durableState.index,
+      snapshotMeta: () => this.snapshotMeta(),
+      maxAppendBytes: 1 << 20,
+      maxInflightMessages: 256,
+      maxInflightBytes: 1 << 20,
+      maxUncommittedBytes: 64 << 20,
+      maxApplyBytes: 1 << 20,
+      ...this.#options.config,
+    });
+  }
+
+  #apply(entry: Entry): void {
+    if (entry.index !== this.state.index + 1) throw new Error(`applied ${entry.index} after ${this.state.index}`);
+    let { conf, values } = this.state;
+    if (entry.type === "conf-change") {
+      const change = decodeChange(entry.data);
+      if (change !== undefined) conf = this.raft.applyConfChange(change);
+    } else if (entry.data.length > 0) {
+      values = [...values, new TextDecoder().decode(entry.data)];
+    }
+    this.state = { index: entry.index, conf, values };
+  }
+
+  #install(snapshot: SnapshotMeta): void {
+    const state = this.snapshots.get(snapshot.index);
+    if (state === undefined) throw new Error(`nobody took a snapshot at ${snapshot.index}`);
+    this.state = { ...state, conf: snapshot.confState };
+    this.durableState = this.state;
+  }
+}
+
+function readerOf(log: () => MemoryLog): RaftConfig["log"] {
+  return {
+    firstIndex: () => log().firstIndex(),
+    lastIndex: () => log().lastIndex(),
+    term: (index) => log().term(index),
+    entries: (low, high, maxBytes) => log().entries(low, high, maxBytes),
+  };
+}
