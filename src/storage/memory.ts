@@ -318,6 +318,7 @@ class MemoryStagedState implements StagedState {
 function cloneLog(log: LogWindow): LogWindow {
   const first = log.firstIndex();
   const boundary = must(log.term(first - 1), "the term before the log is known");
-  const kept: readonly Entry[] = log.lastIndex() < first ? [] : log.entries(first, log.lastIndex() + 1, Number.POSITIVE_INFINITY);
+  const kept: readonly Entry[] =
+    log.lastIndex() < first ? [] : log.entries(first, log.lastIndex() + 1, Number.POSITIVE_INFINITY);
   return new LogWindow(first - 1, boundary, kept);
 }

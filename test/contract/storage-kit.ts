@@ -1,0 +1,123 @@
+/** What the storage suites share: entries and rows made from an index, and calls with promises around them. */
+import { compareBytes } from "../../src/base/bytes.ts";
+import { utf8Encode } from "../../src/base/utf8.ts";
+import type { Entry, HardState, SnapshotMeta, Term } from "../../src/protocol/raft-message.ts";
+import { BUCKET_NAMES, type RevisionRow, type StateTables } from "../../src/mvcc/tables.ts";
+import type { Identity, LogBatch, Storage } from "../../src/storage/storage.ts";
+
+/** How a visit to a store ends: closed in order, or gone in the middle of whatever it was doing. */
+export type Ending = "close" | "crash";
+
+/** One disk. Each visit opens the store on it anew; only one visit at a time. */
+export interface StorageHome {
+  visit<T>(ending: Ending, use: (storage: Storage) => Promise<T> | T): Promise<T>;
+}
+
+export const IDENTITY: Identity = {
+  clusterId: 0xffff_ffff_ffff_fffen,
+  memberId: 0x8000_0000_0000_0001n,
+  name: "Mitglied äöü 🗳",
+};
+
+export function entry(
+  index: number,
+  term: Term,
+  data: Uint8Array = utf8Encode(`entry ${index} of term ${term}`),
+): Entry {
+  return { type: "normal", index, term, data };
+}
+
+/** Entries [low, high] of one term. */
+export function entriesOf(low: number, high: number, term: Term): readonly Entry[] {
+  return Array.from({ length: high - low + 1 }, (_, at) => entry(low + at, term));
+}
+
+export function batchOf(entries: readonly Entry[], hardState?: HardState): LogBatch {
+  return { hardState, entries, install: undefined };
+}
+
+export function snapshotAt(index: number, term: Term): SnapshotMeta {
+  return {
+    index,
+    term,
+    confState: { voters: [1n], learners: [], votersOutgoing: [], learnersNext: [], autoLeave: false },
+  };
+}
+
+export function bootstrap(storage: Storage, identity: Identity = IDENTITY): Promise<void> {
+  return settled((done) => storage.bootstrap(identity, done));
+}
+
+export function append(storage: Storage, batch: LogBatch): Promise<void> {
+  return settled((done) => storage.append(batch, done));
+}
+
+export function flush(storage: Storage): Promise<void> {
+  return settled((done) => storage.flush(done));
+}
+
+/** What entry `index` does to the state here: a new version of one of a few keys, and a note in a bucket. */
+export function applyTo(tables: StateTables, index: number): void {
+  tables.keys.append(rowOf(index));
+  tables.bucket("meta").set(utf8Encode("applied"), utf8Encode(String(index)));
+  if (index % 3 === 0) tables.bucket("lease").set(utf8Encode(`lease ${index}`), new Uint8Array([index % 256]));
+  if (index % 6 === 0) tables.bucket("lease").delete(utf8Encode(`lease ${index - 3}`));
+}
+
+export function apply(storage: Storage, index: number): void {
+  applyTo(storage.tables, index);
+  storage.stateChanged(index, storage.log.term(index) ?? 0);
+}
+
+export function rowOf(index: number): RevisionRow {
+  return {
+    key: utf8Encode(`key ${index % 7}`),
+    main: index + 1,
+    sub: 0,
+    createRevision: (index % 7) + 1,
+    version: Math.floor(index / 7) + 1,
+    lease: BigInt(index % 3),
+    value: utf8Encode(`value ${index}`),
+  };
+}
+
+/** All that the tables hold, in a shape that compares. */
+export function dump(tables: StateTables): unknown {
+  const rows: RevisionRow[] = [];
+  tables.keys.history(0, Number.MAX_SAFE_INTEGER, (row) => {
+    const { main, sub, createRevision, version, lease } = row;
+    rows.push({
+      key: Uint8Array.from(row.key),
+      main,
+      sub,
+      createRevision,
+      version,
+      lease,
+      value: Uint8Array.from(row.value),
+    });
+    return true;
+  });
+  const buckets = BUCKET_NAMES.map((name) => {
+    const held: [Uint8Array, Uint8Array][] = [];
+    tables.bucket(name).scan((key, value) => {
+      held.push([Uint8Array.from(key), Uint8Array.from(value)]);
+      return true;
+    });
+    held.sort(([left], [right]) => compareBytes(left, right));
+    return [name, held];
+  });
+  return { rows, buckets };
+}
+
+export function logOf(storage: Storage): readonly Entry[] {
+  const { log } = storage;
+  return log.lastIndex() < log.firstIndex()
+    ? []
+    : log.entries(log.firstIndex(), log.lastIndex() + 1, Number.MAX_SAFE_INTEGER);
+}
+
+function settled(start: (done: (error?: Error) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    start((error) => (error === undefined ? resolve() : reject(error)));
+  });
+}
