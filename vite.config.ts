@@ -8,7 +8,7 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
-import { chromiumLaunchOptions } from "./test/support/chromium.ts";
+import { chromiumContextOptions, chromiumLaunchOptions } from "./test/support/chromium.ts";
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -30,7 +30,11 @@ const config: ViteUserConfig = defineConfig({
             main: "./test/worker/main.ts",
             miniflare: {
               compatibilityDate: "2026-09-01",
-              durableObjects: { TEST_STORE: { className: "TestStore", useSQLite: true } },
+              durableObjects: {
+                TEST_STORE: { className: "TestStore", useSQLite: true },
+                TEST_CARRIERS: { className: "TestCarrier", useSQLite: true },
+                ROOMS: { className: "RoomSignalling", useSQLite: true },
+              },
             },
           }),
         ],
@@ -45,7 +49,7 @@ const config: ViteUserConfig = defineConfig({
             enabled: true,
             headless: true,
             screenshotFailures: false,
-            provider: playwright({ launchOptions: chromiumLaunchOptions() }),
+            provider: playwright({ launchOptions: chromiumLaunchOptions(), contextOptions: chromiumContextOptions() }),
             instances: [{ browser: "chromium" }],
           },
         },

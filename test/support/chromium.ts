@@ -27,7 +27,17 @@ export const chromiumArgs: readonly string[] = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  "--allow-loopback-in-peer-connection",
 ];
+
+/**
+ * For every context in which WebRTC must connect. A page without permissions gathers its candidates from the default
+ * route alone; on a machine that has none it finds nobody, not even another tab. With the camera's permission it sees
+ * every interface, loopback included. Where there is a route the permission is not given, as with any user.
+ */
+export function chromiumContextOptions(): { readonly permissions: string[] } {
+  return { permissions: hasDefaultRoute() ? [] : ["camera", "microphone"] };
+}
 
 /** Where the executable lies once `chromiumPath` has run; for those who must name it before it is there. */
 export function chromiumExecutable(): string {
@@ -65,7 +75,7 @@ export async function launchChromium(options: LaunchOptions = {}): Promise<Brows
 /** A browser whose profile (IndexedDB, locks) lies in `profileDir` and survives a restart of the browser. */
 export async function launchChromiumProfile(profileDir: string, options: LaunchOptions = {}): Promise<BrowserContext> {
   await chromiumPath();
-  return chromium.launchPersistentContext(profileDir, merged(options));
+  return chromium.launchPersistentContext(profileDir, { ...chromiumContextOptions(), ...merged(options) });
 }
 
 function merged(options: LaunchOptions): LaunchOptions {
@@ -76,6 +86,13 @@ function merged(options: LaunchOptions): LaunchOptions {
     args: [...base.args, ...(options.args ?? [])],
     env: { ...base.env, ...options.env },
   };
+}
+
+function hasDefaultRoute(): boolean {
+  const table = "/proc/net/route";
+  if (!existsSync(table)) return true;
+  const destinations = readFileSync(table, "utf8").split("\n").slice(1);
+  return destinations.some((line) => line.split("\t")[1] === "00000000");
 }
 
 function homeDir(): string {
