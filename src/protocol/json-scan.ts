@@ -1,0 +1,215 @@
+/**
+ * Finds out whether a text is JSON, and where its first value ends. JSON.parse would do that too, but it turns long
+ * integers into floats; so the text is checked here and then read in place by the codec, which needs no checks of its
+ * own. The texts of the errors are those of Go's scanner, which clients of etcd's gateway know.
+ */
+import { EtcdError, GrpcCode } from "./errors.ts";
+
+/** etcd's limit is 10,000; nothing of etcd's API nests anywhere near this deep. */
+export const JSON_DEPTH_MAX = 100;
+
+export function invalidJson(message: string): EtcdError {
+  return new EtcdError(GrpcCode.InvalidArgument, message);
+}
+
+/** Where the value that starts at or after `from` ends. Throws an `EtcdError` if there is none. */
+export function scanJsonValue(text: string, from: number): number {
+  const scanner = new Scanner(text, skipSpace(text, from));
+  scanner.value(0);
+  return scanner.at;
+}
+
+export function skipSpace(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && isSpace(text.charCodeAt(at))) at++;
+  return at;
+}
+
+/** Line and column as protojson counts them, from 1, the column in characters. */
+export function positionText(text: string, start: number, at: number): string {
+  const before = text.slice(start, at);
+  const line = before.split("\n");
+  const column = Array.from(line[line.length - 1] ?? "").length + 1;
+  return `(line ${line.length}:${column})`;
+}
+
+class Scanner {
+  at: number;
+  readonly #text: string;
+  readonly #start: number;
+
+  constructor(text: string, start: number) {
+    this.#text = text;
+    this.#start = start;
+    this.at = start;
+  }
+
+  value(depth: number): void {
+    const unit = this.#text.charCodeAt(this.at);
+    if (unit === 0x7b) this.#object(depth + 1);
+    else if (unit === 0x5b) this.#array(depth + 1);
+    else if (unit === 0x22) this.#string();
+    else if (unit === 0x2d || isDigit(unit)) this.#number();
+    else if (unit === 0x74) this.#word("true");
+    else if (unit === 0x66) this.#word("false");
+    else if (unit === 0x6e) this.#word("null");
+    else throw this.#invalid("looking for beginning of value");
+  }
+
+  #object(depth: number): void {
+    this.#enter(depth);
+    if (this.#closes(0x7d)) return;
+    for (;;) {
+      if (this.#text.charCodeAt(this.at) !== 0x22) throw this.#invalid("looking for beginning of object key string");
+      this.#string();
+      this.#space();
+      if (this.#text.charCodeAt(this.at) !== 0x3a) throw this.#invalid("after object key");
+      this.at++;
+      this.#space();
+      this.value(depth);
+      this.#space();
+      if (this.#closes(0x7d)) return;
+      if (this.#text.charCodeAt(this.at) !== 0x2c) throw this.#invalid("after object key:value pair");
+      this.at++;
+      this.#space();
+    }
+  }
+
+  #array(depth: number): void {
+    this.#enter(depth);
+    if (this.#closes(0x5d)) return;
+    for (;;) {
+      this.value(depth);
+      this.#space();
+      if (this.#closes(0x5d)) return;
+      if (this.#text.charCodeAt(this.at) !== 0x2c) throw this.#invalid("after array element");
+      this.at++;
+      this.#space();
+    }
+  }
+
+  #enter(depth: number): void {
+    if (depth > JSON_DEPTH_MAX) throw invalidJson("exceeded max depth");
+    this.at++;
+    this.#space();
+  }
+
+  #closes(bracket: number): boolean {
+    if (this.#text.charCodeAt(this.at) !== bracket) return false;
+    this.at++;
+    return true;
+  }
+
+  #string(): void {
+    const text = this.#text;
+    const start = this.at;
+    this.at++;
+    for (;;) {
+      const unit = text.charCodeAt(this.at);
+      if (unit === 0x22) {
+        this.at++;
+        return;
+      }
+      if (unit === 0x5c) this.#escape(start);
+      else if (!(unit >= 0x20)) throw this.#invalid("in string literal");
+      else if (unit >= 0xd800 && unit <= 0xdfff) this.#surrogates(start);
+      else this.at++;
+    }
+  }
+
+  #escape(start: number): void {
+    this.at++;
+    const unit = this.#text.charCodeAt(this.at);
+    if (unit !== 0x75) {
+      if (!'"\\/bfnrt'.includes(this.#text.charAt(this.at)) || this.at >= this.#text.length) {
+        throw this.#invalid("in string escape code");
+      }
+      this.at++;
+      return;
+    }
+    const first = this.#hex();
+    if (first < 0xd800 || first > 0xdfff) return;
+    // Half of a pair: the other half follows as an escape too, or there is no such character.
+    const paired = first <= 0xdbff && this.#text.startsWith("\\u", this.at);
+    if (paired) this.at++;
+    const second = paired ? this.#hex() : 0;
+    if (second >= 0xdc00 && second <= 0xdfff) return;
+    const where = positionText(this.#text, this.#start, start);
+    throw invalidJson(`proto: syntax error ${where}: invalid escape code "\\\\u${first.toString(16)}" in string`);
+  }
+
+  /** Four digits after the `u` here. */
+  #hex(): number {
+    let value = 0;
+    for (let digit = 0; digit < 4; digit++) {
+      this.at++;
+      const parsed = Number.parseInt(this.#text.charAt(this.at), 16);
+      if (Number.isNaN(parsed)) throw this.#invalid("in \\u hexadecimal character escape");
+      value = value * 16 + parsed;
+    }
+    this.at++;
+    return value;
+  }
+
+  /** A JavaScript string may hold half a pair, which no UTF-8 text does. */
+  #surrogates(start: number): void {
+    const first = this.#text.charCodeAt(this.at);
+    const second = this.#text.charCodeAt(this.at + 1);
+    if (first <= 0xdbff && second >= 0xdc00 && second <= 0xdfff) {
+      this.at += 2;
+      return;
+    }
+    throw invalidJson(`proto: syntax error ${positionText(this.#text, this.#start, start)}: invalid UTF-8 in string`);
+  }
+
+  #number(): void {
+    if (this.#text.charCodeAt(this.at) === 0x2d) this.at++;
+    if (this.#text.charCodeAt(this.at) === 0x30) this.at++;
+    else this.#digits("in numeric literal");
+    if (this.#text.charCodeAt(this.at) === 0x2e) {
+      this.at++;
+      this.#digits("after decimal point in numeric literal");
+    }
+    const exponent = this.#text.charCodeAt(this.at);
+    if (exponent !== 0x65 && exponent !== 0x45) return;
+    this.at++;
+    const sign = this.#text.charCodeAt(this.at);
+    if (sign === 0x2b || sign === 0x2d) this.at++;
+    this.#digits("in exponent of numeric literal");
+  }
+
+  #digits(context: string): void {
+    if (!isDigit(this.#text.charCodeAt(this.at))) throw this.#invalid(context);
+    while (isDigit(this.#text.charCodeAt(this.at))) this.at++;
+  }
+
+  #word(word: string): void {
+    for (let index = 0; index < word.length; index++, this.at++) {
+      if (this.#text.charAt(this.at) === word.charAt(index)) continue;
+      throw this.#invalid(`in literal ${word} (expecting '${word.charAt(index)}')`);
+    }
+  }
+
+  #space(): void {
+    this.at = skipSpace(this.#text, this.at);
+  }
+
+  #invalid(context: string): EtcdError {
+    if (this.at >= this.#text.length) return invalidJson("unexpected EOF");
+    return invalidJson(`invalid character ${quoted(this.#text.charAt(this.at))} ${context}`);
+  }
+}
+
+function isSpace(unit: number): boolean {
+  return unit === 0x20 || unit === 0x0a || unit === 0x0d || unit === 0x09;
+}
+
+function isDigit(unit: number): boolean {
+  return unit >= 0x30 && unit <= 0x39;
+}
+
+function quoted(character: string): string {
+  if (character === "'") return `'\\''`;
+  if (character === '"') return `'"'`;
+  return `'${JSON.stringify(character).slice(1, -1)}'`;
+}
