@@ -26,10 +26,12 @@ const config: ViteUserConfig = defineConfig({
       },
       {
         plugins: [
+          // The deployed worker's date, flags and bindings, with a worker of the tests' own that adds objects to work on.
+          // A class that wrangler.toml binds is exported by test/worker/main.ts too, if a test is to reach it.
           cloudflareTest({
+            wrangler: { configPath: "./wrangler.toml" },
             main: "./test/worker/main.ts",
             miniflare: {
-              compatibilityDate: "2026-09-01",
               durableObjects: {
                 TEST_STORE: { className: "TestStore", useSQLite: true },
                 TEST_CARRIERS: { className: "TestCarrier", useSQLite: true },
