@@ -8,7 +8,7 @@ export interface Counts {
   readonly skipped: number;
 }
 
-export class CountReporter implements Reporter {
+class CountReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const file = process.env["QUORATE_COUNT_FILE"];
     if (file !== undefined) writeFileSync(file, JSON.stringify(countsOf(modules, unhandledErrors.length)));
