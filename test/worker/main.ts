@@ -3,12 +3,20 @@
  * `runInDurableObject` and `evictDurableObject` reach only objects of the main worker.
  */
 import { DurableObject } from "cloudflare:workers";
+import { signallingRoute } from "../../worker/signalling-route.ts";
+
+export { RoomSignalling } from "../../worker/signalling.ts";
+export { TestCarrier } from "./test-carrier.ts";
 
 /** An object without behaviour, whose SQLite storage the tests work on through `runInDurableObject`. */
 export class TestStore extends DurableObject {}
 
-const worker: ExportedHandler = {
-  fetch: () => new Response("the tests' own worker", { status: 404 }),
+const worker: ExportedHandler<{ readonly ROOMS: DurableObjectNamespace }> = {
+  fetch(request, { ROOMS }) {
+    const route = signallingRoute(new URL(request.url));
+    if (route === undefined) return new Response("the tests' own worker", { status: 404 });
+    return ROOMS.get(ROOMS.idFromName(route.room)).fetch(request);
+  },
 };
 
 export default worker;

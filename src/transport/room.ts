@@ -1,0 +1,151 @@
+/**
+ * What a tab asks of its room's signalling object beside signalling: who is there, and whose cluster this is.
+ *
+ * A tab that opens a room claims it. If the room was free it founds the cluster and confirms that once its storage is
+ * durable; a founder that does not confirm in time loses the room to the next one who asks. Else it joins.
+ */
+import type { MemberId } from "../protocol/raft-message.ts";
+import { memberOfPeerId } from "./peer-id.ts";
+
+export interface RoomInfo {
+  /** Undefined while nobody has founded one. */
+  readonly cluster: bigint | undefined;
+  /** Who founded it. */
+  readonly founder: MemberId | undefined;
+  /** Whether the founder's storage holds it. */
+  readonly confirmed: boolean;
+  /** The server's clock, in milliseconds since 1970; 0 without a cluster. */
+  readonly sinceMs: number;
+  /** The members that are online now, founder and asker included. */
+  readonly members: readonly MemberId[];
+}
+
+export interface RoomClaim extends RoomInfo {
+  /** True: found it with the ids of the claim, then confirm. False: it exists, join. */
+  readonly founded: boolean;
+}
+
+export interface RoomRegistry {
+  claim(member: MemberId, cluster: bigint): Promise<RoomClaim>;
+  /** False: somebody else has the room by now; throw the new cluster away and join. */
+  confirm(member: MemberId, cluster: bigint): Promise<boolean>;
+  info(): Promise<RoomInfo>;
+  peers(): Promise<readonly MemberId[]>;
+  /** For a person to decide, when the founder's data and everybody else's is gone. False: it is another one by now. */
+  forget(cluster: bigint): Promise<boolean>;
+}
+
+/** The part of `fetch` that is needed. */
+export type FetchLike = (
+  url: string,
+  init: { method: string; headers: Record<string, string>; body?: string; signal: AbortSignal },
+) => Promise<Response>;
+
+/** The room could not be asked, or did not answer as a room does. */
+export class RoomError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "RoomError";
+  }
+}
+
+const MAX_ANSWER_BYTES = 64 * 1024;
+const MAX_PEERS = 1000;
+const TIMEOUT_MS = 10_000;
+
+/** All methods reject with RoomError and nothing else. `baseUrl` is the origin that serves `/peerjs/`. */
+export function roomRegistry(baseUrl: string, room: string, fetchLike: FetchLike): RoomRegistry {
+  const base = new URL(roomPath(room), baseUrl).href;
+  const ids = (member: MemberId, cluster: bigint): object => ({ member: `${member}`, cluster: `${cluster}` });
+  return {
+    claim: async (member, cluster) => {
+      const { body } = await ask(fetchLike, `${base}found`, ids(member, cluster));
+      return { ...parseInfo(body), founded: parseBoolean(body, "founded") };
+    },
+    confirm: async (member, cluster) => {
+      const { body } = await ask(fetchLike, `${base}founded`, ids(member, cluster));
+      return parseBoolean(body, "confirmed");
+    },
+    info: async () => parseInfo((await ask(fetchLike, `${base}room`)).body),
+    peers: async () => parsePeers((await ask(fetchLike, `${base}peerjs/peers`)).body),
+    forget: async (cluster) => {
+      const { body } = await ask(fetchLike, `${base}forget`, { cluster: `${cluster}` });
+      return parseBoolean(body, "forgotten");
+    },
+  };
+}
+
+/** Where a room's signalling lies on its server; also PeerJS's option `path`. */
+export function roomPath(room: string): string {
+  return room === "" ? "/peerjs/" : `/peerjs/room/${encodeURIComponent(room)}/`;
+}
+
+async function ask(fetchLike: FetchLike, url: string, body?: object): Promise<{ readonly body: unknown }> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  const headers = { "content-type": "application/json" };
+  try {
+    const init = body === undefined ? { method: "GET" } : { method: "POST", body: JSON.stringify(body) };
+    const response = await fetchLike(url, { ...init, headers: body === undefined ? {} : headers, signal });
+    // 409 is an answer: the claim was lost.
+    if (!response.ok && response.status !== 409) throw new RoomError(`the room answered ${response.status}`);
+    return { body: JSON.parse(await boundedText(response)) as unknown };
+  } catch (error) {
+    if (error instanceof RoomError) throw error;
+    throw new RoomError(`the room could not be asked: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function boundedText(response: Response): Promise<string> {
+  if (response.body === null) return "";
+  const decoder = new TextDecoder();
+  const reader = response.body.getReader();
+  let text = "";
+  let bytes = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.length;
+    if (bytes > MAX_ANSWER_BYTES) {
+      await reader.cancel();
+      throw new RoomError("the room's answer is too long");
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
+
+function parseInfo(body: unknown): RoomInfo {
+  const { cluster, member, confirmed, since, peers } = fieldsOf(body);
+  const members = parsePeers(peers);
+  if (cluster === null) return { cluster: undefined, founder: undefined, confirmed: false, sinceMs: 0, members };
+  if (typeof confirmed !== "boolean" || typeof since !== "number") throw new RoomError("the room's answer is not one");
+  return { cluster: parseId(cluster), founder: parseId(member), confirmed, sinceMs: since, members };
+}
+
+function parseBoolean(body: unknown, name: string): boolean {
+  const value = fieldsOf(body)[name];
+  if (typeof value !== "boolean") throw new RoomError("the room's answer is not one");
+  return value;
+}
+
+/** Peers that are not members (a plain PeerJS client in the same room) are left out. */
+function parsePeers(value: unknown): readonly MemberId[] {
+  if (!Array.isArray(value) || value.length > MAX_PEERS) throw new RoomError("the room's answer is not one");
+  const peers: readonly unknown[] = value;
+  return peers.flatMap((peer) => {
+    if (typeof peer !== "string") throw new RoomError("the room's answer is not one");
+    const member = memberOfPeerId(peer);
+    return member === undefined ? [] : [member];
+  });
+}
+
+function parseId(value: unknown): bigint {
+  if (typeof value !== "string" || !/^[1-9][0-9]{0,19}$/.test(value)) throw new RoomError("the room named no id");
+  const id = BigInt(value);
+  if (id >= 1n << 64n) throw new RoomError("the room named an id of more than 64 bits");
+  return id;
+}
+
+function fieldsOf(body: unknown): Record<string, unknown> {
+  if (typeof body !== "object" || body === null) throw new RoomError("the room's answer is not one");
+  return body as Record<string, unknown>;
+}
