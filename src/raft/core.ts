@@ -25,6 +25,8 @@ export class Core {
   vote: MemberId;
   role: Role = "follower";
   leader: MemberId = NONE;
+  /** Time may have passed unseen since the leader was heard. */
+  doubtsLeader = false;
 
   conf: ConfState;
   quorum: JointQuorum;
@@ -52,7 +54,9 @@ export class Core {
   wantsAppends = false;
   wantsHeartbeats = false;
 
+  /** To be sent. */
   messages: RaftMessage[] = [];
+  /** To be sent once all that was decided up to now is durable. */
   held: RaftMessage[] = [];
   readStates: ReadState[] = [];
 
@@ -92,7 +96,7 @@ export class Core {
 
   /** The leader was heard so recently that nobody may be elected in its place (§6, disruptive servers). */
   get isInLease(): boolean {
-    return this.leader !== NONE && this.electionElapsed < this.config.electionTicks;
+    return this.leader !== NONE && !this.doubtsLeader && this.electionElapsed < this.config.electionTicks;
   }
 
   drawTimeout(): number {
@@ -108,5 +112,24 @@ export class Core {
   /** For promises: a vote, an acknowledgement. It leaves once all that was decided up to now is durable. */
   sendDurable(message: RaftMessage): void {
     this.held.push(message);
+  }
+
+  /** What is taken belongs to the taker: nothing is added to it later, so an empty list is a new one too. */
+  takeMessages(): readonly RaftMessage[] {
+    const { messages } = this;
+    this.messages = [];
+    return messages;
+  }
+
+  takeHeld(): RaftMessage[] {
+    const { held } = this;
+    this.held = [];
+    return held;
+  }
+
+  takeReadStates(): readonly ReadState[] {
+    const { readStates } = this;
+    this.readStates = [];
+    return readStates;
   }
 }

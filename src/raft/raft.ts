@@ -35,6 +35,7 @@ import type {
   RaftMessage,
   ReadIndexMessage,
   SnapshotMeta,
+  Term,
   TransferLeaderMessage,
 } from "../protocol/raft-message.ts";
 import { changeConfiguration, isJoint } from "./conf-change.ts";
@@ -184,10 +185,36 @@ export class Raft {
     const persist = this.#takePersist();
     const committed = core.log.nextToApply(core.config.maxApplyBytes);
     if (core.isLeader) releaseUncommitted(core, committed);
-    const { messages, readStates } = core;
-    if (messages.length > 0) core.messages = [];
-    if (readStates.length > 0) core.readStates = [];
-    return { persist, messages, committed, readStates, softState: this.#takeSoftState() };
+    return {
+      persist,
+      messages: core.takeMessages(),
+      committed,
+      readStates: core.takeReadStates(),
+      softState: this.#takeSoftState(),
+    };
+  }
+
+  get term(): Term {
+    return this.#core.term;
+  }
+
+  /** Entries that are committed and not applied. */
+  get backlog(): number {
+    return this.#core.log.committed - this.#core.log.applied;
+  }
+
+  /** Leader only: heartbeats with the next Ready, not at the next tick. */
+  heartbeat(): void {
+    if (this.#core.isLeader) this.#core.wantsHeartbeats = true;
+  }
+
+  /**
+   * Ticks are about to stop, so time will pass unseen: until the leader is heard again it has no lease, and whoever asks
+   * for a pre-vote gets it.
+   */
+  forgetLease(): void {
+    this.#core.doubtsLeader = true;
+    this.#core.electionElapsed = 0;
   }
 
   status(): RaftStatus {
@@ -257,6 +284,7 @@ export class Raft {
     const core = this.#core;
     if (core.role === "follower" && core.leader === message.from) {
       core.electionElapsed = 0;
+      core.doubtsLeader = false;
       return true;
     }
     if (core.leader !== NONE) return false;
@@ -330,8 +358,7 @@ export class Raft {
     const core = this.#core;
     const { log } = core;
     const { unstable, writes } = log;
-    const { held } = core;
-    if (held.length > 0) core.held = [];
+    const held = core.takeHeld();
     if (!this.#mustPersist()) {
       // Nothing new to write, but what was decided before may still be on its way to the disk.
       if (writes.newest === undefined) this.#release(held);

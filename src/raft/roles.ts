@@ -35,6 +35,7 @@ export function enterTerm(core: Core, term: Term): void {
     core.vote = NONE;
   }
   core.leader = NONE;
+  core.doubtsLeader = false;
   core.electionElapsed = 0;
   core.heartbeatElapsed = 0;
   core.electionTimeout = core.drawTimeout();
