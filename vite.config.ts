@@ -22,6 +22,8 @@ const config: ViteUserConfig = defineConfig({
           environment: "node",
           // The pure core shares nothing, so a fresh module graph per file would only cost time.
           isolate: false,
+          // The projects run one after the other: elections and clocks in the later ones want the machine to themselves.
+          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -40,13 +42,14 @@ const config: ViteUserConfig = defineConfig({
             },
           }),
         ],
-        test: { name: "worker", include: ["test/worker/**/*.test.ts"] },
+        test: { name: "worker", include: ["test/worker/**/*.test.ts"], sequence: { groupOrder: 1 } },
       },
       {
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
           globalSetup: ["test/support/unpack-chromium.ts"],
+          sequence: { groupOrder: 2 },
           browser: {
             enabled: true,
             headless: true,
@@ -64,6 +67,7 @@ const config: ViteUserConfig = defineConfig({
           environment: "node",
           // Each file drives servers and browsers of its own; one at a time leaves them the machine.
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -62,7 +62,12 @@ export function chromiumLaunchOptions(): ChromiumLaunchOptions {
 /** The path of a Chromium that is there and can be started with the options of `chromiumLaunchOptions`. */
 export async function chromiumPath(): Promise<string> {
   const executable = chromiumExecutable();
-  if (process.env["QUORATE_CHROMIUM"] === undefined) await unpackInto(homeDir());
+  if (process.env["QUORATE_CHROMIUM"] === undefined) {
+    if (`${process.platform}-${process.arch}` !== "linux-x64") {
+      throw new Error("the Chromium that npm brings is for linux-x64; name another one by QUORATE_CHROMIUM");
+    }
+    await unpackInto(homeDir());
+  }
   if (!existsSync(executable)) throw new Error(`no Chromium at ${executable}`);
   return executable;
 }

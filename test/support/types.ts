@@ -7,10 +7,13 @@
 import { execFile } from "node:child_process";
 import { globSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
+const root = join(import.meta.dirname, "../..");
 const run = promisify(execFile);
 const projects = globSync("{.,src,web,worker,test}/**/tsconfig*.json", {
+  cwd: root,
   exclude: (path) => path.includes("node_modules"),
 }).sort();
 
@@ -32,7 +35,8 @@ async function checkFromQueue(): Promise<void> {
 /** What the compiler complains about, or undefined when it is content. */
 async function compile(project: string): Promise<string | undefined> {
   try {
-    await run("tsc", ["-p", project], { maxBuffer: 1 << 26 });
+    const compiler = join(root, "node_modules/typescript/bin/tsc");
+    await run(process.execPath, [compiler, "-p", project], { cwd: root, maxBuffer: 1 << 26 });
     return undefined;
   } catch (error) {
     const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };
