@@ -1,0 +1,199 @@
+/**
+ * The client: what applications import, and what `window.quorate` is.
+ *
+ *   import { createClient } from "./client.ts";
+ *   import { httpServices } from "./http-services.ts";
+ *
+ *   const client = createClient(httpServices({ endpoint: "http://localhost:8787" }));
+ *   await client.kv.put("colour", "blue");
+ *   const { kvs } = await client.kv.range("col", { prefix: true });
+ *   for await (const { events } of client.watch("colour", { startRevision: 1 })) console.log(events);
+ *
+ * It is one layer over `Services`, so it is the same for a member in this very tab and for one behind HTTP. Every method
+ * rejects with an EtcdError (gRPC code, and etcd's own text where the server spoke) and with nothing else.
+ *
+ * Limits of a server, unless its operator changed them: 1.5 MiB for a request, 128 operations in a branch of a txn.
+ */
+import type { CallContext, MemberView, MemberViewPeer, Services } from "../member/services.ts";
+import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import type { Member } from "../protocol/cluster.ts";
+import type { StatusResponse } from "../protocol/maintenance.ts";
+import { count, headerOf, toText } from "./convert.ts";
+import { REAL_PACE } from "./pace.ts";
+import type { Pace } from "./pace.ts";
+import {
+  deleteRangeOf,
+  deleteRangeResult,
+  putOf,
+  putResult,
+  rangeOf,
+  rangeResult,
+  txnResult,
+  watchOf,
+} from "./requests.ts";
+import { compare, op, Txn } from "./txn.ts";
+import type { CompareHelpers, OpHelpers } from "./txn.ts";
+import type {
+  Bytes,
+  CompactOptions,
+  CompactResult,
+  DeleteRangeOptions,
+  DeleteRangeResult,
+  PutOptions,
+  PutResult,
+  RangeOptions,
+  RangeResult,
+  WatchOptions,
+} from "./types.ts";
+import { CompactedError, Watcher } from "./watcher.ts";
+
+export { CompactedError, EtcdError, GrpcCode, toText };
+
+/** What `status()` tells; the fields are described where members make it. */
+export type Status = MemberView;
+
+export interface ClientOptions {
+  /** Sent with each call, when the server wants to know who asks. */
+  readonly token?: string;
+  /** Let a member without a leader refuse at once, and end watches there. Default: false. */
+  readonly requireLeader?: boolean;
+  /** When the first call makes sense. Default: at once. */
+  readonly ready?: Promise<void>;
+  /** For tests. */
+  readonly pace?: Pace;
+}
+
+export interface KvClient {
+  put(key: Bytes, value: Bytes, options?: PutOptions): Promise<PutResult>;
+  range(key: Bytes, options?: RangeOptions): Promise<RangeResult>;
+  deleteRange(key: Bytes, options?: DeleteRangeOptions): Promise<DeleteRangeResult>;
+  txn(): Txn;
+  /** Forgets what was overwritten or deleted before the revision. */
+  compact(revision: number, options?: CompactOptions): Promise<CompactResult>;
+}
+
+export interface Client {
+  readonly ready: Promise<void>;
+  readonly kv: KvClient;
+  /** Begins at once; `created` of the watcher resolves when the server has it. */
+  watch(key: Bytes, options?: WatchOptions): Watcher;
+  status(): Promise<Status>;
+  /** Ends all watches and refuses further calls. */
+  close(): void;
+  /** For txns: `compare.version(key).equals(3)`. */
+  readonly compare: CompareHelpers;
+  /** For txns: `op.put(key, value)`. */
+  readonly op: OpHelpers;
+  readonly toText: (bytes: Uint8Array) => string;
+}
+
+export function createClient(services: Services, options: ClientOptions = {}): Client {
+  const context: CallContext = { token: options.token ?? "", requireLeader: options.requireLeader === true };
+  const watchers = new Set<Watcher>();
+  let isClosed = false;
+  const checkOpen = (): void => {
+    if (isClosed) throw new EtcdError(GrpcCode.Canceled, "the client is closed");
+  };
+
+  return {
+    ready: options.ready ?? Promise.resolve(),
+    kv: kvClient(services, context, checkOpen),
+    watch(key, watchOptions = {}) {
+      checkOpen();
+      const watcher = new Watcher({
+        open: () => services.watch.watch(context),
+        request: watchOf(key, watchOptions),
+        pace: options.pace ?? REAL_PACE,
+        createdNotify: watchOptions.createdNotify === true,
+        signal: watchOptions.signal,
+        onDisconnect: watchOptions.onDisconnect,
+        onEnd: (ended) => watchers.delete(ended),
+      });
+      if (!watcher.isOver) watchers.add(watcher);
+      return watcher;
+    },
+    async status() {
+      checkOpen();
+      return statusOf(services, context);
+    },
+    close() {
+      isClosed = true;
+      for (const watcher of watchers) void watcher.return();
+    },
+    compare,
+    op,
+    toText,
+  };
+}
+
+function kvClient({ kv }: Services, context: CallContext, checkOpen: () => void): KvClient {
+  return {
+    async put(key, value, options = {}) {
+      checkOpen();
+      return putResult(await kv.put(putOf(key, value, options), context));
+    },
+    async range(key, options = {}) {
+      checkOpen();
+      return rangeResult(await kv.range(rangeOf(key, options), context));
+    },
+    async deleteRange(key, options = {}) {
+      checkOpen();
+      return deleteRangeResult(await kv.deleteRange(deleteRangeOf(key, options), context));
+    },
+    txn() {
+      return new Txn(async (request) => {
+        checkOpen();
+        return txnResult(await kv.txn(request, context));
+      });
+    },
+    async compact(revision, options = {}) {
+      checkOpen();
+      const request = { revision: count("revision", revision), physical: options.physical === true };
+      const { header } = await kv.compact(request, context);
+      return { header: headerOf(header) };
+    },
+  };
+}
+
+/** An etcd does not tell what our members tell; there it is put together from what etcd has. */
+async function statusOf(services: Services, context: CallContext): Promise<Status> {
+  try {
+    return await services.inspect.view();
+  } catch (error) {
+    const isUnknown =
+      error instanceof EtcdError && (error.code === GrpcCode.NotFound || error.code === GrpcCode.Unimplemented);
+    if (!isUnknown) throw error;
+  }
+  const [status, { members }] = await Promise.all([
+    services.maintenance.status(context),
+    services.cluster.memberList({ linearizable: false }, context),
+  ]);
+  return viewOf(status, members);
+}
+
+function viewOf(status: StatusResponse, members: readonly Member[]): Status {
+  const { header, leader } = status;
+  const self = members.find(({ id }) => id === header.memberId);
+  const follows = status.isLearner ? "learner" : "follower";
+  return {
+    id: header.memberId.toString(),
+    name: self?.name ?? "",
+    clusterId: header.clusterId.toString(),
+    role: leader !== 0n && leader === header.memberId ? "leader" : follows,
+    term: status.raftTerm,
+    leader: leader.toString(),
+    commit: status.raftIndex,
+    applied: status.raftAppliedIndex,
+    lastIndex: status.raftIndex,
+    revision: header.revision,
+    // etcd tells it to nobody but those who run into it.
+    compactRevision: 0,
+    dbSizeBytes: status.dbSize,
+    members: members.map(({ id, name, isLearner }): MemberViewPeer => ({
+      id: id.toString(),
+      name,
+      learner: isLearner,
+    })),
+    ...(leader === 0n ? { problem: { code: "no-leader", text: status.errors.join("; ") || "no leader" } } : {}),
+  };
+}
