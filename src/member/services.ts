@@ -103,14 +103,7 @@ export interface MemberViewPeer {
   readonly active?: boolean;
 }
 
-export type ProblemCode =
-  | "starting"
-  | "joining"
-  | "no-leader"
-  | "no-quorum"
-  | "no-signalling"
-  | "storage"
-  | "stopped";
+export type ProblemCode = "starting" | "joining" | "no-leader" | "no-quorum" | "no-signalling" | "storage" | "stopped";
 
 export interface InspectService {
   view(): Promise<MemberView>;

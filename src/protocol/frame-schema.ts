@@ -2,17 +2,17 @@
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import { memberSchema } from "./cluster-schema.ts";
 import type { Member } from "./cluster.ts";
-import type { RaftMessage } from "./raft-message.ts";
+import type { RaftMessage, SnapshotMessage } from "./raft-message.ts";
 import { raftWireSchema } from "./raft-message-schema.ts";
 import type { RaftWire } from "./raft-message-schema.ts";
 import { always, bool, bytes, id, message, repeated, string, uint, uint32 } from "./schema.ts";
 import type { Schema } from "./schema.ts";
 
-/** A piece of a snapshot's data, from the sender of the `snapshot` message with that index and term. */
-interface SnapshotChunk {
+/** A piece of a snapshot's data. */
+export interface SnapshotChunk {
   readonly transferId: number;
-  readonly index: number;
-  readonly term: number;
+  /** Raft's announcement, which the receiver hands to its Raft once all chunks are there. */
+  readonly message: SnapshotMessage;
   /** 0 for the first chunk, one more for each next. */
   readonly seq: number;
   readonly last: boolean;
@@ -60,6 +60,25 @@ interface RpcResponse {
   readonly payload: Uint8Array;
 }
 
+/** All is done and everybody has it: the leader stops its clock, and whoever sees it alike does so too. */
+interface QuietNotice {
+  readonly term: number;
+  readonly index: number;
+}
+
+// Who leads? A leader answers by leading (a heartbeat), everybody else that he does not.
+type Wake = {};
+type NotLeading = {};
+
+/** As a chunk is on the wire. */
+interface SnapshotChunkWire {
+  readonly transferId: number;
+  readonly message: RaftWire;
+  readonly seq: number;
+  readonly last: boolean;
+  readonly data: Uint8Array;
+}
+
 export type FrameBody =
   | { readonly type: "raft"; readonly messages: readonly RaftMessage[] }
   | ({ readonly type: "snapshot-chunk" } & SnapshotChunk)
@@ -70,7 +89,10 @@ export type FrameBody =
   | ({ readonly type: "pong" } & Beacon)
   | ({ readonly type: "goodbye" } & Goodbye)
   | ({ readonly type: "rpc" } & Rpc)
-  | ({ readonly type: "rpc-response" } & RpcResponse);
+  | ({ readonly type: "rpc-response" } & RpcResponse)
+  | ({ readonly type: "quiet" } & QuietNotice)
+  | ({ readonly type: "wake" } & Wake)
+  | ({ readonly type: "not-leading" } & NotLeading);
 
 interface RaftBatch {
   readonly messages: readonly RaftWire[];
@@ -80,13 +102,12 @@ export const raftBatchSchema: Schema<RaftBatch> = message<RaftBatch>("quorate.Ra
   messages: repeated(always(1, "messages", () => raftWireSchema)),
 });
 
-export const snapshotChunkSchema: Schema<SnapshotChunk> = message<SnapshotChunk>(
+export const snapshotChunkSchema: Schema<SnapshotChunkWire> = message<SnapshotChunkWire>(
   "quorate.SnapshotChunk",
-  () => ({ transferId: 0, index: 0, term: 0, seq: 0, last: false, data: EMPTY_BYTES }),
+  () => ({ transferId: 0, message: raftWireSchema.create(), seq: 0, last: false, data: EMPTY_BYTES }),
   {
     transferId: uint(1, "transfer_id"),
-    index: uint(2, "index"),
-    term: uint(3, "term"),
+    message: always(2, "message", () => raftWireSchema),
     seq: uint(4, "seq"),
     last: bool(5, "last"),
     data: bytes(6, "data"),
@@ -135,3 +156,12 @@ export const rpcResponseSchema: Schema<RpcResponse> = message<RpcResponse>(
   () => ({ id: 0, code: 0, message: "", payload: EMPTY_BYTES }),
   { id: uint(1, "id"), code: uint32(2, "code"), message: string(3, "message"), payload: bytes(4, "payload") },
 );
+
+export const quietSchema: Schema<QuietNotice> = message<QuietNotice>("quorate.Quiet", () => ({ term: 0, index: 0 }), {
+  term: uint(1, "term"),
+  index: uint(2, "index"),
+});
+
+export const wakeSchema: Schema<Wake> = message<Wake>("quorate.Wake", () => ({}), {});
+
+export const notLeadingSchema: Schema<NotLeading> = message<NotLeading>("quorate.NotLeading", () => ({}), {});

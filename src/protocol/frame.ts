@@ -12,15 +12,18 @@ import {
   goodbyeSchema,
   joinResponseSchema,
   joinSchema,
+  notLeadingSchema,
   pingSchema,
   pongSchema,
+  quietSchema,
   raftBatchSchema,
   rpcResponseSchema,
   rpcSchema,
   snapshotAckSchema,
   snapshotChunkSchema,
+  wakeSchema,
 } from "./frame-schema.ts";
-import type { FrameBody } from "./frame-schema.ts";
+import type { FrameBody, SnapshotChunk } from "./frame-schema.ts";
 import { decode, encode } from "./proto-codec.ts";
 import type { DecodeOptions } from "./proto-codec.ts";
 import { fromWire, toWire } from "./raft-message.ts";
@@ -55,6 +58,9 @@ const KINDS: readonly FrameBody["type"][] = [
   "goodbye",
   "rpc",
   "rpc-response",
+  "quiet",
+  "wake",
+  "not-leading",
 ];
 
 /** The other member speaks another version of the protocol: nothing that it says can be understood. */
@@ -111,7 +117,7 @@ function encodeBody(body: FrameBody): Uint8Array {
     case "raft":
       return encode(raftBatchSchema, { messages: body.messages.map(toWire) });
     case "snapshot-chunk":
-      return encode(snapshotChunkSchema, body);
+      return encode(snapshotChunkSchema, { ...body, message: toWire(body.message) });
     case "snapshot-ack":
       return encode(snapshotAckSchema, body);
     case "join":
@@ -128,6 +134,12 @@ function encodeBody(body: FrameBody): Uint8Array {
       return encode(rpcSchema, body);
     case "rpc-response":
       return encode(rpcResponseSchema, body);
+    case "quiet":
+      return encode(quietSchema, body);
+    case "wake":
+      return encode(wakeSchema, body);
+    case "not-leading":
+      return encode(notLeadingSchema, body);
     default:
       return unreachable(body);
   }
@@ -138,7 +150,7 @@ function decodeBody(type: FrameBody["type"], payload: Uint8Array, options: Decod
     case "raft":
       return { type, messages: decode(raftBatchSchema, payload, options).messages.map(fromWire) };
     case "snapshot-chunk":
-      return { type, ...decode(snapshotChunkSchema, payload, options) };
+      return { type, ...snapshotChunk(payload, options) };
     case "snapshot-ack":
       return { type, ...decode(snapshotAckSchema, payload, options) };
     case "join":
@@ -155,7 +167,20 @@ function decodeBody(type: FrameBody["type"], payload: Uint8Array, options: Decod
       return { type, ...decode(rpcSchema, payload, options) };
     case "rpc-response":
       return { type, ...decode(rpcResponseSchema, payload, options) };
+    case "quiet":
+      return { type, ...decode(quietSchema, payload, options) };
+    case "wake":
+      return { type, ...decode(wakeSchema, payload, options) };
+    case "not-leading":
+      return { type, ...decode(notLeadingSchema, payload, options) };
     default:
       return unreachable(type);
   }
+}
+
+function snapshotChunk(payload: Uint8Array, options: DecodeOptions): SnapshotChunk {
+  const wire = decode(snapshotChunkSchema, payload, options);
+  const announced = fromWire(wire.message);
+  if (announced.type !== "snapshot") throw new DecodeError("frame: a snapshot chunk announces no snapshot");
+  return { ...wire, message: announced };
 }

@@ -1,0 +1,138 @@
+/**
+ * etcd's services over one member: validates as etcd does before Raft, then proposes or reads, then fills in the
+ * header. Promises begin here; below there are callbacks only.
+ */
+import { errNoLeader } from "../protocol/errors.ts";
+import type { EtcdError } from "../protocol/errors.ts";
+import type { InternalRequest } from "../protocol/internal.ts";
+import type { CompactionResponse } from "../protocol/kv.ts";
+import type { ResponseHeader } from "../protocol/header.ts";
+import { statusResponse } from "../protocol/maintenance.ts";
+import type { StatusResponse } from "../protocol/maintenance.ts";
+import { SERVER_VERSION } from "../protocol/version.ts";
+import {
+  checkDeleteRange,
+  checkPut,
+  checkRange,
+  checkTxn,
+  isReadOnlyTxn,
+  isSerializableTxn,
+} from "../mvcc/validate.ts";
+import { healthService } from "./health.ts";
+import type { Member } from "./member.ts";
+import { memberView } from "./member-view.ts";
+import type { CallContext, ClusterService, KvService, MaintenanceService, Services } from "./services.ts";
+import { watchService } from "./watch-streams.ts";
+
+/** etcd's storage version: the format of major and minor that clients look at. */
+const STORAGE_VERSION = "3.7.0";
+
+export function createServices(member: Member): Services {
+  return {
+    kv: kvService(member),
+    watch: watchService(member),
+    cluster: clusterService(member),
+    maintenance: maintenanceService(member),
+    health: healthService(member),
+    inspect: { view: async () => memberView(member) },
+  };
+}
+
+interface Headed {
+  readonly header: ResponseHeader;
+}
+
+function kvService(member: Member): KvService {
+  return {
+    async range(request, context) {
+      checkRange(request);
+      checkLeader(member, context);
+      if (!request.serializable) await readIndex(member);
+      return withHeader(member, member.machine.store.range(request));
+    },
+    async put(request, context) {
+      checkPut(request);
+      checkLeader(member, context);
+      return withHeader(member, await propose(member, { type: "put", put: request }));
+    },
+    async deleteRange(request, context) {
+      checkDeleteRange(request);
+      checkLeader(member, context);
+      return withHeader(member, await propose(member, { type: "deleteRange", deleteRange: request }));
+    },
+    async txn(request, context) {
+      checkTxn(request, member.settings.limits.txnOperations);
+      checkLeader(member, context);
+      if (!isReadOnlyTxn(request)) return withHeader(member, await propose(member, { type: "txn", txn: request }));
+      if (!isSerializableTxn(request)) await readIndex(member);
+      return withHeader(member, member.machine.store.txn(request).response);
+    },
+    async compact(request, context): Promise<CompactionResponse> {
+      checkLeader(member, context);
+      await propose<undefined>(member, { type: "compaction", compaction: request });
+      const revision = member.machine.store.revision;
+      // The rows go in steps behind the answer; `physical` asks to wait for the last of them.
+      await new Promise<void>((resolve) => {
+        member.scrub(request.physical ? resolve : undefined);
+        if (!request.physical) resolve();
+      });
+      return { header: member.header(revision) };
+    },
+  };
+}
+
+function clusterService(member: Member): ClusterService {
+  return {
+    async memberList(request, context) {
+      checkLeader(member, context);
+      if (request.linearizable) await readIndex(member);
+      return { header: member.header(0), members: member.machine.membership.members };
+    },
+  };
+}
+
+function maintenanceService(member: Member): MaintenanceService {
+  return {
+    async status(): Promise<StatusResponse> {
+      const raft = member.status();
+      const errors = raft.leader === 0n ? [errNoLeader.message] : [];
+      return statusResponse({
+        header: member.header(member.machine.store.revision),
+        version: SERVER_VERSION,
+        storageVersion: STORAGE_VERSION,
+        dbSize: member.sizeBytes,
+        dbSizeInUse: member.machine.store.keys.sizeBytes,
+        leader: raft.leader,
+        raftIndex: raft.commit,
+        raftTerm: raft.term,
+        raftAppliedIndex: raft.applied,
+        isLearner: raft.isLearner,
+        errors,
+      });
+    },
+  };
+}
+
+function propose<R>(member: Member, request: InternalRequest): Promise<R> {
+  return new Promise((resolve, reject: (error: EtcdError) => void) => {
+    member.write(request, (outcome) => {
+      if (outcome.ok) resolve(outcome.value as R);
+      else reject(outcome.error);
+    });
+  });
+}
+
+export function readIndex(member: Member): Promise<void> {
+  return new Promise((resolve, reject: (error: EtcdError) => void) => {
+    member.linearizable(resolve, reject);
+  });
+}
+
+/** Metadata `hasleader`: better an error now than an answer from a member that is cut off. */
+export function checkLeader(member: Member, context: CallContext): void {
+  if (context.requireLeader && member.leader === 0n) throw errNoLeader;
+}
+
+function withHeader<R extends Headed>(member: Member, response: R): R {
+  return { ...response, header: member.header(response.header.revision) };
+}

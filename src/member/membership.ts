@@ -1,0 +1,152 @@
+/**
+ * Who belongs to the cluster, as the log says. Part of the replicated state: changed only by applying entries, stored
+ * in the same transaction as the applied index, carried in snapshots.
+ *
+ * A member that was removed never comes back under its id (etcd: members_removed).
+ */
+import { assert, unreachable } from "../base/assert.ts";
+import { EMPTY_BYTES } from "../base/bytes.ts";
+import type { Member, MemberAttributes, MembershipMember } from "../protocol/cluster.ts";
+import { membershipMemberSchema } from "../protocol/cluster-schema.ts";
+import { confStateSchema } from "../protocol/raft-message-schema.ts";
+import type { ConfChange, ConfState, MemberId } from "../protocol/raft-message.ts";
+import { decode, encode } from "../protocol/proto-codec.ts";
+import type { StateTables } from "../mvcc/tables.ts";
+
+const CONF_STATE_KEY = textKey("confState");
+const EMPTY_CONF_STATE: ConfState = {
+  voters: [],
+  learners: [],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+
+export class Membership {
+  readonly #tables: StateTables;
+  #confState: ConfState;
+  #members = new Map<MemberId, Member>();
+  readonly #removed = new Set<MemberId>();
+
+  constructor(tables: StateTables) {
+    this.#tables = tables;
+    const stored = tables.bucket("meta").get(CONF_STATE_KEY);
+    this.#confState = stored === undefined ? EMPTY_CONF_STATE : decode(confStateSchema, stored);
+    tables.bucket("members").scan((key, value) => {
+      const id = new DataView(key.buffer, key.byteOffset).getBigUint64(0);
+      if (value.length === 0) this.#removed.add(id);
+      else this.#members.set(id, memberOf(decode(membershipMemberSchema, value)));
+      return true;
+    });
+    this.#markLearners();
+  }
+
+  get confState(): ConfState {
+    return this.#confState;
+  }
+
+  /** By id. */
+  get members(): readonly Member[] {
+    return [...this.#members.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
+  }
+
+  has(id: MemberId): boolean {
+    return this.#members.has(id);
+  }
+
+  wasRemoved(id: MemberId): boolean {
+    return this.#removed.has(id);
+  }
+
+  get(id: MemberId): Member | undefined {
+    return this.#members.get(id);
+  }
+
+  /** `confState` is Raft's answer to the same change. */
+  apply(change: ConfChange, confState: ConfState): void {
+    const context = change.context.length === 0 ? undefined : memberOf(decode(membershipMemberSchema, change.context));
+    for (const single of change.changes) {
+      switch (single.type) {
+        case "add-node":
+        case "add-learner":
+        case "update-node":
+          this.#upsert(single.nodeId, context?.id === single.nodeId ? context : undefined);
+          break;
+        case "remove-node":
+          this.#members.delete(single.nodeId);
+          this.#removed.add(single.nodeId);
+          this.#tables.bucket("members").set(idKey(single.nodeId), EMPTY_BYTES);
+          break;
+        default:
+          unreachable(single.type);
+      }
+    }
+    this.#confState = confState;
+    this.#tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
+    this.#markLearners();
+  }
+
+  /** A member publishes its name and client URLs once it runs. */
+  setAttributes(id: MemberId, attributes: MemberAttributes): void {
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    this.#store({ ...member, name: attributes.name, clientUrls: attributes.clientUrls });
+  }
+
+  #upsert(id: MemberId, context: Member | undefined): void {
+    const known = this.#members.get(id);
+    if (context === undefined && known !== undefined) return;
+    this.#store({
+      id,
+      name: context?.name ?? known?.name ?? "",
+      peerUrls: context?.peerUrls ?? known?.peerUrls ?? [],
+      clientUrls: context?.clientUrls ?? known?.clientUrls ?? [],
+      isLearner: false,
+    });
+  }
+
+  #store(member: Member): void {
+    this.#members.set(member.id, member);
+    this.#tables.bucket("members").set(idKey(member.id), encodeMember(member));
+  }
+
+  /** Whether somebody learns stands in the configuration alone, so that the two cannot disagree. */
+  #markLearners(): void {
+    const learners = new Set(this.#confState.learners);
+    for (const member of this.#members.values()) {
+      const isLearner = learners.has(member.id);
+      if (member.isLearner !== isLearner) this.#members.set(member.id, { ...member, isLearner });
+    }
+  }
+}
+
+export function encodeMember(member: Member): Uint8Array {
+  const record: MembershipMember = {
+    id: member.id,
+    raftAttributes: { peerUrls: member.peerUrls, isLearner: false },
+    memberAttributes: { name: member.name, clientUrls: member.clientUrls },
+  };
+  const bytes = encode(membershipMemberSchema, record);
+  assert(bytes.length > 0, "an empty record marks a removed member");
+  return bytes;
+}
+
+function memberOf(record: MembershipMember): Member {
+  return {
+    id: record.id,
+    name: record.memberAttributes?.name ?? "",
+    peerUrls: record.raftAttributes?.peerUrls ?? [],
+    clientUrls: record.memberAttributes?.clientUrls ?? [],
+    isLearner: false,
+  };
+}
+
+function idKey(id: MemberId): Uint8Array {
+  const key = new Uint8Array(8);
+  new DataView(key.buffer).setBigUint64(0, id);
+  return key;
+}
+
+function textKey(text: string): Uint8Array {
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+}

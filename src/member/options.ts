@@ -1,0 +1,108 @@
+/** What a member is made of, and its limits. Validated once, when the member is made. */
+import { assert } from "../base/assert.ts";
+import type { Prng } from "../base/prng.ts";
+import type { Member as MemberRecord } from "../protocol/cluster.ts";
+import type { Identity, Storage } from "../storage/storage.ts";
+import type { Transport } from "../transport/transport.ts";
+import type { Clock } from "./clock.ts";
+import type { ProblemCode } from "./services.ts";
+
+/** How a store that is fresh begins; a store with a past ignores it. */
+export type Beginning =
+  /** One of the founders: every one of them is given the same list. */
+  | { readonly type: "found"; readonly members: readonly MemberRecord[] }
+  /** Added later: asks the others until the log says that it belongs to them. */
+  | { readonly type: "join" };
+
+export interface MemberLimits {
+  /** etcd's --max-request-bytes: the marshalled request. Default 1.5 MiB. */
+  readonly requestBytes: number;
+  /** etcd's --max-txn-ops. Default 128. */
+  readonly txnOperations: number;
+  /** Writes and reads that wait for an answer. Default 20,000 and 64 MiB. */
+  readonly pendingRequests: number;
+  readonly pendingBytes: number;
+  /** Committed but not applied; above it writes are refused as etcd does. Default 5,000. */
+  readonly applyBacklog: number;
+  /** The log is cut when it holds more than this; a lagging member then needs a snapshot. Default 10,000 and 64 MiB. */
+  readonly logEntries: number;
+  readonly logBytes: number;
+  /** Kept for members that lag a little when the log is cut. Default 5,000. */
+  readonly catchUpEntries: number;
+  /** Default 10,000. */
+  readonly watchers: number;
+  /** Responses that wait for one slow reader, per stream. Default 4 MiB. */
+  readonly watchStreamBytes: number;
+}
+
+export const DEFAULT_LIMITS: MemberLimits = {
+  requestBytes: 1.5 * 1024 * 1024,
+  txnOperations: 128,
+  pendingRequests: 20_000,
+  pendingBytes: 64 * 1024 * 1024,
+  applyBacklog: 5_000,
+  logEntries: 10_000,
+  logBytes: 64 * 1024 * 1024,
+  catchUpEntries: 5_000,
+  watchers: 10_000,
+  watchStreamBytes: 4 * 1024 * 1024,
+};
+
+/** Rooms only: who votes is decided by the leader, one safe step at a time. */
+export interface AutopilotOptions {
+  /** The most voters a room has; odd. Default 5. */
+  readonly votersMax: number;
+  /** A voter silent for longer may be replaced by a learner that is there. */
+  readonly goneAfterMs: number;
+}
+
+export interface MemberOptions {
+  readonly storage: Storage;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly prng: Prng;
+  /** Used on a fresh store; a store with a past keeps its own. */
+  readonly identity: Identity;
+  readonly beginning: Beginning;
+  /** Default 100. */
+  readonly tickMs?: number;
+  /** Election timeout, randomised in [n, 2n). Default 10. */
+  readonly electionTicks?: number;
+  /** How long a request may wait. Default: etcd's 5 s + 2 election timeouts. */
+  readonly requestTimeoutMs?: number;
+  /** After so many ticks without work the cluster stops its clocks; 0 (default): never. */
+  readonly quietAfterTicks?: number;
+  readonly autopilot?: AutopilotOptions;
+  readonly limits?: Partial<MemberLimits>;
+  /** Told once, when the member had to stop: storage refused a write, or an invariant broke. */
+  readonly onStopped?: (problem: { readonly code: ProblemCode; readonly text: string }) => void;
+  /** Told whenever the membership changes; for carriers that must find the others. */
+  readonly onMembership?: (members: readonly MemberRecord[]) => void;
+}
+
+export interface Settings {
+  readonly tickMs: number;
+  readonly electionTicks: number;
+  readonly requestTimeoutMs: number;
+  readonly quietAfterTicks: number;
+  readonly limits: MemberLimits;
+}
+
+export function settingsOf(options: MemberOptions): Settings {
+  const tickMs = options.tickMs ?? 100;
+  const electionTicks = options.electionTicks ?? 10;
+  const settings: Settings = {
+    tickMs,
+    electionTicks,
+    requestTimeoutMs: options.requestTimeoutMs ?? 5_000 + 2 * electionTicks * tickMs,
+    quietAfterTicks: options.quietAfterTicks ?? 0,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+  };
+  assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");
+  assert(settings.limits.catchUpEntries < settings.limits.logEntries, "what is kept is less than what is allowed");
+  assert(
+    settings.quietAfterTicks === 0 || settings.quietAfterTicks > electionTicks,
+    "quiet comes after an election timeout",
+  );
+  return settings;
+}

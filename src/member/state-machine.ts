@@ -1,0 +1,137 @@
+/**
+ * The replicated state: what one committed entry after the other makes of the tables. Synchronous and deterministic;
+ * every member applies the same entries and arrives at the same rows, results and errors.
+ *
+ * Errors are of two kinds. An EtcdError is a result like any other: all members come to it. Everything else thrown
+ * here means that this member can no longer be trusted to agree with the others, and stops it.
+ */
+import { unreachable } from "../base/assert.ts";
+import { EtcdError, errLeaseNotFound } from "../protocol/errors.ts";
+import type { ResponseHeader } from "../protocol/header.ts";
+import { internalRaftRequestSchema } from "../protocol/internal-schema.ts";
+import type { InternalRaftRequest, InternalRequest } from "../protocol/internal.ts";
+import type { Event } from "../protocol/kv.ts";
+import { decode } from "../protocol/proto-codec.ts";
+import type { ConfChange, ConfState } from "../protocol/raft-message.ts";
+import { Store } from "../mvcc/store.ts";
+import type { LeaseHook } from "../mvcc/write-txn.ts";
+import type { StateTables } from "../mvcc/tables.ts";
+import { WatchHub } from "../mvcc/watch-hub.ts";
+import type { MemberLimits } from "./options.ts";
+import { Membership } from "./membership.ts";
+import type { Outcome } from "./proposals.ts";
+
+/** Until leases are here, no lease exists: a put that names one is refused, as etcd refuses an unknown lease. */
+const NO_LEASES: LeaseHook = { exists: () => false, attach: () => {}, detach: () => {} };
+
+export interface Applied {
+  readonly id: bigint;
+  readonly outcome: Outcome<unknown>;
+}
+
+export class StateMachine {
+  #store: Store;
+  #membership: Membership;
+  readonly hub: WatchHub;
+
+  constructor(tables: StateTables, header: (revision: number) => ResponseHeader, limits: MemberLimits) {
+    this.#store = new Store(tables, NO_LEASES);
+    this.#membership = new Membership(tables);
+    this.hub = new WatchHub(this.#store, header, {
+      watchersMax: limits.watchers,
+      streamBytesMax: limits.watchStreamBytes,
+      fragmentBytes: limits.requestBytes + 512 * 1024,
+    });
+  }
+
+  get store(): Store {
+    return this.#store;
+  }
+
+  get membership(): Membership {
+    return this.#membership;
+  }
+
+  /** The tables were replaced as a whole by a snapshot. */
+  reopen(tables: StateTables): void {
+    this.#store = new Store(tables, NO_LEASES);
+    this.#membership = new Membership(tables);
+    this.hub.replaceStore(this.#store);
+  }
+
+  /** `data` is an encoded InternalRaftRequest; an empty entry (the first of a term) changes nothing. */
+  apply(data: Uint8Array): Applied | undefined {
+    if (data.length === 0) return undefined;
+    const request: InternalRaftRequest = decode(internalRaftRequestSchema, data);
+    return { id: request.header.id, outcome: this.#outcome(request.request) };
+  }
+
+  applyConfChange(change: ConfChange, confState: ConfState): void {
+    this.#membership.apply(change, confState);
+  }
+
+  #outcome(request: InternalRequest): Outcome<unknown> {
+    try {
+      return { ok: true, value: this.#execute(request) };
+    } catch (error) {
+      if (error instanceof EtcdError) return { ok: false, error };
+      throw error;
+    }
+  }
+
+  #execute(request: InternalRequest): unknown {
+    switch (request.type) {
+      case "put":
+        return this.#published(this.#store.put(request.put));
+      case "deleteRange":
+        return this.#published(this.#store.deleteRange(request.deleteRange));
+      case "txn":
+        return this.#published(this.#store.txn(request.txn));
+      case "range":
+        return this.#store.range(request.range);
+      case "compaction":
+        this.#store.compact(request.compaction.revision);
+        return undefined;
+      case "clusterMemberAttrSet": {
+        const { memberId, memberAttributes } = request.clusterMemberAttrSet;
+        if (memberAttributes !== undefined) this.#membership.setAttributes(memberId, memberAttributes);
+        return undefined;
+      }
+      case "none":
+      case "clusterVersionSet":
+      case "downgradeInfoSet":
+        return undefined;
+      case "leaseGrant":
+      case "leaseRevoke":
+      case "leaseCheckpoint":
+        throw errLeaseNotFound;
+      case "alarm":
+      case "authEnable":
+      case "authDisable":
+      case "authenticate":
+      case "authStatus":
+      case "authUserAdd":
+      case "authUserDelete":
+      case "authUserGet":
+      case "authUserChangePassword":
+      case "authUserGrantRole":
+      case "authUserRevokeRole":
+      case "authUserList":
+      case "authRoleList":
+      case "authRoleAdd":
+      case "authRoleDelete":
+      case "authRoleGet":
+      case "authRoleGrantPermission":
+      case "authRoleRevokePermission":
+        // Nobody proposes these yet. A newer member that does must not make older ones diverge: they stop.
+        throw new Error(`this version cannot apply a request of type ${request.type}`);
+      default:
+        return unreachable(request);
+    }
+  }
+
+  #published<R>(result: { readonly response: R; readonly events: readonly Event[] }): R {
+    if (result.events.length > 0) this.hub.publish(this.#store.revision, result.events);
+    return result.response;
+  }
+}

@@ -1,0 +1,85 @@
+/** Watch streams as a front sees them: requests in, responses pulled out one at a time. */
+import { errNoLeader } from "../protocol/errors.ts";
+import { unreachable } from "../base/assert.ts";
+import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
+import type { HubStream } from "../mvcc/watch-hub.ts";
+import type { Member } from "./member.ts";
+import type { WatchService, WatchStream } from "./services.ts";
+
+/** etcd's --watch-progress-notify-interval. */
+const PROGRESS_NOTIFY_MS = 10 * 60 * 1000;
+
+export function watchService(member: Member): WatchService {
+  return {
+    watch(context): WatchStream {
+      if (context.requireLeader && member.leader === 0n) throw errNoLeader;
+      return new MemberWatchStream(member);
+    },
+  };
+}
+
+class MemberWatchStream implements WatchStream {
+  readonly #member: Member;
+  readonly #stream: HubStream;
+  #wanted: ((response: WatchResponse | undefined) => void) | undefined;
+  #closed = false;
+  readonly #forget: () => void;
+
+  constructor(member: Member) {
+    this.#member = member;
+    this.#stream = member.machine.hub.openStream(() => this.#deliver());
+    this.#forget = member.whenStopped(() => this.close());
+  }
+
+  request(request: WatchRequest): void {
+    if (this.#closed) return;
+    switch (request.type) {
+      case "none":
+        break;
+      case "create":
+        this.#stream.create(request.create);
+        if (request.create.progressNotify) this.#member.notifyProgressEvery(PROGRESS_NOTIFY_MS);
+        this.#member.pumpWatches();
+        break;
+      case "cancel":
+        this.#stream.cancel(request.cancel.watchId);
+        break;
+      case "progress":
+        this.#stream.progress();
+        break;
+      default:
+        unreachable(request);
+    }
+  }
+
+  next(): Promise<WatchResponse | undefined> {
+    return new Promise((resolve) => {
+      this.#wanted = resolve;
+      this.#deliver();
+    });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#forget();
+    this.#stream.close();
+    this.#deliver();
+  }
+
+  #deliver(): void {
+    const wanted = this.#wanted;
+    if (wanted === undefined) return;
+    if (this.#closed) {
+      this.#wanted = undefined;
+      wanted(undefined);
+      return;
+    }
+    const [response] = this.#stream.take(1);
+    if (response === undefined) return;
+    this.#wanted = undefined;
+    // Room in the stream's buffer: watchers that had fallen behind may catch up.
+    if (this.#member.machine.hub.hasCatchingUp) this.#member.pumpWatches();
+    wanted(response);
+  }
+}

@@ -1,0 +1,104 @@
+/** Real members in one process: memory storage, memory network, a virtual clock. */
+import { Prng } from "../../src/base/prng.ts";
+import { prepareStorage } from "../../src/member/founding.ts";
+import { Member } from "../../src/member/member.ts";
+import { createServices } from "../../src/member/member-services.ts";
+import type { Beginning, MemberOptions } from "../../src/member/options.ts";
+import type { CallContext, Services } from "../../src/member/services.ts";
+import { member as memberRecord } from "../../src/protocol/cluster.ts";
+import { MemoryStorage } from "../../src/storage/memory.ts";
+import type { MemoryImage } from "../../src/storage/memory.ts";
+import { MemoryNetwork } from "../../src/transport/memory.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+export const CLUSTER_ID = 7n;
+export const CALL: CallContext = { token: "", requireLeader: false };
+
+export interface Node {
+  readonly id: bigint;
+  readonly member: Member;
+  readonly services: Services;
+  readonly storage: MemoryStorage;
+}
+
+export type NodeOptions = Partial<Omit<MemberOptions, "storage" | "transport" | "clock" | "prng" | "identity">>;
+
+export class Cluster {
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly network: MemoryNetwork = new MemoryNetwork();
+  readonly nodes: Map<bigint, Node> = new Map();
+  readonly #prng: Prng;
+  readonly #options: NodeOptions;
+
+  constructor(seed: number, options: NodeOptions = {}) {
+    this.#prng = new Prng(seed);
+    this.#options = options;
+  }
+
+  /** Founders 1..count. */
+  static async founded(count: number, options: NodeOptions = {}, seed = 1): Promise<Cluster> {
+    const cluster = new Cluster(seed, options);
+    const members = Array.from({ length: count }, (_, at) => memberRecord({ id: BigInt(at + 1), name: `m${at + 1}` }));
+    await Promise.all(members.map((record) => cluster.start(record.id, { type: "found", members })));
+    return cluster;
+  }
+
+  async start(id: bigint, beginning: Beginning, image?: MemoryImage, options: NodeOptions = {}): Promise<Node> {
+    const storage = new MemoryStorage(image === undefined ? {} : { image });
+    const identity = { clusterId: CLUSTER_ID, memberId: id, name: `m${id}` };
+    await new Promise<void>((resolve, reject) => {
+      prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
+    });
+    const member = new Member({
+      ...this.#options,
+      ...options,
+      storage,
+      transport: this.network.transportFor(id),
+      clock: this.clock,
+      prng: this.#prng.fork(),
+      identity,
+      beginning,
+    });
+    const node = { id, member, services: createServices(member), storage };
+    this.nodes.set(id, node);
+    member.start();
+    return node;
+  }
+
+  /** Stops without a goodbye and returns what the disk holds. */
+  crash(id: bigint): MemoryImage {
+    const node = this.node(id);
+    this.nodes.delete(id);
+    node.member.stop();
+    return node.storage.crash();
+  }
+
+  node(id: bigint): Node {
+    const node = this.nodes.get(id);
+    if (node === undefined) throw new Error(`no member ${id}`);
+    return node;
+  }
+
+  get leader(): Node | undefined {
+    return [...this.nodes.values()].find(({ member }) => member.status().role === "leader");
+  }
+
+  async elected(): Promise<Node> {
+    await this.clock.until(() => {
+      const leader = this.leader;
+      return leader !== undefined && leader.member.applied === leader.member.status().lastIndex;
+    }, "a leader is elected");
+    return this.leader as Node;
+  }
+
+  /** The promise's value, with the clock moved until it settles. */
+  async settled<T>(promise: Promise<T>): Promise<T> {
+    let over = false;
+    const guarded = promise.finally(() => {
+      over = true;
+    });
+    guarded.catch(() => {});
+    await this.clock.until(() => over, "the call is answered");
+    return guarded;
+  }
+}
