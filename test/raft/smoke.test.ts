@@ -14,7 +14,7 @@ test.each([false, true])(
     }
     group.at(3).raft.readIndex(new Uint8Array([7]));
     group.settle();
-    expect(group.at(3).reads).toEqual([{ context: new Uint8Array([7]), index: 4 }]);
+    expect(group.at(3).reads).toEqual([{ context: new Uint8Array([7]), index: 5 }]);
   },
 );
 

@@ -96,7 +96,7 @@ export class Fuzz {
   #pump(member: Member): void {
     member.pump();
     this.#wire.push(...member.outbox.splice(0));
-    if (this.#wire.length > 400) this.#wire = this.#wire.slice(200);
+    if (this.#wire.length > 400) this.#lose(200);
   }
 
   #deliver(): void {
@@ -113,6 +113,10 @@ export class Fuzz {
   #hand(message: RaftMessage, isLost: boolean): void {
     if (!isLost) this.group.at(message.to).raft.step(message);
     if (message.type === "snapshot") this.group.at(message.from).raft.reportSnapshot(message.to, !isLost);
+  }
+
+  #lose(count: number): void {
+    for (const message of this.#wire.splice(0, count)) this.#hand(message, true);
   }
 
   #propose(member: Member): void {
@@ -205,7 +209,7 @@ export class Fuzz {
   /** The fire stops: the group finds a leader and commits again. */
   #recover(): void {
     this.#cut = new Set();
-    this.#wire = [];
+    this.#lose(this.#wire.length);
     const done = `done${this.#serial++}`;
     const wanted = bytesOf(done).join();
     for (let round = 0; round < 400; round++) {

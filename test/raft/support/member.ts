@@ -53,8 +53,11 @@ export class Member {
     this.id = id;
     this.#options = options;
     this.snapshots = snapshots;
-    this.durableState = { index: 0, conf, values: [] };
+    // Founders begin as if from a snapshot at index 1, so that who comes later cannot miss them; others begin blank.
+    const isFounder = conf.voters.length > 0;
+    this.durableState = { index: isFounder ? 1 : 0, conf, values: [] };
     this.state = this.durableState;
+    if (isFounder) this.#found();
     this.raft = this.#boot();
   }
 
@@ -121,6 +124,12 @@ export class Member {
     if (term === undefined || index === 0) return undefined;
     this.snapshots.set(index, this.state);
     return { index, term, confState: conf };
+  }
+
+  #found(): void {
+    this.disk.hardState = { term: 1, vote: 0n, commit: 1 };
+    this.disk.boundary = { index: 1, term: 1 };
+    this.snapshots.set(1, this.state);
   }
 
   #boot(): Raft {
