@@ -2,7 +2,7 @@
  * The first write to a fresh store. Founders write the same beginning of the log (etcd does so too): one change per
  * founder, committed by agreement beforehand, so that members who come later find it in the log like any other.
  */
-import type { Entry } from "../protocol/raft-message.ts";
+import type { Entry, HardState } from "../protocol/raft-message.ts";
 import { encodeChange } from "../raft/conf-change-entry.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
 import { encodeMember } from "./membership.ts";
@@ -30,6 +30,16 @@ export function prepareStorage(
   }
 }
 
+/** The hard state to start from: as loaded, or what the founding has just written. */
+export function startingHardState(storage: Storage): HardState {
+  const { hardState, log } = storage;
+  return hardState.term === 0 && log.lastIndex() > 0 ? foundingHardState(log.lastIndex()) : hardState;
+}
+
+function foundingHardState(founders: number): HardState {
+  return { term: FOUNDING_TERM, vote: 0n, commit: founders };
+}
+
 function writeBeginning(storage: Storage, beginning: Beginning, done: (error?: Error) => void): void {
   if (beginning.type === "join") {
     done();
@@ -40,6 +50,5 @@ function writeBeginning(storage: Storage, beginning: Beginning, done: (error?: E
     const change = { id: 0n, transition: "auto", changes, context: encodeMember(member) } as const;
     return { type: "conf-change", term: FOUNDING_TERM, index: at + 1, data: encodeChange(change) };
   });
-  const hardState = { term: FOUNDING_TERM, vote: 0n, commit: entries.length };
-  storage.append({ hardState, entries, install: undefined }, done);
+  storage.append({ hardState: foundingHardState(entries.length), entries, install: undefined }, done);
 }

@@ -45,6 +45,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
 import { autopilotStep } from "./autopilot.ts";
 import type { Clock } from "./clock.ts";
+import { startingHardState } from "./founding.ts";
 import { logRetention } from "./log-retention.ts";
 import type { LogRetention } from "./log-retention.ts";
 import { encodeMember } from "./membership.ts";
@@ -312,7 +313,10 @@ export class Member {
   }
 
   #tick(): void {
-    this.#cancelTick = this.#clock.setTimer(this.settings.tickMs, () => this.#guard(() => this.#tick()));
+    this.#cancelTick = undefined;
+    // A heartbeat after the notice would wake the others again.
+    if (this.#mayGoQuiet()) return this.#goQuiet();
+    this.#startTicking();
     this.#ticks += 1;
     this.#raft.tick();
     const nowMs = this.#clock.nowMs();
@@ -322,7 +326,7 @@ export class Member {
     }
     for (const peer of this.#sender.tick()) this.#raft.reportSnapshot(peer, false);
     if (this.#quiet.wakingTick()) this.#raft.campaign();
-    this.#leadTick();
+    if (this.#leader === this.id && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) this.#autopilot();
     if (this.#ticks % JOIN_EVERY_TICKS === 0) this.#askToJoin();
     this.#scheduleRun();
   }
@@ -352,7 +356,7 @@ export class Member {
   #onBody(from: MemberId, body: FrameBody): void {
     switch (body.type) {
       case "raft":
-        if (this.#quiet.state === "quiet") this.#wake();
+        if (body.messages.some((message) => message.type !== "heartbeat-response")) this.#rouse();
         for (const message of body.messages) {
           if (message.from === from && message.to === this.id && message.type !== "snapshot") this.#step(message);
         }
@@ -575,7 +579,7 @@ export class Member {
   }
 
   #onChunk(from: MemberId, chunk: SnapshotChunk): void {
-    if (this.#quiet.state === "quiet") this.#wake();
+    this.#rouse();
     if (chunk.message.from !== from || chunk.message.to !== this.id) return;
     // One install at a time; the sender asks again.
     if (this.#installing !== undefined) return;
@@ -657,15 +661,6 @@ export class Member {
     );
   }
 
-  #leadTick(): void {
-    if (this.#leader !== this.id) return;
-    if (this.#options.autopilot !== undefined && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) this.#autopilot();
-    if (!this.#quiet.enabled) return;
-    const status = this.#raft.status();
-    const idle = isIdle(status) && this.#proposals.pending === 0 && this.#reads.pending === 0 && !this.#sender.active;
-    if (this.#quiet.leaderTick(idle)) this.#goQuiet(status);
-  }
-
   #autopilot(): void {
     const options = this.#options.autopilot;
     if (options === undefined) return;
@@ -689,8 +684,15 @@ export class Member {
 
   // ── quiet ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #goQuiet(status: RaftStatus): void {
-    for (const peer of this.#others()) this.#send(peer, { type: "quiet", term: status.term, index: status.lastIndex });
+  #mayGoQuiet(): boolean {
+    if (!this.#quiet.enabled || this.#leader !== this.id) return false;
+    const works = this.#proposals.pending > 0 || this.#reads.pending > 0 || this.#sender.active;
+    return this.#quiet.leaderTick(!works && isIdle(this.#raft.status()));
+  }
+
+  #goQuiet(): void {
+    const { term, lastIndex } = this.#raft.status();
+    for (const peer of this.#others()) this.#send(peer, { type: "quiet", term, index: lastIndex });
     this.#quiet.goQuiet();
     this.#stopTicking();
   }
@@ -706,6 +708,14 @@ export class Member {
     this.#stopTicking();
   }
 
+  /** Somebody else is awake and at work. */
+  #rouse(): void {
+    if (this.#quiet.state !== "quiet") return;
+    this.#startTicking();
+    this.#quiet.awake();
+  }
+
+  /** A request came; it must not be given to a leader who may be none any more. */
   #wake(): void {
     this.#startTicking();
     if (this.#leader === this.id) this.#quiet.awake();
@@ -780,7 +790,7 @@ export class Member {
       heartbeatTicks: 1,
       prng,
       log: storage.log,
-      hardState: storage.hardState,
+      hardState: startingHardState(storage),
       confState: this.#machine.membership.confState,
       applied: this.#applied,
       snapshotMeta: () => this.#snapshotMeta(),
