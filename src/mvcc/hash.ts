@@ -5,7 +5,11 @@
  */
 import { crc32c } from "../base/crc32c.ts";
 import { latin1ToBytes } from "../base/bytes.ts";
+import { keyValueSchema } from "../protocol/kv-schema.ts";
+import { keyValue } from "../protocol/kv.ts";
+import { encode } from "../protocol/proto-codec.ts";
 import { ALL_KEYS, countLive } from "./key-range.ts";
+import { rowToKeyValue } from "./messages.ts";
 import { revisionBytes } from "./meta.ts";
 import type { KeyTable, RevisionRow } from "./tables.ts";
 
@@ -53,39 +57,5 @@ function storedKey(row: RevisionRow): Uint8Array {
 
 /** The protobuf message mvccpb.KeyValue; of a tombstone only the key. */
 function storedValue(row: RevisionRow): Uint8Array {
-  const bytes = new Uint8Array(row.key.length + row.value.length + 64);
-  let at = writeBytes(bytes, 0, 1, row.key);
-  if (row.version !== 0) {
-    at = writeInt(bytes, at, 2, BigInt(row.createRevision));
-    at = writeInt(bytes, at, 3, BigInt(row.main));
-    at = writeInt(bytes, at, 4, BigInt(row.version));
-    at = writeBytes(bytes, at, 5, row.value);
-    at = writeInt(bytes, at, 6, row.lease);
-  }
-  return bytes.subarray(0, at);
-}
-
-function writeBytes(into: Uint8Array, at: number, field: number, bytes: Uint8Array): number {
-  if (bytes.length === 0) return at;
-  into[at] = (field << 3) | 2;
-  const start = writeVarint(into, at + 1, BigInt(bytes.length));
-  into.set(bytes, start);
-  return start + bytes.length;
-}
-
-function writeInt(into: Uint8Array, at: number, field: number, value: bigint): number {
-  if (value === 0n) return at;
-  into[at] = field << 3;
-  return writeVarint(into, at + 1, BigInt.asUintN(64, value));
-}
-
-function writeVarint(into: Uint8Array, start: number, value: bigint): number {
-  let at = start;
-  let rest = value;
-  while (rest >= 0x80n) {
-    into[at++] = Number(rest & 0x7fn) | 0x80;
-    rest >>= 7n;
-  }
-  into[at++] = Number(rest);
-  return at;
+  return encode(keyValueSchema, row.version === 0 ? keyValue({ key: row.key }) : rowToKeyValue(row));
 }

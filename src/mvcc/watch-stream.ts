@@ -1,0 +1,107 @@
+/** One client's stream of watches: which ids it has, and the answers to its requests. */
+import type { WatchCreateRequest, WatchResponse } from "../protocol/watch.ts";
+import type { WatchQueue } from "./watch-queue.ts";
+import type { Watcher } from "./watcher.ts";
+
+export interface HubStream {
+  create(request: WatchCreateRequest): void;
+  cancel(watchId: number): void;
+  /** Asks for the revision that all watches of the stream have reached; no answer unless all are synced. */
+  progress(): void;
+  /** In order. Afterwards the hub may have catching up to do: see `hasCatchingUp`. */
+  take(maxResponses: number): readonly WatchResponse[];
+  /** So much waits to be taken that requests should wait, too. A stream that is asked on and on regardless closes. */
+  readonly full: boolean;
+  readonly closed: boolean;
+  close(): void;
+}
+
+/** What a stream needs of the hub. */
+export interface StreamHost {
+  /** Undefined when the request was refused; it was answered either way. */
+  add(queue: WatchQueue, request: WatchCreateRequest, id: number): Watcher | undefined;
+  remove(watcher: Watcher): void;
+  refuseDuplicate(queue: WatchQueue): void;
+  answer(queue: WatchQueue, set: Partial<WatchResponse>): void;
+  progressOf(queue: WatchQueue, watchers: Iterable<Watcher>): void;
+  announce(): void;
+}
+
+export class WatchStream implements HubStream {
+  readonly #hub: StreamHost;
+  readonly #queue: WatchQueue;
+  readonly #watchers: Map<number, Watcher> = new Map();
+  #nextId = 0;
+
+  constructor(hub: StreamHost, queue: WatchQueue) {
+    this.#hub = hub;
+    this.#queue = queue;
+  }
+
+  get full(): boolean {
+    return this.#queue.full;
+  }
+
+  get closed(): boolean {
+    return this.#queue.closed;
+  }
+
+  create(request: WatchCreateRequest): void {
+    if (this.#refusesControl()) return;
+    this.#forgetRemoved(request.watchId);
+    if (request.watchId !== 0 && this.#watchers.has(request.watchId)) {
+      this.#hub.refuseDuplicate(this.#queue);
+      return this.#hub.announce();
+    }
+    const id = request.watchId === 0 ? this.#freeId() : request.watchId;
+    const watcher = this.#hub.add(this.#queue, request, id);
+    if (watcher !== undefined) {
+      this.#watchers.set(id, watcher);
+      if (request.watchId === 0) this.#nextId = id + 1;
+    }
+    this.#hub.announce();
+  }
+
+  cancel(watchId: number): void {
+    this.#forgetRemoved(watchId);
+    const watcher = this.#watchers.get(watchId);
+    if (watcher === undefined || this.#refusesControl()) return;
+    this.#watchers.delete(watchId);
+    this.#hub.remove(watcher);
+    this.#hub.answer(this.#queue, { watchId, canceled: true });
+    this.#hub.announce();
+  }
+
+  progress(): void {
+    for (const watcher of this.#watchers.values()) this.#forgetRemoved(watcher.id);
+    this.#hub.progressOf(this.#queue, this.#watchers.values());
+    this.#hub.announce();
+  }
+
+  take(maxResponses: number): readonly WatchResponse[] {
+    return this.#queue.take(maxResponses);
+  }
+
+  close(): void {
+    for (const watcher of this.#watchers.values()) this.#hub.remove(watcher);
+    this.#watchers.clear();
+    this.#queue.close();
+  }
+
+  #freeId(): number {
+    let id = this.#nextId;
+    while (this.#watchers.has(id)) id++;
+    return id;
+  }
+
+  /** The hub cancels watches by itself when their history was compacted. */
+  #forgetRemoved(watchId: number): void {
+    if (this.#watchers.get(watchId)?.state === "removed") this.#watchers.delete(watchId);
+  }
+
+  /** Answers to requests must not be dropped, and cannot wait elsewhere; a client that only asks loses its stream. */
+  #refusesControl(): boolean {
+    if (this.#queue.overrun) this.close();
+    return this.#queue.closed;
+  }
+}
