@@ -1,0 +1,24 @@
+/** What a script can rely on. A number once given keeps its meaning. */
+
+export const ExitCode = {
+  ok: 0,
+  /** The key is not there, nothing was deleted, a condition did not hold, the cluster has no leader. */
+  negative: 1,
+  usage: 2,
+  /** The server answered with an error. */
+  refused: 3,
+  /** No connection, or no answer in time. */
+  unreachable: 4,
+  /** An import or export that is not whole. */
+  partial: 5,
+} as const;
+
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+export const EXIT_CODES_HELP: string = `Exit codes:
+  0  done
+  1  no: key not found, nothing deleted, condition false, no leader
+  2  wrong usage
+  3  the server refused (its error is on stderr)
+  4  no connection, or no answer in time
+  5  import or export not complete`;

@@ -1,0 +1,30 @@
+/** Many jobs at once, but only so many, and only so many bytes in all of them together. */
+
+export class InFlight {
+  readonly #maxJobs: number;
+  readonly #maxBytes: number;
+  readonly #running: Set<Promise<void>> = new Set();
+  #bytes = 0;
+
+  constructor(maxJobs: number, maxBytes: number) {
+    this.#maxJobs = maxJobs;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Resolves when the job has begun. A job alone may be larger than the bound. It must not reject. */
+  async start(bytes: number, job: () => Promise<void>): Promise<void> {
+    while (this.#running.size >= this.#maxJobs || (this.#running.size > 0 && this.#bytes + bytes > this.#maxBytes)) {
+      await Promise.race(this.#running);
+    }
+    this.#bytes += bytes;
+    const running = job().finally(() => {
+      this.#running.delete(running);
+      this.#bytes -= bytes;
+    });
+    this.#running.add(running);
+  }
+
+  async finished(): Promise<void> {
+    while (this.#running.size > 0) await Promise.race(this.#running);
+  }
+}

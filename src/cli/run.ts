@@ -1,0 +1,122 @@
+/** From the words on the command line to an exit code. */
+import { CompactedError, EtcdError, GrpcCode } from "../client/client.ts";
+import { grpcCodeName } from "../protocol/errors.ts";
+import { SERVER_VERSION } from "../protocol/version.ts";
+import { COMMON_OPTIONS, commandHelp, optionsHelp, parseInput, UsageError } from "./command.ts";
+import type { Command } from "./command.ts";
+import { delCommand } from "./del.ts";
+import { nearest } from "./did-you-mean.ts";
+import { EXIT_CODES_HELP, ExitCode } from "./exit-codes.ts";
+import { exportCommand } from "./export.ts";
+import { getCommand } from "./get.ts";
+import { importCommand } from "./import.ts";
+import { putCommand } from "./put.ts";
+import { statusCommand } from "./status.ts";
+import type { Terminal } from "./terminal.ts";
+import { watchCommand } from "./watch.ts";
+
+const COMMANDS: readonly Command[] = [
+  putCommand,
+  getCommand,
+  delCommand,
+  watchCommand,
+  statusCommand,
+  importCommand,
+  exportCommand,
+];
+
+/** What people type who come from elsewhere. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  set: "put",
+  write: "put",
+  read: "get",
+  ls: "get",
+  list: "get",
+  range: "get",
+  delete: "del",
+  remove: "del",
+  rm: "del",
+  members: "status",
+  endpoint: "status",
+  member: "status",
+};
+
+export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const [word, ...rest] = args;
+  try {
+    if (word === undefined) {
+      terminal.writeError(topHelp());
+      return ExitCode.usage;
+    }
+    if (word === "--help" || word === "-h" || (word === "help" && rest.length === 0))
+      return await tell(terminal, topHelp());
+    if (word === "--version") return await tell(terminal, `quorate, with the API of etcd ${SERVER_VERSION}\n`);
+    if (word === "help") return await tell(terminal, commandHelp(commandOf(rest[0] ?? "")));
+    const command = commandOf(word);
+    // Before the rest is parsed, because whoever asks for help may have the rest wrong.
+    if (asksForHelp(rest)) return await tell(terminal, commandHelp(command));
+    return await command.run(parseInput(command, rest), terminal);
+  } catch (error) {
+    return explain(error, word, terminal);
+  }
+}
+
+function commandOf(word: string): Command {
+  const found = COMMANDS.find(({ name }) => name === word);
+  if (found !== undefined) return found;
+  if (word.startsWith("-")) throw new UsageError(`options come after the command: quorate put KEY VALUE ${word} …`);
+  const names = COMMANDS.map(({ name }) => name);
+  const near = Object.hasOwn(OTHER_WORDS, word) ? OTHER_WORDS[word] : nearest(word, names);
+  const hint = near === undefined ? `there are ${names.join(", ")}` : `did you mean ${near}?`;
+  throw new UsageError(`unknown command "${word}"; ${hint}`);
+}
+
+function asksForHelp(rest: readonly string[]): boolean {
+  const end = rest.indexOf("--");
+  return (end < 0 ? rest : rest.slice(0, end)).some((word) => word === "--help" || word === "-h");
+}
+
+function explain(error: unknown, word: string | undefined, terminal: Terminal): ExitCode {
+  if (error instanceof UsageError) {
+    const command = COMMANDS.some(({ name }) => name === word) ? `quorate ${word} --help` : "quorate --help";
+    terminal.writeError(`quorate: ${error.message} (see ${command})\n`);
+    return ExitCode.usage;
+  }
+  if (!(error instanceof EtcdError)) throw error;
+  const { code, message } = error;
+  if (code === GrpcCode.DeadlineExceeded) {
+    terminal.writeError(`quorate: ${message}\n`);
+    return ExitCode.unreachable;
+  }
+  if (code === GrpcCode.Unavailable && !message.startsWith("etcdserver:")) {
+    terminal.writeError(`quorate: ${message} (is the server running? see --endpoint)\n`);
+    return ExitCode.unreachable;
+  }
+  const left = error instanceof CompactedError ? `; the oldest left is ${error.compactRevision}` : "";
+  terminal.writeError(`quorate: ${message}${left} (${grpcCodeName(code)})\n`);
+  return ExitCode.refused;
+}
+
+async function tell(terminal: Terminal, text: string): Promise<ExitCode> {
+  await terminal.write(text);
+  return ExitCode.ok;
+}
+
+function topHelp(): string {
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length)) + 2;
+  const commands = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)}${summary}`).join("\n");
+  return `quorate COMMAND [arguments] [options]
+
+Talks to a Quorate cluster, or to any etcd, over etcd's JSON API.
+
+Commands:
+${commands}
+
+Common options:
+${optionsHelp(COMMON_OPTIONS)}
+
+quorate COMMAND --help tells more, with examples.
+
+${EXIT_CODES_HELP}
+`;
+}

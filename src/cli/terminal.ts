@@ -1,0 +1,55 @@
+/** What a command sees of the process it runs in, so that tests can run it in theirs. */
+import { writeSync } from "node:fs";
+
+export interface Terminal {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** To stdout; resolves when there is room for more. */
+  write(data: string | Uint8Array): Promise<void>;
+  /** To stderr, at once. */
+  writeError(text: string): void;
+  /** All of stdin, at most so many bytes; undefined when there is more. */
+  readInput(maxBytes: number): Promise<Uint8Array | undefined>;
+  readonly inputIsTty: boolean;
+  /** Columns of the terminal at stderr; undefined when there is none. */
+  readonly errorColumns: number | undefined;
+  /** Calls back at SIGINT or SIGTERM, which then no longer end the process; the result undoes it. */
+  onInterrupt(listener: () => void): () => void;
+}
+
+export function processTerminal(): Terminal {
+  return {
+    env: process.env,
+    write: writeOutput,
+    writeError: (text) => {
+      writeSync(2, text);
+    },
+    readInput,
+    inputIsTty: process.stdin.isTTY,
+    errorColumns: process.stderr.isTTY ? process.stderr.columns : undefined,
+    onInterrupt(listener) {
+      process.on("SIGINT", listener);
+      process.on("SIGTERM", listener);
+      return () => {
+        process.off("SIGINT", listener);
+        process.off("SIGTERM", listener);
+      };
+    },
+  };
+}
+
+function writeOutput(data: string | Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(data, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+async function readInput(maxBytes: number): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
