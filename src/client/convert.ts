@@ -1,6 +1,5 @@
 /** Between the client's shapes and the protocol's: bytes, ids, key ranges, and what comes back. */
 import { EMPTY_BYTES, prefixEnd } from "../base/bytes.ts";
-import { utf8Decode, utf8Encode } from "../base/utf8.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { ResponseHeader } from "../protocol/header.ts";
 import type { KeyValue as WireKeyValue } from "../protocol/kv.ts";
@@ -8,18 +7,21 @@ import type { Bytes, Header, Id, KeyRange, KeyValue } from "./types.ts";
 
 /** The first key there can be, and as a range end "to the end": etcd's names for both. */
 const ZERO_BYTE: Uint8Array = new Uint8Array(1);
-const ID_BITS = 64n;
+const ID_BITS = 64;
+// The platform's, which every page has loaded already.
+const ENCODER: TextEncoder = new TextEncoder();
+const DECODER: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Text as UTF-8; bytes as they are. */
 export function toBytes(text: Bytes): Uint8Array {
-  if (typeof text === "string") return utf8Encode(text);
+  if (typeof text === "string") return ENCODER.encode(text);
   if (text instanceof Uint8Array) return text;
   throw invalid(`a key or value is a string or a Uint8Array, not ${typeof text}`);
 }
 
 /** Bytes as UTF-8 text, with U+FFFD where they are not UTF-8. */
 export function toText(bytes: Uint8Array): string {
-  return utf8Decode(bytes);
+  return DECODER.decode(bytes);
 }
 
 export function invalid(message: string): EtcdError {
@@ -32,7 +34,7 @@ export function idOf(id: Id | undefined): bigint {
     throw invalid(`an id is a decimal string or a bigint, not ${JSON.stringify(id)}`);
   }
   const value = BigInt(id);
-  if (BigInt.asIntN(Number(ID_BITS), value) !== value) throw invalid(`an id has at most 64 bits: ${value}`);
+  if (BigInt.asIntN(ID_BITS, value) !== value) throw invalid(`an id has at most 64 bits: ${value}`);
   return value;
 }
 

@@ -71,10 +71,13 @@ type Members<Union extends Tagged> = {
     : never;
 };
 
+// Marked as free of side effects, so that a bundle holds those tables only that it uses.
+/* @__NO_SIDE_EFFECTS__ */
 export function message<Message>(name: string, create: () => Message, fields: Fields<Message>): Schema<Message> {
   return { name, create, fields: specsOf(fields), isUnion: false };
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function unionMessage<Union extends Tagged>(
   name: string,
   unionName: string,
@@ -85,39 +88,48 @@ export function unionMessage<Union extends Tagged>(
   return { name, create: () => none, fields: union, isUnion: true };
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function int(number: number, protoName: string): Field<number> {
   return scalar(number, protoName, { type: "int", sign: "signed", beyond: "refuse" });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function uint(number: number, protoName: string): Field<number> {
   return scalar(number, protoName, { type: "int", sign: "unsigned", beyond: "refuse" });
 }
 
 /** For bounds (limit, TTL, filter): "more than 2^53" and "as many as there can be" then mean the same. */
+/* @__NO_SIDE_EFFECTS__ */
 export function clampedInt(number: number, protoName: string): Field<number> {
   return scalar(number, protoName, { type: "int", sign: "signed", beyond: "clamp" });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function id(number: number, protoName: string, sign: Signedness): Field<bigint> {
   return scalar(number, protoName, { type: "id", sign });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function uint32(number: number, protoName: string): Field<number> {
   return scalar(number, protoName, { type: "uint32" });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function bool(number: number, protoName: string): Field<boolean> {
   return scalar(number, protoName, { type: "bool" });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function string(number: number, protoName: string): Field<string> {
   return scalar(number, protoName, { type: "string" });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function bytes(number: number, protoName: string): Field<Uint8Array> {
   return scalar(number, protoName, { type: "bytes" });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function openEnum<Value extends string | number>(
   number: number,
   protoName: string,
@@ -126,6 +138,7 @@ export function openEnum<Value extends string | number>(
   return scalar(number, protoName, { type: "enum", names, open: true });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function closedEnum<Value extends string>(
   number: number,
   protoName: string,
@@ -135,6 +148,7 @@ export function closedEnum<Value extends string>(
 }
 
 /** The schema is a function because messages refer to each other. */
+/* @__NO_SIDE_EFFECTS__ */
 export function optional<Message>(
   number: number,
   protoName: string,
@@ -143,15 +157,18 @@ export function optional<Message>(
   return scalar(number, protoName, { type: "message", schema, presence: "optional" });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function always<Message>(number: number, protoName: string, schema: () => Schema<Message>): Field<Message> {
   return scalar(number, protoName, { type: "message", schema, presence: "always" });
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function repeated<Value>(field: Field<Value>): Field<readonly Value[]> {
   const { number, protoName, kind } = field;
   return { number, protoName, kind, repeated: true };
 }
 
+/* @__NO_SIDE_EFFECTS__ */
 export function oneof<Union extends Tagged>(name: string, members: Members<Union>): Field<Union> {
   const specs = specsOf(members);
   const number = Math.min(...specs.map((spec) => spec.number));
