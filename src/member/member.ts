@@ -28,7 +28,7 @@ import type { ResponseHeader } from "../protocol/header.ts";
 import { internalRaftRequestSchema } from "../protocol/internal-schema.ts";
 import type { InternalRequest } from "../protocol/internal.ts";
 import { encodeFrame } from "../protocol/frame.ts";
-import type { FrameBody, SnapshotChunk } from "../protocol/frame-schema.ts";
+import type { FrameBody } from "../protocol/frame-schema.ts";
 import { encode } from "../protocol/proto-codec.ts";
 import type {
   ConfChange,
@@ -43,21 +43,20 @@ import { Raft } from "../raft/raft.ts";
 import type { RaftStatus, Ready } from "../raft/ready.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
-import { autopilotStep } from "./autopilot.ts";
+import { Chores } from "./chores.ts";
 import type { Clock } from "./clock.ts";
 import { startingHardState } from "./founding.ts";
 import { logRetention } from "./log-retention.ts";
 import type { LogRetention } from "./log-retention.ts";
-import { encodeMember } from "./membership.ts";
 import { settingsOf } from "./options.ts";
 import type { MemberOptions, Settings } from "./options.ts";
 import { Proposals } from "./proposals.ts";
 import type { Outcome } from "./proposals.ts";
-import { Quiet, isIdle } from "./quiet.ts";
+import { Quiet } from "./quiet.ts";
+import { raftFrames } from "./raft-frames.ts";
 import { Reads } from "./reads.ts";
-import { SnapshotReceiver } from "./snapshot-receiver.ts";
-import type { StagedSnapshot } from "./snapshot-receiver.ts";
-import { SnapshotSender } from "./snapshot-sender.ts";
+import { Roster } from "./roster.ts";
+import { Snapshots } from "./snapshots.ts";
 import { StateMachine } from "./state-machine.ts";
 import { decodeMemberFrame } from "./wire.ts";
 import { WritesInFlight } from "./writes-in-flight.ts";
@@ -65,12 +64,6 @@ import type { ProblemCode } from "./services.ts";
 
 /** One proposal batch; with what Raft adds it fits one frame of every carrier. */
 const PROPOSAL_BATCH_BYTES = 512 * 1024;
-const RAFT_FRAME_BYTES = 1024 * 1024;
-const SNAPSHOT_CHUNK_BYTES = 128 * 1024;
-/** Keys per step of physical compaction, and the pause between steps (etcd: 1,000 keys, 10 ms). */
-const SCRUB_KEYS = 1_000;
-const PAUSE_MS = 10;
-const CATCH_UP_REVISIONS = 1_000;
 const JOIN_EVERY_TICKS = 5;
 const AUTOPILOT_EVERY_TICKS = 3;
 const NO_MEMBER = 0n;
@@ -117,24 +110,15 @@ export class Member {
   readonly #writes: WritesInFlight = new WritesInFlight();
   readonly #retention: LogRetention;
   readonly #quiet: Quiet;
-  readonly #sender: SnapshotSender;
-  readonly #receiver: SnapshotReceiver;
-  readonly #lastHeardMs = new Map<MemberId, number>();
-  readonly #peersUp = new Set<MemberId>();
-  #dialed: readonly MemberId[] = [];
-  #install: StagedSnapshot | undefined;
-  #installing: StagedSnapshot | undefined;
+  readonly #snapshots: Snapshots;
+  readonly #roster: Roster;
+  readonly #chores: Chores;
   #applied: number;
   #appliedTerm: number;
   #nextRequest: bigint;
-  #transferSequence = 0;
   #ticks = 0;
   #cancelTick: (() => void) | undefined;
-  #cancelPump: (() => void) | undefined;
-  #cancelScrub: (() => void) | undefined;
-  #cancelProgress: (() => void) | undefined;
-  #scrubWaiters: (() => void)[] = [];
-  readonly #stopListeners = new Set<() => void>();
+  readonly #stopListeners: Set<() => void> = new Set();
   #runScheduled = false;
   #running = false;
   #leaderLostMs = -Infinity;
@@ -162,13 +146,11 @@ export class Member {
     this.#proposals = new Proposals(limits.pendingRequests, limits.pendingBytes);
     this.#reads = new Reads(this.id, limits.pendingRequests);
     this.#retention = logRetention(limits);
-    this.#quiet = new Quiet(this.settings.quietAfterTicks);
     this.#nextRequest = ((this.id & 0xffffn) << 48n) | (options.prng.u64() >> 16n);
-    this.#sender = new SnapshotSender(
-      { chunkBytes: SNAPSHOT_CHUNK_BYTES, windowChunks: 8, resendTicks: 20, giveUpTicks: 600 },
-      (to, chunk) => this.#send(to, { type: "snapshot-chunk", ...chunk }),
-    );
-    this.#receiver = new SnapshotReceiver(this.#storage);
+    this.#roster = this.#makeRoster();
+    this.#snapshots = this.#makeSnapshots();
+    this.#quiet = this.#makeQuiet();
+    this.#chores = this.#makeChores();
   }
 
   start(): void {
@@ -181,14 +163,14 @@ export class Member {
     });
     this.#membershipChanged();
     this.#startTicking();
-    this.#scheduleScrub();
+    // A compaction may have been under way when the member stopped.
+    this.scrub(undefined);
     this.#scheduleRun();
   }
 
   /** Members to stay connected with beside those in the membership: a newcomer must know somebody to ask. */
   dial(peers: readonly MemberId[]): void {
-    this.#dialed = peers;
-    this.#setPeers();
+    this.#roster.dial(peers);
   }
 
   /** Ends without a trace: nothing is sent, waiting requests end with "server stopped". */
@@ -235,26 +217,17 @@ export class Member {
     return this.#machine;
   }
 
-  /** Watchers were added or readers took something: there may be history to deliver. */
   pumpWatches(): void {
-    if (this.#cancelPump !== undefined || this.#problem !== undefined) return;
-    this.#cancelPump = this.#clock.setTimer(0, () => this.#pump());
+    if (this.#problem === undefined) this.#chores.pumpWatches();
   }
 
   /** Starts physical compaction; `done` is called when it has ended. */
   scrub(done: (() => void) | undefined): void {
-    if (done !== undefined) this.#scrubWaiters.push(done);
-    this.#scheduleScrub();
+    if (this.#problem === undefined) this.#chores.scrub(done);
   }
 
-  /** Periodic progress responses are wanted by some watcher; the clock for them runs while there are watchers. */
   notifyProgressEvery(intervalMs: number): void {
-    if (this.#cancelProgress !== undefined || this.#problem !== undefined) return;
-    this.#cancelProgress = this.#clock.setTimer(intervalMs, () => {
-      this.#cancelProgress = undefined;
-      this.#machine.hub.progressAll();
-      if (this.#machine.hub.watcherCount > 0) this.notifyProgressEvery(intervalMs);
-    });
+    if (this.#problem === undefined) this.#chores.notifyProgressEvery(intervalMs);
   }
 
   /** The returned function takes it back. */
@@ -293,7 +266,7 @@ export class Member {
 
   /** Whether it was heard of within the last election timeout. */
   isActive(member: MemberId): boolean {
-    return this.#silentMs(member) <= 2 * this.settings.electionTicks * this.settings.tickMs;
+    return this.#roster.silentMs(member) <= 2 * this.settings.electionTicks * this.settings.tickMs;
   }
 
   checkInvariants(): void {
@@ -304,18 +277,13 @@ export class Member {
   // ── inputs ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #requestCame(): void {
-    if (this.#quiet.enabled) {
-      if (this.#quiet.state === "quiet") this.#wake();
-      else if (this.#quiet.state === "awake" && this.#leader === NO_MEMBER) this.#askWhoLeads();
-      this.#quiet.busy();
-    }
+    this.#quiet.onRequest();
     this.#scheduleRun();
   }
 
   #tick(): void {
     this.#cancelTick = undefined;
-    // A heartbeat after the notice would wake the others again.
-    if (this.#mayGoQuiet()) return this.#goQuiet();
+    if (this.#quiet.tick()) return;
     this.#startTicking();
     this.#ticks += 1;
     this.#raft.tick();
@@ -324,10 +292,9 @@ export class Member {
       this.#proposals.expire(nowMs, this.#timeoutError(nowMs));
       this.#reads.expire(nowMs, this.#timeoutError(nowMs));
     }
-    for (const peer of this.#sender.tick()) this.#raft.reportSnapshot(peer, false);
-    if (this.#quiet.wakingTick()) this.#raft.campaign();
-    if (this.#leader === this.id && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) this.#autopilot();
-    if (this.#ticks % JOIN_EVERY_TICKS === 0) this.#askToJoin();
+    this.#snapshots.tick();
+    if (this.#leader === this.id && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) this.#roster.autopilot(this.status());
+    if (this.#ticks % JOIN_EVERY_TICKS === 0) this.#roster.askToJoin();
     this.#scheduleRun();
   }
 
@@ -347,7 +314,7 @@ export class Member {
       done();
       return;
     }
-    this.#lastHeardMs.set(from, this.#clock.nowMs());
+    this.#roster.heard(from);
     this.#onBody(from, body);
     this.#writes.whenSettled(done);
     this.#scheduleRun();
@@ -356,28 +323,30 @@ export class Member {
   #onBody(from: MemberId, body: FrameBody): void {
     switch (body.type) {
       case "raft":
-        if (body.messages.some((message) => message.type !== "heartbeat-response")) this.#rouse();
+        this.#quiet.onRaft(from, body.messages);
         for (const message of body.messages) {
-          if (message.from === from && message.to === this.id && message.type !== "snapshot") this.#step(message);
+          // A snapshot is announced by the chunks that bring it, and by nothing else.
+          if (message.from === from && message.type !== "snapshot") this.#raft.step(message);
         }
         break;
       case "snapshot-chunk":
-        this.#onChunk(from, body);
+        this.#quiet.rouse();
+        this.#snapshots.takeChunk(from, this.id, body);
         break;
       case "snapshot-ack":
-        this.#onChunkAcknowledged(from, body.transferId, body.nextSeq);
+        this.#snapshots.takeAcknowledgement(from, body.transferId, body.nextSeq);
         break;
       case "join":
-        this.#onJoin(body.memberId, body.name);
+        this.#roster.onJoin(body.memberId, body.name, this.#leader);
         break;
       case "quiet":
-        this.#onQuiet(from, body.term, body.index);
+        this.#quiet.onNotice(from, body.term, body.index);
         break;
       case "wake":
-        this.#onWake(from);
+        this.#quiet.onWake(from);
         break;
       case "not-leading":
-        if (this.#quiet.notLeading(this.#others().length)) this.#raft.campaign();
+        this.#quiet.onNotLeading();
         break;
       case "join-response":
       case "ping":
@@ -392,19 +361,14 @@ export class Member {
     }
   }
 
-  #step(message: RaftMessage): void {
-    if (message.type !== "heartbeat" && message.type !== "heartbeat-response") this.#quiet.busy();
-    this.#raft.step(message);
-  }
-
   #onPeerUp(peer: MemberId): void {
-    this.#peersUp.add(peer);
-    this.#sender.peerUp(peer);
+    this.#roster.up(peer);
+    this.#snapshots.peerUp(peer);
     this.#scheduleRun();
   }
 
   #onPeerDown(peer: MemberId): void {
-    this.#peersUp.delete(peer);
+    this.#roster.down(peer);
     this.counters.sendFailures += 1;
     this.#raft.reportUnreachable(peer);
     this.#scheduleRun();
@@ -436,13 +400,13 @@ export class Member {
     } finally {
       this.#running = false;
     }
-    this.#dropRefusedSnapshot();
+    this.#snapshots.dropRefused();
     this.#writes.settle();
   }
 
   /** The next batch gathers while a write is under way: the batch, not the request, pays for the write. */
   #propose(): void {
-    while (this.#proposals.queued > 0 && this.#writes.outstanding === 0 && this.#quiet.state === "awake") {
+    while (this.#proposals.queued > 0 && this.#writes.outstanding === 0 && this.#quiet.isAwake) {
       const batch = this.#proposals.nextBatch(PROPOSAL_BATCH_BYTES);
       if (this.#raft.propose(batch) !== "accepted") return;
       this.#proposals.batchTaken(batch.length);
@@ -451,7 +415,7 @@ export class Member {
   }
 
   #ask(): void {
-    if (this.#reads.pending === 0 || this.#quiet.state !== "awake") return;
+    if (this.#reads.pending === 0 || !this.#quiet.isAwake) return;
     for (const context of this.#reads.toAsk(this.#clock.nowMs())) {
       if (this.#raft.readIndex(context) !== "accepted") {
         this.#reads.askedInVain();
@@ -470,14 +434,7 @@ export class Member {
   }
 
   #persist(persist: NonNullable<Ready["persist"]>): void {
-    let install: { readonly snapshot: SnapshotMeta; readonly staged: StagedSnapshot["staged"] } | undefined;
-    if (persist.snapshot !== undefined) {
-      const staged = this.#install;
-      assert(staged?.message.snapshot.index === persist.snapshot.index, "a snapshot was staged before Raft took it");
-      install = { snapshot: persist.snapshot, staged: staged.staged };
-      this.#install = undefined;
-      this.#installing = staged;
-    }
+    const install = persist.snapshot === undefined ? undefined : this.#snapshots.install(persist.snapshot);
     this.#writes.issued(persist.id);
     this.#storage.append({ hardState: persist.hardState, entries: persist.entries, install }, (error) =>
       this.#guard(() => this.#persisted(persist.id, install?.snapshot, error)),
@@ -493,13 +450,13 @@ export class Member {
   }
 
   #installed(snapshot: SnapshotMeta): void {
-    this.#installing = undefined;
+    this.#snapshots.installed();
     this.#applied = snapshot.index;
     this.#appliedTerm = snapshot.term;
     this.#machine.reopen(this.#storage.tables);
     this.#membershipChanged();
     this.#reads.applied(this.#applied);
-    this.#scheduleScrub();
+    this.scrub(undefined);
     this.pumpWatches();
   }
 
@@ -515,7 +472,7 @@ export class Member {
     this.#storage.stateChanged(this.#applied, this.#appliedTerm);
     this.#raft.appliedTo(this.#applied);
     if (this.#machine.hub.hasCatchingUp) this.pumpWatches();
-    const keepFrom = Math.min(this.#sender.keepFrom, this.#storage.durableApplied + 1);
+    const keepFrom = Math.min(this.#snapshots.keepFrom, this.#storage.durableApplied + 1);
     const cut = this.#retention.cutAt(this.#storage.log.firstIndex(), keepFrom);
     if (cut !== undefined) this.#storage.compactLog(cut);
   }
@@ -547,18 +504,10 @@ export class Member {
 
   #sendRaft(messages: readonly RaftMessage[]): void {
     if (messages.length === 0) return;
-    const byPeer = new Map<MemberId, RaftMessage[]>();
+    const sent = messages.filter((message) => message.type !== "snapshot");
+    for (const frame of raftFrames(sent)) this.#send(frame.to, { type: "raft", messages: frame.messages });
     for (const message of messages) {
-      if (message.type === "snapshot") {
-        this.#startTransfer(message.to, message);
-        continue;
-      }
-      const batch = byPeer.get(message.to);
-      if (batch === undefined) byPeer.set(message.to, [message]);
-      else batch.push(message);
-    }
-    for (const [to, batch] of byPeer) {
-      for (const part of framesOf(batch)) this.#send(to, { type: "raft", messages: part });
+      if (message.type === "snapshot") this.#snapshots.send(message, this.#applied, this.#machine.store.revision);
     }
   }
 
@@ -569,84 +518,14 @@ export class Member {
     this.#transport.send(to, frame);
   }
 
-  // ── snapshots ─────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #startTransfer(to: MemberId, message: RaftMessage & { readonly type: "snapshot" }): void {
-    assert(message.snapshot.index === this.#applied, "a snapshot is of what is applied now");
-    this.#transferSequence += 1;
-    this.#sender.start(this.#transferSequence, message, this.#storage.tables, this.#machine.store.revision);
-    assert(to === message.to, "the transfer goes where the message goes");
-  }
-
-  #onChunk(from: MemberId, chunk: SnapshotChunk): void {
-    this.#rouse();
-    if (chunk.message.from !== from || chunk.message.to !== this.id) return;
-    // One install at a time; the sender asks again.
-    if (this.#installing !== undefined) return;
-    try {
-      const { nextSeq, complete } = this.#receiver.take(from, chunk);
-      this.#send(from, { type: "snapshot-ack", transferId: chunk.transferId, nextSeq });
-      if (complete === undefined) return;
-      this.#install?.staged.abort();
-      this.#install = complete;
-      this.#raft.step(complete.message);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      this.counters.framesRejected += 1;
-    }
-  }
-
-  #onChunkAcknowledged(from: MemberId, transferId: number, nextSeq: number): void {
-    const progress = this.#sender.acknowledged(from, transferId, nextSeq);
-    if (progress === "complete" || progress === "lost") {
-      this.#raft.reportSnapshot(from, progress === "complete");
-      this.#scheduleScrub();
-    }
-  }
-
-  /** Raft did not want what was staged: it was overtaken by appends. */
-  #dropRefusedSnapshot(): void {
-    this.#install?.staged.abort();
-    this.#install = undefined;
-  }
-
-  // ── membership ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── chores ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #membershipChanged(): void {
-    const members = this.#machine.membership.members;
-    this.#options.onMembership?.(members);
-    this.#setPeers();
-    if (this.#machine.membership.wasRemoved(this.id)) {
+    const { membership } = this.#machine;
+    this.#options.onMembership?.(membership.members);
+    this.#roster.connect();
+    if (membership.wasRemoved(this.id)) {
       this.#stopWith({ code: "stopped", text: "This member was removed from the cluster." });
-    }
-  }
-
-  #setPeers(): void {
-    const peers = new Set([...this.#dialed, ...this.#machine.membership.members.map((member) => member.id)]);
-    peers.delete(this.id);
-    this.#transport.setPeers([...peers]);
-  }
-
-  #others(): readonly MemberId[] {
-    const { voters, learners } = this.#machine.membership.confState;
-    return [...voters, ...learners].filter((id) => id !== this.id);
-  }
-
-  /** A member that is in nobody's list yet asks everybody it is connected with. */
-  #askToJoin(): void {
-    if (this.#options.beginning.type !== "join" || this.#machine.membership.has(this.id)) return;
-    for (const peer of this.#peersUp) {
-      this.#send(peer, { type: "join", memberId: this.id, name: this.name });
-    }
-  }
-
-  #onJoin(member: MemberId, name: string): void {
-    if (this.#machine.membership.has(member) || this.#machine.membership.wasRemoved(member)) return;
-    if (this.#leader === this.id) {
-      const record = { id: member, name, peerUrls: [], clientUrls: [], isLearner: true };
-      this.changeMembership("add-learner", member, encodeMember(record));
-    } else if (this.#leader !== NO_MEMBER) {
-      this.#send(this.#leader, { type: "join", memberId: member, name });
     }
   }
 
@@ -655,131 +534,18 @@ export class Member {
     const known = this.#machine.membership.get(this.id);
     if (known === undefined || known.name === this.name) return;
     const memberAttributes = { name: this.name, clientUrls: known.clientUrls };
-    this.write(
-      { type: "clusterMemberAttrSet", clusterMemberAttrSet: { memberId: this.id, memberAttributes } },
-      () => {},
-    );
-  }
-
-  #autopilot(): void {
-    const options = this.#options.autopilot;
-    if (options === undefined) return;
-    const status = this.#raft.status();
-    const members = [...status.progress].map(([id, progress]) => ({
-      id,
-      learner: progress.isLearner,
-      caughtUp: progress.match + 10 >= status.lastIndex,
-      silentMs: id === this.id ? 0 : this.#silentMs(id),
-    }));
-    const step = autopilotStep(members, this.id, options);
-    if (step === undefined) return;
-    this.changeMembership(step.type === "promote" ? "add-node" : "add-learner", step.id, new Uint8Array(0));
-  }
-
-  #silentMs(member: MemberId): number {
-    if (member === this.id) return 0;
-    const heard = this.#lastHeardMs.get(member);
-    return heard === undefined ? Infinity : this.#clock.nowMs() - heard;
-  }
-
-  // ── quiet ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #mayGoQuiet(): boolean {
-    if (!this.#quiet.enabled || this.#leader !== this.id) return false;
-    const works = this.#proposals.pending > 0 || this.#reads.pending > 0 || this.#sender.active;
-    return this.#quiet.leaderTick(!works && isIdle(this.#raft.status()));
-  }
-
-  #goQuiet(): void {
-    const { term, lastIndex } = this.#raft.status();
-    for (const peer of this.#others()) this.#send(peer, { type: "quiet", term, index: lastIndex });
-    this.#quiet.goQuiet();
-    this.#stopTicking();
-  }
-
-  /** The leader says that all is done. Whoever sees it otherwise keeps its clock, and will ask. */
-  #onQuiet(from: MemberId, term: number, index: number): void {
-    const status = this.#raft.status();
-    const same = status.term === term && status.leader === from && status.lastIndex === index;
-    if (!same || status.applied !== index) return;
-    if (this.#proposals.pending > 0 || this.#reads.pending > 0) return;
-    this.#raft.forgetLease();
-    this.#quiet.goQuiet();
-    this.#stopTicking();
-  }
-
-  /** Somebody else is awake and at work. */
-  #rouse(): void {
-    if (this.#quiet.state !== "quiet") return;
-    this.#startTicking();
-    this.#quiet.awake();
-  }
-
-  /** A request came; it must not be given to a leader who may be none any more. */
-  #wake(): void {
-    this.#startTicking();
-    if (this.#leader === this.id) this.#quiet.awake();
-    else this.#askWhoLeads();
-  }
-
-  /** Nobody known for sure: a request waits until a leader is heard, or nobody says that he is one. */
-  #askWhoLeads(): void {
-    if (this.#quiet.state === "waking") return;
-    this.#quiet.startWaking();
-    const others = this.#others();
-    for (const peer of others) this.#send(peer, { type: "wake" });
-    if (others.length === 0) this.#raft.campaign();
-  }
-
-  #onWake(from: MemberId): void {
-    if (this.#quiet.state === "quiet") this.#startTicking();
-    if (this.#leader === this.id) {
-      this.#quiet.awake();
-      // The heartbeat of the next tick may be far; one read round brings one now.
-      this.#raft.heartbeat();
-    } else {
-      if (this.#quiet.state === "quiet") this.#quiet.awake();
-      this.#send(from, { type: "not-leading" });
-    }
+    const clusterMemberAttrSet = { memberId: this.id, memberAttributes };
+    this.write({ type: "clusterMemberAttrSet", clusterMemberAttrSet }, () => {});
   }
 
   #startTicking(): void {
-    if (this.#cancelTick !== undefined || this.#problem !== undefined) return;
-    this.#cancelTick = this.#clock.setTimer(this.settings.tickMs, () => this.#guard(() => this.#tick()));
+    if (this.#problem !== undefined) return;
+    this.#cancelTick ??= this.#clock.setTimer(this.settings.tickMs, () => this.#guard(() => this.#tick()));
   }
 
   #stopTicking(): void {
     this.#cancelTick?.();
     this.#cancelTick = undefined;
-  }
-
-  // ── chores ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #pump(): void {
-    this.#cancelPump = undefined;
-    this.#guard(() => {
-      if (!this.#machine.hub.pump(CATCH_UP_REVISIONS)) return;
-      this.#cancelPump = this.#clock.setTimer(PAUSE_MS, () => this.#pump());
-    });
-  }
-
-  #scheduleScrub(): void {
-    if (this.#cancelScrub !== undefined || this.#problem !== undefined) return;
-    this.#cancelScrub = this.#clock.setTimer(PAUSE_MS, () => {
-      this.#cancelScrub = undefined;
-      this.#guard(() => this.#scrubStep());
-    });
-  }
-
-  #scrubStep(): void {
-    // Rows that a snapshot stream has yet to send must stay; the end of the transfer starts this again.
-    if (this.#sender.active || this.#installing !== undefined) return;
-    const more = this.#machine.store.scrub(SCRUB_KEYS);
-    this.#storage.stateChanged(this.#applied, this.#appliedTerm);
-    if (more) return this.#scheduleScrub();
-    const waiters = this.#scrubWaiters;
-    this.#scrubWaiters = [];
-    for (const done of waiters) done();
   }
 
   #makeRaft(prng: Prng): Raft {
@@ -802,8 +568,54 @@ export class Member {
     });
   }
 
+  #makeRoster(): Roster {
+    return new Roster({
+      id: this.id,
+      name: this.name,
+      options: this.#options,
+      membership: () => this.#machine.membership,
+      send: (to, body) => this.#send(to, body),
+      change: (type, id, context) => this.changeMembership(type, id, context),
+    });
+  }
+
+  #makeSnapshots(): Snapshots {
+    return new Snapshots({
+      raft: () => this.#raft,
+      storage: this.#storage,
+      send: (to, body) => this.#send(to, body),
+      onTransferEnd: () => this.scrub(undefined),
+      onRejected: () => {
+        this.counters.framesRejected += 1;
+      },
+    });
+  }
+
+  #makeQuiet(): Quiet {
+    return new Quiet(this.settings.quietAfterTicks, {
+      id: this.id,
+      raft: () => this.#raft,
+      leader: () => this.#leader,
+      others: () => this.#roster.others,
+      send: (to, body) => this.#send(to, body),
+      hasWork: () => this.#proposals.pending > 0 || this.#reads.pending > 0 || this.#snapshots.holdsRows,
+      startTicking: () => this.#startTicking(),
+      stopTicking: () => this.#stopTicking(),
+    });
+  }
+
+  #makeChores(): Chores {
+    return new Chores({
+      clock: this.#clock,
+      machine: this.#machine,
+      guard: (step) => this.#guard(step),
+      mayScrub: () => !this.#snapshots.holdsRows,
+      onScrubbed: () => this.#storage.stateChanged(this.#applied, this.#appliedTerm),
+    });
+  }
+
   #snapshotMeta(): SnapshotMeta | undefined {
-    if (this.#applied === 0 || this.#installing !== undefined) return undefined;
+    if (this.#applied === 0 || this.#snapshots.installing) return undefined;
     const confState = this.#machine.membership.confState;
     return { index: this.#applied, term: this.#appliedTerm, confState };
   }
@@ -832,41 +644,12 @@ export class Member {
     if (this.#problem !== undefined) return;
     this.#problem = problem;
     this.#stopTicking();
-    this.#cancelPump?.();
-    this.#cancelScrub?.();
-    this.#cancelProgress?.();
-    this.#sender.cancelAll();
-    this.#receiver.abort();
+    this.#chores.stop();
+    this.#snapshots.stop();
     this.#proposals.failAll(errStopped);
     this.#reads.failAll(errStopped);
     this.#transport.close();
     for (const run of this.#stopListeners) run();
     this.#options.onStopped?.(problem);
   }
-}
-
-/** Splits what goes to one peer so that a frame stays within what carriers take. */
-function framesOf(messages: readonly RaftMessage[]): readonly (readonly RaftMessage[])[] {
-  const frames: RaftMessage[][] = [];
-  let current: RaftMessage[] = [];
-  let bytes = 0;
-  for (const message of messages) {
-    const size = messageBytes(message);
-    if (current.length > 0 && bytes + size > RAFT_FRAME_BYTES) {
-      frames.push(current);
-      current = [];
-      bytes = 0;
-    }
-    current.push(message);
-    bytes += size;
-  }
-  frames.push(current);
-  return frames;
-}
-
-function messageBytes(message: RaftMessage): number {
-  if (message.type !== "append" && message.type !== "propose") return 64;
-  let bytes = 64;
-  for (const entry of message.entries) bytes += entry.data.length + 24;
-  return bytes;
 }

@@ -1,0 +1,105 @@
+/**
+ * Who is there: whom to stay connected with, who was heard of when, who asks to be let in, who should vote.
+ */
+import { EMPTY_BYTES } from "../base/bytes.ts";
+import type { FrameBody } from "../protocol/frame-schema.ts";
+import type { ConfChangeType, MemberId } from "../protocol/raft-message.ts";
+import type { RaftStatus } from "../raft/ready.ts";
+import { autopilotStep } from "./autopilot.ts";
+import { encodeMember } from "./membership.ts";
+import type { Membership } from "./membership.ts";
+import type { MemberOptions } from "./options.ts";
+
+/** Entries that a learner may be behind and still count as caught up: it gets them while its promotion is on the way. */
+const CAUGHT_UP_ENTRIES = 10;
+
+export interface RosterHost {
+  readonly id: MemberId;
+  readonly name: string;
+  readonly options: MemberOptions;
+  readonly membership: () => Membership;
+  readonly send: (to: MemberId, body: FrameBody) => void;
+  readonly change: (type: ConfChangeType, id: MemberId, context: Uint8Array) => void;
+}
+
+export class Roster {
+  readonly #host: RosterHost;
+  readonly #lastHeardMs: Map<MemberId, number> = new Map();
+  readonly #up: Set<MemberId> = new Set();
+  #dialed: readonly MemberId[] = [];
+
+  constructor(host: RosterHost) {
+    this.#host = host;
+  }
+
+  /** Everybody else whom the configuration names. */
+  get others(): readonly MemberId[] {
+    const { voters, learners } = this.#host.membership().confState;
+    return [...voters, ...learners].filter((id) => id !== this.#host.id);
+  }
+
+  heard(from: MemberId): void {
+    this.#lastHeardMs.set(from, this.#host.options.clock.nowMs());
+  }
+
+  /** Milliseconds since it was heard of; Infinity when never. */
+  silentMs(member: MemberId): number {
+    if (member === this.#host.id) return 0;
+    const heard = this.#lastHeardMs.get(member);
+    return heard === undefined ? Infinity : this.#host.options.clock.nowMs() - heard;
+  }
+
+  up(peer: MemberId): void {
+    this.#up.add(peer);
+  }
+
+  down(peer: MemberId): void {
+    this.#up.delete(peer);
+  }
+
+  /** Beside the members: a newcomer must know somebody to ask. */
+  dial(peers: readonly MemberId[]): void {
+    this.#dialed = peers;
+    this.connect();
+  }
+
+  connect(): void {
+    const peers = new Set([...this.#dialed, ...this.#host.membership().members.map((member) => member.id)]);
+    peers.delete(this.#host.id);
+    this.#host.options.transport.setPeers([...peers]);
+  }
+
+  /** Whoever is in nobody's list yet asks everybody that it is connected with. */
+  askToJoin(): void {
+    if (this.#host.options.beginning.type !== "join" || this.#host.membership().has(this.#host.id)) return;
+    for (const peer of this.#up)
+      this.#host.send(peer, { type: "join", memberId: this.#host.id, name: this.#host.name });
+  }
+
+  /** A newcomer begins as a learner. Whoever does not lead hands its wish on. */
+  onJoin(member: MemberId, name: string, leader: MemberId): void {
+    const membership = this.#host.membership();
+    if (membership.has(member) || membership.wasRemoved(member)) return;
+    if (leader === this.#host.id) {
+      const record = { id: member, name, peerUrls: [], clientUrls: [], isLearner: true };
+      this.#host.change("add-learner", member, encodeMember(record));
+    } else if (leader !== 0n) {
+      this.#host.send(leader, { type: "join", memberId: member, name });
+    }
+  }
+
+  /** At the leader of a room: the next safe step towards an odd number of voters that are there. */
+  autopilot(status: RaftStatus): void {
+    const options = this.#host.options.autopilot;
+    if (options === undefined) return;
+    const members = [...status.progress].map(([id, progress]) => ({
+      id,
+      learner: progress.isLearner,
+      caughtUp: progress.match + CAUGHT_UP_ENTRIES >= status.lastIndex,
+      silentMs: this.silentMs(id),
+    }));
+    const step = autopilotStep(members, this.#host.id, options);
+    if (step !== undefined)
+      this.#host.change(step.type === "promote" ? "add-node" : "add-learner", step.id, EMPTY_BYTES);
+  }
+}
