@@ -47,6 +47,8 @@ describe("prng", () => {
     right.fork();
     draws(fork, 100);
     expect(draws(left, 10)).toEqual(draws(right, 10));
+    expect(draws(new Prng(5).fork(), 10)).toEqual(draws(new Prng(5).fork(), 10));
+    expect(draws(new Prng(5).fork(), 10)).not.toEqual(draws(new Prng(6).fork(), 10));
     expect(draws(new Prng(5).fork(), 10)).not.toEqual(draws(new Prng(5), 10));
   });
 

@@ -59,7 +59,10 @@ describe("frames", () => {
     const frame = encodeFrame({ clusterId: 1n, from: 2n, to: 3n }, { type: "ping", nonce: 5 });
     const padded = new Uint8Array(frame.length + 20).fill(0xee);
     padded.set(frame, 10);
-    expect(decodeFrame(padded.subarray(10, 10 + frame.length), LIMIT).body).toEqual({ type: "ping", nonce: 5 });
+    expect(decodeFrame(padded.subarray(10, 10 + frame.length), LIMIT)).toEqual({
+      header: { clusterId: 1n, from: 2n, to: 3n },
+      body: { type: "ping", nonce: 5 },
+    });
   });
 
   test("the header is magic, version, flags, kind and three ids, big-endian", () => {

@@ -299,15 +299,22 @@ describe("what is no JSON", () => {
   });
 
   test("half a surrogate pair is refused, as escape and as text, in known fields and others", () => {
-    for (const half of [String.raw`\ud800`, String.raw`\udc00`, String.raw`\ud800\u0041`, String.raw`\ud800x`]) {
+    for (const half of [
+      String.raw`\ud800`,
+      String.raw`\udc00`,
+      String.raw`\ud800\u0041`,
+      String.raw`\ud800x`,
+      String.raw`\udc00\udc00`,
+    ]) {
       expect(refusal(authUserAddRequestSchema, `{"name":"${half}"}`)).toMatch(
         /^proto: syntax error \(line 1:9\): invalid escape code "/,
       );
       expect(refusal(authUserAddRequestSchema, `{"x":"${half}"}`)).toContain("invalid escape code");
     }
-    expect(refusal(authUserAddRequestSchema, '{"name":"\ud800"}')).toBe(
-      "proto: syntax error (line 1:9): invalid UTF-8 in string",
-    );
+    for (const half of ["\ud800", "\ud800x", "\udc00", "\udc00\udc00", "\ud800\ud800"]) {
+      const words = "proto: syntax error (line 1:9): invalid UTF-8 in string";
+      expect(refusal(authUserAddRequestSchema, `{"name":"${half}"}`)).toBe(words);
+    }
   });
 
   test("bytes that are not UTF-8 are refused", () => {

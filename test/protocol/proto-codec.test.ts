@@ -201,6 +201,7 @@ describe("garbage", () => {
     ["a field of the wrong wire type", "0801", putRequestSchema],
     ["a number where a length stands", "1a0161", putRequestSchema],
     ["a length beyond the message", "0a05 6161", putRequestSchema],
+    ["a length of one byte too many", "0a02 61", putRequestSchema],
     ["a length beyond the inner message but inside the outer", "0a02 0a03 616161", txnRequestSchema],
     ["a length of more than 32 bits", "0a 8080808010", putRequestSchema],
     ["a varint cut off", "18ff", putRequestSchema],

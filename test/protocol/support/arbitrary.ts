@@ -4,6 +4,11 @@ import type { FieldKind, FieldSpec, Schema } from "../../../src/protocol/schema.
 
 const LEVELS_MAX = 4;
 
+/** Where a varint grows by a byte, and one on either side. */
+const varintBorder = fc
+  .tuple(fc.integer({ min: 0, max: 7 }), fc.constantFrom(-1, 0, 1), fc.constantFrom(1, -1))
+  .map(([bytes, offset, sign]) => sign * (2 ** (7 * bytes) + offset));
+
 export function arbitraryMessage<Message>(schema: Schema<Message>): fc.Arbitrary<Message> {
   return messageOf(schema, 0) as fc.Arbitrary<Message>;
 }
@@ -27,12 +32,9 @@ function valueOf(kind: FieldKind, level: number): fc.Arbitrary<unknown> {
   switch (kind.type) {
     case "int": {
       const min = kind.sign === "signed" ? Number.MIN_SAFE_INTEGER : 0;
-      const max = Number.MAX_SAFE_INTEGER;
-      return fc.oneof(
-        fc.integer({ min: Math.max(min, -200), max: 200 }),
-        fc.maxSafeInteger().map((n) => (n < min ? -n : n)),
-        fc.constantFrom(0, min, max),
-      );
+      const numbers = fc.oneof(varintBorder, fc.maxSafeInteger(), fc.constantFrom(0, min, Number.MAX_SAFE_INTEGER));
+      // No decoder gives a negative zero.
+      return numbers.map((value) => (value < min ? -value : value) + 0);
     }
     case "id": {
       const signed = kind.sign === "signed";
@@ -41,7 +43,11 @@ function valueOf(kind: FieldKind, level: number): fc.Arbitrary<unknown> {
       return fc.oneof(fc.bigInt({ min, max }), fc.constantFrom(0n, min, max, 1n, 1n << 32n));
     }
     case "uint32":
-      return fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.constant(0));
+      return fc.oneof(
+        varintBorder.map((value) => value >>> 0),
+        fc.integer({ min: 0, max: 0xffff_ffff }),
+        fc.constant(0),
+      );
     case "bool":
       return fc.boolean();
     case "string":
