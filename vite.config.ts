@@ -45,10 +45,12 @@ const config: ViteUserConfig = defineConfig({
         test: { name: "worker", include: ["test/worker/**/*.test.ts"], sequence: { groupOrder: 1 } },
       },
       {
+        // Found only when a test imports them, they would make vite reload the page under that test.
+        optimizeDeps: { include: ["idb", "peerjs"] },
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
-          globalSetup: ["test/support/unpack-chromium.ts"],
+          globalSetup: ["test/support/unpack-chromium.ts", "test/support/signalling-server.ts"],
           sequence: { groupOrder: 2 },
           browser: {
             enabled: true,

@@ -1,0 +1,278 @@
+/**
+ * PeerJS 1.5.5, and what it takes to rely on it; nobody else imports it. The traps that this file steps around:
+ *
+ * - Data is dropped silently before the server has said OPEN, so nothing is dialed before.
+ * - A connection that fails before it opens says `error` or nothing, never `close`.
+ * - Losing the server leaves connections up but ends the search for new ones until `reconnect()`.
+ * - An id that is taken, or a full room, destroys the peer if it happens at the first attempt: then it takes a new one.
+ * - `peer-unavailable` names the peer only in its text.
+ * - `destroy()` walks a list that shrinks under it and leaves every other connection open (`_cleanupPeer`).
+ * - Nobody looks whether the server answers heartbeats. Ours does, so a socket that is dead without knowing is found.
+ */
+import { type DataConnection, Peer } from "peerjs";
+import type { MemberId } from "../protocol/raft-message.ts";
+import type { Channel, ChannelEvents, PeerPort, PeerPortEvents } from "./channel.ts";
+import { type CarrierClock, platformClock } from "./clock.ts";
+import { peerIdOf } from "./peer-id.ts";
+import { roomPath } from "./room.ts";
+
+export interface PeerJsPortOptions {
+  readonly id: MemberId;
+  /** The origin of the signalling server. */
+  readonly baseUrl: string;
+  readonly room: string;
+  /**
+   * Proves to the server that we are the one who had this id a moment ago. Keep it with the member's store: a page
+   * that reloads without it may have to wait until the server gives its former self up for dead.
+   */
+  readonly token: string;
+  /** STUN and TURN. Default: PeerJS's own, which are shared and best effort. */
+  readonly iceServers?: readonly RTCIceServer[];
+  readonly clock?: CarrierClock;
+  readonly random?: () => number;
+}
+
+const FIRST_RETRY_MS = 500;
+const MAX_RETRY_MS = 30_000;
+const WATCH_MS = 5000;
+/** PeerJS sends a heartbeat each 5 s, in a hidden tab each minute. */
+const ECHO_WITHIN_MS = 90_000;
+/** Our own timer was so late that the silence may be ours. */
+const OWN_STALL_MS = 15_000;
+const LOW_WATER_BYTES = 64 * 1024;
+const UNAVAILABLE = /^Could not connect to peer (.+)$/;
+/** The server's or the browser's No; anything else is a network that may come back. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "browser-incompatible",
+  "invalid-id",
+  "invalid-key",
+  "server-error",
+  "ssl-unavailable",
+  "unavailable-id",
+]);
+
+export function peerJsPort(options: PeerJsPortOptions): PeerPort {
+  return new PeerJsPort(options);
+}
+
+class PeerJsPort implements PeerPort {
+  readonly #options: PeerJsPortOptions;
+  readonly #clock: CarrierClock;
+  readonly #random: () => number;
+  readonly #channels: Set<PeerJsChannel> = new Set();
+  #events: PeerPortEvents | undefined;
+  #peer: Peer | undefined;
+  #refusal: string | undefined;
+  #failures = 0;
+  #cancelRetry: (() => void) | undefined;
+  #cancelWatch: (() => void) | undefined;
+  #lastWatchMs = 0;
+  /** When the server last echoed a heartbeat; undefined if it never does. */
+  #lastEchoMs: number | undefined;
+
+  constructor(options: PeerJsPortOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? platformClock;
+    this.#random = options.random ?? Math.random;
+  }
+
+  start(events: PeerPortEvents): void {
+    this.#events = events;
+    this.#connect();
+    this.#lastWatchMs = this.#clock.nowMs();
+    this.#watchLater();
+  }
+
+  dial(peerId: string): Channel | undefined {
+    if (this.#peer?.open !== true) return undefined;
+    try {
+      return this.#channel(this.#peer.connect(peerId, { reliable: true, serialization: "raw" }), true);
+    } catch {
+      // Browsers refuse more RTCPeerConnections than some number, the garbage of earlier ones included.
+      return undefined;
+    }
+  }
+
+  retryNow(): void {
+    this.#failures = 0;
+    if (this.#cancelRetry === undefined) return;
+    this.#cancelRetry();
+    this.#connect();
+  }
+
+  close(): void {
+    this.#events = undefined;
+    this.#cancelRetry?.();
+    this.#cancelWatch?.();
+    this.#destroy();
+  }
+
+  #connect(): void {
+    this.#cancelRetry = undefined;
+    this.#refusal = undefined;
+    this.#lastEchoMs = undefined;
+    this.#events?.onSignalling("connecting", "asking the signalling server");
+    if (this.#peer !== undefined && !this.#peer.destroyed && this.#peer.disconnected) this.#peer.reconnect();
+    else this.#create();
+  }
+
+  #create(): void {
+    const { hostname, port, protocol } = new URL(this.#options.baseUrl);
+    const secure = protocol === "https:";
+    const { iceServers } = this.#options;
+    const peer = new Peer(peerIdOf(this.#options.id), {
+      host: hostname,
+      port: port === "" ? (secure ? 443 : 80) : Number(port),
+      path: roomPath(this.#options.room),
+      secure,
+      token: this.#options.token,
+      ...(iceServers === undefined ? {} : { config: { iceServers } }),
+    });
+    this.#peer = peer;
+    peer.on("open", () => this.#opened());
+    peer.on("connection", (connection) => this.#accepted(connection));
+    peer.on("disconnected", () => this.#lost(peer));
+    peer.on("close", () => this.#lost(peer));
+    peer.on("error", ({ type, message }) => this.#failed(type, message));
+    peer.socket.on("message", ({ type }: { readonly type: unknown }) => {
+      if (type === "HEARTBEAT") this.#lastEchoMs = this.#clock.nowMs();
+    });
+  }
+
+  #opened(): void {
+    this.#failures = 0;
+    this.#events?.onSignalling("open", "others can find this member");
+  }
+
+  #accepted(connection: DataConnection): void {
+    const channel = this.#channel(connection, false);
+    const fits = connection.reliable && connection.serialization === "raw";
+    if (fits && this.#events !== undefined) this.#events.onChannel(channel);
+    else channel.close();
+  }
+
+  #channel(connection: DataConnection, dialed: boolean): PeerJsChannel {
+    const channel = new PeerJsChannel(connection, dialed, () => this.#channels.delete(channel));
+    this.#channels.add(channel);
+    return channel;
+  }
+
+  #failed(type: string, message: string): void {
+    const unavailable = type === "peer-unavailable" ? UNAVAILABLE.exec(message)?.[1] : undefined;
+    if (unavailable !== undefined) {
+      for (const channel of this.#channels) {
+        if (channel.peerId === unavailable && channel.dialed && !channel.open) channel.end("the peer is not there");
+      }
+    } else if (REFUSALS.has(type)) this.#refusal = message;
+  }
+
+  /** PeerJS may say both `disconnected` and `close`; one retry is enough. */
+  #lost(peer: Peer): void {
+    if (peer !== this.#peer || this.#events === undefined || this.#cancelRetry !== undefined) return;
+    const waitMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures) * (0.5 + this.#random());
+    this.#failures += 1;
+    this.#cancelRetry = this.#clock.after(waitMs, () => this.#connect());
+    const refusal = this.#refusal;
+    if (refusal === undefined) this.#events.onSignalling("lost", "the signalling server cannot be reached");
+    else this.#events.onSignalling("refused", refusal);
+  }
+
+  #watchLater(): void {
+    this.#cancelWatch = this.#clock.after(WATCH_MS, () => {
+      this.#watch();
+      this.#watchLater();
+    });
+  }
+
+  #watch(): void {
+    const nowMs = this.#clock.nowMs();
+    const stalled = nowMs - this.#lastWatchMs > OWN_STALL_MS;
+    this.#lastWatchMs = nowMs;
+    if (this.#lastEchoMs === undefined) return;
+    if (stalled) this.#lastEchoMs = nowMs;
+    else if (nowMs - this.#lastEchoMs > ECHO_WITHIN_MS) this.#peer?.disconnect();
+  }
+
+  #destroy(): void {
+    for (const channel of this.#channels) channel.close();
+    this.#peer?.destroy();
+    this.#peer = undefined;
+  }
+}
+
+class PeerJsChannel implements Channel {
+  readonly peerId: string;
+  readonly dialed: boolean;
+  readonly #connection: DataConnection;
+  readonly #forget: () => void;
+  #events: ChannelEvents | undefined;
+  #closed = false;
+
+  constructor(connection: DataConnection, dialed: boolean, forget: () => void) {
+    this.#connection = connection;
+    this.peerId = connection.peer;
+    this.dialed = dialed;
+    this.#forget = forget;
+  }
+
+  get open(): boolean {
+    return this.#connection.open;
+  }
+
+  get bufferedBytes(): number {
+    return this.#dataChannel?.bufferedAmount ?? 0;
+  }
+
+  start(events: ChannelEvents): void {
+    this.#events = events;
+    const connection = this.#connection;
+    connection.on("open", () => this.#opened());
+    connection.on("data", (data) => this.#events?.onMessage(data));
+    connection.on("close", () => this.end("the peer closed the connection"));
+    connection.on("error", ({ message }) => this.end(message));
+    connection.on("iceStateChanged", (state) => {
+      if (state === "disconnected") this.#events?.onDoubt();
+    });
+    if (connection.open) this.#opened();
+  }
+
+  send(message: Uint8Array<ArrayBuffer>): void {
+    const dataChannel = this.#dataChannel;
+    if (dataChannel?.readyState !== "open") return;
+    try {
+      // Past PeerJS's own queue, which looks again only by a timer.
+      dataChannel.send(message);
+    } catch (error) {
+      this.end(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  end(reason: string): void {
+    const events = this.#events;
+    this.close();
+    events?.onClosed(reason);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#events = undefined;
+    this.#forget();
+    this.#connection.close();
+  }
+
+  #opened(): void {
+    const dataChannel = this.#dataChannel;
+    if (dataChannel !== undefined) {
+      dataChannel.bufferedAmountLowThreshold = LOW_WATER_BYTES;
+      dataChannel.addEventListener("bufferedamountlow", () => this.#events?.onDrained());
+    }
+    this.#events?.onOpen();
+  }
+
+  /** PeerJS's types do not say that there is none before the negotiation and after the close. */
+  get #dataChannel(): RTCDataChannel | undefined {
+    const dataChannel: RTCDataChannel | null | undefined = this.#connection.dataChannel;
+    return dataChannel ?? undefined;
+  }
+}

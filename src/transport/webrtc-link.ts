@@ -1,0 +1,218 @@
+/**
+ * One channel to a member, from its opening to its end: greeting, frames in parts, back-pressure, and a pulse.
+ *
+ *     HELLO  0x01 version session     first message of both sides; the session tells one start of a member from another
+ *     PING   0x02                     answered at once
+ *     PONG   0x03
+ *     PART   0x50 …                   see protocol/fragment.ts
+ *
+ * A browser that crashed, froze or lost its network says nothing, and neither WebRTC nor PeerJS notices for a minute.
+ * So a quiet peer is pinged, and a few pings without any answer end the link. Pings are counted, not seconds: a
+ * throttled or frozen page of our own sends none meanwhile and so does not take its own sleep for the peer's death. A
+ * hidden peer answers at once, because messages are not throttled as timers are.
+ */
+import { fragment, PART_HEADER_BYTES, Reassembler } from "../protocol/fragment.ts";
+import type { Channel } from "./channel.ts";
+import type { CarrierClock } from "./clock.ts";
+
+export interface LinkOptions {
+  readonly channel: Channel;
+  readonly session: bigint;
+  readonly maxFrameBytes: number;
+  readonly maxQueueBytes: number;
+  readonly pingMs: number;
+  readonly openWithinMs: number;
+  readonly clock: CarrierClock;
+}
+
+export interface LinkEvents {
+  /** Both sides have greeted each other: frames can flow. */
+  onReady(link: Link): void;
+  onFrame(link: Link, frame: Uint8Array): void;
+  /** Once, if it was not us who closed it. */
+  onEnd(link: Link, reason: string): void;
+}
+
+/** Messages up to this size pass between all browsers. */
+const MAX_PART_BYTES = 16 * 1024;
+const MAX_MESSAGE_BYTES = 64 * 1024;
+/** Above it we wait, so that a ping never has to queue behind megabytes. */
+const HIGH_WATER_BYTES = 256 * 1024;
+const MAX_UNANSWERED_PINGS = 3;
+/** While there is doubt, pings follow each other this much faster. */
+const DOUBT_HURRY = 4;
+
+const HELLO = 0x01;
+const PING = 0x02;
+const PONG = 0x03;
+const VERSION = 1;
+const HELLO_BYTES = 10;
+
+export class Link {
+  readonly channel: Channel;
+  /** The peer's session, once it has greeted. */
+  session: bigint | undefined;
+  readonly #options: LinkOptions;
+  readonly #events: LinkEvents;
+  readonly #reassembler: Reassembler;
+  #state: "opening" | "greeting" | "ready" | "closed" = "opening";
+  /** Frames that wait for the channel to drain, and the parts of the one that is being sent. */
+  #queue: Uint8Array[] = [];
+  #queueBytes = 0;
+  #parts: Uint8Array[] = [];
+  #unanswered = 0;
+  #heard = false;
+  #doubt = false;
+  #cancelTimer: () => void;
+
+  constructor(options: LinkOptions, events: LinkEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.channel = options.channel;
+    this.#reassembler = new Reassembler(options.maxFrameBytes);
+    this.#cancelTimer = options.clock.after(options.openWithinMs, () => this.#end("no answer"));
+    options.channel.start({
+      onOpen: () => this.#opened(),
+      onMessage: (data) => this.#received(data),
+      onDrained: () => this.#drain(),
+      onDoubt: () => this.#doubted(),
+      onClosed: (reason) => this.#end(reason),
+    });
+  }
+
+  get ready(): boolean {
+    return this.#state === "ready";
+  }
+
+  /** Drops what does not fit the queue. */
+  send(frame: Uint8Array): void {
+    if (!this.ready || frame.length === 0 || frame.length > this.#options.maxFrameBytes) return;
+    if (this.#queueBytes + frame.length > this.#options.maxQueueBytes) return;
+    this.#queue.push(frame);
+    this.#queueBytes += frame.length;
+    this.#drain();
+  }
+
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#cancelTimer();
+    this.#queue = [];
+    this.#parts = [];
+    this.#queueBytes = 0;
+    this.channel.close();
+  }
+
+  #end(reason: string): void {
+    if (this.#state === "closed") return;
+    this.close();
+    this.#events.onEnd(this, reason);
+  }
+
+  #opened(): void {
+    if (this.#state !== "opening") return;
+    this.#state = "greeting";
+    const hello = new Uint8Array(HELLO_BYTES);
+    hello[0] = HELLO;
+    hello[1] = VERSION;
+    new DataView(hello.buffer).setBigUint64(2, this.#options.session);
+    this.channel.send(hello);
+  }
+
+  #received(data: unknown): void {
+    if (this.#state === "closed") return;
+    if (!(data instanceof ArrayBuffer) || data.byteLength === 0 || data.byteLength > MAX_MESSAGE_BYTES) {
+      this.#end("a message that is none of ours");
+      return;
+    }
+    this.#unanswered = 0;
+    this.#doubt = false;
+    const message = new Uint8Array(data);
+    // A peer's first messages may overtake the news that the channel is open.
+    if (this.#state === "opening") this.#opened();
+    if (this.#state === "greeting") this.#greeted(message);
+    else if (message[0] !== PONG) {
+      this.#heard = true;
+      if (message[0] === PING) this.#pong();
+      else this.#receivedPart(message);
+    }
+  }
+
+  /** Not for ever: a peer that asks and does not read must not fill our memory. */
+  #pong(): void {
+    if (this.channel.bufferedBytes < 2 * HIGH_WATER_BYTES) this.channel.send(new Uint8Array([PONG]));
+  }
+
+  #greeted(message: Uint8Array): void {
+    if (message.length !== HELLO_BYTES || message[0] !== HELLO || message[1] !== VERSION) {
+      this.#end("a peer that does not speak our protocol");
+      return;
+    }
+    this.session = new DataView(message.buffer).getBigUint64(2);
+    this.#state = "ready";
+    this.#cancelTimer();
+    this.#beatLater();
+    this.#events.onReady(this);
+  }
+
+  #receivedPart(message: Uint8Array): void {
+    const frame = this.#reassembled(message);
+    if (frame === "garbage") this.#end("bytes that are no frame");
+    else if (frame !== undefined) this.#events.onFrame(this, frame);
+  }
+
+  #reassembled(message: Uint8Array): Uint8Array | "garbage" | undefined {
+    try {
+      return this.#reassembler.push(message);
+    } catch {
+      return "garbage";
+    }
+  }
+
+  #drain(): void {
+    while (this.#state === "ready" && this.channel.bufferedBytes < HIGH_WATER_BYTES) {
+      const part = this.#parts.shift() ?? this.#nextParts();
+      if (part === undefined) return;
+      this.channel.send(part as Uint8Array<ArrayBuffer>);
+    }
+  }
+
+  /** Begins the next frame. */
+  #nextParts(): Uint8Array | undefined {
+    const frame = this.#queue.shift();
+    if (frame === undefined) return undefined;
+    this.#queueBytes -= frame.length;
+    const parts = fragment(frame, MAX_PART_BYTES);
+    if (frame.length > MAX_PART_BYTES - PART_HEADER_BYTES) this.#parts = parts.slice(1);
+    return parts[0];
+  }
+
+  #beatLater(): void {
+    const { clock, pingMs } = this.#options;
+    this.#cancelTimer = clock.after(this.#doubt ? pingMs / DOUBT_HURRY : pingMs, () => this.#beat());
+  }
+
+  #beat(): void {
+    // Somebody who talks need not be asked. An answer is no talk, or the next ping would come only after two beats.
+    if (this.#heard) this.#heard = false;
+    else if (this.#unanswered >= MAX_UNANSWERED_PINGS) {
+      this.#end("the peer has fallen silent");
+      return;
+    } else this.#ping();
+    this.#beatLater();
+  }
+
+  #ping(): void {
+    this.#unanswered += 1;
+    this.channel.send(new Uint8Array([PING]));
+  }
+
+  #doubted(): void {
+    if (!this.ready || this.#doubt) return;
+    this.#doubt = true;
+    this.#heard = false;
+    this.#ping();
+    this.#cancelTimer();
+    this.#beatLater();
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * The carrier between browsers: one WebRTC data channel to each member of the room, kept up as long as it is wanted.
+ *
+ *     wanted ──► dial ──► Link: hello, hello ──► ready: up ──► falls silent, closes: down ──┐
+ *                 ▲                                                                         │
+ *                 └───────── back-off with jitter, doubled by each failure ◄────────────────┘
+ *
+ * Whoever wants a peer dials it, because only the one who joins may know of the other. Of two who want each other the
+ * one with the lower id dials at once and the other a moment later, which spares most rooms the meeting of two dials.
+ * When two channels do meet, the one that the lower id dialed stays; the lower id closes the other, after a while in
+ * which both have moved over. A peer that crashed and came back has a new session: its former channels are dead, even
+ * if nobody has noticed yet.
+ *
+ * Frames of one pair arrive in order, except while a second channel takes over from a first.
+ */
+import { assert } from "../base/assert.ts";
+import type { MemberId } from "../protocol/raft-message.ts";
+import type { Channel, PeerPort, SignallingState } from "./channel.ts";
+import { type CarrierClock, platformClock } from "./clock.ts";
+import { memberOfPeerId, peerIdOf } from "./peer-id.ts";
+import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "./transport.ts";
+import { Link } from "./webrtc-link.ts";
+
+export interface WebRtcTransportOptions {
+  readonly id: MemberId;
+  /** `peerJsPort`, with the same id. */
+  readonly port: PeerPort;
+  /** For the page to say why it is not ready. */
+  readonly onSignalling?: (state: SignallingState, text: string) => void;
+  readonly maxFrameBytes?: number;
+  /** Per peer; what is sent on top is dropped. Default 8 MiB. */
+  readonly maxQueueBytes?: number;
+  /** A quiet peer is pinged so often; after three pings without an answer it is down. Default 3,000. */
+  readonly pingMs?: number;
+  /** From the dial to the greeting. Default 15,000: signalling, ICE and a relay take their time. */
+  readonly openWithinMs?: number;
+  /** The first wait before the next dial; doubles up to a minute. Default 500. */
+  readonly redialMs?: number;
+  readonly clock?: CarrierClock;
+  /** In [0, 1), for the jitter. */
+  readonly random?: () => number;
+  /** Tells this start of the member from its last one. Default: random. */
+  readonly session?: bigint;
+}
+
+/** All that concerns one other member. */
+interface Peer {
+  readonly id: MemberId;
+  wanted: boolean;
+  /** Opening and ready ones, oldest first. Replaced, never changed in place. */
+  links: readonly Link[];
+  /** The one that frames leave by: the first ready one, unless a better one has come. */
+  current: Link | undefined;
+  failures: number;
+  cancelDial: (() => void) | undefined;
+  cancelTidy: (() => void) | undefined;
+}
+
+const MAX_PEERS = 128;
+const MAX_LINKS_PER_PEER = 4;
+const MAX_REDIAL_MS = 60_000;
+/** How long the higher id leaves it to the lower one to dial first. */
+const LEAVE_DIAL_MS = 300;
+/** How long two channels to one peer stay side by side. */
+const TIDY_MS = 1000;
+
+export class WebRtcTransport implements Transport {
+  readonly maxFrameBytes: number;
+  readonly #id: MemberId;
+  readonly #options: WebRtcTransportOptions;
+  readonly #port: PeerPort;
+  readonly #clock: CarrierClock;
+  readonly #random: () => number;
+  readonly #session: bigint;
+  readonly #peers: Map<MemberId, Peer> = new Map();
+  #signalling: SignallingState = "connecting";
+  #handlers: TransportHandlers | undefined;
+  #closed = false;
+
+  constructor(options: WebRtcTransportOptions) {
+    this.maxFrameBytes = options.maxFrameBytes ?? MAX_FRAME_BYTES;
+    this.#id = options.id;
+    this.#options = options;
+    this.#port = options.port;
+    this.#clock = options.clock ?? platformClock;
+    this.#random = options.random ?? Math.random;
+    this.#session = options.session ?? crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
+  }
+
+  start(handlers: TransportHandlers): void {
+    assert(this.#handlers === undefined && !this.#closed, "a transport is started once");
+    this.#handlers = handlers;
+    this.#port.start({
+      onSignalling: (state, text) => this.#signallingChanged(state, text),
+      onChannel: (channel) => this.#accept(channel),
+    });
+  }
+
+  send(to: MemberId, frame: Uint8Array): void {
+    this.#peers.get(to)?.current?.send(frame);
+  }
+
+  setPeers(peers: readonly MemberId[]): void {
+    if (this.#closed) return;
+    const wanted = new Set(peers);
+    wanted.delete(this.#id);
+    for (const id of wanted) {
+      const peer = this.#peer(id);
+      if (peer.wanted) continue;
+      peer.wanted = true;
+      this.#dialLater(peer, id > this.#id ? 0 : LEAVE_DIAL_MS);
+    }
+    for (const peer of this.#peers.values()) if (peer.wanted && !wanted.has(peer.id)) this.#dismiss(peer);
+  }
+
+  /** The page has woken up, or the network is back: no more waiting. */
+  retryNow(): void {
+    if (this.#closed) return;
+    this.#port.retryNow();
+    for (const peer of this.#peers.values()) {
+      peer.failures = 0;
+      if (peer.cancelDial !== undefined) this.#dialLater(peer, 0);
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handlers = undefined;
+    for (const peer of this.#peers.values()) this.#dismiss(peer);
+    this.#port.close();
+  }
+
+  #signallingChanged(state: SignallingState, text: string): void {
+    if (this.#closed) return;
+    this.#signalling = state;
+    this.#options.onSignalling?.(state, text);
+    if (state !== "open") return;
+    // Without signalling nobody could be dialed, so nobody is to blame for a failure.
+    for (const peer of this.#peers.values()) {
+      peer.failures = 0;
+      if (peer.cancelDial === undefined) this.#dialLater(peer, peer.id > this.#id ? 0 : LEAVE_DIAL_MS);
+    }
+  }
+
+  #accept(channel: Channel): void {
+    const id = memberOfPeerId(channel.peerId);
+    const known = id !== undefined && this.#peers.has(id);
+    if (this.#closed || id === undefined || id === this.#id || (!known && this.#peers.size >= MAX_PEERS)) {
+      channel.close();
+      return;
+    }
+    const peer = this.#peer(id);
+    // Somebody who dials again and again has given up its earlier dials.
+    const excess =
+      peer.links.length < MAX_LINKS_PER_PEER ? undefined : peer.links.find((link) => link !== peer.current);
+    this.#addLink(peer, channel);
+    if (excess !== undefined) this.#drop(peer, excess);
+  }
+
+  #dialLater(peer: Peer, delayMs: number): void {
+    peer.cancelDial?.();
+    peer.cancelDial = this.#clock.after(delayMs, () => {
+      peer.cancelDial = undefined;
+      this.#dial(peer);
+    });
+  }
+
+  #dial(peer: Peer): void {
+    if (this.#closed || !peer.wanted || peer.current !== undefined || this.#signalling !== "open") return;
+    if (peer.links.some(({ channel }) => channel.dialed)) return;
+    const channel = this.#port.dial(peerIdOf(peer.id));
+    if (channel === undefined) {
+      peer.failures += 1;
+      this.#redial(peer);
+    } else this.#addLink(peer, channel);
+  }
+
+  #addLink(peer: Peer, channel: Channel): void {
+    const { maxQueueBytes = MAX_QUEUE_BYTES, pingMs = 3000, openWithinMs = 15_000 } = this.#options;
+    const link = new Link(
+      {
+        channel,
+        session: this.#session,
+        maxFrameBytes: this.maxFrameBytes,
+        maxQueueBytes,
+        pingMs,
+        openWithinMs,
+        clock: this.#clock,
+      },
+      {
+        onReady: (ready) => this.#ready(peer, ready),
+        onFrame: (_, frame) => this.#handlers?.onFrame(peer.id, frame, ignore),
+        onEnd: (ended) => this.#ended(peer, ended),
+      },
+    );
+    peer.links = [...peer.links, link];
+  }
+
+  #ready(peer: Peer, link: Link): void {
+    peer.failures = 0;
+    peer.cancelDial?.();
+    peer.cancelDial = undefined;
+    const before = peer.current;
+    peer.current = this.#better(peer, before, link);
+    for (const other of peer.links) {
+      if (other.ready && other.session !== link.session) this.#drop(peer, other);
+    }
+    if (before === undefined) this.#handlers?.onPeerUp(peer.id);
+    // The news above may have closed or dismissed what this goes on with; #tidy looks again.
+    if (peer.links.length > 1) this.#tidyLater(peer);
+  }
+
+  #better(peer: Peer, current: Link | undefined, fresh: Link): Link {
+    if (current === undefined || current.session !== fresh.session) return fresh;
+    // Of two that the same side dialed, the later one: that side has given up the other.
+    return current.channel.dialed === fresh.channel.dialed || this.#stays(peer, fresh) ? fresh : current;
+  }
+
+  #stays(peer: Peer, link: Link): boolean {
+    return link.channel.dialed === this.#id < peer.id;
+  }
+
+  #tidyLater(peer: Peer): void {
+    peer.cancelTidy ??= this.#clock.after(TIDY_MS, () => {
+      peer.cancelTidy = undefined;
+      this.#tidy(peer);
+    });
+  }
+
+  /** The lower id closes what neither side sends by any more. */
+  #tidy(peer: Peer): void {
+    if (this.#id > peer.id || peer.current === undefined) return;
+    for (const link of peer.links) if (link !== peer.current && link.ready) this.#drop(peer, link);
+  }
+
+  #ended(peer: Peer, link: Link): void {
+    peer.links = peer.links.filter((other) => other !== link);
+    if (peer.current === link) {
+      peer.current = peer.links.find(({ ready }) => ready);
+      if (peer.current === undefined) this.#handlers?.onPeerDown(peer.id);
+    } else if (link.channel.dialed && link.session === undefined) peer.failures += 1;
+    this.#redial(peer);
+    this.#forgetIfIdle(peer);
+  }
+
+  #redial(peer: Peer): void {
+    if (this.#closed || !peer.wanted || peer.current !== undefined || peer.cancelDial !== undefined) return;
+    const waitMs = Math.min(MAX_REDIAL_MS, (this.#options.redialMs ?? 500) * 2 ** peer.failures);
+    this.#dialLater(peer, waitMs * (0.5 + this.#random()));
+  }
+
+  #drop(peer: Peer, link: Link): void {
+    link.close();
+    this.#ended(peer, link);
+  }
+
+  #dismiss(peer: Peer): void {
+    peer.wanted = false;
+    peer.cancelDial?.();
+    peer.cancelDial = undefined;
+    for (const link of peer.links) this.#drop(peer, link);
+    this.#forgetIfIdle(peer);
+  }
+
+  #forgetIfIdle(peer: Peer): void {
+    if (peer.wanted || peer.links.length > 0) return;
+    peer.cancelTidy?.();
+    if (this.#peers.get(peer.id) === peer) this.#peers.delete(peer.id);
+  }
+
+  #peer(id: MemberId): Peer {
+    const known = this.#peers.get(id);
+    if (known !== undefined) return known;
+    const peer: Peer = {
+      id,
+      wanted: false,
+      links: [],
+      current: undefined,
+      failures: 0,
+      cancelDial: undefined,
+      cancelTidy: undefined,
+    };
+    this.#peers.set(id, peer);
+    return peer;
+  }
+}
+
+function ignore(): void {}
