@@ -14,17 +14,26 @@ import type { FieldKind, FieldSpec, Schema } from "./schema.ts";
 
 type Bag = Record<string, unknown>;
 
+export interface JsonDecodeOptions {
+  /** As for protobuf: how many messages may be nested in this one, all levels together; default unlimited. */
+  readonly messagesMax?: number;
+}
+
 /**
  * As the gateway reads a body: nothing but space is the empty message, and what follows the first value is not looked
  * at. Bound the input's size before.
  */
-export function decodeJson<Message>(schema: Schema<Message>, input: Uint8Array | string): Message {
+export function decodeJson<Message>(
+  schema: Schema<Message>,
+  input: Uint8Array | string,
+  options?: JsonDecodeOptions,
+): Message {
   const text = typeof input === "string" ? input : utf8DecodeStrict(input);
   if (text === undefined) throw invalidJson("proto: syntax error: invalid UTF-8 in string");
   const start = skipSpace(text, 0);
   if (start === text.length) return schema.create();
   scanJsonValue(text, start);
-  return new JsonReader(text, start).message(schema) as Message;
+  return new JsonReader(text, start, options?.messagesMax ?? Number.POSITIVE_INFINITY).message(schema) as Message;
 }
 
 /** A field as it is found by its name: the union that it belongs to is told by `union`. */
@@ -58,15 +67,19 @@ class JsonReader {
   readonly #text: string;
   readonly #start: number;
   #at: number;
+  #messagesLeft: number;
 
-  constructor(text: string, start: number) {
+  constructor(text: string, start: number, messagesMax: number) {
     this.#text = text;
     this.#start = start;
     this.#at = start;
+    // The outermost message is not counted.
+    this.#messagesLeft = messagesMax + 1;
   }
 
   message(schema: Schema<unknown>): unknown {
     if (this.#peek() !== "{") throw this.#unexpected();
+    if (this.#messagesLeft-- <= 0) throw invalidJson("proto: too many messages in one");
     const table = tableOf(schema);
     const created = schema.create() as Bag;
     const message: Bag = schema.isUnion ? { union: created } : created;

@@ -19,6 +19,11 @@ export interface DecodeOptions {
    * it. Copy when the input's buffer will be reused, or when a small field outlives a large input.
    */
   readonly copy?: boolean;
+  /**
+   * How many messages may be nested in this one, all levels together; default unlimited. Two bytes of input make one
+   * message of a hundred bytes of memory, so set it for input from strangers.
+   */
+  readonly messagesMax?: number;
 }
 
 export function encode<Message>(schema: Schema<Message>, message: Message): Uint8Array {
@@ -32,7 +37,7 @@ export function encode<Message>(schema: Schema<Message>, message: Message): Uint
 }
 
 export function decode<Message>(schema: Schema<Message>, bytes: Uint8Array, options?: DecodeOptions): Message {
-  const reader = new ProtoReader(bytes, options?.copy === true);
+  const reader = new ProtoReader(bytes, options?.copy === true, options?.messagesMax ?? Number.POSITIVE_INFINITY);
   return codecOf(schema).read(reader, undefined) as Message;
 }
 

@@ -23,13 +23,15 @@ export class ProtoReader {
   readonly #bytes: Uint8Array;
   readonly #copy: boolean;
   #depth: number = 0;
+  #messagesLeft: number;
   /** The halves of the varint that was read last. */
   #low: number = 0;
   #high: number = 0;
 
-  constructor(bytes: Uint8Array, copy: boolean) {
+  constructor(bytes: Uint8Array, copy: boolean, messagesMax: number) {
     this.#bytes = bytes;
     this.#copy = copy;
+    this.#messagesLeft = messagesMax;
     this.end = bytes.length;
   }
 
@@ -162,6 +164,7 @@ export class ProtoReader {
   }
 
   #deeper(): void {
+    if (this.#messagesLeft-- <= 0) throw new DecodeError("protobuf: too many messages in one");
     this.#depth++;
     if (this.#depth > DEPTH_MAX) throw new DecodeError(`protobuf: nested deeper than ${DEPTH_MAX} messages`);
   }

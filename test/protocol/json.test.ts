@@ -329,6 +329,12 @@ describe("what is no JSON", () => {
     expect(refusal(rangeRequestSchema, `{"x":${"[".repeat(100)}${"]".repeat(100)}}`)).toBe("exceeded max depth");
   });
 
+  test("messages above the allowed number are refused before they fill the memory", () => {
+    const many = `{"compare":[${Array.from({ length: 1000 }, () => "{}").join(",")}]}`;
+    expect(decodeJson(txnRequestSchema, many, { messagesMax: 1000 }).compare.length).toBe(1000);
+    expect(() => decodeJson(txnRequestSchema, many, { messagesMax: 999 })).toThrow("too many messages in one");
+  });
+
   test("what is accepted and what is refused is what JSON.parse accepts and refuses", () => {
     const pieces = fc.constantFrom(
       "{",

@@ -239,6 +239,12 @@ describe("garbage", () => {
     expect(() => decode(txnRequestSchema, new Uint8Array(5000).fill(0x7b))).toThrow("nested deeper than 100");
   });
 
+  test("messages above the allowed number are refused before they fill the memory", () => {
+    const many = new Uint8Array(2000).map((_, at) => (at % 2 === 0 ? 0x0a : 0));
+    expect(decode(txnRequestSchema, many, { messagesMax: 1000 }).compare.length).toBe(1000);
+    expect(() => decode(txnRequestSchema, many, { messagesMax: 999 })).toThrow("too many messages in one");
+  });
+
   test("random bytes and damaged messages end in a message or a DecodeError, for every schema", () => {
     const damage = fc.record({ at: fc.nat(), byte: fc.nat(255), cut: fc.nat(3) });
     const schemas = fc.constantFrom(...ALL_SCHEMAS);
