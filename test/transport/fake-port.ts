@@ -1,0 +1,141 @@
+/**
+ * Signalling and channels in one process, moved by a manual clock: what PeerJS and WebRTC do, as far as the carrier can
+ * see it, so that meetings and failures can be arranged.
+ */
+import type { Channel, ChannelEvents, PeerPort, PeerPortEvents } from "../../src/transport/channel.ts";
+import type { ManualClock } from "./manual-clock.ts";
+
+const CONNECT_MS = 20;
+const LATENCY_MS = 1;
+
+export class FakeRoom {
+  readonly clock: ManualClock;
+  readonly ports: Map<string, FakePort> = new Map();
+  /** Every dial that reached somebody, as "m1>m2". */
+  readonly dials: string[] = [];
+  readonly channels: FakeChannel[] = [];
+
+  constructor(clock: ManualClock) {
+    this.clock = clock;
+  }
+
+  port(peerId: string): FakePort {
+    const port = new FakePort(this, peerId);
+    this.ports.set(peerId, port);
+    return port;
+  }
+
+  dial(from: string, to: string): FakeChannel {
+    const near = new FakeChannel(this.clock, to, true);
+    const far = new FakeChannel(this.clock, from, false);
+    near.other = far;
+    far.other = near;
+    this.dials.push(`${from}>${to}`);
+    this.clock.after(CONNECT_MS, () => {
+      const target = this.ports.get(to)?.events;
+      if (target === undefined) near.end("the peer is not there");
+      else {
+        this.channels.push(near, far);
+        target.onChannel(far);
+        this.clock.after(CONNECT_MS, () => {
+          far.opened();
+          near.opened();
+        });
+      }
+    });
+    return near;
+  }
+}
+
+export class FakePort implements PeerPort {
+  events: PeerPortEvents | undefined;
+  readonly #room: FakeRoom;
+  readonly #peerId: string;
+  online = true;
+
+  constructor(room: FakeRoom, peerId: string) {
+    this.#room = room;
+    this.#peerId = peerId;
+  }
+
+  start(events: PeerPortEvents): void {
+    this.events = events;
+    events.onSignalling("connecting", "");
+    if (this.online) events.onSignalling("open", "");
+  }
+
+  dial(peerId: string): Channel | undefined {
+    return this.online ? this.#room.dial(this.#peerId, peerId) : undefined;
+  }
+
+  retryNow(): void {}
+
+  close(): void {
+    this.events = undefined;
+    this.#room.ports.delete(this.#peerId);
+  }
+}
+
+export class FakeChannel implements Channel {
+  readonly peerId: string;
+  readonly dialed: boolean;
+  other: FakeChannel | undefined;
+  /** A crash: nothing that is sent here arrives, and nobody says so. */
+  dead = false;
+  closed = false;
+  /** How many bytes a slow network has not taken. */
+  bufferedBytes = 0;
+  slow = false;
+  readonly sent: number[] = [];
+  readonly #clock: ManualClock;
+  #events: ChannelEvents | undefined;
+
+  constructor(clock: ManualClock, peerId: string, dialed: boolean) {
+    this.#clock = clock;
+    this.peerId = peerId;
+    this.dialed = dialed;
+  }
+
+  start(events: ChannelEvents): void {
+    this.#events = events;
+  }
+
+  send(message: Uint8Array<ArrayBuffer>): void {
+    this.sent.push(message[0] as number);
+    if (this.slow) this.bufferedBytes += message.length;
+    if (this.dead || this.other?.dead === true) return;
+    const copy = message.slice().buffer;
+    this.#clock.after(LATENCY_MS, () => this.other?.arrived(copy));
+  }
+
+  close(): void {
+    this.closed = true;
+    this.#events = undefined;
+    if (!this.dead) this.#clock.after(LATENCY_MS, () => this.other?.end("closed"));
+  }
+
+  opened(): void {
+    this.#events?.onOpen();
+  }
+
+  arrived(data: unknown): void {
+    if (!this.dead) this.#events?.onMessage(data);
+  }
+
+  doubt(): void {
+    this.#events?.onDoubt();
+  }
+
+  drain(): void {
+    this.bufferedBytes = 0;
+    this.#events?.onDrained();
+  }
+
+  end(reason: string): void {
+    if (this.closed || this.dead) return;
+    this.closed = true;
+    const events = this.#events;
+    this.#events = undefined;
+    events?.onClosed(reason);
+  }
+}
