@@ -1,0 +1,76 @@
+/** Request bodies, bounded before they are held: what is too large is refused as gRPC refuses a message. */
+import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+
+/** etcd's gRPC server takes its request limit and 512 KiB for the rest of the message. */
+const RECEIVE_LIMIT_BYTES = 2 * 1024 * 1024;
+
+/**
+ * As JSON a message grows: bytes by a third as base64, small operations by their field names. A body of twice the
+ * limit is read; whether the message in it is too large, the member says by its own limit.
+ */
+export const MAX_BODY_BYTES: number = 2 * RECEIVE_LIMIT_BYTES;
+
+const decoder = new TextDecoder();
+
+export async function readBody(request: Request, maxBytes: number): Promise<string> {
+  const declared = request.headers.get("content-length");
+  if (declared === null) return readUnknownLength(request, maxBytes);
+  const declaredBytes = Number(declared);
+  if (declaredBytes > maxBytes) throw await refuse(request, declaredBytes);
+  const text = await whole(request);
+  // Servers hold a sender to the length it declares; whoever hands requests in directly may declare anything.
+  if (text.length > maxBytes) throw tooLarge(text.length);
+  return text;
+}
+
+/** The refusal of a body that is not read; its sender stops at once. */
+export async function refuse(request: Request, bytes: number): Promise<EtcdError> {
+  await request.body?.cancel().catch(() => undefined);
+  return tooLarge(bytes);
+}
+
+export function tooLarge(bytes: number): EtcdError {
+  const text = `grpc: received message larger than max (${bytes} vs. ${RECEIVE_LIMIT_BYTES})`;
+  return new EtcdError(GrpcCode.ResourceExhausted, text);
+}
+
+/** A body that broke off halfway, as Go's server words it. */
+export const errBrokenBody: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "unexpected EOF");
+
+async function whole(request: Request): Promise<string> {
+  try {
+    return await request.text();
+  } catch {
+    throw errBrokenBody;
+  }
+}
+
+async function readUnknownLength(request: Request, maxBytes: number): Promise<string> {
+  const reader = request.body?.getReader();
+  if (reader === undefined) return "";
+  const pieces: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for (let read = await reader.read(); !read.done; read = await reader.read()) {
+      bytes += read.value.length;
+      if (bytes > maxBytes) {
+        await reader.cancel().catch(() => undefined);
+        throw tooLarge(bytes);
+      }
+      pieces.push(read.value);
+    }
+  } catch (error) {
+    throw error instanceof EtcdError ? error : errBrokenBody;
+  }
+  return decoder.decode(pieces.length === 1 ? pieces[0] : joined(pieces, bytes));
+}
+
+function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}

@@ -1,0 +1,45 @@
+/** Errors as etcd's gateway writes them: `google.rpc.Status` as JSON, with the HTTP status of its gRPC code. */
+import { EtcdError, GrpcCode, httpStatus } from "../protocol/errors.ts";
+
+export const JSON_TYPE = "application/json";
+
+/** Not an answer of etcd's: a fault in this program, whose details are nobody else's business. */
+const errInternal: EtcdError = new EtcdError(GrpcCode.Internal, "internal error");
+
+/** What is thrown and is no `EtcdError` is a bug; it is shown on the member's console and told as "internal error". */
+export function asEtcdError(error: unknown): EtcdError {
+  if (error instanceof EtcdError) return error;
+  // The one place where a bug in a front can be seen.
+  console.error(error);
+  return errInternal;
+}
+
+export function errorResponse(thrown: unknown): Response {
+  const error = asEtcdError(thrown);
+  return errorAnswer(error, statusText(error));
+}
+
+/** Of a streaming method: the same status, one level deeper. */
+export function streamErrorResponse(thrown: unknown): Response {
+  const error = asEtcdError(thrown);
+  return errorAnswer(error, streamErrorLine(error));
+}
+
+/** The last line of a stream that had already begun. */
+export function streamErrorLine(thrown: unknown): string {
+  return `{"error":${statusText(asEtcdError(thrown))}}\n`;
+}
+
+export function statusResponse(status: number, code: GrpcCode, message: string): Response {
+  return new Response(JSON.stringify({ code, message }), { status, headers: { "content-type": JSON_TYPE } });
+}
+
+function statusText({ code, message }: EtcdError): string {
+  return JSON.stringify({ code, message });
+}
+
+function errorAnswer(error: EtcdError, body: string): Response {
+  const headers: Record<string, string> = { "content-type": JSON_TYPE };
+  if (error.code === GrpcCode.Unauthenticated) headers["www-authenticate"] = error.message;
+  return new Response(body, { status: httpStatus(error.code), headers });
+}

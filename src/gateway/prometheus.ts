@@ -1,0 +1,39 @@
+/** Metrics in Prometheus' text format: each name once with its help and type, its label sets below. */
+import type { MetricSample } from "../member/services.ts";
+
+export const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+
+export function prometheusText(samples: readonly MetricSample[]): string {
+  const byName = new Map<string, MetricSample[]>();
+  for (const sample of samples) {
+    const same = byName.get(sample.name);
+    if (same === undefined) byName.set(sample.name, [sample]);
+    else same.push(sample);
+  }
+  let text = "";
+  for (const [name, same] of byName) {
+    const first = same[0] as MetricSample;
+    text += `# HELP ${name} ${escapeHelp(first.help)}\n# TYPE ${name} ${first.type}\n`;
+    for (const sample of same) text += `${name}${labelsText(sample.labels)} ${valueText(sample.value)}\n`;
+  }
+  return text;
+}
+
+function labelsText(labels: Readonly<Record<string, string>> | undefined): string {
+  if (labels === undefined) return "";
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(value)}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function valueText(value: number): string {
+  if (value === Infinity) return "+Inf";
+  return value === -Infinity ? "-Inf" : String(value);
+}
+
+function escapeHelp(help: string): string {
+  return help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
+}
+
+function escapeLabel(value: string): string {
+  return escapeHelp(value).replaceAll('"', '\\"');
+}
