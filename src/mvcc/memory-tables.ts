@@ -3,7 +3,7 @@
  * sorted tree finds a key's history, a log finds the rows of a revision, and both hold the same row objects.
  */
 import { assert } from "../base/assert.ts";
-import { bytesToLatin1, copyBytes, latin1ToBytes } from "../base/bytes.ts";
+import { EMPTY_BYTES, bytesToLatin1, copyBytes, equalBytes, latin1ToBytes } from "../base/bytes.ts";
 import { KeyHistory, type MemoryRow } from "./key-history.ts";
 import { OrderedMap } from "./ordered-map.ts";
 import { RevisionLog } from "./revision-log.ts";
@@ -37,9 +37,13 @@ export class MemoryTables implements StateTables {
 class MemoryKeyTable implements KeyTable {
   readonly #histories: OrderedMap<KeyHistory> = new OrderedMap();
   readonly #log: RevisionLog<MemoryRow> = new RevisionLog();
-  readonly #slab: Slab = new Slab();
+  // Keys outlive values, so they do not share blocks.
+  readonly #keyBytes: Slab = new Slab();
+  readonly #values: Slab = new Slab();
   readonly #listener: TablesListener | undefined;
   #sizeBytes = 0;
+  /** A write reads its key first, so the second search would mostly find what the first one did. */
+  #lastFound: KeyHistory | undefined = undefined;
 
   constructor(listener: TablesListener | undefined) {
     this.#listener = listener;
@@ -54,7 +58,9 @@ class MemoryKeyTable implements KeyTable {
   }
 
   at(key: Uint8Array, atRevision: number): RevisionRow | undefined {
-    return this.#histories.get(bytesToLatin1(key))?.at(atRevision);
+    const history = this.#histories.get(bytesToLatin1(key));
+    if (history !== undefined) this.#lastFound = history;
+    return history?.at(atRevision);
   }
 
   scan(
@@ -81,12 +87,9 @@ class MemoryKeyTable implements KeyTable {
   }
 
   append(row: RevisionRow): RevisionRow {
-    const name = bytesToLatin1(row.key);
-    const history = this.#histories.get(name);
-    const key = history === undefined ? this.#slab.store(row.key) : undefined;
-    const value = this.#slab.store(row.value);
+    const value = this.#values.store(row.value);
     const kept: MemoryRow = {
-      key: history === undefined ? (key?.bytes as Uint8Array) : history.key,
+      key: EMPTY_BYTES,
       main: row.main,
       sub: row.sub,
       createRevision: row.createRevision,
@@ -96,8 +99,9 @@ class MemoryKeyTable implements KeyTable {
       valueBlock: value.block,
     };
     this.#log.append(kept);
-    if (history === undefined) this.#histories.set(name, new KeyHistory(name, key?.block, kept));
-    else history.append(kept);
+    const history = this.#historyOf(row.key, kept);
+    kept.key = history.key;
+    if (history.newest !== kept) history.append(kept);
     this.#sizeBytes += rowBytes(kept);
     this.#listener?.rowAppended(kept);
     return kept;
@@ -117,24 +121,36 @@ class MemoryKeyTable implements KeyTable {
       for (const row of dropped) this.#drop(row);
       if (dropped.length === rowCount) {
         this.#histories.delete(history.name);
-        this.#slab.release(history.keyBlock, history.key.length);
+        if (this.#lastFound === history) this.#lastFound = undefined;
+        this.#keyBytes.release(history.keyBlock, history.key.length);
       } else this.#moveOutOfSparseBlocks(history);
     }
     const last = histories[histories.length - 1];
     return last === undefined || histories.length < maxKeys ? undefined : latin1ToBytes(last.name);
   }
 
+  /** The history of the key; a new one has `first` as its first row. */
+  #historyOf(key: Uint8Array, first: MemoryRow): KeyHistory {
+    if (this.#lastFound !== undefined && equalBytes(this.#lastFound.key, key)) return this.#lastFound;
+    const name = bytesToLatin1(key);
+    return this.#histories.getOrAdd(name, () => {
+      const stored = this.#keyBytes.store(key);
+      first.key = stored.bytes;
+      return new KeyHistory(name, stored.block, first);
+    });
+  }
+
   #drop(row: MemoryRow): void {
     this.#log.remove(row.main, row.sub);
-    this.#slab.release(row.valueBlock, row.value.length);
+    this.#values.release(row.valueBlock, row.value.length);
     this.#sizeBytes -= rowBytes(row);
     this.#listener?.rowRemoved(row.main, row.sub);
   }
 
   #moveOutOfSparseBlocks(history: KeyHistory): void {
-    if (this.#slab.isSparse(history.keyBlock)) {
-      this.#slab.release(history.keyBlock, history.key.length);
-      const key = this.#slab.store(history.key);
+    if (this.#keyBytes.isSparse(history.keyBlock)) {
+      this.#keyBytes.release(history.keyBlock, history.key.length);
+      const key = this.#keyBytes.store(history.key);
       history.key = key.bytes;
       history.keyBlock = key.block;
       history.forEach((row) => {
@@ -142,9 +158,9 @@ class MemoryKeyTable implements KeyTable {
       });
     }
     history.forEach((row) => {
-      if (!this.#slab.isSparse(row.valueBlock)) return;
-      this.#slab.release(row.valueBlock, row.value.length);
-      const value = this.#slab.store(row.value);
+      if (!this.#values.isSparse(row.valueBlock)) return;
+      this.#values.release(row.valueBlock, row.value.length);
+      const value = this.#values.store(row.value);
       row.value = value.bytes;
       row.valueBlock = value.block;
     });

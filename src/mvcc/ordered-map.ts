@@ -37,21 +37,23 @@ export class OrderedMap<V> {
     return leaf.keys[at] === key ? leaf.values[at] : undefined;
   }
 
-  /** Returns the former value. */
-  set(key: string, value: V): V | undefined {
+  set(key: string, value: V): void {
     const path: Inner<V>[] = [];
     const leaf = this.#leafOf(key, path);
     const at = lowerBound(leaf.keys, key);
-    if (leaf.keys[at] === key) {
-      const former = leaf.values[at];
-      leaf.values[at] = value;
-      return former;
-    }
-    leaf.keys.splice(at, 0, key);
-    leaf.values.splice(at, 0, value);
-    this.#size++;
-    if (leaf.keys.length > LEAF_MAX) this.#splitLeaf(leaf, path);
-    return undefined;
+    if (leaf.keys[at] === key) leaf.values[at] = value;
+    else this.#insertAt(leaf, at, key, value, path);
+  }
+
+  /** The value of the key, which is made if there is none; one search for both. */
+  getOrAdd(key: string, make: () => V): V {
+    const path: Inner<V>[] = [];
+    const leaf = this.#leafOf(key, path);
+    const at = lowerBound(leaf.keys, key);
+    if (leaf.keys[at] === key) return leaf.values[at] as V;
+    const value = make();
+    this.#insertAt(leaf, at, key, value, path);
+    return value;
   }
 
   delete(key: string): V | undefined {
@@ -101,6 +103,13 @@ export class OrderedMap<V> {
       node = node.children[upperBound(node.keys, key)] as Node<V>;
     }
     return node;
+  }
+
+  #insertAt(leaf: Leaf<V>, at: number, key: string, value: V, path: Inner<V>[]): void {
+    leaf.keys.splice(at, 0, key);
+    leaf.values.splice(at, 0, value);
+    this.#size++;
+    if (leaf.keys.length > LEAF_MAX) this.#splitLeaf(leaf, path);
   }
 
   #splitLeaf(leaf: Leaf<V>, path: Inner<V>[]): void {

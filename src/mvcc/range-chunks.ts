@@ -25,9 +25,9 @@ export const errStreamFilters: EtcdError = new EtcdError(
 
 /** Throws what is wrong with the request as a stream. */
 export function checkRangeStream(request: RangeRequest): void {
-  if (request.sortTarget !== "KEY" || (request.sortOrder !== "NONE" && request.sortOrder !== "ASCEND")) {
-    throw errStreamSortOrder;
-  }
+  // Without an order a stream comes in key order, whatever the target; the quirk of Range is not repeated here.
+  const inKeyOrder = request.sortOrder === "ASCEND" && request.sortTarget === "KEY";
+  if (request.sortOrder !== "NONE" && !inKeyOrder) throw errStreamSortOrder;
   const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
   if (minModRevision !== 0 || maxModRevision !== 0 || minCreateRevision !== 0 || maxCreateRevision !== 0) {
     throw errStreamFilters;
