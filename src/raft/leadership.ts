@@ -211,9 +211,13 @@ function sendAppend(core: Core, to: MemberId, progress: Progress): boolean {
 function sendSnapshot(core: Core, to: MemberId, progress: Progress): void {
   if (!progress.recentActive) return;
   const snapshot = core.config.snapshotMeta();
-  if (snapshot === undefined || snapshot.index === 0) return;
-  // Behind an older snapshot the log could not go on: the state that is at hand does not help this member yet.
-  if (snapshot.index + 1 < core.log.firstIndex || snapshot.index > core.log.committed) return;
+  // Behind an older snapshot the log could not go on: that state does not help this member.
+  if (snapshot === undefined || snapshot.index + 1 < core.log.firstIndex || snapshot.index > core.log.committed) {
+    // Asked again when the member answers the next heartbeat.
+    if (progress.state === "replicate") progress.becomeProbe();
+    progress.pause();
+    return;
+  }
   progress.becomeSnapshot(snapshot.index);
   core.send({ type: "snapshot", from: core.id, to, term: core.term, snapshot });
 }

@@ -61,7 +61,7 @@ import {
 } from "./leadership.ts";
 import { maybeLeaveJoint, switchConfiguration } from "./membership.ts";
 import { requestRead } from "./reads.ts";
-import type { Persist, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
+import type { Persist, RaftBrief, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
 import { becomeFollower } from "./roles.ts";
 import { statusOf } from "./status.ts";
 import { isWellFormed } from "./well-formed.ts";
@@ -217,6 +217,15 @@ export class Raft {
     this.#core.electionElapsed = 0;
   }
 
+  brief(): RaftBrief {
+    const { term, role, leader, log } = this.#core;
+    return { term, role, leader, commit: log.committed, lastIndex: log.lastIndex };
+  }
+
+  logTerm(index: LogIndex): Term | undefined {
+    return this.#core.log.term(index);
+  }
+
   status(): RaftStatus {
     return statusOf(this.#core);
   }
@@ -241,7 +250,8 @@ export class Raft {
       case "propose":
         return this.#takeForwarded(message);
       case "read-index":
-        requestRead(core, { from: message.from, context: message.context });
+        // A copy: the context may be a view into a whole frame, and waiting reads would keep it alive.
+        requestRead(core, { from: message.from, context: message.context.slice() });
         return undefined;
       case "transfer-leader":
         return beginTransfer(core, message.transferee);

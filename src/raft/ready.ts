@@ -56,6 +56,15 @@ export interface ProgressStatus {
   readonly isLearner: boolean;
 }
 
+/** The few figures that cost nothing to read. */
+export interface RaftBrief {
+  readonly term: Term;
+  readonly role: Role;
+  readonly leader: MemberId;
+  readonly commit: LogIndex;
+  readonly lastIndex: LogIndex;
+}
+
 export interface RaftStatus {
   readonly id: MemberId;
   readonly term: Term;

@@ -4,7 +4,7 @@
 import { describe, expect, test } from "vitest";
 import { Fuzz, type FuzzOptions } from "./support/fuzz.ts";
 
-const runs = Number(process.env["RAFT_FUZZ_RUNS"] ?? 25);
+const runs = Number(process.env["RAFT_FUZZ_RUNS"] ?? 10);
 const only = process.env["RAFT_FUZZ_SEED"];
 const seeds = only === undefined ? Array.from({ length: runs }, (_, at) => at + 1) : [Number(only)];
 

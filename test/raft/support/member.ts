@@ -6,10 +6,12 @@ import { Prng } from "../../../src/base/prng.ts";
 import type {
   ConfState,
   Entry,
+  HardState,
   LogIndex,
   MemberId,
   RaftMessage,
   SnapshotMeta,
+  Term,
 } from "../../../src/protocol/raft-message.ts";
 import { decodeChange } from "../../../src/raft/conf-change-entry.ts";
 import type { RaftConfig } from "../../../src/raft/config.ts";
@@ -29,6 +31,9 @@ export interface MemberOptions {
   /** The reader shows a write as soon as it is issued, as stores with an index in memory do. */
   readonly showsUndurable?: boolean;
   readonly config?: Partial<RaftConfig>;
+  /** Begins with entries of these terms, from index 1, none of them known to be committed. */
+  readonly logTerms?: readonly Term[];
+  readonly hardState?: HardState;
 }
 
 export class Member {
@@ -54,10 +59,11 @@ export class Member {
     this.#options = options;
     this.snapshots = snapshots;
     // Founders begin as if from a snapshot at index 1, so that who comes later cannot miss them; others begin blank.
-    const isFounder = conf.voters.length > 0;
+    const isFounder = conf.voters.length > 0 && options.logTerms === undefined;
     this.durableState = { index: isFounder ? 1 : 0, conf, values: [] };
     this.state = this.durableState;
     if (isFounder) this.#found();
+    else this.#load(options);
     this.raft = this.#boot();
   }
 
@@ -130,6 +136,16 @@ export class Member {
     this.disk.hardState = { term: 1, vote: 0n, commit: 1 };
     this.disk.boundary = { index: 1, term: 1 };
     this.snapshots.set(1, this.state);
+  }
+
+  #load({ logTerms = [], hardState }: MemberOptions): void {
+    this.disk.entryList = logTerms.map((term, at) => ({
+      type: "normal",
+      term,
+      index: at + 1,
+      data: new Uint8Array(0),
+    }));
+    this.disk.hardState = hardState ?? { term: logTerms.at(-1) ?? 0, vote: 0n, commit: 0 };
   }
 
   #boot(): Raft {

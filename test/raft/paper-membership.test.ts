@@ -1,0 +1,556 @@
+/** Rules on configuration changes (§6), hand-over (thesis 3.10), snapshots (§7) and reads (§8, thesis 6.4). */
+import { describe, expect, test } from "vitest";
+import type { ConfChange, ConfChangeType, RaftMessage, SnapshotMeta } from "../../src/protocol/raft-message.ts";
+import { encodeChange } from "../../src/raft/conf-change-entry.ts";
+import { MAX_PENDING_READS } from "../../src/raft/config.ts";
+import { bytesOf, confOf, Group } from "./support/group.ts";
+import type { Member } from "./support/member.ts";
+import {
+  accepted,
+  append,
+  heartbeat,
+  heartbeatResponse,
+  makeLeader,
+  ME,
+  only,
+  sent,
+  sentDurably,
+  solo,
+} from "./support/solo.ts";
+
+function change(type: ConfChangeType, nodeId: bigint): ConfChange {
+  return { id: 0n, transition: "auto", changes: [{ type, nodeId }], context: new Uint8Array(0) };
+}
+
+function rounds(group: Group, count: number): void {
+  for (let i = 0; i < count; i++) {
+    for (const member of group.members.values()) member.raft.tick();
+    group.settle();
+  }
+}
+
+function settledLeader(voters = 3, learners: readonly bigint[] = []): Member {
+  const member = solo(voters, {}, learners);
+  makeLeader(member);
+  for (let id = 2; id <= voters; id++) member.raft.step(accepted(BigInt(id), 1, 1));
+  sentDurably(member);
+  return member;
+}
+
+describe("§6 configuration changes", () => {
+  test("§6 one change at a time: another is refused until the first is applied", () => {
+    const member = settledLeader();
+    expect(member.raft.proposeConfChange(change("add-node", 4n))).toBe("accepted");
+    expect(member.raft.proposeConfChange(change("add-node", 5n))).toBe("pending");
+    sentDurably(member);
+    member.raft.step(accepted(2n, 1, 2));
+    expect(member.raft.proposeConfChange(change("add-node", 5n))).toBe("pending");
+    sentDurably(member);
+    expect(member.raft.status().confState.voters).toEqual([1n, 2n, 3n, 4n]);
+    expect(member.raft.proposeConfChange(change("add-node", 5n))).toBe("accepted");
+  });
+
+  test("§6 a new leader accepts no change until it has applied what it found in its log", () => {
+    const member = solo(3, { logTerms: [1] });
+    makeLeader(member);
+    expect(member.raft.proposeConfChange(change("add-node", 4n))).toBe("pending");
+    member.raft.step(accepted(2n, 2, 2));
+    sentDurably(member);
+    expect(member.raft.proposeConfChange(change("add-node", 4n))).toBe("accepted");
+  });
+
+  test("§6 of forwarded changes, only one is taken, and none while one is pending", () => {
+    const member = settledLeader();
+    const entry = (nodeId: bigint) =>
+      ({ type: "conf-change", term: 0, index: 0, data: encodeChange(change("add-node", nodeId)) }) as const;
+    const normal = { type: "normal", term: 0, index: 0, data: bytesOf("x") } as const;
+    const garbage = { type: "conf-change", term: 0, index: 0, data: new Uint8Array([0xff, 0xff]) } as const;
+    member.raft.step({ type: "propose", from: 2n, to: ME, term: 0, entries: [garbage, entry(4n), normal, entry(5n)] });
+    member.raft.step({ type: "propose", from: 2n, to: ME, term: 0, entries: [entry(6n)] });
+    sentDurably(member);
+    expect(member.disk.entryList.slice(1).map((each) => each.type)).toEqual(["conf-change", "normal"]);
+  });
+
+  test("§6 a leader that is removed steps down once that is applied, and the others go on without it", () => {
+    const group = new Group(3);
+    group.elect(1);
+    expect(group.at(1).raft.proposeConfChange(change("remove-node", 1n))).toBe("accepted");
+    group.settle();
+    expect(group.at(1).raft.status()).toMatchObject({ role: "follower", leader: 0n });
+    expect(group.at(2).raft.status().confState.voters).toEqual([2n, 3n]);
+    expect(group.at(3).raft.status().confState.voters).toEqual([2n, 3n]);
+    rounds(group, 40);
+    const roles = [1, 2, 3].map((id) => group.at(id).raft.status().role);
+    expect(roles[0]).toBe("follower");
+    expect(roles.filter((role) => role === "leader")).toHaveLength(1);
+  });
+
+  test("§6 a removed member that does not know it disturbs nobody", () => {
+    const group = new Group(3);
+    group.elect(1);
+    group.isolate(3);
+    group.at(1).raft.proposeConfChange(change("remove-node", 3n));
+    group.settle();
+    group.heal();
+    rounds(group, 100);
+    expect(group.at(1).raft.status()).toMatchObject({ role: "leader", term: 2 });
+    expect(group.at(3).raft.status().role).toBe("pre-candidate");
+  });
+
+  test("§6 a learner gets everything, is not counted, and counts once it is promoted", () => {
+    const group = new Group(2, {}, 1);
+    group.elect(1);
+    group.propose(1, "a");
+    expect(group.at(3).state.values).toEqual(["a"]);
+    expect(group.at(3).raft.status().isLearner).toBe(true);
+    group.isolate(2);
+    group.propose(1, "b");
+    expect(group.at(1).state.values).toEqual(["a"]);
+    group.heal();
+    rounds(group, 2);
+    group.at(1).raft.proposeConfChange(change("add-node", 3n));
+    group.settle();
+    expect(group.at(3).raft.status().isLearner).toBe(false);
+    group.isolate(2);
+    group.propose(1, "c");
+    expect(group.at(1).state.values).toEqual(["a", "b", "c"]);
+  });
+
+  test("§6 a learner never campaigns, but votes when asked: it may have been promoted", () => {
+    const group = new Group(2, {}, 1);
+    for (let i = 0; i < 100; i++) group.at(3).raft.tick();
+    group.at(3).raft.campaign();
+    expect(group.at(3).raft.status().role).toBe("follower");
+    group.at(3).raft.step({ type: "vote", from: 1n, to: 3n, term: 5, lastIndex: 9, lastTerm: 4, transfer: false });
+    group.at(3).settle();
+    expect(group.at(3).outbox).toMatchObject([{ type: "vote-response", to: 1n, reject: false }]);
+  });
+
+  test("§6 nobody campaigns while a committed change is not applied", () => {
+    const member = solo(3);
+    const entry = { type: "conf-change", term: 1, index: 1, data: encodeChange(change("add-node", 4n)) } as const;
+    member.raft.step({
+      type: "append",
+      from: 2n,
+      to: ME,
+      term: 1,
+      prevIndex: 0,
+      prevTerm: 0,
+      entries: [entry],
+      commit: 1,
+    });
+    member.raft.campaign();
+    expect(member.raft.status().role).toBe("follower");
+    sentDurably(member);
+    member.raft.campaign();
+    expect(member.raft.status().role).toBe("pre-candidate");
+  });
+
+  test("§6 a smaller quorum may be reached at once: what waited is committed when the change is applied", () => {
+    const member = settledLeader(4);
+    member.raft.proposeConfChange(change("remove-node", 4n));
+    member.raft.propose([bytesOf("x")]);
+    member.raft.step(accepted(2n, 1, 3));
+    member.raft.step(accepted(3n, 1, 2));
+    sentDurably(member);
+    expect(member.raft.status()).toMatchObject({ commit: 3, applied: 3 });
+  });
+
+  test("§6 the last voter cannot be removed", () => {
+    const group = new Group(1);
+    group.elect(1);
+    group.at(1).raft.proposeConfChange(change("remove-node", 1n));
+    group.settle();
+    expect(group.at(1).raft.status()).toMatchObject({ role: "leader", confState: { voters: [1n] } });
+  });
+
+  test("§6 several changes at once go through a joint configuration and leave it by themselves", () => {
+    const group = new Group(3);
+    group.elect(1);
+    group.add(4n, confOf([]));
+    group.add(5n, confOf([]));
+    const joint: ConfChange = {
+      id: 0n,
+      transition: "auto",
+      changes: [
+        { type: "add-node", nodeId: 4n },
+        { type: "add-node", nodeId: 5n },
+        { type: "remove-node", nodeId: 2n },
+        { type: "add-learner", nodeId: 3n },
+      ],
+      context: new Uint8Array(0),
+    };
+    expect(group.at(1).raft.proposeConfChange(joint)).toBe("accepted");
+    rounds(group, 3);
+    const expected = { voters: [1n, 4n, 5n], learners: [3n], votersOutgoing: [], learnersNext: [], autoLeave: false };
+    for (const id of [1, 3, 4, 5]) expect(group.at(id).raft.status().confState).toEqual(expected);
+  });
+
+  test("§6 while two configurations are joint, each majority is needed", () => {
+    const member = settledLeader(3);
+    const changes = [4n, 5n].map((nodeId) => ({ type: "add-node", nodeId }) as const);
+    member.raft.applyConfChange({
+      ...change("add-node", 4n),
+      changes: [...changes, { type: "remove-node", nodeId: 3n }],
+    });
+    expect(member.raft.status().confState).toMatchObject({ voters: [1n, 2n, 4n, 5n], votersOutgoing: [1n, 2n, 3n] });
+    member.raft.propose([bytesOf("x")]);
+    sentDurably(member);
+    member.raft.step(accepted(4n, 1, 2));
+    member.raft.step(accepted(5n, 1, 2));
+    expect(member.raft.status().commit).toBe(1);
+    member.raft.step(accepted(3n, 1, 2));
+    expect(member.raft.status().commit).toBe(2);
+  });
+});
+
+describe("thesis 3.10: handing over", () => {
+  test("thesis 3.10 a leader hands over at once to who has its whole log, without pre-vote", () => {
+    const group = new Group(3);
+    group.elect(1);
+    group.propose(1, "a");
+    group.at(1).raft.transferLeader(2n);
+    group.settle();
+    expect(group.at(2).raft.status()).toMatchObject({ role: "leader", term: 3 });
+    expect(group.at(1).raft.status()).toMatchObject({ role: "follower", leader: 2n });
+  });
+
+  test("thesis 3.10 a follower may ask for it", () => {
+    const group = new Group(3);
+    group.elect(1);
+    group.at(3).raft.transferLeader(2n);
+    group.settle();
+    expect(group.at(2).raft.status().role).toBe("leader");
+  });
+
+  test("thesis 3.10 the target gets what it lacks first, and proposals wait meanwhile", () => {
+    const member = settledLeader();
+    member.raft.propose([bytesOf("x")]);
+    sentDurably(member);
+    member.raft.transferLeader(2n);
+    expect(only(sent(member), "timeout-now")).toEqual([]);
+    expect(member.raft.propose([bytesOf("y")])).toBe("no-leader");
+    member.raft.step(accepted(2n, 1, 2));
+    expect(only(sent(member), "timeout-now")).toMatchObject([{ to: 2n }]);
+  });
+
+  test("thesis 3.10 a hand-over that takes longer than an election is given up", () => {
+    const member = settledLeader();
+    member.raft.transferLeader(2n);
+    for (let i = 0; i < 10; i++) {
+      member.raft.tick();
+      member.raft.step(heartbeatResponse(3n, 1));
+    }
+    expect(member.raft.propose([bytesOf("y")])).toBe("accepted");
+  });
+
+  test("thesis 3.10 learners and strangers are not handed anything, nor is the leader itself", () => {
+    const member = settledLeader(3, [3n]);
+    for (const id of [3n, 9n, ME]) member.raft.transferLeader(id);
+    expect(only(sent(member), "timeout-now")).toEqual([]);
+    expect(member.raft.propose([bytesOf("y")])).toBe("accepted");
+  });
+
+  test("thesis 3.10 only the leader can tell a follower to campaign", () => {
+    const member = solo(3);
+    member.raft.step(heartbeat(2n, 1));
+    member.raft.step({ type: "timeout-now", from: 3n, to: ME, term: 1 });
+    expect(member.raft.status().role).toBe("follower");
+    member.raft.step({ type: "timeout-now", from: 2n, to: ME, term: 1 });
+    expect(member.raft.status()).toMatchObject({ role: "candidate", term: 2 });
+    expect(only(sent(member), "vote")).toMatchObject([{ transfer: true }, { transfer: true }]);
+  });
+});
+
+function snapshotTo(member: bigint, snapshot: SnapshotMeta, term = snapshot.term): RaftMessage {
+  return { type: "snapshot", from: 2n, to: member, term, snapshot };
+}
+
+describe("§7 snapshots", () => {
+  const meta = (index: number, term: number, voters = [1n, 2n, 3n]): SnapshotMeta => ({
+    index,
+    term,
+    confState: confOf(voters),
+  });
+
+  function follower(logTerms: readonly number[] = []): Member {
+    const member = solo(3, { logTerms });
+    member.snapshots.set(9, { index: 9, conf: confOf([1n, 2n, 3n]), values: ["from afar"] });
+    return member;
+  }
+
+  test("§7 a follower that needs compacted entries gets the state, and goes on behind it", () => {
+    const group = new Group(3);
+    group.elect(1);
+    group.isolate(3);
+    group.propose(1, "a", "b", "c");
+    group.at(1).compact(4);
+    group.propose(1, "d");
+    group.heal();
+    rounds(group, 3);
+    expect(group.at(3).state.values).toEqual(["a", "b", "c", "d"]);
+    expect(group.at(3).disk.snapshot?.index).toBeGreaterThanOrEqual(4);
+    expect(group.at(1).raft.status().progress.get(3n)).toMatchObject({ state: "replicate" });
+  });
+
+  test("§7 nothing is appended to a follower while its snapshot is under way, and a failed one is tried again", () => {
+    const member = settledLeader();
+    member.raft.propose([bytesOf("a"), bytesOf("b")]);
+    sentDurably(member);
+    member.raft.step(accepted(3n, 1, 3));
+    sentDurably(member);
+    member.compact(3);
+    member.raft.reportUnreachable(2n);
+    member.raft.step(heartbeatResponse(2n, 1));
+    expect(only(sent(member), "snapshot")).toMatchObject([{ to: 2n, snapshot: { index: 3, term: 1 } }]);
+    member.raft.propose([bytesOf("c")]);
+    member.raft.step(heartbeatResponse(2n, 1));
+    expect(sentDurably(member).filter((message) => message.to === 2n)).toEqual([]);
+    member.raft.reportSnapshot(2n, false);
+    expect(sent(member)).toEqual([]);
+    member.raft.step(heartbeatResponse(2n, 1));
+    expect(only(sent(member), "snapshot")).toMatchObject([{ to: 2n }]);
+    member.raft.reportSnapshot(2n, true);
+    member.raft.step(accepted(2n, 1, 3));
+    expect(only(sent(member), "append")).toMatchObject([{ to: 2n, prevIndex: 3, entries: [{ index: 4 }] }]);
+  });
+
+  test("§7 a follower that was not heard from gets no snapshot", () => {
+    const member = solo(3);
+    makeLeader(member);
+    member.raft.step(accepted(3n, 1, 1));
+    sentDurably(member);
+    member.compact(1);
+    for (let i = 0; i < 5; i++) {
+      member.raft.tick();
+      member.raft.propose([bytesOf("x")]);
+    }
+    expect(only(sentDurably(member), "snapshot")).toEqual([]);
+  });
+
+  test("§7 a snapshot replaces the log, and is acknowledged once it is durable", () => {
+    const member = follower([1, 1]);
+    member.raft.step(snapshotTo(ME, meta(9, 3)));
+    expect(sent(member)).toEqual([]);
+    expect(member.writes).toMatchObject([
+      { snapshot: { index: 9, term: 3 }, hardState: { term: 3, commit: 9 }, entries: [] },
+    ]);
+    expect(member.raft.status()).toMatchObject({ commit: 9, applied: 0, firstIndex: 10, lastIndex: 9 });
+    expect(sentDurably(member)).toMatchObject([{ type: "append-response", to: 2n, index: 9, reject: false }]);
+    expect(member.raft.status()).toMatchObject({ commit: 9, applied: 9 });
+    expect(member.state.values).toEqual(["from afar"]);
+  });
+
+  test("§7 entries behind a snapshot that is still being written are taken, and applied after it", () => {
+    const member = follower();
+    member.raft.step(snapshotTo(ME, meta(9, 3)));
+    sent(member);
+    member.raft.step(append(2n, 3, [9, 3], [3], 10));
+    sent(member);
+    expect(member.raft.status()).toMatchObject({ commit: 10, applied: 0 });
+    expect(sentDurably(member)).toMatchObject([{ index: 9 }, { index: 10 }]);
+    expect(member.raft.status()).toMatchObject({ commit: 10, applied: 10 });
+  });
+
+  test("§7 a member whose state is arriving does not campaign", () => {
+    const member = follower();
+    member.raft.step(snapshotTo(ME, meta(9, 3)));
+    sent(member);
+    member.raft.campaign();
+    expect(member.raft.status().role).toBe("follower");
+  });
+
+  test("§7 a stale snapshot is ignored, and answered with what is committed", () => {
+    const member = follower([1, 1, 1]);
+    member.raft.step(append(2n, 1, [3, 1], [], 3));
+    sentDurably(member);
+    member.raft.step(snapshotTo(ME, meta(2, 1)));
+    expect(sentDurably(member)).toMatchObject([{ type: "append-response", index: 3, reject: false }]);
+    expect(member.disk.snapshot).toBeUndefined();
+  });
+
+  test("§7 a snapshot of what the log holds commits, and keeps the log", () => {
+    const member = follower([1, 1, 1]);
+    member.raft.step(snapshotTo(ME, meta(2, 1)));
+    sentDurably(member);
+    expect(member.raft.status()).toMatchObject({ commit: 2, applied: 2, lastIndex: 3 });
+    expect(member.disk.snapshot).toBeUndefined();
+  });
+
+  test("§7 a snapshot brings its configuration along", () => {
+    const member = follower();
+    member.raft.step(snapshotTo(ME, meta(9, 3, [1n, 4n, 5n])));
+    sentDurably(member);
+    expect(member.raft.status().confState.voters).toEqual([1n, 4n, 5n]);
+  });
+
+  test("§7 a snapshot whose configuration does not hold this member is refused", () => {
+    const member = follower();
+    member.raft.step(snapshotTo(ME, meta(9, 3, [2n, 3n])));
+    expect(sentDurably(member)).toMatchObject([{ type: "append-response", index: 0 }]);
+    expect(member.raft.status()).toMatchObject({ commit: 0, lastIndex: 0 });
+  });
+
+  test("§7 the log may lose its front at any time", () => {
+    const group = new Group(3);
+    group.elect(1);
+    for (let i = 0; i < 20; i++) {
+      group.propose(1, `v${i}`);
+      for (const id of [1, 2, 3]) group.at(id).compact(group.at(id).state.index);
+      for (const id of [1, 2, 3]) group.at(id).raft.checkInvariants();
+    }
+    group.at(2).crash();
+    group.propose(1, "end");
+    rounds(group, 3);
+    expect(group.at(2).state.values).toHaveLength(21);
+  });
+});
+
+describe("§8 linearizable reads", () => {
+  const context = (byte: number) => new Uint8Array([byte]);
+
+  function beats(member: Member): readonly Uint8Array[] {
+    return only(sent(member), "heartbeat")
+      .filter((message) => message.to === 2n)
+      .map((message) => message.context);
+  }
+
+  test("§8 a read is answered after a round of heartbeats that began after it", () => {
+    const member = settledLeader();
+    member.raft.tick();
+    const [before] = beats(member);
+    expect(member.raft.readIndex(context(1))).toBe("accepted");
+    const [after = failed()] = beats(member);
+    // An answer to the heartbeat from before the read proves nothing about it.
+    member.raft.step(heartbeatResponse(2n, 1, before));
+    member.raft.step(heartbeatResponse(3n, 1, before));
+    sent(member);
+    expect(member.reads).toEqual([]);
+    member.raft.step(heartbeatResponse(2n, 1, after));
+    sent(member);
+    expect(member.reads).toEqual([{ context: context(1), index: 1 }]);
+  });
+
+  test("§8 a round for an earlier read does not answer a later one", () => {
+    const member = settledLeader();
+    member.raft.readIndex(context(1));
+    const [first = failed()] = beats(member);
+    member.raft.readIndex(context(2));
+    const [second = failed()] = beats(member);
+    member.raft.step(heartbeatResponse(2n, 1, first));
+    sent(member);
+    expect(member.reads.map((read) => read.context)).toEqual([context(1)]);
+    member.raft.step(heartbeatResponse(2n, 1, second));
+    sent(member);
+    expect(member.reads.map((read) => read.context)).toEqual([context(1), context(2)]);
+  });
+
+  test("§8 many reads share one round", () => {
+    const member = settledLeader();
+    for (let i = 0; i < 100; i++) member.raft.readIndex(context(i));
+    const contexts = beats(member);
+    expect(contexts).toHaveLength(1);
+    member.raft.step(heartbeatResponse(2n, 1, contexts[0]));
+    sent(member);
+    expect(member.reads).toHaveLength(100);
+  });
+
+  test("§8 a majority must answer, and learners are no part of it", () => {
+    const member = solo(6, {}, [6n]);
+    makeLeader(member);
+    for (const id of [2n, 3n]) member.raft.step(accepted(id, 1, 1));
+    sentDurably(member);
+    member.raft.readIndex(context(1));
+    const [round = failed()] = beats(member);
+    for (const id of [2n, 2n, 6n]) member.raft.step(heartbeatResponse(id, 1, round));
+    sent(member);
+    expect(member.reads).toEqual([]);
+    member.raft.step(heartbeatResponse(3n, 1, round));
+    sent(member);
+    expect(member.reads).toHaveLength(1);
+  });
+
+  test("§8 a read before the term's first commit waits for it", () => {
+    const member = solo(3, { logTerms: [1] });
+    makeLeader(member);
+    expect(member.raft.readIndex(context(1))).toBe("accepted");
+    member.raft.tick();
+    for (const round of beats(member)) member.raft.step(heartbeatResponse(2n, 2, round));
+    sent(member);
+    expect(member.reads).toEqual([]);
+    member.raft.step(accepted(2n, 2, 2));
+    const [round = failed()] = beats(member);
+    member.raft.step(heartbeatResponse(2n, 2, round));
+    sent(member);
+    expect(member.reads).toEqual([{ context: context(1), index: 2 }]);
+  });
+
+  test("§8 a single voter answers at once, after its term's first commit", () => {
+    const member = solo(2, {}, [2n]);
+    makeLeader(member);
+    member.raft.readIndex(context(1));
+    sent(member);
+    expect(member.reads).toEqual([{ context: context(1), index: 1 }]);
+  });
+
+  test("§8 a single voter that was only just elected does not answer from a commit index it restarted with", () => {
+    const member = solo(1, { logTerms: [1, 1], hardState: { term: 1, vote: 1n, commit: 1 } });
+    member.raft.campaign();
+    sent(member);
+    member.completeWrite();
+    expect(member.raft.status()).toMatchObject({ role: "leader", commit: 1 });
+    member.raft.readIndex(context(1));
+    sent(member);
+    expect(member.reads).toEqual([]);
+    sentDurably(member);
+    expect(member.reads).toEqual([{ context: context(1), index: 3 }]);
+  });
+
+  test("§8 a follower asks its leader; without one nobody can say", () => {
+    const group = new Group(3);
+    expect(group.at(2).raft.readIndex(context(1))).toBe("no-leader");
+    group.elect(1);
+    group.propose(1, "a");
+    expect(group.at(2).raft.readIndex(context(1))).toBe("accepted");
+    group.settle();
+    expect(group.at(2).reads).toEqual([{ context: context(1), index: 3 }]);
+  });
+
+  test("§8 a leader that was cut off answers no read", () => {
+    const group = new Group(3);
+    group.elect(1);
+    group.isolate(1);
+    group.at(2).raft.forgetLease();
+    group.at(3).raft.forgetLease();
+    group.elect(2);
+    group.propose(2, "newer");
+    group.at(1).raft.readIndex(context(1));
+    rounds(group, 3);
+    expect(group.at(1).raft.status().role).toBe("leader");
+    expect(group.at(1).reads).toEqual([]);
+  });
+
+  test("§8 reads that wait are bounded", () => {
+    const member = settledLeader();
+    for (let i = 0; i < MAX_PENDING_READS; i++) expect(member.raft.readIndex(context(0))).toBe("accepted");
+    expect(member.raft.readIndex(context(0))).toBe("no-leader");
+    member.raft.step({ type: "read-index", from: 2n, to: ME, term: 0, context: context(0) });
+    member.raft.checkInvariants();
+  });
+
+  test("§8 a smaller quorum may have proven a read already", () => {
+    const member = settledLeader(4);
+    member.raft.readIndex(context(1));
+    const [round = failed()] = beats(member);
+    member.raft.step(heartbeatResponse(2n, 1, round));
+    sent(member);
+    expect(member.reads).toEqual([]);
+    member.raft.applyConfChange(change("remove-node", 4n));
+    sent(member);
+    expect(member.reads).toHaveLength(1);
+  });
+});
+
+function failed(): never {
+  throw new Error("there was none");
+}
