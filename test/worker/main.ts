@@ -5,6 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { signallingRoute } from "../../worker/signalling-route.ts";
 
+export { EdgeMember } from "../../worker/member-object.ts";
 export { RoomSignalling } from "../../worker/signalling.ts";
 export { TestCarrier } from "./test-carrier.ts";
 

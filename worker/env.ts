@@ -1,0 +1,31 @@
+/** What wrangler.toml and worker/local bind to the worker. */
+import { MEMBERS_MAX } from "./identity.ts";
+import type { EdgeMember } from "./member-object.ts";
+import type { RoomSignalling } from "./signalling.ts";
+
+export interface Env {
+  readonly MEMBERS: DurableObjectNamespace<EdgeMember>;
+  readonly ROOMS: DurableObjectNamespace<RoomSignalling>;
+  readonly ASSETS: Fetcher;
+  readonly CLUSTER_NAME: string;
+  /** "1", "3" or "5". */
+  readonly CLUSTER_SIZE: string;
+  /** "*", or origins separated by commas; see src/gateway/origins.ts. */
+  readonly ALLOWED_ORIGINS: string;
+}
+
+/** How many members the cluster has. */
+export function clusterSize(env: Env): number {
+  const size = Number(env.CLUSTER_SIZE);
+  if (!Number.isInteger(size) || size < 1 || size > MEMBERS_MAX || size % 2 === 0) {
+    throw new Error(`CLUSTER_SIZE must be 1, 3 or 5, not ${JSON.stringify(env.CLUSTER_SIZE)}`);
+  }
+  return size;
+}
+
+export function allowedOrigins(env: Env): "*" | readonly string[] {
+  if (env.ALLOWED_ORIGINS === "*") return "*";
+  return env.ALLOWED_ORIGINS.split(",")
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== "");
+}

@@ -1,0 +1,102 @@
+/**
+ * From the worker to a member. Every member can answer every request, the leader with the fewest hops; so a request
+ * goes to whoever led when last heard of, which is only a hint, and to the next one when that one cannot answer.
+ *
+ * Bodies pass through unread, and what has been passed on cannot be sent again; so as long as a member is not known to
+ * be well, small bodies are kept until it has answered. A member that says that it cannot serve has done nothing with
+ * the request; when a call breaks, nobody knows, and only what changes nothing is asked again.
+ */
+import { clusterSize, type Env } from "./env.ts";
+import { objectNameOf } from "./identity.ts";
+
+/** Headers of a member's answers, for us. */
+export const LEADER_HEADER = "x-quorate-leader";
+export const UNAVAILABLE_HEADER = "x-quorate-unavailable";
+
+const KEPT_BODY_BYTES = 64 * 1024;
+const READS: ReadonlySet<string> = new Set([
+  "/v3/kv/range",
+  "/v3/watch",
+  "/v3/maintenance/status",
+  "/v3/cluster/member/list",
+]);
+
+// Hints, shared by all requests of this isolate. Losing them costs a hop.
+let leaderHint = 1;
+const well = new Set<number>();
+const objectIds = new Map<number, DurableObjectId>();
+
+export async function askAnyMember(request: Request, env: Env, path: string): Promise<Response> {
+  const size = clusterSize(env);
+  const first = leaderHint <= size ? leaderHint : 1;
+  const copy = well.has(first) ? onlyOnce(request) : await repeatable(request);
+  let answer: Response | undefined;
+  for (let step = 0; step < size; step++) {
+    const attempt = copy();
+    if (attempt === undefined) break;
+    const number = ((first - 1 + step) % size) + 1;
+    try {
+      answer = await call(env, number, attempt);
+      if (!answer.headers.has(UNAVAILABLE_HEADER)) return learned(number, answer);
+      well.delete(number);
+    } catch (error) {
+      well.delete(number);
+      answer = unreachable(number, error);
+      if (request.method === "POST" && !READS.has(path)) break;
+    }
+  }
+  return answer ?? unreachable(first, "its answer was lost");
+}
+
+export async function askMember(request: Request, env: Env, number: number): Promise<Response> {
+  try {
+    return await call(env, number, request);
+  } catch (error) {
+    return unreachable(number, error);
+  }
+}
+
+function call(env: Env, number: number, request: Request): Promise<Response> {
+  let id = objectIds.get(number);
+  if (id === undefined) {
+    id = env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, number));
+    objectIds.set(number, id);
+  }
+  return env.MEMBERS.get(id).fetch(request);
+}
+
+function learned(number: number, answer: Response): Response {
+  well.add(number);
+  const leader = answer.headers.get(LEADER_HEADER);
+  if (leader !== null) leaderHint = Number(leader);
+  return answer;
+}
+
+type Copy = () => Request | undefined;
+
+function onlyOnce(request: Request): Copy {
+  if (!mayHaveBody(request)) return () => request;
+  let left: Request | undefined = request;
+  return () => {
+    const copy = left;
+    left = undefined;
+    return copy;
+  };
+}
+
+async function repeatable(request: Request): Promise<Copy> {
+  const declared = request.headers.get("content-length");
+  if (!mayHaveBody(request) || declared === null || Number(declared) > KEPT_BODY_BYTES) return onlyOnce(request);
+  const { method, headers, signal } = request;
+  const body = await request.arrayBuffer();
+  return () => new Request(request.url, { method, headers, signal, body });
+}
+
+function mayHaveBody(request: Request): boolean {
+  return request.method !== "GET" && request.method !== "HEAD" && request.method !== "OPTIONS";
+}
+
+function unreachable(number: number, error: unknown): Response {
+  const message = `member ${number} cannot be reached: ${error instanceof Error ? error.message : String(error)}`;
+  return Response.json({ code: 14, message }, { status: 503 });
+}

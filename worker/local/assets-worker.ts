@@ -1,0 +1,55 @@
+/**
+ * What Cloudflare's static assets do for the deployed worker, for the one on this machine: workerd's disk service hands
+ * out files without saying what they are, and lists folders.
+ */
+
+interface Env {
+  /** workerd's disk service on dist/web. */
+  readonly DISK: { fetch(url: string): Promise<Response> };
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  css: "text/css; charset=utf-8",
+  gif: "image/gif",
+  html: "text/html; charset=utf-8",
+  ico: "image/x-icon",
+  jpg: "image/jpeg",
+  js: "text/javascript; charset=utf-8",
+  json: "application/json",
+  map: "application/json",
+  mjs: "text/javascript; charset=utf-8",
+  png: "image/png",
+  svg: "image/svg+xml",
+  txt: "text/plain; charset=utf-8",
+  wasm: "application/wasm",
+  webmanifest: "application/manifest+json",
+  webp: "image/webp",
+  woff2: "font/woff2",
+};
+
+const worker: { fetch(request: Request, env: Env): Promise<Response> } = {
+  async fetch(request, { DISK }) {
+    const { pathname } = new URL(request.url);
+    const path = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
+    const dot = path.lastIndexOf(".");
+    const type = dot > path.lastIndexOf("/") ? TYPES[path.slice(dot + 1)] : undefined;
+    // A folder has no type; neither has anything else that the page needs.
+    if (type === undefined) return new Response(null, { status: 404 });
+    const file = await DISK.fetch(`http://disk${path}`);
+    if (!file.ok) return new Response(null, { status: 404 });
+    const headers = new Headers({ "content-type": type, "cache-control": cacheControl(path) });
+    for (const name of ["content-length", "last-modified"]) {
+      const value = file.headers.get(name);
+      if (value !== null) headers.set(name, value);
+    }
+    return new Response(request.method === "HEAD" ? null : file.body, { headers });
+  },
+};
+
+// oxlint-disable-next-line import/no-default-export -- workerd calls it
+export default worker;
+
+/** Vite puts a hash of the content into the names in assets/. */
+function cacheControl(path: string): string {
+  return path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+}

@@ -1,0 +1,44 @@
+/** The command line of `npm start`. */
+import { parseArgs } from "node:util";
+
+export const HELP = `Serves the edge cluster on this machine: three members, each a Durable Object with SQLite storage.
+
+  npm start                      on http://localhost:8787, data in .quorate
+  PORT=9000 npm start            on another port
+  HOST=0.0.0.0 npm start         reachable from other machines (everybody may then read and write)
+  npm start -- --fresh           delete the data first
+  npm start -- --data DIR        keep the data in DIR
+  npm start -- --help            this text
+
+The members' settings stand in wrangler.toml; CLUSTER_SIZE=1 (3, 5) and ALLOWED_ORIGINS=… in the environment win.
+`;
+
+/** For the user: printed without a stack. */
+export class StartError extends Error {}
+
+export interface StartOptions {
+  readonly help: boolean;
+  readonly fresh: boolean;
+  readonly data: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Throws a StartError, or what parseArgs throws for the user. */
+export function startOptions(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): StartOptions {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      help: { type: "boolean", short: "h", default: false },
+      fresh: { type: "boolean", default: false },
+      data: { type: "string", default: ".quorate" },
+    },
+  });
+  const text = env["PORT"] ?? "";
+  const port = text === "" ? 8787 : Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new StartError(`PORT is a number up to 65535, not "${text}".`);
+  // Not "localhost": that may be two addresses, and would be told as one.
+  const host = env["HOST"] ?? "";
+  return { help: values.help, fresh: values.fresh, data: values.data, host: host === "" ? "127.0.0.1" : host, port };
+}

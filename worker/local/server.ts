@@ -1,0 +1,107 @@
+/** Runs workerd as a child: starts it, waits until the cluster is healthy, stops it, and tells how it ended. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { Readable } from "node:stream";
+
+/** How long workerd may take for the requests that it is still answering; a watch would never end. */
+const STOP_WITHIN_MS = 2_000;
+
+export interface ServerOptions {
+  readonly configFile: string;
+  /** Holds the child's process id, for a start after this process was killed. */
+  readonly pidFile: string;
+}
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export class LocalServer {
+  readonly ended: Promise<Ended>;
+  /** The port on which workerd listens; rejects when it ends before. */
+  readonly listening: Promise<number>;
+  readonly #child: ChildProcess;
+
+  constructor({ configFile, pidFile }: ServerOptions) {
+    this.#child = spawn(workerdFile(), ["serve", configFile, "--control-fd=3"], {
+      stdio: ["ignore", "inherit", "inherit", "pipe"],
+    });
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.once("error", reject);
+      this.#child.once("exit", (code, signal) => {
+        rmSync(pidFile, { force: true });
+        resolve({ code, signal });
+      });
+    });
+    if (this.#child.pid !== undefined) writeFileSync(pidFile, String(this.#child.pid));
+    this.listening = this.#port();
+    this.listening.catch(() => {});
+  }
+
+  /** What was answered is on the disk, so nothing is lost however it ends. */
+  stop(): void {
+    this.#child.kill("SIGTERM");
+    setTimeout(() => this.#child.kill("SIGKILL"), STOP_WITHIN_MS).unref();
+  }
+
+  async #port(): Promise<number> {
+    const control = this.#child.stdio[3] as Readable;
+    control.setEncoding("utf8");
+    let text = "";
+    for await (const chunk of control) {
+      text += chunk as string;
+      const line = text.slice(0, text.indexOf("\n"));
+      if (text.includes("\n")) return (JSON.parse(line) as { readonly port: number }).port;
+    }
+    throw new Error("workerd did not start");
+  }
+}
+
+/**
+ * A workerd that outlived its parent (which was killed) still holds the data. Stops it; true if there was one. The
+ * process id alone proves nothing, since ids are used again; its command line does.
+ */
+export async function stopLeftover(pidFile: string, configFile: string): Promise<boolean> {
+  if (!existsSync(pidFile)) return false;
+  const pid = Number(readFileSync(pidFile, "utf8"));
+  rmSync(pidFile, { force: true });
+  if (!Number.isInteger(pid) || pid <= 1 || !(await commandLine(pid)).includes(configFile)) return false;
+  process.kill(pid, "SIGTERM");
+  for (let waitedMs = 0; isAlive(pid); waitedMs += 20) {
+    if (waitedMs > 5_000) process.kill(pid, "SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return true;
+}
+
+/** The program itself: where npm ran no install scripts, what lies in .bin only starts it, and signals end there. */
+function workerdFile(): string {
+  const { default: file } = createRequire(import.meta.url)("workerd") as { readonly default: string };
+  return file;
+}
+
+/** Empty when there is no such process. */
+function commandLine(pid: number): Promise<string> {
+  // A small Linux has no `ps`, others have no /proc.
+  if (existsSync(`/proc/${pid}/cmdline`)) return Promise.resolve(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+  return new Promise((resolve) => {
+    const child = spawn("ps", ["-ww", "-o", "args=", "-p", String(pid)], { stdio: ["ignore", "pipe", "ignore"] });
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    child.once("error", () => resolve(""));
+    child.once("close", () => resolve(text));
+  });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

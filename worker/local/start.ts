@@ -1,0 +1,161 @@
+/**
+ * `npm start`: builds what is out of date and lets workerd serve it, on this machine alone: no account, no network, no
+ * proxy in between. The data lies in one folder, which one server at a time may use.
+ */
+import { existsSync, statSync } from "node:fs";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, isIP } from "node:net";
+import { join, relative, resolve } from "node:path";
+import { buildAll, DIST, ROOT, STAMP } from "./build.ts";
+import { readDeployed } from "./deployed.ts";
+import { lockFolder } from "./lock.ts";
+import { HELP, StartError, startOptions, type StartOptions } from "./options.ts";
+import { type Ended, LocalServer, stopLeftover } from "./server.ts";
+import { workerdConfig } from "./workerd-config.ts";
+
+const HEALTHY_WITHIN_MS = 30_000;
+const SOURCES = ["src", "web", "worker", "package-lock.json", "wrangler.toml"];
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  try {
+    const options = startOptions(process.argv.slice(2), process.env);
+    if (options.help) {
+      process.stdout.write(HELP);
+      return 0;
+    }
+    return await start(options);
+  } catch (error) {
+    const expected = error instanceof StartError || (error as NodeJS.ErrnoException).code?.startsWith("ERR_PARSE_ARGS");
+    console.error(expected === true ? (error as Error).message : error);
+    return 1;
+  }
+}
+
+async function start(options: StartOptions): Promise<number> {
+  const home = resolve(options.data);
+  await mkdir(home, { recursive: true });
+  const lock = await lockFolder(join(home, "lock"));
+  if (lock === undefined) {
+    throw new StartError(`Another Quorate is already serving the data in ${home}. Stop it, or choose --data DIR.`);
+  }
+  try {
+    return await serve(options, home);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function serve(options: StartOptions, home: string): Promise<number> {
+  const files = { configFile: join(home, "workerd.capnp"), pidFile: join(home, "workerd.pid") };
+  if (await stopLeftover(files.pidFile, files.configFile))
+    console.log("Stopped the workerd of a start that was killed.");
+  await checkPort(options);
+  if (await isStale()) await buildAll();
+  const dataFolder = join(home, "data");
+  if (options.fresh) await rm(dataFolder, { recursive: true, force: true });
+  await mkdir(dataFolder, { recursive: true });
+  await writeFile(files.configFile, configText(options, home, dataFolder));
+
+  const server = new LocalServer(files);
+  let stopping = false;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      stopping = true;
+      server.stop();
+    });
+  }
+  void announce(server, options);
+  const ended = await server.ended;
+  if (stopping) return 0;
+  console.error(`workerd ended unexpectedly: ${describe(ended)}. The data is in ${dataFolder}; start again to go on.`);
+  return ended.code === null || ended.code === 0 ? 1 : ended.code;
+}
+
+function configText(options: StartOptions, home: string, dataFolder: string): string {
+  const deployed = readDeployed(ROOT);
+  const { CLUSTER_SIZE, ALLOWED_ORIGINS } = process.env;
+  return workerdConfig({
+    host: bracketed(options.host),
+    port: options.port,
+    compatibilityDate: deployed.compatibilityDate,
+    compatibilityFlags: deployed.compatibilityFlags,
+    workerFile: relative(home, join(DIST, "worker/worker.js")),
+    assetsFile: relative(home, join(DIST, "worker/assets.js")),
+    pageFolder: join(DIST, "web"),
+    dataFolder,
+    vars: {
+      ...deployed.vars,
+      ...(CLUSTER_SIZE === undefined ? {} : { CLUSTER_SIZE }),
+      // As etcd's default: a developer's pages come from other ports of this machine.
+      ALLOWED_ORIGINS: ALLOWED_ORIGINS ?? "*",
+    },
+  });
+}
+
+async function announce(server: LocalServer, options: StartOptions): Promise<void> {
+  try {
+    const port = await server.listening;
+    const name = options.host === "127.0.0.1" || options.host === "0.0.0.0" ? "localhost" : bracketed(options.host);
+    const url = `http://${name}:${port}`;
+    await healthy(`http://${options.host === "0.0.0.0" ? "127.0.0.1" : bracketed(options.host)}:${port}`);
+    console.log(`Quorate is serving ${url}
+
+Keys and values travel in base64; Zm9v is "foo" and YmFy is "bar":
+
+  curl ${url}/v3/kv/put -d '{"key":"Zm9v","value":"YmFy"}'
+  curl ${url}/v3/kv/range -d '{"key":"Zm9v"}'
+`);
+  } catch {
+    // workerd has ended, and says so itself.
+  }
+}
+
+async function healthy(url: string): Promise<void> {
+  const untilMs = Date.now() + HEALTHY_WITHIN_MS;
+  let reason = "no answer";
+  while (Date.now() < untilMs) {
+    const response = await fetch(`${url}/health`);
+    if (response.ok) return;
+    reason = await response.text();
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  console.error(`The cluster is not healthy after ${HEALTHY_WITHIN_MS / 1000} s: ${reason}`);
+}
+
+/** workerd says this too, but not so that one knows what to do. */
+function checkPort({ host, port }: StartOptions): Promise<void> {
+  return new Promise((free, taken) => {
+    const probe = createServer();
+    probe.once("error", (error: NodeJS.ErrnoException) => {
+      const why = error.code === "EADDRINUSE" ? "is in use" : `cannot be used (${error.message})`;
+      taken(new StartError(`Port ${port} of ${host} ${why}. Choose another: PORT=${port + 1} npm start`));
+    });
+    probe.listen(port, host, () => probe.close(() => free()));
+  });
+}
+
+/** Whether a source is newer than what was built from it. */
+async function isStale(): Promise<boolean> {
+  if (!existsSync(STAMP)) return true;
+  const builtMs = statSync(STAMP).mtimeMs;
+  for (const source of SOURCES) {
+    const path = join(ROOT, source);
+    if (!existsSync(path)) continue;
+    if (statSync(path).mtimeMs > builtMs) return true;
+    if (!statSync(path).isDirectory()) continue;
+    for (const name of await readdir(path, { recursive: true })) {
+      if (statSync(join(path, name)).mtimeMs > builtMs) return true;
+    }
+  }
+  return false;
+}
+
+function bracketed(host: string): string {
+  return isIP(host) === 6 ? `[${host}]` : host;
+}
+
+function describe({ code, signal }: Ended): string {
+  return signal === null ? `exit code ${code ?? "unknown"}` : `signal ${signal}`;
+}

@@ -1,0 +1,63 @@
+/** The configuration with which workerd serves the built worker on this machine. */
+
+export interface LocalConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly compatibilityDate: string;
+  readonly compatibilityFlags: readonly string[];
+  /** Relative to the configuration's own folder: workerd embeds nothing else. */
+  readonly workerFile: string;
+  readonly assetsFile: string;
+  /** Absolute. */
+  readonly pageFolder: string;
+  readonly dataFolder: string;
+  /** Text bindings of the worker. */
+  readonly vars: Readonly<Record<string, string>>;
+}
+
+export function workerdConfig(config: LocalConfig): string {
+  const vars = Object.entries(config.vars).map(([name, value]) => `(name = ${quoted(name)}, text = ${quoted(value)})`);
+  const runtime = `compatibilityDate = ${quoted(config.compatibilityDate)},
+  compatibilityFlags = [${config.compatibilityFlags.map(quoted).join(", ")}],`;
+  // The objects' storage lies in folders named after their uniqueKey: changing one loses the data.
+  return `using Workerd = import "/workerd/workerd.capnp";
+
+const config :Workerd.Config = (
+  services = [
+    (name = "quorate", worker = .quorate),
+    (name = "assets", worker = .assets),
+    (name = "page", disk = (path = ${quoted(config.pageFolder)})),
+    (name = "data", disk = (path = ${quoted(config.dataFolder)}, writable = true)),
+  ],
+  sockets = [(name = "http", address = ${quoted(`${config.host}:${config.port}`)}, http = (), service = "quorate")],
+);
+
+const quorate :Workerd.Worker = (
+  modules = [(name = "worker.js", esModule = embed ${quoted(config.workerFile)})],
+  ${runtime}
+  durableObjectNamespaces = [
+    (className = "EdgeMember", uniqueKey = "quorate-EdgeMember", enableSql = true),
+    (className = "RoomSignalling", uniqueKey = "quorate-RoomSignalling", enableSql = true),
+  ],
+  durableObjectStorage = (localDisk = "data"),
+  bindings = [
+    (name = "MEMBERS", durableObjectNamespace = "EdgeMember"),
+    (name = "ROOMS", durableObjectNamespace = "RoomSignalling"),
+    (name = "ASSETS", service = "assets"),
+    ${vars.join(",\n    ")},
+  ],
+);
+
+const assets :Workerd.Worker = (
+  modules = [(name = "assets.js", esModule = embed ${quoted(config.assetsFile)})],
+  ${runtime}
+  bindings = [(name = "DISK", service = "page")],
+);
+`;
+}
+
+/** Cap'n Proto's strings are C's. */
+function quoted(text: string): string {
+  const escaped = text.replace(/[\\"]/g, (character) => `\\${character}`).replaceAll("\n", "\\n");
+  return `"${escaped}"`;
+}

@@ -1,0 +1,63 @@
+/** The worker: sends each request to where it is answered. */
+import { unreachable } from "../src/base/assert.ts";
+import { type Env, clusterSize } from "./env.ts";
+import { askAnyMember, askMember } from "./front.ts";
+import { routeOf } from "./routes.ts";
+import { signallingRoute } from "./signalling-route.ts";
+
+export { EdgeMember } from "./member-object.ts";
+export { RoomSignalling } from "./signalling.ts";
+
+const worker: ExportedHandler<Env> = {
+  async fetch(request, env): Promise<Response> {
+    const path = pathOf(request.url);
+    const route = routeOf(path, clusterSize(env));
+    switch (route.type) {
+      case "any-member":
+        return askAnyMember(request, env, path);
+      case "member":
+        return askMember(new Request(withPath(request.url, route.path), request), env, route.number);
+      case "signalling":
+        return signalling(request, env);
+      case "asset":
+        return asset(request, env);
+      case "nowhere":
+        return notFound();
+      default:
+        return unreachable(route);
+    }
+  },
+};
+
+export default worker;
+
+/** Cheaper than a URL, and this is every request's way. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  if (start === -1) return "/";
+  const query = url.indexOf("?", start);
+  return query === -1 ? url.slice(start) : url.slice(start, query);
+}
+
+function withPath(url: string, path: string): string {
+  const changed = new URL(url);
+  changed.pathname = path;
+  return changed.href;
+}
+
+function signalling(request: Request, env: Env): Response | Promise<Response> {
+  const route = signallingRoute(new URL(request.url));
+  if (route === undefined) return notFound();
+  return env.ROOMS.get(env.ROOMS.idFromName(route.room)).fetch(request);
+}
+
+async function asset(request: Request, env: Env): Promise<Response> {
+  if (request.method !== "GET" && request.method !== "HEAD") return notFound();
+  const response = await env.ASSETS.fetch(request);
+  return response.status === 404 ? notFound() : response;
+}
+
+/** As etcd says it. */
+function notFound(): Response {
+  return Response.json({ code: 5, message: "Not Found" }, { status: 404 });
+}

@@ -1,0 +1,32 @@
+/**
+ * Where a request goes. Members are asked for these paths and no others, so what members say to each other cannot be
+ * reached from outside, not under `/m/1/` either.
+ */
+import { MEMBERS_MAX } from "./identity.ts";
+
+export type Route =
+  | { readonly type: "any-member" }
+  /** `path` is what the member is asked for. */
+  | { readonly type: "member"; readonly number: number; readonly path: string }
+  | { readonly type: "signalling" }
+  | { readonly type: "asset" }
+  | { readonly type: "nowhere" };
+
+const ANY_MEMBER: Route = { type: "any-member" };
+const MEMBER_PATHS: ReadonlySet<string> = new Set(["/health", "/version", "/metrics", "/quorate/status"]);
+const ONE_MEMBER = /^\/m\/([^/]*)(\/.*)?$/;
+
+export function routeOf(path: string, clusterSize: number): Route {
+  if (isMemberPath(path)) return ANY_MEMBER;
+  if (path === "/peerjs" || path.startsWith("/peerjs/")) return { type: "signalling" };
+  const one = ONE_MEMBER.exec(path);
+  if (one === null) return { type: "asset" };
+  const number = /^[1-9]$/.test(one[1] ?? "") ? Number(one[1]) : 0;
+  const rest = one[2] ?? "/";
+  if (number < 1 || number > Math.min(clusterSize, MEMBERS_MAX) || !isMemberPath(rest)) return { type: "nowhere" };
+  return { type: "member", number, path: rest };
+}
+
+function isMemberPath(path: string): boolean {
+  return path.startsWith("/v3/") || path.startsWith("/v3beta/") || MEMBER_PATHS.has(path);
+}
