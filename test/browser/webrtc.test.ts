@@ -168,3 +168,27 @@ test("the room's registry is reachable from a page, and sees who is online", asy
   expect(await registry.confirm(7n, 70n)).toBe(true);
   expect(await registry.peers()).toEqual([7n]);
 });
+
+test("a page that is torn down without a word is down soon, and its id can be taken over", async () => {
+  const room = crypto.randomUUID();
+  const { recorder, transport } = openTransport(room, 1n, { pingMs: 250 });
+  transport.setPeers([2n]);
+  const frame = document.createElement("iframe");
+  document.body.append(frame);
+  const script = frame.contentDocument?.createElement("script");
+  if (script === undefined) throw new Error("a document of its own");
+  script.type = "module";
+  script.textContent = `
+    import { peerJsPort } from "${new URL("../../src/transport/peerjs.ts", import.meta.url).href}";
+    import { WebRtcTransport } from "${new URL("../../src/transport/webrtc.ts", import.meta.url).href}";
+    const port = peerJsPort({ id: 2n, baseUrl: "${baseUrl}", room: "${room}", token: "of-2", iceServers: [] });
+    new WebRtcTransport({ id: 2n, port }).start({ onFrame() {}, onPeerUp() {}, onPeerDown() {} });`;
+  frame.contentDocument?.body.append(script);
+  await recorder.told("up 2");
+  const tornDownMs = performance.now();
+  frame.remove();
+  await recorder.told("down 2");
+  expect(performance.now() - tornDownMs).toBeLessThan(3000);
+  openTransport(room, 2n, { token: "of-2" });
+  await recorder.told("up 2", 2);
+});

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
+import { fileURLToPath } from "node:url";
 import { build } from "vite";
 import type { TestProject } from "vitest/node";
 
@@ -59,7 +60,7 @@ async function bundle(): Promise<string> {
     logLevel: "error",
     build: {
       write: false,
-      ssr: join(root, "test/worker/signalling-worker.ts"),
+      ssr: fileURLToPath(new URL("../worker/signalling-worker.ts", import.meta.url)),
       rolldownOptions: { external: [/^cloudflare:/] },
     },
     ssr: { noExternal: true },
