@@ -79,8 +79,8 @@ function statementsOf(generation: Generation): StateStatements {
     row: `SELECT main, sub, created, version, lease, value FROM ${rows} WHERE key = ? AND main = ? AND sub = ?`,
     value: `SELECT value FROM ${rows} WHERE key = ? AND main = ? AND sub = ?`,
     rowExists: `SELECT 1 FROM ${rows} WHERE key = ? AND main = ? AND sub = ?`,
-    measure: `SELECT count(*) AS rows, coalesce(sum(length(value)), 0) AS bytes FROM ${rows}
-      WHERE key = ?1 AND (main, sub) > (?2, ?3) AND (main, sub) <= (?4, ?5)`,
+    measure: `SELECT count(*) AS rows, coalesce(sum(length(value)), 0) AS bytes, coalesce(min(version), 1) AS version
+      FROM ${rows} WHERE key = ?1 AND (main, sub) > (?2, ?3) AND main <= ?4`,
     scan: scanOf(rows, "AND key < ?5"),
     scanToEnd: scanOf(rows, ""),
     count: countOf(rows, "AND key < ?3"),

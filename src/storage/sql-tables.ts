@@ -109,8 +109,10 @@ const SCAN_KEYS_FIRST = 16;
 const SCAN_KEYS_MAX = 256;
 /** Larger values are fetched one by one, so that a chunk of a scan stays small. */
 const SCAN_VALUE_BYTES = 16 * 1024;
-/** A hot key may fill many revisions; a step of compaction ends after so many per key that it may handle. */
-const COMPACT_ROWS_PER_KEY = 32;
+/** A step of compaction ends when it has looked at so many times the keys that it may drop rows of ... */
+const COMPACT_KEYS_LOOKED_AT = 4;
+/** ... or has passed so many times as many rows: a hot key may fill many revisions. */
+const COMPACT_ROWS_WALKED = 32;
 
 class SqlKeyTable implements KeyTable {
   readonly #sql: SqlLike;
@@ -259,17 +261,19 @@ class SqlKeyTable implements KeyTable {
     // Only a revision written since the last compaction can have made a row of before it superfluous.
     const from = cursor === undefined ? { main: this.#compacted, sub: 0 } : decodeCursor(cursor);
     const handled = new Set<string>();
+    let dropping = 0;
     let walked = 0;
     let next: RevisionId | undefined;
     this.#walk(from, revision, (listed) => {
       const name = bytesToLatin1(listed.key);
-      if (walked++ >= maxKeys * COMPACT_ROWS_PER_KEY || (handled.size === maxKeys && !handled.has(name))) {
+      const spent = dropping === maxKeys || handled.size >= maxKeys * COMPACT_KEYS_LOOKED_AT;
+      if (walked++ >= maxKeys * COMPACT_ROWS_WALKED || (spent && !handled.has(name))) {
         next = listed;
         return false;
       }
-      if (!handled.has(name)) this.#compactKey(name, listed.key, revision);
-      this.#walkedMain = listed.main;
+      if (!handled.has(name) && this.#compactKey(name, listed.key, revision)) dropping++;
       handled.add(name);
+      this.#walkedMain = listed.main;
       return true;
     });
     if (next !== undefined) return encodeCursor(next);
@@ -334,24 +338,26 @@ class SqlKeyTable implements KeyTable {
     }
   }
 
-  #compactKey(name: string, key: Uint8Array, revision: number): void {
-    const newest = this.at(key, revision);
-    if (newest === undefined) return;
-    const dropsNewest = newest.version === 0 && newest.main < revision;
+  /** Whether rows of the key were dropped. */
+  #compactKey(name: string, key: Uint8Array, revision: number): boolean {
     const from = this.#removed.get(name)?.bound ?? BEFORE_ALL;
-    const [measured] = this.#sql.exec(this.#texts.measure, key, from.main, from.sub, newest.main, newest.sub).toArray();
-    let rows = measured === undefined ? 0 : integerOf(measured, "rows", this.#table, hexName(key));
-    let valueBytes = measured === undefined ? 0 : integerOf(measured, "bytes", this.#table, hexName(key));
+    let { rows, valueBytes, lowestVersion } = this.#measure(key, from, revision);
     for (const row of this.#overlay.key(name)?.rows ?? []) {
-      if (compareRevisions(row, from) <= 0 || compareRevisions(row, newest) > 0) continue;
+      if (compareRevisions(row, from) <= 0 || row.main > revision) continue;
       rows++;
       valueBytes += row.value.length;
+      lowestVersion = Math.min(lowestVersion, row.version);
     }
+    // Most keys have a single row, and it lives.
+    if (rows === 0 || (rows === 1 && lowestVersion > 0)) return false;
+    const newest = this.at(key, revision);
+    assert(newest !== undefined, "one of the rows is the newest");
+    const dropsNewest = newest.version === 0 && newest.main < revision;
     if (!dropsNewest) {
       rows--;
       valueBytes -= newest.value.length;
     }
-    if (rows === 0) return;
+    if (rows === 0) return false;
     const bound = { main: newest.main, sub: dropsNewest ? newest.sub : newest.sub - 1 };
     this.#removed.set(name, { key: copyBytes(key), bound });
     this.#openRemoved.add(name);
@@ -359,6 +365,18 @@ class SqlKeyTable implements KeyTable {
     this.#rowCount -= rows;
     this.#sizeBytes -= rows * (key.length + ROW_OVERHEAD_BYTES) + valueBytes;
     this.#changed(key.length + ROW_OVERHEAD_BYTES);
+    return true;
+  }
+
+  /** Of the rows that SQLite has of the key after `from` and up to the revision. */
+  #measure(
+    key: Uint8Array,
+    from: RevisionId,
+    revision: number,
+  ): { rows: number; valueBytes: number; lowestVersion: number } {
+    const [row] = this.#sql.exec(this.#texts.measure, key, from.main, from.sub, revision).toArray();
+    const read = (column: string): number => integerOf(row ?? {}, column, this.#table, hexName(key));
+    return { rows: read("rows"), valueBytes: read("bytes"), lowestVersion: read("version") };
   }
 
   #isRemoved(name: string, row: RevisionId): boolean {

@@ -1,5 +1,6 @@
 /** What the storage suites share: entries and rows made from an index, and calls with promises around them. */
-import { compareBytes } from "../../src/base/bytes.ts";
+import { crc32c } from "../../src/base/crc32c.ts";
+import { toHex } from "../../src/base/text-codes.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import type { Entry, HardState, SnapshotMeta, Term } from "../../src/protocol/raft-message.ts";
 import { BUCKET_NAMES, type RevisionRow, type StateTables } from "../../src/mvcc/tables.ts";
@@ -81,32 +82,23 @@ export function rowOf(index: number): RevisionRow {
   };
 }
 
-/** All that the tables hold, in a shape that compares. */
-export function dump(tables: StateTables): unknown {
-  const rows: RevisionRow[] = [];
-  tables.keys.history(0, Number.MAX_SAFE_INTEGER, (row) => {
-    const { main, sub, createRevision, version, lease } = row;
-    rows.push({
-      key: Uint8Array.from(row.key),
-      main,
-      sub,
-      createRevision,
-      version,
-      lease,
-      value: Uint8Array.from(row.value),
-    });
-    return true;
-  });
-  const buckets = BUCKET_NAMES.map((name) => {
-    const held: [Uint8Array, Uint8Array][] = [];
-    tables.bucket(name).scan((key, value) => {
-      held.push([Uint8Array.from(key), Uint8Array.from(value)]);
-      return true;
-    });
-    held.sort(([left], [right]) => compareBytes(left, right));
-    return [name, held];
-  });
-  return { rows, buckets };
+/** All that the tables hold, as lines. */
+export function dump(tables: StateTables): readonly string[] {
+  const lines: string[] = [];
+  tables.keys.history(0, Number.MAX_SAFE_INTEGER, (row) => lines.push(rowText(row)) > 0);
+  for (const name of BUCKET_NAMES) {
+    tables.bucket(name).scan((key, value) => lines.push(`${name} ${toHex(key)} = ${bytesText(value)}`) > 0);
+  }
+  return lines;
+}
+
+export function rowText(row: RevisionRow): string {
+  const { main, sub, createRevision, version, lease } = row;
+  return `${main}/${sub} ${toHex(row.key)} c${createRevision} v${version} l${lease} = ${bytesText(row.value)}`;
+}
+
+function bytesText(bytes: Uint8Array): string {
+  return bytes.length <= 64 ? toHex(bytes) : `${bytes.length} bytes, ${crc32c(bytes)}`;
 }
 
 export function logOf(storage: Storage): readonly Entry[] {

@@ -1,20 +1,22 @@
 import { describe, expect, test } from "vitest";
-import { Prng } from "../../src/base/prng.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { openDurableObjectStorage, type DurableObjectStorageOptions } from "../../src/storage/durable-object.ts";
+import { StorageError } from "../../src/storage/storage-error.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { storageContract } from "../contract/storage.ts";
 import {
   append,
   apply,
+  applyTo,
   batchOf,
   bootstrap,
   entriesOf,
   entry,
   flush,
-  logOf,
+  snapshotAt,
   type StorageHome,
 } from "../contract/storage-kit.ts";
-import { nodeSqlite } from "./node-sqlite.ts";
+import { nodeSqlite, type NodeSqlite } from "./node-sqlite.ts";
 
 function sqliteHome(options: DurableObjectStorageOptions): StorageHome {
   const disk = nodeSqlite();
@@ -36,3 +38,215 @@ function never(): () => void {
 storageContract("SQLite", () => sqliteHome({}));
 storageContract("SQLite with tiny limits", () => sqliteHome({ flushRows: 3, backlogRows: 5, tailBytes: 200 }));
 storageContract("SQLite that writes behind at once", () => sqliteHome({ flushRows: 1, backlogRows: 1, tailBytes: 0 }));
+
+/** A timer that the test turns by hand. */
+class HandTimer {
+  pending: (() => void)[] = [];
+  readonly start = (callback: () => void): (() => void) => {
+    this.pending.push(callback);
+    return () => void (this.pending = this.pending.filter((each) => each !== callback));
+  };
+  fire(): void {
+    const due = this.pending;
+    this.pending = [];
+    for (const callback of due) callback();
+  }
+}
+
+async function opened(
+  options: DurableObjectStorageOptions = {},
+): Promise<{ disk: NodeSqlite; storage: Storage; timer: HandTimer }> {
+  const disk = nodeSqlite();
+  const timer = new HandTimer();
+  const storage = openDurableObjectStorage(disk, { timer: timer.start, ...options });
+  await bootstrap(storage);
+  return { disk, storage, timer };
+}
+
+describe("state is written behind", () => {
+  test("with a log write, once enough rows have gathered", async () => {
+    const { storage } = await opened({ flushRows: 10 });
+    for (let index = 1; index <= 12; index++) {
+      await append(storage, batchOf([entry(index, 1)]));
+      apply(storage, index);
+    }
+    // An entry changes a row and the note in a bucket, every third one a lease too.
+    expect(storage.durableApplied).toBeGreaterThan(5);
+    expect(storage.durableApplied).toBeLessThan(12);
+  });
+
+  test("without a log write when too much waits", async () => {
+    const { storage } = await opened({ backlogRows: 20 });
+    await append(storage, batchOf(entriesOf(1, 40, 1)));
+    for (let index = 1; index <= 40; index++) apply(storage, index);
+    await flushedTurn();
+    expect(storage.durableApplied).toBe(40);
+  });
+
+  test("in the first idle moment, after which no timer is left to keep the object awake", async () => {
+    const { storage, timer } = await opened();
+    await append(storage, batchOf(entriesOf(1, 3, 1)));
+    apply(storage, 1);
+    apply(storage, 2);
+    timer.fire();
+    await flushedTurn();
+    expect(storage.durableApplied).toBe(0);
+    timer.fire();
+    await flushedTurn();
+    expect(storage.durableApplied).toBe(2);
+    timer.fire();
+    expect(timer.pending).toEqual([]);
+  });
+});
+
+describe("the disk", () => {
+  test("keeps one row for many small batches of a turn, and uses the rows of a compacted log again", async () => {
+    const { disk, storage } = await opened({ flushRows: 1 });
+    for (let index = 1; index <= 8; index++) storage.append(batchOf([entry(index, 1)]), () => {});
+    await append(storage, batchOf([entry(9, 1)]));
+    expect(countOf(disk, "quorate_log")).toBe(1);
+    for (let index = 10; index <= 200; index++) {
+      await append(storage, batchOf([entry(index, 1)]));
+      apply(storage, index - 9);
+      if (index % 10 === 0) storage.compactLog(storage.durableApplied);
+    }
+    expect(countOf(disk, "quorate_log")).toBeLessThan(40);
+  });
+
+  test("prepares a fixed number of statements, whatever is asked for", async () => {
+    const { disk, storage } = await opened({ flushRows: 1 });
+    const exercise = async (from: number): Promise<void> => {
+      for (let index = from; index < from + 30; index++) {
+        await append(storage, batchOf([entry(index, 1)]));
+        apply(storage, index);
+        storage.tables.keys.count(utf8Encode("a"), utf8Encode("z"), index);
+        storage.tables.keys.scan(utf8Encode("a"), undefined, index, true, () => true);
+      }
+      storage.tables.keys.compact(from + 10, undefined, 100);
+      storage.stateChanged(from + 29, 1);
+      await flush(storage);
+    };
+    await exercise(1);
+    const before = disk.statementCount;
+    await exercise(31);
+    expect(disk.statementCount).toBe(before);
+  });
+
+  test("is freed of a staged state that nobody installed, and of a state that was replaced", async () => {
+    const { disk, storage, timer } = await opened();
+    await append(storage, batchOf(entriesOf(1, 3, 1)));
+    const forgotten = storage.stage();
+    forgotten.tables.keys.append({ ...bigRow(2), key: utf8Encode("big") });
+    expect(countOf(disk, "quorate_rows_b")).toBe(1);
+    forgotten.abort();
+    timer.fire();
+    expect(countOf(disk, "quorate_rows_b")).toBe(0);
+
+    const staged = storage.stage();
+    for (let index = 1; index <= 5; index++) applyTo(staged.tables, index);
+    await append(storage, { ...batchOf([]), install: { snapshot: snapshotAt(5, 2), staged } });
+    expect(countOf(disk, "quorate_rows_b")).toBe(5);
+    const again = storage.stage();
+    for (let index = 1; index <= 7; index++) applyTo(again.tables, index);
+    await append(storage, { ...batchOf([]), install: { snapshot: snapshotAt(7, 2), staged: again } });
+    timer.fire();
+    expect([countOf(disk, "quorate_rows_a"), countOf(disk, "quorate_rows_b")]).toEqual([7, 0]);
+  });
+
+  test("does not keep the names of rows that compaction removed for ever", async () => {
+    const { disk, storage } = await opened({ flushRows: 1 });
+    let index = 0;
+    for (let round = 0; round < 40; round++) {
+      const first = index + 1;
+      await append(storage, batchOf(entriesOf(first, first + 499, 1)));
+      while (index < first + 499) apply(storage, ++index);
+      let cursor = storage.tables.keys.compact(index, undefined, 1000);
+      while (cursor !== undefined) cursor = storage.tables.keys.compact(index, cursor, 1000);
+      storage.stateChanged(index, 1);
+      await flush(storage);
+      storage.compactLog(index);
+    }
+    const lists = disk.sql.exec("SELECT sum(length(list)) AS bytes FROM quorate_revisions_a").toArray();
+    // 20,000 rows of which the newest of seven keys are left, and one not compacted yet; an entry takes some nine bytes.
+    expect(lists[0]?.["bytes"]).toBeLessThan(7_000 * 9);
+    expect(storage.tables.keys.rowCount).toBe(8);
+  });
+});
+
+describe("a disk that cannot be trusted", () => {
+  test.for<readonly [string, string, string]>([
+    [
+      "a blob that was changed",
+      "UPDATE quorate_log SET entries = zeroblob(40) WHERE first = 3",
+      "quorate_log.*checksum",
+    ],
+    ["a row of the log that is gone", "DELETE FROM quorate_log WHERE first = 3", "quorate_log.*gap.*entry 3"],
+    ["a hard state that is gone", "DELETE FROM quorate_hard", "quorate_hard.*missing"],
+    ["an identity that is no JSON", "UPDATE quorate_meta SET value = '{' WHERE name = 'identity'", "identity.*JSON"],
+    [
+      "a state beyond the log",
+      `UPDATE quorate_meta SET value = replace(value, '"applied":4', '"applied":99')`,
+      "applied to 99",
+    ],
+    ["a state mark that is gone", "DELETE FROM quorate_meta WHERE name = 'state'", "quorate_meta.*state.*missing"],
+    ["a vote that is no number", "UPDATE quorate_log SET vote = 'me'", "quorate_log.*vote"],
+    ["a listed row that is gone", "DELETE FROM quorate_rows_a WHERE main = 3", "quorate_rows_a.*missing"],
+    ["a list that was changed", "UPDATE quorate_revisions_a SET list = x'0011223344'", "quorate_revisions_a.*checksum"],
+  ])("is named with its table and row, and nothing is guessed: %s", async ([, damage, message]) => {
+    const { disk, storage } = await opened();
+    for (const [low, high] of [
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ] as const) {
+      await append(storage, batchOf(entriesOf(low, high, 1), { term: 1, vote: 1n, commit: low }));
+    }
+    for (let index = 1; index <= 4; index++) apply(storage, index);
+    await storage.close();
+    disk.sql.exec(damage);
+    const readAll = (): void => {
+      const reopened = openDurableObjectStorage(disk, { timer: never });
+      reopened.log.entries(reopened.log.firstIndex(), reopened.log.lastIndex() + 1, 1e9);
+      reopened.tables.keys.history(0, 100, () => true);
+    };
+    expect(readAll).toThrow(new RegExp(message));
+    expect(readAll).toThrow(StorageError);
+  });
+
+  test("is refused when a newer version wrote it", async () => {
+    const { disk } = await opened();
+    disk.sql.exec("UPDATE quorate_meta SET value = '2' WHERE name = 'schema'");
+    expect(() => openDurableObjectStorage(disk)).toThrow("schema 2, and this version of Quorate knows 1 only");
+  });
+
+  test("fails every write from the first refusal on, in order", async () => {
+    const { disk, storage } = await opened();
+    await append(storage, batchOf([entry(1, 1)]));
+    disk.failWrites("database or disk is full: SQLITE_FULL");
+    const told: string[] = [];
+    const note = (name: string) => (error?: Error) =>
+      void told.push(`${name} ${(error as StorageError | undefined)?.kind}`);
+    storage.append(batchOf([entry(2, 1)]), note("second"));
+    expect(told).toEqual([]);
+    await flushedTurn();
+    disk.failWrites(undefined);
+    storage.append(batchOf([entry(3, 1)]), note("third"));
+    await flushedTurn();
+    expect(told).toEqual(["second quota", "third quota"]);
+    expect(openDurableObjectStorage(disk, { timer: never }).log.lastIndex()).toBe(1);
+  });
+});
+
+function countOf(disk: NodeSqlite, table: string): number {
+  return Number(disk.sql.exec(`SELECT count(*) AS n FROM ${table}`).toArray()[0]?.["n"]);
+}
+
+function bigRow(main: number): Parameters<Storage["tables"]["keys"]["append"]>[0] {
+  const value = new Uint8Array(1024 * 1024);
+  return { key: new Uint8Array(1), main, sub: 0, createRevision: main, version: 1, lease: 0n, value };
+}
+
+/** Long enough for a write of this turn to be made, synced and told: all of it is microtasks here. */
+async function flushedTurn(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+}
