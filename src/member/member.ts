@@ -40,7 +40,8 @@ import type {
 } from "../protocol/raft-message.ts";
 import { decodeChange } from "../raft/conf-change-entry.ts";
 import { Raft } from "../raft/raft.ts";
-import type { RaftStatus, Ready } from "../raft/ready.ts";
+import type { LogReader } from "../raft/log-reader.ts";
+import type { RaftBrief, RaftStatus, Ready } from "../raft/ready.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Chores } from "./chores.ts";
@@ -242,6 +243,24 @@ export class Member {
 
   status(): RaftStatus {
     return this.#raft.status();
+  }
+
+  /** What changes all the time, without the cost of a whole status. */
+  brief(): RaftBrief {
+    return this.#raft.brief();
+  }
+
+  /** The term of an entry of the log, written or not. */
+  logTerm(index: number): number | undefined {
+    return this.#raft.logTerm(index);
+  }
+
+  get logReader(): LogReader {
+    return this.#storage.log;
+  }
+
+  get snapshotsSent(): number {
+    return this.#snapshots.sent;
   }
 
   get leader(): MemberId {

@@ -45,6 +45,11 @@ export class Snapshots {
     return this.#sender.active || this.#installing;
   }
 
+  /** Transfers begun. */
+  get sent(): number {
+    return this.#sequence;
+  }
+
   get installing(): boolean {
     return this.#installing;
   }

@@ -97,7 +97,6 @@ export class StateMachine {
         if (memberAttributes !== undefined) this.#membership.setAttributes(memberId, memberAttributes);
         return undefined;
       }
-      case "none":
       case "clusterVersionSet":
       case "downgradeInfoSet":
         return undefined;
@@ -105,6 +104,7 @@ export class StateMachine {
       case "leaseRevoke":
       case "leaseCheckpoint":
         throw errLeaseNotFound;
+      case "none":
       case "alarm":
       case "authEnable":
       case "authDisable":

@@ -1,7 +1,7 @@
 /**
  * The tables of Raft's messages and records, by the field numbers of etcd's raft.proto. Differences from etcd: a read
  * index carries its context in `context` (etcd: in an entry), a leader transfer names its transferee in `vote` (etcd: in
- * `from`), a configuration change has its proposer's request id in field 4.
+ * `from`), a proposal its session in `logTerm` and its number in `index` (etcd: none), a configuration change has its proposer's request id in field 4.
  */
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type {

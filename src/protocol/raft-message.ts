@@ -128,6 +128,9 @@ export interface SnapshotMessage extends Base {
 
 export interface ProposeMessage extends Base {
   readonly type: "propose";
+  /** Of the sender's life, drawn by chance; with `sequence` it tells a second delivery of the same proposal. */
+  readonly session: number;
+  readonly sequence: number;
   readonly entries: readonly Entry[];
 }
 
@@ -252,7 +255,7 @@ export function toWire(m: RaftMessage): RaftWire {
     case "snapshot":
       return raftWire({ ...base, snapshot: { metadata: m.snapshot } });
     case "propose":
-      return raftWire({ ...base, entries: m.entries });
+      return raftWire({ ...base, entries: m.entries, logTerm: m.session, index: m.sequence });
     case "read-index-response":
       return raftWire({ ...base, context: m.context, index: m.index });
     case "timeout-now":
@@ -290,7 +293,7 @@ export function fromWire(w: RaftWire): RaftMessage {
       if (w.snapshot === undefined) throw new DecodeError("raft: a snapshot message without a snapshot");
       return { ...base, type, snapshot: w.snapshot.metadata };
     case "propose":
-      return { ...base, type, entries: w.entries };
+      return { ...base, type, session: w.logTerm, sequence: index, entries: w.entries };
     case "read-index-response":
       return { ...base, type, context, index };
     case "timeout-now":

@@ -5,7 +5,8 @@
 import type { Prng } from "../base/prng.ts";
 import type { ConfState, MemberId, RaftMessage, Term } from "../protocol/raft-message.ts";
 import { membersOf } from "./conf-change.ts";
-import type { RaftConfig } from "./config.ts";
+import { MAX_NUMBER, type RaftConfig } from "./config.ts";
+import { Forwarded } from "./forwarded.ts";
 import { RaftLog } from "./log.ts";
 import type { Progress } from "./progress.ts";
 import { JointQuorum } from "./quorum.ts";
@@ -44,6 +45,11 @@ export class Core {
   /** Leader only, this member included; empty on all others. */
   progress: Map<MemberId, Progress> = new Map();
   reads: ReadQueue = new ReadQueue();
+  /** Proposals that others forwarded to this member in this term. */
+  forwarded: Forwarded = new Forwarded();
+  /** Of this member's life, and the number of its latest forwarded proposal. */
+  readonly session: number;
+  sequence = 0;
   /** A configuration change may be unapplied up to here: no other is accepted before. */
   pendingConfIndex = 0;
   /** Bytes of data proposed in this term and not yet handed out to be applied. */
@@ -77,6 +83,7 @@ export class Core {
     this.quorum = new JointQuorum([], []);
     this.setConf(confState);
     this.electionTimeout = this.drawTimeout();
+    this.session = this.prng.int(1, MAX_NUMBER);
   }
 
   setConf(conf: ConfState): void {

@@ -66,7 +66,7 @@ import { becomeFollower } from "./roles.ts";
 import { statusOf } from "./status.ts";
 import { isWellFormed } from "./well-formed.ts";
 
-/** What members ask of the leader, whoever that is: of no term. */
+/** What members ask of the leader. Its answer, if any, is of its term; a proposal is meant for one term only. */
 type Request = ProposeMessage | ReadIndexMessage | TransferLeaderMessage;
 
 const NO_ENTRIES: readonly Entry[] = [];
@@ -234,7 +234,7 @@ export class Raft {
     checkInvariants(this.#core);
   }
 
-  /** The messages of a term, after its rules; requests are of no term. */
+  /** The messages of a term, after its rules; requests have rules of their own. */
   #dispatch(message: RaftMessage): void {
     const core = this.#core;
     if (isRequest(message)) {
@@ -308,7 +308,8 @@ export class Raft {
     if (core.leader === NONE) return "no-leader";
     if (proposals.length === 0) return "accepted";
     const entries = proposals.map(({ type, data }) => ({ type, term: 0, index: 0, data }));
-    core.send({ type: "propose", from: core.id, to: core.leader, term: 0, entries });
+    const { id: from, leader: to, term, session } = core;
+    core.send({ type: "propose", from, to, term, session, sequence: ++core.sequence, entries });
     return "accepted";
   }
 
@@ -329,6 +330,8 @@ export class Raft {
 
   /** A forwarded proposal is not forwarded again: two members that take each other for the leader would never end. */
   #takeForwarded(message: ProposeMessage): void {
+    const { from, session, sequence } = message;
+    if (message.term !== this.#core.term || !this.#core.forwarded.takeOnce(from, session, sequence)) return;
     const proposals: Proposal[] = [];
     let hasChange = false;
     for (const { type, data } of message.entries) {

@@ -4,6 +4,7 @@
 import { assert } from "../base/assert.ts";
 import type { MemberId, Term } from "../protocol/raft-message.ts";
 import { NONE, type Core } from "./core.ts";
+import { Forwarded } from "./forwarded.ts";
 import { ReadQueue } from "./read-queue.ts";
 
 export function becomeFollower(core: Core, term: Term, leader: MemberId): void {
@@ -33,6 +34,7 @@ export function enterTerm(core: Core, term: Term): void {
   if (term > core.term) {
     core.term = term;
     core.vote = NONE;
+    core.forwarded = new Forwarded();
   }
   core.leader = NONE;
   core.doubtsLeader = false;

@@ -24,9 +24,10 @@ export function isWellFormed(message: RaftMessage): boolean {
     case "vote":
     case "pre-vote":
       return isNumber(message.lastIndex) && isNumber(message.lastTerm) && message.lastTerm < message.term;
+    case "propose":
+      return isNumber(message.session) && isNumber(message.sequence);
     case "vote-response":
     case "pre-vote-response":
-    case "propose":
     case "timeout-now":
     case "transfer-leader":
       return true;

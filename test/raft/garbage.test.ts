@@ -94,7 +94,13 @@ class Sender {
       case 8:
         return { ...base, type: "snapshot", snapshot: { index, term, confState: this.conf() } };
       case 9:
-        return { ...base, type: "propose", entries: this.entries(index, base.term) };
+        return {
+          ...base,
+          type: "propose",
+          session: prng.int(0, 3),
+          sequence: index,
+          entries: this.entries(index, base.term),
+        };
       case 10:
         return { ...base, type: "read-index", context: this.bytes() };
       case 11:
@@ -149,26 +155,23 @@ function turn(raft: Raft, log: MemoryLog, writes: number[], prng: Prng): void {
   }
 }
 
-test.each([1, 2, 3, 4])(
-  "no message of any peer makes step() throw or breaks an invariant (seed %i)",
-  (seed) => {
-    const prng = new Prng(seed);
-    const roles = new Set<string>();
-    for (let life = 0; life < 10; life++) {
-      const log = new MemoryLog();
-      const raft = makeRaft(prng.fork(), log);
-      const sender = new Sender(prng, raft);
-      const writes: number[] = [];
-      for (let i = 0; i < 400; i++) {
-        raft.step(sender.message());
-        raft.checkInvariants();
-        if (prng.bool(0.2)) raft.tick();
-        if (prng.bool(0.05)) raft.campaign();
-        if (prng.bool(0.5)) turn(raft, log, writes, prng);
-        raft.checkInvariants();
-        roles.add(raft.status().role);
-      }
+test.each([1, 2])("no message of any peer makes step() throw or breaks an invariant (seed %i)", (seed) => {
+  const prng = new Prng(seed);
+  const roles = new Set<string>();
+  for (let life = 0; life < 30; life++) {
+    const log = new MemoryLog();
+    const raft = makeRaft(prng.fork(), log);
+    const sender = new Sender(prng, raft);
+    const writes: number[] = [];
+    for (let i = 0; i < 400; i++) {
+      raft.step(sender.message());
+      raft.checkInvariants();
+      if (prng.bool(0.2)) raft.tick();
+      if (prng.bool(0.05)) raft.campaign();
+      if (prng.bool(0.5)) turn(raft, log, writes, prng);
+      raft.checkInvariants();
+      roles.add(raft.status().role);
     }
-    expect(roles.size).toBe(4);
-  },
-);
+  }
+  expect(roles.size).toBe(4);
+});

@@ -65,8 +65,9 @@ describe("§6 configuration changes", () => {
       ({ type: "conf-change", term: 0, index: 0, data: encodeChange(change("add-node", nodeId)) }) as const;
     const normal = { type: "normal", term: 0, index: 0, data: bytesOf("x") } as const;
     const garbage = { type: "conf-change", term: 0, index: 0, data: new Uint8Array([0xff, 0xff]) } as const;
-    member.raft.step({ type: "propose", from: 2n, to: ME, term: 0, entries: [garbage, entry(4n), normal, entry(5n)] });
-    member.raft.step({ type: "propose", from: 2n, to: ME, term: 0, entries: [entry(6n)] });
+    const forwarded = { type: "propose", from: 2n, to: ME, term: member.raft.term, session: 1 } as const;
+    member.raft.step({ ...forwarded, sequence: 1, entries: [garbage, entry(4n), normal, entry(5n)] });
+    member.raft.step({ ...forwarded, sequence: 2, entries: [entry(6n)] });
     sentDurably(member);
     expect(member.disk.entryList.slice(1).map((each) => each.type)).toEqual(["conf-change", "normal"]);
   });

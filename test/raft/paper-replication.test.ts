@@ -211,8 +211,33 @@ describe("§5.3 replication", () => {
       { type: "propose", to: 2n, entries: [{ type: "normal", data: bytesOf("x") }] },
     ]);
     const entries = [{ type: "normal", term: 0, index: 0, data: bytesOf("y") } as const];
-    member.raft.step({ type: "propose", from: 3n, to: ME, term: 0, entries });
+    member.raft.step({ type: "propose", from: 3n, to: ME, term: 1, session: 1, sequence: 1, entries });
     expect(sent(member)).toEqual([]);
+  });
+
+  test("§8 a forwarded proposal that a carrier delivers twice, or after the term it was meant for, is appended once", () => {
+    const member = solo(3);
+    makeLeader(member);
+    const before = member.raft.status().lastIndex;
+    const entries = [{ type: "normal", term: 0, index: 0, data: bytesOf("y") } as const];
+    const proposal = {
+      type: "propose",
+      from: 3n,
+      to: ME,
+      term: member.raft.term,
+      session: 7,
+      sequence: 1,
+      entries,
+    } as const;
+    member.raft.step(proposal);
+    member.raft.step(proposal);
+    member.raft.step({ ...proposal, sequence: 2, term: proposal.term - 1 });
+    expect(member.raft.status().lastIndex).toBe(before + 1);
+    member.raft.step({ ...proposal, sequence: 5_000 });
+    member.raft.step({ ...proposal, sequence: 2 });
+    expect(member.raft.status().lastIndex).toBe(before + 2);
+    member.raft.step({ ...proposal, session: 8, sequence: 2 });
+    expect(member.raft.status().lastIndex).toBe(before + 3);
   });
 });
 

@@ -30,6 +30,8 @@ export function arbitraryRaftMessage(): fc.Arbitrary<RaftMessage> {
     fc.record({
       ...base,
       ...one("propose"),
+      session: index,
+      sequence: index,
       entries: fc.array(fc.record({ type: entryType, term: index, index, data }), { maxLength: 3 }),
     }),
     fc.record({ ...base, ...one("read-index-response"), context: data, index }),

@@ -1,0 +1,87 @@
+/** Virtual time: events in order of their time, and of their making where times are equal. A binary heap. */
+
+interface Event {
+  readonly atMs: number;
+  readonly order: number;
+  readonly run: () => void;
+  cancelled: boolean;
+}
+
+export class EventQueue {
+  readonly #heap: Event[] = [];
+  #order = 0;
+  #nowMs = 0;
+  #deferred: (() => void)[] = [];
+  /** Events run so far. */
+  steps = 0;
+
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  after(delayMs: number, run: () => void): () => void {
+    const event: Event = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, run, cancelled: false };
+    this.#push(event);
+    return () => {
+      event.cancelled = true;
+    };
+  }
+
+  /** Runs at the end of the current event, before the next one. */
+  defer(run: () => void): void {
+    this.#deferred.push(run);
+  }
+
+  /** Runs events up to `endMs`; `afterEach` after each of them. */
+  runUntil(endMs: number, afterEach: () => void): void {
+    for (;;) {
+      const next = this.#heap[0];
+      if (next === undefined || next.atMs > endMs) break;
+      this.#pop();
+      if (next.cancelled) continue;
+      this.#nowMs = next.atMs;
+      this.steps++;
+      next.run();
+      while (this.#deferred.length > 0) {
+        const deferred = this.#deferred;
+        this.#deferred = [];
+        for (const run of deferred) run();
+      }
+      afterEach();
+    }
+    this.#nowMs = endMs;
+  }
+
+  #push(event: Event): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(event);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!before(event, heap[parent] as Event)) break;
+      heap[at] = heap[parent] as Event;
+      at = parent;
+    }
+    heap[at] = event;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop() as Event;
+    if (heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && before(heap[child + 1] as Event, heap[child] as Event)) child++;
+      if (!before(heap[child] as Event, last)) break;
+      heap[at] = heap[child] as Event;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
+
+function before(left: Event, right: Event): boolean {
+  return left.atMs < right.atMs || (left.atMs === right.atMs && left.order < right.order);
+}

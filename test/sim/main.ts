@@ -1,0 +1,112 @@
+/** `npm run sim`: runs seeds side by side on all cores and prints what failed, and how to see it again. */
+import { fork } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { simulate } from "./simulation.ts";
+import type { SimulationResult } from "./simulation.ts";
+
+const HELP = `Runs simulated clusters of 3 and 5 members under faults, each decided by its seed alone.
+
+  npm run sim -- --seeds 1..1000     seeds 1 to 1000 (default 1..100)
+  npm run sim -- --seed 42           one seed, with a trace of the faults
+  --seconds 60                       simulated seconds of faults per seed
+  --jobs 2                           processes (default: as many as there are cores)
+`;
+
+interface Options {
+  readonly first: number;
+  readonly last: number;
+  readonly seconds: number;
+  readonly jobs: number;
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "1..100" },
+      seed: { type: "string" },
+      seconds: { type: "string", default: "60" },
+      jobs: { type: "string", default: String(availableParallelism()) },
+      help: { type: "boolean", short: "h", default: false },
+      worker: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const range = values.seed === undefined ? values.seeds : `${values.seed}..${values.seed}`;
+  const match = /^(\d+)\.\.(\d+)$/.exec(range);
+  if (match === null) {
+    process.stderr.write(`--seeds wants FIRST..LAST, as in 1..1000; got "${range}"\n`);
+    return 2;
+  }
+  const options = {
+    first: Number(match[1]),
+    last: Number(match[2]),
+    seconds: Number(values.seconds),
+    jobs: Number(values.jobs),
+  };
+  if (values.worker) return runWorker(options);
+  return values.seed === undefined ? runAll(options) : runOne(options);
+}
+
+function runOne({ first, seconds }: Options): number {
+  const result = simulate(first, { seconds, trace: (line) => process.stdout.write(`${line}\n`) });
+  process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+  return report([result], seconds);
+}
+
+/** A worker takes every jobs-th seed and tells each result to its parent. */
+function runWorker({ first, last, seconds, jobs }: Options): number {
+  for (let seed = first; seed <= last; seed += jobs) process.send?.(simulate(seed, { seconds }));
+  return 0;
+}
+
+async function runAll(options: Options): Promise<number> {
+  const { first, last, seconds, jobs } = options;
+  const startMs = performance.now();
+  const results: SimulationResult[] = [];
+  const workers = Array.from({ length: Math.min(jobs, last - first + 1) }, (_, at) =>
+    runChild([`--seeds=${first + at}..${last}`, `--seconds=${seconds}`, `--jobs=${jobs}`, "--worker"], (result) => {
+      results.push(result);
+      if (result.failure !== undefined) process.stdout.write(`seed ${result.seed} failed: ${result.failure}\n`);
+      if (results.length % 50 === 0) process.stdout.write(`${results.length} of ${last - first + 1} seeds\n`);
+    }),
+  );
+  const codes = await Promise.all(workers);
+  const tookSeconds = (performance.now() - startMs) / 1_000;
+  process.stdout.write(`${results.length} seeds of ${seconds} simulated seconds in ${tookSeconds.toFixed(1)} s\n`);
+  if (results.length < last - first + 1 || codes.some((code) => code !== 0)) {
+    process.stdout.write("a worker died before it was done\n");
+    return 1;
+  }
+  return report(results, seconds);
+}
+
+function runChild(args: readonly string[], onResult: (result: SimulationResult) => void): Promise<number> {
+  return new Promise((resolve) => {
+    const child = fork(fileURLToPath(import.meta.url), args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    child.on("message", (message) => onResult(message as SimulationResult));
+    child.on("exit", (code) => resolve(code ?? 1));
+  });
+}
+
+function report(results: readonly SimulationResult[], seconds: number): number {
+  const sum = (of: (result: SimulationResult) => number): number =>
+    results.reduce((total, result) => total + of(result), 0);
+  const failed = results.filter((result) => result.failure !== undefined);
+  process.stdout.write(
+    `${sum((result) => result.steps)} events, ${sum((result) => result.applied)} entries applied, ` +
+      `${sum((result) => result.snapshots)} snapshots, ${sum((result) => result.answered)} of ` +
+      `${sum((result) => result.calls)} calls answered\n`,
+  );
+  for (const { seed } of failed.toSorted((left, right) => left.seed - right.seed)) {
+    process.stdout.write(`to see it again: npm run sim -- --seed ${seed} --seconds ${seconds}\n`);
+  }
+  process.stdout.write(`${results.length - failed.length} seeds passed, ${failed.length} failed\n`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+process.exitCode = await main();
