@@ -72,13 +72,21 @@ function restore(core: Core, message: SnapshotMessage): boolean {
   return true;
 }
 
+/** "My log equals yours up to `index`." One that is still held says the same for less, and is replaced. */
 export function acknowledge(core: Core, to: MemberId, index: LogIndex): void {
+  const { id: from, term } = core;
+  const last = core.held.at(-1);
+  let highest = index;
+  if (last?.type === "append-response" && !last.reject && last.to === to && last.term === term) {
+    highest = Math.max(index, last.index);
+    core.held.pop();
+  }
   core.sendDurable({
     type: "append-response",
-    from: core.id,
+    from,
     to,
-    term: core.term,
-    index,
+    term,
+    index: highest,
     reject: false,
     rejectHint: 0,
     hintTerm: 0,
