@@ -7,26 +7,19 @@ import type { Call, Operation, Result } from "./history.ts";
 
 /** Returns undefined when the calls are linearizable, else the longest prefix that is, in words. */
 export function checkKey(calls: readonly Call[]): string | undefined {
-  const relevant = withoutInvisible(calls);
+  const relevant = withoutUnanswered(calls);
   const sorted = [...relevant].sort((left, right) => left.startOrder - right.startOrder);
   const search = new Search(sorted);
   if (search.run()) return undefined;
   return search.explain();
 }
 
-/** A write with an unknown end whose value nobody saw may as well not have happened. */
-function withoutInvisible(calls: readonly Call[]): readonly Call[] {
-  const seen = new Set<string>();
-  for (const { result, operation } of calls) {
-    if (result?.type === "get" && result.value !== undefined) seen.add(result.value);
-    if (result?.type === "swap" && !result.swapped && result.value !== undefined) seen.add(result.value);
-    if (result?.type === "swap" && result.swapped && operation.type === "swap") seen.add(operation.expected);
-  }
-  return calls.filter(({ result, operation }) => {
-    if (result !== undefined) return true;
-    if (operation.type === "get") return false;
-    return operation.type === "delete" || seen.has(operation.value);
-  });
+/**
+ * A read that nobody answered tells nothing. Unanswered writes stay, even those whose value nobody read: a delete that
+ * found something may have found theirs.
+ */
+function withoutUnanswered(calls: readonly Call[]): readonly Call[] {
+  return calls.filter(({ result, operation }) => result !== undefined || operation.type !== "get");
 }
 
 interface Frame {
@@ -76,7 +69,7 @@ class Search {
   explain(): string {
     const lines = this.#best.map((at) => describe(this.#calls[at] as Call));
     const rest = this.#calls.filter((_, at) => !this.#best.includes(at)).slice(0, 6);
-    return `${lines.slice(-6).join("\n")}\n  and then none of\n${rest.map(describe).join("\n")}`;
+    return `${lines.slice(-8).join("\n")}\n  and then none of\n${rest.map(describe).join("\n")}`;
   }
 
   /** The next call at or after `from` that may come now: it started before every call that is not done ended. */
@@ -133,5 +126,5 @@ function fits(operation: Operation, result: Result | undefined, value: string | 
 function describe(call: Call): string {
   const { operation, result, startMs } = call;
   const end = call.endOrder === Infinity ? "unknown" : `@${call.endOrder}`;
-  return `  ${startMs.toFixed(1)} ms [@${call.startOrder} ${end}] ${JSON.stringify(operation)} → ${JSON.stringify(result)}`;
+  return `  ${startMs.toFixed(1)} ms [@${call.startOrder} ${end}] ${JSON.stringify(operation)} → ${JSON.stringify(result)} at revision ${call.revision}`;
 }

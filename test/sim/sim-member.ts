@@ -17,6 +17,8 @@ export interface MachineHost {
   readonly network: MemoryNetwork;
   readonly prng: Prng;
   readonly faults: Faults;
+  /** Something happens at this machine. */
+  readonly onTouched: (machine: Machine) => void;
   /** Called when the member stopped by itself. */
   readonly onStopped: (machine: Machine, problem: Problem) => void;
 }
@@ -86,8 +88,10 @@ export class Machine {
   /** Runs now, or when the machine is thawed. */
   whenAwake(run: () => void): void {
     const waitMs = this.#frozenUntilMs - this.#host.queue.nowMs;
-    if (waitMs <= 0) run();
-    else this.#host.queue.after(waitMs, () => this.whenAwake(run));
+    if (waitMs <= 0) {
+      this.#host.onTouched(this);
+      run();
+    } else this.#host.queue.after(waitMs, () => this.whenAwake(run));
   }
 
   #start(storage: MemoryStorage): void {

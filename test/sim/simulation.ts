@@ -191,10 +191,7 @@ class Simulation {
     const arrive = (): void => {
       const machine = this.#machines.get(delivery.to);
       if (machine === undefined) return;
-      machine.whenAwake(() => {
-        this.#touched.add(machine);
-        delivery.deliver();
-      });
+      machine.whenAwake(delivery.deliver);
     };
     if (delivery.type !== "frame") {
       this.#queue.after(faults.delayMs, arrive);
@@ -246,6 +243,7 @@ class Simulation {
         network: this.#network,
         prng: this.#prng,
         faults: this.#faults,
+        onTouched: (touched) => this.#touched.add(touched),
         onStopped: (stopped, problem) => this.#onStopped(stopped, problem.text),
       },
       id,

@@ -54,7 +54,8 @@ export class Truth {
     if (log === undefined) return;
     for (let index = log.firstIndex(); index <= this.#last; index++) {
       const entry = this.#entries[index];
-      if (entry === undefined) continue;
+      // What was committed in later terms, a leader of the past need not know.
+      if (entry === undefined || entry.term > term) continue;
       const has = machine.member?.logTerm(index);
       if (has !== entry.term) {
         throw new Violation(
