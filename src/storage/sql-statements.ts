@@ -19,7 +19,7 @@ export interface StateStatements {
   readonly putRow: string;
   readonly deleteRows: string;
   readonly newestRow: string;
-  readonly newestVersion: string;
+  readonly newestHead: string;
   readonly row: string;
   readonly value: string;
   readonly rowExists: string;
@@ -74,12 +74,14 @@ function statementsOf(generation: Generation): StateStatements {
     isEmpty: `SELECT NOT EXISTS (SELECT 1 FROM ${rows}) AND NOT EXISTS (SELECT 1 FROM ${buckets}) AS empty`,
     putRow: `INSERT OR REPLACE INTO ${rows} VALUES (?, ?, ?, ?, ?, ?, ?)`,
     deleteRows: `DELETE FROM ${rows} WHERE key = ? AND (main, sub) <= (?, ?)`,
-    newestRow: `SELECT main, sub, created, version, lease, value FROM ${rows} WHERE key = ? AND main <= ? ${newest}`,
-    newestVersion: `SELECT version FROM ${rows} WHERE key = ? AND main <= ? ${newest}`,
+    // `+?`: for a bare `key = ?` SQLite plans the ORDER BY around the value, and prepares the statement anew for each
+    // value, which takes five times as long as running it.
+    newestRow: `SELECT main, sub, created, version, lease, value FROM ${rows} WHERE key = +? AND main <= ? ${newest}`,
+    newestHead: `SELECT main, sub, version, length(value) AS size FROM ${rows} WHERE key = +? AND main <= ? ${newest}`,
     row: `SELECT main, sub, created, version, lease, value FROM ${rows} WHERE key = ? AND main = ? AND sub = ?`,
     value: `SELECT value FROM ${rows} WHERE key = ? AND main = ? AND sub = ?`,
     rowExists: `SELECT 1 FROM ${rows} WHERE key = ? AND main = ? AND sub = ?`,
-    measure: `SELECT count(*) AS rows, coalesce(sum(length(value)), 0) AS bytes, coalesce(min(version), 1) AS version
+    measure: `SELECT count(*) AS rows, coalesce(sum(length(value)), 0) AS bytes
       FROM ${rows} WHERE key = ?1 AND (main, sub) > (?2, ?3) AND main <= ?4`,
     scan: scanOf(rows, "AND key < ?5"),
     scanToEnd: scanOf(rows, ""),

@@ -109,10 +109,15 @@ const SCAN_KEYS_FIRST = 16;
 const SCAN_KEYS_MAX = 256;
 /** Larger values are fetched one by one, so that a chunk of a scan stays small. */
 const SCAN_VALUE_BYTES = 16 * 1024;
-/** A step of compaction ends when it has looked at so many times the keys that it may drop rows of ... */
-const COMPACT_KEYS_LOOKED_AT = 4;
+/** A step of compaction ends when it has looked at so many times the keys that it may handle ... */
+const COMPACT_KEYS_LOOKED_AT = 8;
 /** ... or has passed so many times as many rows: a hot key may fill many revisions. */
-const COMPACT_ROWS_WALKED = 32;
+const COMPACT_ROWS_WALKED = 64;
+
+interface RowHead extends RevisionId {
+  readonly version: number;
+  readonly valueBytes: number;
+}
 
 class SqlKeyTable implements KeyTable {
   readonly #sql: SqlLike;
@@ -260,19 +265,26 @@ class SqlKeyTable implements KeyTable {
     assert(maxKeys > 0, "a step makes progress");
     // Only a revision written since the last compaction can have made a row of before it superfluous.
     const from = cursor === undefined ? { main: this.#compacted, sub: 0 } : decodeCursor(cursor);
-    const handled = new Set<string>();
-    let dropping = 0;
+    const heads = new Map<string, RowHead | undefined>();
+    let handled = 0;
     let walked = 0;
     let next: RevisionId | undefined;
     this.#walk(from, revision, (listed) => {
       const name = bytesToLatin1(listed.key);
-      const spent = dropping === maxKeys || handled.size >= maxKeys * COMPACT_KEYS_LOOKED_AT;
-      if (walked++ >= maxKeys * COMPACT_ROWS_WALKED || (spent && !handled.has(name))) {
+      if (walked++ >= maxKeys * COMPACT_ROWS_WALKED || heads.size >= maxKeys * COMPACT_KEYS_LOOKED_AT) {
         next = listed;
         return false;
       }
-      if (!handled.has(name) && this.#compactKey(name, listed.key, revision)) dropping++;
-      handled.add(name);
+      if (!heads.has(name)) heads.set(name, this.#newestHead(name, listed.key, revision));
+      const newest = heads.get(name);
+      // A key is handled at its newest row, so once in a pass.
+      if (newest !== undefined && compareRevisions(newest, listed) === 0) {
+        if (handled++ === maxKeys) {
+          next = listed;
+          return false;
+        }
+        this.#compactKey(name, listed.key, newest, revision);
+      }
       this.#walkedMain = listed.main;
       return true;
     });
@@ -338,26 +350,22 @@ class SqlKeyTable implements KeyTable {
     }
   }
 
-  /** Whether rows of the key were dropped. */
-  #compactKey(name: string, key: Uint8Array, revision: number): boolean {
+  #compactKey(name: string, key: Uint8Array, newest: RowHead, revision: number): void {
     const from = this.#removed.get(name)?.bound ?? BEFORE_ALL;
-    let { rows, valueBytes, lowestVersion } = this.#measure(key, from, revision);
+    const [measured] = this.#sql.exec(this.#texts.measure, key, from.main, from.sub, revision).toArray();
+    let rows = measured === undefined ? 0 : integerOf(measured, "rows", this.#table, hexName(key));
+    let valueBytes = measured === undefined ? 0 : integerOf(measured, "bytes", this.#table, hexName(key));
     for (const row of this.#overlay.key(name)?.rows ?? []) {
       if (compareRevisions(row, from) <= 0 || row.main > revision) continue;
       rows++;
       valueBytes += row.value.length;
-      lowestVersion = Math.min(lowestVersion, row.version);
     }
-    // Most keys have a single row, and it lives.
-    if (rows === 0 || (rows === 1 && lowestVersion > 0)) return false;
-    const newest = this.at(key, revision);
-    assert(newest !== undefined, "one of the rows is the newest");
     const dropsNewest = newest.version === 0 && newest.main < revision;
     if (!dropsNewest) {
       rows--;
-      valueBytes -= newest.value.length;
+      valueBytes -= newest.valueBytes;
     }
-    if (rows === 0) return false;
+    if (rows === 0) return;
     const bound = { main: newest.main, sub: dropsNewest ? newest.sub : newest.sub - 1 };
     this.#removed.set(name, { key: copyBytes(key), bound });
     this.#openRemoved.add(name);
@@ -365,18 +373,23 @@ class SqlKeyTable implements KeyTable {
     this.#rowCount -= rows;
     this.#sizeBytes -= rows * (key.length + ROW_OVERHEAD_BYTES) + valueBytes;
     this.#changed(key.length + ROW_OVERHEAD_BYTES);
-    return true;
   }
 
-  /** Of the rows that SQLite has of the key after `from` and up to the revision. */
-  #measure(
-    key: Uint8Array,
-    from: RevisionId,
-    revision: number,
-  ): { rows: number; valueBytes: number; lowestVersion: number } {
-    const [row] = this.#sql.exec(this.#texts.measure, key, from.main, from.sub, revision).toArray();
-    const read = (column: string): number => integerOf(row ?? {}, column, this.#table, hexName(key));
-    return { rows: read("rows"), valueBytes: read("bytes"), lowestVersion: read("version") };
+  /** As at(), without the value. */
+  #newestHead(name: string, key: Uint8Array, revision: number): RowHead | undefined {
+    const recent = newestAt(this.#overlay.key(name)?.rows ?? [], revision);
+    const head =
+      recent === undefined
+        ? this.#storedHead(key, revision)
+        : { main: recent.main, sub: recent.sub, version: recent.version, valueBytes: recent.value.length };
+    return head === undefined || this.#isRemoved(name, head) ? undefined : head;
+  }
+
+  #storedHead(key: Uint8Array, revision: number): RowHead | undefined {
+    const [row] = this.#sql.exec(this.#texts.newestHead, key, revision).toArray();
+    if (row === undefined) return undefined;
+    const read = (column: string): number => integerOf(row, column, this.#table, hexName(key));
+    return { main: read("main"), sub: read("sub"), version: read("version"), valueBytes: read("size") };
   }
 
   #isRemoved(name: string, row: RevisionId): boolean {
@@ -395,9 +408,7 @@ class SqlKeyTable implements KeyTable {
   #livesBelow(name: string): boolean {
     const known = this.#liveBelow.get(name);
     if (known !== undefined) return known;
-    const key = latin1ToBytes(name);
-    const [row] = this.#sql.exec(this.#texts.newestVersion, key, Number.MAX_SAFE_INTEGER).toArray();
-    const live = row !== undefined && integerOf(row, "version", this.#table, hexName(key)) > 0;
+    const live = (this.#storedHead(latin1ToBytes(name), Number.MAX_SAFE_INTEGER)?.version ?? 0) > 0;
     this.#liveBelow.set(name, live);
     return live;
   }
