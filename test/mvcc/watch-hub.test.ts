@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { latin1ToBytes } from "../../src/base/bytes.ts";
 import { encode } from "../../src/protocol/proto-codec.ts";
-import { putRequest, txnRequest } from "../../src/protocol/kv.ts";
+import { deleteRangeRequest, putRequest, txnRequest } from "../../src/protocol/kv.ts";
 import type { RequestOp } from "../../src/protocol/kv.ts";
 import { watchCreateRequest } from "../../src/protocol/watch.ts";
 import { watchResponseSchema } from "../../src/protocol/watch-schema.ts";
@@ -307,6 +307,36 @@ describe("events", () => {
     expect(stream.take()).toEqual(["0@2 created", "0@3 a=2:3[1:2] a=3:3[1:2]"]);
   });
 
+  test("[WATCH prev_kv] of a key deleted and created in one revision is absent, although it was there before", () => {
+    const world = new World();
+    world.put("a", "1");
+    const stream = world.stream();
+    stream.create("a", "", { prevKv: true });
+    const gone: RequestOp = { type: "deleteRange", deleteRange: deleteRangeRequest({ key: latin1ToBytes("a") }) };
+    world.publish(world.store.txn(txnRequest({ success: [gone, putOp("a", "2")] })).events);
+    expect(stream.take()).toEqual(["0@2 created", "0@3 a:3[1:2] a=2:3"]);
+  });
+
+  test("[WATCH share] a watcher that goes does not take those of other shapes with it", () => {
+    const world = new World();
+    const stream = world.stream();
+    for (const end of ["", "z"]) {
+      stream.create("a", end);
+      stream.create("a", end, { prevKv: true });
+      stream.create("a", end, { filters: ["NODELETE"] });
+    }
+    stream.stream.cancel(0);
+    stream.stream.cancel(4);
+    stream.take();
+    world.put("a", "1");
+    expect(stream.take()).toEqual(["1@2 a=1:2", "2@2 a=1:2", "3@2 a=1:2", "5@2 a=1:2"]);
+    for (const id of [1, 2, 3, 5]) stream.stream.cancel(id);
+    stream.create("a");
+    stream.take();
+    world.put("a", "2");
+    expect(stream.take()).toEqual(["6@3 a=2:3"]);
+  });
+
   test("[WATCH share] watchers of the same keys and shape get the very same events", () => {
     const world = new World();
     const streams = [world.stream(), world.stream(), world.stream()];
@@ -608,12 +638,44 @@ describe("slow readers", () => {
   test("[WATCH catch-up] a step ends early, at the end of a revision, when it has read enough bytes", () => {
     const world = new World({ streamBytesMax: 100 * 1024 * 1024 });
     const big = "x".repeat(300_000);
-    for (let at = 0; at < 10; at++) putAll(world, [`a${at}`, big], [`b${at}`, big]);
+    for (let at = 0; at < 6; at++) putAll(world, [`a${at}`, big], [`b${at}`, big], [`c${at}`, big]);
     const stream = world.stream();
-    stream.create("a", "c", { startRevision: 1 });
+    stream.create("a", "d", { startRevision: 1 });
     stream.take();
     world.pumpAll();
-    expect(stream.stream.take(100).map((response) => response.events.length)).toEqual([4, 4, 4, 4, 4]);
+    const revisions = stream.stream.take(100).map((response) => response.events.map((event) => event.kv?.modRevision));
+    expect(revisions).toEqual([
+      [2, 2, 2, 3, 3, 3],
+      [4, 4, 4, 5, 5, 5],
+      [6, 6, 6, 7, 7, 7],
+    ]);
+  });
+
+  test("[WATCH catch-up] whoever is nearly there does not wait for who is far behind", () => {
+    const world = new World();
+    for (let at = 0; at < 500; at++) world.put("k", String(at));
+    const stream = world.stream();
+    stream.create("k", "", { startRevision: 2 });
+    stream.create("k", "", { startRevision: 495 });
+    world.hub.pump(10);
+    world.hub.pump(10);
+    expect(world.hub.slowWatcherCount).toBe(1);
+    expect(stream.take()[3]).toMatch(/^1@501 k=493:495 .* k=499:501$/);
+    world.pumpAll(10);
+    expect(world.hub.slowWatcherCount).toBe(0);
+  });
+
+  test("[WATCH catch-up] a full stream takes no more, however many of its watches are behind", () => {
+    const world = new World({ streamBytesMax: 3000 });
+    for (let at = 0; at < 10; at++) world.put("k", value);
+    const stream = world.stream();
+    for (let at = 0; at < 5; at++) stream.create("k", "", { startRevision: 2 });
+    stream.take();
+    expect(world.hub.pump(100)).toBe(false);
+    expect([stream.stream.take(100).length, world.hub.slowWatcherCount]).toEqual([2, 3]);
+    expect(world.hub.hasCatchingUp).toBe(true);
+    world.hub.pump(100);
+    expect([stream.stream.take(100).length, world.hub.slowWatcherCount]).toEqual([2, 1]);
   });
 });
 
