@@ -1,5 +1,6 @@
 /** `quorate watch` */
 import type { WatchEvent, WatchOptions, WatchResponse } from "../client/types.ts";
+import { IdleError } from "../client/http-errors.ts";
 import type { Command, Input } from "./command.ts";
 import { UsageError } from "./command.ts";
 import { connect } from "./connect.ts";
@@ -101,6 +102,7 @@ function watchConnection(
       isCreated = true;
     },
     onDisconnect: (error) => {
+      if (error instanceof IdleError) return;
       attempts++;
       if (isCreated) return terminal.writeError(`quorate: ${error.message}; trying again\n`);
       if (attempts < FIRST_ATTEMPTS) return;

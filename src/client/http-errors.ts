@@ -9,6 +9,14 @@ export class NotSentError extends EtcdError {
   }
 }
 
+/** Node ends an answer in which nothing has come for five minutes, as it is with a watch of a quiet key. */
+export class IdleError extends EtcdError {
+  constructor(endpoint: string) {
+    super(GrpcCode.Unavailable, `the connection to ${endpoint} was idle for too long`);
+    this.name = "IdleError";
+  }
+}
+
 const SHOWN_CHARACTERS = 200;
 
 /** Node tells why there was no connection; a browser, to protect its user's network, does not. */
@@ -30,6 +38,7 @@ const NOT_SENT_TEXTS: ReadonlySet<string> = new Set([
 export function connectionError(endpoint: string, error: unknown): EtcdError {
   const cause = (error as { readonly cause?: unknown } | undefined)?.cause;
   const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  if (code === "UND_ERR_BODY_TIMEOUT") return new IdleError(endpoint);
   const text = `no connection to ${endpoint}: ${reasonText(cause) ?? reasonText(error) ?? String(error)}`;
   if (typeof code === "string" && NO_CONNECTION_CODES.has(code)) return new NotSentError(text);
   return new EtcdError(GrpcCode.Unavailable, text);

@@ -5,6 +5,7 @@ import type { Pace } from "../../src/client/pace.ts";
 import type { CallContext, Services } from "../../src/member/services.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
+import { watchCreateRequest } from "../../src/protocol/watch.ts";
 import { answerJson, startStub } from "./support/stub-server.ts";
 import type { StubServer } from "./support/stub-server.ts";
 
@@ -164,4 +165,15 @@ describe("health", () => {
     );
     expect(await services.health.check(asked)).toBe("RAFT NO LEADER");
   });
+});
+
+test("a watch that Node ends because nothing came for minutes breaks off as idle, which a watcher resumes", async () => {
+  const timeout = Object.assign(new Error("Body Timeout Error"), { code: "UND_ERR_BODY_TIMEOUT" });
+  const body = new ReadableStream({
+    pull: (controller) => controller.error(new TypeError("terminated", { cause: timeout })),
+  });
+  const services = httpServices({ endpoint: "http://host", fetch: async () => new Response(body) });
+  const stream = services.watch.watch(CALL);
+  stream.request({ type: "create", create: watchCreateRequest({ key: KEY }) });
+  await expect(stream.next()).rejects.toMatchObject({ name: "IdleError", code: GrpcCode.Unavailable });
 });
