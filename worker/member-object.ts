@@ -31,7 +31,7 @@ import { clusterIdOf, memberIdOf, objectNameOf } from "./identity.ts";
 const RAFT_URL = "http://member/raft";
 const REOPEN_AFTER_MS = 5_000;
 /** Ticks of 100 ms without work after which the cluster stops its clocks. */
-const QUIET_AFTER_TICKS = 50;
+const QUIET_AFTER_TICKS = 30;
 
 interface Running {
   readonly type: "running";

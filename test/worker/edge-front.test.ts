@@ -1,0 +1,84 @@
+import { expect, test, describe } from "vitest";
+import { routeOf } from "../../worker/routes.ts";
+import { edge, put, stubOf } from "./edge-kit.ts";
+
+const NOT_FOUND = '{"code":5,"message":"Not Found"}';
+
+describe("routes", () => {
+  test.each([
+    ["/v3/kv/put", { type: "any-member" }],
+    ["/v3beta/kv/put", { type: "any-member" }],
+    ["/health", { type: "any-member" }],
+    ["/quorate/status", { type: "any-member" }],
+    ["/m/2/v3/kv/put", { type: "member", number: 2, path: "/v3/kv/put" }],
+    ["/m/3/metrics", { type: "member", number: 3, path: "/metrics" }],
+    ["/m/4/v3/kv/put", { type: "nowhere" }],
+    ["/m/0/health", { type: "nowhere" }],
+    ["/m/1", { type: "nowhere" }],
+    ["/m/1/raft", { type: "nowhere" }],
+    ["/m/1//raft", { type: "nowhere" }],
+    ["/m/1/m/1/raft", { type: "nowhere" }],
+    ["/raft", { type: "asset" }],
+    ["/peerjs/room/r/peerjs", { type: "signalling" }],
+    ["/", { type: "asset" }],
+  ])("%s", (path, route) => {
+    expect(routeOf(path, 3)).toEqual(route);
+  });
+});
+
+test("what members say to each other cannot be reached from outside", async () => {
+  for (const url of ["/raft", "/m/1/raft", "/m/1/v3/../../raft", "/v3/..%2fraft"]) {
+    const response = await edge(url, { method: "POST", body: "frames" });
+
+    expect([response.status, await response.text()]).toEqual([404, NOT_FOUND]);
+  }
+});
+
+test("unknown paths answer as etcd does, below every prefix", async () => {
+  for (const path of ["/v3/kv/nothing", "/m/1/v3/kv/nothing", "/m/7/v3/kv/put", "/v2/keys"]) {
+    const response = await edge(path, { method: "POST", body: "{}" });
+
+    expect([response.status, await response.text()]).toEqual([404, NOT_FOUND]);
+  }
+});
+
+test("a request learns who leads and the next one goes there", async () => {
+  await put("a", "1");
+  const response = await edge("/health");
+
+  expect(response.headers.get("x-quorate-leader")).toMatch(/^[123]$/);
+});
+
+test("a body of 10 MB is refused, and the member goes on", async () => {
+  const body = " ".repeat(10 * 1024 * 1024);
+  const response = await edge("/v3/kv/put", { method: "POST", body });
+
+  expect(response.status).toBe(429);
+  expect(await response.json()).toMatchObject({ code: 8 });
+  expect(await put("after", "10 MB")).toBeGreaterThan(1);
+});
+
+test("a body that breaks off is refused, and the member goes on", async () => {
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+  const writer = writable.getWriter();
+  const sent = edge("/m/1/v3/kv/put", { method: "POST", body: readable });
+  await writer.write(new TextEncoder().encode('{"key":'));
+  await writer.abort(new Error("gone"));
+
+  const response = await sent.catch((error: unknown) => error);
+  expect(response instanceof Response ? response.status : 503).toBeGreaterThanOrEqual(400);
+  expect(await put("after", "half a body")).toBeGreaterThan(1);
+});
+
+test.each([
+  ["not a batch", new TextEncoder().encode("frames, they said")],
+  ["empty", new Uint8Array(0)],
+  ["cut off", Uint8Array.of(1, 2, 3)],
+  ["of nobody's", new Uint8Array(64)],
+])("frames that are %s are refused by the member, which goes on", async (_what, body) => {
+  const response = await stubOf(1).fetch("http://member/raft", { method: "POST", body });
+
+  expect([400, 503]).toContain(response.status);
+  await response.text();
+  expect(await put("after", "bad frames")).toBeGreaterThan(1);
+});
