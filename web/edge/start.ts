@@ -1,0 +1,48 @@
+/** What the page stands on without a room: the cluster at the edge that serves it, asked over HTTP. */
+import { createClient } from "../../src/client/client.ts";
+import { httpServices } from "../../src/client/http-services.ts";
+import type { PageSource } from "../model/page-source.ts";
+import { EdgeCluster } from "./edge-cluster.ts";
+import { edgeSituation } from "./edge-situation.ts";
+
+const LOOK_EVERY_MS = 2_000;
+
+export function startEdge(location: Location): PageSource {
+  const client = createClient(httpServices({ endpoint: location.origin, WebSocket }));
+  const listeners = new Set<() => void>();
+  let wellMs = performance.now();
+  const cluster = new EdgeCluster({
+    fetch: (url, init) => fetch(url, init),
+    onChange: () => {
+      if (situation().standing.tone !== "bad") wellMs = performance.now();
+      for (const listener of listeners) listener();
+    },
+  });
+  const situation = (): ReturnType<PageSource["situation"]> =>
+    edgeSituation(cluster.members, performance.now() - wellMs);
+  void lookAgainAndAgain(cluster);
+  return {
+    title: location.host,
+    share: undefined,
+    client,
+    opened: Promise.resolve(),
+    serializable: false,
+    refreshMs: 500,
+    situation,
+    subscribe: (listener) => listeners.add(listener),
+  };
+}
+
+/** Members that nobody looks at may sleep, which at the edge is what makes them free. */
+async function lookAgainAndAgain(cluster: EdgeCluster): Promise<never> {
+  for (;;) {
+    if (document.hidden) {
+      await new Promise<void>((resolve) => {
+        document.addEventListener("visibilitychange", () => resolve(), { once: true });
+      });
+      continue;
+    }
+    await cluster.look();
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+}

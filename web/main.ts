@@ -1,0 +1,42 @@
+/** The page's beginning: what it is follows from its address, and only what that needs is loaded. */
+import "./style.css";
+import type { Client } from "../src/client/client.ts";
+import { pageMode } from "./page-mode.ts";
+import { h } from "./view/dom.ts";
+import { showPage } from "./view/page.ts";
+
+declare global {
+  interface Window {
+    /** This tab's member, or the cluster at the edge: for the console, and for tests. */
+    quorate: Client;
+  }
+}
+
+const root = document.getElementById("root") ?? document.body;
+start().catch((error: unknown) => {
+  root.replaceChildren(refusal(`This page could not start: ${error instanceof Error ? error.message : String(error)}`));
+});
+
+async function start(): Promise<void> {
+  const mode = pageMode(location.search);
+  if (mode.type === "bad-room") {
+    root.replaceChildren(
+      refusal(
+        `“${mode.room}” cannot be a room’s name: 1 to 64 letters, digits and . _ ~ - are, beginning with a letter or digit.`,
+      ),
+    );
+    return;
+  }
+  const source =
+    mode.type === "edge"
+      ? (await import("./edge/start.ts")).startEdge(location)
+      : (await import("./room/start.ts")).startRoom(mode.room, location);
+  window.quorate = source.client;
+  document.title = `${source.title} – Quorate`;
+  showPage(root, mode.type, source);
+}
+
+function refusal(text: string): HTMLElement {
+  const home = h("a", { href: "/" }, "To the edge cluster");
+  return h("main", { class: "refusal", role: "alert" }, h("h1", {}, "Quorate"), h("p", {}, text), h("p", {}, home));
+}

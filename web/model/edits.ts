@@ -1,0 +1,43 @@
+/**
+ * Changes by hand, each guarded by the revision that its author saw: if somebody else has changed the key meanwhile,
+ * nothing is written, and the author is shown what is there now.
+ */
+import type { Client } from "../../src/client/client.ts";
+import type { Bytes, KeyValue, TxnResult } from "../../src/client/types.ts";
+import type { RequestOp } from "../../src/client/txn.ts";
+
+export type EditOutcome =
+  | { readonly type: "done"; readonly revision: number }
+  /** Somebody else was faster; `now` is what is there, undefined when the key is gone. */
+  | { readonly type: "changed"; readonly now: KeyValue | undefined };
+
+/** `seen` is the revision of the last change that the author knows of; 0 for a key that does not exist. */
+export async function putGuarded(
+  client: Client,
+  key: Bytes,
+  value: Uint8Array,
+  seenModRevision: number,
+): Promise<EditOutcome> {
+  return guarded(client, key, seenModRevision, client.op.put(key, value));
+}
+
+export async function deleteGuarded(client: Client, key: Bytes, seenModRevision: number): Promise<EditOutcome> {
+  return guarded(client, key, seenModRevision, client.op.deleteRange(key));
+}
+
+async function guarded(client: Client, key: Bytes, seenModRevision: number, change: RequestOp): Promise<EditOutcome> {
+  const result = await client.kv
+    .txn()
+    .if(client.compare.modRevision(key).equals(seenModRevision))
+    .then(change)
+    .else(client.op.range(key))
+    .commit();
+  return result.succeeded
+    ? { type: "done", revision: result.header.revision }
+    : { type: "changed", now: found(result) };
+}
+
+function found({ responses }: TxnResult): KeyValue | undefined {
+  const [response] = responses;
+  return response?.type === "range" ? response.range.kvs[0] : undefined;
+}

@@ -1,0 +1,24 @@
+/** Follows all keys, as long as the page lives: a watch that had to end begins again from now. */
+import type { Client } from "../../src/client/client.ts";
+import type { WatchEvent } from "../../src/client/types.ts";
+import { REAL_PACE } from "../../src/client/pace.ts";
+
+const AGAIN_MS = 1000;
+
+export interface FollowEvents {
+  readonly onEvents: (events: readonly WatchEvent[], revision: number) => void;
+  /** The events in between are not told. */
+  readonly onGap: () => void;
+}
+
+export async function followAll(client: Pick<Client, "watch">, { onEvents, onGap }: FollowEvents): Promise<never> {
+  for (;;) {
+    try {
+      for await (const { events, header } of client.watch("", { prefix: true })) onEvents(events, header.revision);
+    } catch {
+      // The next one begins from now.
+    }
+    onGap();
+    await REAL_PACE.sleep(AGAIN_MS);
+  }
+}

@@ -1,0 +1,224 @@
+/** A tab's member in words and numbers. Pure: from what is known to what is shown. */
+import { unreachable } from "../../src/base/assert.ts";
+import type { MemberView, MemberViewPeer } from "../../src/member/services.ts";
+import type { RoomInfo } from "../../src/transport/room.ts";
+import { countOf, numberText, sizeText } from "../model/bytes-text.ts";
+import { durationText, lagText, shortId, UNKNOWN } from "../model/situation.ts";
+import type { Action, Fact, MemberRow, Situation, Tone } from "../model/situation.ts";
+import type { RunningState, TabState } from "./tab-state.ts";
+
+export interface RoomKnowledge {
+  readonly state: TabState;
+  /** Undefined while there is no member. */
+  readonly view: MemberView | undefined;
+  readonly nowMs: number;
+  /** Since when it has been unable to serve. */
+  readonly problemSinceMs: number;
+}
+
+export interface RoomActions {
+  readonly takeOver: () => void;
+  readonly joinOther: () => void;
+  readonly foundAnew: () => void;
+  readonly deleteStore: () => void;
+  readonly reload: () => void;
+}
+
+type Standing = Situation["standing"];
+
+/** How long a newcomer waits for others before it is offered the room for itself. */
+const OFFER_ROOM_AFTER_MS = 5_000;
+
+export function roomSituation(knowledge: RoomKnowledge, actions: RoomActions): Situation {
+  const { state, view } = knowledge;
+  return {
+    badge: badgeOf(state, view),
+    standing: standingOf(knowledge, actions),
+    facts: factsOf(view),
+    members: view === undefined ? [] : view.members.map((peer) => rowOf(peer, view)),
+    revision: view?.revision ?? 0,
+  };
+}
+
+/** The member's own reason, or that signalling is why it meets nobody. */
+export function roomProblem(state: TabState, view: MemberView): MemberView["problem"] {
+  const { problem } = view;
+  if (problem === undefined || state.type !== "running" || state.signalling.state === "open") return problem;
+  if (problem.code === "stopped" || problem.code === "storage") return problem;
+  const text = `The signalling server does not answer, so other members cannot be found: ${state.signalling.text}.`;
+  return { code: "no-signalling", text: `${text} ${problem.text}` };
+}
+
+function badgeOf(state: TabState, view: MemberView | undefined): Situation["badge"] {
+  switch (state.type) {
+    case "waiting":
+      return { text: "Waiting", tone: "busy" };
+    case "opening":
+    case "asking":
+      return { text: "Starting", tone: "busy" };
+    case "stopped":
+      return { text: "Stopped", tone: "bad" };
+    case "running":
+      return view === undefined ? { text: "Starting", tone: "busy" } : roleBadge(view);
+    default:
+      return unreachable(state);
+  }
+}
+
+function roleBadge({ role, problem }: MemberView): Situation["badge"] {
+  if (problem?.code === "joining") return { text: "Joining", tone: "busy" };
+  const text = `${role.charAt(0).toUpperCase()}${role.slice(1)}`;
+  return { text, tone: problem === undefined ? "good" : "busy" };
+}
+
+function standingOf(knowledge: RoomKnowledge, actions: RoomActions): Standing {
+  const { state, nowMs } = knowledge;
+  switch (state.type) {
+    case "waiting":
+      return waiting(state.isHolderSilent, actions);
+    case "opening":
+      return say("busy", "Opening this tab’s storage.");
+    case "asking": {
+      if (state.trouble === undefined) return say("busy", "Asking the server whose room this is.");
+      const since = durationText(nowMs - state.sinceMs);
+      return say(
+        "bad",
+        `The server of this page does not answer, so nobody can say whose room this is (${since}): ${state.trouble}.`,
+      );
+    }
+    case "stopped": {
+      const again: Action = { label: "Reload", run: actions.reload };
+      const anew: Action = { label: "Delete this tab’s copy", warning: DAMAGED_WARNING, run: actions.deleteStore };
+      return say("bad", stoppedText(state.code, state.text), state.isDamaged ? [again, anew] : [again]);
+    }
+    case "running":
+      return running(state, knowledge, actions);
+    default:
+      return unreachable(state);
+  }
+}
+
+const DAMAGED_WARNING =
+  "What this browser stored of the room is deleted, and the tab joins again as a new member. If no other member has " +
+  "the room’s keys, they are gone.";
+
+function stoppedText(code: string, text: string): string {
+  const what =
+    code === "storage" ? "Storage failed, so this tab’s member has stopped" : "This tab’s member has stopped";
+  return `${what}. ${sentence(text)}`;
+}
+
+function waiting(isHolderSilent: boolean, { takeOver }: RoomActions): Standing {
+  const text =
+    "This room is open in another tab of this browser profile. Only one of them can be its member; " +
+    "this tab takes over when that one is closed.";
+  if (!isHolderSilent) return say("busy", text);
+  const warning = "The member in the other tab stops for good. Do this if that tab is frozen, or cannot be found.";
+  return say("bad", `${text} It has not answered for more than a minute.`, [
+    { label: "Take over", warning, run: takeOver },
+  ]);
+}
+
+function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomActions): Standing {
+  const { view, nowMs, problemSinceMs } = knowledge;
+  if (state.isConflict && view !== undefined) return conflict(state.room, view, actions);
+  if (view === undefined) return say("busy", "Starting.");
+  const problem = roomProblem(state, view);
+  if (problem === undefined) return serving(state, view);
+  const since = durationText(nowMs - problemSinceMs);
+  const hint = state.roomTrouble === undefined ? "" : ` ${sentence(state.roomTrouble)}`;
+  if (view.problem?.code !== "joining") return say("busy", `${problem.text} Since ${since}.${hint}`);
+  if (problem.code === "no-signalling") return say("bad", `${problem.text} Since ${since}.${hint}`);
+  return joining(state, nowMs, actions);
+}
+
+function joining({ room, aloneSinceMs }: RunningState, nowMs: number, actions: RoomActions): Standing {
+  if (aloneSinceMs === undefined) return say("busy", "Joining: asking the members that are here to add this one.");
+  const founded = room?.cluster === undefined ? "" : ` It was founded by ${founderOf(room)}.`;
+  const since = durationText(nowMs - aloneSinceMs);
+  const text = `Nobody of this room is here (${since}).${founded} This tab joins as soon as one of its members is back.`;
+  if (nowMs - aloneSinceMs < OFFER_ROOM_AFTER_MS) return say("busy", text);
+  const warning =
+    "The room begins anew, empty. Members that still have the old keys cannot bring them into the new room; if they " +
+    "come back, they are told and keep their copy to themselves.";
+  return say("busy", text, [{ label: "Found the room anew", warning, run: actions.foundAnew }]);
+}
+
+function conflict(room: RoomInfo | undefined, view: MemberView, { joinOther }: RoomActions): Standing {
+  const founder = room?.cluster === undefined ? "somebody else" : founderOf(room);
+  const text =
+    `This room was founded anew by ${founder}, but this tab belongs to the cluster that was here before. ` +
+    "The two never meet. This tab goes on with its own, and newcomers join the other one.";
+  const warning =
+    `This browser’s copy of the old room is deleted: everything in it, up to revision ${numberText(view.revision)}. ` +
+    "The tab then joins the new room as a new member.";
+  return say("bad", text, [{ label: "Join the new one", warning, run: joinOther }]);
+}
+
+function serving(state: RunningState, view: MemberView): Standing {
+  const voters = view.members.filter(({ learner }) => !learner).length;
+  const stake =
+    voters === 1 && view.role === "leader" ? " Only this tab votes yet: while it is closed, nobody can write." : "";
+  if (state.signalling.state !== "open" && state.signalling.state !== "connecting") {
+    return say("busy", `Ready, but newcomers cannot find this room: ${state.signalling.text}.${stake}`);
+  }
+  return say("good", `Ready: reads and writes are served.${stake}`);
+}
+
+function say(tone: Tone, text: string, actions: readonly Action[] = []): Standing {
+  return { tone, text, actions };
+}
+
+/** Texts from below come with and without their full stop. */
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+function founderOf({ founder, sinceMs }: RoomInfo): string {
+  return `member ${shortId(String(founder ?? 0n))} on ${new Date(sinceMs).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}`;
+}
+
+function factsOf(view: MemberView | undefined): readonly Fact[] {
+  const number = (value: number | undefined): string => (value === undefined ? UNKNOWN : numberText(value));
+  return [
+    { label: "Role", value: view === undefined ? UNKNOWN : roleWord(view) },
+    { label: "Leader", value: view === undefined ? UNKNOWN : leaderName(view) },
+    { label: "Term", value: number(view?.term) },
+    { label: "Commit", value: number(view?.commit) },
+    { label: "Applied", value: number(view?.applied) },
+    { label: "Revision", value: number(view?.revision) },
+    { label: "Members", value: view === undefined ? UNKNOWN : membersText(view.members) },
+    { label: "Stored", value: view === undefined ? UNKNOWN : sizeText(view.dbSizeBytes) },
+  ];
+}
+
+function roleWord({ role, problem }: MemberView): string {
+  return problem?.code === "joining" ? "joining" : role;
+}
+
+function leaderName({ leader, members, id, name }: MemberView): string {
+  if (leader === "0") return "none";
+  if (leader === id) return name;
+  return members.find((member) => member.id === leader)?.name ?? shortId(leader);
+}
+
+function membersText(members: readonly MemberViewPeer[]): string {
+  const learners = members.filter(({ learner }) => learner).length;
+  const voters = countOf(members.length - learners, "voter");
+  return learners === 0 ? voters : `${voters} + ${learners}`;
+}
+
+function rowOf(peer: MemberViewPeer, view: MemberView): MemberRow {
+  const isSelf = peer.id === view.id;
+  const isLeader = peer.id === view.leader;
+  const voter = isLeader ? "leader" : "voter";
+  const behind = isSelf ? view.commit - view.applied : peer.match === undefined ? undefined : view.commit - peer.match;
+  return {
+    id: peer.id,
+    name: peer.name === "" ? shortId(peer.id) : peer.name,
+    isSelf,
+    role: peer.learner ? "learner" : voter,
+    lag: lagText(behind),
+    present: isSelf ? true : (peer.active ?? (isLeader ? true : undefined)),
+  };
+}

@@ -1,0 +1,160 @@
+/** What the page stands on with `?room=NAME`: this tab's member, and the client on it. */
+import { createClient } from "../../src/client/client.ts";
+import type { Client } from "../../src/client/client.ts";
+import { REAL_PACE } from "../../src/client/pace.ts";
+import { createServices } from "../../src/member/member-services.ts";
+import type { Member } from "../../src/member/member.ts";
+import type { MemberView } from "../../src/member/services.ts";
+import { memberView } from "../../src/member/member-view.ts";
+import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
+import { rangeRequest } from "../../src/protocol/kv.ts";
+import type { PageSource } from "../model/page-source.ts";
+import { lateServices } from "./late-services.ts";
+import type { LateServices } from "./late-services.ts";
+import { roomProblem, roomSituation } from "./room-situation.ts";
+import type { RoomActions } from "./room-situation.ts";
+import type { TabState } from "./tab-state.ts";
+
+interface Settle {
+  readonly resolve: () => void;
+  readonly reject: (error: EtcdError) => void;
+}
+
+const LOOK_EVERY_MS = 250;
+const READY_EVERY_MS = 50;
+const NO_VIEW: Omit<MemberView, "problem"> = {
+  id: "0",
+  name: "",
+  clusterId: "0",
+  role: "learner",
+  term: 0,
+  leader: "0",
+  commit: 0,
+  applied: 0,
+  lastIndex: 0,
+  revision: 0,
+  compactRevision: 0,
+  dbSizeBytes: 0,
+  members: [],
+};
+
+export class RoomSource implements PageSource {
+  readonly title: string;
+  readonly share: PageSource["share"];
+  readonly client: Client;
+  readonly opened: Promise<void>;
+  readonly serializable: boolean = true;
+  readonly refreshMs: number = 150;
+  readonly late: LateServices;
+  readonly #actions: RoomActions;
+  readonly #listeners: Set<() => void> = new Set();
+  #state: TabState = { type: "opening" };
+  #member: Member | undefined;
+  #problemSinceMs: number = performance.now();
+  #hadProblem = true;
+  #open: () => void = () => {};
+  readonly #ready: Settle;
+
+  constructor(room: string, link: string, actions: RoomActions) {
+    this.title = room;
+    this.share = { link, text: "Whoever opens this link in another browser or profile becomes a member of this room." };
+    this.#actions = actions;
+    this.opened = new Promise((resolve) => {
+      this.#open = resolve;
+    });
+    let settle: Settle = { resolve: ignore, reject: ignore };
+    const ready = new Promise<void>((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    this.#ready = settle;
+    // Whoever does not wait for it must not be punished for its failure.
+    ready.catch(ignore);
+    this.late = lateServices((ofMember) => this.#view(ofMember));
+    this.client = createClient(this.late.services, { ready });
+    setInterval(() => this.#look(), LOOK_EVERY_MS);
+  }
+
+  situation(): ReturnType<PageSource["situation"]> {
+    const member = this.#member;
+    return roomSituation(
+      {
+        state: this.#state,
+        view: member === undefined ? undefined : memberView(member),
+        nowMs: performance.now(),
+        problemSinceMs: this.#problemSinceMs,
+      },
+      this.#actions,
+    );
+  }
+
+  subscribe(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  stateChanged(state: TabState): void {
+    this.#state = state;
+    if (state.type === "opening") this.#member = undefined;
+    if (state.type === "stopped") this.#ready.reject(new EtcdError(GrpcCode.FailedPrecondition, state.text));
+    this.#look();
+  }
+
+  running(member: Member): void {
+    this.#member = member;
+    this.#open();
+    void this.#becomeReady(member);
+    this.#look();
+  }
+
+  /** Ready is who can answer a linearizable read. */
+  async #becomeReady(member: Member): Promise<void> {
+    const { kv } = createServices(member);
+    while (this.#member === member && member.problem === undefined) {
+      if (member.leader !== 0n && member.machine.membership.has(member.id)) {
+        const context = { token: "", requireLeader: false };
+        const read = kv.range(rangeRequest({ key: new Uint8Array(1), countOnly: true }), context);
+        if (await read.then(isTrue, isFalse)) return this.#ready.resolve();
+      }
+      await REAL_PACE.sleep(READY_EVERY_MS);
+    }
+  }
+
+  #look(): void {
+    const hasProblem = this.#member === undefined || this.#problem(this.#member) !== undefined;
+    if (hasProblem && !this.#hadProblem) this.#problemSinceMs = performance.now();
+    this.#hadProblem = hasProblem;
+    for (const listener of this.#listeners) listener();
+  }
+
+  #problem(member: Member): MemberView["problem"] {
+    return roomProblem(this.#state, memberView(member));
+  }
+
+  #view(ofMember: MemberView | undefined): MemberView {
+    const state = this.#state;
+    if (state.type === "stopped") {
+      return { ...(ofMember ?? this.#lastView()), problem: { code: state.code, text: state.text } };
+    }
+    if (ofMember === undefined) {
+      const { text } = this.situation().standing;
+      const code = state.type === "asking" && state.trouble !== undefined ? "no-signalling" : "starting";
+      return { ...NO_VIEW, problem: { code, text } };
+    }
+    const { problem: _, ...view } = ofMember;
+    const problem = roomProblem(state, ofMember);
+    return problem === undefined ? view : { ...view, problem };
+  }
+
+  #lastView(): Omit<MemberView, "problem"> {
+    return this.#member === undefined ? NO_VIEW : memberView(this.#member);
+  }
+}
+
+function isTrue(): boolean {
+  return true;
+}
+
+function isFalse(): boolean {
+  return false;
+}
+
+function ignore(): void {}

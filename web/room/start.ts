@@ -1,0 +1,104 @@
+/** Composes a tab's member from what the browser has: locks, IndexedDB, WebRTC, the signalling of the page's server. */
+import type { MemberId } from "../../src/protocol/raft-message.ts";
+import { deleteIndexedDb, openIndexedDbStorage } from "../../src/storage/indexeddb.ts";
+import type { SignallingState } from "../../src/transport/channel.ts";
+import { roomRegistry } from "../../src/transport/room.ts";
+import { WebRtcTransport } from "../../src/transport/webrtc.ts";
+import type { PageSource } from "../model/page-source.ts";
+import { askToPersist, randomId, signallingToken } from "./identifiers.ts";
+import { RoomSource } from "./room-source.ts";
+import { tabClock } from "./tab-clock.ts";
+import { TabLock } from "./tab-lock.ts";
+import type { BroadcastLike } from "./tab-lock.ts";
+import { TabMember } from "./tab-member.ts";
+import type { TabTransport } from "./tab-member.ts";
+
+/** The server's own machine needs nobody's help to find itself. */
+const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
+export function startRoom(room: string, location: Location): PageSource {
+  const name = `quorate/room/${room}`;
+  const registry = roomRegistry(location.origin, room, (url, init) => fetch(url, init));
+  const source = new RoomSource(room, location.href, {
+    takeOver: () => lock.takeOver(),
+    joinOther: () => void tab.leave().finally(() => location.reload()),
+    foundAnew: () => void tab.foundAnew(),
+    deleteStore: () => void tab.leave().finally(() => location.reload()),
+    reload: () => location.reload(),
+  });
+  const tab = new TabMember({
+    registry,
+    openStorage: () => openIndexedDbStorage({ name }),
+    deleteStorage: () => deleteIndexedDb(name),
+    openTransport: (id, onSignalling) => openTransport(room, location, id, onSignalling),
+    clock: tabClock,
+    newId: randomId,
+    late: source.late,
+    onChange: (state) => source.stateChanged(state),
+    onRunning: (member) => {
+      source.running(member);
+      void askToPersist();
+    },
+  });
+  const lock = new TabLock({
+    name: `quorate:room:${room}`,
+    locks: navigator.locks,
+    broadcast,
+    nowMs: () => performance.now(),
+    every: (intervalMs, run) => {
+      const timer = setInterval(run, intervalMs);
+      return () => clearInterval(timer);
+    },
+    onWaiting: (isHolderSilent) => source.stateChanged({ type: "waiting", isHolderSilent }),
+    onHeld: () => void tab.open(),
+    onLost: () => tab.stop("stopped", "Another tab of this browser has taken this room over."),
+  });
+  // The library that brings WebRTC is large: it comes while the store opens, and is taken when it is needed.
+  void import("../../src/transport/peerjs.ts").catch(() => {});
+  acquire(lock, tab);
+  watchPage(tab, lock);
+  return source;
+}
+
+function acquire(lock: TabLock, tab: TabMember): void {
+  lock.acquire().catch((error: unknown) => {
+    tab.stop("storage", `The browser gives this page no lock for its storage: ${String(error)}`);
+  });
+}
+
+function broadcast(name: string, heard: (message: unknown) => void): BroadcastLike {
+  const channel = new BroadcastChannel(name);
+  channel.addEventListener("message", ({ data }: MessageEvent<unknown>) => heard(data));
+  return {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a BroadcastChannel has none
+    say: (message) => channel.postMessage(message),
+    close: () => channel.close(),
+  };
+}
+
+async function openTransport(
+  room: string,
+  { origin, hostname }: Location,
+  id: MemberId,
+  onSignalling: (state: SignallingState, text: string) => void,
+): Promise<TabTransport> {
+  const { peerJsPort } = await import("../../src/transport/peerjs.ts");
+  const ice = LOCAL_HOST.test(hostname) ? { iceServers: [] } : {};
+  const port = peerJsPort({ id, baseUrl: origin, room, token: signallingToken(room), ...ice });
+  return new WebRtcTransport({ id, port, onSignalling });
+}
+
+function watchPage(tab: TabMember, lock: TabLock): void {
+  addEventListener("online", () => tab.retryNow());
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) tab.retryNow();
+  });
+  // The others need not wait until they notice that this one is gone.
+  addEventListener("pagehide", () => {
+    tab.stop("stopped", "The page was left.");
+    lock.release();
+  });
+  addEventListener("pageshow", ({ persisted }) => {
+    if (persisted) location.reload();
+  });
+}

@@ -1,0 +1,328 @@
+/**
+ * The life of a tab's member, from the store to the room and, when it must begin anew, once more from the store.
+ *
+ *     open ──► enter ──► prepare ──► confirm ──► run ──► stopped
+ *       ▲        │                      │         │
+ *       └────────┴── discard the store ─┴─────────┘
+ *
+ * The tab holds the room's lock all the while (tab-lock.ts). What is decided on the way stands in entry.ts; here it is
+ * done. A write that storage refuses ends it: a member does not go on in memory.
+ */
+import { Prng } from "../../src/base/prng.ts";
+import { REAL_PACE } from "../../src/client/pace.ts";
+import type { Clock } from "../../src/member/clock.ts";
+import { prepareStorage } from "../../src/member/founding.ts";
+import { createServices } from "../../src/member/member-services.ts";
+import { Member } from "../../src/member/member.ts";
+import type { Beginning } from "../../src/member/options.ts";
+import type { ProblemCode } from "../../src/member/services.ts";
+import { member as memberRecord } from "../../src/protocol/cluster.ts";
+import type { MemberId } from "../../src/protocol/raft-message.ts";
+import { StorageError } from "../../src/storage/storage-error.ts";
+import type { Identity, Storage } from "../../src/storage/storage.ts";
+import type { SignallingState } from "../../src/transport/channel.ts";
+import type { RoomInfo, RoomRegistry } from "../../src/transport/room.ts";
+import type { Transport } from "../../src/transport/transport.ts";
+import { enter, judge } from "./entry.ts";
+import type { Entry } from "./entry.ts";
+import type { LateServices } from "./late-services.ts";
+import type { RunningState, TabState } from "./tab-state.ts";
+
+/** A carrier that can be told that the network, or the page, is back. */
+export interface TabTransport extends Transport {
+  retryNow(): void;
+}
+
+export interface TabMemberOptions {
+  readonly registry: RoomRegistry;
+  readonly openStorage: () => Promise<Storage>;
+  readonly deleteStorage: () => Promise<void>;
+  readonly openTransport: (
+    id: MemberId,
+    onSignalling: (state: SignallingState, text: string) => void,
+  ) => Promise<TabTransport>;
+  readonly clock: Clock;
+  /** 64 random bits, not 0. */
+  readonly newId: () => bigint;
+  readonly late: LateServices;
+  readonly onChange: (state: TabState) => void;
+  /** Called once for each cluster that the tab comes into. */
+  readonly onRunning: (member: Member) => void;
+}
+
+type End = "again" | "over";
+
+const FIRST_POLL_MS = 300;
+const POLL_GROWTH = 1.5;
+const POLL_WHILE_JOINING_MS = 5_000;
+const POLL_WITHOUT_LEADER_MS = 3_000;
+const POLL_MS = 20_000;
+const ASK_LIMIT_MS = 5_000;
+const AUTOPILOT = { votersMax: 5, goneAfterMs: 5 * 60_000 };
+
+export class TabMember {
+  readonly #options: TabMemberOptions;
+  #state: TabState = { type: "opening" };
+  #storage: Storage | undefined;
+  #member: Member | undefined;
+  #transport: TabTransport | undefined;
+  /** Aborted at the end of a session, and for good when all is over. */
+  #session: AbortController = new AbortController();
+  #endSession: ((end: End) => void) | undefined;
+
+  constructor(options: TabMemberOptions) {
+    this.#options = options;
+  }
+
+  get member(): Member | undefined {
+    return this.#member;
+  }
+
+  /** Once, when the lock is held. Resolves when all is over; does not reject. */
+  async open(): Promise<void> {
+    try {
+      while ((await this.#live()) === "again");
+    } catch (error) {
+      this.#stopFor(error);
+    }
+  }
+
+  /** At once and without a trace: nothing is written any more. */
+  stop(code: ProblemCode, text: string): void {
+    this.#stopWith(code, text, false);
+  }
+
+  /** The page woke up, or the network is back. */
+  retryNow(): void {
+    this.#transport?.retryNow();
+  }
+
+  /** Stops, and deletes what this tab has of its room. */
+  async leave(): Promise<void> {
+    this.stop("stopped", "This tab leaves its cluster.");
+    await this.#storage?.close().catch(() => {});
+    await this.#options.deleteStorage();
+  }
+
+  /** For one who waits in vain: gives the room up for a new one, which this tab founds unless somebody is faster. */
+  async foundAnew(): Promise<void> {
+    const { room } = this.#state.type === "running" ? this.#state : { room: undefined };
+    if (this.#member === undefined || belongs(this.#member) || room?.cluster === undefined) return;
+    try {
+      await this.#options.registry.forget(room.cluster);
+      this.#endSession?.("again");
+    } catch (error) {
+      this.#update({ roomTrouble: messageOf(error) });
+    }
+  }
+
+  async #live(): Promise<End> {
+    this.#session = new AbortController();
+    this.#change({ type: "opening" });
+    const storage = await this.#options.openStorage();
+    this.#storage = storage;
+    const entry = await this.#enter(storage);
+    if (entry === undefined) return "over";
+    const end = entry.type === "discard" ? "again" : await this.#become(storage, entry);
+    this.#session.abort();
+    if (end === "again") await this.#discard(storage);
+    return end;
+  }
+
+  /** Asks until somebody answers. Undefined when all is over. */
+  async #enter(storage: Storage): Promise<Entry | undefined> {
+    const { registry, newId, clock } = this.#options;
+    const sinceMs = clock.nowMs();
+    this.#change({ type: "asking", sinceMs, trouble: undefined });
+    return this.#patiently(
+      () => enter(storage, registry, newId),
+      (trouble) => this.#change({ type: "asking", sinceMs, trouble }),
+    );
+  }
+
+  async #become(storage: Storage, entry: Exclude<Entry, { readonly type: "discard" }>): Promise<End> {
+    const { identity } = entry;
+    const beginning = beginningOf(entry);
+    await prepared(storage, identity, beginning);
+    if (entry.type === "found") {
+      const confirmed = await this.#patiently(
+        () => this.#options.registry.confirm(identity.memberId, identity.clusterId),
+        () => {},
+      );
+      if (confirmed === undefined) return "over";
+      if (!confirmed) return "again";
+    }
+    if (this.#isOver) return "over";
+    return this.#run(storage, identity, beginning);
+  }
+
+  async #run(storage: Storage, identity: Identity, beginning: Beginning): Promise<End> {
+    const { clock, late, newId, onRunning, openTransport } = this.#options;
+    const transport = await openTransport(identity.memberId, (state, text) =>
+      this.#update({ signalling: { state, text } }),
+    );
+    if (this.#isOver) return "over";
+    const ended = new Promise<End>((resolve) => {
+      this.#endSession = resolve;
+    });
+    const nowMs = clock.nowMs();
+    this.#change({
+      type: "running",
+      sinceMs: nowMs,
+      signalling: { state: "connecting", text: "asking the signalling server" },
+      room: undefined,
+      roomTrouble: undefined,
+      isConflict: false,
+      aloneSinceMs: nowMs,
+    });
+    const member = new Member({
+      storage,
+      transport,
+      clock,
+      prng: new Prng(newId()),
+      identity,
+      beginning,
+      autopilot: AUTOPILOT,
+      onStopped: ({ code, text }) => {
+        // A member that we stop ourselves says so too.
+        if (this.#member === member) this.#stopWith(code, text, false);
+      },
+    });
+    this.#member = member;
+    this.#transport = transport;
+    member.start();
+    late.attach(createServices(member));
+    onRunning(member);
+    this.#watchRegistry(member).catch((error: unknown) => this.#stopFor(error));
+    const end = await ended;
+    this.#dropMember("this tab begins anew");
+    return end;
+  }
+
+  // ── the registry ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #watchRegistry(member: Member): Promise<void> {
+    const { signal } = this.#session;
+    let joiningMs = FIRST_POLL_MS;
+    while (!signal.aborted) {
+      await this.#askRegistry(member);
+      joiningMs = Math.min(joiningMs * POLL_GROWTH, POLL_WHILE_JOINING_MS);
+      const settledMs = member.leader === 0n ? POLL_WITHOUT_LEADER_MS : POLL_MS;
+      await REAL_PACE.sleep(belongs(member) ? settledMs : joiningMs, signal);
+    }
+  }
+
+  async #askRegistry(member: Member): Promise<void> {
+    const { signal } = this.#session;
+    let room: RoomInfo;
+    try {
+      room = await this.#options.registry.info();
+    } catch (error) {
+      this.#update({ roomTrouble: messageOf(error) });
+      return;
+    }
+    if (signal.aborted) return;
+    member.dial(room.members);
+    const isAlone = room.members.every((id) => id === member.id);
+    const { aloneSinceMs } = this.#state.type === "running" ? this.#state : { aloneSinceMs: undefined };
+    this.#update({
+      room,
+      roomTrouble: undefined,
+      aloneSinceMs: isAlone ? (aloneSinceMs ?? this.#options.clock.nowMs()) : undefined,
+    });
+    await this.#obey(member, room);
+  }
+
+  async #obey(member: Member, room: RoomInfo): Promise<void> {
+    const { registry } = this.#options;
+    const { id: memberId, clusterId } = member;
+    const { members } = member.machine.membership;
+    const isEmptyFounding = members.length === 1 && member.machine.store.revision <= 1;
+    const verdict = judge({ memberId, clusterId, belongs: belongs(member), isEmptyFounding }, room);
+    this.#update({ isConflict: verdict === "conflict" });
+    try {
+      if (verdict === "register") await registry.claim(memberId, clusterId);
+      if (verdict === "register" || verdict === "confirm") await registry.confirm(memberId, clusterId);
+    } catch {
+      // The next round asks again, and says what is wrong.
+    }
+    if (verdict === "discard") this.#endSession?.("again");
+  }
+
+  /** Undefined when all is over. */
+  async #patiently<Value>(attempt: () => Promise<Value>, trouble: (text: string) => void): Promise<Value | undefined> {
+    const { signal } = this.#session;
+    for (let pauseMs = FIRST_POLL_MS; !this.#isOver; pauseMs = Math.min(pauseMs * POLL_GROWTH, ASK_LIMIT_MS)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (!this.#isOver) trouble(messageOf(error));
+        await REAL_PACE.sleep(pauseMs, signal);
+      }
+    }
+    return undefined;
+  }
+
+  // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  get #isOver(): boolean {
+    return this.#state.type === "stopped";
+  }
+
+  async #discard(storage: Storage): Promise<void> {
+    await storage.close().catch(() => {});
+    await this.#options.deleteStorage();
+  }
+
+  #stopFor(error: unknown): void {
+    const kind = error instanceof StorageError ? error.kind : undefined;
+    const code = kind === undefined ? "stopped" : "storage";
+    this.#stopWith(code, messageOf(error), kind === "corrupt");
+  }
+
+  #stopWith(code: ProblemCode, text: string, isDamaged: boolean): void {
+    if (this.#isOver) return;
+    this.#change({ type: "stopped", code, text, isDamaged });
+    this.#options.late.end(`this tab's member has stopped: ${text}`);
+    this.#session.abort();
+    this.#dropMember(text);
+    this.#endSession?.("over");
+  }
+
+  #dropMember(text: string): void {
+    const member = this.#member;
+    this.#member = undefined;
+    this.#transport = undefined;
+    if (!this.#isOver) this.#options.late.detach(text);
+    member?.stop();
+  }
+
+  #update(changes: Partial<RunningState>): void {
+    if (this.#state.type === "running") this.#change({ ...this.#state, ...changes });
+  }
+
+  #change(state: TabState): void {
+    if (this.#isOver) return;
+    this.#state = state;
+    this.#options.onChange(state);
+  }
+}
+
+function beginningOf({ type, identity }: Exclude<Entry, { readonly type: "discard" }>): Beginning {
+  if (type !== "found") return { type: "join" };
+  return { type: "found", members: [memberRecord({ id: identity.memberId, name: identity.name })] };
+}
+
+function prepared(storage: Storage, identity: Identity, beginning: Beginning): Promise<void> {
+  return new Promise((resolve, reject) => {
+    prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
+  });
+}
+
+function belongs(member: Member): boolean {
+  return member.machine.membership.has(member.id);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

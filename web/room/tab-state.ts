@@ -1,0 +1,34 @@
+/** Where a tab is on its way to being a member of its room. */
+import type { ProblemCode } from "../../src/member/services.ts";
+import type { SignallingState } from "../../src/transport/channel.ts";
+import type { RoomInfo } from "../../src/transport/room.ts";
+
+export type TabState =
+  /** Another tab of this profile is the member. */
+  | { readonly type: "waiting"; readonly isHolderSilent: boolean }
+  | { readonly type: "opening" }
+  /** A fresh store, and whoever knows whose room this is has not answered yet. */
+  | { readonly type: "asking"; readonly sinceMs: number; readonly trouble: string | undefined }
+  | RunningState
+  | StoppedState;
+
+export interface RunningState {
+  readonly type: "running";
+  readonly sinceMs: number;
+  readonly signalling: { readonly state: SignallingState; readonly text: string };
+  /** What the room's registry said last. */
+  readonly room: RoomInfo | undefined;
+  readonly roomTrouble: string | undefined;
+  /** The registry knows another cluster for this room, and this one has something to lose. */
+  readonly isConflict: boolean;
+  /** Nobody else has been online since; undefined while somebody is. */
+  readonly aloneSinceMs: number | undefined;
+}
+
+export interface StoppedState {
+  readonly type: "stopped";
+  readonly code: ProblemCode;
+  readonly text: string;
+  /** What is stored here is damaged: the tab can only begin anew, under a new id. */
+  readonly isDamaged: boolean;
+}

@@ -1,0 +1,89 @@
+/** Who belongs to the cluster, what each is, and how far each is behind. */
+import type { PageSource } from "../model/page-source.ts";
+import { UNKNOWN } from "../model/situation.ts";
+import type { MemberRow } from "../model/situation.ts";
+import { h, icon, KeyedRows, setAttribute, setText } from "./dom.ts";
+import type { Row } from "./dom.ts";
+import type { Part } from "./header.ts";
+
+export function membersPart({ share }: Pick<PageSource, "share">): Part {
+  const body = h("tbody");
+  const rows = new KeyedRows<MemberRow>(body, ({ id }) => id, memberRow);
+  const hint = h("p", { class: "muted small" });
+  const element = h(
+    "section",
+    { class: "panel", "aria-labelledby": "members-title" },
+    h("h2", { id: "members-title" }, "Members"),
+    h(
+      "table",
+      { class: "members" },
+      h("thead", {}, h("tr", {}, ...["Name", "Role", "Lag"].map((name) => h("th", { scope: "col" }, name)))),
+      body,
+    ),
+    hint,
+    ...(share === undefined ? [] : [sharePart(share.link, share.text)]),
+  );
+  return {
+    element,
+    show({ members }) {
+      rows.show(members);
+      const isUnknown = members.some(({ lag, present }) => lag === UNKNOWN && present !== false);
+      setText(
+        hint,
+        members.length === 0 ? "None is known yet." : isUnknown ? "How far others lag is known at the leader." : "",
+      );
+    },
+  };
+}
+
+function memberRow(): Row<MemberRow> {
+  const dot = h("span", { class: "dot", "aria-hidden": "true" });
+  const name = h("span", { class: "mono" });
+  const self = h("span", { class: "muted small" });
+  const trouble = h("span", { class: "trouble small" });
+  const role = h("td");
+  const lag = h("td", { class: "number" });
+  const presence = h("span", { class: "visually-hidden" });
+  const first = h("td", {}, dot, name, " ", self, presence, trouble);
+  const element = h("tr", {}, first, role, lag);
+  return {
+    element,
+    update(member) {
+      const tone = member.present === undefined ? "plain" : member.present ? "good" : "bad";
+      setAttribute(dot, "data-tone", tone);
+      setText(presence, member.present === false ? "not reachable" : "");
+      setText(name, member.name);
+      setAttribute(name, "title", `member ${member.id}`);
+      setText(self, member.isSelf ? "this tab" : "");
+      setText(trouble, member.trouble ?? "");
+      setText(role, member.role === "unknown" ? UNKNOWN : member.role);
+      setAttribute(role, "data-role", member.role);
+      setText(lag, member.lag);
+    },
+  };
+}
+
+function sharePart(link: string, text: string): HTMLElement {
+  const field = h("input", { id: "share", class: "mono", readonly: true, value: link, onfocus: () => field.select() });
+  const done = h("span", { class: "visually-hidden", role: "status" });
+  const button = h("button", { type: "button", class: "with-icon" }, icon("copy"), "Copy");
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(link);
+      setText(done, "The link was copied.");
+      button.replaceChildren("Copied");
+    } catch {
+      field.select();
+      button.replaceChildren("Selected");
+    }
+    setTimeout(() => button.replaceChildren(icon("copy"), "Copy"), 2000);
+  };
+  button.addEventListener("click", () => void copy());
+  return h(
+    "div",
+    { class: "share" },
+    h("label", { for: "share", class: "muted small" }, text),
+    h("div", { class: "share-row" }, field, button),
+    done,
+  );
+}
