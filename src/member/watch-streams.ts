@@ -76,6 +76,8 @@ class MemberWatchStream implements WatchStream {
       return;
     }
     const [response] = this.#stream.take(1);
+    // A client that asks on and on and takes nothing is cut off by the hub.
+    if (response === undefined && this.#stream.closed) return this.close();
     if (response === undefined) return;
     this.#wanted = undefined;
     // Room in the stream's buffer: watchers that had fallen behind may catch up.
