@@ -9,6 +9,7 @@ import { switchConfiguration } from "./membership.ts";
 export function handleAppend(core: Core, message: AppendMessage): void {
   const { log } = core;
   const { prevIndex, prevTerm, entries } = message;
+  // From here on everything is behind what is committed, which therefore nobody can rewrite.
   if (prevIndex < log.committed) {
     acknowledge(core, message.from, log.committed);
     return;
@@ -19,9 +20,6 @@ export function handleAppend(core: Core, message: AppendMessage): void {
   }
   const conflict = log.findConflict(entries);
   const fresh = conflict === 0 ? entries : entries.slice(conflict);
-  // Nobody who follows the rules rewrites what is committed; not to believe it is all that this member can do.
-  const from = fresh[0]?.index;
-  if (from !== undefined && from <= log.committed) return;
   log.append(fresh);
   const lastNew = prevIndex + entries.length;
   log.commitTo(Math.min(message.commit, lastNew));

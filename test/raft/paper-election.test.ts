@@ -173,6 +173,17 @@ describe("§5.2 elections", () => {
     expect(sentDurably(member)).toMatchObject([{ type: "vote-response", to: 2n, term: 5, reject: false }]);
   });
 
+  test("§5.2 a vote in a term that was durable before is written too before it leaves", () => {
+    const member = solo(3, { logTerms: [1, 1] });
+    member.raft.step(vote(3n, 5, [1, 1]));
+    sentDurably(member);
+    expect(member.disk.hardState).toMatchObject({ term: 5, vote: 0n });
+    member.raft.step(vote(2n, 5, [2, 1]));
+    expect(sent(member)).toEqual([]);
+    expect(only(sentDurably(member), "vote-response")).toMatchObject([{ to: 2n, reject: false }]);
+    expect(member.disk.hardState).toMatchObject({ term: 5, vote: 2n });
+  });
+
   test("§5.2 a repeated request is not answered either while the vote is on its way to the disk", () => {
     const member = solo(3);
     member.raft.step(vote(2n, 5, [0, 0]));

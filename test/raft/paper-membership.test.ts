@@ -316,17 +316,48 @@ describe("§7 snapshots", () => {
     expect(only(sent(member), "append")).toMatchObject([{ to: 2n, prevIndex: 3, entries: [{ index: 4 }] }]);
   });
 
-  test("§7 a follower that was not heard from gets no snapshot", () => {
-    const member = solo(3);
-    makeLeader(member);
-    member.raft.step(accepted(3n, 1, 1));
+  test("§7 a follower that was not heard from gets no snapshot until it answers", () => {
+    const member = settledLeader();
+    member.raft.propose([bytesOf("a")]);
     sentDurably(member);
-    member.compact(1);
-    for (let i = 0; i < 5; i++) {
+    member.raft.step(accepted(3n, 1, 2));
+    sentDurably(member);
+    member.compact(2);
+    for (let i = 0; i < 20; i++) {
       member.raft.tick();
-      member.raft.propose([bytesOf("x")]);
+      member.raft.step(heartbeatResponse(3n, 1));
     }
+    member.raft.reportUnreachable(2n);
+    member.raft.propose([bytesOf("b")]);
     expect(only(sentDurably(member), "snapshot")).toEqual([]);
+    member.raft.step(heartbeatResponse(2n, 1));
+    expect(only(sentDurably(member), "snapshot")).toMatchObject([{ to: 2n, snapshot: { index: 2 } }]);
+  });
+
+  test("§7 without a state at hand that helps, nothing is sent, and the next answer asks again", () => {
+    let asked = 0;
+    const snapshotMeta = () => {
+      asked++;
+      return undefined;
+    };
+    const member = solo(3, { config: { snapshotMeta } });
+    makeLeader(member);
+    for (const id of [2n, 3n]) member.raft.step(accepted(id, 1, 1));
+    member.raft.propose([bytesOf("a")]);
+    sentDurably(member);
+    member.raft.step(accepted(3n, 1, 2));
+    sentDurably(member);
+    member.compact(2);
+    member.raft.reportUnreachable(2n);
+    for (let i = 0; i < 5; i++) {
+      member.raft.propose([bytesOf("x")]);
+      sentDurably(member);
+    }
+    expect(asked).toBe(1);
+    member.raft.step(heartbeatResponse(2n, 1));
+    sentDurably(member);
+    expect(asked).toBe(2);
+    member.raft.checkInvariants();
   });
 
   test("§7 a snapshot replaces the log, and is acknowledged once it is durable", () => {

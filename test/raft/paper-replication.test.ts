@@ -381,6 +381,37 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(member.raft.status().applied).toBe(1);
   });
 
+  test("durability: a write from before a snapshot does not vouch for what came behind the snapshot", () => {
+    const member = solo(3);
+    const confState = confOf([1n, 2n, 3n]);
+    member.snapshots.set(2, { index: 2, conf: confState, values: [] });
+    member.raft.step(append(2n, 1, [0, 0], [1, 1, 1]));
+    sent(member);
+    member.raft.step({ type: "snapshot", from: 2n, to: ME, term: 3, snapshot: { index: 2, term: 3, confState } });
+    sent(member);
+    member.raft.step(append(2n, 3, [2, 3], [3], 3));
+    sent(member);
+    member.completeWrite();
+    member.completeWrite();
+    sent(member);
+    expect(member.raft.status()).toMatchObject({ commit: 3, applied: 2 });
+    member.completeWrite();
+    sent(member);
+    expect(member.raft.status()).toMatchObject({ commit: 3, applied: 3 });
+  });
+
+  test("durability: a write for which nothing was held releases nothing that came after it", () => {
+    const member = solo(3);
+    member.raft.step(heartbeat(2n, 1));
+    sent(member);
+    member.raft.step(append(2n, 1, [0, 0], [1]));
+    sent(member);
+    member.completeWrite();
+    expect(sent(member)).toEqual([]);
+    member.completeWrite();
+    expect(sent(member)).toMatchObject([{ type: "append-response", index: 1 }]);
+  });
+
   test("durability: a vote after an append waits for both", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
