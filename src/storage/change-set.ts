@@ -48,6 +48,11 @@ export class ChangeTracker implements TablesListener {
     return this.#sizeBytes;
   }
 
+  /** Nothing has been removed behind the line. */
+  get settled(): boolean {
+    return this.#openRemoved.length === 0;
+  }
+
   rowAppended(row: RevisionRow): void {
     this.#openAppended.push(row);
   }

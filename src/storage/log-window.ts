@@ -40,6 +40,25 @@ export function takeBytes(entries: readonly Entry[], at: number, end: number, ma
   return entries.slice(at, end);
 }
 
+/** Rows for a disk: a batch that is too large for one is split, unless it is one entry. */
+export function splitBatches(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+  const batches: Entry[][] = [];
+  let batch: Entry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    const size = entrySizeBytes(entry);
+    if (batch.length > 0 && bytes + size > ENTRY_BYTES_MAX) {
+      batches.push(batch);
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(entry);
+    bytes += size;
+  }
+  if (batch.length > 0) batches.push(batch);
+  return batches;
+}
+
 export class LogWindow implements LogReader {
   #boundaryIndex: LogIndex;
   #boundaryTerm: Term;

@@ -146,3 +146,15 @@ export function decodeEntries(record: Uint8Array, first: LogIndex, last: LogInde
   if (!reader.atEnd) throw new RecordError("something follows its last entry");
   return entries;
 }
+
+/** Any 64 bits, of a member's id or a lease's. */
+export function writeU64(writer: RecordWriter, value: bigint): void {
+  const bits = BigInt.asUintN(64, value);
+  writer.varint(Number(bits >> 32n));
+  writer.varint(Number(bits & 0xffff_ffffn));
+}
+
+export function readU64(reader: RecordReader): bigint {
+  const high = BigInt(reader.varint());
+  return BigInt.asUintN(64, (high << 32n) | BigInt(reader.varint()));
+}

@@ -14,10 +14,9 @@
 import { assert, must } from "../base/assert.ts";
 import type { Entry, HardState, LogIndex, Term } from "../protocol/raft-message.ts";
 import { CompactedError, type LogReader } from "../raft/log-reader.ts";
-import { LogWindow, checkEntries, entrySizeBytes } from "./log-window.ts";
+import { LogWindow, checkEntries, entrySizeBytes, splitBatches } from "./log-window.ts";
 import { decodeEntries, encodeEntries, RecordError } from "./record.ts";
 import { bigintOf, bytesOf, integerOf, rowName, type SqlLike, type SqlRow } from "./sql.ts";
-import { ENTRY_BYTES_MAX } from "./storage.ts";
 import { StorageCorruptError } from "./storage-error.ts";
 
 const TABLE = "quorate_log";
@@ -59,8 +58,6 @@ const PUT_HARD = "INSERT OR REPLACE INTO quorate_hard VALUES (1, ?, ?, ?, ?, ?, 
 const DELETE_ROW = "DELETE FROM quorate_log WHERE slot = ?";
 const DELETE_ABOVE = "DELETE FROM quorate_log WHERE last > ?";
 
-/** A row of SQLite ends at 2 MB; a batch above this is split, unless it is one entry. */
-const ROW_BYTES_TARGET = ENTRY_BYTES_MAX;
 const DECODED_ROWS_KEPT = 4;
 
 interface Head {
@@ -327,24 +324,6 @@ function decodeRow(record: Uint8Array, head: Head, name: string): readonly Entry
     if (error instanceof RecordError) throw new StorageCorruptError(TABLE, name, error.message);
     throw error;
   }
-}
-
-function splitBatches(entries: readonly Entry[]): readonly (readonly Entry[])[] {
-  const batches: Entry[][] = [];
-  let batch: Entry[] = [];
-  let bytes = 0;
-  for (const entry of entries) {
-    const size = entrySizeBytes(entry);
-    if (batch.length > 0 && bytes + size > ROW_BYTES_TARGET) {
-      batches.push(batch);
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(entry);
-    bytes += size;
-  }
-  if (batch.length > 0) batches.push(batch);
-  return batches;
 }
 
 interface HeadWithSeq {

@@ -1,0 +1,272 @@
+/**
+ * The store of a tab, in a real Chromium. A crash takes the connection away in the middle of things and aborts what the
+ * browser lets be aborted; a page that is killed for good is a matter of the end-to-end tests.
+ */
+import { deleteDB, openDB } from "idb";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { deleteIndexedDb, openIndexedDbStorage, type IndexedDbOptions } from "../../src/storage/indexeddb.ts";
+import { StorageError } from "../../src/storage/storage-error.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import { stateTablesContract, type TablesUnderTest } from "../contract/state-tables.ts";
+import { storageContract } from "../contract/storage.ts";
+import { storeContract } from "../contract/store.ts";
+import {
+  append,
+  apply,
+  batchOf,
+  bootstrap,
+  dump,
+  entriesOf,
+  entry,
+  flush,
+  logOf,
+  type StorageHome,
+} from "../contract/storage-kit.ts";
+
+/** Connections and transactions as the adapter makes them, to be pulled from under it. */
+const connections = new Set<IDBDatabase>();
+const transactions: IDBTransaction[] = [];
+const begin = IDBDatabase.prototype.transaction;
+IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...options: Parameters<typeof begin>): IDBTransaction {
+  const transaction = begin.apply(this, options);
+  connections.add(this);
+  transactions.push(transaction);
+  return transaction;
+};
+
+const databases: string[] = [];
+
+function newName(): string {
+  const name = `storage-${crypto.randomUUID()}`;
+  databases.push(name);
+  return name;
+}
+
+afterEach(async () => {
+  crash();
+  await Promise.all(databases.splice(0).map((name) => deleteIndexedDb(name)));
+});
+
+function crash(): void {
+  for (const transaction of transactions.splice(0)) {
+    try {
+      transaction.abort();
+    } catch {
+      // It was through already.
+    }
+  }
+  for (const connection of connections) connection.dispatchEvent(new Event("versionchange"));
+  connections.clear();
+}
+
+function browserHome(options: Omit<IndexedDbOptions, "name">): StorageHome {
+  const name = newName();
+  return {
+    async visit(ending, use) {
+      const storage = await openIndexedDbStorage({ name, ...options });
+      const result = await use(storage);
+      if (ending === "close") await storage.close();
+      crash();
+      return result;
+    },
+  };
+}
+
+storageContract("IndexedDB", () => browserHome({}));
+storageContract("IndexedDB that writes behind at once", () => browserHome({ behindRows: 1 }));
+
+stateTablesContract("IndexedDB", openTables);
+storeContract("IndexedDB", openTables);
+
+async function openTables(): Promise<TablesUnderTest> {
+  const name = newName();
+  const storage = await openIndexedDbStorage({ name });
+  await bootstrap(storage);
+  await append(storage, batchOf([entry(1, 1)]));
+  return {
+    tables: storage.tables,
+    reopen: async () => {
+      storage.stateChanged(1, 1);
+      await flush(storage);
+      crash();
+      return (await openIndexedDbStorage({ name })).tables;
+    },
+  };
+}
+
+async function opened(options: Omit<IndexedDbOptions, "name"> = {}): Promise<{ name: string; storage: Storage }> {
+  const name = newName();
+  const storage = await openIndexedDbStorage({ name, ...options });
+  await bootstrap(storage);
+  return { name, storage };
+}
+
+function problemOf(storage: Storage, index: number): Promise<StorageError | undefined> {
+  return append(storage, batchOf([entry(index, 1)])).then(
+    () => undefined,
+    (error: unknown) => error as StorageError,
+  );
+}
+
+describe("a connection that the browser takes away", () => {
+  test("is opened again when nothing was in flight, and nobody notices", async () => {
+    const { name, storage } = await opened();
+    await append(storage, batchOf([entry(1, 1)]));
+    for (const connection of connections) connection.close();
+    await append(storage, batchOf([entry(2, 1)]));
+    for (const connection of connections) {
+      connection.close();
+      connection.dispatchEvent(new Event("close"));
+    }
+    await append(storage, batchOf([entry(3, 1)]));
+    apply(storage, 1);
+    await flush(storage);
+    crash();
+    expect(logOf(await openIndexedDbStorage({ name }))).toEqual(entriesOf(1, 3, 1));
+  });
+
+  test("breaks the store when a write was in flight, because nobody knows what became of it", async () => {
+    const { storage } = await opened();
+    const write = problemOf(storage, 1);
+    await Promise.resolve();
+    for (const transaction of transactions) {
+      try {
+        transaction.abort();
+      } catch {
+        // It was through already.
+      }
+    }
+    const problem = await write;
+    // Chromium may have committed it before the abort came; then there is nothing to report.
+    expect([undefined, "lost"]).toContain(problem?.kind);
+  });
+
+  test("breaks the store when the disk has gone back in time meanwhile", async () => {
+    const { name, storage } = await opened();
+    await append(storage, batchOf([entry(1, 1)]));
+    await append(storage, batchOf([entry(2, 1)]));
+    for (const connection of connections) connection.close();
+    await tamper(name, (database) => database.delete("log", 2));
+    expect(await problemOf(storage, 3)).toMatchObject({ kind: "lost", message: expect.stringContaining("confirmed") });
+    expect(await problemOf(storage, 4)).toMatchObject({ kind: "lost" });
+  });
+
+  test("breaks the store when another page deletes the database", async () => {
+    const { name, storage } = await opened();
+    await append(storage, batchOf([entry(1, 1)]));
+    await deleteDB(name);
+    expect(await problemOf(storage, 2)).toMatchObject({ kind: "lost", message: expect.stringContaining("deletes") });
+  });
+
+  test("is not opened again after a close", async () => {
+    const { storage } = await opened();
+    await storage.close();
+    expect(await problemOf(storage, 1)).toMatchObject({ kind: "closed" });
+  });
+});
+
+describe("state is written behind", () => {
+  test("when nothing changed for a while, and at the latest after another while", async () => {
+    const { storage } = await opened({ idleMs: 5, behindMs: 10_000 });
+    await append(storage, batchOf(entriesOf(1, 3, 1)));
+    for (let index = 1; index <= 3; index++) apply(storage, index);
+    await vi.waitFor(() => expect(storage.durableApplied).toBe(3));
+
+    const busy = await opened({ idleMs: 10_000, behindMs: 5 });
+    await append(busy.storage, batchOf(entriesOf(1, 3, 1)));
+    for (let index = 1; index <= 3; index++) apply(busy.storage, index);
+    await vi.waitFor(() => expect(busy.storage.durableApplied).toBe(3));
+  });
+
+  test("in segments, of which those that are mostly dead are written again", async () => {
+    const { name, storage } = await opened();
+    let index = 0;
+    for (let round = 0; round < 6; round++) {
+      await append(storage, batchOf(entriesOf(index + 1, index + 500, 1)));
+      for (const last = index + 500; index < last;) apply(storage, ++index);
+      await flush(storage);
+      while (storage.tables.keys.compact(index, undefined, 1_000) !== undefined);
+      storage.stateChanged(index, 1);
+      await flush(storage);
+    }
+    const expected = dump(storage.tables);
+    await storage.close();
+    const rows = await tamper(name, async (database) => (await database.getAll("segments")) as Uint8Array[]);
+    expect(rows.reduce((total, record) => total + record.length, 0)).toBeLessThan(2_000);
+    expect(dump((await openIndexedDbStorage({ name })).tables)).toEqual(expected);
+  });
+
+  test("and a state that was staged, installed or replaced leaves only the current one", async () => {
+    const { name, storage } = await opened();
+    const forgotten = storage.stage();
+    const value = new Uint8Array(1024 * 1024);
+    for (let main = 2; main < 6; main++) {
+      forgotten.tables.keys.append({
+        key: value.subarray(0, 1),
+        main,
+        sub: 0,
+        createRevision: 2,
+        version: 1,
+        lease: 0n,
+        value,
+      });
+    }
+    await vi.waitFor(async () =>
+      expect(await tamper(name, (database) => database.count("segments"))).toBeGreaterThan(1),
+    );
+    forgotten.abort();
+    await vi.waitFor(async () => expect(await tamper(name, (database) => database.count("segments"))).toBe(0));
+    await storage.close();
+  });
+});
+
+describe("a disk that cannot be trusted", () => {
+  test.for<readonly [string, (database: Tampered) => Promise<unknown>, string]>([
+    ["a changed record of the log", (database) => flipByte(database, "log", 3), "table log, row 3.*checksum"],
+    ["a record of the log that is gone", (database) => database.delete("log", 3), "table log.*gap.*entry 3"],
+    ["a hard state that is gone", (database) => database.delete("log", 0), "table log, row 0.*hard state"],
+    ["a changed segment", (database) => flipByte(database, "segments", [1, 1]), "table segments, row 1.*checksum"],
+    ["a state mark that is gone", (database) => database.delete("meta", "state"), "table meta, row state.*missing"],
+    ["an identity that is gone", (database) => database.delete("meta", "identity"), "row identity.*missing"],
+    ["a record of another kind", (database) => database.put("segments", "text", [1, 1]), "segments.*no record"],
+    [
+      "a state beyond the log",
+      (database) => database.put("meta", { generation: 1, applied: 99, appliedTerm: 1 }, "state"),
+      "applied to 99",
+    ],
+  ])("is named with its table and row, and nothing is guessed: %s", async ([, damage, message]) => {
+    const { name, storage } = await opened();
+    await append(storage, batchOf(entriesOf(1, 2, 1)));
+    await append(storage, batchOf(entriesOf(3, 4, 1)));
+    await append(storage, batchOf(entriesOf(5, 6, 1)));
+    for (let index = 1; index <= 4; index++) apply(storage, index);
+    await storage.close();
+    await tamper(name, damage);
+    const problem = await openIndexedDbStorage({ name }).catch((error: unknown) => error);
+    expect(problem).toBeInstanceOf(StorageError);
+    expect(String(problem)).toMatch(new RegExp(message));
+  });
+
+  test("is refused when a newer version wrote it", async () => {
+    const name = newName();
+    (await openDB(name, 7)).close();
+    await expect(openIndexedDbStorage({ name })).rejects.toMatchObject({ kind: "version" });
+  });
+});
+
+type Tampered = Awaited<ReturnType<typeof openDB>>;
+
+async function tamper<T>(name: string, change: (database: Tampered) => Promise<T>): Promise<T> {
+  const database = await openDB(name);
+  try {
+    return await change(database);
+  } finally {
+    database.close();
+  }
+}
+
+async function flipByte(database: Tampered, store: string, key: IDBValidKey): Promise<void> {
+  const record = (await database.get(store, key)) as Uint8Array;
+  record.set([(record.at(-1) ?? 0) ^ 1], record.length - 1);
+  await database.put(store, record, key);
+}
