@@ -84,7 +84,7 @@ describe("what an import puts", () => {
     write("file", "x");
     symlinkSync("/etc/passwd", join(folder, "link"));
     symlinkSync(folder, join(folder, "loop"));
-    execFileSync("mkfifo", [join(folder, "pipe")]);
+    execFileSync("/usr/bin/env", ["mkfifo", join(folder, "pipe")]);
     const { code, out, err } = await cli();
     expect(code).toBe(0);
     expect(out).toContain("1 files put, 0 unchanged, 3 skipped");
