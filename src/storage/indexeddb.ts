@@ -573,13 +573,13 @@ function wholeBuffer(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
-/** What fails a request fails its transaction, which is where it is looked at. */
+/** What fails a request fails its transaction, and what fails a transaction that reads fails its requests. */
 function settle(request: Promise<unknown>): void {
   request.catch(() => {});
 }
 
 async function load(database: Database): Promise<Loaded> {
-  const identity = identityOf(await database.get("meta", "identity"));
+  const identity = identityOf(await get(database, "meta", "identity"));
   const tracker = new ChangeTracker();
   const tables = new MemoryTables(tracker);
   const image = new StateImage();
@@ -593,7 +593,7 @@ async function load(database: Database): Promise<Loaded> {
     const state: StateMark = { generation: 1, applied: 0, appliedTerm: 0 };
     return { database, identity, state, log: LogImage.fresh(), image, tables, tracker };
   }
-  const state = markOf(await database.get("meta", "state"));
+  const state = markOf(await get(database, "meta", "state"));
   const log = LogImage.load(records);
   await loadState(database, state.generation, image, tables);
   // What was just read is no change.
@@ -629,6 +629,12 @@ async function loadState(
   });
 }
 
+function get(database: Database, name: StoreName, key: IDBValidKey): Promise<unknown> {
+  const { store, done } = database.transaction(name);
+  settle(done);
+  return store.get(key);
+}
+
 /** In chunks, because getAll() of everything would hold the whole store twice. */
 async function eachRecord(
   database: Database,
@@ -638,7 +644,8 @@ async function eachRecord(
 ): Promise<void> {
   let rest = range;
   for (;;) {
-    const { store } = database.transaction(name);
+    const { store, done } = database.transaction(name);
+    settle(done);
     const [keys, values] = await Promise.all([store.getAllKeys(rest, LOAD_RECORDS), store.getAll(rest, LOAD_RECORDS)]);
     keys.forEach((key, at) => {
       const value: unknown = values[at];
@@ -685,12 +692,13 @@ function markOf(stored: unknown): StateMark {
 /** A connection was lost and opened again: the disk must be as we left it, to the last confirmed write. */
 async function checkUnchanged(database: Database, seq: number, mark: StateMark): Promise<void> {
   let newest = 0;
-  const { store } = database.transaction("log");
+  const { store, done } = database.transaction("log");
+  settle(done);
   for (const cursor of [await store.openCursor(LOG_MARK_KEY), await store.openCursor(null, "prev")]) {
     if (cursor === null || typeof cursor.key !== "number") continue;
     newest = Math.max(newest, LogImage.seqOf({ key: cursor.key, record: cursor.value as Uint8Array }));
   }
-  const stored: unknown = seq === 0 ? mark : await database.get("meta", "state");
+  const stored: unknown = seq === 0 ? mark : await get(database, "meta", "state");
   const state = stored === undefined ? undefined : markOf(stored);
   const same = newest === seq && state?.generation === mark.generation && state.applied === mark.applied;
   if (same) return;

@@ -26,11 +26,13 @@ import {
 /** Connections and transactions as the adapter makes them, to be pulled from under it. */
 const connections = new Set<IDBDatabase>();
 const transactions: IDBTransaction[] = [];
-const begin = IDBDatabase.prototype.transaction;
-IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...options: Parameters<typeof begin>): IDBTransaction {
+const { transaction: begin } = IDBDatabase.prototype as {
+  transaction: (...options: Parameters<IDBDatabase["transaction"]>) => IDBTransaction;
+};
+IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...options): IDBTransaction {
   const transaction = begin.apply(this, options);
   connections.add(this);
-  transactions.push(transaction);
+  if (transaction.mode === "readwrite") transactions.push(transaction);
   return transaction;
 };
 
@@ -163,6 +165,20 @@ describe("a connection that the browser takes away", () => {
     await storage.close();
     expect(await problemOf(storage, 1)).toMatchObject({ kind: "closed" });
   });
+});
+
+// Chromium can be told a quota by DevTools only, and this one does not heed it: the refusal is played.
+test("a disk without room breaks the store with a text for people, and keeps what it had", async () => {
+  const { name, storage } = await opened();
+  await append(storage, batchOf([entry(1, 1)]));
+  const refused = vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(() => {
+    throw new DOMException("Encountered full disk while committing", "QuotaExceededError");
+  });
+  const problem = await problemOf(storage, 2);
+  refused.mockRestore();
+  expect(problem).toMatchObject({ kind: "quota", message: expect.stringContaining("no more room") });
+  expect(await problemOf(storage, 3)).toBe(problem);
+  expect(logOf(await openIndexedDbStorage({ name }))).toEqual([entry(1, 1)]);
 });
 
 describe("state is written behind", () => {
