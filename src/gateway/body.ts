@@ -10,32 +10,30 @@ const RECEIVE_LIMIT_BYTES = 2 * 1024 * 1024;
  */
 export const MAX_BODY_BYTES: number = 2 * RECEIVE_LIMIT_BYTES;
 
+/**
+ * What is refused is still taken from its sender, and thrown away as it comes: most clients send all of a body before
+ * they look for an answer, and would only see a broken connection. Beyond this they do.
+ */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
+
+/** A body that broke off halfway, as Go's server words it. */
+export const errBrokenBody: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "unexpected EOF");
+
 const decoder = new TextDecoder();
 
 export async function readBody(request: Request, maxBytes: number): Promise<string> {
   const declared = request.headers.get("content-length");
-  if (declared === null) return readUnknownLength(request, maxBytes);
-  const declaredBytes = Number(declared);
-  if (declaredBytes > maxBytes) throw await refuse(request, declaredBytes);
+  if (declared === null || Number(declared) > maxBytes) return readInPieces(request, maxBytes, declared);
   const text = await whole(request);
   // Servers hold a sender to the length it declares; whoever hands requests in directly may declare anything.
   if (text.length > maxBytes) throw tooLarge(text.length);
   return text;
 }
 
-/** The refusal of a body that is not read; its sender stops at once. */
-export async function refuse(request: Request, bytes: number): Promise<EtcdError> {
-  await request.body?.cancel().catch(() => undefined);
-  return tooLarge(bytes);
-}
-
 export function tooLarge(bytes: number): EtcdError {
   const text = `grpc: received message larger than max (${bytes} vs. ${RECEIVE_LIMIT_BYTES})`;
   return new EtcdError(GrpcCode.ResourceExhausted, text);
 }
-
-/** A body that broke off halfway, as Go's server words it. */
-export const errBrokenBody: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "unexpected EOF");
 
 async function whole(request: Request): Promise<string> {
   try {
@@ -45,23 +43,25 @@ async function whole(request: Request): Promise<string> {
   }
 }
 
-async function readUnknownLength(request: Request, maxBytes: number): Promise<string> {
+async function readInPieces(request: Request, maxBytes: number, declared: string | null): Promise<string> {
   const reader = request.body?.getReader();
   if (reader === undefined) return "";
-  const pieces: Uint8Array[] = [];
+  let pieces: Uint8Array[] = [];
   let bytes = 0;
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
       bytes += read.value.length;
-      if (bytes > maxBytes) {
-        await reader.cancel().catch(() => undefined);
-        throw tooLarge(bytes);
+      if (bytes <= maxBytes) pieces.push(read.value);
+      else pieces = [];
+      if (bytes > MAX_DISCARDED_BYTES) {
+        await reader.cancel();
+        break;
       }
-      pieces.push(read.value);
     }
-  } catch (error) {
-    throw error instanceof EtcdError ? error : errBrokenBody;
+  } catch {
+    throw errBrokenBody;
   }
+  if (bytes > maxBytes || declared !== null) throw tooLarge(Math.max(bytes, Number(declared)));
   return decoder.decode(pieces.length === 1 ? pieces[0] : joined(pieces, bytes));
 }
 

@@ -8,6 +8,7 @@ export const HELP = `Serves the edge cluster on this machine: three members, eac
   HOST=0.0.0.0 npm start         reachable from other machines (everybody may then read and write)
   npm start -- --fresh           delete the data first
   npm start -- --data DIR        keep the data in DIR
+  npm start -- --no-build        serve what was built last, whatever has changed since
   npm start -- --help            this text
 
 The members' settings stand in wrangler.toml; CLUSTER_SIZE=1 (3, 5) and ALLOWED_ORIGINS=… in the environment win.
@@ -19,6 +20,7 @@ export class StartError extends Error {}
 export interface StartOptions {
   readonly help: boolean;
   readonly fresh: boolean;
+  readonly build: boolean;
   readonly data: string;
   readonly host: string;
   readonly port: number;
@@ -32,6 +34,7 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
       help: { type: "boolean", short: "h", default: false },
       fresh: { type: "boolean", default: false },
       data: { type: "string", default: ".quorate" },
+      "no-build": { type: "boolean", default: false },
     },
   });
   const text = env["PORT"] ?? "";
@@ -40,5 +43,12 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
     throw new StartError(`PORT is a number up to 65535, not "${text}".`);
   // Not "localhost": that may be two addresses, and would be told as one.
   const host = env["HOST"] ?? "";
-  return { help: values.help, fresh: values.fresh, data: values.data, host: host === "" ? "127.0.0.1" : host, port };
+  return {
+    help: values.help,
+    fresh: values.fresh,
+    build: !values["no-build"],
+    data: values.data,
+    host: host === "" ? "127.0.0.1" : host,
+    port,
+  };
 }

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import type { Readable } from "node:stream";
 
 /** How long workerd may take for the requests that it is still answering; a watch would never end. */
-const STOP_WITHIN_MS = 2_000;
+const STOP_WITHIN_MS = 500;
 
 export interface ServerOptions {
   readonly configFile: string;

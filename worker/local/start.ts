@@ -52,7 +52,7 @@ async function serve(options: StartOptions, home: string): Promise<number> {
   if (await stopLeftover(files.pidFile, files.configFile))
     console.log("Stopped the workerd of a start that was killed.");
   await checkPort(options);
-  if (await isStale()) await buildAll();
+  if (options.build && (await isStale())) await build();
   const dataFolder = join(home, "data");
   if (options.fresh) await rm(dataFolder, { recursive: true, force: true });
   await mkdir(dataFolder, { recursive: true });
@@ -122,6 +122,15 @@ async function healthy(url: string): Promise<void> {
     await new Promise((wake) => setTimeout(wake, 50));
   }
   console.error(`The cluster is not healthy after ${HEALTHY_WITHIN_MS / 1000} s: ${reason}`);
+}
+
+/** Vite has told what is wrong when it throws. */
+async function build(): Promise<void> {
+  try {
+    await buildAll();
+  } catch (error) {
+    throw new StartError(error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** workerd says this too, but not so that one knows what to do. */

@@ -1,0 +1,144 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { EdgeServer, runStart } from "../support/edge-server.ts";
+
+let data: string;
+let server: EdgeServer | undefined;
+
+beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), "quorate-start-"));
+});
+afterEach(async () => {
+  await server?.stop();
+  server = undefined;
+  await rm(data, { recursive: true, force: true });
+});
+
+test("npm start serves a healthy cluster and says how to try it", async () => {
+  server = await EdgeServer.start(data);
+
+  await server.put("foo", "bar");
+  const health = await fetch(`${server.url}/health`);
+  const { output } = await server.stop();
+
+  expect(await health.text()).toBe('{"health":"true","reason":""}');
+  expect(output).toContain(`curl ${server.url}/v3/kv/put -d '{"key":"Zm9v","value":"YmFy"}'`);
+});
+
+test("the page is served with its content types, and folders and strangers' files are not", async () => {
+  server = await EdgeServer.start(data);
+
+  const page = await fetch(server.url);
+  const script = /src="([^"]+\.js)"/.exec(await page.text())?.[1] ?? "/missing.js";
+  const answers = await Promise.all(
+    [script, "/assets", "/assets/", "/..%2f..%2fpackage.json", "/nothing.js"].map(async (path) => {
+      const response = await fetch(new URL(path, server?.url));
+      return [response.status, response.headers.get("content-type")];
+    }),
+  );
+
+  expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
+  expect(answers[0]).toEqual([200, "text/javascript; charset=utf-8"]);
+  for (const answer of answers.slice(1)) expect(answer).toEqual([404, "application/json"]);
+});
+
+test("data survive a stop, and --fresh begins anew", async () => {
+  server = await EdgeServer.start(data);
+  await server.put("kept", "1");
+  const { code } = await server.stop();
+  server = await EdgeServer.start(data);
+  const kept = await server.get("kept");
+  await server.stop();
+  server = await EdgeServer.start(data, ["--fresh"]);
+
+  expect(code).toBe(0);
+  expect(kept).toBe("1");
+  expect(await server.get("kept")).toBeUndefined();
+});
+
+test("after SIGKILL of workerd the end is told, and every answered put is there", async () => {
+  server = await EdgeServer.start(data);
+  const answered: number[] = [];
+  // Each lane ends with the error that the kill is to it.
+  const lanes = Array.from({ length: 8 }, async (_, lane) => {
+    for (let at = lane; ; at += 8) {
+      await server?.put(`storm/${at}`, String(at));
+      answered.push(at);
+    }
+  });
+  const ends = Promise.allSettled(lanes);
+  while (answered.length < 200) await new Promise((resolve) => setTimeout(resolve, 5));
+  const ended = await server.killWorkerd();
+  await ends;
+  server = await EdgeServer.start(data);
+
+  expect(ended.code).toBe(1);
+  expect(ended.output).toContain("workerd ended unexpectedly: signal SIGKILL");
+  for (const at of answered) expect(await server.get(`storm/${at}`)).toBe(String(at));
+});
+
+test("a workerd whose starter was killed is stopped by the next start, which finds the data", async () => {
+  server = await EdgeServer.start(data);
+  await server.put("kept", "by an orphan");
+  await server.killStarter();
+
+  server = await EdgeServer.start(data);
+
+  expect(await server.get("kept")).toBe("by an orphan");
+  expect((await server.stop()).output).toContain("Stopped the workerd of a start that was killed.");
+});
+
+test("a second start on the same data, or the same port, says what is wrong", async () => {
+  server = await EdgeServer.start(data);
+  const other = await mkdtemp(join(tmpdir(), "quorate-start-"));
+
+  const sameData = await runStart(data, []);
+  const samePort = await runStart(other, [], String(server.port));
+  await rm(other, { recursive: true });
+
+  expect(sameData).toMatchObject({ code: 1, output: expect.stringContaining("already serving the data in") as string });
+  expect(samePort).toMatchObject({ code: 1, output: expect.stringContaining("is in use") as string });
+  expect(await server.get("foo")).toBeUndefined();
+});
+
+test("options that do not exist are refused, and --help explains the others", async () => {
+  expect(await runStart(data, ["--frehs"])).toMatchObject({ code: 1 });
+  expect(await runStart(data, [], "many")).toMatchObject({
+    code: 1,
+    output: expect.stringContaining("PORT") as string,
+  });
+  expect(await runStart(data, ["--help"])).toMatchObject({
+    code: 0,
+    output: expect.stringContaining("--fresh") as string,
+  });
+});
+
+test("a body of 10 MB and requests that break off harm nobody", async () => {
+  server = await EdgeServer.start(data);
+  const refused = await fetch(`${server.url}/v3/kv/put`, { method: "POST", body: " ".repeat(10 * 1024 * 1024) });
+  for (const half of [
+    'POST /v3/kv/put HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"key":',
+    'POST /v3/kv/put HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"ke',
+    'POST /v3/watch HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"create',
+    "POST /v3/kv/p",
+    "\u0016\u0003\u0001 this is TLS",
+  ]) {
+    await sendHalf(server.port, half);
+  }
+
+  expect([refused.status, await refused.json()]).toMatchObject([429, { code: 8 }]);
+  await server.put("after", "the noise");
+  expect(await server.get("after")).toBe("the noise");
+});
+
+function sendHalf(port: number, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.on("error", () => {});
+    socket.on("close", () => resolve());
+    socket.write(text, () => socket.destroy());
+  });
+}
