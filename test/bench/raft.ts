@@ -88,7 +88,9 @@ function main(): void {
   const elapsed = (performance.now() - start) / 1000;
   const rate = Math.round(applied / elapsed).toLocaleString("en");
   const turnMicros = ((elapsed / turns) * 1e6).toFixed(1);
-  console.log(`${memberCount} members, ${bytes} bytes, batches of ${batch}: ${rate} proposals/s, ${turnMicros} µs a batch`);
+  console.log(
+    `${memberCount} members, ${bytes} bytes, batches of ${batch}: ${rate} proposals/s, ${turnMicros} µs a batch`,
+  );
 }
 
 main();

@@ -1,0 +1,69 @@
+/**
+ * The client of the edge's figures, in a process of its own:
+ *
+ *   node test/bench/edge/load.ts URL put|linearizable|serializable CONNECTIONS [MS]
+ *   node test/bench/edge/load.ts URL fill
+ *
+ * Prints what came of it as JSON.
+ */
+import { percentile } from "../figures.ts";
+import { Connection } from "./connection.ts";
+import { fill, OPERATIONS, type Operation, preparedRequests } from "./requests.ts";
+
+export interface LoadResult {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+const FILL_CONNECTIONS = 8;
+
+const [url = "", name = "", connectionCount = "1", milliseconds = "1500"] = process.argv.slice(2);
+if (name === "fill") await fillAll();
+else console.log(JSON.stringify(await load(operationOf(name), Number(connectionCount), Number(milliseconds))));
+
+async function fillAll(): Promise<void> {
+  const connections = await openConnections(FILL_CONNECTIONS);
+  await fill(url, connections);
+  for (const connection of connections) connection.close();
+}
+
+async function load(operation: Operation, count: number, measuredMs: number): Promise<LoadResult> {
+  const requests = preparedRequests(url, operation);
+  const connections = await openConnections(count);
+  await run(connections, requests, measuredMs / 3);
+  const startMs = performance.now();
+  const tookMs = await run(connections, requests, measuredMs);
+  const perSecond = (tookMs.length / (performance.now() - startMs)) * 1000;
+  for (const connection of connections) connection.close();
+  return { perSecond, p50Ms: percentile(tookMs, 50), p99Ms: percentile(tookMs, 99) };
+}
+
+/** How long each request took. */
+async function run(connections: readonly Connection[], requests: readonly Buffer[], forMs: number): Promise<number[]> {
+  const tookMs: number[] = [];
+  const untilMs = performance.now() + forMs;
+  let next = 0;
+  await Promise.all(
+    connections.map(async (connection) => {
+      for (let startMs = performance.now(); startMs < untilMs;) {
+        const { status, body } = await connection.send(requests[next++ % requests.length] as Buffer);
+        if (status !== 200) throw new Error(`${url} answered ${status}: ${body.toString()}`);
+        const endMs = performance.now();
+        tookMs.push(endMs - startMs);
+        startMs = endMs;
+      }
+    }),
+  );
+  return tookMs;
+}
+
+function openConnections(count: number): Promise<Connection[]> {
+  return Promise.all(Array.from({ length: count }, () => Connection.open(url)));
+}
+
+function operationOf(text: string): Operation {
+  const operation = OPERATIONS.find((known) => known === text);
+  if (operation === undefined) throw new Error(`no operation "${text}"; there are ${OPERATIONS.join(", ")} and fill`);
+  return operation;
+}

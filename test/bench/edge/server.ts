@@ -1,0 +1,60 @@
+/** The built worker under workerd, as `npm start` serves it, on a free port and with data of its own. */
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { DIST, ROOT } from "../../../worker/local/build.ts";
+import { readDeployed } from "../../../worker/local/deployed.ts";
+import { LocalServer } from "../../../worker/local/server.ts";
+import { workerdConfig } from "../../../worker/local/workerd-config.ts";
+
+export interface EdgeServer {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export class EdgeFolder {
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Beside the build rather than in the machine's folder for temporary files, which may be in memory. */
+  static async make(): Promise<EdgeFolder> {
+    const folder = await mkdtemp(join(DIST, "bench-"));
+    await mkdir(join(folder, "data"));
+    const deployed = readDeployed(ROOT);
+    const config = workerdConfig({
+      host: "127.0.0.1",
+      port: 0,
+      compatibilityDate: deployed.compatibilityDate,
+      compatibilityFlags: deployed.compatibilityFlags,
+      workerFile: relative(folder, join(DIST, "worker/worker.js")),
+      assetsFile: relative(folder, join(DIST, "worker/assets.js")),
+      pageFolder: join(DIST, "web"),
+      dataFolder: join(folder, "data"),
+      vars: { ...deployed.vars, ALLOWED_ORIGINS: "*" },
+    });
+    await writeFile(join(folder, "workerd.capnp"), config);
+    return new EdgeFolder(folder);
+  }
+
+  /** Returns as soon as workerd listens. */
+  async start(): Promise<EdgeServer> {
+    const server = new LocalServer({
+      configFile: join(this.#folder, "workerd.capnp"),
+      pidFile: join(this.#folder, "workerd.pid"),
+    });
+    const url = `http://127.0.0.1:${await server.listening}`;
+    return {
+      url,
+      async stop() {
+        server.stop();
+        await server.ended;
+      },
+    };
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}

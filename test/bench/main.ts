@@ -1,0 +1,55 @@
+/** `npm run bench`: measures, section by section, and prints one table. */
+import { unreachable } from "../../src/base/assert.ts";
+import { benchCore } from "./core.ts";
+import { benchEdge } from "./edge.ts";
+import type { Figure } from "./figures.ts";
+import { benchOptions, type BenchOptions, HELP, type Section } from "./options.ts";
+import { json, machine, table } from "./table.ts";
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  let options: BenchOptions;
+  try {
+    options = benchOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 2;
+  }
+  if (options.isHelp) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const figures: Figure[] = [];
+  let failed = 0;
+  for (const section of options.sections) {
+    try {
+      progress(`measuring ${section} …`);
+      figures.push(...(await measure(section, options)));
+    } catch (error) {
+      failed++;
+      console.error(`${section} could not be measured:`, error);
+    }
+  }
+  if (options.isJson) console.log(json(figures));
+  else console.log(`${machine()}, Node ${process.version}\n\n${table(figures)}`);
+  return failed === 0 ? 0 : 1;
+}
+
+function measure(section: Section, options: BenchOptions): Promise<readonly Figure[]> {
+  switch (section) {
+    case "core":
+      return benchCore(options);
+    case "edge":
+      return benchEdge(options);
+    case "tabs":
+    case "size":
+      return Promise.resolve([]);
+    default:
+      return unreachable(section);
+  }
+}
+
+function progress(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,59 @@
+/** The command line of `npm run bench`. */
+import { parseArgs } from "node:util";
+
+export type Section = "core" | "edge" | "tabs" | "size";
+
+const SECTIONS: readonly Section[] = ["core", "edge", "tabs", "size"];
+
+export const HELP: string = `Measures how fast Quorate is on this machine, and prints a table.
+
+  npm run bench                        everything, in about five minutes
+  npm run bench -- core edge           these sections: ${SECTIONS.join(", ")}
+  npm run bench -- --quick             fewer and shorter runs, about a minute
+  npm run bench -- --json              the same as JSON, with every run
+  npm run bench -- edge --reference URL[,URL…]
+                                       also loads the etcd at these client addresses (all members of one cluster;
+                                       its leader is asked), run by run in turn with the edge, and prints the ratio
+  npm run bench -- --help              this text
+`;
+
+export interface BenchOptions {
+  readonly isHelp: boolean;
+  readonly isJson: boolean;
+  readonly isQuick: boolean;
+  readonly reference: readonly string[];
+  readonly sections: readonly Section[];
+}
+
+/** Throws an error whose message is for the user. */
+export function benchOptions(argv: readonly string[]): BenchOptions {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      help: { type: "boolean", short: "h", default: false },
+      json: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      reference: { type: "string", default: "" },
+    },
+  });
+  const sections = positionals.map((name) => {
+    const section = SECTIONS.find((known) => known === name);
+    if (section === undefined) throw new Error(`There is no section "${name}"; there are ${SECTIONS.join(", ")}.`);
+    return section;
+  });
+  const reference = values.reference
+    .split(",")
+    .filter((url) => url !== "")
+    .map((url) => {
+      if (!/^http:\/\/./.test(url) || !URL.canParse(url)) throw new Error(`"${url}" is no http:// address of an etcd.`);
+      return url.replace(/\/+$/, "");
+    });
+  return {
+    isHelp: values.help,
+    isJson: values.json,
+    isQuick: values.quick,
+    reference,
+    sections: sections.length === 0 ? SECTIONS : sections,
+  };
+}
