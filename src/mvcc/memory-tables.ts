@@ -193,6 +193,10 @@ class MemoryBucket implements Bucket {
   scan(visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
     this.#rows.scan("", undefined, (value, key) => visit(latin1ToBytes(key), value));
   }
+
+  scanRange(start: Uint8Array, end: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
+    this.#rows.scan(bytesToLatin1(start), bytesToLatin1(end), (value, key) => visit(latin1ToBytes(key), value));
+  }
 }
 
 function latin1End(end: Uint8Array | undefined): string | undefined {

@@ -66,6 +66,8 @@ export interface Bucket {
   delete(key: Uint8Array): void;
   /** In bytewise key order; `visit` returns false to stop and must not write to the bucket. */
   scan(visit: (key: Uint8Array, value: Uint8Array) => boolean): void;
+  /** The same for the keys of [start, end); costs what lies there, however large the bucket is. */
+  scanRange(start: Uint8Array, end: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void;
 }
 
 export type BucketName = "meta" | "lease" | "members" | "alarm" | "authUsers" | "authRoles" | "auth";

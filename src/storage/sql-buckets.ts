@@ -1,5 +1,5 @@
 /** Buckets over SQLite, with what is not written yet in front. */
-import { bytesToLatin1, copyBytes, latin1ToBytes } from "../base/bytes.ts";
+import { EMPTY_BYTES, bytesToLatin1, copyBytes, latin1ToBytes } from "../base/bytes.ts";
 import type { Bucket, BucketName } from "../mvcc/tables.ts";
 import { bytesOf, hexName, keyAfter, type SqlLike } from "./sql.ts";
 import type { Generation, StateStatements } from "./sql-statements.ts";
@@ -57,22 +57,14 @@ export class SqlBucket implements Bucket {
   }
 
   scan(visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
-    const pending = [...this.#values.keys()].sort();
-    let at = 0;
-    const visitPending = (below: string | undefined): boolean => {
-      for (let name = pending[at]; name !== undefined; name = pending[++at]) {
-        if (below !== undefined && name >= below) return true;
-        const value = this.#values.get(name);
-        if (value !== undefined && !visit(latin1ToBytes(name), value)) return false;
-      }
-      return true;
-    };
-    const finished = this.#scanStored((key, value) => {
-      const name = bytesToLatin1(key);
-      if (!visitPending(name)) return false;
-      return this.#values.has(name) || visit(key, value);
-    });
-    if (finished) visitPending(undefined);
+    this.#scan([...this.#values.keys()].sort(), EMPTY_BYTES, undefined, visit);
+  }
+
+  scanRange(start: Uint8Array, end: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void {
+    const first = bytesToLatin1(start);
+    const beyond = bytesToLatin1(end);
+    const pending = [...this.#values.keys()].filter((name) => name >= first && name < beyond);
+    this.#scan(pending.sort(), start, end, visit);
   }
 
   mark(): void {
@@ -96,10 +88,42 @@ export class SqlBucket implements Bucket {
     this.#changed(name.length + (value?.length ?? 0) + ENTRY_OVERHEAD_BYTES);
   }
 
-  #scanStored(visit: (key: Uint8Array, value: Uint8Array) => boolean): boolean {
-    let start: Uint8Array = new Uint8Array(0);
+  /** `pending`: the names of the range that wait to be written, in order. */
+  #scan(
+    pending: readonly string[],
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    visit: (key: Uint8Array, value: Uint8Array) => boolean,
+  ): void {
+    let at = 0;
+    const visitPending = (below: string | undefined): boolean => {
+      for (let name = pending[at]; name !== undefined; name = pending[++at]) {
+        if (below !== undefined && name >= below) return true;
+        const value = this.#values.get(name);
+        if (value !== undefined && !visit(latin1ToBytes(name), value)) return false;
+      }
+      return true;
+    };
+    const finished = this.#scanStored(start, end, (key, value) => {
+      const name = bytesToLatin1(key);
+      if (!visitPending(name)) return false;
+      return this.#values.has(name) || visit(key, value);
+    });
+    if (finished) visitPending(undefined);
+  }
+
+  #scanStored(
+    from: Uint8Array,
+    end: Uint8Array | undefined,
+    visit: (key: Uint8Array, value: Uint8Array) => boolean,
+  ): boolean {
+    let start = from;
     for (;;) {
-      const rows = this.#sql.exec(this.#texts.scanBucket, this.#name, start, SCAN_ROWS).toArray();
+      const rows = (
+        end === undefined
+          ? this.#sql.exec(this.#texts.scanBucket, this.#name, start, SCAN_ROWS)
+          : this.#sql.exec(this.#texts.scanBucketTo, this.#name, start, SCAN_ROWS, end)
+      ).toArray();
       for (const row of rows) {
         const key = bytesOf(row, "key", this.#table, this.#name);
         if (!visit(key, bytesOf(row, "value", this.#table, hexName(key)))) return false;

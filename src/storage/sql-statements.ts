@@ -36,6 +36,7 @@ export interface StateStatements {
   readonly putBucket: string;
   readonly deleteBucket: string;
   readonly scanBucket: string;
+  readonly scanBucketTo: string;
 }
 
 export const STATE_STATEMENTS: Readonly<Record<Generation, StateStatements>> = {
@@ -95,6 +96,7 @@ function statementsOf(generation: Generation): StateStatements {
     putBucket: `INSERT OR REPLACE INTO ${buckets} VALUES (?, ?, ?)`,
     deleteBucket: `DELETE FROM ${buckets} WHERE bucket = ? AND key = ?`,
     scanBucket: `SELECT key, value FROM ${buckets} WHERE bucket = ?1 AND key >= ?2 ORDER BY key LIMIT ?3`,
+    scanBucketTo: `SELECT key, value FROM ${buckets} WHERE bucket = ?1 AND key >= ?2 AND key < ?4 ORDER BY key LIMIT ?3`,
   };
 }
 
