@@ -64,9 +64,14 @@ function factsOf(
     { label: "Commit", value: number(newest?.commit) },
     { label: "Applied", value: number(newest?.applied) },
     { label: "Revision", value: number(newest?.revision) },
-    { label: "Compacted", value: number(newest?.compactRevision) },
+    { label: "Compacted", value: newest === undefined ? UNKNOWN : compactedText(newest.compactRevision) },
     { label: "Stored", value: newest === undefined ? UNKNOWN : sizeText(newest.dbSizeBytes) },
   ];
+}
+
+/** etcd counts from -1. */
+function compactedText(revision: number): string {
+  return revision > 0 ? numberText(revision) : "never";
 }
 
 function leaderOf(views: readonly MemberView[]): MemberView | undefined {

@@ -60,8 +60,9 @@ export function countOf(count: number, unit: string): string {
 
 export function sizeText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 * 1024) return `${(bytes / 1024).toFixed(1)} KiB`;
-  return `${(bytes / (1024 * 1024)).toFixed(1)} MiB`;
+  const inMebibytes = bytes >= 1024 * 1024;
+  const value = bytes / (inMebibytes ? 1024 * 1024 : 1024);
+  return `${value < 100 ? value.toFixed(1) : numberText(Math.round(value))} ${inMebibytes ? "MiB" : "KiB"}`;
 }
 
 function decoded(bytes: Uint8Array, mayBeCut: boolean): string | undefined {

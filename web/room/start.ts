@@ -19,7 +19,8 @@ const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 export function startRoom(room: string, location: Location): PageSource {
   const name = `quorate/room/${room}`;
   const registry = roomRegistry(location.origin, room, (url, init) => fetch(url, init));
-  const source = new RoomSource(room, location.href, {
+  const link = `${location.origin}/?${new URLSearchParams({ room })}`;
+  const source = new RoomSource(room, link, {
     takeOver: () => lock.takeOver(),
     joinOther: () => void tab.leave().finally(() => location.reload()),
     foundAnew: () => void tab.foundAnew(),

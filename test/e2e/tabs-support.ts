@@ -1,0 +1,196 @@
+/** A server as `npm start` runs it, and tabs of it: each in a browser profile of its own, with its own IndexedDB and locks. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Client, Status } from "../../src/client/client.ts";
+import { chromiumContextOptions } from "../support/chromium.ts";
+import { EdgeServer } from "../support/edge-server.ts";
+
+declare global {
+  interface Window {
+    quorate: Client;
+  }
+}
+
+const TIMEOUT_MS = 20_000;
+
+/** With data of its own, which goes when it stops. */
+export interface Server {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export async function startServer(): Promise<Server> {
+  const data = await mkdtemp(join(tmpdir(), "quorate-tabs-"));
+  const server = await EdgeServer.start(data);
+  return {
+    url: server.url,
+    stop: async () => {
+      await server.stop();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A browser profile, and the tab in it that is a member of the room. */
+export class Tab {
+  readonly context: BrowserContext;
+  readonly url: string;
+  page: Page;
+
+  private constructor(context: BrowserContext, page: Page, url: string) {
+    this.context = context;
+    this.page = page;
+    this.url = url;
+  }
+
+  static async open(browser: Browser, server: Server, room: string): Promise<Tab> {
+    return Tab.openIn(await browser.newContext(chromiumContextOptions()), server, room);
+  }
+
+  static async openIn(context: BrowserContext, server: Server, room: string): Promise<Tab> {
+    const url = `${server.url}/?room=${room}`;
+    return new Tab(context, await openPage(context, url), url);
+  }
+
+  /** A profile in which the site may store so much and no more. */
+  static async openWithQuota(browser: Browser, server: Server, room: string, quotaSize: number): Promise<Tab> {
+    const context = await browser.newContext(chromiumContextOptions());
+    // The browser heeds it only if it has not looked for room before; it lasts as long as this page.
+    const page = await context.newPage();
+    const session = await context.newCDPSession(page);
+    await session.send("Storage.overrideQuotaForOrigin", { origin: server.url, quotaSize });
+    return Tab.openIn(context, server, room);
+  }
+
+  /** Another tab of the same profile. */
+  async second(): Promise<Tab> {
+    return new Tab(this.context, await openPage(this.context, this.url), this.url);
+  }
+
+  async reopen(): Promise<void> {
+    this.page = await openPage(this.context, this.url);
+  }
+
+  /** Its renderer dies in the middle of whatever it does: no handler of the page runs. */
+  async crash(): Promise<void> {
+    const session = await this.context.newCDPSession(this.page);
+    const crashed = this.page.waitForEvent("crash");
+    void session.send("Page.crash").catch(() => {});
+    await crashed;
+    await this.page.close();
+  }
+
+  async ready(): Promise<void> {
+    await this.page.evaluate(() => window.quorate.ready);
+  }
+
+  status(): Promise<Status> {
+    return this.page.evaluate(() => window.quorate.status());
+  }
+
+  async put(key: string, value: string): Promise<number> {
+    return this.page.evaluate(async (put) => (await window.quorate.kv.put(put.key, put.value)).header.revision, {
+      key,
+      value,
+    });
+  }
+
+  /** Text of the key as this very member has it. */
+  async get(key: string): Promise<string | undefined> {
+    return this.page.evaluate(async (name) => {
+      const { kvs } = await window.quorate.kv.range(name, { serializable: true });
+      return kvs[0] === undefined ? undefined : window.quorate.toText(kvs[0].value);
+    }, key);
+  }
+
+  /** Linearizable. */
+  async read(key: string): Promise<string | undefined> {
+    return this.page.evaluate(async (name) => {
+      const { kvs } = await window.quorate.kv.range(name);
+      return kvs[0] === undefined ? undefined : window.quorate.toText(kvs[0].value);
+    }, key);
+  }
+
+  async untilVoters(count: number): Promise<void> {
+    await this.until((status, wanted) => status.members.filter(({ learner }) => !learner).length === wanted, count);
+  }
+
+  /** Waits until the condition holds in the tab; it runs there, so it stands alone. */
+  async until<Argument>(condition: (status: Status, argument: Argument) => boolean, argument: Argument): Promise<void> {
+    await this.page.evaluate(
+      async ({ text, values, withinMs }) => {
+        // oxlint-disable-next-line typescript/no-implied-eval, no-new-func -- a function cannot be handed to a page but as text
+        const holds = new Function(`return (${text})`)() as (status: Status, argument: unknown) => boolean;
+        const untilMs = performance.now() + withinMs;
+        for (;;) {
+          const status = await window.quorate.status();
+          if (holds(status, values)) return;
+          if (performance.now() > untilMs) throw new Error(`waited in vain: ${JSON.stringify(status)}`);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      },
+      { text: condition.toString(), values: argument as unknown, withinMs: TIMEOUT_MS },
+    );
+  }
+
+  /** Chooses a folder as a person does, and lets it begin. */
+  async putFolder(folder: string): Promise<void> {
+    await this.page.locator("input[type=file]").setInputFiles(folder);
+    await this.page.getByRole("button", { name: "Put files" }).click();
+  }
+
+  /** All that this very member has: keys, and the SHA-256 of each value. */
+  async digest(): Promise<Readonly<Record<string, string>>> {
+    return this.page.evaluate(async () => {
+      const { kvs } = await window.quorate.kv.range("", { prefix: true, serializable: true });
+      const digests: Record<string, string> = {};
+      for (const { key, value } of kvs) {
+        const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", value as Uint8Array<ArrayBuffer>));
+        digests[window.quorate.toText(key)] = Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+      }
+      return digests;
+    });
+  }
+
+  /** What the page says of itself, once it says it. */
+  async says(text: RegExp): Promise<string> {
+    const standing = this.page.locator(".standing-text").filter({ hasText: text });
+    return (await standing.textContent()) ?? "";
+  }
+
+  close(): Promise<void> {
+    return this.context.close();
+  }
+}
+
+async function openPage(context: BrowserContext, url: string): Promise<Page> {
+  const page = await context.newPage();
+  page.setDefaultTimeout(TIMEOUT_MS);
+  await page.goto(url);
+  await page.waitForFunction(() => window.quorate !== undefined);
+  return page;
+}
+
+/** Waits until each of the tabs follows, or is, a leader other than the former one. */
+export async function untilSucceeded(tabs: readonly Tab[], former: string): Promise<void> {
+  await Promise.all(tabs.map((tab) => tab.until(({ leader }, id) => leader !== "0" && leader !== id, former)));
+}
+
+export async function leaderOf(tabs: readonly Tab[]): Promise<Tab> {
+  const statuses = await Promise.all(tabs.map((tab) => tab.status()));
+  const leader = tabs.find((_, at) => statuses[at]?.role === "leader");
+  if (leader === undefined) throw new Error(`nobody leads: ${JSON.stringify(statuses)}`);
+  return leader;
+}
+
+/** A room of `count` tabs, all of them ready; three and five of them all vote. */
+export async function openRoom(browser: Browser, server: Server, room: string, count: number): Promise<readonly Tab[]> {
+  const tabs = [await Tab.open(browser, server, room)];
+  await tabs[0]?.ready();
+  while (tabs.length < count) tabs.push(await Tab.open(browser, server, room));
+  await Promise.all(tabs.map((tab) => tab.ready()));
+  if (count % 2 === 1) await Promise.all(tabs.map((tab) => tab.untilVoters(count)));
+  return tabs;
+}

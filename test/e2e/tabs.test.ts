@@ -1,0 +1,193 @@
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { launchChromium } from "../support/chromium.ts";
+import { leaderOf, openRoom, startServer, Tab, untilSucceeded } from "./tabs-support.ts";
+import type { Server } from "./tabs-support.ts";
+
+let browser: Browser;
+let server: Server;
+
+beforeAll(async () => {
+  [browser, server] = await Promise.all([launchChromium(), startServer()]);
+});
+
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+});
+
+afterAll(async () => {
+  await Promise.all([browser.close(), server.stop()]);
+});
+
+function newRoom(): string {
+  return `room-${crypto.randomUUID().slice(0, 8)}`;
+}
+
+test("tabs that open one room one after the other are one cluster: founder, learner, then three voters", async () => {
+  const room = newRoom();
+  const founder = await Tab.open(browser, server, room);
+  await founder.ready();
+  await founder.put("colour", "blue");
+  const second = await Tab.open(browser, server, room);
+  await second.ready();
+  expect((await second.status()).role).toBe("learner");
+  const third = await Tab.open(browser, server, room);
+  await Promise.all([founder, second, third].map((tab) => tab.untilVoters(3)));
+  const statuses = await Promise.all([founder, second, third].map((tab) => tab.status()));
+  expect(new Set(statuses.map(({ clusterId }) => clusterId)).size).toBe(1);
+  expect(new Set(statuses.map(({ id }) => id)).size).toBe(3);
+  expect(statuses.map(({ role }) => role).toSorted()).toEqual(["follower", "follower", "leader"]);
+  expect(await third.read("colour")).toBe("blue");
+  await third.put("colour", "green");
+  expect(await second.read("colour")).toBe("green");
+  expect(await founder.read("colour")).toBe("green");
+});
+
+test("tabs that open a new room at the same moment end up in one cluster", async () => {
+  const room = newRoom();
+  const tabs = await Promise.all([1, 2, 3].map(() => Tab.open(browser, server, room)));
+  await Promise.all(tabs.map((tab) => tab.untilVoters(3)));
+  await Promise.all(tabs.map((tab) => tab.ready()));
+  const statuses = await Promise.all(tabs.map((tab) => tab.status()));
+  expect(new Set(statuses.map(({ clusterId }) => clusterId)).size).toBe(1);
+  expect(statuses.filter(({ role }) => role === "leader")).toHaveLength(1);
+});
+
+test("a leader's tab that dies is succeeded in under 10 s, and comes back with its data, its id and what it missed", async () => {
+  const tabs = await openRoom(browser, server, newRoom(), 3);
+  const leader = await leaderOf(tabs);
+  const { id, term } = await leader.status();
+  await leader.put("before", "it died");
+  const others = tabs.filter((tab) => tab !== leader);
+  const diedMs = performance.now();
+  await leader.crash();
+  await untilSucceeded(others, id);
+  expect(performance.now() - diedMs).toBeLessThan(10_000);
+  const successor = await leaderOf(others);
+  expect((await successor.status()).term).toBeGreaterThan(term);
+  expect(await successor.read("before")).toBe("it died");
+  await others[0]?.put("meanwhile", "it was away");
+
+  await leader.reopen();
+  await leader.ready();
+  expect((await leader.status()).id).toBe(id);
+  expect(await leader.get("before")).toBe("it died");
+  expect(await leader.get("meanwhile")).toBe("it was away");
+  await leader.put("after", "it is back");
+  expect(await successor.read("after")).toBe("it is back");
+});
+
+test("all tabs closed and opened again later find everything", async () => {
+  const tabs = await openRoom(browser, server, newRoom(), 3);
+  await tabs[1]?.put("kept", "on three disks");
+  const before = await Promise.all(tabs.map((tab) => tab.status()));
+  await Promise.all(tabs.map(({ page }) => page.close()));
+  await Promise.all(tabs.map((tab) => tab.reopen()));
+  await Promise.all(tabs.map((tab) => tab.ready()));
+  const after = await Promise.all(tabs.map((tab) => tab.status()));
+  expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id));
+  expect(await Promise.all(tabs.map((tab) => tab.get("kept")))).toEqual(Array(3).fill("on three disks"));
+});
+
+test("a second tab of one profile leaves the log alone, says so, and takes over when the first is gone", async () => {
+  const first = await Tab.open(browser, server, newRoom());
+  await first.ready();
+  await first.put("mine", "alone");
+  const { id } = await first.status();
+  const second = await first.second();
+  await second.says(/open in another tab of this browser profile/);
+  const waiting = await second.status();
+  expect(waiting.problem?.code).toBe("starting");
+  expect(waiting.id).toBe("0");
+  await expect(second.put("mine", "not alone")).rejects.toThrow("has not started");
+  await first.page.close();
+  await second.ready();
+  expect((await second.status()).id).toBe(id);
+  expect(await second.get("mine")).toBe("alone");
+});
+
+test("a tab whose lock is taken by force stops at once and says so", async () => {
+  const first = await Tab.open(browser, server, newRoom());
+  await first.ready();
+  const second = await first.second();
+  await second.says(/another tab of this browser profile/);
+  // As the button does, which the page offers after a long silence only.
+  await second.page.evaluate(() => {
+    const [name] = [`quorate:room:${new URLSearchParams(location.search).get("room")}`];
+    void navigator.locks.request(name ?? "", { steal: true }, () => Promise.resolve());
+  });
+  await first.says(/taken this room over/);
+  expect((await first.status()).problem?.code).toBe("stopped");
+  await second.ready();
+});
+
+test("a damaged row stops the member, names the row, and serves nothing", async () => {
+  const tab = await Tab.open(browser, server, newRoom());
+  await tab.ready();
+  await tab.put("precious", "value");
+  await tab.page.close();
+  const room = new URL(tab.url).searchParams.get("room") ?? "";
+  const page = await tab.context.newPage();
+  await page.goto(`${server.url}/health`);
+  await page.evaluate(damageLog, `quorate/room/${room}`);
+  await page.close();
+  await tab.reopen();
+  const text = await tab.says(/Storage failed/);
+  expect(text).toMatch(/damaged/);
+  const status = await tab.status();
+  expect(status.problem?.code).toBe("storage");
+  await expect(tab.get("precious")).rejects.toThrow("stopped");
+});
+
+/** Runs in the page. Flips a byte in the last record of the log. */
+async function damageLog(name: string): Promise<void> {
+  const request = indexedDB.open(name);
+  const database = await new Promise<IDBDatabase>((resolve, reject) => {
+    request.addEventListener("success", () => resolve(request.result));
+    request.addEventListener("error", () => reject(request.error as DOMException));
+  });
+  const transaction = database.transaction("log", "readwrite");
+  const cursor = transaction.objectStore("log").openCursor(null, "prev");
+  cursor.addEventListener("success", () => {
+    const found = cursor.result;
+    if (found === null) return;
+    const bytes = findBytes(found.value);
+    if (bytes === undefined) return found.continue();
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 0xff;
+    found.update(found.value);
+  });
+  await new Promise((resolve) => transaction.addEventListener("complete", resolve));
+  database.close();
+
+  function findBytes(value: unknown): Uint8Array | undefined {
+    if (value instanceof Uint8Array) return value.length > 0 ? value : undefined;
+    if (value instanceof ArrayBuffer) return new Uint8Array(value);
+    if (typeof value !== "object" || value === null) return undefined;
+    for (const part of Object.values(value)) {
+      const bytes = findBytes(part);
+      if (bytes !== undefined) return bytes;
+    }
+    return undefined;
+  }
+}
+
+test("a full disk stops the member with a message, it does not go on in memory, and the others go on", async () => {
+  const room = newRoom();
+  const full = await Tab.openWithQuota(browser, server, room, 400_000);
+  const others = [await Tab.open(browser, server, room), await Tab.open(browser, server, room)];
+  const tabs = [full, ...others];
+  await Promise.all(tabs.map((tab) => tab.untilVoters(3)));
+  await full.page.evaluate(() => {
+    const puts = Array.from({ length: 20 }, (_, at) => {
+      const value = crypto.getRandomValues(new Uint8Array(50_000));
+      return window.quorate.kv.put(`filler/${at}`, value);
+    });
+    void Promise.allSettled(puts);
+  });
+  expect(await full.says(/Storage failed/)).toMatch(/no more room/);
+  expect((await full.status()).problem?.code).toBe("storage");
+  await expect(full.put("more", "in memory")).rejects.toThrow("stopped");
+  await untilSucceeded(others, (await full.status()).id);
+  await others[0]?.put("life", "goes on");
+  expect(await others[1]?.read("life")).toBe("goes on");
+});
