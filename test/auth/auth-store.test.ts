@@ -1,0 +1,405 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { AuthStore, errNoPasswordUser, NOBODY } from "../../src/auth/auth-store.ts";
+import type { Caller } from "../../src/auth/auth-store.ts";
+import { checkRequest } from "../../src/auth/check-request.ts";
+import { EMPTY_BYTES, latin1ToBytes } from "../../src/base/bytes.ts";
+import { toBase64 } from "../../src/base/text-codes.ts";
+import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
+import {
+  authRoleGrantPermissionRequest,
+  authUserAddRequest,
+  authUserChangePasswordRequest,
+  permission,
+} from "../../src/protocol/auth.ts";
+import type { PermissionType } from "../../src/protocol/auth.ts";
+import {
+  errAuthFailed,
+  errAuthNotEnabled,
+  errAuthOldRevision,
+  errInvalidAuthMgmt,
+  errPermissionDenied,
+  errPermissionNotGiven,
+  errPermissionNotGranted,
+  errRoleAlreadyExist,
+  errRoleEmpty,
+  errRoleNotFound,
+  errRoleNotGranted,
+  errRootRoleNotExist,
+  errRootUserNotExist,
+  errUserAlreadyExist,
+  errUserEmpty,
+  errUserNotFound,
+} from "../../src/protocol/errors.ts";
+import type { EtcdError } from "../../src/protocol/errors.ts";
+import type { InternalRequest } from "../../src/protocol/internal.ts";
+import { compare, deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../src/protocol/kv.ts";
+import type { RequestOp, TxnRequest } from "../../src/protocol/kv.ts";
+
+const bytes = latin1ToBytes;
+const HASH = toBase64(bytes("hash"));
+
+let tables: MemoryTables;
+let auth: AuthStore;
+let told: string[];
+let leases: Map<bigint, string[]>;
+
+beforeEach(() => {
+  tables = new MemoryTables();
+  told = [];
+  leases = new Map();
+  auth = opened();
+});
+
+describe("users", () => {
+  test("AS1: a name is needed, and taken once", () => {
+    expect(thrown(() => addUser(""))).toBe(errUserEmpty);
+    addUser("amy");
+    expect(thrown(() => addUser("amy"))).toBe(errUserAlreadyExist);
+    expect(auth.userList()).toEqual(["amy"]);
+  });
+
+  test("AS2: whoever is not there cannot be changed, granted to or deleted", () => {
+    expect(thrown(() => auth.userDelete("amy"))).toBe(errUserNotFound);
+    expect(thrown(() => auth.userChangePassword(authUserChangePasswordRequest({ name: "amy" })))).toBe(errUserNotFound);
+    expect(thrown(() => auth.userGrantRole({ user: "amy", role: "nope" }))).toBe(errUserNotFound);
+    expect(thrown(() => auth.userRevokeRole({ name: "amy", role: "nope" }))).toBe(errUserNotFound);
+    expect(thrown(() => auth.userGet(NOBODY, "amy"))).toBe(errUserNotFound);
+  });
+
+  test("AS3: the role must be there, but for root; granting it again changes nothing, not even the revision", () => {
+    addUser("amy");
+    expect(thrown(() => auth.userGrantRole({ user: "amy", role: "b" }))).toBe(errRoleNotFound);
+    auth.userGrantRole({ user: "amy", role: "root" });
+    auth.roleAdd("b");
+    auth.userGrantRole({ user: "amy", role: "b" });
+    const { revision } = auth;
+    auth.userGrantRole({ user: "amy", role: "b" });
+    expect(auth.revision).toBe(revision);
+    expect(auth.userGet(NOBODY, "amy")).toEqual(["b", "root"]);
+  });
+
+  test("AS4: only a granted role can be revoked", () => {
+    addUser("amy");
+    expect(thrown(() => auth.userRevokeRole({ name: "amy", role: "b" }))).toBe(errRoleNotGranted);
+  });
+
+  test("AS5: a hash that is no base64 is refused in etcd's words, except for users without a password", () => {
+    const bad = { hashedPassword: "***" };
+    expect(thrown(() => auth.userAdd(authUserAddRequest({ name: "amy", ...bad })))).toBe(errNoPasswordUser);
+    auth.userAdd(authUserAddRequest({ name: "amy", options: { noPassword: true }, ...bad }));
+    auth.userChangePassword(authUserChangePasswordRequest({ name: "amy", ...bad }));
+  });
+});
+
+describe("roles", () => {
+  test("AS6: a name is needed, and taken once", () => {
+    expect(thrown(() => auth.roleAdd(""))).toBe(errRoleEmpty);
+    auth.roleAdd("r");
+    expect(thrown(() => auth.roleAdd("r"))).toBe(errRoleAlreadyExist);
+    expect(auth.roleList()).toEqual(["r"]);
+  });
+
+  test("AS7: of a bad grant, the missing permission is told first, then the range, then the role", () => {
+    const grant = (name: string, key?: string, rangeEnd = ""): void =>
+      auth.roleGrantPermission(
+        authRoleGrantPermissionRequest({
+          name,
+          ...(key === undefined ? {} : { perm: permission({ key: bytes(key), rangeEnd: bytes(rangeEnd) }) }),
+        }),
+      );
+    expect(thrown(() => grant("r"))).toBe(errPermissionNotGiven);
+    expect(thrown(() => grant("r", ""))).toBe(errInvalidAuthMgmt);
+    expect(thrown(() => grant("r", "b", "a"))).toBe(errInvalidAuthMgmt);
+    expect(thrown(() => grant("r", "b", "b"))).toBe(errInvalidAuthMgmt);
+    expect(thrown(() => grant("r", "b", "\0"))).toBe(errRoleNotFound);
+  });
+
+  test("AS8: a permission is kept once per key and end, and the last one counts", () => {
+    auth.roleAdd("r");
+    grantRange("r", "a", "c", "READWRITE");
+    grantRange("r", "a", "b", "WRITE");
+    grantRange("r", "a", "c", "READ");
+    const kept = auth.roleGet(NOBODY, "r").map(({ key, rangeEnd, permType }) => [text(key), text(rangeEnd), permType]);
+    expect(kept).toEqual([
+      ["a", "b", "WRITE"],
+      ["a", "c", "READ"],
+    ]);
+  });
+
+  test("AS9: revoking needs the exact pair", () => {
+    auth.roleAdd("r");
+    grantRange("r", "a", "c", "READ");
+    const revoke = (role: string, key: string, rangeEnd: string): void =>
+      auth.roleRevokePermission({ role, key: bytes(key), rangeEnd: bytes(rangeEnd) });
+    expect(thrown(() => revoke("nope", "a", "c"))).toBe(errRoleNotFound);
+    expect(thrown(() => revoke("r", "a", "b"))).toBe(errPermissionNotGranted);
+    revoke("r", "a", "c");
+    expect(auth.roleGet(NOBODY, "r")).toEqual([]);
+  });
+
+  test("AS10: a deleted role is gone from its users", () => {
+    auth.roleAdd("r");
+    addUser("amy");
+    auth.userGrantRole({ user: "amy", role: "r" });
+    auth.roleDelete("r");
+    expect(auth.userGet(NOBODY, "amy")).toEqual([]);
+    expect(thrown(() => auth.roleDelete("r"))).toBe(errRoleNotFound);
+  });
+
+  test("AS11: the role root shows all keys, whatever was granted to it", () => {
+    auth.roleAdd("root");
+    expect(auth.roleGet(NOBODY, "root")).toEqual([
+      { permType: "READWRITE", key: EMPTY_BYTES, rangeEnd: Uint8Array.of(0) },
+    ]);
+  });
+});
+
+describe("on and off", () => {
+  test("AS12: enabling needs the user root, then its role root", () => {
+    expect(thrown(() => auth.enable())).toBe(errRootUserNotExist);
+    addUser("root");
+    expect(thrown(() => auth.enable())).toBe(errRootRoleNotExist);
+    auth.userGrantRole({ user: "root", role: "root" });
+    auth.enable();
+    auth.enable();
+    expect(auth.enabled).toBe(true);
+  });
+
+  test("AS13: while it is on, root can be neither deleted nor lose its role", () => {
+    enableWithRoot();
+    expect(thrown(() => auth.userDelete("root"))).toBe(errInvalidAuthMgmt);
+    expect(thrown(() => auth.roleDelete("root"))).toBe(errInvalidAuthMgmt);
+    expect(thrown(() => auth.userRevokeRole({ name: "root", role: "root" }))).toBe(errInvalidAuthMgmt);
+    auth.disable();
+    auth.userDelete("root");
+  });
+
+  test("AS14: each change raises the revision by one, from 1; enabling is no change, disabling is one", () => {
+    expect(auth.revision).toBe(1);
+    enableWithRoot();
+    expect(auth.revision).toBe(3);
+    auth.disable();
+    auth.disable();
+    expect(auth.revision).toBe(4);
+    expect(thrown(() => auth.roleDelete("nope"))).toBe(errRoleNotFound);
+    expect(auth.revision).toBe(4);
+  });
+
+  test("AS15: all of it is in the tables: whoever opens them knows the same", () => {
+    enableWithRoot();
+    addUser("amy", "r");
+    const again = opened();
+    expect(again.enabled).toBe(true);
+    expect(again.revision).toBe(auth.revision);
+    expect(again.userList()).toEqual(["amy", "root"]);
+    expect(again.roleList()).toEqual(["r"]);
+    expect(again.hashedPassword("amy")?.hash).toEqual(bytes("hash"));
+  });
+});
+
+describe("tokens", () => {
+  test("AS16: nobody authenticates while auth is off; no user and no password fail alike", () => {
+    const ask = (name: string): unknown => auth.authenticate({ name, password: "", simpleToken: "t" }, 9);
+    expect(thrown(() => ask("root"))).toBe(errAuthNotEnabled);
+    expect(thrown(() => auth.hashedPassword("root"))).toBe(errAuthNotEnabled);
+    enableWithRoot();
+    auth.userAdd(authUserAddRequest({ name: "cn", options: { noPassword: true } }));
+    expect(thrown(() => ask("nobody"))).toBe(errAuthFailed);
+    expect(thrown(() => ask("cn"))).toBe(errAuthFailed);
+    expect(thrown(() => auth.hashedPassword("cn"))).toBe(errNoPasswordUser);
+    expect(ask("root")).toEqual({ token: "t.9", revision: auth.revision });
+    expect(told).toEqual(["root has t.9"]);
+  });
+
+  test("AS17: tokens end with their user, its password, and with auth itself", () => {
+    enableWithRoot();
+    addUser("amy");
+    auth.userChangePassword(authUserChangePasswordRequest({ name: "amy", hashedPassword: HASH }));
+    auth.userDelete("amy");
+    auth.disable();
+    expect(told).toEqual(["amy out", "amy out", "all out"]);
+  });
+});
+
+describe("the check of each request in the log", () => {
+  const amy = (): Caller => ({ username: "amy", revision: auth.revision });
+
+  beforeEach(() => {
+    enableWithRoot();
+    addUser("amy", "r");
+    grantRange("r", "a", "b", "READ");
+    grantRange("r", "c", "d", "WRITE");
+    grantRange("r", "e", "f", "READWRITE");
+  });
+
+  test("AC1: a caller without a name, an old revision, a deleted user, in this order of questions", () => {
+    const get = range("a1");
+    expect(checked(get, NOBODY)).toBe(errUserEmpty);
+    expect(checked(get, { username: "gone", revision: auth.revision - 1 })).toBe(errAuthOldRevision);
+    expect(checked(get, { username: "gone", revision: auth.revision })).toBe(errPermissionDenied);
+    expect(checked(get)).toBeUndefined();
+  });
+
+  test("AC2: range reads, put and delete write, and each is refused to who may only do the other", () => {
+    expect(checked(range("c1"))).toBe(errPermissionDenied);
+    expect(checked(range("a", "b"))).toBeUndefined();
+    expect(checked(range("a", "b\0"))).toBe(errPermissionDenied);
+    expect(checked(put("a1"))).toBe(errPermissionDenied);
+    expect(checked(put("c1"))).toBeUndefined();
+    expect(checked(del("a1"))).toBe(errPermissionDenied);
+    expect(checked(del("c", "d"))).toBeUndefined();
+  });
+
+  test("AC3: prev_kv shows a value, so it needs to read", () => {
+    expect(checked(put("c1", { prevKv: true }))).toBe(errPermissionDenied);
+    expect(checked(put("e1", { prevKv: true }))).toBeUndefined();
+    expect(checked({ type: "deleteRange", deleteRange: deletion("c", "d", true) })).toBe(errPermissionDenied);
+    expect(checked({ type: "deleteRange", deleteRange: deletion("e", "f", true) })).toBeUndefined();
+  });
+
+  test.each<[string, Partial<TxnRequest>]>([
+    ["a comparison", { compare: [compare({ key: bytes("c1") })] }],
+    ["the branch that runs", { success: [opPut("a1")] }],
+    ["the branch that does not run", { failure: [opPut("a1")] }],
+    ["prev_kv of a put", { success: [{ type: "put", put: putRequest({ key: bytes("c1"), prevKv: true }) }] }],
+    ["prev_kv of a deletion", { failure: [{ type: "deleteRange", deleteRange: deletion("c1", "", true) }] }],
+    ["a nested txn", { success: [nested({ failure: [opPut("a1")] })] }],
+    ["a comparison of a nested txn", { failure: [nested({ compare: [compare({ key: bytes("c1") })] })] }],
+    ["a txn nested twice", { success: [nested({ success: [nested({ failure: [opPut("a1")] })] })] }],
+    ["a range", { success: [{ type: "range", range: rangeRequest({ key: bytes("c1") }) }] }],
+  ])("AC4 (CVE-2026-33343): what a txn may not do is refused in %s too", (_what, set) => {
+    expect(checked({ type: "txn", txn: txnRequest(set) })).toBe(errPermissionDenied);
+    const allowed = {
+      compare: [compare({ key: bytes("a1") })],
+      success: [opPut("c1"), nested({ failure: [opPut("e1")] })],
+    };
+    expect(checked({ type: "txn", txn: txnRequest(allowed) })).toBeUndefined();
+  });
+
+  test("AC5: a key joins a lease only for those who may write all keys of the lease", () => {
+    leases.set(7n, ["c1", "a1"]);
+    leases.set(8n, ["c1"]);
+    expect(checked(put("c2", { lease: 7n }))).toBe(errPermissionDenied);
+    expect(checked(put("c2", { lease: 8n }))).toBeUndefined();
+    expect(checked(put("c2", { lease: 9n }))).toBeUndefined();
+    const op: RequestOp = { type: "put", put: putRequest({ key: bytes("c2"), lease: 7n }) };
+    expect(checked({ type: "txn", txn: txnRequest({ failure: [nested({ success: [op] })] }) })).toBe(
+      errPermissionDenied,
+    );
+  });
+
+  test("AC6: a lease is revoked by those who may write all its keys", () => {
+    leases.set(7n, ["a1"]);
+    expect(checked({ type: "leaseRevoke", leaseRevoke: { id: 7n } })).toBe(errPermissionDenied);
+    expect(checked({ type: "leaseRevoke", leaseRevoke: { id: 7n } }, NOBODY)).toBe(errUserEmpty);
+    expect(checked({ type: "leaseRevoke", leaseRevoke: { id: 7n } }, root())).toBeUndefined();
+    expect(checked({ type: "leaseRevoke", leaseRevoke: { id: 8n } })).toBeUndefined();
+  });
+
+  test("AC7: changes of users and roles are root's: no name, an unknown name and another name are told apart", () => {
+    const add: InternalRequest = { type: "authUserAdd", authUserAdd: authUserAddRequest({ name: "eve" }) };
+    expect(checked(add, NOBODY)).toBe(errUserEmpty);
+    expect(checked(add, { username: "gone", revision: 1 })).toBe(errUserNotFound);
+    expect(checked(add)).toBe(errPermissionDenied);
+    expect(checked(add, root())).toBeUndefined();
+    expect(checked({ type: "compaction", compaction: { revision: 1, physical: false } })).toBe(errPermissionDenied);
+  });
+
+  test("AC8: a user may look itself up, and the roles that it has", () => {
+    expect(auth.userGet(amy(), "amy")).toEqual(["r"]);
+    expect(thrown(() => auth.userGet(amy(), "root"))).toBe(errPermissionDenied);
+    expect(auth.roleGet(amy(), "r")).toHaveLength(3);
+    expect(thrown(() => auth.roleGet(amy(), "other"))).toBe(errPermissionDenied);
+    expect(thrown(() => auth.roleGet(NOBODY, "r"))).toBe(errUserEmpty);
+  });
+
+  test("AC9: a permission that was revoked, or whose role went, counts no longer", () => {
+    auth.roleRevokePermission({ role: "r", key: bytes("a"), rangeEnd: bytes("b") });
+    expect(checked(range("a1"))).toBe(errPermissionDenied);
+    auth.userRevokeRole({ name: "amy", role: "r" });
+    expect(checked(range("e1"))).toBe(errPermissionDenied);
+  });
+
+  test("AC10: whoever has the role root may do everything, under whatever name", () => {
+    auth.userGrantRole({ user: "amy", role: "root" });
+    expect(checked(range("\0", "\0"))).toBeUndefined();
+    expect(checked({ type: "authRoleList", authRoleList: {} })).toBeUndefined();
+  });
+
+  test("AC11: while auth is off nothing is asked", () => {
+    auth.disable();
+    expect(checked(put("zz"), NOBODY)).toBeUndefined();
+    expect(checked({ type: "authUserList", authUserList: {} }, NOBODY)).toBeUndefined();
+  });
+
+  function checked(request: InternalRequest, caller: Caller = amy()): EtcdError | undefined {
+    const keysOfLease = (id: bigint): Uint8Array[] => (leases.get(id) ?? []).map(bytes);
+    return thrown(() => checkRequest({ auth, caller, keysOfLease }, request));
+  }
+
+  function root(): Caller {
+    return { username: "root", revision: auth.revision };
+  }
+});
+
+function opened(): AuthStore {
+  return new AuthStore(tables, {
+    assign: (name, token) => told.push(`${name} has ${token}`),
+    invalidateUser: (name) => told.push(`${name} out`),
+    invalidateAll: () => told.push("all out"),
+  });
+}
+
+function addUser(name: string, role?: string): void {
+  auth.userAdd(authUserAddRequest({ name, hashedPassword: HASH }));
+  if (role === undefined) return;
+  auth.roleAdd(role);
+  auth.userGrantRole({ user: name, role });
+}
+
+function enableWithRoot(): void {
+  addUser("root");
+  auth.userGrantRole({ user: "root", role: "root" });
+  auth.enable();
+}
+
+function grantRange(role: string, key: string, rangeEnd: string, permType: PermissionType): void {
+  auth.roleGrantPermission({ name: role, perm: { permType, key: bytes(key), rangeEnd: bytes(rangeEnd) } });
+}
+
+function range(key: string, rangeEnd = ""): InternalRequest {
+  return { type: "range", range: rangeRequest({ key: bytes(key), rangeEnd: bytes(rangeEnd) }) };
+}
+
+function put(key: string, set: Parameters<typeof putRequest>[0] = {}): InternalRequest {
+  return { type: "put", put: putRequest({ key: bytes(key), ...set }) };
+}
+
+function del(key: string, rangeEnd = ""): InternalRequest {
+  return { type: "deleteRange", deleteRange: deletion(key, rangeEnd, false) };
+}
+
+function deletion(key: string, rangeEnd: string, prevKv: boolean): ReturnType<typeof deleteRangeRequest> {
+  return deleteRangeRequest({ key: bytes(key), rangeEnd: bytes(rangeEnd), prevKv });
+}
+
+function opPut(key: string): RequestOp {
+  return { type: "put", put: putRequest({ key: bytes(key) }) };
+}
+
+function nested(set: Partial<TxnRequest>): RequestOp {
+  return { type: "txn", txn: txnRequest(set) };
+}
+
+function text(value: Uint8Array): string {
+  return String.fromCharCode(...value);
+}
+
+function thrown(run: () => unknown): EtcdError | undefined {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return error as EtcdError;
+  }
+}
