@@ -3,7 +3,7 @@
  *
  * An odd number of voters: an even one survives no more losses than one less does, and needs more members up. So two
  * learners are promoted one right after the other, and with two members only the founder votes. A voter that is gone
- * for long gives its vote to a learner that is there.
+ * for long gives its vote to a learner that is there. Where a step of two cannot be completed it is taken back.
  */
 import type { MemberId } from "../protocol/raft-message.ts";
 import type { AutopilotOptions } from "./options.ts";
@@ -17,33 +17,47 @@ export interface AutopilotMember {
   readonly silentMs: number;
 }
 
+export interface AutopilotView {
+  readonly members: readonly AutopilotMember[];
+  readonly leader: MemberId;
+  /** How long this leader has been looking: whom it never heard of may have been there a moment before. */
+  readonly leadingMs: number;
+}
+
 /** Heard of within the last few heartbeats, however late they were. */
 const PRESENT_MS = 3_000;
 
 export type AutopilotStep = { readonly type: "promote" | "demote"; readonly id: MemberId };
 
-export function autopilotStep(
-  members: readonly AutopilotMember[],
-  leader: MemberId,
-  options: AutopilotOptions,
-): AutopilotStep | undefined {
+export function autopilotStep(view: AutopilotView, options: AutopilotOptions): AutopilotStep | undefined {
+  const members = [...view.members].sort((left, right) => (left.id < right.id ? -1 : 1));
   const voters = members.filter((member) => !member.learner);
-  const ready = members
-    .filter((member) => member.learner && member.caughtUp && member.silentMs < PRESENT_MS)
-    .sort((left, right) => (left.id < right.id ? -1 : 1));
-  const gone = voters.filter((member) => member.silentMs > options.goneAfterMs && member.id !== leader);
-  const promoted = ready[0];
+  const ready = members.filter((member) => member.learner && member.caughtUp && isPresent(member));
+  const gone = voters.filter((member) => isGone(member, view, options));
+  const candidate = ready[0];
   if (voters.length % 2 === 0) {
-    // In the middle of a step of two, or somebody left it so: complete it upwards if possible.
-    if (promoted !== undefined && voters.length < options.votersMax) return { type: "promote", id: promoted.id };
-    const dropped = gone[0];
-    return dropped === undefined ? undefined : { type: "demote", id: dropped.id };
+    // In the middle of a step of two, or somebody left it so: complete it upwards if possible, else downwards.
+    if (candidate !== undefined && voters.length < options.votersMax) return { type: "promote", id: candidate.id };
+    return demote(gone[0] ?? dispensable(voters, view.leader));
   }
-  if (ready.length >= 2 && voters.length + 2 <= options.votersMax) return promote(promoted);
-  if (ready.length >= 1 && gone.length >= 1) return promote(promoted);
-  return undefined;
+  if (candidate === undefined) return undefined;
+  const grows = ready.length >= 2 && voters.length + 2 <= options.votersMax;
+  return grows || gone.length >= 1 ? { type: "promote", id: candidate.id } : undefined;
 }
 
-function promote(member: AutopilotMember | undefined): AutopilotStep | undefined {
-  return member === undefined ? undefined : { type: "promote", id: member.id };
+function isPresent({ silentMs }: AutopilotMember): boolean {
+  return silentMs < PRESENT_MS;
+}
+
+function isGone({ id, silentMs }: AutopilotMember, view: AutopilotView, options: AutopilotOptions): boolean {
+  return id !== view.leader && silentMs > options.goneAfterMs && view.leadingMs > options.goneAfterMs;
+}
+
+/** While somebody is silent and not yet gone nobody is: it may be back in a moment, or be the one to drop. */
+function dispensable(voters: readonly AutopilotMember[], leader: MemberId): AutopilotMember | undefined {
+  return voters.every(isPresent) ? voters.filter(({ id }) => id !== leader).at(-1) : undefined;
+}
+
+function demote(member: AutopilotMember | undefined): AutopilotStep | undefined {
+  return member === undefined ? undefined : { type: "demote", id: member.id };
 }

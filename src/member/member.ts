@@ -74,6 +74,10 @@ export interface Problem {
   readonly text: string;
 }
 
+const WAS_REMOVED: Problem = { code: "stopped", text: "This member was removed from the cluster." };
+/** To one that still speaks as if it belonged to us. An id that was removed never comes back, so this stays true. */
+const REMOVED = { type: "join-response", refusal: "removed", members: [] } as const;
+
 export interface MemberCounters {
   proposalsFailed: number;
   leaderChanges: number;
@@ -205,6 +209,13 @@ export class Member {
     return answer;
   }
 
+  /** Asks that `to` lead; it does so once it has the whole log, or the leader keeps leading. */
+  transferLeader(to: MemberId): void {
+    if (this.#problem !== undefined) return;
+    this.#raft.transferLeader(to);
+    this.#requestCame();
+  }
+
   /** Runs `read` once everything that was committed before this call is applied here. */
   linearizable(read: () => void, fail: (error: EtcdError) => void): void {
     if (this.#problem !== undefined) return fail(errStopped);
@@ -312,6 +323,7 @@ export class Member {
       this.#reads.expire(nowMs, this.#timeoutError(nowMs));
     }
     this.#snapshots.tick();
+    this.#roster.tick();
     if (this.#leader === this.id && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) this.#roster.autopilot(this.status());
     if (this.#ticks % JOIN_EVERY_TICKS === 0) this.#roster.askToJoin();
     this.#scheduleRun();
@@ -330,6 +342,8 @@ export class Member {
       return;
     }
     if (this.#machine.membership.wasRemoved(from)) {
+      // It may have been away when that was decided, and would ask for votes for ever.
+      if (body.type === "raft" || body.type === "join") this.#send(from, { ...REMOVED, clusterId: this.clusterId });
       done();
       return;
     }
@@ -368,6 +382,8 @@ export class Member {
         this.#quiet.onNotLeading();
         break;
       case "join-response":
+        if (body.refusal === REMOVED.refusal) this.#stopWith(WAS_REMOVED);
+        break;
       case "ping":
       case "pong":
       case "goodbye":
@@ -543,9 +559,7 @@ export class Member {
     const { membership } = this.#machine;
     this.#options.onMembership?.(membership.members);
     this.#roster.connect();
-    if (membership.wasRemoved(this.id)) {
-      this.#stopWith({ code: "stopped", text: "This member was removed from the cluster." });
-    }
+    if (membership.wasRemoved(this.id)) this.#stopWith(WAS_REMOVED);
   }
 
   /** The name of a founder stands in its conf change; a member that was renamed at a restart tells the others. */
@@ -592,6 +606,7 @@ export class Member {
       id: this.id,
       name: this.name,
       options: this.#options,
+      tickMs: this.settings.tickMs,
       membership: () => this.#machine.membership,
       send: (to, body) => this.#send(to, body),
       change: (type, id, context) => this.changeMembership(type, id, context),
@@ -602,6 +617,7 @@ export class Member {
     return new Snapshots({
       raft: () => this.#raft,
       storage: this.#storage,
+      chunkBytes: this.settings.limits.snapshotChunkBytes,
       send: (to, body) => this.#send(to, body),
       onTransferEnd: () => this.scrub(undefined),
       onRejected: () => {

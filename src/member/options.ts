@@ -29,6 +29,8 @@ export interface MemberLimits {
   readonly logBytes: number;
   /** Kept for members that lag a little when the log is cut. Default 5,000. */
   readonly catchUpEntries: number;
+  /** The state is streamed to a lagging member in chunks of about this size. Default 128 KiB. */
+  readonly snapshotChunkBytes: number;
   /** Default 10,000. */
   readonly watchers: number;
   /** Responses that wait for one slow reader, per stream. Default 4 MiB. */
@@ -44,6 +46,7 @@ export const DEFAULT_LIMITS: MemberLimits = {
   logEntries: 10_000,
   logBytes: 64 * 1024 * 1024,
   catchUpEntries: 5_000,
+  snapshotChunkBytes: 128 * 1024,
   watchers: 10_000,
   watchStreamBytes: 4 * 1024 * 1024,
 };

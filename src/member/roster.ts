@@ -13,10 +13,14 @@ import type { MemberOptions } from "./options.ts";
 /** Entries that a learner may be behind and still count as caught up: it gets them while its promotion is on the way. */
 const CAUGHT_UP_ENTRIES = 10;
 
+/** The autopilot is asked every few ticks; when it was not asked for longer, somebody else led meanwhile. */
+const LEADING_GAP_TICKS = 10;
+
 export interface RosterHost {
   readonly id: MemberId;
   readonly name: string;
   readonly options: MemberOptions;
+  readonly tickMs: number;
   readonly membership: () => Membership;
   readonly send: (to: MemberId, body: FrameBody) => void;
   readonly change: (type: ConfChangeType, id: MemberId, context: Uint8Array) => void;
@@ -24,7 +28,15 @@ export interface RosterHost {
 
 export class Roster {
   readonly #host: RosterHost;
-  readonly #lastHeardMs: Map<MemberId, number> = new Map();
+  /**
+   * Silence is counted in ticks: what passed while this member was frozen or quiet says nothing about the others, and
+   * after a thaw all of them would seem to be gone.
+   */
+  readonly #lastHeardTicks: Map<MemberId, number> = new Map();
+  #ticks = 0;
+  /** While leading: since when, and when that was last seen. */
+  #leadingSinceTicks = 0;
+  #ledAtTicks = -Infinity;
   readonly #up: Set<MemberId> = new Set();
   #dialed: readonly MemberId[] = [];
 
@@ -38,15 +50,19 @@ export class Roster {
     return [...voters, ...learners].filter((id) => id !== this.#host.id);
   }
 
+  tick(): void {
+    this.#ticks += 1;
+  }
+
   heard(from: MemberId): void {
-    this.#lastHeardMs.set(from, this.#host.options.clock.nowMs());
+    this.#lastHeardTicks.set(from, this.#ticks);
   }
 
   /** Milliseconds since it was heard of; Infinity when never. */
   silentMs(member: MemberId): number {
     if (member === this.#host.id) return 0;
-    const heard = this.#lastHeardMs.get(member);
-    return heard === undefined ? Infinity : this.#host.options.clock.nowMs() - heard;
+    const heard = this.#lastHeardTicks.get(member);
+    return heard === undefined ? Infinity : (this.#ticks - heard) * this.#host.tickMs;
   }
 
   up(peer: MemberId): void {
@@ -92,13 +108,16 @@ export class Roster {
   autopilot(status: RaftStatus): void {
     const options = this.#host.options.autopilot;
     if (options === undefined) return;
+    if (this.#ticks - this.#ledAtTicks > LEADING_GAP_TICKS) this.#leadingSinceTicks = this.#ticks;
+    this.#ledAtTicks = this.#ticks;
+    const leadingMs = (this.#ticks - this.#leadingSinceTicks) * this.#host.tickMs;
     const members = [...status.progress].map(([id, progress]) => ({
       id,
       learner: progress.isLearner,
       caughtUp: progress.match + CAUGHT_UP_ENTRIES >= status.lastIndex,
       silentMs: this.silentMs(id),
     }));
-    const step = autopilotStep(members, this.#host.id, options);
+    const step = autopilotStep({ members, leader: this.#host.id, leadingMs }, options);
     if (step !== undefined)
       this.#host.change(step.type === "promote" ? "add-node" : "add-learner", step.id, EMPTY_BYTES);
   }

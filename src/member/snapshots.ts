@@ -12,11 +12,12 @@ import { SnapshotReceiver } from "./snapshot-receiver.ts";
 import type { StagedSnapshot } from "./snapshot-receiver.ts";
 import { SnapshotSender } from "./snapshot-sender.ts";
 
-const SENDER = { chunkBytes: 128 * 1024, windowChunks: 8, resendTicks: 20, giveUpTicks: 600 };
+const SENDER = { windowChunks: 8, resendTicks: 20, giveUpTicks: 600 };
 
 export interface SnapshotsHost {
   readonly raft: () => Raft;
   readonly storage: Storage;
+  readonly chunkBytes: number;
   readonly send: (to: MemberId, body: FrameBody) => void;
   /** A transfer ended, so rows and log entries need not be kept for it. */
   readonly onTransferEnd: () => void;
@@ -36,7 +37,8 @@ export class Snapshots {
 
   constructor(host: SnapshotsHost) {
     this.#host = host;
-    this.#sender = new SnapshotSender(SENDER, (to, chunk) => host.send(to, { type: "snapshot-chunk", ...chunk }));
+    const options = { ...SENDER, chunkBytes: host.chunkBytes };
+    this.#sender = new SnapshotSender(options, (to, chunk) => host.send(to, { type: "snapshot-chunk", ...chunk }));
     this.#receiver = new SnapshotReceiver(host.storage);
   }
 

@@ -3,14 +3,18 @@ import type { Prng } from "../../src/base/prng.ts";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import type { Member } from "../../src/member/member.ts";
 import type { Outcome } from "../../src/member/proposals.ts";
+import { EtcdError } from "../../src/protocol/errors.ts";
 import type { InternalRequest } from "../../src/protocol/internal.ts";
 import { compare, deleteRangeRequest, putRequest, rangeRequest } from "../../src/protocol/kv.ts";
 import type { DeleteRangeResponse, PutResponse, RangeResponse, RequestOp, TxnResponse } from "../../src/protocol/kv.ts";
 import type { EventQueue } from "./event-queue.ts";
-import type { Call, History, Operation, Result } from "./history.ts";
+import { KEYS } from "./history.ts";
+import type { Call, History, Operation, Result, Value } from "./history.ts";
+import { keyName } from "./ledger.ts";
 
-const KEYS = 5;
 const GIVE_UP_MS = 4_000;
+const KEY_BYTES: readonly Uint8Array[] = Array.from({ length: KEYS }, (_, key) => utf8Encode(keyName(key)));
+const ALL_KEYS = { key: utf8Encode("key"), rangeEnd: utf8Encode("kez") };
 
 export interface ClientHost {
   readonly queue: EventQueue;
@@ -18,6 +22,10 @@ export interface ClientHost {
   readonly history: History;
   /** A member to ask, whoever it is; undefined when none is up. */
   readonly pick: () => Member | undefined;
+  /** How long everybody is to be silent yet. */
+  readonly silentMs: () => number;
+  /** Canary: whoever takes itself for the leader answers reads at once. */
+  readonly trustsLeaders: boolean;
 }
 
 export class Client {
@@ -40,26 +48,28 @@ export class Client {
   }
 
   #later(): void {
-    this.#host.queue.after(this.#host.prng.int(5, 150), () => this.#ask());
+    const { queue, prng, silentMs } = this.#host;
+    queue.after(silentMs() + prng.int(5, 150), () => this.#ask());
   }
 
   #ask(): void {
     if (this.#stopped) return;
-    const member = this.#host.pick();
+    const { queue, history, pick, trustsLeaders } = this.#host;
+    const member = pick();
     if (member === undefined) return this.#later();
     const operation = this.#draw();
-    const call = this.#host.history.start(operation, this.#host.queue.nowMs);
+    const call = history.start(operation, queue.nowMs);
     let over = false;
     const finish = (): void => {
       if (over) return;
       over = true;
       this.#later();
     };
-    this.#host.queue.after(GIVE_UP_MS, finish);
-    execute(member, operation, (answer) => {
+    queue.after(GIVE_UP_MS, finish);
+    execute(member, operation, trustsLeaders, (answer) => {
       // An answer after giving up is no answer.
       if (over) return;
-      if (answer !== undefined) this.#host.history.end(call, answer.result, answer.revision);
+      if (answer !== undefined) history.end(call, answer.result, answer.revision);
       finish();
     });
   }
@@ -70,22 +80,26 @@ export class Client {
     const kind = prng.next();
     // Unique, so that a read tells which write it saw.
     const value = `${this.#id}.${this.#sequence++}`;
-    if (kind < 0.35) return { type: "put", key, value };
-    if (kind < 0.42) return { type: "delete", key };
-    if (kind < 0.8) return { type: "get", key };
-    return { type: "swap", key, expected: this.#lastSeen(key) ?? "", value };
+    if (kind < 0.3) return { type: "put", key, value };
+    if (kind < 0.37) return { type: "delete", key };
+    if (kind < 0.57) return { type: "get", key };
+    if (kind < 0.65) return { type: "scan" };
+    if (kind < 0.7) return { type: "peek" };
+    if (kind < 0.73) return { type: "past", back: prng.int(0, 30) };
+    const expected = this.#lastSeen(key) ?? "";
+    if (kind < 0.88) return { type: "swap", key, expected, value };
+    return { type: "pair", key, other: (key + prng.int(1, KEYS)) % KEYS, expected, value };
   }
 
   /** A swap that always fails tests little: expect what was last written there, as far as anybody knows. */
-  #lastSeen(key: number): string | undefined {
+  #lastSeen(key: number): Value {
     const { calls } = this.#host.history;
     for (let at = calls.length - 1; at >= Math.max(0, calls.length - 60); at--) {
       const { operation, result } = calls[at] as Call;
-      if (operation.key !== key || result === undefined) continue;
-      if (operation.type === "put" || (result.type === "swap" && result.swapped)) {
-        return operation.type === "put" || operation.type === "swap" ? operation.value : undefined;
-      }
+      if (!("key" in operation) || operation.key !== key || result === undefined) continue;
       if (result.type === "get") return result.value;
+      const wrote = result.type === "put" || ((result.type === "swap" || result.type === "pair") && result.swapped);
+      if (wrote && "value" in operation) return operation.value;
     }
     return undefined;
   }
@@ -96,38 +110,54 @@ interface Answer {
   readonly revision: number;
 }
 
-function execute(member: Member, operation: Operation, done: (answer: Answer | undefined) => void): void {
-  if (operation.type !== "get") {
-    member.write(requestOf(operation), (outcome) => done(writeAnswer(operation, outcome)));
-    return;
+type Done = (answer: Answer | undefined) => void;
+
+function execute(member: Member, operation: Operation, trustsLeaders: boolean, done: Done): void {
+  switch (operation.type) {
+    case "put":
+    case "delete":
+    case "swap":
+    case "pair":
+      member.write(requestOf(operation), (outcome) => done(writeAnswer(operation, outcome)));
+      return;
+    case "get":
+    case "scan":
+      if (trustsLeaders && member.brief().role === "leader") return done(readAnswer(member, operation));
+      member.linearizable(
+        () => done(readAnswer(member, operation)),
+        () => done(undefined),
+      );
+      return;
+    case "peek":
+      return done(readAnswer(member, operation));
+    case "past":
+      return done(pastAnswer(member, operation.back));
   }
-  member.linearizable(
-    () => {
-      const response = member.machine.store.range(rangeRequest({ key: keyOf(operation.key) }));
-      done({ result: { type: "get", value: valueOf(response) }, revision: response.header.revision });
-    },
-    () => done(undefined),
-  );
 }
 
-function requestOf(operation: Exclude<Operation, { type: "get" }>): InternalRequest {
-  const key = keyOf(operation.key);
+type Write = Extract<Operation, { type: "put" | "delete" | "swap" | "pair" }>;
+
+function requestOf(operation: Write): InternalRequest {
+  const key = KEY_BYTES[operation.key] as Uint8Array;
   switch (operation.type) {
     case "put":
       return { type: "put", put: putRequest({ key, value: utf8Encode(operation.value) }) };
     case "delete":
       return { type: "deleteRange", deleteRange: deleteRangeRequest({ key }) };
-    case "swap": {
+    case "swap":
+    case "pair": {
       const expected = utf8Encode(operation.expected);
       const same = compare({ key, target: "VALUE", result: "EQUAL", targetUnion: { type: "value", value: expected } });
-      const success: RequestOp = { type: "put", put: putRequest({ key, value: utf8Encode(operation.value) }) };
-      const failure: RequestOp = { type: "range", range: rangeRequest({ key }) };
-      return { type: "txn", txn: { compare: [same], success: [success], failure: [failure] } };
+      const keys = operation.type === "swap" ? [key] : [key, KEY_BYTES[operation.other] as Uint8Array];
+      const value = utf8Encode(operation.value);
+      const success = keys.map((one): RequestOp => ({ type: "put", put: putRequest({ key: one, value }) }));
+      const failure = keys.map((one): RequestOp => ({ type: "range", range: rangeRequest({ key: one }) }));
+      return { type: "txn", txn: { compare: [same], success, failure } };
     }
   }
 }
 
-function writeAnswer(operation: Operation, outcome: Outcome<unknown>): Answer | undefined {
+function writeAnswer(operation: Write, outcome: Outcome<unknown>): Answer | undefined {
   if (!outcome.ok) return undefined;
   if (operation.type === "put") {
     return { result: { type: "put" }, revision: (outcome.value as PutResponse).header.revision };
@@ -136,17 +166,47 @@ function writeAnswer(operation: Operation, outcome: Outcome<unknown>): Answer | 
     const response = outcome.value as DeleteRangeResponse;
     return { result: { type: "delete", deleted: response.deleted > 0 }, revision: response.header.revision };
   }
-  const response = outcome.value as TxnResponse;
-  const read = response.responses[0];
-  const value = read?.type === "range" ? valueOf(read.range) : undefined;
-  return { result: { type: "swap", swapped: response.succeeded, value }, revision: response.header.revision };
+  const { header, succeeded, responses } = outcome.value as TxnResponse;
+  const values = responses.map((one) => (one.type === "range" ? valueOf(one.range) : undefined));
+  const result: Result =
+    operation.type === "swap"
+      ? { type: "swap", swapped: succeeded, value: values[0] }
+      : { type: "pair", swapped: succeeded, values };
+  return { result, revision: header.revision };
 }
 
-function keyOf(key: number): Uint8Array {
-  return utf8Encode(`key${key}`);
+function readAnswer(member: Member, operation: Extract<Operation, { type: "get" | "scan" | "peek" }>): Answer {
+  const { store } = member.machine;
+  if (operation.type === "get") {
+    const response = store.range(rangeRequest({ key: KEY_BYTES[operation.key] as Uint8Array }));
+    return { result: { type: "get", value: valueOf(response) }, revision: response.header.revision };
+  }
+  const response = store.range(rangeRequest(ALL_KEYS));
+  const { revision } = response.header;
+  return { result: { type: "values", values: valuesOf(response), at: revision }, revision };
 }
 
-function valueOf(response: RangeResponse): string | undefined {
+/** Compacted: no answer. */
+function pastAnswer(member: Member, back: number): Answer | undefined {
+  const { store } = member.machine;
+  const at = store.revision - back;
+  if (at < 1) return undefined;
+  try {
+    const response = store.range(rangeRequest({ ...ALL_KEYS, revision: at }));
+    return { result: { type: "values", values: valuesOf(response), at }, revision: response.header.revision };
+  } catch (error) {
+    if (error instanceof EtcdError && at < store.compactRevision) return undefined;
+    throw error;
+  }
+}
+
+function valuesOf(response: RangeResponse): readonly Value[] {
+  const values: Value[] = Array.from({ length: KEYS }, () => undefined);
+  for (const { key, value } of response.kvs) values[Number(utf8Decode(key).slice("key".length))] = utf8Decode(value);
+  return values;
+}
+
+function valueOf(response: RangeResponse): Value {
   const first = response.kvs[0];
   return first === undefined ? undefined : utf8Decode(first.value);
 }

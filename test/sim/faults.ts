@@ -5,30 +5,53 @@
 import type { Prng } from "../../src/base/prng.ts";
 
 export interface Faults {
+  // The network. Most frames take up to `delayMs`, a few up to `slowMs`.
   readonly lossProbability: number;
   readonly duplicateProbability: number;
-  /** Most frames take this long at most … */
   readonly delayMs: number;
-  /** … and a few of them this long. */
   readonly slowProbability: number;
   readonly slowMs: number;
+  // The disks.
   readonly diskMs: number;
   readonly stallProbability: number;
   readonly stallMs: number;
-  /** Mean time between events of a kind over the whole cluster; Infinity: never. */
+  /** State rows gather up to so many before they are written behind the log. */
+  readonly flushRows: number;
+  // Mean time between events of a kind over the whole cluster; Infinity: never.
   readonly crashEveryMs: number;
+  readonly blackoutEveryMs: number;
   readonly partitionEveryMs: number;
+  /** Frames are lost in one direction, and nobody is told. */
+  readonly deafEveryMs: number;
+  /** The page is frozen, the laptop closed: nothing runs, and then everything at once. */
   readonly freezeEveryMs: number;
   readonly membershipEveryMs: number;
+  /** A member loses all that it has stored, and another one must take its place. */
+  readonly lostDatabaseEveryMs: number;
+  readonly transferEveryMs: number;
   readonly compactEveryMs: number;
+  /** Clients fall silent for a while. */
+  readonly lullEveryMs: number;
   /** Clocks of members run at speeds within this fraction of each other. */
   readonly drift: number;
   /** Entries of log that a member keeps; few, so that snapshots happen. */
   readonly logEntries: number;
+  readonly snapshotChunkBytes: number;
+  readonly watchStreamBytes: number;
+  /** Watchers read what they are sent only after so long, at most. */
+  readonly slowReaderMs: number;
+  /** The members found the cluster as tabs found a room: one begins, the others ask to be let in, autopilot on. */
+  readonly isRoom: boolean;
+  /** 0: the cluster never goes quiet. */
+  readonly quietAfterTicks: number;
 }
+
+const NEVER = Infinity;
 
 export function drawFaults(prng: Prng): Faults {
   const on = (probability: number): boolean => prng.bool(probability);
+  const every = (probability: number, lowMs: number, highMs: number): number =>
+    on(probability) ? prng.int(lowMs, highMs) : NEVER;
   return {
     lossProbability: on(0.6) ? 0.01 + prng.next() * 0.15 : 0,
     duplicateProbability: on(0.5) ? 0.02 + prng.next() * 0.1 : 0,
@@ -38,12 +61,23 @@ export function drawFaults(prng: Prng): Faults {
     diskMs: on(0.7) ? 1 + prng.int(0, 15) : 0.1,
     stallProbability: on(0.3) ? 0.01 : 0,
     stallMs: 200 + prng.int(0, 1_500),
-    crashEveryMs: on(0.75) ? 3_000 + prng.int(0, 12_000) : Infinity,
-    partitionEveryMs: on(0.65) ? 4_000 + prng.int(0, 12_000) : Infinity,
-    freezeEveryMs: on(0.4) ? 6_000 + prng.int(0, 12_000) : Infinity,
-    membershipEveryMs: on(0.5) ? 4_000 + prng.int(0, 10_000) : Infinity,
-    compactEveryMs: on(0.4) ? 5_000 + prng.int(0, 10_000) : Infinity,
+    flushRows: on(0.6) ? 1 + prng.int(0, 60) : 1,
+    crashEveryMs: every(0.7, 3_000, 15_000),
+    blackoutEveryMs: every(0.2, 10_000, 30_000),
+    partitionEveryMs: every(0.55, 4_000, 16_000),
+    deafEveryMs: every(0.35, 4_000, 16_000),
+    freezeEveryMs: every(0.35, 6_000, 18_000),
+    membershipEveryMs: every(0.5, 4_000, 14_000),
+    lostDatabaseEveryMs: every(0.25, 8_000, 20_000),
+    transferEveryMs: every(0.25, 3_000, 12_000),
+    compactEveryMs: every(0.5, 3_000, 10_000),
+    lullEveryMs: every(0.4, 8_000, 20_000),
     drift: on(0.5) ? 0.15 : 0,
-    logEntries: on(0.6) ? 30 + prng.int(0, 100) : 10_000,
+    logEntries: on(0.6) ? 20 + prng.int(0, 80) : 10_000,
+    snapshotChunkBytes: on(0.6) ? 100 + prng.int(0, 1_500) : 128 * 1024,
+    watchStreamBytes: on(0.5) ? 300 + prng.int(0, 3_000) : 4 * 1024 * 1024,
+    slowReaderMs: on(0.5) ? 20 + prng.int(0, 3_000) : 0,
+    isRoom: on(0.25),
+    quietAfterTicks: on(0.3) ? 15 + prng.int(0, 20) : 0,
   };
 }

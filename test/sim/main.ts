@@ -99,8 +99,8 @@ function report(results: readonly SimulationResult[], seconds: number): number {
   const failed = results.filter((result) => result.failure !== undefined);
   process.stdout.write(
     `${sum((result) => result.steps)} events, ${sum((result) => result.applied)} entries applied, ` +
-      `${sum((result) => result.snapshots)} snapshots, ${sum((result) => result.answered)} of ` +
-      `${sum((result) => result.calls)} calls answered\n`,
+      `${sum((result) => result.snapshots)} snapshots, ${sum((result) => result.compacted)} watches compacted, ` +
+      `${sum((result) => result.answered)} of ${sum((result) => result.calls)} calls answered\n`,
   );
   for (const { seed } of failed.toSorted((left, right) => left.seed - right.seed)) {
     process.stdout.write(`to see it again: npm run sim -- --seed ${seed} --seconds ${seconds}\n`);

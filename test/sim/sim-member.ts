@@ -5,20 +5,30 @@ import { prepareStorage } from "../../src/member/founding.ts";
 import { Member } from "../../src/member/member.ts";
 import type { Problem } from "../../src/member/member.ts";
 import type { Beginning } from "../../src/member/options.ts";
+import type { Entry, Term } from "../../src/protocol/raft-message.ts";
 import { MemoryImage, MemoryStorage } from "../../src/storage/memory.ts";
 import type { MemoryNetwork } from "../../src/transport/memory.ts";
+import { Disk } from "./disk.ts";
+import type { DiskLie } from "./disk.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Faults } from "./faults.ts";
 
 export const CLUSTER_ID = 99n;
+/** Rooms give the vote of a tab that is gone to another one; sooner here, so that it happens. */
+const GONE_AFTER_MS = 6_000;
 
 export interface MachineHost {
   readonly queue: EventQueue;
   readonly network: MemoryNetwork;
   readonly prng: Prng;
   readonly faults: Faults;
+  readonly lie: DiskLie | undefined;
+  /** Whom a newcomer asks to be let in. */
+  readonly everybody: () => readonly bigint[];
   /** Something happens at this machine. */
   readonly onTouched: (machine: Machine) => void;
+  readonly onWritten: (machine: Machine, entries: readonly Entry[], previousTerm: Term | undefined) => void;
+  readonly onStarted: (machine: Machine, member: Member) => void;
   /** Called when the member stopped by itself. */
   readonly onStopped: (machine: Machine, problem: Problem) => void;
 }
@@ -27,14 +37,17 @@ export class Machine {
   readonly id: bigint;
   readonly #host: MachineHost;
   readonly #speed: number;
+  readonly #beginning: Beginning;
   #image: MemoryImage = new MemoryImage();
   #member: Member | undefined;
   #storage: MemoryStorage | undefined;
-  #beginning: Beginning;
   #diskFreeMs = 0;
   #frozenUntilMs = 0;
+  #timers = 0;
   /** Grows with each start; what belongs to an earlier life must not reach a later one. */
   life = 0;
+  /** Its database is gone; it never comes back. */
+  isLost = false;
 
   constructor(host: MachineHost, id: bigint, beginning: Beginning) {
     this.#host = host;
@@ -47,24 +60,48 @@ export class Machine {
     return this.#member;
   }
 
-  get storage(): MemoryStorage | undefined {
-    return this.#storage;
+  /** The member, if it is at work. */
+  get running(): Member | undefined {
+    return this.#member?.problem === undefined ? this.#member : undefined;
+  }
+
+  get isOn(): boolean {
+    return this.#storage !== undefined;
+  }
+
+  /** What the disk holds; of a machine that runs, what it would find after a crash now if nothing more got through. */
+  get image(): MemoryImage {
+    return this.#image;
   }
 
   get isFrozen(): boolean {
     return this.#host.queue.nowMs < this.#frozenUntilMs;
   }
 
+  /** Clocks that run; none while the member is quiet. */
+  get timers(): number {
+    return this.#timers;
+  }
+
   powerOn(): void {
-    if (this.#member !== undefined) return;
+    if (this.isOn || this.isLost) return;
     this.life++;
+    this.#timers = 0;
     const { life } = this;
-    const storage = new MemoryStorage({ image: this.#image, schedule: (complete) => this.#write(life, complete) });
-    const identity = { clusterId: CLUSTER_ID, memberId: this.id, name: `m${this.id}` };
-    this.#storage = storage;
-    prepareStorage(storage, identity, this.#beginning, () => {
-      if (this.life === life && this.#storage === storage) this.#start(storage);
+    const inner = new MemoryStorage({
+      image: this.#image,
+      flushRows: this.#host.faults.flushRows,
+      schedule: (complete) => this.#write(life, complete),
     });
+    const identity = { clusterId: CLUSTER_ID, memberId: this.id, name: `m${this.id}` };
+    this.#storage = inner;
+    const disk = new Disk(
+      inner,
+      { entriesWritten: (entries, previousTerm) => this.#host.onWritten(this, entries, previousTerm) },
+      this.#host.lie,
+      (run) => this.#host.queue.defer(() => this.#ifAlive(life, run)),
+    );
+    prepareStorage(disk, identity, this.#beginning, () => this.#ifAlive(life, () => this.#start(disk)));
   }
 
   /** Nobody is told; of the writes under way, the first few may have reached the disk. */
@@ -80,7 +117,12 @@ export class Machine {
     this.#frozenUntilMs = 0;
   }
 
-  /** The page is frozen, the laptop closed: nothing runs, and then everything at once. */
+  loseDatabase(): void {
+    this.powerOff();
+    this.isLost = true;
+    this.#image = new MemoryImage();
+  }
+
   freeze(forMs: number): void {
     this.#frozenUntilMs = Math.max(this.#frozenUntilMs, this.#host.queue.nowMs + forMs);
   }
@@ -94,39 +136,57 @@ export class Machine {
     } else this.#host.queue.after(waitMs, () => this.whenAwake(run));
   }
 
-  #start(storage: MemoryStorage): void {
-    const { faults, network, prng } = this.#host;
+  #start(disk: Disk): void {
+    const { faults, network, prng, everybody, onStarted } = this.#host;
     const member = new Member({
-      storage,
+      storage: disk,
       transport: network.transportFor(this.id),
       clock: this.#clock(this.life),
       prng: prng.fork(),
       identity: { clusterId: CLUSTER_ID, memberId: this.id, name: `m${this.id}` },
       beginning: this.#beginning,
-      limits: { logEntries: faults.logEntries, catchUpEntries: Math.floor(faults.logEntries / 2) },
+      quietAfterTicks: faults.quietAfterTicks,
+      ...(faults.isRoom ? { autopilot: { votersMax: 5, goneAfterMs: GONE_AFTER_MS } } : {}),
+      limits: {
+        logEntries: faults.logEntries,
+        catchUpEntries: Math.floor(faults.logEntries / 2),
+        snapshotChunkBytes: faults.snapshotChunkBytes,
+        watchStreamBytes: faults.watchStreamBytes,
+      },
       onStopped: (problem) => {
         if (this.#member === member) this.#host.onStopped(this, problem);
       },
     });
     this.#member = member;
     member.start();
+    if (this.#beginning.type === "join") member.dial(everybody());
+    onStarted(this, member);
+  }
+
+  #ifAlive(life: number, run: () => void): void {
+    if (this.life === life && this.isOn) run();
   }
 
   #clock(life: number): Clock {
     const { queue } = this.#host;
-    const alive = (): boolean => this.life === life && this.#storage !== undefined;
     return {
       nowMs: () => queue.nowMs,
       setTimer: (delayMs, fire) => {
-        let cancelled = false;
+        let pending = true;
+        const over = (): boolean => {
+          if (!pending) return false;
+          pending = false;
+          if (this.life === life) this.#timers--;
+          return true;
+        };
+        this.#timers++;
         const cancel = queue.after(delayMs * this.#speed, () =>
           this.whenAwake(() => {
-            if (!cancelled && alive()) fire();
+            if (over()) this.#ifAlive(life, fire);
           }),
         );
         return () => {
-          cancelled = true;
-          cancel();
+          if (over()) cancel();
         };
       },
       defer: (run) => queue.defer(run),
@@ -139,10 +199,6 @@ export class Machine {
     const stalls = faults.stallProbability > 0 && prng.bool(faults.stallProbability);
     const takesMs = prng.next() * faults.diskMs + (stalls ? faults.stallMs : 0);
     this.#diskFreeMs = Math.max(this.#diskFreeMs, queue.nowMs) + takesMs;
-    queue.after(this.#diskFreeMs - queue.nowMs, () =>
-      this.whenAwake(() => {
-        if (this.life === life && this.#storage !== undefined) complete();
-      }),
-    );
+    queue.after(this.#diskFreeMs - queue.nowMs, () => this.whenAwake(() => this.#ifAlive(life, complete)));
   }
 }

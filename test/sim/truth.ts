@@ -1,101 +1,241 @@
 /**
- * What the cluster agreed on, as seen from outside: every rule of the Raft paper (figure 3) that can be checked by
- * comparing members, checked each time that something new can be seen.
+ * What the cluster agreed on, as seen from outside: the rules of the Raft paper (figure 3), checked by comparing members
+ * each time that something new can be seen, and every member's state against the ledger of the agreed log.
  */
 import { equalBytes } from "../../src/base/bytes.ts";
-import type { Entry } from "../../src/protocol/raft-message.ts";
+import { utf8Decode } from "../../src/base/utf8.ts";
+import type { Member } from "../../src/member/member.ts";
+import { rangeRequest } from "../../src/protocol/kv.ts";
+import type { ConfState, Entry, Term } from "../../src/protocol/raft-message.ts";
+import type { MemoryImage } from "../../src/storage/memory.ts";
+import { Ledger } from "./ledger.ts";
 import type { Machine } from "./sim-member.ts";
+
+const EVERYTHING = Uint8Array.of(0);
 
 export class Violation extends Error {}
 
+interface Written {
+  readonly entry: Entry;
+  readonly previousTerm: Term | undefined;
+}
+
+interface Seen {
+  life: number;
+  applied: number;
+  term: Term;
+  durableTerm: Term;
+  durableVote: bigint;
+  leading: Term;
+}
+
 export class Truth {
-  /** Entry by index, as the first member applied it; [0] is nothing. */
+  readonly ledger: Ledger = new Ledger();
+  /** By index: the entry that was applied there. */
   readonly #entries: (Entry | undefined)[] = [undefined];
-  readonly #leaders: Map<number, bigint> = new Map();
-  readonly #applied: Map<Machine, { life: number; index: number }> = new Map();
-  readonly #leading: Map<Machine, number> = new Map();
-  readonly #terms: Map<bigint, number> = new Map();
-  #last = 0;
+  /** By index: everything that was ever written there. */
+  readonly #written: Written[][] = [];
+  readonly #leaders: Map<Term, bigint> = new Map();
+  readonly #seen: Map<bigint, Seen> = new Map();
+  readonly #hashes: Map<number, string> = new Map();
+  #lastConfChange = 0;
 
   get lastApplied(): number {
-    return this.#last;
+    return this.ledger.lastIndex;
+  }
+
+  /** Log matching: two entries of the same index and term are the same, and so is all that comes before them. */
+  written(machine: Machine, entries: readonly Entry[], previousTerm: Term | undefined): void {
+    let previous = previousTerm;
+    for (const entry of entries) {
+      const there = (this.#written[entry.index] ??= []);
+      const known = there.find((written) => written.entry.term === entry.term);
+      if (known === undefined) there.push({ entry, previousTerm: previous });
+      else if (!sameEntry(known.entry, entry) || (previous ?? known.previousTerm) !== known.previousTerm) {
+        throw new Violation(`log matching: ${machine.id} wrote another entry ${entry.index} of term ${entry.term}`);
+      }
+      if (entry.type === "conf-change") this.#lastConfChange = Math.max(this.#lastConfChange, entry.index);
+      previous = entry.term;
+    }
   }
 
   /** After each event: looks at what may have changed at this machine. */
   observe(machine: Machine): void {
-    const { member } = machine;
-    if (member === undefined || member.problem !== undefined) return;
+    const member = machine.running;
+    if (member === undefined) return;
+    const seen = this.#seenOf(machine);
     const { term, role, commit } = member.brief();
-    this.#observeTerm(machine, term);
-    this.#observeApplied(machine, member.applied, commit);
-    if (role !== "leader") this.#leading.delete(machine);
-    else if (this.#leading.get(machine) !== term) this.#observeLeader(machine, term);
+    if (term < seen.term) throw new Violation(`term: member ${machine.id} fell from term ${seen.term} to ${term}`);
+    seen.term = term;
+    this.#observeVote(machine, seen);
+    if (member.applied !== seen.applied) this.#observeApplied(machine, member, seen, commit);
+    if (role !== "leader") seen.leading = 0;
+    else if (seen.leading !== term) this.#observeLeader(machine, member, seen, term);
   }
 
-  /** "Terms only grow", also over crashes: a member that forgot its term could vote twice. */
-  #observeTerm(machine: Machine, term: number): void {
-    const known = this.#terms.get(machine.id) ?? 0;
-    // A term in memory may be ahead of the disk when the power fails; nothing was said in it then.
-    if (term < known && this.#applied.get(machine)?.life === machine.life) {
-      throw new Violation(`term: member ${machine.id} fell from term ${known} to ${term}`);
-    }
-    this.#terms.set(machine.id, term);
-  }
-
-  /** Election safety: at most one leader in a term. Leader completeness: it has every entry that was committed. */
-  #observeLeader(machine: Machine, term: number): void {
-    const other = this.#leaders.get(term);
-    if (other !== undefined && other !== machine.id) {
-      throw new Violation(`election safety: ${other} and ${machine.id} both lead term ${term}`);
-    }
-    this.#leaders.set(term, machine.id);
-    this.#leading.set(machine, term);
-    const log = machine.member?.logReader;
-    if (log === undefined) return;
-    for (let index = log.firstIndex(); index <= this.#last; index++) {
-      const entry = this.#entries[index];
-      // What was committed in later terms, a leader of the past need not know.
-      if (entry === undefined || entry.term > term) continue;
-      const has = machine.member?.logTerm(index);
-      if (has !== entry.term) {
+  /**
+   * What was committed stays: if everybody lost power now, could somebody win an election who lacks it? Asked while all
+   * agree on who votes.
+   */
+  checkDurability(machines: ReadonlyMap<bigint, Machine>): void {
+    const conf = this.#settledConfiguration(machines);
+    const committed = this.#entries[this.lastApplied];
+    if (conf === undefined || committed === undefined) return;
+    const images = conf.voters.map((id) => machines.get(id)).filter((machine) => machine?.isLost === false);
+    for (const machine of images) {
+      if (machine === undefined || holds(machine.image, committed)) continue;
+      const votes = images.filter((voter) => voter !== undefined && mayWin(machine.image, voter.image)).length;
+      if (votes * 2 > conf.voters.length) {
         throw new Violation(
-          `leader completeness: leader ${machine.id} of term ${term} has term ${has} at ${index}, ` +
-            `where term ${entry.term} was committed`,
+          `durability: entry ${committed.index} was applied, and ${machine.id} could be elected without it`,
         );
       }
     }
   }
 
-  /** State machine safety: nobody applies another entry at the same index. */
-  #observeApplied(machine: Machine, applied: number, commit: number): void {
-    let seen = this.#applied.get(machine);
-    if (seen === undefined || seen.life !== machine.life) {
-      seen = { life: machine.life, index: 0 };
-      this.#applied.set(machine, seen);
-    }
-    if (applied === seen.index) return;
-    if (applied > commit) throw new Violation(`${machine.id} applied ${applied}, of ${commit} committed`);
-    if (applied < seen.index) throw new Violation(`${machine.id} went back from ${seen.index} to ${applied}`);
-    const log = machine.storage?.log;
-    const from = Math.max(seen.index + 1, log?.firstIndex() ?? Infinity);
-    for (let index = from; index <= applied; index++) {
-      const entry = log?.entries(index, index + 1, Infinity)[0];
-      if (entry !== undefined) this.#compare(machine, entry);
-    }
-    seen.index = applied;
-    this.#last = Math.max(this.#last, applied);
+  /** The member's state is what the log makes of it, now and at some revision before. */
+  checkState(member: Member, back: number): void {
+    const { store } = member.machine;
+    this.#checkRevision(member, store.revision);
+    const past = store.revision - back;
+    if (back > 0 && past > 0 && past >= store.compactRevision) this.#checkRevision(member, past);
   }
 
-  #compare(machine: Machine, entry: Entry): void {
-    const known = this.#entries[entry.index];
-    if (known === undefined) {
-      this.#entries[entry.index] = entry;
-      return;
+  /** Members that have applied equally much have equal hashes. */
+  checkHash(member: Member): void {
+    const { hash, hashRevision, compactRevision } = member.machine.store.hashKv(0);
+    const state = `${hash} of revision ${hashRevision} compacted at ${compactRevision}`;
+    const known = this.#hashes.get(member.applied);
+    if (known === undefined) this.#hashes.set(member.applied, state);
+    else if (known !== state) {
+      throw new Violation(`equal state: at ${member.applied} member ${member.id} has ${state}, another one ${known}`);
     }
-    if (known.term !== entry.term || known.type !== entry.type || !equalBytes(known.data, entry.data)) {
+  }
+
+  #seenOf(machine: Machine): Seen {
+    let seen = this.#seen.get(machine.id);
+    if (seen === undefined) {
+      seen = { life: machine.life, applied: 0, term: 0, durableTerm: 0, durableVote: 0n, leading: 0 };
+      this.#seen.set(machine.id, seen);
+    } else if (seen.life !== machine.life) {
+      // A term in memory may have been ahead of the disk when the power failed; nothing was said in it then.
+      Object.assign(seen, { life: machine.life, applied: 0, term: seen.durableTerm, leading: 0 });
+    }
+    return seen;
+  }
+
+  /** One vote in a term, over crashes too. */
+  #observeVote(machine: Machine, seen: Seen): void {
+    const { term, vote } = machine.image.hardState;
+    if (term < seen.durableTerm) throw new Violation(`term: the disk of ${machine.id} fell to term ${term}`);
+    if (term === seen.durableTerm && seen.durableVote !== 0n && vote !== 0n && vote !== seen.durableVote) {
+      throw new Violation(`vote: ${machine.id} voted for ${seen.durableVote} and for ${vote} in term ${term}`);
+    }
+    seen.durableVote = term === seen.durableTerm && vote === 0n ? seen.durableVote : vote;
+    seen.durableTerm = term;
+  }
+
+  /** Election safety: at most one leader in a term. Leader completeness: it has every entry that was committed. */
+  #observeLeader(machine: Machine, member: Member, seen: Seen, term: Term): void {
+    const other = this.#leaders.get(term);
+    if (other !== undefined && other !== machine.id) {
+      throw new Violation(`election safety: ${other} and ${machine.id} both lead term ${term}`);
+    }
+    this.#leaders.set(term, machine.id);
+    seen.leading = term;
+    for (let index = member.logReader.firstIndex(); index <= this.lastApplied; index++) {
+      const entry = this.#entries[index];
+      // What was committed in later terms, a leader of the past need not know.
+      if (entry === undefined || entry.term > term) continue;
+      const has = member.logTerm(index);
+      if (has === entry.term) continue;
       throw new Violation(
-        `state machine safety: ${machine.id} applied term ${entry.term} at ${entry.index}, another one term ${known.term}`,
+        `leader completeness: leader ${machine.id} of term ${term} has term ${has} at ${index}, ` +
+          `where term ${entry.term} was committed`,
       );
     }
   }
+
+  /** State machine safety: nobody applies another entry at the same index, or comes to another revision by it. */
+  #observeApplied(machine: Machine, member: Member, seen: Seen, commit: number): void {
+    const { applied } = member;
+    if (applied > commit) throw new Violation(`${machine.id} applied ${applied}, of ${commit} committed`);
+    if (applied < seen.applied) throw new Violation(`${machine.id} went back from ${seen.applied} to ${applied}`);
+    const log = member.logReader;
+    const from = Math.max(seen.applied + 1, log.firstIndex());
+    for (const entry of from <= applied ? log.entries(from, applied + 1, Infinity) : []) this.#applied(machine, entry);
+    seen.applied = applied;
+    if (applied > this.lastApplied) throw new Violation(`nobody has shown entry ${this.lastApplied + 1}`);
+    const { revision, compactRevision } = member.machine.store;
+    const expected = this.ledger.revisionAfter(applied);
+    if (revision !== expected || compactRevision !== this.ledger.compactRevisionAfter(applied)) {
+      throw new Violation(
+        `revision: at ${applied} member ${machine.id} is at revision ${revision} compacted at ${compactRevision}, ` +
+          `the log says ${expected} compacted at ${this.ledger.compactRevisionAfter(applied)}`,
+      );
+    }
+  }
+
+  #applied(machine: Machine, entry: Entry): void {
+    const known = this.#entries[entry.index];
+    if (known !== undefined) {
+      if (sameEntry(known, entry)) return;
+      throw new Violation(
+        `state machine safety: ${machine.id} applied term ${entry.term} at ${entry.index}, ` +
+          `another one term ${known.term}`,
+      );
+    }
+    if (entry.index !== this.lastApplied + 1) throw new Violation(`nobody has shown entry ${this.lastApplied + 1}`);
+    this.#entries[entry.index] = entry;
+    const wrong = this.ledger.apply(entry);
+    if (wrong !== undefined) throw new Violation(`exactly once: ${wrong}`);
+  }
+
+  #checkRevision(member: Member, revision: number): void {
+    const { store } = member.machine;
+    const { kvs } = store.range(rangeRequest({ key: EVERYTHING, rangeEnd: EVERYTHING, revision }));
+    const expected = this.ledger.state(revision);
+    const where = `state: at revision ${revision} member ${member.id} has`;
+    if (kvs.length !== expected.size) throw new Violation(`${where} ${kvs.length} keys, not ${expected.size}`);
+    for (const { key, value, createRevision, modRevision, version } of kvs) {
+      const pair = expected.get(utf8Decode(key));
+      const same =
+        pair !== undefined &&
+        utf8Decode(value) === pair.value &&
+        createRevision === pair.create &&
+        modRevision === pair.mod &&
+        version === pair.version;
+      if (!same) throw new Violation(`${where} another ${utf8Decode(key)}: ${utf8Decode(value)} of ${modRevision}`);
+    }
+  }
+
+  /** Who votes, if everybody who does has that on disk. */
+  #settledConfiguration(machines: ReadonlyMap<bigint, Machine>): ConfState | undefined {
+    let conf: ConfState | undefined;
+    for (const machine of machines.values()) {
+      const member = machine.running;
+      if (member !== undefined && member.applied >= this.#lastConfChange) conf = member.machine.membership.confState;
+    }
+    const settled = conf?.voters.every((id) => {
+      const machine = machines.get(id);
+      return machine === undefined || machine.isLost || machine.image.applied >= this.#lastConfChange;
+    });
+    return settled === true ? conf : undefined;
+  }
+}
+
+function sameEntry(left: Entry, right: Entry): boolean {
+  if (left === right) return true;
+  return left.term === right.term && left.type === right.type && equalBytes(left.data, right.data);
+}
+
+function holds({ log, applied }: MemoryImage, entry: Entry): boolean {
+  return applied >= entry.index || log.term(entry.index) === entry.term;
+}
+
+/** The voter's log is not ahead of the candidate's (§5.4.1). */
+function mayWin({ log: candidate }: MemoryImage, { log: voter }: MemoryImage): boolean {
+  const term = candidate.term(candidate.lastIndex()) ?? 0;
+  const voterTerm = voter.term(voter.lastIndex()) ?? 0;
+  return term > voterTerm || (term === voterTerm && candidate.lastIndex() >= voter.lastIndex());
 }

@@ -1,0 +1,149 @@
+/**
+ * A machine's disk: memory storage that is watched as it is written, and that can be made to lie. The lies are canaries:
+ * a simulator that does not notice them proves nothing.
+ */
+import type { Entry, HardState, LogIndex, Term } from "../../src/protocol/raft-message.ts";
+import type { KeyTable, StateTables } from "../../src/mvcc/tables.ts";
+import type { LogReader } from "../../src/raft/log-reader.ts";
+import type { MemoryStorage } from "../../src/storage/memory.ts";
+import type { Done, Identity, LogBatch, StagedState, Storage } from "../../src/storage/storage.ts";
+
+export type DiskLie =
+  /** Writes are acknowledged at once and reach the disk later, or never. */
+  | "early-acknowledgement"
+  /** The term is kept, the vote in it is not. */
+  | "forgotten-votes"
+  /** Of what a snapshot brings, some rows do not arrive. */
+  | "lossy-snapshot"
+  /** Compaction removes a little more than was asked for. */
+  | "greedy-compaction"
+  /** Reading history, for watches that catch up, passes over a revision now and then. */
+  | "patchy-history";
+
+export interface DiskObserver {
+  /** Before the entries are written. `previousTerm` is of the entry before the first. */
+  entriesWritten(entries: readonly Entry[], previousTerm: Term | undefined): void;
+}
+
+export class Disk implements Storage {
+  readonly #inner: MemoryStorage;
+  readonly #observer: DiskObserver;
+  readonly #lie: DiskLie | undefined;
+  readonly #soon: (run: () => void) => void;
+  #staged: StagedState | undefined;
+
+  constructor(
+    inner: MemoryStorage,
+    observer: DiskObserver,
+    lie: DiskLie | undefined,
+    /** Runs after the current call, while the machine lives. */
+    soon: (run: () => void) => void,
+  ) {
+    this.#inner = inner;
+    this.#observer = observer;
+    this.#lie = lie;
+    this.#soon = soon;
+  }
+
+  get identity(): Identity | undefined {
+    return this.#inner.identity;
+  }
+
+  get log(): LogReader {
+    return this.#inner.log;
+  }
+
+  get hardState(): HardState {
+    return this.#inner.hardState;
+  }
+
+  get tables(): StateTables {
+    return this.#lie === undefined ? this.#inner.tables : lyingTables(this.#inner.tables, this.#lie);
+  }
+
+  get durableApplied(): LogIndex {
+    return this.#inner.durableApplied;
+  }
+
+  get appliedAtOpen(): LogIndex {
+    return this.#inner.appliedAtOpen;
+  }
+
+  get sizeBytes(): number {
+    return this.#inner.sizeBytes;
+  }
+
+  bootstrap(identity: Identity, done: Done): void {
+    this.#inner.bootstrap(identity, done);
+  }
+
+  append(batch: LogBatch, done: Done): void {
+    const first = batch.entries[0];
+    if (first !== undefined) {
+      const before = batch.install?.snapshot;
+      const previous = before?.index === first.index - 1 ? before.term : this.#inner.log.term(first.index - 1);
+      this.#observer.entriesWritten(batch.entries, previous);
+    }
+    let { hardState, install } = batch;
+    if (this.#lie === "forgotten-votes" && hardState !== undefined) hardState = { ...hardState, vote: 0n };
+    if (install !== undefined && this.#staged !== undefined) install = { ...install, staged: this.#staged };
+    // What is installed is waited for even by a liar: the member goes on with what it then finds.
+    if (this.#lie !== "early-acknowledgement" || install !== undefined) {
+      this.#inner.append({ ...batch, hardState, install }, done);
+      return;
+    }
+    this.#inner.append(batch, () => {});
+    this.#soon(() => done());
+  }
+
+  stateChanged(applied: LogIndex, appliedTerm: Term): void {
+    this.#inner.stateChanged(applied, appliedTerm);
+  }
+
+  flush(done: Done): void {
+    this.#inner.flush(done);
+  }
+
+  compactLog(index: LogIndex): void {
+    this.#inner.compactLog(index);
+  }
+
+  stage(): StagedState {
+    const staged = this.#inner.stage();
+    if (this.#lie !== "lossy-snapshot") return staged;
+    this.#staged = staged;
+    return { tables: lyingTables(staged.tables, this.#lie), abort: () => staged.abort() };
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+}
+
+function lyingTables(tables: StateTables, lie: DiskLie): StateTables {
+  return { keys: lyingKeys(tables.keys, lie), bucket: (name) => tables.bucket(name) };
+}
+
+function lyingKeys(keys: KeyTable, lie: DiskLie): KeyTable {
+  return {
+    at: (key, atRevision) => keys.at(key, atRevision),
+    scan: (start, end, atRevision, withValues, visit) => keys.scan(start, end, atRevision, withValues, visit),
+    count: (start, end, atRevision) => keys.count(start, end, atRevision),
+    append: (row) => {
+      if (lie === "lossy-snapshot" && row.main % 16 === 0) return undefined;
+      return keys.append(row);
+    },
+    history: (fromMain, toMain, visit, fromSub) => {
+      const patchy = lie === "patchy-history" && fromMain > 0;
+      keys.history(fromMain, toMain, (row) => (patchy && row.main % 16 === 0) || visit(row), fromSub);
+    },
+    compact: (revision, cursor, maxKeys) =>
+      keys.compact(lie === "greedy-compaction" ? revision + 2 : revision, cursor, maxKeys),
+    get rowCount() {
+      return keys.rowCount;
+    },
+    get sizeBytes() {
+      return keys.sizeBytes;
+    },
+  };
+}

@@ -1,0 +1,99 @@
+/** The simulated network: what is lost, late, doubled, cut off, or gone in one direction without anybody being told. */
+import type { Prng } from "../../src/base/prng.ts";
+import { MemoryNetwork } from "../../src/transport/memory.ts";
+import type { Delivery } from "../../src/transport/memory.ts";
+import type { EventQueue } from "./event-queue.ts";
+import type { Faults } from "./faults.ts";
+
+export interface NetworkHost {
+  readonly queue: EventQueue;
+  readonly prng: Prng;
+  readonly faults: Faults;
+  /** Runs it at the machine, when that is awake. */
+  readonly arrive: (at: bigint, deliver: () => void) => void;
+}
+
+export class SimNetwork {
+  readonly carrier: MemoryNetwork;
+  readonly #host: NetworkHost;
+  readonly #cut: Set<string> = new Set();
+  readonly #deaf: Set<string> = new Set();
+  #isMended = false;
+
+  constructor(host: NetworkHost) {
+    this.#host = host;
+    this.carrier = new MemoryNetwork({ schedule: (delivery) => this.#carry(delivery) });
+  }
+
+  /** Cuts the cluster in two, or single cables, for a while. Returns what it cut, in words. */
+  partition(ids: readonly bigint[]): string {
+    const { prng } = this.#host;
+    const side = new Map(ids.map((id) => [id, prng.bool(0.4)]));
+    const single = prng.bool(0.3);
+    const names: string[] = [];
+    for (const left of ids) {
+      for (const right of ids) {
+        if (left >= right) continue;
+        const name = `${left}-${right}`;
+        const apart = single ? prng.bool(0.3) : side.get(left) !== side.get(right);
+        if (!apart || this.#cut.has(name)) continue;
+        names.push(name);
+        this.#cut.add(name);
+        this.carrier.setLink(left, right, false);
+      }
+    }
+    this.#host.queue.after(prng.int(500, 8_000), () => this.#mendCables(names));
+    return names.join(" ");
+  }
+
+  /** For a while somebody is not heard, or does not hear. */
+  deafen(ids: readonly bigint[]): string {
+    const { prng, queue } = this.#host;
+    const one = prng.pick(ids);
+    const hears = prng.bool(0.5);
+    const pairs = ids
+      .filter((other) => other !== one && prng.bool(0.7))
+      .map((other) => (hears ? `${one}>${other}` : `${other}>${one}`));
+    for (const pair of pairs) this.#deaf.add(pair);
+    queue.after(prng.int(500, 8_000), () => {
+      for (const pair of pairs) this.#deaf.delete(pair);
+    });
+    return pairs.join(" ");
+  }
+
+  /** From now on everything arrives, soon and once. */
+  mend(): void {
+    this.#isMended = true;
+    this.#mendCables([...this.#cut]);
+    this.#deaf.clear();
+  }
+
+  #mendCables(names: readonly string[]): void {
+    for (const name of names) {
+      if (!this.#cut.delete(name)) continue;
+      const [left, right] = name.split("-").map(BigInt) as [bigint, bigint];
+      this.carrier.setLink(left, right, true);
+    }
+  }
+
+  #carry(delivery: Delivery): void {
+    const { queue, prng, faults, arrive } = this.#host;
+    const deliver = (): void => arrive(delivery.to, delivery.deliver);
+    if (delivery.type !== "frame") {
+      // Always as late as each other, so that they keep their order.
+      queue.after(faults.delayMs, deliver);
+      return;
+    }
+    if (this.#isMended) {
+      queue.after(1 + prng.next() * 5, deliver);
+      return;
+    }
+    if (prng.bool(faults.lossProbability)) return;
+    if (this.#deaf.size > 0 && this.#deaf.has(`${delivery.from}>${delivery.to}`)) return;
+    const slow = faults.slowProbability > 0 && prng.bool(faults.slowProbability);
+    queue.after(prng.next() * (slow ? faults.slowMs : faults.delayMs), deliver);
+    if (faults.duplicateProbability > 0 && prng.bool(faults.duplicateProbability)) {
+      queue.after(prng.next() * faults.delayMs * 3, deliver);
+    }
+  }
+}

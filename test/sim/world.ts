@@ -1,0 +1,157 @@
+/** All that a run is made of: time, chance, the network, the machines, and what is known of the truth. */
+import { Prng } from "../../src/base/prng.ts";
+import type { Member } from "../../src/member/member.ts";
+import type { Beginning } from "../../src/member/options.ts";
+import { member as memberRecord } from "../../src/protocol/cluster.ts";
+import type { DiskLie } from "./disk.ts";
+import { EventQueue } from "./event-queue.ts";
+import { drawFaults } from "./faults.ts";
+import type { Faults } from "./faults.ts";
+import { SimNetwork } from "./network.ts";
+import { Machine } from "./sim-member.ts";
+import { Truth, Violation } from "./truth.ts";
+import { Watcher } from "./watcher.ts";
+
+/** Looking at every member's whole inside after every single event would take most of the time. */
+const DEEP_CHECK_EVERY_STEPS = 32;
+const HASH_CHECK_EVERY_STEPS = 4_096;
+
+export interface WorldOptions {
+  readonly trace: ((line: string) => void) | undefined;
+  readonly lie: DiskLie | undefined;
+  readonly faults: Partial<Faults> | undefined;
+}
+
+export class World {
+  readonly prng: Prng;
+  readonly faults: Faults;
+  readonly queue: EventQueue = new EventQueue();
+  readonly network: SimNetwork;
+  readonly machines: Map<bigint, Machine> = new Map();
+  readonly truth: Truth = new Truth();
+  /** The first one moves from member to member, the others stay with theirs. */
+  readonly watchers: Watcher[] = [];
+  /** Set once everything is mended: no more faults. */
+  healing = false;
+  readonly #options: WorldOptions;
+  /** Of the checks alone, so that looking closer does not change what happens. */
+  readonly #checkPrng: Prng;
+  #touched: Set<Machine> = new Set();
+  #nextId = 1n;
+  #broken: string | undefined;
+
+  constructor(seed: number, options: WorldOptions) {
+    this.#options = options;
+    this.prng = new Prng(seed);
+    this.#checkPrng = new Prng(seed + 1);
+    this.faults = { ...drawFaults(this.prng.fork()), ...options.faults };
+    this.network = new SimNetwork({
+      queue: this.queue,
+      prng: this.prng,
+      faults: this.faults,
+      arrive: (at, deliver) => this.machines.get(at)?.whenAwake(deliver),
+    });
+    this.#addWatcher("that roams");
+    this.#found(seed % 2 === 0 ? 3 : 5);
+  }
+
+  trace(line: string): void {
+    this.#options.trace?.(`${(this.queue.nowMs / 1_000).toFixed(3)} ${line}`);
+  }
+
+  run(untilMs: number): void {
+    this.queue.runUntil(untilMs, () => this.#afterStep());
+  }
+
+  /** A newcomer, switched off, that will ask to be let in. */
+  addNewcomer(): Machine {
+    return this.#addMachine({ type: "join" });
+  }
+
+  /** Runs, and is not one of those that were removed or lost. */
+  get alive(): readonly Member[] {
+    const alive: Member[] = [];
+    for (const machine of this.machines.values()) {
+      const { running } = machine;
+      if (running !== undefined && !machine.isLost) alive.push(running);
+    }
+    return alive;
+  }
+
+  leader(): Member | undefined {
+    let leader: Member | undefined;
+    for (const member of this.alive) {
+      const { role, term } = member.brief();
+      if (role === "leader" && (leader === undefined || term > leader.brief().term)) leader = member;
+    }
+    return leader;
+  }
+
+  touch(machine: Machine): void {
+    this.#touched.add(machine);
+  }
+
+  #found(count: number): void {
+    if (this.faults.isRoom) {
+      this.#addMachine({ type: "found", members: [memberRecord({ id: 1n, name: "m1" })] });
+      for (let at = 1; at < count; at++) this.addNewcomer();
+      return;
+    }
+    const members = Array.from({ length: count }, (_, at) => memberRecord({ id: BigInt(at + 1), name: `m${at + 1}` }));
+    for (let at = 0; at < count; at++) this.#addMachine({ type: "found", members });
+  }
+
+  #addMachine(beginning: Beginning): Machine {
+    const { queue, prng, faults, network, truth } = this;
+    const id = this.#nextId++;
+    const watcher = this.#addWatcher(`of ${id}`);
+    const machine = new Machine(
+      {
+        queue,
+        network: network.carrier,
+        prng,
+        faults,
+        lie: this.#options.lie,
+        everybody: () => [...this.machines.keys()],
+        onTouched: (touched) => this.#touched.add(touched),
+        onWritten: (writer, entries, previousTerm) => truth.written(writer, entries, previousTerm),
+        onStarted: (_, member) => watcher.attach(member),
+        onStopped: (stopped, { text }) => {
+          if (text.includes("removed from the cluster")) this.trace(`${stopped.id} was removed`);
+          else this.#broken ??= `stopped: member ${stopped.id}: ${text}`;
+        },
+      },
+      id,
+      beginning,
+    );
+    this.machines.set(id, machine);
+    return machine;
+  }
+
+  #addWatcher(name: string): Watcher {
+    const { queue, prng, truth } = this;
+    const slowReaderMs = (): number => (this.healing ? 0 : this.faults.slowReaderMs);
+    const watcher = new Watcher({ queue, prng, ledger: truth.ledger, slowReaderMs }, name);
+    this.watchers.push(watcher);
+    return watcher;
+  }
+
+  #afterStep(): void {
+    if (this.#broken !== undefined) throw new Violation(this.#broken);
+    for (const machine of this.#touched) this.truth.observe(machine);
+    if (this.#touched.size > 0) this.#touched = new Set();
+    if (this.queue.steps % DEEP_CHECK_EVERY_STEPS === 0) this.#checkDeeply();
+  }
+
+  #checkDeeply(): void {
+    for (const machine of this.machines.values()) {
+      this.truth.observe(machine);
+      machine.running?.checkInvariants();
+    }
+    this.truth.checkDurability(this.machines);
+    const { alive } = this;
+    if (alive.length === 0) return;
+    this.truth.checkState(this.#checkPrng.pick(alive), this.#checkPrng.int(0, 60));
+    if (this.queue.steps % HASH_CHECK_EVERY_STEPS === 0) for (const member of alive) this.truth.checkHash(member);
+  }
+}
