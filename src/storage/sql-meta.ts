@@ -5,7 +5,7 @@
 import type { LogIndex, Term } from "../protocol/raft-message.ts";
 import { isGeneration, type Generation } from "./sql-statements.ts";
 import type { SqlLog } from "./sql-log.ts";
-import { EMPTY_COUNTERS, type StateCounters } from "./sql-tables.ts";
+import { EMPTY_COUNTERS, type StateCounters } from "./sql-keys.ts";
 import { textOf, type SqlLike } from "./sql.ts";
 import { StorageCorruptError, StorageError } from "./storage-error.ts";
 import type { Identity } from "./storage.ts";
