@@ -121,7 +121,7 @@ export class Tab {
   async until<Argument>(condition: (status: Status, argument: Argument) => boolean, argument: Argument): Promise<void> {
     await this.page.evaluate(
       async ({ text, values, withinMs }) => {
-        // oxlint-disable-next-line typescript/no-implied-eval, no-new-func -- a function cannot be handed to a page but as text
+        // oxlint-disable-next-line typescript/no-implied-eval -- a function cannot be handed to a page but as text
         const holds = new Function(`return (${text})`)() as (status: Status, argument: unknown) => boolean;
         const untilMs = performance.now() + withinMs;
         for (;;) {
@@ -131,7 +131,7 @@ export class Tab {
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
       },
-      { text: condition.toString(), values: argument as unknown, withinMs: TIMEOUT_MS },
+      { text: condition.toString(), values: argument, withinMs: TIMEOUT_MS },
     );
   }
 

@@ -45,6 +45,7 @@ export class Upload {
   #state: UploadState = "running";
   #doneFiles = 0;
   #doneBytes = 0;
+  #putBytes = 0;
   #failed = 0;
   #bytesAtOnce = 0;
   #waiting: (() => void)[] = [];
@@ -64,6 +65,10 @@ export class Upload {
 
   get totalFiles(): number {
     return this.#files.length;
+  }
+
+  get putBytes(): number {
+    return this.#putBytes;
   }
 
   /** Put or failed. */
@@ -137,6 +142,7 @@ export class Upload {
       if (sizeBytes > FILE_BYTES_MAX) throw errRequestTooLarge;
       await this.#putPatiently(key, await read());
       this.#trouble = undefined;
+      this.#putBytes += sizeBytes;
     } catch (error) {
       if (this.#state !== "running") return;
       this.#fail(key, error);

@@ -1,8 +1,11 @@
 /**
  * The tab's services before there is a member, and after: the page and the console have one client from the first
  * moment on, which answers with the reason as long as nobody is there to ask.
+ *
+ * Every method of every service is handed on as it is called, so nothing here has to change with them. Only those that
+ * do not answer with a promise have an answer of their own.
  */
-import type { MemberView, Services, WatchStream } from "../../src/member/services.ts";
+import type { MemberView, Services } from "../../src/member/services.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 
 export interface LateServices {
@@ -15,34 +18,31 @@ export interface LateServices {
   end(text: string): void;
 }
 
+type Method = (...parameters: readonly unknown[]) => unknown;
+type AnyServices = Readonly<Record<string, Readonly<Record<string, Method>>>>;
+
 /** `view` tells of the tab what its member alone does not know. */
 export function lateServices(view: (ofMember: MemberView | undefined) => MemberView): LateServices {
   let target: Services | undefined;
   let reason = new EtcdError(GrpcCode.Unavailable, "this tab's member has not started yet");
-  const now = (): Services => {
-    if (target === undefined) throw reason;
-    return target;
+  const call = (service: string, method: string, parameters: readonly unknown[]): unknown => {
+    if (target === undefined) return withoutMember(service, method, reason);
+    return (target as unknown as AnyServices)[service]?.[method]?.(...parameters);
   };
+  const inspect = { view: async () => view(await target?.inspect.view()) };
+  const services = everyName((service) =>
+    service === "inspect"
+      ? inspect
+      : everyName(
+          (method): Method =>
+            (...parameters) =>
+              call(service, method, parameters),
+        ),
+  );
   return {
-    services: {
-      kv: {
-        range: async (request, context) => now().kv.range(request, context),
-        put: async (request, context) => now().kv.put(request, context),
-        deleteRange: async (request, context) => now().kv.deleteRange(request, context),
-        txn: async (request, context) => now().kv.txn(request, context),
-        compact: async (request, context) => now().kv.compact(request, context),
-      },
-      watch: { watch: (context) => target?.watch.watch(context) ?? brokenStream(reason) },
-      cluster: { memberList: async (request, context) => now().cluster.memberList(request, context) },
-      maintenance: { status: async (context) => now().maintenance.status(context) },
-      health: {
-        check: async (what) => (target === undefined ? reason.message : target.health.check(what)),
-        metrics: () => target?.health.metrics() ?? [],
-      },
-      inspect: { view: async () => view(await target?.inspect.view()) },
-    },
-    attach: (services) => {
-      target = services;
+    services: services as unknown as Services,
+    attach: (next) => {
+      target = next;
     },
     detach: (text) => {
       target = undefined;
@@ -55,7 +55,22 @@ export function lateServices(view: (ofMember: MemberView | undefined) => MemberV
   };
 }
 
-/** The client tries again where the reason is one that passes. */
-function brokenStream(reason: EtcdError): WatchStream {
-  return { request: () => {}, next: () => Promise.reject(reason), close: () => {} };
+function withoutMember(service: string, method: string, reason: EtcdError): unknown {
+  switch (`${service}.${method}`) {
+    case "watch.watch":
+    case "election.observe":
+      // The client opens another where the reason is one that passes.
+      return { request: () => {}, next: () => Promise.reject(reason), close: () => {} };
+    case "health.metrics":
+      return [];
+    case "health.check":
+      return Promise.resolve(reason.message);
+    default:
+      return Promise.reject(reason);
+  }
+}
+
+/** An object that has a property of every name. */
+function everyName<Value>(valueOf: (name: string) => Value): Readonly<Record<string, Value>> {
+  return new Proxy({}, { get: (_, name) => (typeof name === "string" ? valueOf(name) : undefined) });
 }

@@ -35,17 +35,22 @@ export function keysPart(options: KeysPartOptions): KeysPart {
   const empty = h("p", { class: "empty muted" });
   const turns = turnButtons(list);
   const filter = filterField(list);
+  const create = h(
+    "button",
+    { type: "button", class: "primary with-icon", onclick: options.onNew },
+    icon("plus"),
+    "New key",
+  );
+  const folder = h(
+    "button",
+    { type: "button", class: "with-icon", onclick: options.onFolder },
+    icon("folder"),
+    "Put a folder",
+  );
   const element = h(
     "section",
     { class: "panel keys-panel", "aria-labelledby": "keys-title" },
-    h(
-      "div",
-      { class: "panel-head" },
-      h("h2", { id: "keys-title" }, "Keys"),
-      filter,
-      h("button", { type: "button", class: "primary with-icon", onclick: options.onNew }, icon("plus"), "New key"),
-      h("button", { type: "button", class: "with-icon", onclick: options.onFolder }, icon("folder"), "Put a folder"),
-    ),
+    h("div", { class: "panel-head" }, h("h2", { id: "keys-title" }, "Keys"), filter, create, folder),
     h("table", { class: "keys", role: "table", "aria-labelledby": "keys-title" }, tableHead(), body),
     empty,
     h("div", { class: "panel-foot" }, range, turns.element),
@@ -60,6 +65,8 @@ export function keysPart(options: KeysPartOptions): KeysPart {
       setText(empty, emptyText(page, filterValue(filter)));
       empty.hidden = empty.textContent === "";
       turns.show(page);
+      // Whoever has nobody to ask has nobody to tell.
+      for (const button of [create, folder]) button.disabled = page === undefined;
     },
   };
 }
@@ -163,7 +170,7 @@ function turnButtons(list: KeyList): { readonly element: HTMLElement; show(page:
 
 function rangeText(page: KeyPage | undefined, error: string | undefined): string {
   const trouble = error === undefined ? "" : `Not up to date: ${error}. `;
-  if (page === undefined) return trouble === "" ? "Reading" : trouble;
+  if (page === undefined) return trouble;
   const at = `revision ${numberText(page.revision)}`;
   if (page.kvs.length === 0) return `${trouble}No keys at ${at}`;
   const from = numberText(page.skipped + 1);

@@ -96,7 +96,7 @@ function progressBar(cancel: () => void, close: () => void): ProgressBar {
 }
 
 function progressText(upload: Upload): string {
-  const { doneFiles, doneBytes, failedFiles, totalBytes, totalFiles, trouble } = upload;
+  const { doneFiles, doneBytes, failedFiles, putBytes, totalBytes, totalFiles, trouble } = upload;
   const put = doneFiles - failedFiles;
   const failed = failedFiles === 0 ? "" : `, ${numberText(failedFiles)} failed`;
   const waiting = trouble === undefined ? "" : ` ${trouble}`;
@@ -104,7 +104,7 @@ function progressText(upload: Upload): string {
     case "running":
       return `${numberText(doneFiles)} of ${countOf(totalFiles, "file")}, ${sizeText(doneBytes)} of ${sizeText(totalBytes)}${failed}.${waiting}`;
     case "done":
-      return `Done: ${countOf(put, "file")} put, ${sizeText(totalBytes)}${failed}.`;
+      return `Done: ${countOf(put, "file")} put, ${sizeText(putBytes)}${failed}.`;
     case "cancelled":
       return `Cancelled: ${countOf(put, "file")} of ${numberText(totalFiles)} put${failed}.`;
     case "broken":
