@@ -42,7 +42,7 @@ function checkRole(core: Core): void {
   const { role, id, leader, quorum } = core;
   assert(core.conf.voters.length === 0 || isConfState(core.conf), "the configuration is well formed");
   assert((role === "leader") === (leader === id), "who leads follows itself");
-  assert(role === "follower" || quorum.has(id), "only a voter campaigns or leads");
+  assert(role === "follower" || role === "leader" || quorum.has(id), "only a voter campaigns");
   assert(role !== "pre-candidate" && role !== "candidate" ? true : leader === NONE, "a candidate follows nobody");
   assert(role === "candidate" || role === "leader" ? core.vote === id : true, "a candidate votes for itself");
   assert(core.reads.size <= MAX_PENDING_READS, "waiting reads are bounded");

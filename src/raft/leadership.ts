@@ -108,6 +108,7 @@ export function tickLeader(core: Core): void {
     core.transferee = NONE;
     checkQuorum(core);
     if (!core.isLeader) return;
+    retire(core);
   }
   if (core.heartbeatElapsed >= core.config.heartbeatTicks) {
     core.heartbeatElapsed = 0;
@@ -162,13 +163,16 @@ export function handleHeartbeatResponse(core: Core, message: HeartbeatResponse):
   progress.recentActive = true;
   progress.resume();
   if (progress.shouldSend(core.log.lastIndex, core.log.committed)) core.wantsAppends = true;
+  // The request to campaign may have been lost, or come too early.
+  if (message.from === core.transferee) maybeTimeoutNow(core, progress);
   if (message.context.length > 0) acknowledgeReads(core, message.from, message.context);
 }
 
 /** The leader's own log counts like anybody's: only as far as it is durable. */
 export function countOwnLog(core: Core): void {
-  const self = must(core.progress.get(core.id), "a leader has itself in progress");
-  if (self.acknowledged(core.log.durableIndex)) maybeCommit(core);
+  // A leader that was removed leads a group that it is no part of, until somebody takes over.
+  const self = core.progress.get(core.id);
+  if (self?.acknowledged(core.log.durableIndex) === true) maybeCommit(core);
 }
 
 export function maybeCommit(core: Core): void {
@@ -244,6 +248,30 @@ export function beginTransfer(core: Core, to: MemberId): void {
   core.electionElapsed = 0;
   core.transferee = to;
   if (!maybeTimeoutNow(core, progress)) core.wantsAppends = true;
+}
+
+/**
+ * A leader that was removed or demoted goes on leading until a voter takes over. If it fell silent at once, and its word
+ * that the change is committed were lost, the voters that remain could be unable to elect anybody: they would still ask
+ * for the votes of those who left, whose logs may be longer than theirs.
+ */
+export function retire(core: Core): void {
+  if (core.quorum.has(core.id) || core.transferee !== NONE) return;
+  let successor = NONE;
+  let best: Progress | undefined = undefined;
+  for (const [id, progress] of core.progress) {
+    if (core.quorum.has(id) && isBetter(progress, best)) {
+      successor = id;
+      best = progress;
+    }
+  }
+  if (successor !== NONE) beginTransfer(core, successor);
+}
+
+function isBetter(progress: Progress, than: Progress | undefined): boolean {
+  if (than === undefined || progress.recentActive !== than.recentActive)
+    return than === undefined || progress.recentActive;
+  return progress.match > than.match;
 }
 
 /** Only who has the whole log can win at once. */

@@ -5,25 +5,24 @@ import type { ConfState } from "../protocol/raft-message.ts";
 import { LEAVE_JOINT, membersOf } from "./conf-change.ts";
 import { encodeChange } from "./conf-change-entry.ts";
 import { NONE, type Core } from "./core.ts";
-import { appendProposals, maybeCommit, newProgress } from "./leadership.ts";
+import { appendProposals, maybeCommit, newProgress, retire } from "./leadership.ts";
 import { confirmReads } from "./reads.ts";
 import { becomeFollower } from "./roles.ts";
 
 export function switchConfiguration(core: Core, conf: ConfState): void {
   core.setConf(conf);
   if (core.role === "follower") return;
-  if (!core.quorum.has(core.id)) {
-    // Removed or demoted by an entry that is committed: the others elect somebody else.
-    becomeFollower(core, core.term, NONE);
+  if (!core.isLeader) {
+    if (!core.quorum.has(core.id)) becomeFollower(core, core.term, NONE);
     return;
   }
-  if (!core.isLeader) return;
   trackMembers(core, conf);
   if (!core.quorum.has(core.transferee)) core.transferee = NONE;
   // A smaller quorum may have been reached already.
   maybeCommit(core);
   confirmReads(core);
   core.wantsAppends = true;
+  retire(core);
 }
 
 function trackMembers(core: Core, conf: ConfState): void {

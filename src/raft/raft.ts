@@ -315,7 +315,7 @@ export class Raft {
 
   #append(proposals: readonly Proposal[]): "accepted" | "no-leader" | "too-much-uncommitted" {
     const core = this.#core;
-    if (core.transferee !== NONE) return "no-leader";
+    if (core.transferee !== NONE || !core.quorum.has(core.id)) return "no-leader";
     let bytes = 0;
     for (const { data } of proposals) bytes += data.length;
     if (!reserveUncommitted(core, bytes)) return "too-much-uncommitted";
