@@ -30,6 +30,8 @@ export interface Call {
   readonly body?: string;
   readonly context: CallContext;
   readonly isRead: boolean;
+  /** The answer may take as long as it likes: somebody else's lock has to end first. */
+  readonly isPatient?: boolean;
 }
 
 const RETRY_LIMIT_MS = 1000;
@@ -54,7 +56,7 @@ export class HttpCaller {
 
   /** The body of a good answer. */
   async call(call: Call): Promise<string> {
-    const deadlineMs = performance.now() + this.timeoutMs;
+    const deadlineMs = performance.now() + (call.isPatient === true ? Infinity : this.timeoutMs);
     for (let attempt = 0; ; attempt++) {
       try {
         return await this.#attempt(call, deadlineMs - performance.now());
@@ -84,14 +86,19 @@ export class HttpCaller {
 
   async #attempt(call: Call, leftMs: number): Promise<string> {
     const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), Math.max(leftMs, 0));
+    const timer = leftMs === Infinity ? undefined : setTimeout(() => abort.abort(), Math.max(leftMs, 0));
+    const { signal } = call.context;
     try {
-      const response = await this.open(call, abort.signal);
+      const response = await this.open(
+        call,
+        signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]),
+      );
       const text = await response.text();
       if (!response.ok) throw answerError(this.endpoint, response.status, text);
       return text;
     } catch (error) {
       if (error instanceof EtcdError) throw error;
+      if (signal?.aborted === true) throw new EtcdError(GrpcCode.Canceled, "the call was given up");
       throw abort.signal.aborted ? timeoutError(this.endpoint, this.timeoutMs) : connectionError(this.endpoint, error);
     } finally {
       clearTimeout(timer);

@@ -4,8 +4,19 @@
  * Beyond etcd's API stands only `inspect`, which reads `GET {endpoint}/quorate/status`; the client does without where it
  * is missing. Reads are repeated while the server is unavailable, writes never, unless they surely did not leave.
  */
-import type { CallContext, MemberView, Services } from "../member/services.ts";
+import type { CallContext, LeaderStream, MemberView, Services } from "../member/services.ts";
 import { memberListRequestSchema, memberListResponseSchema } from "../protocol/cluster-schema.ts";
+import {
+  campaignRequestSchema,
+  campaignResponseSchema,
+  leaderRequestSchema,
+  leaderResponseSchema,
+  proclaimRequestSchema,
+  proclaimResponseSchema,
+  resignRequestSchema,
+  resignResponseSchema,
+} from "../protocol/election-schema.ts";
+import type { LeaderRequest } from "../protocol/election.ts";
 import { EtcdError } from "../protocol/errors.ts";
 import { encodeJson } from "../protocol/json-encode.ts";
 import {
@@ -20,13 +31,33 @@ import {
   txnRequestSchema,
   txnResponseSchema,
 } from "../protocol/kv-schema.ts";
+import {
+  leaseGrantRequestSchema,
+  leaseGrantResponseSchema,
+  leaseKeepAliveRequestSchema,
+  leaseKeepAliveResponseSchema,
+  leaseLeasesRequestSchema,
+  leaseLeasesResponseSchema,
+  leaseRevokeRequestSchema,
+  leaseRevokeResponseSchema,
+  leaseTimeToLiveRequestSchema,
+  leaseTimeToLiveResponseSchema,
+} from "../protocol/lease-schema.ts";
+import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/lease.ts";
+import {
+  lockRequestSchema,
+  lockResponseSchema,
+  unlockRequestSchema,
+  unlockResponseSchema,
+} from "../protocol/lock-schema.ts";
 import { statusRequestSchema, statusResponseSchema } from "../protocol/maintenance-schema.ts";
 import type { Schema } from "../protocol/schema.ts";
 import { HttpCaller } from "./http-call.ts";
 import type { HttpOptions } from "./http-call.ts";
 import { foreignAnswerError, parseJson } from "./http-errors.ts";
+import { HttpLines } from "./http-lines.ts";
 import { HttpWatchStream } from "./http-watch.ts";
-import { answerOf } from "./json-messages.ts";
+import { answerOf, lineOf } from "./json-messages.ts";
 import { WebSocketWatchStream } from "./websocket-watch.ts";
 import type { WebSocketConstructor } from "./websocket-watch.ts";
 
@@ -35,8 +66,15 @@ export interface HttpServicesOptions extends HttpOptions {
   readonly WebSocket?: WebSocketConstructor;
 }
 
+interface MethodOptions {
+  readonly isRead?: boolean;
+  readonly isPatient?: boolean;
+}
+
 type Method<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
 
+const READ: MethodOptions = { isRead: true };
+const PATIENT: MethodOptions = { isPatient: true };
 const NO_CONTEXT: CallContext = { token: "", requireLeader: false };
 
 export function httpServices(options: HttpServicesOptions): Services {
@@ -45,25 +83,29 @@ export function httpServices(options: HttpServicesOptions): Services {
 
   function method<Request, Response>(
     path: string,
-    isRead: boolean,
     request: Schema<Request>,
     response: Schema<Response>,
+    { isRead = false, isPatient = false }: MethodOptions = {},
   ): Method<Request, Response> {
     return async (message, context) => {
       const body = encodeJson(request, message);
-      return answerOf(response, endpoint, await caller.call({ method: "POST", path, body, context, isRead }));
+      return answerOf(
+        response,
+        endpoint,
+        await caller.call({ method: "POST", path, body, context, isRead, isPatient }),
+      );
     };
   }
 
-  const status = method("/v3/maintenance/status", true, statusRequestSchema, statusResponseSchema);
+  const status = method("/v3/maintenance/status", statusRequestSchema, statusResponseSchema, READ);
   const { WebSocket } = options;
   return {
     kv: {
-      range: method("/v3/kv/range", true, rangeRequestSchema, rangeResponseSchema),
-      put: method("/v3/kv/put", false, putRequestSchema, putResponseSchema),
-      deleteRange: method("/v3/kv/deleterange", false, deleteRangeRequestSchema, deleteRangeResponseSchema),
-      txn: method("/v3/kv/txn", false, txnRequestSchema, txnResponseSchema),
-      compact: method("/v3/kv/compaction", false, compactionRequestSchema, compactionResponseSchema),
+      range: method("/v3/kv/range", rangeRequestSchema, rangeResponseSchema, READ),
+      put: method("/v3/kv/put", putRequestSchema, putResponseSchema),
+      deleteRange: method("/v3/kv/deleterange", deleteRangeRequestSchema, deleteRangeResponseSchema),
+      txn: method("/v3/kv/txn", txnRequestSchema, txnResponseSchema),
+      compact: method("/v3/kv/compaction", compactionRequestSchema, compactionResponseSchema),
     },
     watch: {
       watch: (context) =>
@@ -71,10 +113,59 @@ export function httpServices(options: HttpServicesOptions): Services {
           ? new HttpWatchStream(caller, context)
           : new WebSocketWatchStream({ endpoint, timeoutMs, WebSocket, token: caller.tokenOf(context) }),
     },
-    cluster: { memberList: method("/v3/cluster/member/list", true, memberListRequestSchema, memberListResponseSchema) },
+    lease: {
+      grant: method("/v3/lease/grant", leaseGrantRequestSchema, leaseGrantResponseSchema),
+      revoke: method("/v3/lease/revoke", leaseRevokeRequestSchema, leaseRevokeResponseSchema),
+      keepAlive: (request, context) => beat(caller, request, context),
+      timeToLive: method("/v3/lease/timetolive", leaseTimeToLiveRequestSchema, leaseTimeToLiveResponseSchema, READ),
+      leases: method("/v3/lease/leases", leaseLeasesRequestSchema, leaseLeasesResponseSchema, READ),
+    },
+    lock: {
+      lock: method("/v3/lock/lock", lockRequestSchema, lockResponseSchema, PATIENT),
+      unlock: method("/v3/lock/unlock", unlockRequestSchema, unlockResponseSchema),
+    },
+    election: {
+      campaign: method("/v3/election/campaign", campaignRequestSchema, campaignResponseSchema, PATIENT),
+      proclaim: method("/v3/election/proclaim", proclaimRequestSchema, proclaimResponseSchema),
+      leader: method("/v3/election/leader", leaderRequestSchema, leaderResponseSchema, READ),
+      observe: (request, context) => observation(caller, request, context),
+      resign: method("/v3/election/resign", resignRequestSchema, resignResponseSchema),
+    },
+    cluster: { memberList: method("/v3/cluster/member/list", memberListRequestSchema, memberListResponseSchema, READ) },
     maintenance: { status: (context) => status({}, context) },
     health: { check: (what) => checkHealth(caller, what), metrics: () => [] },
     inspect: { view: () => viewOf(caller) },
+  };
+}
+
+/** Two beats say the same as one, so a lost one is repeated. */
+async function beat(
+  caller: HttpCaller,
+  request: LeaseKeepAliveRequest,
+  context: CallContext,
+): Promise<LeaseKeepAliveResponse> {
+  const body = encodeJson(leaseKeepAliveRequestSchema, request);
+  const text = await caller.call({ method: "POST", path: "/v3/lease/keepalive", body, context, isRead: true });
+  return lineOf(leaseKeepAliveResponseSchema, caller.endpoint, text);
+}
+
+function observation(caller: HttpCaller, request: LeaderRequest, context: CallContext): LeaderStream {
+  const body = encodeJson(leaderRequestSchema, request);
+  // Nothing is told until somebody leads.
+  const lines = new HttpLines(caller, {
+    path: "/v3/election/observe",
+    body,
+    context,
+    what: "the election",
+    isPatient: true,
+  });
+  context.signal?.addEventListener("abort", () => lines.close(), { once: true });
+  return {
+    async next() {
+      const line = await lines.next();
+      return line === undefined ? undefined : lineOf(leaderResponseSchema, caller.endpoint, line);
+    },
+    close: () => lines.close(),
   };
 }
 

@@ -9,15 +9,14 @@ import type { CallContext, WatchStream } from "../member/services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 import type { HttpCaller } from "./http-call.ts";
-import { answerError, connectionError } from "./http-errors.ts";
+import { HttpLines } from "./http-lines.ts";
 import { watchRequestText, watchResponseOf } from "./json-messages.ts";
-import { LineReader } from "./line-reader.ts";
 
 export class HttpWatchStream implements WatchStream {
   readonly #caller: HttpCaller;
   readonly #context: CallContext;
-  readonly #abort: AbortController = new AbortController();
-  #lines: Promise<LineReader> | undefined;
+  #lines: HttpLines | undefined;
+  #closed = false;
 
   constructor(caller: HttpCaller, context: CallContext) {
     this.#caller = caller;
@@ -29,44 +28,29 @@ export class HttpWatchStream implements WatchStream {
     if (request.type === "cancel") return this.close();
     if (request.type === "progress") throw unimplemented("progress cannot be asked for");
     if (this.#lines !== undefined) throw unimplemented("a stream carries one watch");
-    this.#lines = this.#open(watchRequestText(request));
-    // A failure is told by next().
-    this.#lines.catch(() => {});
+    if (this.#closed) return;
+    const body = watchRequestText(request);
+    this.#lines = new HttpLines(this.#caller, {
+      path: "/v3/watch",
+      body,
+      context: this.#context,
+      what: "the watch",
+    });
   }
 
   async next(): Promise<WatchResponse | undefined> {
-    if (this.#lines === undefined || this.#abort.signal.aborted) return undefined;
+    const line = await this.#lines?.next();
     try {
-      const line = await (await this.#lines).next();
       return line === undefined ? undefined : watchResponseOf(this.#caller.endpoint, line);
     } catch (error) {
-      if (this.#abort.signal.aborted) return undefined;
       this.close();
-      throw error instanceof EtcdError ? error : connectionError(this.#caller.endpoint, error);
+      throw error;
     }
   }
 
   close(): void {
-    this.#abort.abort();
-  }
-
-  /** A server that takes the connection and says nothing counts as unreachable, so that the watch tries another time. */
-  async #open(body: string): Promise<LineReader> {
-    const { endpoint, timeoutMs } = this.#caller;
-    const call = { method: "POST", path: "/v3/watch", body, context: this.#context, isRead: true } as const;
-    const start = new AbortController();
-    const timer = setTimeout(() => start.abort(), timeoutMs);
-    try {
-      const response = await this.#caller.open(call, AbortSignal.any([this.#abort.signal, start.signal]));
-      if (!response.ok) throw answerError(endpoint, response.status, await response.text());
-      if (response.body === null) throw new EtcdError(GrpcCode.Unavailable, `${endpoint} sent no watch stream`);
-      return new LineReader(response.body);
-    } catch (error) {
-      if (!start.signal.aborted) throw error;
-      throw new EtcdError(GrpcCode.Unavailable, `${endpoint} did not begin the watch within ${timeoutMs} ms`);
-    } finally {
-      clearTimeout(timer);
-    }
+    this.#closed = true;
+    this.#lines?.close();
   }
 }
 

@@ -21,11 +21,15 @@ export function watchRequestText(request: WatchRequest): string {
 
 /** A line of a streamed answer: a response under `result`, or the error with which the stream ends under `error`. */
 export function watchResponseOf(endpoint: string, line: string): WatchResponse {
+  return lineOf(watchResponseSchema, endpoint, line);
+}
+
+export function lineOf<Message>(schema: Schema<Message>, endpoint: string, line: string): Message {
   const json = parseJson(line);
   const error = statusError(json);
   if (error !== undefined) throw error;
   const result = isBag(json) ? json["result"] : undefined;
-  return orForeign(endpoint, line, () => messageOf(watchResponseSchema, result));
+  return orForeign(endpoint, line, () => messageOf(schema, result));
 }
 
 export function answerOf<Message>(schema: Schema<Message>, endpoint: string, text: string): Message {

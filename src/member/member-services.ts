@@ -3,10 +3,7 @@
  * header. Promises begin here; below there are callbacks only.
  */
 import { errNoLeader } from "../protocol/errors.ts";
-import type { EtcdError } from "../protocol/errors.ts";
-import type { InternalRequest } from "../protocol/internal.ts";
 import type { CompactionResponse } from "../protocol/kv.ts";
-import type { ResponseHeader } from "../protocol/header.ts";
 import { statusResponse } from "../protocol/maintenance.ts";
 import type { StatusResponse } from "../protocol/maintenance.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
@@ -18,28 +15,34 @@ import {
   isReadOnlyTxn,
   isSerializableTxn,
 } from "../mvcc/validate.ts";
+import { electionService } from "./election-service.ts";
 import { healthService } from "./health.ts";
+import { leaseService } from "./lease-service.ts";
+import { lockService } from "./lock-service.ts";
 import type { Member } from "./member.ts";
 import { memberView } from "./member-view.ts";
-import type { CallContext, ClusterService, KvService, MaintenanceService, Services } from "./services.ts";
+import { checkLeader, propose, readIndex, withHeader } from "./requests.ts";
+import type { ClusterService, KvService, MaintenanceService, Services } from "./services.ts";
 import { watchService } from "./watch-streams.ts";
 
 /** etcd's storage version: the format of major and minor that clients look at. */
 const STORAGE_VERSION = "3.7.0";
 
 export function createServices(member: Member): Services {
+  const kv = kvService(member);
+  const watch = watchService(member);
+  const lease = leaseService(member);
   return {
-    kv: kvService(member),
-    watch: watchService(member),
+    kv,
+    watch,
+    lease,
+    lock: lockService({ kv, watch, lease }),
+    election: electionService({ kv, watch, lease }),
     cluster: clusterService(member),
     maintenance: maintenanceService(member),
     health: healthService(member),
     inspect: { view: async () => memberView(member) },
   };
-}
-
-interface Headed {
-  readonly header: ResponseHeader;
 }
 
 function kvService(member: Member): KvService {
@@ -111,28 +114,4 @@ function maintenanceService(member: Member): MaintenanceService {
       });
     },
   };
-}
-
-function propose<R>(member: Member, request: InternalRequest): Promise<R> {
-  return new Promise((resolve, reject: (error: EtcdError) => void) => {
-    member.write(request, (outcome) => {
-      if (outcome.ok) resolve(outcome.value as R);
-      else reject(outcome.error);
-    });
-  });
-}
-
-export function readIndex(member: Member): Promise<void> {
-  return new Promise((resolve, reject: (error: EtcdError) => void) => {
-    member.linearizable(resolve, reject);
-  });
-}
-
-/** Metadata `hasleader`: better an error now than an answer from a member that is cut off. */
-export function checkLeader(member: Member, context: CallContext): void {
-  if (context.requireLeader && member.leader === 0n) throw errNoLeader;
-}
-
-function withHeader<R extends Headed>(member: Member, response: R): R {
-  return { ...response, header: member.header(response.header.revision) };
 }

@@ -18,6 +18,7 @@ import { assert, unreachable } from "../base/assert.ts";
 import { DecodeError } from "../protocol/decode-error.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import {
+  errNoLeader,
   errRequestTooLarge,
   errRequestTooManyRequests,
   errStopped,
@@ -47,6 +48,7 @@ import type { Transport } from "../transport/transport.ts";
 import { Chores } from "./chores.ts";
 import type { Clock } from "./clock.ts";
 import { startingHardState } from "./founding.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
 import { logRetention } from "./log-retention.ts";
 import type { LogRetention } from "./log-retention.ts";
 import { settingsOf } from "./options.ts";
@@ -57,6 +59,7 @@ import { Quiet } from "./quiet.ts";
 import { raftFrames } from "./raft-frames.ts";
 import { Reads } from "./reads.ts";
 import { Roster } from "./roster.ts";
+import { Rpc } from "./rpc.ts";
 import { Snapshots } from "./snapshots.ts";
 import { StateMachine } from "./state-machine.ts";
 import { decodeMemberFrame } from "./wire.ts";
@@ -68,6 +71,8 @@ const PROPOSAL_BATCH_BYTES = 512 * 1024;
 const JOIN_EVERY_TICKS = 5;
 const AUTOPILOT_EVERY_TICKS = 3;
 const NO_MEMBER = 0n;
+const RPC_RETRY_MS = 1_000;
+const INT63 = (1n << 63n) - 1n;
 
 export interface Problem {
   readonly code: ProblemCode;
@@ -118,6 +123,9 @@ export class Member {
   readonly #snapshots: Snapshots;
   readonly #roster: Roster;
   readonly #chores: Chores;
+  /** Calls between members; services add their methods. */
+  readonly rpc: Rpc;
+  readonly leases: LeaseKeeper;
   #applied: number;
   #appliedTerm: number;
   #nextRequest: bigint;
@@ -144,7 +152,10 @@ export class Member {
     this.clusterId = identity.clusterId;
     this.name = identity.name;
     const limits = this.settings.limits;
-    this.#machine = new StateMachine(this.#storage.tables, (revision) => this.header(revision), limits);
+    this.rpc = this.#makeRpc(options.prng);
+    this.leases = this.#makeLeases();
+    const header = (revision: number): ResponseHeader => this.header(revision);
+    this.#machine = new StateMachine(this.#storage.tables, header, limits, this.leases);
     this.#applied = this.#storage.appliedAtOpen;
     this.#appliedTerm = this.#storage.log.term(this.#applied) ?? 0;
     this.#raft = this.#makeRaft(options.prng);
@@ -222,6 +233,16 @@ export class Member {
     const deadlineMs = this.#clock.nowMs() + this.settings.requestTimeoutMs;
     if (!this.#reads.add({ deadlineMs, run: read, fail })) return fail(errRequestTooManyRequests);
     this.#requestCame();
+  }
+
+  /** Ends the quiet, and sees to it that what waits is done: calls to the leader, leases that have ended. */
+  wake(): void {
+    if (this.#problem === undefined) this.#requestCame();
+  }
+
+  /** For a new lease: positive, and nobody else's. */
+  newLeaseId(): bigint {
+    return this.#newRequestId() & INT63 || this.newLeaseId();
   }
 
   /** The replicated state as it is here and now; what is read from it is serializable. */
@@ -322,6 +343,8 @@ export class Member {
       this.#proposals.expire(nowMs, this.#timeoutError(nowMs));
       this.#reads.expire(nowMs, this.#timeoutError(nowMs));
     }
+    if (this.rpc.pending > 0) this.rpc.expire(this.#leader === NO_MEMBER ? errNoLeader : errTimeout);
+    this.leases.tick();
     this.#snapshots.tick();
     this.#roster.tick();
     if (this.#leader === this.id && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) this.#roster.autopilot(this.status());
@@ -381,14 +404,19 @@ export class Member {
       case "not-leading":
         this.#quiet.onNotLeading();
         break;
+      case "rpc":
+        this.#quiet.onRequest();
+        this.rpc.onRequest(from, body);
+        break;
+      case "rpc-response":
+        this.rpc.onResponse(body);
+        break;
       case "join-response":
         if (body.refusal === REMOVED.refusal) this.#stopWith(WAS_REMOVED);
         break;
       case "ping":
       case "pong":
       case "goodbye":
-      case "rpc":
-      case "rpc-response":
         // Carriers and later versions use these; a member has nothing to do for them.
         break;
       default:
@@ -426,6 +454,7 @@ export class Member {
     try {
       this.#propose();
       this.#ask();
+      if (this.#quiet.isAwake) this.rpc.dispatch(this.#leader);
       while (this.#raft.hasReady()) {
         this.#work(this.#raft.ready());
         // What was applied or learned may have freed the next batch.
@@ -506,6 +535,7 @@ export class Member {
     }
     this.#storage.stateChanged(this.#applied, this.#appliedTerm);
     this.#raft.appliedTo(this.#applied);
+    this.#startLeases();
     if (this.#machine.hub.hasCatchingUp) this.pumpWatches();
     const keepFrom = Math.min(this.#snapshots.keepFrom, this.#storage.durableApplied + 1);
     const cut = this.#retention.cutAt(this.#storage.log.firstIndex(), keepFrom);
@@ -526,7 +556,17 @@ export class Member {
     this.#membershipChanged();
   }
 
+  /** A leader knows all that its predecessors did once an entry of its own term is applied. */
+  #startLeases(): void {
+    const { role, term } = this.#raft.brief();
+    if (role !== "leader" || this.#appliedTerm !== term || this.leases.term === term) return;
+    let first = this.#applied;
+    while (this.#raft.logTerm(first - 1) === term) first -= 1;
+    this.leases.start(term, first);
+  }
+
   #leaderChanged(leader: MemberId): void {
+    if (leader !== this.id) this.leases.stop();
     if (leader === this.#leader) return;
     if (this.#leader !== NO_MEMBER) this.#leaderLostMs = this.#clock.nowMs();
     this.#leader = leader;
@@ -633,9 +673,47 @@ export class Member {
       leader: () => this.#leader,
       others: () => this.#roster.others,
       send: (to, body) => this.#send(to, body),
-      hasWork: () => this.#proposals.pending > 0 || this.#reads.pending > 0 || this.#snapshots.holdsRows,
+      hasWork: () =>
+        this.#proposals.pending > 0 ||
+        this.#reads.pending > 0 ||
+        this.rpc.pending > 0 ||
+        this.leases.isBusy ||
+        this.#snapshots.holdsRows,
       startTicking: () => this.#startTicking(),
       stopTicking: () => this.#stopTicking(),
+      goingQuiet: () => this.leases.sleep(),
+    });
+  }
+
+  #makeRpc(prng: Prng): Rpc {
+    const { pendingRequests } = this.settings.limits;
+    return new Rpc(
+      {
+        id: this.id,
+        firstCall: Number(prng.u64() >> 16n),
+        send: (to, body) => this.#send(to, body),
+        nowMs: () => this.#clock.nowMs(),
+        defer: (run) => this.#clock.defer(() => this.#guard(run)),
+      },
+      { pending: pendingRequests, timeoutMs: this.settings.requestTimeoutMs, retryMs: RPC_RETRY_MS },
+    );
+  }
+
+  #makeLeases(): LeaseKeeper {
+    return new LeaseKeeper({
+      clock: this.#clock,
+      rpc: this.rpc,
+      table: () => this.#machine.leases,
+      write: (request, done) => this.write(request, done),
+      linearizable: (read, fail) => this.linearizable(read, fail),
+      logTerm: (index) => this.#raft.logTerm(index),
+      newest: () => {
+        const { lastIndex, term } = this.#raft.status();
+        return { index: lastIndex, term: this.#raft.logTerm(lastIndex) ?? term };
+      },
+      extensionMs: this.settings.electionTicks * this.settings.tickMs,
+      wakeup: this.#options.wakeup,
+      wake: () => this.#guard(() => this.wake()),
     });
   }
 
@@ -679,6 +757,8 @@ export class Member {
     if (this.#problem !== undefined) return;
     this.#problem = problem;
     this.#stopTicking();
+    this.leases.stop();
+    this.rpc.failAll(errStopped);
     this.#chores.stop();
     this.#snapshots.stop();
     this.#proposals.failAll(errStopped);

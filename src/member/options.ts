@@ -59,6 +59,19 @@ export interface AutopilotOptions {
   readonly goneAfterMs: number;
 }
 
+/**
+ * How a member that is quiet is woken for the end of a lease, where a timer would cost money or would not outlive the
+ * member. The clock must go on over restarts of the member then.
+ */
+export interface Wakeup {
+  /** `Member.wake()` is to be called after so long, of whichever life of the member; replaces an earlier wish. */
+  readonly wakeAfter: (delayMs: number) => void;
+  /** Durable before anything that the member sends or answers afterwards leaves; undefined: takes it back. */
+  readonly keepNote: (note: Uint8Array<ArrayBuffer> | undefined) => void;
+  /** What an earlier life kept last. */
+  readonly note: Uint8Array | undefined;
+}
+
 export interface MemberOptions {
   readonly storage: Storage;
   readonly transport: Transport;
@@ -75,6 +88,8 @@ export interface MemberOptions {
   readonly requestTimeoutMs?: number;
   /** After so many ticks without work the cluster stops its clocks; 0 (default): never. */
   readonly quietAfterTicks?: number;
+  /** Default: a timer of the clock. */
+  readonly wakeup?: Wakeup;
   readonly autopilot?: AutopilotOptions;
   readonly limits?: Partial<MemberLimits>;
   /** Told once, when the member had to stop: storage refused a write, or an invariant broke. */

@@ -31,6 +31,8 @@ export interface QuietHost {
   readonly hasWork: () => boolean;
   readonly startTicking: () => void;
   readonly stopTicking: () => void;
+  /** The leader is about to stop its clock. */
+  readonly goingQuiet: () => void;
 }
 
 export class Quiet {
@@ -62,6 +64,7 @@ export class Quiet {
     if (this.#idleTicks < this.#afterTicks) return false;
     const { term, lastIndex } = this.#host.raft().status();
     for (const peer of this.#host.others()) this.#host.send(peer, { type: "quiet", term, index: lastIndex });
+    this.#host.goingQuiet();
     this.#stop();
     return true;
   }

@@ -16,6 +16,29 @@ import type {
   TxnRequest,
   TxnResponse,
 } from "../protocol/kv.ts";
+import type {
+  CampaignRequest,
+  CampaignResponse,
+  LeaderRequest,
+  LeaderResponse,
+  ProclaimRequest,
+  ProclaimResponse,
+  ResignRequest,
+  ResignResponse,
+} from "../protocol/election.ts";
+import type {
+  LeaseGrantRequest,
+  LeaseGrantResponse,
+  LeaseKeepAliveRequest,
+  LeaseKeepAliveResponse,
+  LeaseLeasesRequest,
+  LeaseLeasesResponse,
+  LeaseRevokeRequest,
+  LeaseRevokeResponse,
+  LeaseTimeToLiveRequest,
+  LeaseTimeToLiveResponse,
+} from "../protocol/lease.ts";
+import type { LockRequest, LockResponse, UnlockRequest, UnlockResponse } from "../protocol/lock.ts";
 import type { MemberListRequest, MemberListResponse } from "../protocol/cluster.ts";
 import type { StatusResponse } from "../protocol/maintenance.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
@@ -26,6 +49,8 @@ export interface CallContext {
   readonly token: string;
   /** Metadata `hasleader: true`: refuse without a leader. */
   readonly requireLeader: boolean;
+  /** Aborted when the caller does not wait any more; for calls that may wait for long. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface KvService {
@@ -46,6 +71,36 @@ export interface WatchStream {
 
 export interface WatchService {
   watch(context: CallContext): WatchStream;
+}
+
+export interface LeaseService {
+  grant(request: LeaseGrantRequest, context: CallContext): Promise<LeaseGrantResponse>;
+  revoke(request: LeaseRevokeRequest, context: CallContext): Promise<LeaseRevokeResponse>;
+  /** One beat; fronts make etcd's stream of it, one answer for one request, in order. */
+  keepAlive(request: LeaseKeepAliveRequest, context: CallContext): Promise<LeaseKeepAliveResponse>;
+  timeToLive(request: LeaseTimeToLiveRequest, context: CallContext): Promise<LeaseTimeToLiveResponse>;
+  leases(request: LeaseLeasesRequest, context: CallContext): Promise<LeaseLeasesResponse>;
+}
+
+/** Waits until the lock is had; an aborted `context.signal` gives the place in the queue back. */
+export interface LockService {
+  lock(request: LockRequest, context: CallContext): Promise<LockResponse>;
+  unlock(request: UnlockRequest, context: CallContext): Promise<UnlockResponse>;
+}
+
+export interface LeaderStream {
+  /** The next leader, or the next value of the present one; undefined once the stream is closed. One caller at a time. */
+  next(): Promise<LeaderResponse | undefined>;
+  close(): void;
+}
+
+export interface ElectionService {
+  /** Waits until it is elected; an aborted `context.signal` withdraws the candidate. */
+  campaign(request: CampaignRequest, context: CallContext): Promise<CampaignResponse>;
+  proclaim(request: ProclaimRequest, context: CallContext): Promise<ProclaimResponse>;
+  leader(request: LeaderRequest, context: CallContext): Promise<LeaderResponse>;
+  observe(request: LeaderRequest, context: CallContext): LeaderStream;
+  resign(request: ResignRequest, context: CallContext): Promise<ResignResponse>;
 }
 
 export interface ClusterService {
@@ -112,6 +167,9 @@ export interface InspectService {
 export interface Services {
   readonly kv: KvService;
   readonly watch: WatchService;
+  readonly lease: LeaseService;
+  readonly lock: LockService;
+  readonly election: ElectionService;
   readonly cluster: ClusterService;
   readonly maintenance: MaintenanceService;
   readonly health: HealthService;

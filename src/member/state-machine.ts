@@ -13,16 +13,22 @@ import type { InternalRaftRequest, InternalRequest } from "../protocol/internal.
 import type { Event } from "../protocol/kv.ts";
 import { decode } from "../protocol/proto-codec.ts";
 import type { ConfChange, ConfState } from "../protocol/raft-message.ts";
+import { LeaseTable } from "../lease/lease-table.ts";
+import type { LeaseListener } from "../lease/lease-table.ts";
+import { leaseGrantResponse, leaseRevokeResponse } from "../protocol/lease.ts";
+import type {
+  LeaseGrantRequest,
+  LeaseGrantResponse,
+  LeaseRevokeRequest,
+  LeaseRevokeResponse,
+} from "../protocol/lease.ts";
+import { headerAt } from "../mvcc/messages.ts";
 import { Store } from "../mvcc/store.ts";
-import type { LeaseHook } from "../mvcc/write-txn.ts";
 import type { StateTables } from "../mvcc/tables.ts";
 import { WatchHub } from "../mvcc/watch-hub.ts";
 import type { MemberLimits } from "./options.ts";
 import { Membership } from "./membership.ts";
 import type { Outcome } from "./proposals.ts";
-
-/** Until leases are here, no lease exists: a put that names one is refused, as etcd refuses an unknown lease. */
-const NO_LEASES: LeaseHook = { exists: () => false, attach: () => {}, detach: () => {} };
 
 export interface Applied {
   readonly id: bigint;
@@ -32,10 +38,19 @@ export interface Applied {
 export class StateMachine {
   #store: Store;
   #membership: Membership;
+  #leases: LeaseTable;
+  readonly #leaseListener: LeaseListener;
   readonly hub: WatchHub;
 
-  constructor(tables: StateTables, header: (revision: number) => ResponseHeader, limits: MemberLimits) {
-    this.#store = new Store(tables, NO_LEASES);
+  constructor(
+    tables: StateTables,
+    header: (revision: number) => ResponseHeader,
+    limits: MemberLimits,
+    leaseListener: LeaseListener,
+  ) {
+    this.#leaseListener = leaseListener;
+    this.#leases = new LeaseTable(tables.bucket("lease"), leaseListener);
+    this.#store = new Store(tables, this.#leases);
     this.#membership = new Membership(tables);
     this.hub = new WatchHub(this.#store, header, {
       watchersMax: limits.watchers,
@@ -48,13 +63,18 @@ export class StateMachine {
     return this.#store;
   }
 
+  get leases(): LeaseTable {
+    return this.#leases;
+  }
+
   get membership(): Membership {
     return this.#membership;
   }
 
   /** The tables were replaced as a whole by a snapshot. */
   reopen(tables: StateTables): void {
-    this.#store = new Store(tables, NO_LEASES);
+    this.#leases = new LeaseTable(tables.bucket("lease"), this.#leaseListener);
+    this.#store = new Store(tables, this.#leases);
     this.#membership = new Membership(tables);
     this.hub.replaceStore(this.#store);
   }
@@ -101,9 +121,12 @@ export class StateMachine {
       case "downgradeInfoSet":
         return undefined;
       case "leaseGrant":
+        return this.#grant(request.leaseGrant);
       case "leaseRevoke":
+        return this.#revoke(request.leaseRevoke);
       case "leaseCheckpoint":
-        throw errLeaseNotFound;
+        for (const checkpoint of request.leaseCheckpoint.checkpoints) this.#leases.checkpoint(checkpoint);
+        return undefined;
       case "none":
       case "alarm":
       case "authEnable":
@@ -128,6 +151,19 @@ export class StateMachine {
       default:
         return unreachable(request);
     }
+  }
+
+  #grant(request: LeaseGrantRequest): LeaseGrantResponse {
+    const { id, ttl } = this.#leases.grant(request.id, request.ttl);
+    return leaseGrantResponse({ header: headerAt(this.#store.revision), id, ttl });
+  }
+
+  /** The lease's keys go in one revision, and watchers are told of them together. */
+  #revoke({ id }: LeaseRevokeRequest): LeaseRevokeResponse {
+    if (!this.#leases.exists(id)) throw errLeaseNotFound;
+    const events = this.#store.deleteKeys(this.#leases.keysOf(id));
+    this.#leases.remove(id);
+    return this.#published({ response: leaseRevokeResponse({ header: headerAt(this.#store.revision) }), events });
   }
 
   #published<R>(result: { readonly response: R; readonly events: readonly Event[] }): R {

@@ -52,8 +52,11 @@ export class WriteTxn implements ReadView {
       lease,
       value,
     });
-    if (former !== undefined && former.lease !== 0n) this.#leases.detach(former.lease, key);
-    if (lease !== 0n) this.#leases.attach(lease, key);
+    // A key that stays with its lease costs no row.
+    if (former?.lease !== lease) {
+      if (former !== undefined && former.lease !== 0n) this.#leases.detach(former.lease, key);
+      if (lease !== 0n) this.#leases.attach(lease, key);
+    }
     const prevKv = request.prevKv && former !== undefined ? rowToKeyValue(former) : undefined;
     return { header: headerAt(main), prevKv };
   }

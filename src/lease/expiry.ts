@@ -1,0 +1,217 @@
+/**
+ * When leases end, as the leader counts it. Every other member knows which leases there are and nothing of their time.
+ *
+ * A new leader cannot know what its predecessor promised last, so it gives each lease its whole time again (or what was
+ * left at the last checkpoint) and an election timeout on top: a predecessor that did not know yet that it was none any
+ * more renewed for that long at the most. So a lease may end late, and never early.
+ *
+ * Time comes in as milliseconds of the leader's clock.
+ */
+import { assert } from "../base/assert.ts";
+import type { Lease, LeaseCheckpoint } from "../protocol/lease.ts";
+import { DueQueue } from "./due-queue.ts";
+
+/** etcd's rates: so many leases end per second, and when many would end together they are spread to three quarters of it. */
+const REVOKES_PER_SECOND = 1_000;
+const SPREAD_PER_SECOND = (REVOKES_PER_SECOND * 3) / 4;
+const CHECKPOINT_EVERY_MS = 5 * 60 * 1_000;
+const STALE_PLACES_MAX = 1_024;
+
+interface Timed {
+  readonly id: bigint;
+  readonly ttl: number;
+  /** As in the table. 0: no checkpoint since it was renewed. */
+  remainingTtl: number;
+  endsMs: number;
+  /** Where it stands in the queue of ends; not after `endsMs`. undefined: not in it. */
+  queuedMs: number | undefined;
+  checkpointQueued: boolean;
+}
+
+/** When each lease ends, from one leader's life to the next one of the same member; see note.ts. */
+export type KnownEnds = ReadonlyMap<bigint, number>;
+
+export class Expiry {
+  readonly #leases: Map<bigint, Timed> = new Map();
+  readonly #ends: DueQueue = new DueQueue();
+  readonly #checkpoints: DueQueue = new DueQueue();
+
+  get size(): number {
+    return this.#leases.size;
+  }
+
+  /** Beginning to lead. `known` are ends that hold still. */
+  start(leases: readonly Lease[], nowMs: number, extensionMs: number, known?: KnownEnds): void {
+    this.stop();
+    const timed = leases.map(({ id, ttl, remainingTtl }): Timed => {
+      const endsMs = known?.get(id) ?? nowMs + (remainingTtl > 0 ? remainingTtl : ttl) * 1_000;
+      return timedOf({ id, ttl, remainingTtl }, endsMs + extensionMs);
+    });
+    if (timed.length >= REVOKES_PER_SECOND) spread(timed);
+    for (const lease of timed) {
+      this.#leases.set(lease.id, lease);
+      this.#queue(lease);
+      this.#queueCheckpoint(lease, nowMs);
+    }
+  }
+
+  stop(): void {
+    this.#leases.clear();
+    this.#ends.clear();
+    this.#checkpoints.clear();
+  }
+
+  granted(granted: Lease, nowMs: number): void {
+    const lease = timedOf(granted, nowMs + granted.ttl * 1_000);
+    this.#leases.set(lease.id, lease);
+    this.#queue(lease);
+    this.#queueCheckpoint(lease, nowMs);
+  }
+
+  revoked(id: bigint): void {
+    // Its places in the queues are skipped when they come up.
+    this.#leases.delete(id);
+  }
+
+  checkpointed({ id, remainingTtl }: Lease, nowMs: number): void {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return;
+    lease.remainingTtl = remainingTtl;
+    this.#queueCheckpoint(lease, nowMs);
+  }
+
+  has(id: bigint): boolean {
+    return this.#leases.has(id);
+  }
+
+  hasEnded(id: bigint, nowMs: number): boolean {
+    const lease = this.#leases.get(id);
+    return lease !== undefined && lease.endsMs <= nowMs;
+  }
+
+  /** Whether a checkpoint stands in the table, which a renewal has to take back first. */
+  isCheckpointed(id: bigint): boolean {
+    return (this.#leases.get(id)?.remainingTtl ?? 0) > 0;
+  }
+
+  /** The time to live that it has again; undefined when there is no such lease. */
+  renew(id: bigint, nowMs: number): number | undefined {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) return undefined;
+    assert(lease.endsMs > nowMs, "what has ended is not renewed");
+    lease.endsMs = nowMs + lease.ttl * 1_000;
+    // Earlier than before, if it is the first renewal after a change of leaders.
+    if (lease.queuedMs !== undefined && lease.endsMs < lease.queuedMs) this.#queue(lease);
+    this.#queueCheckpoint(lease, nowMs);
+    return lease.ttl;
+  }
+
+  remainingMs(id: bigint, nowMs: number): number | undefined {
+    const lease = this.#leases.get(id);
+    return lease === undefined ? undefined : lease.endsMs - nowMs;
+  }
+
+  /** Leases that have ended, `max` at the most. They are not named again until `retry`. */
+  takeEnded(nowMs: number, max: number): readonly bigint[] {
+    const ended: bigint[] = [];
+    for (let first = this.#firstEnd(); first !== undefined && first.endsMs <= nowMs && ended.length < max;) {
+      this.#ends.removeFirst();
+      first.queuedMs = undefined;
+      ended.push(first.id);
+      first = this.#firstEnd();
+    }
+    return ended;
+  }
+
+  /** Its revocation failed. */
+  retry(id: bigint): void {
+    const lease = this.#leases.get(id);
+    if (lease !== undefined && lease.queuedMs === undefined) this.#queue(lease);
+  }
+
+  /** The end of the lease that ends first, of those that `takeEnded` has not named. */
+  get nextEndMs(): number | undefined {
+    return this.#firstEnd()?.endsMs;
+  }
+
+  /** What is to be written to the log about long leases now, so that a new leader need not give them all their time. */
+  takeCheckpoints(nowMs: number, max: number): readonly LeaseCheckpoint[] {
+    const taken: LeaseCheckpoint[] = [];
+    for (let first = this.#checkpoints.first; first !== undefined && first.atMs <= nowMs && taken.length < max;) {
+      this.#checkpoints.removeFirst();
+      const lease = this.#leases.get(first.id);
+      if (lease !== undefined) lease.checkpointQueued = false;
+      if (lease !== undefined && lease.endsMs > nowMs) {
+        const remainingTtl = Math.ceil((lease.endsMs - nowMs) / 1_000);
+        const known = lease.remainingTtl > 0 ? lease.remainingTtl : lease.ttl;
+        if (remainingTtl < known) taken.push({ id: lease.id, remainingTtl });
+        else this.#queueCheckpoint(lease, nowMs);
+      }
+      first = this.#checkpoints.first;
+    }
+    return taken;
+  }
+
+  /** Ids by the time at which they end. */
+  byEnd(): readonly bigint[] {
+    return [...this.#leases.values()].sort((left, right) => left.endsMs - right.endsMs).map(({ id }) => id);
+  }
+
+  get ends(): KnownEnds {
+    return new Map([...this.#leases.values()].map(({ id, endsMs }) => [id, endsMs]));
+  }
+
+  #firstEnd(): Timed | undefined {
+    for (let first = this.#ends.first; first !== undefined; first = this.#ends.first) {
+      const lease = this.#leases.get(first.id);
+      if (lease?.queuedMs === first.atMs && lease.endsMs === first.atMs) return lease;
+      this.#ends.removeFirst();
+      // Renewed since it was queued; or gone, or granted anew under the same id.
+      if (lease?.queuedMs === first.atMs) this.#queue(lease);
+    }
+    return undefined;
+  }
+
+  #queue(lease: Timed): void {
+    lease.queuedMs = lease.endsMs;
+    this.#ends.add(lease.id, lease.endsMs);
+    if (this.#ends.size > 2 * this.#leases.size + STALE_PLACES_MAX) this.#tidy();
+  }
+
+  /** Places of leases that were revoked long before their end. */
+  #tidy(): void {
+    this.#ends.clear();
+    for (const { id, queuedMs } of this.#leases.values()) if (queuedMs !== undefined) this.#ends.add(id, queuedMs);
+  }
+
+  #queueCheckpoint(lease: Timed, nowMs: number): void {
+    if (lease.checkpointQueued || lease.endsMs - nowMs <= CHECKPOINT_EVERY_MS) return;
+    lease.checkpointQueued = true;
+    this.#checkpoints.add(lease.id, nowMs + CHECKPOINT_EVERY_MS);
+  }
+}
+
+function timedOf({ id, ttl, remainingTtl }: Lease, endsMs: number): Timed {
+  return { id, ttl, remainingTtl, endsMs, queuedMs: undefined, checkpointQueued: false };
+}
+
+/** After a change of leaders many leases would end in the same second: the later ones of such a second get more time. */
+function spread(leases: Timed[]): void {
+  leases.sort((left, right) => left.endsMs - right.endsMs);
+  let windowMs = -Infinity;
+  let inWindow = 0;
+  let nextWindowMs = -Infinity;
+  for (const lease of leases) {
+    if (lease.endsMs > nextWindowMs) {
+      windowMs = lease.endsMs;
+      nextWindowMs = windowMs + 1_000;
+      inWindow = 0;
+    }
+    const delayMs = Math.floor(inWindow / SPREAD_PER_SECOND) * 1_000;
+    inWindow += 1;
+    if (delayMs > 0) {
+      lease.endsMs = Math.max(lease.endsMs, windowMs + delayMs);
+      nextWindowMs = Math.max(nextWindowMs, windowMs + delayMs);
+    }
+  }
+}

@@ -1,0 +1,31 @@
+/** What the services have in common: requests become proposals and reads, and answers get their header. */
+import { errNoLeader } from "../protocol/errors.ts";
+import type { EtcdError } from "../protocol/errors.ts";
+import type { ResponseHeader } from "../protocol/header.ts";
+import type { InternalRequest } from "../protocol/internal.ts";
+import type { Member } from "./member.ts";
+import type { CallContext } from "./services.ts";
+
+export function propose<R>(member: Member, request: InternalRequest): Promise<R> {
+  return new Promise((resolve, reject: (error: EtcdError) => void) => {
+    member.write(request, (outcome) => {
+      if (outcome.ok) resolve(outcome.value as R);
+      else reject(outcome.error);
+    });
+  });
+}
+
+export function readIndex(member: Member): Promise<void> {
+  return new Promise((resolve, reject: (error: EtcdError) => void) => {
+    member.linearizable(resolve, reject);
+  });
+}
+
+/** Metadata `hasleader`: better an error now than an answer from a member that is cut off. */
+export function checkLeader(member: Member, context: CallContext): void {
+  if (context.requireLeader && member.leader === 0n) throw errNoLeader;
+}
+
+export function withHeader<R extends { readonly header: ResponseHeader }>(member: Member, response: R): R {
+  return { ...response, header: member.header(response.header.revision) };
+}
