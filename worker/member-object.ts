@@ -20,6 +20,7 @@ import type { ProblemCode } from "../src/member/services.ts";
 import { member as memberRecord } from "../src/protocol/cluster.ts";
 import type { MemberId } from "../src/protocol/raft-message.ts";
 import { openDurableObjectStorage } from "../src/storage/durable-object.ts";
+import { StorageError } from "../src/storage/storage-error.ts";
 import { BadBatchError } from "../src/transport/http-batch.ts";
 import { HttpTransport } from "../src/transport/http.ts";
 import { objectClock } from "./clock.ts";
@@ -88,7 +89,8 @@ export class EdgeMember extends DurableObject<Env> {
       // It may have stopped while it started.
       if (this.#state?.type !== "down") this.#state = running;
     } catch (error) {
-      this.#down("storage", `The member's storage cannot be opened: ${messageOf(error)}`);
+      if (error instanceof StorageError) this.#down("storage", `The storage cannot be opened: ${error.message}`);
+      else this.#down("stopped", `The member cannot start: ${messageOf(error)}`);
     }
     return this.#state as Running | Down;
   }
