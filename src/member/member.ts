@@ -68,7 +68,6 @@ import type { ProblemCode } from "./services.ts";
 
 /** One proposal batch; with what Raft adds it fits one frame of every carrier. */
 const PROPOSAL_BATCH_BYTES = 512 * 1024;
-const JOIN_EVERY_TICKS = 5;
 const AUTOPILOT_EVERY_TICKS = 3;
 const NO_MEMBER = 0n;
 const RPC_RETRY_MS = 1_000;
@@ -160,11 +159,11 @@ export class Member {
     this.#appliedTerm = this.#storage.log.term(this.#applied) ?? 0;
     this.#raft = this.#makeRaft(options.prng);
     this.#proposals = new Proposals(limits.pendingRequests, limits.pendingBytes);
-    this.#reads = new Reads(this.id, limits.pendingRequests);
+    this.#reads = new Reads(this.id, options.prng.u64(), limits.pendingRequests);
     this.#retention = logRetention(limits);
     this.#nextRequest = ((this.id & 0xffffn) << 48n) | (options.prng.u64() >> 16n);
     this.#roster = this.#makeRoster();
-    this.#snapshots = this.#makeSnapshots();
+    this.#snapshots = this.#makeSnapshots(options.prng);
     this.#quiet = this.#makeQuiet();
     this.#chores = this.#makeChores();
   }
@@ -216,7 +215,7 @@ export class Member {
   changeMembership(type: ConfChangeType, nodeId: MemberId, context: Uint8Array): "accepted" | "no-leader" | "pending" {
     const change: ConfChange = { id: this.#newRequestId(), transition: "auto", changes: [{ type, nodeId }], context };
     const answer = this.#raft.proposeConfChange(change);
-    this.#scheduleRun();
+    this.#requestCame();
     return answer;
   }
 
@@ -348,7 +347,7 @@ export class Member {
     this.#snapshots.tick();
     this.#roster.tick();
     if (this.#leader === this.id && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) this.#roster.autopilot(this.status());
-    if (this.#ticks % JOIN_EVERY_TICKS === 0) this.#roster.askToJoin();
+    this.#roster.askAround(this.#leader);
     this.#scheduleRun();
   }
 
@@ -366,7 +365,8 @@ export class Member {
     }
     if (this.#machine.membership.wasRemoved(from)) {
       // It may have been away when that was decided, and would ask for votes for ever.
-      if (body.type === "raft" || body.type === "join") this.#send(from, { ...REMOVED, clusterId: this.clusterId });
+      const asks = body.type === "raft" || body.type === "join" || body.type === "wake";
+      if (asks) this.#send(from, { ...REMOVED, clusterId: this.clusterId });
       done();
       return;
     }
@@ -393,6 +393,7 @@ export class Member {
         this.#snapshots.takeAcknowledgement(from, body.transferId, body.nextSeq);
         break;
       case "join":
+        this.#quiet.rouse();
         this.#roster.onJoin(body.memberId, body.name, this.#leader);
         break;
       case "quiet":
@@ -551,7 +552,7 @@ export class Member {
 
   #applyConfChange(entry: Entry): void {
     const change = decodeChange(entry.data);
-    if (change === undefined) return;
+    if (change === undefined || !this.#machine.membership.allows(change)) return;
     this.#machine.applyConfChange(change, this.#raft.applyConfChange(change));
     this.#membershipChanged();
   }
@@ -653,11 +654,12 @@ export class Member {
     });
   }
 
-  #makeSnapshots(): Snapshots {
+  #makeSnapshots(prng: Prng): Snapshots {
     return new Snapshots({
       raft: () => this.#raft,
       storage: this.#storage,
       chunkBytes: this.settings.limits.snapshotChunkBytes,
+      firstTransfer: Number(prng.u64() >> 16n),
       send: (to, body) => this.#send(to, body),
       onTransferEnd: () => this.scrub(undefined),
       onRejected: () => {

@@ -62,10 +62,17 @@ export class Membership {
     return this.#members.get(id);
   }
 
-  /** `confState` is Raft's answer to the same change. */
+  /** Whether the change may take effect: whoever was removed does not come back under its id. */
+  allows(change: ConfChange): boolean {
+    return change.changes.every(({ type, nodeId }) => type === "remove-node" || !this.#removed.has(nodeId));
+  }
+
+  /** `confState` is Raft's answer to the same change; a change that it had to refuse changes nothing here either. */
   apply(change: ConfChange, confState: ConfState): void {
     const context = change.context.length === 0 ? undefined : memberOf(decode(membershipMemberSchema, change.context));
+    const present = new Set([...confState.voters, ...confState.learners, ...confState.learnersNext]);
     for (const single of change.changes) {
+      if (present.has(single.nodeId) === (single.type === "remove-node")) continue;
       switch (single.type) {
         case "add-node":
         case "add-learner":

@@ -28,11 +28,13 @@ export class Reads {
   #queued: ReadWaiter[] = [];
   readonly #rounds = new Map<string, Round>();
   #confirmed: { readonly index: number; readonly waiters: readonly ReadWaiter[] }[] = [];
-  #sequence = 0;
+  #lastRound: bigint;
   #pending = 0;
 
-  constructor(member: bigint, countMax: number) {
+  /** `firstRound` is drawn by chance: the answer to a round of an earlier life is older than what is asked now. */
+  constructor(member: bigint, firstRound: bigint, countMax: number) {
     this.#member = member;
+    this.#lastRound = firstRound;
     this.#countMax = countMax;
   }
 
@@ -117,11 +119,11 @@ export class Reads {
 
   /** Unique in the cluster: the leader keeps the contexts of all members in one list. */
   #nextContext(): Uint8Array {
-    this.#sequence += 1;
+    this.#lastRound = BigInt.asUintN(64, this.#lastRound + 1n);
     const context = new Uint8Array(16);
     const view = new DataView(context.buffer);
     view.setBigUint64(0, this.#member);
-    view.setBigUint64(8, BigInt(this.#sequence));
+    view.setBigUint64(8, this.#lastRound);
     return context;
   }
 }

@@ -13,6 +13,8 @@ import type { MemberOptions } from "./options.ts";
 /** Entries that a learner may be behind and still count as caught up: it gets them while its promotion is on the way. */
 const CAUGHT_UP_ENTRIES = 10;
 
+const JOIN_EVERY_TICKS = 5;
+const ORPHAN_TICKS = 20;
 /** The autopilot is asked every few ticks; when it was not asked for longer, somebody else led meanwhile. */
 const LEADING_GAP_TICKS = 10;
 
@@ -85,11 +87,20 @@ export class Roster {
     this.#host.options.transport.setPeers([...peers]);
   }
 
-  /** Whoever is in nobody's list yet asks everybody that it is connected with. */
-  askToJoin(): void {
-    if (this.#host.options.beginning.type !== "join" || this.#host.membership().has(this.#host.id)) return;
-    for (const peer of this.#up)
-      this.#host.send(peer, { type: "join", memberId: this.#host.id, name: this.#host.name });
+  /**
+   * Whoever is in nobody's list yet asks everybody that it is connected with to be let in. A learner that hears no leader
+   * asks who leads: it may have slept through the end of its membership, or be alone awake while the others are quiet,
+   * and unlike a voter it never calls for an election.
+   */
+  askAround(leader: MemberId): void {
+    const { id, name, options, membership } = this.#host;
+    if (!membership().has(id)) {
+      const asks = options.beginning.type === "join" && this.#ticks % JOIN_EVERY_TICKS === 0;
+      if (asks) for (const peer of this.#up) this.#host.send(peer, { type: "join", memberId: id, name });
+    } else if (this.#ticks % ORPHAN_TICKS === 0 && !membership().confState.voters.includes(id)) {
+      const isOrphan = this.silentMs(leader) >= ORPHAN_TICKS * this.#host.tickMs;
+      if (isOrphan) for (const peer of this.#up) this.#host.send(peer, { type: "wake" });
+    }
   }
 
   /** A newcomer begins as a learner. Whoever does not lead hands its wish on. */

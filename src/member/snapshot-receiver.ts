@@ -1,7 +1,7 @@
 /**
  * Takes a snapshot in, chunk by chunk, into staged tables beside the live ones. Chunks come in any order and more than
- * once; only the next expected one is written. What is staged counts for nothing until Raft has accepted the snapshot
- * and storage has switched over in one write.
+ * once; they are written in order, and a few that came early are kept until it is their turn. What is staged counts for
+ * nothing until Raft has accepted the snapshot and storage has switched over in one write.
  */
 import type { SnapshotChunk } from "../protocol/frame-schema.ts";
 import type { SnapshotMessage } from "../protocol/raft-message.ts";
@@ -20,11 +20,21 @@ export interface ChunkResult {
   readonly complete: StagedSnapshot | undefined;
 }
 
+interface Transfer {
+  readonly from: bigint;
+  readonly transferId: number;
+  readonly staged: StagedState;
+  /** By sequence number; fewer than EARLY_CHUNKS. */
+  readonly early: Map<number, SnapshotChunk>;
+  nextSeq: number;
+}
+
+/** Senders have no more in flight than that. */
+const EARLY_CHUNKS = 8;
+
 export class SnapshotReceiver {
   readonly #storage: Storage;
-  #current:
-    | { readonly from: bigint; readonly transferId: number; readonly staged: StagedState; nextSeq: number }
-    | undefined;
+  #current: Transfer | undefined;
   /** The last transfer that was complete: its sender may ask again when our acknowledgement was lost. */
   #finished: { readonly from: bigint; readonly transferId: number; readonly nextSeq: number } | undefined;
 
@@ -43,10 +53,22 @@ export class SnapshotReceiver {
       // A chunk from the middle of a transfer that we do not know: we restarted. Zero tells the sender to begin again.
       if (chunk.seq !== 0) return { nextSeq: 0, complete: undefined };
       this.abort();
-      current = { from, transferId: chunk.transferId, staged: this.#storage.stage(), nextSeq: 0 };
+      const { transferId } = chunk;
+      current = { from, transferId, staged: this.#storage.stage(), early: new Map(), nextSeq: 0 };
       this.#current = current;
     }
-    if (chunk.seq !== current.nextSeq) return { nextSeq: current.nextSeq, complete: undefined };
+    if (chunk.seq > current.nextSeq && chunk.seq < current.nextSeq + EARLY_CHUNKS) current.early.set(chunk.seq, chunk);
+    let next = chunk.seq === current.nextSeq ? chunk : undefined;
+    while (next !== undefined) {
+      this.#write(current, next);
+      if (next.last) return this.#finish(current, next);
+      next = current.early.get(current.nextSeq);
+      current.early.delete(current.nextSeq);
+    }
+    return { nextSeq: current.nextSeq, complete: undefined };
+  }
+
+  #write(current: Transfer, chunk: SnapshotChunk): void {
     try {
       writeChunk(current.staged.tables, chunk.data);
     } catch (error) {
@@ -54,10 +76,12 @@ export class SnapshotReceiver {
       throw error;
     }
     current.nextSeq += 1;
-    if (!chunk.last) return { nextSeq: current.nextSeq, complete: undefined };
+  }
+
+  #finish({ from, transferId, nextSeq, staged }: Transfer, { message }: SnapshotChunk): ChunkResult {
     this.#current = undefined;
-    this.#finished = { from, transferId: chunk.transferId, nextSeq: current.nextSeq };
-    return { nextSeq: current.nextSeq, complete: { message: chunk.message, staged: current.staged } };
+    this.#finished = { from, transferId, nextSeq };
+    return { nextSeq, complete: { message, staged } };
   }
 
   abort(): void {

@@ -28,7 +28,12 @@ interface Transfer {
   ended: boolean;
   idleTicks: number;
   sentTicks: number;
+  /** Acknowledgements in a row that told nothing new: the receiver gets chunks, and misses the first of the window. */
+  repeated: number;
 }
+
+/** So many may come from chunks that overtook each other; one more means that a chunk was lost. */
+const REPEATED_MAX = 3;
 
 export class SnapshotSender {
   readonly #options: SnapshotSenderOptions;
@@ -65,6 +70,7 @@ export class SnapshotSender {
       ended: false,
       idleTicks: 0,
       sentTicks: 0,
+      repeated: 0,
     };
     this.#transfers.set(message.to, transfer);
     this.#fill(transfer);
@@ -86,6 +92,9 @@ export class SnapshotSender {
       transfer.base = nextSeq;
       transfer.idleTicks = 0;
       transfer.sentTicks = 0;
+      transfer.repeated = 0;
+    } else if (++transfer.repeated === REPEATED_MAX && transfer.window[0] !== undefined) {
+      this.#send(from, transfer.window[0]);
     }
     if (transfer.ended && transfer.window.length === 0) {
       this.#transfers.delete(from);

@@ -18,6 +18,8 @@ export interface SnapshotsHost {
   readonly raft: () => Raft;
   readonly storage: Storage;
   readonly chunkBytes: number;
+  /** Drawn by chance: a receiver must never take chunks of two lives of this member for one transfer. */
+  readonly firstTransfer: number;
   readonly send: (to: MemberId, body: FrameBody) => void;
   /** A transfer ended, so rows and log entries need not be kept for it. */
   readonly onTransferEnd: () => void;
@@ -33,7 +35,7 @@ export class Snapshots {
   #offered: StagedSnapshot | undefined;
   /** Raft took it, storage is writing. */
   #installing = false;
-  #sequence = 0;
+  #sent = 0;
 
   constructor(host: SnapshotsHost) {
     this.#host = host;
@@ -49,7 +51,7 @@ export class Snapshots {
 
   /** Transfers begun. */
   get sent(): number {
-    return this.#sequence;
+    return this.#sent;
   }
 
   get installing(): boolean {
@@ -64,19 +66,18 @@ export class Snapshots {
   /** Raft announces; the state is streamed as it is now. */
   send(message: SnapshotMessage, appliedIndex: number, revision: number): void {
     assert(message.snapshot.index === appliedIndex, "a snapshot is of what is applied now");
-    this.#sequence += 1;
-    this.#sender.start(this.#sequence, message, this.#host.storage.tables, revision);
+    this.#sent += 1;
+    this.#sender.start(this.#host.firstTransfer + this.#sent, message, this.#host.storage.tables, revision);
   }
 
   takeChunk(from: MemberId, self: MemberId, chunk: SnapshotChunk): void {
     if (chunk.message.from !== from || chunk.message.to !== self) return;
     // One install at a time; the sender asks again.
-    if (this.#installing) return;
+    if (this.#installing || this.#offered !== undefined) return;
     try {
       const { nextSeq, complete } = this.#receiver.take(from, chunk);
       this.#host.send(from, { type: "snapshot-ack", transferId: chunk.transferId, nextSeq });
       if (complete === undefined) return;
-      this.dropRefused();
       this.#offered = complete;
       this.#host.raft().step(complete.message);
     } catch (error) {
@@ -109,6 +110,8 @@ export class Snapshots {
     assert(offered?.message.snapshot.index === snapshot.index, "a snapshot was staged before Raft took it");
     this.#offered = undefined;
     this.#installing = true;
+    // Whom this member streams its own state to, it no longer leads; and the tables of that state are replaced.
+    this.#sender.cancelAll();
     return { snapshot, staged: offered.staged };
   }
 

@@ -1,5 +1,6 @@
 /** `npm run sim`: runs seeds side by side on all cores and prints what failed, and how to see it again. */
-import { fork } from "node:child_process";
+import { execFileSync, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -12,13 +13,16 @@ const HELP = `Runs simulated clusters of 3 and 5 members under faults, each deci
   npm run sim -- --seed 42           one seed, with a trace of the faults
   --seconds 60                       simulated seconds of faults per seed
   --jobs 2                           processes (default: as many as there are cores)
+  --stop                             ends at the first failure
 `;
+const PROGRESS_EVERY = 50;
 
 interface Options {
   readonly first: number;
   readonly last: number;
   readonly seconds: number;
   readonly jobs: number;
+  readonly stop: boolean;
 }
 
 async function main(): Promise<number> {
@@ -28,6 +32,7 @@ async function main(): Promise<number> {
       seed: { type: "string" },
       seconds: { type: "string", default: "60" },
       jobs: { type: "string", default: String(availableParallelism()) },
+      stop: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
       worker: { type: "boolean", default: false },
     },
@@ -38,23 +43,20 @@ async function main(): Promise<number> {
   }
   const range = values.seed === undefined ? values.seeds : `${values.seed}..${values.seed}`;
   const match = /^(\d+)\.\.(\d+)$/.exec(range);
-  if (match === null) {
-    process.stderr.write(`--seeds wants FIRST..LAST, as in 1..1000; got "${range}"\n`);
+  const seconds = Number(values.seconds);
+  const jobs = Number(values.jobs);
+  if (match === null || !(seconds > 0) || !(Number.isInteger(jobs) && jobs > 0)) {
+    process.stderr.write(`--seeds wants FIRST..LAST, as in 1..1000; --seconds and --jobs want numbers above 0\n`);
     return 2;
   }
-  const options = {
-    first: Number(match[1]),
-    last: Number(match[2]),
-    seconds: Number(values.seconds),
-    jobs: Number(values.jobs),
-  };
+  const options = { first: Number(match[1]), last: Number(match[2]), seconds, jobs, stop: values.stop };
   if (values.worker) return runWorker(options);
   return values.seed === undefined ? runAll(options) : runOne(options);
 }
 
 function runOne({ first, seconds }: Options): number {
   const result = simulate(first, { seconds, trace: (line) => process.stdout.write(`${line}\n`) });
-  process.stdout.write(`${JSON.stringify(result, undefined, 2)}\n`);
+  process.stdout.write(`${result.failure ?? "nothing was wrong"}\n`);
   return report([result], seconds);
 }
 
@@ -65,32 +67,37 @@ function runWorker({ first, last, seconds, jobs }: Options): number {
 }
 
 async function runAll(options: Options): Promise<number> {
-  const { first, last, seconds, jobs } = options;
+  const { first, last, seconds, jobs, stop } = options;
+  const count = last - first + 1;
   const startMs = performance.now();
   const results: SimulationResult[] = [];
-  const workers = Array.from({ length: Math.min(jobs, last - first + 1) }, (_, at) =>
-    runChild([`--seeds=${first + at}..${last}`, `--seconds=${seconds}`, `--jobs=${jobs}`, "--worker"], (result) => {
-      results.push(result);
-      if (result.failure !== undefined) process.stdout.write(`seed ${result.seed} failed: ${result.failure}\n`);
-      if (results.length % 50 === 0) process.stdout.write(`${results.length} of ${last - first + 1} seeds\n`);
-    }),
-  );
-  const codes = await Promise.all(workers);
+  let isStopped = false;
+  const children: ChildProcess[] = [];
+  const onResult = (result: SimulationResult): void => {
+    if (isStopped) return;
+    results.push(result);
+    if (result.failure !== undefined) {
+      process.stdout.write(`seed ${result.seed} failed: ${result.failure}\n${howToSee(result.seed, seconds)}\n`);
+      isStopped = stop;
+      if (stop) for (const child of children) child.kill();
+    }
+    if (results.length % PROGRESS_EVERY === 0) process.stdout.write(`${results.length} of ${count} seeds\n`);
+  };
+  const ends = Array.from({ length: Math.min(jobs, count) }, (_, at) => {
+    const args = [`--seeds=${first + at}..${last}`, `--seconds=${seconds}`, `--jobs=${jobs}`, "--worker"];
+    const child = fork(fileURLToPath(import.meta.url), args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
+    children.push(child);
+    child.on("message", (message) => onResult(message as SimulationResult));
+    return new Promise<number>((resolve) => child.on("exit", (code) => resolve(code ?? 1)));
+  });
+  const codes = await Promise.all(ends);
   const tookSeconds = (performance.now() - startMs) / 1_000;
   process.stdout.write(`${results.length} seeds of ${seconds} simulated seconds in ${tookSeconds.toFixed(1)} s\n`);
-  if (results.length < last - first + 1 || codes.some((code) => code !== 0)) {
+  if (!isStopped && (results.length < count || codes.some((code) => code !== 0))) {
     process.stdout.write("a worker died before it was done\n");
     return 1;
   }
   return report(results, seconds);
-}
-
-function runChild(args: readonly string[], onResult: (result: SimulationResult) => void): Promise<number> {
-  return new Promise((resolve) => {
-    const child = fork(fileURLToPath(import.meta.url), args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
-    child.on("message", (message) => onResult(message as SimulationResult));
-    child.on("exit", (code) => resolve(code ?? 1));
-  });
 }
 
 function report(results: readonly SimulationResult[], seconds: number): number {
@@ -103,10 +110,26 @@ function report(results: readonly SimulationResult[], seconds: number): number {
       `${sum((result) => result.answered)} of ${sum((result) => result.calls)} calls answered\n`,
   );
   for (const { seed } of failed.toSorted((left, right) => left.seed - right.seed)) {
-    process.stdout.write(`to see it again: npm run sim -- --seed ${seed} --seconds ${seconds}\n`);
+    process.stdout.write(`${howToSee(seed, seconds)}\n`);
   }
   process.stdout.write(`${results.length - failed.length} seeds passed, ${failed.length} failed\n`);
   return failed.length === 0 ? 0 : 1;
+}
+
+function howToSee(seed: number, seconds: number): string {
+  return `to see it again${atCommit()}: npm run sim -- --seed ${seed} --seconds ${seconds}`;
+}
+
+/** A seed says what happens only together with the code. */
+function atCommit(): string {
+  try {
+    const git = (...args: readonly string[]): string =>
+      execFileSync("git", args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+    const isChanged = git("status", "--porcelain", "--", "src", "test/sim") !== "";
+    return ` at ${git("rev-parse", "--short", "HEAD")}${isChanged ? " with changes" : ""}`;
+  } catch {
+    return "";
+  }
 }
 
 process.exitCode = await main();
