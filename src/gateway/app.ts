@@ -24,13 +24,16 @@ import {
   txnResponseSchema,
 } from "../protocol/kv-schema.ts";
 import { statusRequestSchema, statusResponseSchema } from "../protocol/maintenance-schema.ts";
-import type { Schema } from "../protocol/schema.ts";
 import type { CallContext, Services } from "../member/services.ts";
 import { MAX_BODY_BYTES, readBody } from "./body.ts";
 import { callContext, chosenSubprotocol, webSocketContext } from "./context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./errors.ts";
+import { keepAliveOverHttp, keepAliveOverWebSocket } from "./lease-stream.ts";
+import { serveLeases, serveLocksAndElections } from "./lease-routes.ts";
+import { observeOverHttp, observeOverWebSocket } from "./observe-stream.ts";
 import { healthAnswer, metricsAnswer, statusAnswer, versionAnswer } from "./info.ts";
 import { type AllowedOrigins, originPolicy } from "./origins.ts";
+import type { ServeUnary } from "./unary.ts";
 import { UNSERVED } from "./unserved.ts";
 import { watchOverHttp, type WatchLimits } from "./watch-http.ts";
 import { watchOverWebSocket, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
@@ -76,7 +79,7 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
   };
 
   serveUnary(services, options.maxBodyBytes ?? MAX_BODY_BYTES, post);
-  serveWatch(services, options, post, (path, handler) => {
+  serveStreams(services, options, post, (path, handler) => {
     app.get(path, (context) => guarded(context.req.raw, handler));
   });
   get("/health", (request) => healthAnswer(services.health, request));
@@ -88,21 +91,21 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
 }
 
 function serveUnary(services: Services, maxBodyBytes: number, post: (path: string, handler: Handler) => void): void {
-  const unary = <Q, R>(
-    path: string,
-    request: Schema<Q>,
-    response: Schema<R>,
-    call: (message: Q, context: CallContext) => Promise<R>,
-  ): void => {
+  const unary: ServeUnary = (path, request, response, call) => {
     post(path, async (raw) => {
       try {
         const message = decodeJson(request, await readBody(raw, maxBodyBytes));
-        return new Response(encodeJson(response, await call(message, callContext(raw.headers))), JSON_ANSWER);
+        return new Response(
+          encodeJson(response, await call(message, callContext(raw.headers), raw.signal)),
+          JSON_ANSWER,
+        );
       } catch (error) {
         return errorResponse(error);
       }
     });
   };
+  serveLeases(services, unary);
+  serveLocksAndElections(services, unary);
   const { kv, cluster, maintenance } = services;
   unary("/v3/kv/range", rangeRequestSchema, rangeResponseSchema, (message, context) => kv.range(message, context));
   unary("/v3/kv/put", putRequestSchema, putResponseSchema, (message, context) => kv.put(message, context));
@@ -121,26 +124,49 @@ function serveUnary(services: Services, maxBodyBytes: number, post: (path: strin
   );
 }
 
-function serveWatch(
+/** Each under one path: over HTTP, and over a WebSocket both ways at once. */
+function serveStreams(
   services: Services,
   options: GatewayOptions,
   post: (path: string, handler: Handler) => void,
   get: (path: string, handler: Handler) => void,
 ): void {
+  const { watch, lease, election } = services;
   const maxMessageBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
   const limits: WatchLimits = { maxMessageBytes, probeAfterMs: options.probeAfterMs ?? 60_000 };
-  post("/v3/watch", (request) => watchOverHttp(services.watch, request, callContext(request.headers), limits));
-  get("/v3/watch", (request) => {
-    const { acceptWebSocket } = options;
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return methodNotAllowed();
-    if (acceptWebSocket === undefined) {
-      return errorResponse(new EtcdError(GrpcCode.Unimplemented, "WebSockets are not served here"));
-    }
-    const { socket, response } = acceptWebSocket(request, chosenSubprotocol(request.headers));
-    const context = webSocketContext(request.headers);
-    watchOverWebSocket(services.watch, socket, context, { ...options.webSocket, maxMessageBytes });
-    return response;
-  });
+  const socketLimits: WebSocketLimits = { ...options.webSocket, maxMessageBytes };
+  const serve = (
+    path: string,
+    overHttp: (request: Request, context: CallContext) => Promise<Response>,
+    overWebSocket: (socket: WebSocketLike, context: CallContext) => void,
+  ): void => {
+    post(path, (request) => overHttp(request, callContext(request.headers)));
+    get(path, (request) => {
+      const { acceptWebSocket } = options;
+      if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return methodNotAllowed();
+      if (acceptWebSocket === undefined) {
+        return errorResponse(new EtcdError(GrpcCode.Unimplemented, "WebSockets are not served here"));
+      }
+      const { socket, response } = acceptWebSocket(request, chosenSubprotocol(request.headers));
+      overWebSocket(socket, webSocketContext(request.headers));
+      return response;
+    });
+  };
+  serve(
+    "/v3/watch",
+    (request, context) => watchOverHttp(watch, request, context, limits),
+    (socket, context) => watchOverWebSocket(watch, socket, context, socketLimits),
+  );
+  serve(
+    "/v3/lease/keepalive",
+    (request, context) => keepAliveOverHttp(lease, request, context, maxMessageBytes),
+    (socket, context) => keepAliveOverWebSocket(lease, socket, context, socketLimits),
+  );
+  serve(
+    "/v3/election/observe",
+    (request, context) => observeOverHttp(election, request, context, maxMessageBytes),
+    (socket, context) => observeOverWebSocket(election, socket, context, socketLimits),
+  );
 }
 
 /** What etcd says to requests that are none of its methods. */

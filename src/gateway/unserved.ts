@@ -4,16 +4,6 @@
  */
 
 const UNSERVED_BY_SERVICE: Readonly<Record<string, readonly (readonly [path: string, method: string])[]>> = {
-  "etcdserverpb.Lease": [
-    ["/v3/lease/grant", "LeaseGrant"],
-    ["/v3/lease/revoke", "LeaseRevoke"],
-    ["/v3/kv/lease/revoke", "LeaseRevoke"],
-    ["/v3/lease/keepalive", "LeaseKeepAlive"],
-    ["/v3/lease/timetolive", "LeaseTimeToLive"],
-    ["/v3/kv/lease/timetolive", "LeaseTimeToLive"],
-    ["/v3/lease/leases", "LeaseLeases"],
-    ["/v3/kv/lease/leases", "LeaseLeases"],
-  ],
   "etcdserverpb.Cluster": [
     ["/v3/cluster/member/add", "MemberAdd"],
     ["/v3/cluster/member/remove", "MemberRemove"],
@@ -47,17 +37,6 @@ const UNSERVED_BY_SERVICE: Readonly<Record<string, readonly (readonly [path: str
     ["/v3/auth/role/delete", "RoleDelete"],
     ["/v3/auth/role/grant", "RoleGrantPermission"],
     ["/v3/auth/role/revoke", "RoleRevokePermission"],
-  ],
-  "v3lockpb.Lock": [
-    ["/v3/lock/lock", "Lock"],
-    ["/v3/lock/unlock", "Unlock"],
-  ],
-  "v3electionpb.Election": [
-    ["/v3/election/campaign", "Campaign"],
-    ["/v3/election/proclaim", "Proclaim"],
-    ["/v3/election/leader", "Leader"],
-    ["/v3/election/observe", "Observe"],
-    ["/v3/election/resign", "Resign"],
   ],
 };
 

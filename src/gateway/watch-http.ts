@@ -7,14 +7,12 @@
  * second write after it. A watch on a key that never changes writes nothing; so after a minute of silence the member is
  * asked for a progress response, which etcd's clients know, and which finds out whether anybody is there.
  */
-import { EtcdError } from "../protocol/errors.ts";
 import { decodeJson } from "../protocol/json-decode.ts";
 import { encodeJson } from "../protocol/json-encode.ts";
-import { JsonStreamReader } from "../protocol/json-stream.ts";
 import { watchRequestSchema, watchResponseSchema } from "../protocol/watch-schema.ts";
 import type { WatchResponse } from "../protocol/watch.ts";
 import type { CallContext, WatchService, WatchStream } from "../member/services.ts";
-import { errBrokenBody } from "./body.ts";
+import { BodyMessages } from "./body-messages.ts";
 import { JSON_TYPE, streamErrorLine, streamErrorResponse } from "./errors.ts";
 
 export interface WatchLimits {
@@ -137,42 +135,6 @@ class HttpWatch {
       if (this.#closed) return;
       this.#failure = error;
       this.stream.close();
-    }
-  }
-}
-
-/** The messages in a request's body, one at a time, as they arrive. */
-class BodyMessages {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  readonly #messages: JsonStreamReader;
-
-  constructor(request: Request, maxMessageBytes: number) {
-    this.#reader = request.body?.getReader();
-    this.#messages = new JsonStreamReader(maxMessageBytes);
-  }
-
-  async next(): Promise<Uint8Array | undefined> {
-    for (;;) {
-      const message = this.#messages.next();
-      if (message !== undefined) return message;
-      const read = await this.#read();
-      if (read === undefined) {
-        this.#messages.end();
-        return undefined;
-      }
-      this.#messages.push(read);
-    }
-  }
-
-  cancel(): void {
-    this.#reader?.cancel().catch(() => undefined);
-  }
-
-  async #read(): Promise<Uint8Array | undefined> {
-    try {
-      return (await this.#reader?.read())?.value;
-    } catch (error) {
-      throw error instanceof EtcdError ? error : errBrokenBody;
     }
   }
 }

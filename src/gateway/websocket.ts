@@ -1,5 +1,5 @@
 /**
- * Watch over a WebSocket, the one full-duplex way that a browser has: each text frame in is one JSON request, each
+ * Watch, and etcd's other streams, over a WebSocket, the one full-duplex way that a browser has: each text frame in is one JSON request, each
  * frame out one line of the stream, as etcd's proxy in front of its gateway does it.
  *
  * A WebSocket takes whatever it is given and keeps what the network does not take. So nothing is taken from the member
@@ -7,8 +7,9 @@
  * then. Whoever takes nothing at all for a minute is disconnected, and can resume from the last revision it saw.
  */
 import { decodeJson } from "../protocol/json-decode.ts";
+import type { Schema } from "../protocol/schema.ts";
 import { watchRequestSchema } from "../protocol/watch-schema.ts";
-import type { CallContext, WatchService, WatchStream } from "../member/services.ts";
+import type { CallContext, WatchService } from "../member/services.ts";
 import { tooLarge } from "./body.ts";
 import { streamErrorLine } from "./errors.ts";
 import { watchLine } from "./watch-http.ts";
@@ -47,23 +48,42 @@ export function watchOverWebSocket(
   context: CallContext,
   limits: WebSocketLimits,
 ): void {
-  let stream: WatchStream;
+  overWebSocket(() => service.watch(context), watchRequestSchema, watchLine, socket, limits);
+}
+
+/** Requests in, responses pulled out one at a time; `next` gives undefined once the stream is over. */
+export interface DuplexStream<Request, Response> {
+  request(request: Request): void;
+  next(): Promise<Response | undefined>;
+  close(): void;
+}
+
+export function overWebSocket<Request, Response>(
+  open: () => DuplexStream<Request, Response>,
+  schema: Schema<Request>,
+  lineOf: (response: Response) => string,
+  socket: WebSocketLike,
+  limits: WebSocketLimits,
+): void {
+  let stream: DuplexStream<Request, Response>;
   try {
-    stream = service.watch(context);
+    stream = open();
   } catch (error) {
     socket.send(streamErrorLine(error));
     socket.close(CLOSE_NORMAL);
     return;
   }
-  const call = new WebSocketWatch(stream, socket, limits);
+  const call = new WebSocketCall(stream, schema, lineOf, socket, limits);
   socket.addEventListener("message", (event) => call.received(event.data));
   socket.addEventListener("close", () => call.gone());
   socket.addEventListener("error", () => call.gone());
   void call.send();
 }
 
-class WebSocketWatch {
-  readonly #stream: WatchStream;
+class WebSocketCall<Request, Response> {
+  readonly #stream: DuplexStream<Request, Response>;
+  readonly #schema: Schema<Request>;
+  readonly #lineOf: (response: Response) => string;
   readonly #socket: WebSocketLike;
   readonly #maxMessageBytes: number;
   readonly #maxBufferedBytes: number;
@@ -71,8 +91,16 @@ class WebSocketWatch {
   readonly #lookEveryMs: number;
   #over = false;
 
-  constructor(stream: WatchStream, socket: WebSocketLike, limits: WebSocketLimits) {
+  constructor(
+    stream: DuplexStream<Request, Response>,
+    schema: Schema<Request>,
+    lineOf: (response: Response) => string,
+    socket: WebSocketLike,
+    limits: WebSocketLimits,
+  ) {
     this.#stream = stream;
+    this.#schema = schema;
+    this.#lineOf = lineOf;
     this.#socket = socket;
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#maxBufferedBytes = limits.maxBufferedBytes ?? 256 * 1024;
@@ -87,7 +115,7 @@ class WebSocketWatch {
       return this.#end(CLOSE_TOO_BIG, "request is too large", streamErrorLine(tooLarge(data.length)));
     }
     try {
-      this.#stream.request(decodeJson(watchRequestSchema, data));
+      this.#stream.request(decodeJson(this.#schema, data));
     } catch (error) {
       this.#end(CLOSE_BAD_DATA, "bad request", streamErrorLine(error));
     }
@@ -107,7 +135,7 @@ class WebSocketWatch {
         const response = await this.#stream.next();
         if (this.#over) return;
         if (response === undefined) return this.#end(CLOSE_NORMAL, "");
-        this.#socket.send(watchLine(response));
+        this.#socket.send(this.#lineOf(response));
       }
     } catch (error) {
       this.#end(CLOSE_BROKEN, "", streamErrorLine(error));

@@ -103,7 +103,7 @@ test("unknown paths, other methods and methods not served yet answer as etcd's g
     endpoint.post("/v3/kv/nothing", {}),
     endpoint.call("/v3/kv/put"),
     endpoint.call("/v3/lease/grant"),
-    endpoint.post("/v3/lease/grant", { TTL: 5 }),
+    endpoint.post("/v3/maintenance/snapshot", {}),
     endpoint.call("/v3/watch"),
   ]);
 
@@ -111,7 +111,7 @@ test("unknown paths, other methods and methods not served yet answer as etcd's g
     [404, '{"code":5,"message":"Not Found"}'],
     [501, '{"code":12,"message":"Method Not Allowed"}'],
     [501, '{"code":12,"message":"Method Not Allowed"}'],
-    [501, '{"code":12,"message":"unknown method LeaseGrant for service etcdserverpb.Lease"}'],
+    [501, '{"code":12,"message":"unknown method Snapshot for service etcdserverpb.Maintenance"}'],
     [501, '{"code":12,"message":"Method Not Allowed"}'],
   ]);
 });

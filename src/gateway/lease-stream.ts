@@ -1,0 +1,92 @@
+/**
+ * The stream of a lease's beats: one answer for one request, in order. It ends when the requests end, or at the first
+ * that cannot be read, without a word, as etcd's gateway ends it.
+ */
+import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { decodeJson } from "../protocol/json-decode.ts";
+import { encodeJson } from "../protocol/json-encode.ts";
+import { leaseKeepAliveRequestSchema, leaseKeepAliveResponseSchema } from "../protocol/lease-schema.ts";
+import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/lease.ts";
+import type { CallContext, LeaseService } from "../member/services.ts";
+import { BodyMessages } from "./body-messages.ts";
+import { lineResponse } from "./line-response.ts";
+import { overWebSocket, type DuplexStream, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
+
+/** Beats that a client sends without waiting for an answer. */
+const WAITING_MAX = 1_000;
+
+export function keepAliveOverHttp(
+  service: LeaseService,
+  request: Request,
+  context: CallContext,
+  maxMessageBytes: number,
+): Promise<Response> {
+  const messages = new BodyMessages(request, maxMessageBytes);
+  return lineResponse(request.signal, {
+    async next() {
+      const beat = await nextBeat(messages);
+      return beat === undefined ? undefined : keepAliveLine(await service.keepAlive(beat, context));
+    },
+    close: () => messages.cancel(),
+  });
+}
+
+export function keepAliveOverWebSocket(
+  service: LeaseService,
+  socket: WebSocketLike,
+  context: CallContext,
+  limits: WebSocketLimits,
+): void {
+  overWebSocket(() => new Beats(service, context), leaseKeepAliveRequestSchema, keepAliveLine, socket, limits);
+}
+
+async function nextBeat(messages: BodyMessages): Promise<LeaseKeepAliveRequest | undefined> {
+  try {
+    const message = await messages.next();
+    return message === undefined ? undefined : decodeJson(leaseKeepAliveRequestSchema, message);
+  } catch (error) {
+    if (error instanceof EtcdError && error.code === GrpcCode.InvalidArgument) return undefined;
+    throw error;
+  }
+}
+
+function keepAliveLine(response: LeaseKeepAliveResponse): string {
+  return `{"result":${encodeJson(leaseKeepAliveResponseSchema, response)}}\n`;
+}
+
+class Beats implements DuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> {
+  readonly #service: LeaseService;
+  readonly #context: CallContext;
+  #waiting: LeaseKeepAliveRequest[] = [];
+  #wake: (() => void) | undefined;
+  #closed = false;
+
+  constructor(service: LeaseService, context: CallContext) {
+    this.#service = service;
+    this.#context = context;
+  }
+
+  request(request: LeaseKeepAliveRequest): void {
+    if (this.#waiting.length >= WAITING_MAX) {
+      throw new EtcdError(GrpcCode.ResourceExhausted, "too many beats wait for an answer");
+    }
+    this.#waiting.push(request);
+    this.#wake?.();
+  }
+
+  async next(): Promise<LeaseKeepAliveResponse | undefined> {
+    while (this.#waiting.length === 0 && !this.#closed) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const request = this.#waiting.shift();
+    if (request === undefined || this.#closed) return undefined;
+    return this.#service.keepAlive(request, this.#context);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wake?.();
+  }
+}
