@@ -1,6 +1,7 @@
 /** A folder dropped into one tab, on its way to all of them. */
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Browser } from "playwright-core";
@@ -28,14 +29,20 @@ afterAll(async () => {
   await Promise.all([browser.close(), server.stop(), rm(dirname(folder), { recursive: true, force: true })]);
 });
 
-test("a folder dropped into one tab is byte-identical in all three", async () => {
+test("folders dropped into one tab, this machine's /etc among them, are byte-identical in all three", async () => {
   const tabs = await openRoom(browser, server, "folder", 3);
   const [tab] = tabs as [Tab, Tab, Tab];
   await drop(tab, folder);
   await tab.page.getByRole("button", { name: "Put files" }).click();
   await tab.page.locator(".upload[data-state=done]").waitFor();
   expect(await tab.page.locator(".upload p.number").textContent()).toMatch(/^Done: 400 files put/);
-  const expected = await digestOf(folder);
+  await tab.page.getByRole("button", { name: "Close" }).click();
+
+  await drop(tab, "/etc");
+  await tab.page.getByLabel("Prefix for the keys").fill("etc/");
+  await tab.page.getByRole("button", { name: "Put files" }).click();
+  await tab.page.locator(".upload[data-state=done]").waitFor();
+  const expected = { ...(await digestOf(folder)), ...(await digestOf("/etc", "etc/")) };
   const { revision } = await tab.status();
   for (const member of tabs) {
     await member.until((status, wanted) => status.revision >= wanted, revision);
@@ -86,13 +93,22 @@ async function growTree(root: string): Promise<void> {
   }
 }
 
-async function digestOf(root: string): Promise<Record<string, string>> {
+/** Of all regular files that can be read; no link is followed. */
+async function digestOf(root: string, prefix = ""): Promise<Record<string, string>> {
   const digests: Record<string, string> = {};
   for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
     const path = join(entry.parentPath, entry.name);
+    if (!entry.isFile() || (await access(path, constants.R_OK).then(isFalse, isTrue))) continue;
     const digest = createHash("sha256").update(await readFile(path));
-    digests[path.slice(root.length + 1)] = digest.digest("hex");
+    digests[prefix + path.slice(root.length + 1)] = digest.digest("hex");
   }
   return digests;
+}
+
+function isTrue(): boolean {
+  return true;
+}
+
+function isFalse(): boolean {
+  return false;
 }
