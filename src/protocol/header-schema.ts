@@ -1,3 +1,4 @@
+/** The table of the header that nearly every response carries. */
 import { responseHeader } from "./header.ts";
 import type { ResponseHeader } from "./header.ts";
 import { always, id, int, message, uint } from "./schema.ts";
