@@ -19,6 +19,11 @@ const READS: ReadonlySet<string> = new Set([
   "/v3/watch",
   "/v3/maintenance/status",
   "/v3/cluster/member/list",
+  "/v3/lease/keepalive",
+  "/v3/lease/timetolive",
+  "/v3/lease/leases",
+  "/v3/election/leader",
+  "/v3/election/observe",
 ]);
 
 // Hints, shared by all requests of this isolate. Losing them costs a hop.

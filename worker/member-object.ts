@@ -16,6 +16,7 @@ import { type AcceptedWebSocket, gatewayApp } from "../src/gateway/app.ts";
 import { prepareStorage } from "../src/member/founding.ts";
 import { createServices } from "../src/member/member-services.ts";
 import { Member } from "../src/member/member.ts";
+import type { Wakeup } from "../src/member/options.ts";
 import type { ProblemCode } from "../src/member/services.ts";
 import { member as memberRecord } from "../src/protocol/cluster.ts";
 import type { MemberId } from "../src/protocol/raft-message.ts";
@@ -33,6 +34,8 @@ const RAFT_URL = "http://member/raft";
 const REOPEN_AFTER_MS = 5_000;
 /** Ticks of 100 ms without work after which the cluster stops its clocks. */
 const QUIET_AFTER_TICKS = 30;
+/** Under which name the object keeps the member's note to itself. */
+const NOTE_KEY = "leases";
 
 interface Running {
   readonly type: "running";
@@ -73,7 +76,16 @@ export class EdgeMember extends DurableObject<Env> {
     return response;
   }
 
+  /** A lease ends. The member may have been thrown out of memory since it asked to be woken for that. */
+  override async alarm(): Promise<void> {
+    const state = await this.#opened();
+    // The platform tries again, a few times and later each time.
+    if (state.type === "down") throw new Error(state.text);
+    state.member.wake();
+  }
+
   #opened(): Promise<Running | Down> {
+    if (this.#state?.type === "running") return Promise.resolve(this.#state);
     if (this.#state?.type === "down" && Date.now() - this.#state.sinceMs < REOPEN_AFTER_MS) {
       return Promise.resolve(this.#state);
     }
@@ -118,6 +130,7 @@ export class EdgeMember extends DurableObject<Env> {
       identity,
       beginning,
       quietAfterTicks: QUIET_AFTER_TICKS,
+      wakeup: await this.#wakeup(),
       onStopped: (problem) => this.#down(problem.code, problem.text),
     });
     const app = gatewayApp(createServices(member), {
@@ -126,6 +139,16 @@ export class EdgeMember extends DurableObject<Env> {
     });
     member.start();
     return { type: "running", member, transport, app };
+  }
+
+  /** Nothing leaves the object before what was written is durable, so nobody need wait for these writes. */
+  async #wakeup(): Promise<Wakeup> {
+    const { storage } = this.ctx;
+    return {
+      note: await storage.get<Uint8Array>(NOTE_KEY),
+      wakeAfter: (delayMs) => void storage.setAlarm(Date.now() + Math.max(delayMs, 0)),
+      keepNote: (note) => void (note === undefined ? storage.delete(NOTE_KEY) : storage.put(NOTE_KEY, note)),
+    };
   }
 
   #down(code: ProblemCode, text: string): void {

@@ -1,0 +1,56 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { expect, test } from "vitest";
+import { get, leaderNumber, post, put, stubOf } from "./edge-kit.ts";
+
+const MEMBERS = [1, 2, 3];
+
+interface TimeToLive {
+  readonly TTL?: string;
+  readonly keys?: readonly string[];
+}
+
+test("a lease is granted, kept alive and revoked through any member", async () => {
+  await post("/m/1/v3/lease/grant", { ID: 7, TTL: 600 });
+  await put("plain", "value");
+  await post("/m/2/v3/kv/put", { key: btoa("leased"), lease: 7 });
+
+  const beats = await Promise.all(
+    MEMBERS.map((number) => post<{ result: object }>(`/m/${number}/v3/lease/keepalive`, { ID: 7 })),
+  );
+  const described = await post<TimeToLive>("/m/3/v3/lease/timetolive", { ID: 7, keys: true });
+  await post("/m/3/v3/lease/revoke", { ID: 7 });
+
+  expect(beats).toMatchObject(MEMBERS.map(() => ({ result: { ID: "7", TTL: "600" } })));
+  expect(described.keys).toEqual([btoa("leased")]);
+  expect([await get("leased"), await get("plain")]).toEqual([undefined, "value"]);
+});
+
+test(
+  "a lease's time goes on while its members are out of memory: an alarm wakes the leader, who knows when it ends",
+  { timeout: 20_000 },
+  async () => {
+    await post("/v3/lease/grant", { ID: 8, TTL: 60 });
+    await post("/v3/kv/put", { key: btoa("leased"), lease: 8 });
+    const leader = await leaderNumber();
+    // No timer is pending when the cluster is quiet, and an alarm for the end of the lease is.
+    while ((await alarmOf(leader)) === null) await pause();
+    const alarmMs = (await alarmOf(leader)) as number;
+    for (const number of MEMBERS) await evictDurableObject(stubOf(number));
+
+    expect(await runDurableObjectAlarm(stubOf(leader))).toBe(true);
+    const { TTL } = await post<TimeToLive>(`/m/${leader}/v3/lease/timetolive`, { ID: 8 });
+
+    // A leader that did not remember would give it its whole time again.
+    expect(Number(TTL)).toBeLessThan(59);
+    expect(Number(TTL)).toBeGreaterThan(50);
+    expect(alarmMs - Date.now()).toBeGreaterThan(50_000);
+  },
+);
+
+function alarmOf(number: number): Promise<number | null> {
+  return runInDurableObject(stubOf(number), (_member, state) => state.storage.getAlarm());
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 50));
+}
