@@ -4,7 +4,9 @@ import { benchCore } from "./core.ts";
 import { benchEdge } from "./edge.ts";
 import type { Figure } from "./figures.ts";
 import { benchOptions, type BenchOptions, HELP, type Section } from "./options.ts";
+import { benchSize } from "./size.ts";
 import { json, machine, table } from "./table.ts";
+import { benchTabs } from "./tabs.ts";
 
 process.exitCode = await main();
 
@@ -43,8 +45,9 @@ function measure(section: Section, options: BenchOptions): Promise<readonly Figu
     case "edge":
       return benchEdge(options);
     case "tabs":
+      return benchTabs(options);
     case "size":
-      return Promise.resolve([]);
+      return benchSize();
     default:
       return unreachable(section);
   }

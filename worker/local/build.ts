@@ -8,12 +8,19 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { build } from "vite";
+import { build, type InlineConfig } from "vite";
 
 export const ROOT: string = join(import.meta.dirname, "../..");
 export const DIST: string = join(ROOT, "dist");
 /** Its time is that of the last build. */
 export const STAMP: string = join(DIST, "built");
+/** How the page is built. */
+export const PAGE: InlineConfig = {
+  configFile: false,
+  root: join(ROOT, "web"),
+  logLevel: "warn",
+  build: { target: "es2023", outDir: join(DIST, "web"), emptyOutDir: true },
+};
 
 if (import.meta.main) await buildAll();
 
@@ -49,12 +56,5 @@ async function buildWorker(entry: string, fileName: string): Promise<void> {
 
 /** There is no page yet while the project is young: then the endpoint serves its API alone. */
 async function buildPage(): Promise<void> {
-  const root = join(ROOT, "web");
-  if (!existsSync(join(root, "index.html"))) return;
-  await build({
-    configFile: false,
-    root,
-    logLevel: "warn",
-    build: { target: "es2023", outDir: join(DIST, "web"), emptyOutDir: true },
-  });
+  if (existsSync(join(ROOT, "web/index.html"))) await build(PAGE);
 }
