@@ -62,7 +62,7 @@ export function sizeText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   const inMebibytes = bytes >= 1024 * 1024;
   const value = bytes / (inMebibytes ? 1024 * 1024 : 1024);
-  return `${value < 100 ? value.toFixed(1) : numberText(Math.round(value))} ${inMebibytes ? "MiB" : "KiB"}`;
+  return `${value < 99.95 ? value.toFixed(1) : numberText(Math.round(value))} ${inMebibytes ? "MiB" : "KiB"}`;
 }
 
 function decoded(bytes: Uint8Array, mayBeCut: boolean): string | undefined {

@@ -48,9 +48,9 @@ export type RegistryVerdict = "agrees" | "confirm" | "register" | "discard" | "c
 export interface OwnStanding {
   readonly memberId: bigint;
   readonly clusterId: bigint;
-  /** It stands in the membership that its log tells of. */
+  /** It has been taken in: it came with a log, or has got one. */
   readonly belongs: boolean;
-  /** It is alone, and nobody has written anything. */
+  /** It is alone, nobody has written anything, and nothing of its log is still to be applied. */
   readonly isEmptyFounding: boolean;
 }
 

@@ -58,7 +58,6 @@ export class TabLock {
 
   /** Rejects when the browser gives no locks at all. */
   async acquire(): Promise<void> {
-    const { name, locks } = this.#options;
     const isTaken = await this.#request({ ifAvailable: true });
     if (!isTaken || this.#state === "over") return;
     this.#state = "waiting";
@@ -66,8 +65,7 @@ export class TabLock {
     this.#options.onWaiting(false);
     this.#stopAsking = this.#options.every(ASK_EVERY_MS, () => this.#ask());
     this.#ask();
-    const wait = { signal: this.#waiting.signal };
-    locks.request(name, wait, (lock) => this.#hold(lock)).catch((error: unknown) => this.#failed(error));
+    this.#request({ signal: this.#waiting.signal }).catch(ignore);
   }
 
   /** For a person to decide, when the holder is silent. */
@@ -85,36 +83,38 @@ export class TabLock {
     this.#channel.close();
   }
 
-  /** True when somebody else has it. */
-  async #request(how: { readonly ifAvailable: true } | { readonly steal: true }): Promise<boolean> {
+  /** True when somebody else has it. What comes of a lock that was got is told by onLost alone. */
+  async #request(how: {
+    readonly ifAvailable?: boolean;
+    readonly steal?: boolean;
+    readonly signal?: AbortSignal;
+  }): Promise<boolean> {
+    let isGranted = false;
     return new Promise((resolve, reject) => {
-      const { name, locks } = this.#options;
+      const { name, locks, onLost } = this.#options;
       const hold = (lock: object | null): Promise<void> => {
-        resolve(lock === null);
-        return this.#hold(lock);
+        isGranted = lock !== null;
+        resolve(!isGranted);
+        return isGranted ? this.#hold() : Promise.resolve();
       };
       locks.request(name, how, hold).catch((error: unknown) => {
-        this.#failed(error);
         reject(error instanceof Error ? error : new Error(String(error)));
+        // A lock that we have fails only by being stolen.
+        if (!isGranted || this.#state !== "held") return;
+        this.#state = "over";
+        onLost();
       });
     });
   }
 
-  #hold(lock: object | null): Promise<void> {
-    if (lock === null || this.#state === "over") return Promise.resolve();
+  #hold(): Promise<void> {
+    if (this.#state === "over") return Promise.resolve();
     this.#state = "held";
     this.#stopAsking?.();
     return new Promise((resolve) => {
       this.#release = resolve;
       this.#options.onHeld();
     });
-  }
-
-  /** The request behind the lock we hold fails only when the lock is stolen; one that we aborted is no news. */
-  #failed(error: unknown): void {
-    if (this.#state !== "held" || (error as Partial<DOMException>).name !== "AbortError") return;
-    this.#state = "over";
-    this.#options.onLost();
   }
 
   #ask(): void {

@@ -9,7 +9,6 @@
  * done. A write that storage refuses ends it: a member does not go on in memory.
  */
 import { Prng } from "../../src/base/prng.ts";
-import { REAL_PACE } from "../../src/client/pace.ts";
 import type { Clock } from "../../src/member/clock.ts";
 import { prepareStorage } from "../../src/member/founding.ts";
 import { createServices } from "../../src/member/member-services.ts";
@@ -107,7 +106,7 @@ export class TabMember {
   /** For one who waits in vain: gives the room up for a new one, which this tab founds unless somebody is faster. */
   async foundAnew(): Promise<void> {
     const { room } = this.#state.type === "running" ? this.#state : { room: undefined };
-    if (this.#member === undefined || belongs(this.#member) || room?.cluster === undefined) return;
+    if (this.#member === undefined || this.#belongs(this.#member) || room?.cluster === undefined) return;
     try {
       await this.#options.registry.forget(room.cluster);
       this.#endSession?.("again");
@@ -208,7 +207,7 @@ export class TabMember {
       await this.#askRegistry(member);
       joiningMs = Math.min(joiningMs * POLL_GROWTH, POLL_WHILE_JOINING_MS);
       const settledMs = member.leader === 0n ? POLL_WITHOUT_LEADER_MS : POLL_MS;
-      await REAL_PACE.sleep(belongs(member) ? settledMs : joiningMs, signal);
+      await this.#pause(this.#belongs(member) ? settledMs : joiningMs);
     }
   }
 
@@ -236,9 +235,8 @@ export class TabMember {
   async #obey(member: Member, room: RoomInfo): Promise<void> {
     const { registry } = this.#options;
     const { id: memberId, clusterId } = member;
-    const { members } = member.machine.membership;
-    const isEmptyFounding = members.length === 1 && member.machine.store.revision <= 1;
-    const verdict = judge({ memberId, clusterId, belongs: belongs(member), isEmptyFounding }, room);
+    const own = { memberId, clusterId, belongs: this.#belongs(member), isEmptyFounding: isEmptyFounding(member) };
+    const verdict = judge(own, room);
     this.#update({ isConflict: verdict === "conflict" });
     try {
       if (verdict === "register") await registry.claim(memberId, clusterId);
@@ -251,19 +249,38 @@ export class TabMember {
 
   /** Undefined when all is over. */
   async #patiently<Value>(attempt: () => Promise<Value>, trouble: (text: string) => void): Promise<Value | undefined> {
-    const { signal } = this.#session;
     for (let pauseMs = FIRST_POLL_MS; !this.#isOver; pauseMs = Math.min(pauseMs * POLL_GROWTH, ASK_LIMIT_MS)) {
       try {
         return await attempt();
       } catch (error) {
         if (!this.#isOver) trouble(messageOf(error));
-        await REAL_PACE.sleep(pauseMs, signal);
+        await this.#pause(pauseMs);
       }
     }
     return undefined;
   }
 
+  /** Ends early when the session does. */
+  #pause(milliseconds: number): Promise<void> {
+    const { signal } = this.#session;
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
+      const cancel = this.#options.clock.setTimer(milliseconds, end);
+      signal.addEventListener("abort", end, { once: true });
+      function end(): void {
+        cancel();
+        signal.removeEventListener("abort", end);
+        resolve();
+      }
+    });
+  }
+
   // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The membership alone does not tell: a log that was loaded is applied only after the start. */
+  #belongs(member: Member): boolean {
+    return member.status().lastIndex > 0 || member.machine.membership.has(member.id);
+  }
 
   get #isOver(): boolean {
     return this.#state.type === "stopped";
@@ -319,8 +336,9 @@ function prepared(storage: Storage, identity: Identity, beginning: Beginning): P
   });
 }
 
-function belongs(member: Member): boolean {
-  return member.machine.membership.has(member.id);
+function isEmptyFounding(member: Member): boolean {
+  const { membership, store } = member.machine;
+  return membership.members.length === 1 && store.revision <= 1 && member.applied === member.status().lastIndex;
 }
 
 function messageOf(error: unknown): string {

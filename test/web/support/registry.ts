@@ -1,0 +1,62 @@
+/** The room's registry as the signalling object keeps it, in this process; it can be cut off, and it can forget. */
+import type { MemberId } from "../../../src/protocol/raft-message.ts";
+import { RoomError } from "../../../src/transport/room.ts";
+import type { RoomInfo, RoomRegistry } from "../../../src/transport/room.ts";
+import { claim, confirm, forget } from "../../../worker/founding.ts";
+import type { Founding, FoundingSlot } from "../../../worker/founding.ts";
+
+export class FakeRegistry implements RoomRegistry {
+  founding: Founding | undefined;
+  online: readonly MemberId[] = [];
+  isReachable = true;
+  nowMs = 0;
+  readonly #slot: FoundingSlot = {
+    get: () => this.founding,
+    put: (founding) => {
+      this.founding = founding;
+    },
+    delete: () => {
+      this.founding = undefined;
+    },
+  };
+
+  async claim(member: MemberId, cluster: bigint): Promise<RoomInfo & { readonly founded: boolean }> {
+    this.#check();
+    const founding = claim(this.#slot, `${cluster}`, `${member}`, this.nowMs);
+    return { ...this.#info(), founded: founding.cluster === `${cluster}` && founding.member === `${member}` };
+  }
+
+  async confirm(member: MemberId, cluster: bigint): Promise<boolean> {
+    this.#check();
+    return confirm(this.#slot, `${cluster}`, `${member}`);
+  }
+
+  async info(): Promise<RoomInfo> {
+    this.#check();
+    return this.#info();
+  }
+
+  async peers(): Promise<readonly MemberId[]> {
+    return this.online;
+  }
+
+  async forget(cluster: bigint): Promise<boolean> {
+    this.#check();
+    return forget(this.#slot, `${cluster}`);
+  }
+
+  #check(): void {
+    if (!this.isReachable) throw new RoomError("the room could not be asked: no network");
+  }
+
+  #info(): RoomInfo {
+    const { founding } = this;
+    return {
+      cluster: founding === undefined ? undefined : BigInt(founding.cluster),
+      founder: founding === undefined ? undefined : BigInt(founding.member),
+      confirmed: founding?.confirmed === true,
+      sinceMs: founding?.sinceMs ?? 0,
+      members: this.online,
+    };
+  }
+}

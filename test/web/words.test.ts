@@ -1,0 +1,196 @@
+/** What the page says: of bytes, of a room, of the edge. */
+import { expect, test } from "vitest";
+import type { MemberView } from "../../src/member/services.ts";
+import { edgeSituation } from "../../web/edge/edge-situation.ts";
+import { bytesOfHex, hexOf, keyText, previewOf, sizeText, textOf } from "../../web/model/bytes-text.ts";
+import { pageMode } from "../../web/page-mode.ts";
+import { roomProblem, roomSituation } from "../../web/room/room-situation.ts";
+import type { RoomKnowledge } from "../../web/room/room-situation.ts";
+import type { RunningState, TabState } from "../../web/room/tab-state.ts";
+
+const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+test("bytes are shown as text only if the same bytes come back from it", () => {
+  expect(textOf(utf8("héllo\n\tworld"))).toBe("héllo\n\tworld");
+  expect(textOf(utf8("\ufeffbom"))).toBe("\ufeffbom");
+  expect(textOf(new Uint8Array([0xff]))).toBeUndefined();
+  expect(textOf(new Uint8Array([0x61, 0x00]))).toBeUndefined();
+  expect(previewOf(new Uint8Array())).toEqual({ type: "empty", text: "empty" });
+  expect(previewOf(utf8("two\nlines"))).toEqual({ type: "text", text: "two lines" });
+  expect(previewOf(new Uint8Array([0, 255]))).toEqual({ type: "binary", text: "binary, 2 bytes: 00 ff" });
+  expect(keyText(new Uint8Array([0, 255]))).toBe("0x00ff");
+});
+
+test("a long text stays text where its preview ends within a letter", () => {
+  expect(previewOf(utf8("é".repeat(1000))).type).toBe("text");
+  expect(previewOf(utf8(`a${"é".repeat(1000)}`)).type).toBe("text");
+});
+
+test("hex is read as it is written, and anything else is refused", () => {
+  const bytes = Uint8Array.from({ length: 256 }, (_, at) => at);
+  expect(bytesOfHex(hexOf(bytes))).toEqual(bytes);
+  expect(bytesOfHex(" 0A\n0b ")).toEqual(new Uint8Array([10, 11]));
+  expect(bytesOfHex("")).toEqual(new Uint8Array());
+  for (const wrong of ["0", "0g", "zz", "0x00"]) expect(bytesOfHex(wrong)).toBeUndefined();
+});
+
+test("sizes are short enough for a card", () => {
+  expect([0, 1023, 1024, 102_399, 1_500_000, 3e8].map(sizeText)).toEqual([
+    "0 B",
+    "1023 B",
+    "1.0 KiB",
+    "100 KiB",
+    "1.4 MiB",
+    "286 MiB",
+  ]);
+});
+
+test("the address says what the page is, and a name that cannot be a room's is refused", () => {
+  expect(pageMode("")).toEqual({ type: "edge" });
+  expect(pageMode("?other=1")).toEqual({ type: "edge" });
+  expect(pageMode("?room=team-1.a~b_c")).toEqual({ type: "room", room: "team-1.a~b_c" });
+  for (const bad of ["", "a b", "-a", "a/b", "ä", "x".repeat(65)]) {
+    expect(pageMode(`?room=${encodeURIComponent(bad)}`)).toEqual({ type: "bad-room", room: bad });
+  }
+});
+
+const VIEW: MemberView = {
+  id: "1",
+  name: "tab-0001",
+  clusterId: "10",
+  role: "leader",
+  term: 3,
+  leader: "1",
+  commit: 120,
+  applied: 120,
+  lastIndex: 120,
+  revision: 100,
+  compactRevision: -1,
+  dbSizeBytes: 2048,
+  members: [
+    { id: "1", name: "tab-0001", learner: false, match: 120, active: true },
+    { id: "2", name: "", learner: true, match: 20, active: false },
+  ],
+};
+
+const RUNNING: RunningState = {
+  type: "running",
+  sinceMs: 0,
+  signalling: { state: "open", text: "others can find this member" },
+  room: { cluster: 10n, founder: 1n, confirmed: true, sinceMs: 0, members: [1n] },
+  roomTrouble: undefined,
+  isConflict: false,
+  aloneSinceMs: undefined,
+};
+
+const JOINING: MemberView = {
+  ...VIEW,
+  role: "learner",
+  leader: "0",
+  members: [],
+  problem: { code: "joining", text: "Waiting to be added to the cluster by its leader." },
+};
+
+function situation(state: TabState, view: MemberView | undefined, nowMs = 0): ReturnType<typeof roomSituation> {
+  const knowledge: RoomKnowledge = { state, view, nowMs, problemSinceMs: 0 };
+  const none = (): void => {};
+  return roomSituation(knowledge, {
+    takeOver: none,
+    joinOther: none,
+    foundAnew: none,
+    deleteStore: none,
+    reload: none,
+  });
+}
+
+const labels = ({ standing }: ReturnType<typeof roomSituation>): readonly string[] =>
+  standing.actions.map(({ label }) => label);
+
+test("a leader shows how far each member is behind, and that it alone votes", () => {
+  const shown = situation(RUNNING, VIEW);
+  expect(shown.badge).toEqual({ text: "Leader", tone: "good" });
+  expect(shown.standing.text).toBe(
+    "Ready: reads and writes are served. Only this tab votes yet: while it is closed, nobody can write.",
+  );
+  expect(shown.members.map(({ name, role, lag, present }) => [name, role, lag, present])).toEqual([
+    ["tab-0001", "leader", "in step", true],
+    ["2", "learner", "100 behind", false],
+  ]);
+});
+
+test("a follower does not guess how far others are", () => {
+  const members = VIEW.members.map(({ id, name, learner }) => ({ id, name, learner }));
+  const shown = situation(RUNNING, { ...VIEW, role: "follower", leader: "2", applied: 117, members });
+  expect(shown.members.map(({ lag, present }) => [lag, present])).toEqual([
+    ["3 behind", true],
+    ["–", true],
+  ]);
+});
+
+test("a newcomer in an empty room is offered the room only after a while, and with a warning", () => {
+  const alone: RunningState = { ...RUNNING, aloneSinceMs: 0 };
+  expect(labels(situation(alone, JOINING, 4_000))).toEqual([]);
+  const later = situation(alone, JOINING, 5_000);
+  expect(labels(later)).toEqual(["Found the room anew"]);
+  expect(later.standing.actions[0]?.warning).toMatch(/begins anew, empty/);
+  expect(later.standing.text).toMatch(/Nobody of this room is here \(5 s\)\. It was founded by member 1 on /);
+  expect(later.badge.text).toBe("Joining");
+});
+
+test("a lost server is the reason where it keeps members apart, and a remark where it does not", () => {
+  const cutOff: RunningState = { ...RUNNING, signalling: { state: "lost", text: "the server cannot be reached" } };
+  expect(roomProblem(cutOff, JOINING)?.code).toBe("no-signalling");
+  expect(roomProblem(cutOff, VIEW)).toBeUndefined();
+  expect(situation(cutOff, VIEW).standing.text).toMatch(/^Ready, but newcomers cannot find this room/);
+  const stopped = { ...VIEW, problem: { code: "storage", text: "full" } } as const;
+  expect(roomProblem(cutOff, stopped)?.code).toBe("storage");
+});
+
+test("without a quorum it says so, and since when", () => {
+  const problem = { code: "no-quorum", text: "No quorum: 2 of 3 voting members must be reachable, 1 is." } as const;
+  const shown = situation(RUNNING, { ...VIEW, role: "candidate", leader: "0", problem }, 7_000);
+  expect(shown.standing.text).toBe("No quorum: 2 of 3 voting members must be reachable, 1 is. Since 7 s.");
+  expect(shown.badge).toEqual({ text: "Candidate", tone: "busy" });
+});
+
+test("a room that was founded anew elsewhere leaves the choice to a person", () => {
+  const shown = situation({ ...RUNNING, isConflict: true }, VIEW);
+  expect(shown.standing.text).toMatch(/The two never meet/);
+  expect(labels(shown)).toEqual(["Join the new one"]);
+  expect(shown.standing.actions[0]?.warning).toMatch(/up to revision 100/);
+});
+
+test("a second tab waits, and may take over by force only from one that is silent", () => {
+  expect(labels(situation({ type: "waiting", isHolderSilent: false }, undefined))).toEqual([]);
+  const silent = situation({ type: "waiting", isHolderSilent: true }, undefined);
+  expect(labels(silent)).toEqual(["Take over"]);
+  expect(silent.standing.actions[0]?.warning).toMatch(/stops for good/);
+});
+
+test("a stopped tab says why, and offers to delete its copy only if that is damaged", () => {
+  const full = situation({ type: "stopped", code: "storage", text: "no more room", isDamaged: false }, undefined);
+  expect(full.standing.text).toBe("Storage failed, so this tab’s member has stopped. no more room.");
+  expect(labels(full)).toEqual(["Reload"]);
+  const damaged = situation({ type: "stopped", code: "storage", text: "damaged", isDamaged: true }, undefined);
+  expect(labels(damaged)).toEqual(["Reload", "Delete this tab’s copy"]);
+});
+
+test("the edge is ready with a quorum, says how many are there, and what is wrong with the others", () => {
+  const edge = (number: number): MemberView => ({
+    ...VIEW,
+    id: String(number),
+    name: `edge-${number}`,
+    role: number === 1 ? "leader" : "follower",
+    members: [1, 2, 3].map((id) => ({ id: String(id), name: `edge-${id}`, learner: false })),
+  });
+  const up = (number: number) => ({ number, view: edge(number), trouble: undefined });
+  expect(edgeSituation([up(1), up(2), up(3)], 0).standing.tone).toBe("good");
+  const lame = edgeSituation([up(1), up(2), { number: 3, view: undefined, trouble: "cannot be reached" }], 0);
+  expect(lame.standing).toMatchObject({ tone: "busy", text: expect.stringContaining("2 of 3") });
+  expect(lame.members[2]).toMatchObject({ name: "edge-3", present: false, trouble: "cannot be reached" });
+  const dark = edgeSituation([{ number: 1, view: undefined, trouble: "does not answer" }], 9_000);
+  expect(dark.standing).toMatchObject({
+    tone: "bad",
+    text: "No member can be asked (9 s): does not answer. Trying again.",
+  });
+});
