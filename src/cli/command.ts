@@ -39,6 +39,7 @@ export const COMMON_OPTIONS: OptionSpecs = {
     help: "the server; default $QUORATE_ENDPOINT, else http://localhost:8787",
   },
   token: { type: "string", value: "TOKEN", help: "sent as Authorization; default $QUORATE_TOKEN" },
+  user: { type: "string", value: "NAME:PASSWORD", help: "whose token to fetch and send; default $QUORATE_USER" },
   timeout: { type: "string", value: "SECONDS", help: "for each request; default 10" },
   help: { type: "boolean", short: "h", help: "this text" },
 };

@@ -1,9 +1,11 @@
 /** From the common options to a client. */
+import { authenticated } from "../client/authenticated.ts";
+import type { User } from "../client/authenticated.ts";
 import { createClient } from "../client/client.ts";
 import type { Client } from "../client/client.ts";
 import { httpServices } from "../client/http-services.ts";
 import type { Services } from "../member/services.ts";
-import { endpointOf } from "./command.ts";
+import { endpointOf, UsageError } from "./command.ts";
 import type { Input } from "./command.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -11,7 +13,18 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 
 export function connectServices(input: Input, terminal: Terminal, endpoint: string): Services {
   const token = input.text("token") ?? terminal.env["QUORATE_TOKEN"] ?? "";
-  return httpServices({ endpoint, token, timeoutMs: input.milliseconds("timeout", DEFAULT_TIMEOUT_MS) });
+  const services = httpServices({ endpoint, token, timeoutMs: input.milliseconds("timeout", DEFAULT_TIMEOUT_MS) });
+  const user = userOf(input, terminal.env);
+  return user === undefined ? services : authenticated(services, user);
+}
+
+/** Everything behind the first colon is the password, colons too. */
+function userOf(input: Input, env: Terminal["env"]): User | undefined {
+  const text = input.text("user") ?? (env["QUORATE_USER"] || undefined);
+  if (text === undefined) return undefined;
+  const colon = text.indexOf(":");
+  if (colon < 1) throw new UsageError("--user takes NAME:PASSWORD");
+  return { name: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 
 export function connect(input: Input, terminal: Terminal): Client {

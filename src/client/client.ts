@@ -18,6 +18,8 @@ import type { CallContext, MemberView, MemberViewPeer, Services } from "../membe
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { Member } from "../protocol/cluster.ts";
 import type { StatusResponse } from "../protocol/maintenance.ts";
+import { authenticated } from "./authenticated.ts";
+import type { User } from "./authenticated.ts";
 import { count, headerOf, toText } from "./convert.ts";
 import { REAL_PACE } from "./pace.ts";
 import type { Pace } from "./pace.ts";
@@ -55,6 +57,8 @@ export type Status = MemberView;
 export interface ClientOptions {
   /** Sent with each call, when the server wants to know who asks. */
   readonly token?: string;
+  /** Who calls: authenticates before the first call, and again when the token is not taken any more. */
+  readonly user?: User | undefined;
   /** Let a member without a leader refuse at once, and end watches there. Default: false. */
   readonly requireLeader?: boolean;
   /** When the first call makes sense. Default: at once. */
@@ -87,7 +91,8 @@ export interface Client {
   readonly toText: (bytes: Uint8Array) => string;
 }
 
-export function createClient(services: Services, options: ClientOptions = {}): Client {
+export function createClient(given: Services, options: ClientOptions = {}): Client {
+  const services = options.user === undefined ? given : authenticated(given, options.user);
   const context: CallContext = { token: options.token ?? "", requireLeader: options.requireLeader === true };
   const watchers = new Set<Watcher>();
   let isClosed = false;

@@ -52,6 +52,7 @@ import {
 } from "../protocol/lock-schema.ts";
 import { statusRequestSchema, statusResponseSchema } from "../protocol/maintenance-schema.ts";
 import type { Schema } from "../protocol/schema.ts";
+import { httpAuth } from "./http-auth.ts";
 import { HttpCaller } from "./http-call.ts";
 import type { HttpOptions } from "./http-call.ts";
 import { foreignAnswerError, parseJson } from "./http-errors.ts";
@@ -131,6 +132,7 @@ export function httpServices(options: HttpServicesOptions): Services {
       observe: (request, context) => observation(caller, request, context),
       resign: method("/v3/election/resign", resignRequestSchema, resignResponseSchema),
     },
+    auth: httpAuth(method),
     cluster: { memberList: method("/v3/cluster/member/list", memberListRequestSchema, memberListResponseSchema, READ) },
     maintenance: { status: (context) => status({}, context) },
     health: { check: (what) => checkHealth(caller, what), metrics: () => [] },

@@ -25,6 +25,7 @@ import {
 } from "../protocol/kv-schema.ts";
 import { statusRequestSchema, statusResponseSchema } from "../protocol/maintenance-schema.ts";
 import type { CallContext, Services } from "../member/services.ts";
+import { serveAuth } from "./auth-routes.ts";
 import { MAX_BODY_BYTES, readBody } from "./body.ts";
 import { callContext, chosenSubprotocol, webSocketContext } from "./context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./errors.ts";
@@ -105,6 +106,7 @@ function serveUnary(services: Services, maxBodyBytes: number, post: (path: strin
     });
   };
   serveLeases(services, unary);
+  serveAuth(services, unary);
   serveLocksAndElections(services, unary);
   const { kv, cluster, maintenance } = services;
   unary("/v3/kv/range", rangeRequestSchema, rangeResponseSchema, (message, context) => kv.range(message, context));

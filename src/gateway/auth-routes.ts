@@ -36,7 +36,7 @@ import {
   authenticateResponseSchema,
 } from "../protocol/auth-schema.ts";
 import type { Services } from "../member/services.ts";
-import type { ServeUnary } from "./app.ts";
+import type { ServeUnary } from "./unary.ts";
 
 export function serveAuth({ auth }: Services, unary: ServeUnary): void {
   unary("/v3/auth/enable", authEnableRequestSchema, authEnableResponseSchema, (message, context) =>

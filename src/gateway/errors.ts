@@ -16,10 +16,12 @@ export function asEtcdError(error: unknown): EtcdError {
 
 export function errorResponse(thrown: unknown): Response {
   const error = asEtcdError(thrown);
-  return errorAnswer(error, statusText(error));
+  const response = errorAnswer(error, statusText(error));
+  if (error.code === GrpcCode.Unauthenticated) response.headers.set("www-authenticate", error.message);
+  return response;
 }
 
-/** Of a streaming method: the same status, one level deeper. */
+/** Of a streaming method: the same status, one level deeper; etcd's gateway sends no challenge here. */
 export function streamErrorResponse(thrown: unknown): Response {
   const error = asEtcdError(thrown);
   return errorAnswer(error, streamErrorLine(error));
@@ -39,7 +41,5 @@ function statusText({ code, message }: EtcdError): string {
 }
 
 function errorAnswer(error: EtcdError, body: string): Response {
-  const headers: Record<string, string> = { "content-type": JSON_TYPE };
-  if (error.code === GrpcCode.Unauthenticated) headers["www-authenticate"] = error.message;
-  return new Response(body, { status: httpStatus(error.code), headers });
+  return new Response(body, { status: httpStatus(error.code), headers: { "content-type": JSON_TYPE } });
 }

@@ -19,12 +19,15 @@ export function leaseService(member: Member): LeaseService {
         // Here and not where it is applied, so that members need not agree about their election timeouts.
         ttl: Math.max(ttl, minTtlSeconds(member)),
       };
-      return withHeader(member, await propose<LeaseGrantResponse>(member, { type: "leaseGrant", leaseGrant }));
+      return withHeader(
+        member,
+        await propose<LeaseGrantResponse>(member, { type: "leaseGrant", leaseGrant }, context.caller),
+      );
     },
     async revoke(request, context) {
       checkLeader(member, context);
       const leaseRevoke = { type: "leaseRevoke", leaseRevoke: request } as const;
-      return withHeader(member, await propose<LeaseRevokeResponse>(member, leaseRevoke));
+      return withHeader(member, await propose<LeaseRevokeResponse>(member, leaseRevoke, context.caller));
     },
     async keepAlive({ id }, context) {
       checkLeader(member, context);

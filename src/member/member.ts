@@ -15,6 +15,8 @@
  */
 import type { Prng } from "../base/prng.ts";
 import { assert, unreachable } from "../base/assert.ts";
+import { NOBODY, ROOT } from "../auth/auth-store.ts";
+import type { Caller } from "../auth/auth-store.ts";
 import { DecodeError } from "../protocol/decode-error.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import {
@@ -60,6 +62,7 @@ import { raftFrames } from "./raft-frames.ts";
 import { Reads } from "./reads.ts";
 import { Roster } from "./roster.ts";
 import { Rpc } from "./rpc.ts";
+import { SimpleTokens } from "./simple-tokens.ts";
 import { Snapshots } from "./snapshots.ts";
 import { StateMachine } from "./state-machine.ts";
 import { decodeMemberFrame } from "./wire.ts";
@@ -125,6 +128,7 @@ export class Member {
   /** Calls between members; services add their methods. */
   readonly rpc: Rpc;
   readonly leases: LeaseKeeper;
+  readonly tokens: SimpleTokens;
   #applied: number;
   #appliedTerm: number;
   #nextRequest: bigint;
@@ -154,7 +158,11 @@ export class Member {
     this.rpc = this.#makeRpc(options.prng);
     this.leases = this.#makeLeases();
     const header = (revision: number): ResponseHeader => this.header(revision);
-    this.#machine = new StateMachine(this.#storage.tables, header, limits, this.leases);
+    this.tokens = new SimpleTokens(() => this.#clock.nowMs(), {
+      ttlMs: this.settings.authTokenTtlMs,
+      countMax: limits.authTokens,
+    });
+    this.#machine = new StateMachine(this.#storage.tables, header, limits, this.leases, this.tokens);
     this.#applied = this.#storage.appliedAtOpen;
     this.#appliedTerm = this.#storage.log.term(this.#applied) ?? 0;
     this.#raft = this.#makeRaft(options.prng);
@@ -196,10 +204,10 @@ export class Member {
   // ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Proposes a request; `done` gets what applying it gave, or an error. */
-  write(request: InternalRequest, done: (outcome: Outcome<unknown>) => void): void {
+  write(request: InternalRequest, done: (outcome: Outcome<unknown>) => void, caller: Caller = NOBODY): void {
     if (this.#problem !== undefined) return done({ ok: false, error: errStopped });
     const id = this.#newRequestId();
-    const header = { id, username: "", authRevision: 0 };
+    const header = { id, username: caller.username, authRevision: caller.revision };
     const bytes = encode(internalRaftRequestSchema, { header, request });
     if (bytes.length > this.settings.limits.requestBytes) return done({ ok: false, error: errRequestTooLarge });
     if (this.#raft.backlog > this.settings.limits.applyBacklog) {
@@ -544,7 +552,7 @@ export class Member {
   }
 
   #applyRequest(entry: Entry): void {
-    const applied = this.#machine.apply(entry.data);
+    const applied = this.#machine.apply(entry.data, entry.index);
     if (applied === undefined) return;
     if (!applied.outcome.ok) this.counters.proposalsFailed += 1;
     this.#proposals.resolve(applied.id, applied.outcome);
@@ -634,9 +642,9 @@ export class Member {
       confState: this.#machine.membership.confState,
       applied: this.#applied,
       snapshotMeta: () => this.#snapshotMeta(),
-      maxAppendBytes: 1024 * 1024,
+      maxAppendBytes: this.settings.limits.appendBytes,
       maxInflightMessages: 256,
-      maxInflightBytes: 4 * 1024 * 1024,
+      maxInflightBytes: 4 * this.settings.limits.appendBytes,
       maxUncommittedBytes: 64 * 1024 * 1024,
       maxApplyBytes: 4 * 1024 * 1024,
     });
@@ -706,7 +714,8 @@ export class Member {
       clock: this.#clock,
       rpc: this.rpc,
       table: () => this.#machine.leases,
-      write: (request, done) => this.write(request, done),
+      // A lease ends because its time is over, whoever's it was.
+      write: (request, done) => this.write(request, done, { username: ROOT, revision: this.#machine.auth.revision }),
       linearizable: (read, fail) => this.linearizable(read, fail),
       logTerm: (index) => this.#raft.logTerm(index),
       newest: () => {

@@ -29,8 +29,12 @@ export interface MemberLimits {
   readonly logBytes: number;
   /** Kept for members that lag a little when the log is cut. Default 5,000. */
   readonly catchUpEntries: number;
+  /** Entries of one append message; a larger entry travels alone. Default 1 MiB. */
+  readonly appendBytes: number;
   /** The state is streamed to a lagging member in chunks of about this size. Default 128 KiB. */
   readonly snapshotChunkBytes: number;
+  /** Simple tokens that this member remembers. Default 10,000. */
+  readonly authTokens: number;
   /** Default 10,000. */
   readonly watchers: number;
   /** Responses that wait for one slow reader, per stream. Default 4 MiB. */
@@ -46,7 +50,9 @@ export const DEFAULT_LIMITS: MemberLimits = {
   logEntries: 10_000,
   logBytes: 64 * 1024 * 1024,
   catchUpEntries: 5_000,
+  appendBytes: 1024 * 1024,
   snapshotChunkBytes: 128 * 1024,
+  authTokens: 10_000,
   watchers: 10_000,
   watchStreamBytes: 4 * 1024 * 1024,
 };
@@ -92,6 +98,8 @@ export interface MemberOptions {
   readonly wakeup?: Wakeup;
   readonly autopilot?: AutopilotOptions;
   readonly limits?: Partial<MemberLimits>;
+  /** etcd's --auth-token-ttl: a simple token ends so long after its last use. Default 300 s. */
+  readonly authTokenTtlMs?: number;
   /** Told once, when the member had to stop: storage refused a write, or an invariant broke. */
   readonly onStopped?: (problem: { readonly code: ProblemCode; readonly text: string }) => void;
   /** Told whenever the membership changes; for carriers that must find the others. */
@@ -103,6 +111,7 @@ export interface Settings {
   readonly electionTicks: number;
   readonly requestTimeoutMs: number;
   readonly quietAfterTicks: number;
+  readonly authTokenTtlMs: number;
   readonly limits: MemberLimits;
 }
 
@@ -114,6 +123,7 @@ export function settingsOf(options: MemberOptions): Settings {
     electionTicks,
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000 + 2 * electionTicks * tickMs,
     quietAfterTicks: options.quietAfterTicks ?? 0,
+    authTokenTtlMs: options.authTokenTtlMs ?? 300_000,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   };
   assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");

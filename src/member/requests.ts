@@ -1,4 +1,5 @@
 /** What the services have in common: requests become proposals and reads, and answers get their header. */
+import type { Caller } from "../auth/auth-store.ts";
 import { errNoLeader } from "../protocol/errors.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import type { ResponseHeader } from "../protocol/header.ts";
@@ -6,12 +7,17 @@ import type { InternalRequest } from "../protocol/internal.ts";
 import type { Member } from "./member.ts";
 import type { CallContext } from "./services.ts";
 
-export function propose<R>(member: Member, request: InternalRequest): Promise<R> {
+/** In the name of `caller`; without one, in nobody's. */
+export function propose<R>(member: Member, request: InternalRequest, caller?: Caller): Promise<R> {
   return new Promise((resolve, reject: (error: EtcdError) => void) => {
-    member.write(request, (outcome) => {
-      if (outcome.ok) resolve(outcome.value as R);
-      else reject(outcome.error);
-    });
+    member.write(
+      request,
+      (outcome) => {
+        if (outcome.ok) resolve(outcome.value as R);
+        else reject(outcome.error);
+      },
+      caller,
+    );
   });
 }
 

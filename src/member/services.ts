@@ -39,6 +39,43 @@ import type {
   LeaseTimeToLiveResponse,
 } from "../protocol/lease.ts";
 import type { LockRequest, LockResponse, UnlockRequest, UnlockResponse } from "../protocol/lock.ts";
+import type { Caller } from "../auth/auth-store.ts";
+import type {
+  AuthDisableRequest,
+  AuthDisableResponse,
+  AuthEnableRequest,
+  AuthEnableResponse,
+  AuthRoleAddRequest,
+  AuthRoleAddResponse,
+  AuthRoleDeleteRequest,
+  AuthRoleDeleteResponse,
+  AuthRoleGetRequest,
+  AuthRoleGetResponse,
+  AuthRoleGrantPermissionRequest,
+  AuthRoleGrantPermissionResponse,
+  AuthRoleListRequest,
+  AuthRoleListResponse,
+  AuthRoleRevokePermissionRequest,
+  AuthRoleRevokePermissionResponse,
+  AuthStatusRequest,
+  AuthStatusResponse,
+  AuthUserAddRequest,
+  AuthUserAddResponse,
+  AuthUserChangePasswordRequest,
+  AuthUserChangePasswordResponse,
+  AuthUserDeleteRequest,
+  AuthUserDeleteResponse,
+  AuthUserGetRequest,
+  AuthUserGetResponse,
+  AuthUserGrantRoleRequest,
+  AuthUserGrantRoleResponse,
+  AuthUserListRequest,
+  AuthUserListResponse,
+  AuthUserRevokeRoleRequest,
+  AuthUserRevokeRoleResponse,
+  AuthenticateRequest,
+  AuthenticateResponse,
+} from "../protocol/auth.ts";
 import type { MemberListRequest, MemberListResponse } from "../protocol/cluster.ts";
 import type { StatusResponse } from "../protocol/maintenance.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
@@ -51,6 +88,8 @@ export interface CallContext {
   readonly requireLeader: boolean;
   /** Aborted when the caller does not wait any more; for calls that may wait for long. */
   readonly signal?: AbortSignal | undefined;
+  /** Who calls. The guard finds it out from the token (guard.ts); what a front writes here counts for nothing. */
+  readonly caller?: Caller;
 }
 
 export interface KvService {
@@ -101,6 +140,35 @@ export interface ElectionService {
   leader(request: LeaderRequest, context: CallContext): Promise<LeaderResponse>;
   observe(request: LeaderRequest, context: CallContext): LeaderStream;
   resign(request: ResignRequest, context: CallContext): Promise<ResignResponse>;
+}
+
+export interface AuthService {
+  authEnable(request: AuthEnableRequest, context: CallContext): Promise<AuthEnableResponse>;
+  authDisable(request: AuthDisableRequest, context: CallContext): Promise<AuthDisableResponse>;
+  authStatus(request: AuthStatusRequest, context: CallContext): Promise<AuthStatusResponse>;
+  authenticate(request: AuthenticateRequest, context: CallContext): Promise<AuthenticateResponse>;
+  userAdd(request: AuthUserAddRequest, context: CallContext): Promise<AuthUserAddResponse>;
+  userGet(request: AuthUserGetRequest, context: CallContext): Promise<AuthUserGetResponse>;
+  userList(request: AuthUserListRequest, context: CallContext): Promise<AuthUserListResponse>;
+  userDelete(request: AuthUserDeleteRequest, context: CallContext): Promise<AuthUserDeleteResponse>;
+  userChangePassword(
+    request: AuthUserChangePasswordRequest,
+    context: CallContext,
+  ): Promise<AuthUserChangePasswordResponse>;
+  userGrantRole(request: AuthUserGrantRoleRequest, context: CallContext): Promise<AuthUserGrantRoleResponse>;
+  userRevokeRole(request: AuthUserRevokeRoleRequest, context: CallContext): Promise<AuthUserRevokeRoleResponse>;
+  roleAdd(request: AuthRoleAddRequest, context: CallContext): Promise<AuthRoleAddResponse>;
+  roleGet(request: AuthRoleGetRequest, context: CallContext): Promise<AuthRoleGetResponse>;
+  roleList(request: AuthRoleListRequest, context: CallContext): Promise<AuthRoleListResponse>;
+  roleDelete(request: AuthRoleDeleteRequest, context: CallContext): Promise<AuthRoleDeleteResponse>;
+  roleGrantPermission(
+    request: AuthRoleGrantPermissionRequest,
+    context: CallContext,
+  ): Promise<AuthRoleGrantPermissionResponse>;
+  roleRevokePermission(
+    request: AuthRoleRevokePermissionRequest,
+    context: CallContext,
+  ): Promise<AuthRoleRevokePermissionResponse>;
 }
 
 export interface ClusterService {
@@ -170,6 +238,7 @@ export interface Services {
   readonly lease: LeaseService;
   readonly lock: LockService;
   readonly election: ElectionService;
+  readonly auth: AuthService;
   readonly cluster: ClusterService;
   readonly maintenance: MaintenanceService;
   readonly health: HealthService;

@@ -13,6 +13,10 @@ import type { InternalRaftRequest, InternalRequest } from "../protocol/internal.
 import type { Event } from "../protocol/kv.ts";
 import { decode } from "../protocol/proto-codec.ts";
 import type { ConfChange, ConfState } from "../protocol/raft-message.ts";
+import { AuthStore } from "../auth/auth-store.ts";
+import type { Caller, TokenHook } from "../auth/auth-store.ts";
+import { checkRequest } from "../auth/check-request.ts";
+import { executeAuth } from "../auth/execute.ts";
 import { LeaseTable } from "../lease/lease-table.ts";
 import type { LeaseListener } from "../lease/lease-table.ts";
 import { leaseGrantResponse, leaseRevokeResponse } from "../protocol/lease.ts";
@@ -39,7 +43,9 @@ export class StateMachine {
   #store: Store;
   #membership: Membership;
   #leases: LeaseTable;
+  #auth: AuthStore;
   readonly #leaseListener: LeaseListener;
+  readonly #tokens: TokenHook;
   readonly hub: WatchHub;
 
   constructor(
@@ -47,8 +53,11 @@ export class StateMachine {
     header: (revision: number) => ResponseHeader,
     limits: MemberLimits,
     leaseListener: LeaseListener,
+    tokens: TokenHook,
   ) {
     this.#leaseListener = leaseListener;
+    this.#tokens = tokens;
+    this.#auth = new AuthStore(tables, tokens);
     this.#leases = new LeaseTable(tables.bucket("lease"), leaseListener);
     this.#store = new Store(tables, this.#leases);
     this.#membership = new Membership(tables);
@@ -67,12 +76,19 @@ export class StateMachine {
     return this.#leases;
   }
 
+  get auth(): AuthStore {
+    return this.#auth;
+  }
+
   get membership(): Membership {
     return this.#membership;
   }
 
   /** The tables were replaced as a whole by a snapshot. */
   reopen(tables: StateTables): void {
+    this.#auth = new AuthStore(tables, this.#tokens);
+    // Whose tokens should have ended meanwhile, nobody can tell.
+    this.#tokens.invalidateAll();
     this.#leases = new LeaseTable(tables.bucket("lease"), this.#leaseListener);
     this.#store = new Store(tables, this.#leases);
     this.#membership = new Membership(tables);
@@ -80,26 +96,29 @@ export class StateMachine {
   }
 
   /** `data` is an encoded InternalRaftRequest; an empty entry (the first of a term) changes nothing. */
-  apply(data: Uint8Array): Applied | undefined {
+  apply(data: Uint8Array, index: number): Applied | undefined {
     if (data.length === 0) return undefined;
     const request: InternalRaftRequest = decode(internalRaftRequestSchema, data);
-    return { id: request.header.id, outcome: this.#outcome(request.request) };
+    return { id: request.header.id, outcome: this.#outcome(request, index) };
   }
 
   applyConfChange(change: ConfChange, confState: ConfState): void {
     this.#membership.apply(change, confState);
   }
 
-  #outcome(request: InternalRequest): Outcome<unknown> {
+  #outcome({ header, request }: InternalRaftRequest, index: number): Outcome<unknown> {
     try {
-      return { ok: true, value: this.#execute(request) };
+      const caller = { username: header.username, revision: header.authRevision };
+      const keysOfLease = (id: bigint): readonly Uint8Array[] => this.#leases.keysOf(id);
+      checkRequest({ auth: this.#auth, caller, keysOfLease }, request);
+      return { ok: true, value: this.#execute(request, caller, index) };
     } catch (error) {
       if (error instanceof EtcdError) return { ok: false, error };
       throw error;
     }
   }
 
-  #execute(request: InternalRequest): unknown {
+  #execute(request: InternalRequest, caller: Caller, index: number): unknown {
     switch (request.type) {
       case "put":
         return this.#published(this.#store.put(request.put));
@@ -127,11 +146,10 @@ export class StateMachine {
       case "leaseCheckpoint":
         for (const checkpoint of request.leaseCheckpoint.checkpoints) this.#leases.checkpoint(checkpoint);
         return undefined;
-      case "none":
-      case "alarm":
+      case "authenticate":
+        return this.#auth.authenticate(request.authenticate, index);
       case "authEnable":
       case "authDisable":
-      case "authenticate":
       case "authStatus":
       case "authUserAdd":
       case "authUserDelete":
@@ -146,6 +164,9 @@ export class StateMachine {
       case "authRoleGet":
       case "authRoleGrantPermission":
       case "authRoleRevokePermission":
+        return executeAuth(this.#auth, request, caller);
+      case "none":
+      case "alarm":
         // Nobody proposes these yet. A newer member that does must not make older ones diverge: they stop.
         throw new Error(`this version cannot apply a request of type ${request.type}`);
       default:

@@ -4,21 +4,23 @@ import { unreachable } from "../base/assert.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 import type { HubStream } from "../mvcc/watch-hub.ts";
 import type { Member } from "./member.ts";
-import type { WatchService, WatchStream } from "./services.ts";
+import type { CallContext, WatchStream } from "./services.ts";
 
 /** etcd's --watch-progress-notify-interval. */
 const PROGRESS_NOTIFY_MS = 10 * 60 * 1000;
 
-export function watchService(member: Member): WatchService {
-  return {
-    watch(context): WatchStream {
-      if (context.requireLeader && member.leader === 0n) throw errNoLeader;
-      return new MemberWatchStream(member);
-    },
-  };
+export interface RefusingStream extends WatchStream {
+  /** Answers a request for a watch by its end; the reason is the guard's. */
+  refuse(cancelReason: string): void;
 }
 
-class MemberWatchStream implements WatchStream {
+/** Shows whatever is asked for; see guarded-watch.ts for who may see it. */
+export function openWatchStream(member: Member, context: CallContext): RefusingStream {
+  if (context.requireLeader && member.leader === 0n) throw errNoLeader;
+  return new MemberWatchStream(member);
+}
+
+class MemberWatchStream implements RefusingStream {
   readonly #member: Member;
   readonly #stream: HubStream;
   #wanted: ((response: WatchResponse | undefined) => void) | undefined;
@@ -50,6 +52,10 @@ class MemberWatchStream implements WatchStream {
       default:
         unreachable(request);
     }
+  }
+
+  refuse(cancelReason: string): void {
+    if (!this.#closed) this.#stream.refuse(cancelReason);
   }
 
   next(): Promise<WatchResponse | undefined> {

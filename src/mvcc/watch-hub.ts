@@ -132,10 +132,10 @@ export class WatchHub implements StreamHost {
 
   add(queue: WatchQueue, request: WatchCreateRequest, id: number): Watcher | undefined {
     const keys = watchKeys(request);
-    if (request.startRevision < 0) return this.#refuse(queue, errCompacted.message);
-    if (keys === undefined) return this.#refuse(queue, REASON_EMPTY_RANGE);
+    if (request.startRevision < 0) return this.refuse(queue, errCompacted.message);
+    if (keys === undefined) return this.refuse(queue, REASON_EMPTY_RANGE);
     if (this.watcherCount >= this.#options.watchersMax) {
-      return this.#refuse(queue, errRequestTooManyRequests.message);
+      return this.refuse(queue, errRequestTooManyRequests.message);
     }
     const { startRevision } = request;
     const synced = startRevision === 0 || startRevision > this.#revision;
@@ -158,7 +158,7 @@ export class WatchHub implements StreamHost {
   }
 
   refuseDuplicate(queue: WatchQueue): void {
-    this.#refuse(queue, REASON_DUPLICATE_ID);
+    this.refuse(queue, REASON_DUPLICATE_ID);
   }
 
   remove(watcher: Watcher): void {
@@ -182,7 +182,7 @@ export class WatchHub implements StreamHost {
     this.#push(queue, watchResponse({ header: this.#header(this.#store.revision), ...set }), RESPONSE_BYTES);
   }
 
-  #refuse(queue: WatchQueue, cancelReason: string): undefined {
+  refuse(queue: WatchQueue, cancelReason: string): undefined {
     this.answer(queue, { watchId: NO_WATCH_ID, created: true, canceled: true, cancelReason });
   }
 

@@ -6,6 +6,8 @@ import type { Watcher } from "./watcher.ts";
 export interface HubStream {
   create(request: WatchCreateRequest): void;
   cancel(watchId: number): void;
+  /** Answers a request for a watch that somebody else has refused, in its place among the answers. */
+  refuse(cancelReason: string): void;
   /** Asks for the revision that all watches of the stream have reached; no answer unless all are synced. */
   progress(): void;
   /** In order. Afterwards the hub may have catching up to do: see `hasCatchingUp`. */
@@ -22,6 +24,7 @@ export interface StreamHost {
   add(queue: WatchQueue, request: WatchCreateRequest, id: number): Watcher | undefined;
   remove(watcher: Watcher): void;
   refuseDuplicate(queue: WatchQueue): void;
+  refuse(queue: WatchQueue, cancelReason: string): undefined;
   answer(queue: WatchQueue, set: Partial<WatchResponse>): void;
   progressOf(queue: WatchQueue, watchers: Iterable<Watcher>): void;
   announce(): void;
@@ -69,6 +72,12 @@ export class WatchStream implements HubStream {
     this.#watchers.delete(watchId);
     this.#hub.remove(watcher);
     this.#hub.answer(this.#queue, { watchId, canceled: true });
+    this.#hub.announce();
+  }
+
+  refuse(cancelReason: string): void {
+    if (this.#refusesControl()) return;
+    this.#hub.refuse(this.#queue, cancelReason);
     this.#hub.announce();
   }
 

@@ -1,0 +1,79 @@
+/**
+ * From a call's token to its caller, and what the caller may do before anything is proposed or read. The one place that
+ * looks at tokens; the guard asks it for every call of every front.
+ */
+import type { AuthStore, Caller } from "../auth/auth-store.ts";
+import { NOBODY } from "../auth/auth-store.ts";
+import { checkTxn } from "../auth/check-request.ts";
+import type { CheckContext } from "../auth/check-request.ts";
+import { errAuthOldRevision, errInvalidAuthToken, errUserEmpty } from "../protocol/errors.ts";
+import type { RangeRequest, TxnRequest } from "../protocol/kv.ts";
+import type { TokenProvider } from "./credentials.ts";
+import type { Member } from "./member.ts";
+import { readIndex } from "./requests.ts";
+import type { CallContext } from "./services.ts";
+import { indexOfToken } from "./simple-tokens.ts";
+
+export class Access {
+  readonly #member: Member;
+  readonly #tokens: TokenProvider;
+
+  constructor(member: Member, tokens: TokenProvider) {
+    this.#member = member;
+    this.#tokens = tokens;
+  }
+
+  get auth(): AuthStore {
+    return this.#member.machine.auth;
+  }
+
+  /** NOBODY for a call without a token, and for every call while auth is off. A token that is none is refused. */
+  caller({ token }: CallContext): Caller | Promise<Caller> {
+    return token === "" ? NOBODY : this.#callerOf(token);
+  }
+
+  /** Whoever it is, it must be somebody. */
+  async known(context: CallContext): Promise<Caller> {
+    const caller = await this.caller(context);
+    if (this.auth.enabled && caller === NOBODY) throw errUserEmpty;
+    return caller;
+  }
+
+  async admin(context: CallContext): Promise<Caller> {
+    const caller = await this.caller(context);
+    this.auth.checkAdmin(caller);
+    return caller;
+  }
+
+  /** To be asked in the same turn in which the keys are read. */
+  checkRange(caller: Caller, request: RangeRequest): void {
+    this.auth.checkRead(caller, request);
+    this.#checkPresent(caller);
+  }
+
+  checkTxn(caller: Caller, request: TxnRequest): void {
+    if (!this.auth.enabled) return;
+    checkTxn(this.checkContext(caller), request);
+    this.#checkPresent(caller);
+  }
+
+  checkContext(caller: Caller): CheckContext {
+    const { auth, leases } = this.#member.machine;
+    return { auth, caller, keysOfLease: (id) => leases.keysOf(id) };
+  }
+
+  async #callerOf(token: string): Promise<Caller> {
+    // A member that lags behind may not know yet of the token, nor that auth is on.
+    const index = indexOfToken(token);
+    if (index !== undefined && index > this.#member.applied) await readIndex(this.#member);
+    if (!this.auth.enabled) return NOBODY;
+    const caller = await this.#tokens.callerOf(token, this.auth.revision);
+    if (caller === undefined) throw errInvalidAuthToken;
+    return caller;
+  }
+
+  /** A token of a revision that this member has not come to cannot be judged here. */
+  #checkPresent(caller: Caller): void {
+    if (this.auth.enabled && caller.revision > this.auth.revision) throw errAuthOldRevision;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * etcd's Auth service over one member. Passwords are hashed and verified here, before the log: it takes long, and the
+ * log must not carry them. Changes are root's to make, which the log checks; reads ask for what the leader knows.
+ */
+import { utf8Decode, utf8Encode } from "../base/utf8.ts";
+import { toBase64 } from "../base/text-codes.ts";
+import type { Authenticated } from "../auth/auth-store.ts";
+import type { AuthenticateRequest, AuthUserAddRequest, AuthUserChangePasswordRequest } from "../protocol/auth.ts";
+import { errAuthFailed, errAuthOldRevision } from "../protocol/errors.ts";
+import type { ResponseHeader } from "../protocol/header.ts";
+import type { InternalRequest } from "../protocol/internal.ts";
+import type { Access } from "./access.ts";
+import type { PasswordHasher, TokenProvider } from "./credentials.ts";
+import type { Member } from "./member.ts";
+import { checkLeader, propose, readIndex } from "./requests.ts";
+import type { AuthService, CallContext } from "./services.ts";
+
+export interface Credentials {
+  readonly passwords: PasswordHasher;
+  readonly tokens: TokenProvider;
+}
+
+/** Each attempt costs a verification; so many changes of users in a row are no accident. */
+const ATTEMPTS_MAX = 8;
+
+interface Headed {
+  readonly header: ResponseHeader;
+}
+
+type Change = (request: InternalRequest, context: CallContext) => Promise<Headed>;
+
+export function authService(member: Member, access: Access, { passwords, tokens }: Credentials): AuthService {
+  const change: Change = async (request, context) => {
+    checkLeader(member, context);
+    await propose(member, request, await access.caller(context));
+    return { header: headerOf(member) };
+  };
+  return {
+    ...changes(change),
+    ...reads(member, access),
+    async userAdd(request, context) {
+      const hashedPassword = request.options?.noPassword === true ? "" : await hashed(request, context);
+      return change({ type: "authUserAdd", authUserAdd: { ...request, password: "", hashedPassword } }, context);
+    },
+    async userChangePassword(request, context) {
+      // Without a password etcd takes the hash as it comes.
+      const hashedPassword = request.password === "" ? request.hashedPassword : await hashed(request, context);
+      const authUserChangePassword = { ...request, password: "", hashedPassword };
+      return change({ type: "authUserChangePassword", authUserChangePassword }, context);
+    },
+    async authenticate(request, context) {
+      checkLeader(member, context);
+      await readIndex(member);
+      const { token, revision } = await authenticated(member, request, passwords, tokens);
+      return { header: headerOf(member), token: await tokens.issue(request.name, revision, token) };
+    },
+  };
+
+  /** Asks first whether it would be of any use: hashing is made to be costly. */
+  async function hashed(
+    { password }: AuthUserAddRequest | AuthUserChangePasswordRequest,
+    context: CallContext,
+  ): Promise<string> {
+    const caller = await access.caller(context);
+    await readIndex(member);
+    access.auth.checkAdmin(caller);
+    return toBase64(utf8Encode(await passwords.hash(password)));
+  }
+}
+
+async function authenticated(
+  member: Member,
+  { name, password }: AuthenticateRequest,
+  passwords: PasswordHasher,
+  tokens: TokenProvider,
+): Promise<Authenticated> {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const checked = member.machine.auth.hashedPassword(name);
+    if (checked === undefined) {
+      await passwords.verifyNobody(password);
+      throw errAuthFailed;
+    }
+    if (!(await passwords.verify(password, utf8Decode(checked.hash)))) throw errAuthFailed;
+    const authenticate = { name, password: "", simpleToken: tokens.newPrefix() };
+    const answer = await propose<Authenticated>(member, { type: "authenticate", authenticate });
+    if (answer.revision === checked.revision) return answer;
+    // The password may have been changed after it was verified.
+  }
+  throw errAuthOldRevision;
+}
+
+type Unhashed = Omit<AuthService, "userAdd" | "userChangePassword" | "authenticate" | keyof Reads>;
+type Reads = Pick<AuthService, "authStatus" | "userGet" | "userList" | "roleGet" | "roleList">;
+
+function changes(change: Change): Unhashed {
+  return {
+    authEnable: (authEnable, context) => change({ type: "authEnable", authEnable }, context),
+    authDisable: (authDisable, context) => change({ type: "authDisable", authDisable }, context),
+    userDelete: (authUserDelete, context) => change({ type: "authUserDelete", authUserDelete }, context),
+    userGrantRole: (authUserGrantRole, context) => change({ type: "authUserGrantRole", authUserGrantRole }, context),
+    userRevokeRole: (authUserRevokeRole, context) =>
+      change({ type: "authUserRevokeRole", authUserRevokeRole }, context),
+    roleAdd: (authRoleAdd, context) => change({ type: "authRoleAdd", authRoleAdd }, context),
+    roleDelete: (authRoleDelete, context) => change({ type: "authRoleDelete", authRoleDelete }, context),
+    roleGrantPermission: (authRoleGrantPermission, context) =>
+      change({ type: "authRoleGrantPermission", authRoleGrantPermission }, context),
+    roleRevokePermission: (authRoleRevokePermission, context) =>
+      change({ type: "authRoleRevokePermission", authRoleRevokePermission }, context),
+  };
+}
+
+/** etcd sends these through its log; a read index tells as much and writes nothing. */
+function reads(member: Member, access: Access): Reads {
+  const upToDate = async (context: CallContext): Promise<void> => {
+    checkLeader(member, context);
+    await readIndex(member);
+  };
+  return {
+    async authStatus(_request, context) {
+      await access.caller(context);
+      await upToDate(context);
+      const { enabled, revision } = access.auth;
+      return { header: headerOf(member), enabled, authRevision: revision };
+    },
+    async userGet({ name }, context) {
+      const caller = await access.caller(context);
+      await upToDate(context);
+      return { header: headerOf(member), roles: access.auth.userGet(caller, name) };
+    },
+    async userList(_request, context) {
+      const caller = await access.caller(context);
+      await upToDate(context);
+      access.auth.checkAdmin(caller);
+      return { header: headerOf(member), users: access.auth.userList() };
+    },
+    async roleGet({ role }, context) {
+      const caller = await access.caller(context);
+      await upToDate(context);
+      return { header: headerOf(member), perm: access.auth.roleGet(caller, role) };
+    },
+    async roleList(_request, context) {
+      const caller = await access.caller(context);
+      await upToDate(context);
+      access.auth.checkAdmin(caller);
+      return { header: headerOf(member), roles: access.auth.roleList() };
+    },
+  };
+}
+
+function headerOf(member: Member): ResponseHeader {
+  return member.header(member.machine.store.revision);
+}
