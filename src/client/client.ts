@@ -21,6 +21,10 @@ import type { StatusResponse } from "../protocol/maintenance.ts";
 import { authenticated } from "./authenticated.ts";
 import type { User } from "./authenticated.ts";
 import { count, headerOf, toText } from "./convert.ts";
+import { leaseClient } from "./lease.ts";
+import type { LeaseClient } from "./lease.ts";
+import { electionClient, lockClient } from "./lock.ts";
+import type { ElectionClient, LockClient } from "./lock.ts";
 import { REAL_PACE } from "./pace.ts";
 import type { Pace } from "./pace.ts";
 import {
@@ -79,10 +83,13 @@ export interface KvClient {
 export interface Client {
   readonly ready: Promise<void>;
   readonly kv: KvClient;
+  readonly lease: LeaseClient;
+  readonly lock: LockClient;
+  readonly election: ElectionClient;
   /** Begins at once; `created` of the watcher resolves when the server has it. */
   watch(key: Bytes, options?: WatchOptions): Watcher;
   status(): Promise<Status>;
-  /** Ends all watches and refuses further calls. */
+  /** Ends all watches, keeps no lease alive any more, and refuses further calls. */
   close(): void;
   /** For txns: `compare.version(key).equals(3)`. */
   readonly compare: CompareHelpers;
@@ -95,20 +102,24 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
   const services = options.user === undefined ? given : authenticated(given, options.user);
   const context: CallContext = { token: options.token ?? "", requireLeader: options.requireLeader === true };
   const watchers = new Set<Watcher>();
-  let isClosed = false;
+  const closed = new AbortController();
+  const pace = options.pace ?? REAL_PACE;
   const checkOpen = (): void => {
-    if (isClosed) throw new EtcdError(GrpcCode.Canceled, "the client is closed");
+    if (closed.signal.aborted) throw new EtcdError(GrpcCode.Canceled, "the client is closed");
   };
 
   return {
     ready: options.ready ?? Promise.resolve(),
     kv: kvClient(services, context, checkOpen),
+    lease: leaseClient({ lease: services.lease, context, pace, checkOpen, closed: closed.signal }),
+    lock: lockClient(services, context, checkOpen),
+    election: electionClient(services, context, checkOpen),
     watch(key, watchOptions = {}) {
       checkOpen();
       const watcher = new Watcher({
         open: () => services.watch.watch(context),
         request: watchOf(key, watchOptions),
-        pace: options.pace ?? REAL_PACE,
+        pace,
         createdNotify: watchOptions.createdNotify === true,
         signal: watchOptions.signal,
         onDisconnect: watchOptions.onDisconnect,
@@ -122,7 +133,7 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
       return statusOf(services, context);
     },
     close() {
-      isClosed = true;
+      closed.abort();
       for (const watcher of watchers) void watcher.return();
     },
     compare,
