@@ -14,6 +14,8 @@ export const LEADER_HEADER = "x-quorate-leader";
 export const UNAVAILABLE_HEADER = "x-quorate-unavailable";
 
 const KEPT_BODY_BYTES = 64 * 1024;
+/** A member that could not answer is asked last for so long. */
+const AVOIDED_MS = 5_000;
 const READS: ReadonlySet<string> = new Set([
   "/v3/kv/range",
   "/v3/watch",
@@ -29,23 +31,27 @@ const READS: ReadonlySet<string> = new Set([
 // Hints, shared by all requests of this isolate. Losing them costs a hop.
 let leaderHint = 1;
 const well = new Set<number>();
+const failedAtMs = new Map<number, number>();
 const objectIds = new Map<number, DurableObjectId>();
 
 export async function askAnyMember(request: Request, env: Env, path: string): Promise<Response> {
   const size = clusterSize(env);
-  const first = leaderHint <= size ? leaderHint : 1;
+  const hint = leaderHint <= size ? leaderHint : 1;
+  // The one way that almost every request goes.
+  const order = failedAtMs.size === 0 ? undefined : askingOrder(hint, size);
+  const first = order?.[0] ?? hint;
   const copy = well.has(first) ? onlyOnce(request) : await repeatable(request);
   let answer: Response | undefined;
   for (let step = 0; step < size; step++) {
     const attempt = copy();
     if (attempt === undefined) break;
-    const number = ((first - 1 + step) % size) + 1;
+    const number = order?.[step] ?? ((hint - 1 + step) % size) + 1;
     try {
       answer = await call(env, number, attempt);
       if (!answer.headers.has(UNAVAILABLE_HEADER)) return learned(number, answer);
-      well.delete(number);
+      failed(number);
     } catch (error) {
-      well.delete(number);
+      failed(number);
       answer = unreachable(number, error);
       if (request.method === "POST" && !READS.has(path)) break;
     }
@@ -70,8 +76,22 @@ function call(env: Env, number: number, request: Request): Promise<Response> {
   return env.MEMBERS.get(id).fetch(request);
 }
 
+/** From the hint on, those that failed lately last. */
+function askingOrder(hint: number, size: number): readonly number[] {
+  const nowMs = Date.now();
+  for (const [number, atMs] of failedAtMs) if (nowMs - atMs > AVOIDED_MS) failedAtMs.delete(number);
+  const all = Array.from({ length: size }, (_, step) => ((hint - 1 + step) % size) + 1);
+  return [...all.filter((number) => !failedAtMs.has(number)), ...all.filter((number) => failedAtMs.has(number))];
+}
+
+function failed(number: number): void {
+  well.delete(number);
+  failedAtMs.set(number, Date.now());
+}
+
 function learned(number: number, answer: Response): Response {
   well.add(number);
+  failedAtMs.delete(number);
   const leader = answer.headers.get(LEADER_HEADER);
   if (leader !== null) leaderHint = Number(leader);
   return answer;

@@ -9,10 +9,10 @@ test("the front turns to another member when the one that it asks cannot serve",
   await runInDurableObject(stubOf(leader), (_member: EdgeMember, state) => {
     state.storage.sql.exec("UPDATE quorate_meta SET value = 'not what was written'");
   });
+  const { term } = await view();
   await kill(leader);
-  const term = (await view()).term;
 
-  while ((await view()).leader === "0" || (await view()).term === term) {
+  for (let seen = await view(); seen.leader === "0" || seen.term === term; seen = await view()) {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
