@@ -38,9 +38,10 @@ export function leaseService(member: Member): LeaseService {
     },
     async timeToLive({ id, keys }, context) {
       checkLeader(member, context);
+      const asked = member.leader;
       const ttl = await seconds(member, (done) => member.leases.remaining(id, done));
       // The leader tells the time; which keys there are, each member knows when it is up to date, as the leader is now.
-      if (member.leader !== member.id) await readIndex(member);
+      if (asked !== member.id || member.leader !== member.id) await readIndex(member);
       const lease = ttl === undefined ? undefined : member.machine.leases.get(id);
       const header = member.header(member.machine.store.revision);
       if (ttl === undefined || lease === undefined) return leaseTimeToLiveResponse({ header, id, ttl: NO_LEASE_TTL });

@@ -83,6 +83,15 @@ describe("a new leader", () => {
     expect(expiry.nextEndMs).toBe(61_000);
   });
 
+  test("sees a lease end before another one, though its first renewal has moved its end forward", () => {
+    const expiry = new Expiry();
+    expiry.start([lease({ id: 1n, ttl: 60 })], 0, 500);
+    expiry.granted(lease({ id: 2n, ttl: 60 }), 300);
+    expiry.renew(1n, 0);
+    expect(expiry.nextEndMs).toBe(60_000);
+    expect(expiry.takeEnded(60_000, 10)).toEqual([1n]);
+  });
+
   test("keeps to the ends that it knows", () => {
     const expiry = new Expiry();
     expiry.start([lease({ id: 1n, ttl: 60 })], 50_000, 1_000, new Map([[1n, 60_000]]));
