@@ -9,6 +9,7 @@ import { nearest } from "./did-you-mean.ts";
 import { EXIT_CODES_HELP, ExitCode } from "./exit-codes.ts";
 import { exportCommand } from "./export.ts";
 import { getCommand } from "./get.ts";
+import { grpcCommand } from "./grpc.ts";
 import { importCommand } from "./import.ts";
 import { putCommand } from "./put.ts";
 import { statusCommand } from "./status.ts";
@@ -23,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   statusCommand,
   importCommand,
   exportCommand,
+  grpcCommand,
 ];
 
 /** What people type who come from elsewhere. */
@@ -39,6 +41,7 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   members: "status",
   endpoint: "status",
   member: "status",
+  "grpc-proxy": "grpc",
 };
 
 export async function run(args: readonly string[], terminal: Terminal): Promise<ExitCode> {

@@ -1,0 +1,19 @@
+/** Our codecs as grpc-js wants them. */
+import { decode, encode } from "../protocol/proto-codec.ts";
+import type { Schema } from "../protocol/schema.ts";
+
+/** More than a request of 2 MiB can mean in earnest; two bytes would make a message each. */
+const MESSAGES_MAX = 1 << 16;
+
+export function serializer<Message>(schema: Schema<Message>): (message: Message) => Buffer {
+  return (message) => {
+    const bytes = encode(schema, message);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
+}
+
+export function deserializer<Message>(schema: Schema<Message>): (buffer: Buffer) => Message {
+  // A plain view, because a Buffer's `slice` means another thing than a Uint8Array's.
+  return ({ buffer, byteOffset, byteLength }) =>
+    decode(schema, new Uint8Array(buffer, byteOffset, byteLength), { messagesMax: MESSAGES_MAX });
+}

@@ -1,0 +1,80 @@
+/**
+ * etcd's gRPC, for clients that speak nothing else: `Services` behind a grpc-js server.
+ *
+ * Limits and keep-alive are those of etcd's server, but for one: grpc-js cannot punish clients that ping too often.
+ */
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
+import type { Services } from "../member/services.ts";
+import { bindMethods } from "./methods.ts";
+import { OpenStreams } from "./streams.ts";
+
+export interface GrpcFrontOptions {
+  readonly services: Services;
+  /** `host:port`; port 0 takes a free one. */
+  readonly listen: string;
+  /** Without it everything goes in the clear. */
+  readonly tls?: TlsFiles;
+}
+
+/** In PEM. */
+export interface TlsFiles {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** With it, only clients that it vouches for are served. */
+  readonly clientCa?: Buffer;
+}
+
+export interface GrpcFront {
+  readonly port: number;
+  /** Ends streams, lets calls finish that are under way, and cuts those off that do not. */
+  close(): Promise<void>;
+}
+
+/** etcd's --max-request-bytes, and the room that it leaves around it. */
+const RECEIVE_MAX_BYTES = 1.5 * 1024 * 1024 + 512 * 1024;
+const CLOSE_AFTER_MS = 2000;
+
+export async function startGrpcFront({ services, listen, tls }: GrpcFrontOptions): Promise<GrpcFront> {
+  // What goes wrong is told by errors; grpc-js would also write it to stderr.
+  setLogVerbosity(logVerbosity.NONE);
+  const server = new Server({
+    "grpc.max_receive_message_length": RECEIVE_MAX_BYTES,
+    "grpc.max_send_message_length": -1,
+    "grpc.keepalive_time_ms": 2 * 60 * 60 * 1000,
+    "grpc.keepalive_timeout_ms": 20_000,
+  });
+  const streams = new OpenStreams();
+  bindMethods(server, services, streams);
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(listen, credentialsOf(tls), (error, bound) =>
+      error === null ? resolve(bound) : reject(bindError(error)),
+    );
+  });
+  return { port, close: () => close(server, streams) };
+}
+
+/** grpc-js wraps the reasons of all addresses in a sentence that says less. */
+function bindError(error: Error): Error {
+  const [, reason] = /errors: \[(.*)\]$/.exec(error.message) ?? [];
+  return reason === undefined ? error : new Error(reason);
+}
+
+function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const pair = { private_key: tls.key, cert_chain: tls.cert };
+  return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined);
+}
+
+async function close(server: Server, streams: OpenStreams): Promise<void> {
+  streams.closeAll();
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, CLOSE_AFTER_MS);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
