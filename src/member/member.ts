@@ -576,6 +576,7 @@ export class Member {
 
   #leaderChanged(leader: MemberId): void {
     if (leader !== this.id) this.leases.stop();
+    if (leader !== this.id) this.#snapshots.sendOnlyTo([]);
     if (leader === this.#leader) return;
     if (this.#leader !== NO_MEMBER) this.#leaderLostMs = this.#clock.nowMs();
     this.#leader = leader;
@@ -608,6 +609,7 @@ export class Member {
     const { membership } = this.#machine;
     this.#options.onMembership?.(membership.members);
     this.#roster.connect();
+    this.#snapshots.sendOnlyTo(this.#roster.others);
     if (membership.wasRemoved(this.id)) this.#stopWith(WAS_REMOVED);
   }
 

@@ -126,6 +126,15 @@ export class SnapshotSender {
     if (transfer !== undefined) this.#resend(transfer);
   }
 
+  /** Ends the transfers to whom `isWanted` does not name. Returns whether there were any. */
+  cancelExcept(isWanted: (to: bigint) => boolean): boolean {
+    const { size } = this.#transfers;
+    for (const to of this.#transfers.keys()) {
+      if (!isWanted(to)) this.#transfers.delete(to);
+    }
+    return this.#transfers.size < size;
+  }
+
   cancelAll(): void {
     this.#transfers.clear();
   }

@@ -93,6 +93,11 @@ export class Snapshots {
     this.#host.onTransferEnd();
   }
 
+  /** A member that was removed takes no snapshot any more, and from one that does not lead nobody does. */
+  sendOnlyTo(members: readonly MemberId[]): void {
+    if (this.#sender.cancelExcept((to) => members.includes(to))) this.#host.onTransferEnd();
+  }
+
   peerUp(peer: MemberId): void {
     this.#sender.peerUp(peer);
   }

@@ -19,6 +19,8 @@ export interface Faults {
   readonly flushRows: number;
   // Mean time between events of a kind over the whole cluster; Infinity: never.
   readonly crashEveryMs: number;
+  /** A crashed machine is back after so long, at most. */
+  readonly downMs: number;
   readonly blackoutEveryMs: number;
   readonly partitionEveryMs: number;
   /** Frames are lost in one direction, and nobody is told. */
@@ -36,6 +38,8 @@ export interface Faults {
   readonly drift: number;
   /** Entries of log that a member keeps; few, so that snapshots happen. */
   readonly logEntries: number;
+  /** Entries of one append message, so that the log's end travels in pieces. */
+  readonly appendBytes: number;
   readonly snapshotChunkBytes: number;
   readonly watchStreamBytes: number;
   /** Watchers read what they are sent only after so long, at most. */
@@ -63,6 +67,7 @@ export function drawFaults(prng: Prng): Faults {
     stallMs: 200 + prng.int(0, 1_500),
     flushRows: on(0.6) ? 1 + prng.int(0, 60) : 1,
     crashEveryMs: every(0.7, 3_000, 15_000),
+    downMs: on(0.25) ? 100 + prng.int(0, 400) : 8_000,
     blackoutEveryMs: every(0.2, 10_000, 30_000),
     partitionEveryMs: every(0.55, 4_000, 16_000),
     deafEveryMs: every(0.35, 4_000, 16_000),
@@ -74,6 +79,7 @@ export function drawFaults(prng: Prng): Faults {
     lullEveryMs: every(0.4, 8_000, 20_000),
     drift: on(0.5) ? 0.15 : 0,
     logEntries: on(0.6) ? 20 + prng.int(0, 80) : 10_000,
+    appendBytes: on(0.4) ? 50 + prng.int(0, 400) : 1024 * 1024,
     snapshotChunkBytes: on(0.6) ? 100 + prng.int(0, 1_500) : 128 * 1024,
     watchStreamBytes: on(0.5) ? 300 + prng.int(0, 3_000) : 4 * 1024 * 1024,
     slowReaderMs: on(0.5) ? 20 + prng.int(0, 3_000) : 0,

@@ -137,7 +137,8 @@ export class Ledger {
     for (const value of new Set(events.map((event) => event.value))) {
       if (value === "") continue;
       const before = this.#writes.get(value);
-      if (before !== undefined) wrong = `value ${value} was written at revision ${before} and again at ${this.revision}`;
+      if (before !== undefined)
+        wrong = `value ${value} was written at revision ${before} and again at ${this.revision}`;
       this.#writes.set(value, this.revision);
     }
     return wrong;

@@ -46,7 +46,9 @@ function stepOn({ operation, result }: Call, key: number): Step | undefined {
       return operation.key === key ? { type: "write", value: operation.value } : undefined;
     case "delete":
       if (operation.key !== key) return undefined;
-      return result?.type === "delete" ? { type: "remove", found: result.deleted } : { type: "write", value: undefined };
+      return result?.type === "delete"
+        ? { type: "remove", found: result.deleted }
+        : { type: "write", value: undefined };
     case "get":
       return operation.key === key && result?.type === "get" ? { type: "read", value: result.value } : undefined;
     case "swap": {

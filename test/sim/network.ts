@@ -9,6 +9,8 @@ export interface NetworkHost {
   readonly queue: EventQueue;
   readonly prng: Prng;
   readonly faults: Faults;
+  /** Sees what is sent, whatever becomes of it. */
+  readonly observe: (frame: Uint8Array) => void;
   /** Runs it at the machine, when that is awake. */
   readonly arrive: (at: bigint, deliver: () => void) => void;
 }
@@ -84,6 +86,7 @@ export class SimNetwork {
       queue.after(faults.delayMs, deliver);
       return;
     }
+    this.#host.observe(delivery.frame);
     if (this.#isMended) {
       queue.after(1 + prng.next() * 5, deliver);
       return;

@@ -60,10 +60,10 @@ export class Operator {
 
   #crash(machine: Machine): void {
     if (!machine.isOn) return;
-    const { prng, queue } = this.#world;
+    const { prng, queue, faults } = this.#world;
     this.#trace(`crash ${machine.id}`);
     machine.powerOff();
-    queue.after(prng.int(50, 8_000), () => {
+    queue.after(prng.int(10, faults.downMs), () => {
       if (machine.isOn) return;
       this.#trace(`start ${machine.id}`);
       machine.powerOn();

@@ -27,14 +27,17 @@ function checkAnswer({ operation, revision }: Call, result: Result, ledger: Ledg
       return wroteAt(ledger, operation.value, revision);
     case "delete": {
       if (result.type !== "delete") return "a delete is answered as one";
-      if (!result.deleted) return unless(now[operation.key] === undefined, "nothing was deleted, but the key was there");
+      if (!result.deleted)
+        return unless(now[operation.key] === undefined, "nothing was deleted, but the key was there");
       const gone = before[operation.key] !== undefined && now[operation.key] === undefined;
       return unless(gone, "the key was not deleted at this revision");
     }
     case "get":
       return unless(result.type === "get" && result.value === now[operation.key], "the key had another value");
     case "swap":
-      return result.type === "swap" ? checkSwap(operation, result.swapped, [result.value], revision, ledger) : "no swap";
+      return result.type === "swap"
+        ? checkSwap(operation, result.swapped, [result.value], revision, ledger)
+        : "no swap";
     case "pair":
       return result.type === "pair" ? checkSwap(operation, result.swapped, result.values, revision, ledger) : "no pair";
     case "scan":

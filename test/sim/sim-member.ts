@@ -150,6 +150,7 @@ export class Machine {
       limits: {
         logEntries: faults.logEntries,
         catchUpEntries: Math.floor(faults.logEntries / 2),
+        appendBytes: faults.appendBytes,
         snapshotChunkBytes: faults.snapshotChunkBytes,
         watchStreamBytes: faults.watchStreamBytes,
       },

@@ -129,17 +129,17 @@ class Simulation {
     for (const client of this.#clients) client.stop();
     world.network.mend();
     for (const machine of world.machines.values()) machine.powerOn();
-    let wrote = false;
+    const progress = { wrote: false };
     const startMs = world.queue.nowMs;
-    while (!wrote || !this.#isSettled()) {
+    while (!progress.wrote || !this.#isSettled()) {
       if (world.queue.nowMs - startMs > HEAL_LIMIT_MS) throw new Violation(`liveness: ${this.#describe()}`);
       world.run(world.queue.nowMs + 250);
       this.#operator.removeLost();
       const member = world.leader() ?? world.alive[0];
-      if (wrote || member === undefined) continue;
+      if (progress.wrote || member === undefined) continue;
       const request = putRequest({ key: utf8Encode("healed"), value: EMPTY });
       member.write({ type: "put", put: request }, (outcome) => {
-        if (outcome.ok) wrote = true;
+        if (outcome.ok) progress.wrote = true;
       });
     }
     for (const member of this.#world.alive) world.truth.checkHash(member);
@@ -185,16 +185,15 @@ class Simulation {
   #mustServe(member: Member): void {
     const { queue } = this.#world;
     const startMs = queue.nowMs;
-    let served = 0;
-    let asked = 0;
-    while (served === 0) {
+    const reads = { asked: 0, served: 0 };
+    while (reads.served === 0) {
       if (queue.nowMs - startMs > SERVE_LIMIT_MS) {
         throw new Violation(`liveness: member ${member.id} did not serve a read; ${this.#describe()}`);
       }
-      if (asked * 5_000 <= queue.nowMs - startMs) {
-        asked++;
+      if (reads.asked * 5_000 <= queue.nowMs - startMs) {
+        reads.asked++;
         member.linearizable(
-          () => served++,
+          () => reads.served++,
           () => {},
         );
       }

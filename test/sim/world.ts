@@ -49,6 +49,7 @@ export class World {
       queue: this.queue,
       prng: this.prng,
       faults: this.faults,
+      observe: (frame) => this.#noting(() => this.truth.sent(frame)),
       arrive: (at, deliver) => this.machines.get(at)?.whenAwake(deliver),
     });
     this.#addWatcher("that roams");
@@ -114,7 +115,7 @@ export class World {
         lie: this.#options.lie,
         everybody: () => [...this.machines.keys()],
         onTouched: (touched) => this.#touched.add(touched),
-        onWritten: (writer, entries, previousTerm) => truth.written(writer, entries, previousTerm),
+        onWritten: (writer, entries, previousTerm) => this.#noting(() => truth.written(writer, entries, previousTerm)),
         onStarted: (_, member) => watcher.attach(member),
         onStopped: (stopped, { text }) => {
           if (text.includes("removed from the cluster")) this.trace(`${stopped.id} was removed`);
@@ -134,6 +135,16 @@ export class World {
     const watcher = new Watcher({ queue, prng, ledger: truth.ledger, slowReaderMs }, name);
     this.watchers.push(watcher);
     return watcher;
+  }
+
+  /** What is found in the middle of a member's work is told afterwards: the member would take it for its own error. */
+  #noting(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      if (!(error instanceof Violation)) throw error;
+      this.#broken ??= error.message;
+    }
   }
 
   #afterStep(): void {

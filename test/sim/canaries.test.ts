@@ -1,0 +1,51 @@
+/** What the simulator must notice. `mutations.ts` plants the bugs that the fakes cannot have. */
+import { expect, test } from "vitest";
+import type { DiskLie } from "./disk.ts";
+import type { Faults } from "./faults.ts";
+import { simulate } from "./simulation.ts";
+import type { SimulationOptions } from "./simulation.ts";
+
+/** On a machine that does much else. */
+const TIMEOUT_MS = 60_000;
+
+/** The first failure of up to `count` seeds. */
+function firstFailure(count: number, options: SimulationOptions): string {
+  for (let seed = 1; seed <= count; seed++) {
+    const { failure } = simulate(seed, options);
+    if (failure !== undefined) return failure;
+  }
+  return `none in ${count} seeds`;
+}
+
+const LIES: readonly { readonly lie: DiskLie; readonly found: RegExp; readonly faults?: Partial<Faults> }[] = [
+  { lie: "early-acknowledgement", found: /^(durability|leader completeness|order of revisions|stopped|vote)/ },
+  { lie: "lossy-snapshot", found: /^(state|watch|equal state)/, faults: { logEntries: 20, crashEveryMs: 3_000 } },
+  { lie: "greedy-compaction", found: /^(state|watch|equal state)/, faults: { compactEveryMs: 3_000 } },
+  { lie: "patchy-history", found: /^watch/ },
+];
+
+test.each(LIES)(
+  "a disk with the vice of $lie is found out",
+  ({ lie, found, faults }) => {
+    expect(firstFailure(10, { seconds: 20, lie, ...(faults === undefined ? {} : { faults }) })).toMatch(found);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "a disk that forgets votes is found out once a member restarts in the middle of an election",
+  () => {
+    const faults = { crashEveryMs: 400, downMs: 40, partitionEveryMs: 2_000, slowProbability: 0.1, slowMs: 1_500 };
+    expect(firstFailure(60, { seconds: 20, lie: "forgotten-votes", faults })).toMatch(/^vote/);
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  "reads that whoever takes itself for the leader answers at once are found out",
+  () => {
+    const faults = { partitionEveryMs: 2_000 };
+    expect(firstFailure(20, { seconds: 20, trustsLeaders: true, faults })).toMatch(/^order of revisions/);
+  },
+  TIMEOUT_MS,
+);

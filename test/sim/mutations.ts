@@ -1,0 +1,219 @@
+/**
+ * `node test/sim/mutations.ts`: does the simulator find bugs? Each mutation plants one in a copy of the source, in a
+ * place of its own outside the tree, and seeds are run until one fails. A mutation that survives all of them is a hole.
+ *
+ *   node test/sim/mutations.ts                  all of them, up to 200 seeds each
+ *   node test/sim/mutations.ts --only reads     those whose name contains "reads"
+ *   node test/sim/mutations.ts --seeds 1..50
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+interface Mutation {
+  readonly name: string;
+  readonly file: string;
+  /** Occurs exactly once. */
+  readonly old: string;
+  readonly new: string;
+}
+
+const MUTATIONS: readonly Mutation[] = [
+  {
+    name: "entries of an older term are committed by counting",
+    file: "src/raft/leadership.ts",
+    old: " || !core.log.hasEntry(index, core.term)",
+    new: "",
+  },
+  {
+    name: "the leader counts its own log before it is durable",
+    file: "src/raft/leadership.ts",
+    old: "self?.acknowledged(core.log.durableIndex)",
+    new: "self?.acknowledged(core.log.lastIndex)",
+  },
+  {
+    name: "heartbeats commit beyond what the follower has acknowledged",
+    file: "src/raft/leadership.ts",
+    old: "const commit = Math.min(progress.match, core.log.committed);",
+    new: "const commit = core.log.committed;",
+  },
+  {
+    name: "reads are answered without a round of heartbeats",
+    file: "src/raft/reads.ts",
+    old: "if (core.quorum.isOnly(core.id)) {",
+    new: "if (core.isLeader) {",
+  },
+  {
+    name: "reads are answered before the first commit of the term",
+    file: "src/raft/reads.ts",
+    old: "return core.log.hasEntry(core.log.committed, core.term);",
+    new: "return core.isLeader;",
+  },
+  {
+    name: "read rounds have the same numbers in every life",
+    file: "src/member/reads.ts",
+    old: "this.#lastRound = firstRound;",
+    new: "this.#lastRound = firstRound * 0n;",
+  },
+  {
+    name: "a forwarded proposal is taken as often as it is delivered",
+    file: "src/raft/raft.ts",
+    old: " || !this.#core.forwarded.takeOnce(from, session, sequence)",
+    new: "",
+  },
+  {
+    name: "a follower acknowledges before its entries are durable",
+    file: "src/raft/following.ts",
+    old: 'core.sendDurable({\n    type: "append-response",\n    from,',
+    new: 'core.send({\n    type: "append-response",\n    from,',
+  },
+  {
+    name: "promises of all kinds leave before they are durable",
+    file: "src/raft/core.ts",
+    old: "this.held.push(message);",
+    new: "this.messages.push(message);",
+  },
+  {
+    name: "votes are not written",
+    file: "src/raft/raft.ts",
+    old: "return this.#written;",
+    new: "return { ...this.#written, vote: 0n };",
+  },
+  {
+    name: "votes go to candidates whose log is behind",
+    file: "src/raft/election.ts",
+    old: "if (!mayVote || !core.log.isUpToDate(message.lastIndex, message.lastTerm)) {",
+    new: "if (!mayVote) {",
+  },
+  {
+    name: "a member votes twice in a term",
+    file: "src/raft/election.ts",
+    old: "(core.vote === NONE && core.leader === NONE)",
+    new: "core.leader === NONE",
+  },
+  {
+    name: "a follower commits beyond what an append has shown to be equal",
+    file: "src/raft/following.ts",
+    old: "log.commitTo(Math.min(message.commit, lastNew));",
+    new: "log.commitTo(Math.min(message.commit, log.lastIndex));",
+  },
+  {
+    name: "changes of the members do not wait for each other",
+    file: "src/raft/raft.ts",
+    old: "return pendingConfIndex <= log.applied && isJoint(conf)",
+    new: "return pendingConfIndex <= Infinity && log.applied >= 0 && isJoint(conf)",
+  },
+  {
+    name: "a write that was overtaken vouches for what replaced it",
+    file: "src/raft/writes.ts",
+    old: "for (const write of this.#outstanding) write.lastIndex = Math.min(write.lastIndex, index - 1);",
+    new: "if (index < 0) this.#outstanding = [];",
+  },
+  {
+    name: "a snapshot loses the rest of a revision that its chunks cut in two",
+    file: "src/member/snapshot-codec.ts",
+    old: "main = row.main;\n            sub = row.sub + 1;",
+    new: "main = row.main + 1;\n            sub = 0;",
+  },
+  {
+    name: "snapshot transfers have the same numbers in every life",
+    file: "src/member/snapshots.ts",
+    old: "this.#host.firstTransfer + this.#sent",
+    new: "0 * this.#host.firstTransfer + this.#sent",
+  },
+  {
+    name: "rows may be compacted away under a snapshot that is being sent",
+    file: "src/member/snapshots.ts",
+    old: "return this.#sender.active || this.#installing;",
+    new: "return this.#installing;",
+  },
+  {
+    name: "compaction removes a row that can still be read",
+    file: "src/mvcc/key-history.ts",
+    old: "const seen = countUpTo(rows, revision);",
+    new: "const seen = countUpTo(rows, revision + 1);",
+  },
+  {
+    name: "a watch that falls behind skips a revision",
+    file: "src/mvcc/watch-hub.ts",
+    old: "watcher.nextRevision = Math.max(watcher.nextRevision, nextRevision);",
+    new: "watcher.nextRevision = Math.max(watcher.nextRevision, nextRevision + 1);",
+  },
+  {
+    name: "a watch that is resumed gets its first revision twice",
+    file: "src/mvcc/watch-hub.ts",
+    old: "if (watcher.nextRevision > this.#revision) continue;",
+    new: "if (watcher.nextRevision > this.#revision + 1) continue;",
+  },
+  {
+    name: "watches are not told that what they wait for was compacted",
+    file: "src/mvcc/watch-hub.ts",
+    old: "if (watcher.nextRevision < this.#store.compactRevision) this.#cancelCompacted(watcher);",
+    new: "if (watcher.nextRevision < 0) this.#cancelCompacted(watcher);",
+  },
+  {
+    name: "an installed snapshot leaves the member's old state in use",
+    file: "src/member/member.ts",
+    old: "    this.#machine.reopen(this.#storage.tables);\n",
+    new: "",
+  },
+  {
+    name: "a quiet leader's followers do not wake for each other",
+    file: "src/member/quiet.ts",
+    old: 'for (const peer of others) this.#host.send(peer, { type: "wake" });',
+    new: 'if (others.length < 0) this.#host.send(this.#host.id, { type: "wake" });',
+  },
+  {
+    name: "a removed member may be added again",
+    file: "src/member/membership.ts",
+    old: 'type === "remove-node" || !this.#removed.has(nodeId)',
+    new: 'type === "remove-node" || nodeId > 0n',
+  },
+];
+
+function main(): number {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string", default: "" },
+      seeds: { type: "string", default: "1..200" },
+      seconds: { type: "string", default: "60" },
+    },
+  });
+  const chosen = MUTATIONS.filter(({ name }) => name.includes(values.only));
+  let survived = 0;
+  for (const mutation of chosen) {
+    const found = run(mutation, [`--seeds=${values.seeds}`, `--seconds=${values.seconds}`, "--stop"]);
+    if (found === undefined) survived++;
+    process.stdout.write(`| ${mutation.name} | ${found ?? "SURVIVED"} |\n`);
+  }
+  process.stdout.write(`${chosen.length - survived} of ${chosen.length} mutations found\n`);
+  return survived === 0 ? 0 : 1;
+}
+
+/** How it was found; undefined when it was not. */
+function run({ file, old, new: planted }: Mutation, args: readonly string[]): string | undefined {
+  const root = join(import.meta.dirname, "../..");
+  const copy = mkdtempSync(join(tmpdir(), "quorate-mutation-"));
+  try {
+    for (const part of ["src", "test/sim", "package.json"])
+      cpSync(join(root, part), join(copy, part), { recursive: true });
+    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+    const source = readFileSync(join(copy, file), "utf8");
+    if (source.split(old).length !== 2) throw new Error(`${file} does not have this exactly once: ${old}`);
+    writeFileSync(
+      join(copy, file),
+      source.replace(old, () => planted),
+    );
+    const { stdout } = spawnSync(process.execPath, [join(copy, "test/sim/main.ts"), ...args], { encoding: "utf8" });
+    const match = /^seed (\d+) failed: (.*)$/m.exec(stdout);
+    if (match !== null) return `seed ${match[1]}: ${match[2]?.slice(0, 110)}`;
+    if (!stdout.includes(" 0 failed")) throw new Error(`the simulator did not come to its end:\n${stdout}`);
+    return undefined;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+process.exitCode = main();
