@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { WebSocketLike } from "../../src/gateway/websocket.ts";
 import { Endpoint, lines } from "./endpoint.ts";
 
 const HEADER = { cluster_id: "7", member_id: "1", raft_term: "2" };
@@ -123,6 +124,69 @@ test("observe is a stream of leaders, which a caller who leaves ends", async () 
   await endpoint.cluster.clock.advance(100);
   expect(endpoint.cluster.leader?.member.machine.hub.watcherCount).toBe(0);
 });
+
+test("a WebSocket to keepalive and observe gives a line for each beat and each leader, and closing it ends all", async () => {
+  const sockets: FakeSocket[] = [];
+  const endpoint = await Endpoint.open({
+    acceptWebSocket() {
+      const socket = new FakeSocket();
+      sockets.push(socket);
+      return { socket, response: new Response("accepted") };
+    },
+  });
+  await endpoint.post("/v3/lease/grant", { TTL: 100, ID: 255 });
+  await endpoint.post("/v3/election/campaign", { name: "ZQ==", value: "djE=", lease: 255 });
+  for (const path of ["/v3/lease/keepalive", "/v3/election/observe"]) {
+    await endpoint.call(path, { headers: { upgrade: "websocket" } });
+  }
+  const [beats, leaders] = sockets as [FakeSocket, FakeSocket];
+
+  beats.emit("message", '{"ID":255}');
+  beats.emit("message", '{"ID":"999"}');
+  leaders.emit("message", '{"name":"ZQ=="}');
+  await endpoint.cluster.clock.until(() => beats.sent.length === 2 && leaders.sent.length === 1, "told");
+
+  expect(beats.sent.map((line) => JSON.parse(line))).toMatchObject([
+    { result: { ID: "255", TTL: "100" } },
+    { result: { ID: "999" } },
+  ]);
+  expect(leaders.sent.map((line) => JSON.parse(line))).toMatchObject([{ result: { kv: { value: "djE=" } } }]);
+  for (const socket of sockets) socket.emit("close");
+  await endpoint.cluster.clock.advance(100);
+  expect(endpoint.cluster.leader?.member.machine.hub.watcherCount).toBe(0);
+});
+
+test("beats that come over a WebSocket without end are bounded", async () => {
+  const socket = new FakeSocket();
+  const endpoint = await Endpoint.open({
+    acceptWebSocket: () => ({ socket, response: new Response("accepted") }),
+  });
+  await endpoint.call("/v3/lease/keepalive", { headers: { upgrade: "websocket" } });
+
+  for (let at = 0; at <= 1_000; at++) socket.emit("message", '{"ID":1}');
+
+  expect(socket.sent).toEqual(['{"error":{"code":8,"message":"too many beats wait for an answer"}}\n']);
+});
+
+class FakeSocket implements WebSocketLike {
+  readonly bufferedAmount = 0;
+  readonly sent: string[] = [];
+  readonly #listeners = new Map<string, (event: { readonly data: unknown }) => void>();
+
+  send(text: string): void {
+    this.sent.push(text);
+  }
+
+  close(): void {}
+
+  addEventListener(type: string, listener: (event: { readonly data: unknown }) => void): void {
+    this.#listeners.set(type, listener);
+  }
+
+  emit(type: string, data?: unknown): void {
+    this.#listeners.get(type)?.({ data });
+  }
+}
 
 async function streamed(endpoint: Endpoint, path: string, body: string, count: number): Promise<unknown[]> {
   const response = await endpoint.cluster.settled(endpoint.fetch(path, { method: "POST", body }));

@@ -187,23 +187,18 @@ describe("time", () => {
   test("a beat for a lease that has ended waits for its end, and then finds none", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 5);
-    await cluster.clock.until(() => leader.member.leases.ids().length === 1, "granted");
-    const others = [...cluster.nodes.keys()].filter((id) => id !== leader.id);
-    // The revocation cannot be agreed on for a moment that is shorter than an election timeout.
-    await cluster.clock.advance(4_750);
-    let ttl: number | undefined;
-    const beats = cluster.clock.until(() => ttl !== undefined, "answered");
-    setBeat();
-    await beats;
-    expect([ttl === 0 || ttl === 5, others.length]).toEqual([true, 2]);
-    await cluster.clock.advance(7_000);
-    expect(await beat(cluster, leader, 5n)).toBe(0);
-
-    function setBeat(): void {
-      void leader.services.lease.keepAlive({ id: 5n }, CALL).then((response) => {
-        ttl = response.ttl;
-      });
+    await put(cluster, leader, "a", 5n);
+    const endMs = cluster.clock.nowMs() + 5_000;
+    // Between its end and the leader's next look.
+    while (cluster.clock.nowMs() < endMs || leader.member.machine.leases.exists(5n)) {
+      const sentMs = cluster.clock.nowMs();
+      if (sentMs >= endMs) {
+        expect(await beat(cluster, follower(cluster), 5n)).toBe(0);
+        expect(exists(leader, "a")).toBe(false);
+      }
+      await cluster.clock.advance(10);
     }
+    expect(await beat(cluster, leader, 5n)).toBe(0);
   });
 
   test("many leases that end together end at a thousand a second at the most", async () => {
@@ -241,6 +236,19 @@ describe("a change of leaders", () => {
     await cluster.clock.advance(9_000);
     expect(exists(next, "a")).toBe(true);
     await cluster.clock.until(() => !exists(next, "a"), "the lease ends");
+  });
+
+  test("leaves the keeping of time to the new leader, and all members answer with its time", async () => {
+    const { cluster, leader } = await founded(3);
+    await grant(cluster, leader, 5n, 10);
+    const next = follower(cluster);
+    leader.member.transferLeader(next.id);
+    await cluster.clock.until(() => next.member.leases.term > 0, "the other leads");
+    expect(leader.member.leases.term).toBe(0);
+    for (const node of cluster.nodes.values()) expect(await ttlOf(cluster, node, 5n)).toBeGreaterThanOrEqual(10);
+    expect(await beat(cluster, leader, 5n)).toBe(10);
+    await cluster.clock.advance(9_000);
+    for (const node of cluster.nodes.values()) expect(await ttlOf(cluster, node, 5n)).toBeLessThanOrEqual(1);
   });
 
   test("goes by the checkpoint of a long lease, which a beat takes back", async () => {
