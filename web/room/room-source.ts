@@ -44,7 +44,7 @@ export class RoomSource implements PageSource {
   readonly client: Client;
   readonly opened: Promise<void>;
   readonly serializable: boolean = true;
-  readonly refreshMs: number = 150;
+  readonly refreshMs: number = 400;
   readonly late: LateServices;
   readonly #actions: RoomActions;
   readonly #listeners: Set<() => void> = new Set();

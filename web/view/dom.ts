@@ -63,16 +63,39 @@ export class KeyedRows<Item> {
   }
 }
 
-/** Calls of one frame become one; while the page is hidden nothing is drawn. */
-export function oncePerFrame(draw: () => void): () => void {
-  let isAsked = false;
-  return () => {
-    if (isAsked) return;
-    isAsked = true;
+export interface Drawing {
+  /** What somebody did on the page is shown with the next frame. */
+  readonly now: () => void;
+  /** What merely happened is shown so often that one can follow: the tab has better things to do than to draw. */
+  readonly soon: () => void;
+}
+
+const NEWS_EVERY_MS = 400;
+
+/** Many calls become one drawing. While the page is hidden nothing is drawn. */
+export function drawing(draw: () => void): Drawing {
+  let isFrameAsked = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let drawnMs = -NEWS_EVERY_MS;
+  const now = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (isFrameAsked) return;
+    isFrameAsked = true;
     requestAnimationFrame(() => {
-      isAsked = false;
+      isFrameAsked = false;
+      drawnMs = performance.now();
       draw();
     });
+  };
+  return {
+    now,
+    soon: () => {
+      if (isFrameAsked || timer !== undefined) return;
+      const waitMs = drawnMs + NEWS_EVERY_MS - performance.now();
+      if (waitMs <= 0) now();
+      else timer = setTimeout(now, waitMs);
+    },
   };
 }
 

@@ -22,14 +22,16 @@ export interface KeysPart {
 }
 
 const FILTER_AFTER_MS = 150;
+const FLASHES_MAX = 3;
 
 export function keysPart(options: KeysPartOptions): KeysPart {
   const list = options.makeList(options.redraw);
   const body = h("tbody", { role: "rowgroup" });
+  const changed: HTMLElement[] = [];
   const rows = new KeyedRows<KeyValue>(
     body,
     ({ key }) => bytesToLatin1(key),
-    (kv) => keyRow(kv, options),
+    (kv) => keyRow(kv, options, changed),
   );
   const range = h("p", { class: "muted number", role: "status" });
   const empty = h("p", { class: "empty muted" });
@@ -61,6 +63,9 @@ export function keysPart(options: KeysPartOptions): KeysPart {
     show() {
       const { page, error } = list;
       rows.show(page?.kvs ?? []);
+      // A few changes are news; many are a flood, which needs no lamps.
+      const news = changed.splice(0);
+      if (news.length <= FLASHES_MAX) for (const row of news) flash(row);
       setText(range, rangeText(page, error));
       setText(empty, emptyText(page, filterValue(filter)));
       empty.hidden = empty.textContent === "";
@@ -81,7 +86,8 @@ function tableHead(): HTMLElement {
   return h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ...cells));
 }
 
-function keyRow(first: KeyValue, { onOpen, onDelete }: KeysPartOptions): Row<KeyValue> {
+/** Rows whose value has changed are added to `changed`. */
+function keyRow(first: KeyValue, { onOpen, onDelete }: KeysPartOptions, changed: HTMLElement[]): Row<KeyValue> {
   let kv = first;
   const name = keyText(first.key);
   const value = h("td", { role: "cell", class: "mono cell-value" });
@@ -118,7 +124,7 @@ function keyRow(first: KeyValue, { onOpen, onDelete }: KeysPartOptions): Row<Key
       setText(revision, numberText(next.modRevision));
       setText(created, numberText(next.createRevision));
       setText(version, numberText(next.version));
-      if (isChange) flash(element);
+      if (isChange) changed.push(element);
     },
   };
 }

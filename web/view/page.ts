@@ -6,7 +6,7 @@ import { followAll } from "../model/follow.ts";
 import { KeyList } from "../model/key-list.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { ask } from "./confirm-dialog.ts";
-import { h, oncePerFrame } from "./dom.ts";
+import { h, drawing } from "./dom.ts";
 import { eventsPart } from "./events.ts";
 import { factsPart, headerPart, standingPart } from "./header.ts";
 import { openKeyDialog } from "./key-dialog.ts";
@@ -17,11 +17,11 @@ import { uploadPanel } from "./upload-panel.ts";
 
 export function showPage(root: HTMLElement, mode: "edge" | "room", source: PageSource): void {
   const { client, serializable, refreshMs } = source;
-  const redraw = oncePerFrame(() => draw());
+  const { now, soon } = drawing(() => draw());
   const parts = [headerPart(mode, source), standingPart(), factsPart(), membersPart(source)] as const;
   const [header, standing, facts, members] = parts;
-  const events = eventsPart(redraw);
-  const upload = uploadPanel(client, redraw);
+  const events = eventsPart(now);
+  const upload = uploadPanel(client, soon);
   let dialog: KeyDialog | undefined;
   const open = (kv: KeyValue | undefined): void => {
     const onClose = (): void => {
@@ -31,7 +31,7 @@ export function showPage(root: HTMLElement, mode: "edge" | "room", source: PageS
   };
   const keys = keysPart({
     makeList: (onChange) => new KeyList({ client, serializable, refreshMs, onChange }),
-    redraw,
+    redraw: now,
     onOpen: open,
     onNew: () => open(undefined),
     onDelete: (kv) => void askAndDelete(source, kv),
@@ -55,16 +55,17 @@ export function showPage(root: HTMLElement, mode: "edge" | "room", source: PageS
       h("p", {}, "Drop a folder: each of its files becomes a key."),
     ),
   );
-  source.subscribe(redraw);
+  source.subscribe(soon);
   draw();
   const follow = {
     onEvents: (news: Parameters<typeof events.log.add>[0], revision: number): void => {
       events.log.add(news);
       dialog?.onEvents(news);
-      keys.list.changed(revision);
-      redraw();
+      // A page that nobody sees is read again when somebody looks.
+      if (!document.hidden) keys.list.changed(revision);
+      soon();
     },
-    onGap: () => redraw(),
+    onGap: soon,
   };
   void source.opened.then(() => keys.list.first());
   client.ready.then(

@@ -19,7 +19,7 @@ export const PAGE: InlineConfig = {
   configFile: false,
   root: join(ROOT, "web"),
   logLevel: "warn",
-  resolve: { alias: { "webrtc-adapter": join(ROOT, "web/room/no-webrtc-adapter.ts") } },
+  resolve: { alias: { "webrtc-adapter": join(ROOT, "web/no-webrtc-adapter.ts") } },
   build: { target: "es2023", outDir: join(DIST, "web"), emptyOutDir: true },
 };
 
