@@ -39,6 +39,7 @@ export function bindMethods(server: Server, services: Services, streams: OpenStr
   serveUnary<RpcTable["lock"]>(server, RPCS.lock, lock);
   serveUnary<Omit<RpcTable["election"], "observe">>(server, RPCS.election, election);
   serveUnary<RpcTable["maintenance"]>(server, RPCS.maintenance, {
+    ...maintenance,
     status: (_request, context) => maintenance.status(context),
   });
   serveUnary<RpcTable["health"]>(server, RPCS.health, { check: checkHealth });

@@ -13,10 +13,19 @@ type BeatCall = ServerDuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse
 /** A client that will send no more requests still hears of its watches. */
 export function watchSource({ watch }: Services, call: WatchCall): Source<WatchResponse> {
   const stream = watch.watch(callContext(call.metadata));
-  call.on("data", (request: WatchRequest) => stream.request(request));
+  let refusal: unknown;
+  call.on("data", (request: WatchRequest) => {
+    try {
+      stream.request(request);
+    } catch (error) {
+      refusal ??= error;
+      stream.close();
+    }
+  });
   return {
     async next() {
       const response = await stream.next();
+      if (refusal !== undefined) throw refusal;
       if (response === undefined) throw errWatchCanceled;
       return response;
     },

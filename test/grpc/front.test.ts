@@ -6,7 +6,7 @@ import { callContext } from "../../src/grpc/call-context.ts";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
 import type { CallContext, Services, WatchStream } from "../../src/member/services.ts";
-import { GrpcCode } from "../../src/protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import {
   compactionRequest,
   compare,
@@ -316,6 +316,25 @@ describe("Watch", () => {
       expect(pulled).toBeLessThan(200);
       stream.cancel();
       await until(() => isClosed);
+    });
+  });
+
+  test("a request that the services refuse ends the stream with their words", async () => {
+    let close = (): void => {};
+    const closed = new Promise<undefined>((resolve) => {
+      close = () => resolve(undefined);
+    });
+    const refusing: WatchStream = {
+      request: () => {
+        throw new EtcdError(GrpcCode.Unimplemented, "no");
+      },
+      next: () => closed,
+      close,
+    };
+    await using({ ...member.services, watch: { watch: () => refusing } }, async (other) => {
+      const stream = other.duplex(watch.watch);
+      stream.call.write({ type: "progress", progress: {} });
+      expect(await stream.ended).toEqual({ code: GrpcCode.Unimplemented, details: "no" });
     });
   });
 

@@ -1,0 +1,122 @@
+/**
+ * etcd's own command line against the front. It is not installed with this repository:
+ * `QUORATE_ETCDCTL=/path/to/etcdctl npx vitest run --project core test/grpc` runs this file too.
+ */
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startGrpcFront } from "../../src/grpc/front.ts";
+import type { GrpcFront } from "../../src/grpc/front.ts";
+import { startMember } from "../client/support/served-member.ts";
+
+const ETCDCTL = process.env["QUORATE_ETCDCTL"];
+const run = promisify(execFile);
+
+describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL says where it is)", () => {
+  let member: Awaited<ReturnType<typeof startMember>>;
+  let front: GrpcFront;
+  beforeAll(async () => {
+    member = await startMember();
+    front = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0" });
+  });
+  afterAll(async () => {
+    await front.close();
+    member.member.stop();
+  });
+
+  function argv(args: readonly string[]): string[] {
+    return ["--endpoints", `127.0.0.1:${front.port}`, ...args];
+  }
+
+  async function etcdctl(...args: readonly string[]): Promise<string> {
+    return (await run(ETCDCTL ?? "", argv(args))).stdout;
+  }
+
+  async function refusal(...args: readonly string[]): Promise<string> {
+    try {
+      await etcdctl(...args);
+    } catch (error) {
+      return (error as { readonly stderr: string }).stderr.trim().split("\n").at(-1) ?? "";
+    }
+    throw new Error(`etcdctl ${args.join(" ")} did not fail`);
+  }
+
+  test("puts, gets, deletes and compacts", async () => {
+    expect(await etcdctl("put", "a/1", "one")).toBe("OK\n");
+    await etcdctl("put", "a/2", "two");
+    expect(await etcdctl("get", "--prefix", "a/")).toBe("a/1\none\na/2\ntwo\n");
+    expect(await etcdctl("put", "--prev-kv", "a/2", "zwei")).toBe("OK\na/2\ntwo\n");
+    expect(await etcdctl("del", "--prefix", "a/")).toBe("2\n");
+    expect(await etcdctl("compaction", "3")).toBe("compacted revision 3\n");
+    expect(await refusal("get", "a/1", "--rev", "1")).toBe(
+      "Error: etcdserver: mvcc: required revision has been compacted",
+    );
+  });
+
+  test("runs a txn from its standard input", async () => {
+    const child = spawn(ETCDCTL ?? "", argv(["txn"]));
+    let output = "";
+    child.stdout.on("data", (part: Buffer) => (output += part.toString()));
+    child.stdin.end('create("t/1") = "0"\n\nput t/1 new\nget t/1\n\nget t/1\n\n');
+    await once(child, "close");
+    expect(output).toBe("SUCCESS\n\nOK\n\nt/1\nnew\n");
+  });
+
+  test("watches from a revision on", async () => {
+    const put = JSON.parse(await etcdctl("put", "w/1", "hello", "-w", "json")) as { header: { revision: number } };
+    await etcdctl("del", "w/1");
+    const child = spawn(ETCDCTL ?? "", argv(["watch", "--prefix", "w/", "--rev", String(put.header.revision)]));
+    const wanted = "PUT\nw/1\nhello\nDELETE\nw/1\n\n";
+    let output = "";
+    await new Promise<void>((resolve) => {
+      child.stdout.on("data", (part: Buffer) => {
+        output += part.toString();
+        if (output.length >= wanted.length) resolve();
+      });
+    });
+    child.kill();
+    await once(child, "close");
+    expect(output).toBe(wanted);
+  });
+
+  test("grants, keeps alive, lists and revokes leases", async () => {
+    const [, id = ""] = /lease (\w+) granted/.exec(await etcdctl("lease", "grant", "60")) ?? [];
+    await etcdctl("put", "l/1", "x", `--lease=${id}`);
+    expect(await etcdctl("lease", "keep-alive", "--once", id)).toBe(`lease ${id} keepalived with TTL(60)\n`);
+    expect(await etcdctl("lease", "timetolive", id, "--keys")).toMatch(
+      /granted with TTL\(60s\).*attached keys\(\[l\/1\]\)/,
+    );
+    expect(await etcdctl("lease", "list")).toBe(`found 1 leases\n${id}\n`);
+    expect(await etcdctl("lease", "revoke", id)).toBe(`lease ${id} revoked\n`);
+    expect(await etcdctl("get", "l/1")).toBe("");
+  });
+
+  test("locks and holds elections", async () => {
+    expect(await etcdctl("lock", "door", "echo", "in")).toBe("in\n");
+    const child = spawn(ETCDCTL ?? "", argv(["elect", "chair", "me"]));
+    const [first] = (await once(child.stdout, "data")) as [Buffer];
+    expect(first.toString()).toMatch(/^chair\/\w+\n/);
+    child.kill("SIGINT");
+    await once(child, "close");
+  });
+
+  test("keeps users apart once auth is on", async () => {
+    await etcdctl("user", "add", "root:pw");
+    await etcdctl("user", "add", "u:pw");
+    await etcdctl("role", "add", "r");
+    await etcdctl("role", "grant-permission", "r", "readwrite", "--prefix", "k/");
+    await etcdctl("user", "grant-role", "u", "r");
+    await etcdctl("user", "grant-role", "root", "root");
+    expect(await etcdctl("auth", "enable")).toBe("Authentication Enabled\n");
+    expect(await etcdctl("--user", "u:pw", "put", "k/1", "v")).toBe("OK\n");
+    expect(await refusal("--user", "u:pw", "put", "z/1", "v")).toBe("Error: etcdserver: permission denied");
+    expect(await refusal("put", "k/1", "v")).toBe("Error: etcdserver: user name is empty");
+    expect(await etcdctl("--user", "root:pw", "auth", "disable")).toBe("Authentication Disabled\n");
+  });
+
+  test("tells of the endpoint and its members", async () => {
+    expect(await etcdctl("endpoint", "status")).toContain(", 3.7.1, ");
+    expect(await etcdctl("member", "list")).toBe("ffff000000000001, started, solo, , , false\n");
+  });
+});
