@@ -9,7 +9,8 @@ import type { Part } from "./header.ts";
 export function membersPart({ share }: Pick<PageSource, "share">): Part {
   const body = h("tbody");
   const rows = new KeyedRows<MemberRow>(body, ({ id }) => id, memberRow);
-  const hint = h("p", { class: "muted small" });
+  // Who leads may change in a room, and what stands below must not move then.
+  const hint = h("p", { class: share === undefined ? "muted small" : "muted small reserved" });
   const element = h(
     "section",
     { class: "panel", "aria-labelledby": "members-title" },
