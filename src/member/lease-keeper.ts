@@ -28,6 +28,8 @@ const REVOKES_PER_LOOK = 500;
 const CHECKPOINTS_PER_LOOK = 1_000;
 /** It is not worth going to sleep for less. */
 const SLEEP_MS_MIN = 2_000;
+/** Of the wish to be woken while awake: not before it would be quiet at the earliest. */
+const ALARM_MS_MIN = 5_000;
 
 const RENEW = "lease/renew";
 const REMAINING = "lease/remaining";
@@ -59,6 +61,7 @@ export class LeaseKeeper implements LeaseListener {
   #revoking = 0;
   #lookedMs = -Infinity;
   #cancelWake: (() => void) | undefined;
+  #alarmMs = -Infinity;
   #hasNote: boolean;
   /** Renewals of leases that have ended and are not revoked yet. */
   readonly #waiting: Map<bigint, SecondsDone[]> = new Map();
@@ -145,6 +148,7 @@ export class LeaseKeeper implements LeaseListener {
     if (checkpoints.length > 0) {
       this.#host.write({ type: "leaseCheckpoint", leaseCheckpoint: { checkpoints } }, () => {});
     }
+    this.#keepAlarm(nowMs);
   }
 
   // ── quiet ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -170,8 +174,21 @@ export class LeaseKeeper implements LeaseListener {
     } else {
       wakeup.keepNote(encodeNote({ ...this.#host.newest(), writtenMs: nowMs, ends: this.#expiry.ends }));
       this.#hasNote = true;
-      wakeup.wakeAfter(next - nowMs);
+      this.#wakeAt(next, nowMs);
     }
+  }
+
+  /** All members may crash while they are awake, at a deployment for example; then somebody must wake up, too. */
+  #keepAlarm(nowMs: number): void {
+    const next = this.#expiry.nextEndMs;
+    if (next === undefined || (this.#alarmMs > nowMs && this.#alarmMs <= next)) return;
+    const atMs = Math.max(next, nowMs + ALARM_MS_MIN);
+    if (this.#alarmMs <= nowMs || atMs < this.#alarmMs) this.#wakeAt(atMs, nowMs);
+  }
+
+  #wakeAt(atMs: number, nowMs: number): void {
+    this.#alarmMs = atMs;
+    this.#host.wakeup?.wakeAfter(atMs - nowMs);
   }
 
   #knownEnds(firstIndex: number): KnownEnds | undefined {

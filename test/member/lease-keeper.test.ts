@@ -21,6 +21,8 @@ class World {
   readonly proposed: { readonly request: InternalRequest; readonly done: (outcome: Outcome<unknown>) => void }[] = [];
   /** Of the log's entries. */
   readonly terms: Map<number, number> = new Map();
+  /** When it wished to be woken, in milliseconds from the start. */
+  readonly alarms: number[] = [];
   readonly table: LeaseTable;
   readonly keeper: LeaseKeeper;
   readonly rpc: Rpc;
@@ -43,7 +45,14 @@ class World {
       logTerm: (index) => this.terms.get(index),
       newest: () => ({ term: 1, index: 1 }),
       extensionMs: EXTENSION_MS,
-      wakeup: note === undefined ? undefined : { note: encodeNote(note), keepNote: () => {}, wakeAfter: () => {} },
+      wakeup:
+        note === undefined
+          ? undefined
+          : {
+              note: encodeNote(note),
+              keepNote: () => {},
+              wakeAfter: (delayMs) => this.alarms.push(this.clock.nowMs() + delayMs),
+            },
       wake: () => {},
     });
     this.table = new LeaseTable(new MemoryTables().bucket("lease"), this.keeper);
@@ -162,6 +171,22 @@ test("leases end at most a thousand a second, also while revocations wait for a 
   for (let at = 0; at < 500; at++) world.apply(at);
   await world.pass(500);
   expect(world.revocations.length).toBe(1_000);
+});
+
+test("while it is awake a leader wishes to be woken at the next end, too, and changes that wish seldom", async () => {
+  world = new World({ term: 0, index: 0, writtenMs: 0, ends: new Map() });
+  world.keeper.start(1, 1);
+  world.table.grant(5n, 60);
+  world.table.grant(6n, 600);
+  for (let beat = 0; beat < 10; beat++) {
+    await world.pass(20_000);
+    world.ask("renew", 5n);
+  }
+  // The first one, and one more each time that it has gone by.
+  expect(world.alarms).toEqual([60_000, 120_000, 180_000, 240_000]);
+  world.table.grant(7n, 10);
+  await world.pass(1_000);
+  expect(world.alarms.at(-1)).toBe(210_000);
 });
 
 test("a member that leads no more ends nothing and answers nothing", async () => {

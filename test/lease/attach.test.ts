@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
+import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
+import { Store } from "../../src/mvcc/store.ts";
+import { deleteRangeRequest, putRequest } from "../../src/protocol/kv.ts";
+
+test("keys are attached and detached where their lease changes, and a put that leaves it as it is costs no row", () => {
+  const told: string[] = [];
+  const store = new Store(new MemoryTables(), {
+    exists: () => true,
+    attach: (id, key) => told.push(`+${id} ${utf8Decode(key)}`),
+    detach: (id, key) => told.push(`-${id} ${utf8Decode(key)}`),
+  });
+  const key = utf8Encode("a");
+  const put = (lease: bigint, more = {}): void => void store.put(putRequest({ key, lease, ...more }));
+
+  put(1n);
+  put(1n);
+  put(0n, { ignoreLease: true });
+  put(2n);
+  put(0n);
+  put(0n);
+  put(3n);
+  store.deleteRange(deleteRangeRequest({ key }));
+  put(3n);
+  store.deleteKeys([key, utf8Encode("never there")]);
+
+  expect(told).toEqual(["+1 a", "-1 a", "+2 a", "-2 a", "+3 a", "-3 a", "+3 a", "-3 a"]);
+});
