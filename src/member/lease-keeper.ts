@@ -28,6 +28,8 @@ const REVOKES_PER_LOOK = 500;
 const CHECKPOINTS_PER_LOOK = 1_000;
 /** It is not worth going to sleep for less. */
 const SLEEP_MS_MIN = 2_000;
+/** The longest that a platform's timer takes; a longer one would fire at once. Whoever is woken early sleeps again. */
+const SLEEP_MS_MAX = 2 ** 31 - 1;
 /** Of the wish to be woken while awake: not before it would be quiet at the earliest. */
 const ALARM_MS_MIN = 5_000;
 
@@ -170,11 +172,11 @@ export class LeaseKeeper implements LeaseListener {
     const { wakeup } = this.#host;
     if (wakeup === undefined) {
       this.#cancelWake?.();
-      this.#cancelWake = this.#host.clock.setTimer(next - nowMs, () => this.#host.wake());
+      this.#cancelWake = this.#host.clock.setTimer(Math.min(next - nowMs, SLEEP_MS_MAX), () => this.#host.wake());
     } else {
       wakeup.keepNote(encodeNote({ ...this.#host.newest(), writtenMs: nowMs, ends: this.#expiry.ends }));
       this.#hasNote = true;
-      this.#wakeAt(next, nowMs);
+      this.#wakeAt(Math.min(next, nowMs + SLEEP_MS_MAX), nowMs);
     }
   }
 
@@ -182,7 +184,7 @@ export class LeaseKeeper implements LeaseListener {
   #keepAlarm(nowMs: number): void {
     const next = this.#expiry.nextEndMs;
     if (next === undefined || (this.#alarmMs > nowMs && this.#alarmMs <= next)) return;
-    const atMs = Math.max(next, nowMs + ALARM_MS_MIN);
+    const atMs = Math.min(Math.max(next, nowMs + ALARM_MS_MIN), nowMs + SLEEP_MS_MAX);
     if (this.#alarmMs <= nowMs || atMs < this.#alarmMs) this.#wakeAt(atMs, nowMs);
   }
 

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { LeaseTable } from "../../src/lease/lease-table.ts";
 import { encodeNote } from "../../src/lease/note.ts";
 import type { LeaseNote } from "../../src/lease/note.ts";
@@ -187,6 +187,21 @@ test("while it is awake a leader wishes to be woken at the next end, too, and ch
   world.table.grant(7n, 10);
   await world.pass(1_000);
   expect(world.alarms.at(-1)).toBe(210_000);
+});
+
+test("no timer is longer than a platform's timers can be, however long the lease", async () => {
+  const setTimer = vi.spyOn(world.clock, "setTimer");
+  world.keeper.start(1, 1);
+  world.table.grant(5n, 9_000_000_000);
+  world.keeper.sleep();
+  expect(setTimer.mock.calls.map(([delayMs]) => delayMs)).toEqual([2 ** 31 - 1]);
+
+  world = new World({ term: 0, index: 0, writtenMs: 0, ends: new Map() });
+  world.keeper.start(1, 1);
+  world.table.grant(5n, 9_000_000_000);
+  await world.pass(500);
+  world.keeper.sleep();
+  expect(world.alarms.every((alarmMs) => alarmMs < 2 ** 31 + 1_000)).toBe(true);
 });
 
 test("a member that leads no more ends nothing and answers nothing", async () => {
