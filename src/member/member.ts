@@ -161,6 +161,7 @@ export class Member {
     this.tokens = new SimpleTokens(() => this.#clock.nowMs(), {
       ttlMs: this.settings.authTokenTtlMs,
       countMax: limits.authTokens,
+      lastIndexAtOpen: this.#storage.log.lastIndex(),
     });
     this.#machine = new StateMachine(this.#storage.tables, header, limits, this.leases, this.tokens);
     this.#applied = this.#storage.appliedAtOpen;
@@ -185,6 +186,7 @@ export class Member {
       onPeerDown: (peer) => this.#guard(() => this.#onPeerDown(peer)),
     });
     this.#membershipChanged();
+    this.#campaignIfAlone();
     this.#startTicking();
     // A compaction may have been under way when the member stopped.
     this.scrub(undefined);
@@ -264,6 +266,7 @@ export class Member {
   /** Starts physical compaction; `done` is called when it has ended. */
   scrub(done: (() => void) | undefined): void {
     if (this.#problem === undefined) this.#chores.scrub(done);
+    else done?.();
   }
 
   notifyProgressEvery(intervalMs: number): void {
@@ -545,6 +548,7 @@ export class Member {
     this.#storage.stateChanged(this.#applied, this.#appliedTerm);
     this.#raft.appliedTo(this.#applied);
     this.#startLeases();
+    if (this.#leader === NO_MEMBER) this.#campaignIfAlone();
     if (this.#machine.hub.hasCatchingUp) this.pumpWatches();
     const keepFrom = Math.min(this.#snapshots.keepFrom, this.#storage.durableApplied + 1);
     const cut = this.#retention.cutAt(this.#storage.log.firstIndex(), keepFrom);
@@ -611,6 +615,12 @@ export class Member {
     this.#roster.connect();
     this.#snapshots.sendOnlyTo(this.#roster.others);
     if (membership.wasRemoved(this.id)) this.#stopWith(WAS_REMOVED);
+  }
+
+  /** Nobody else could be elected, so there is no election timeout to wait for. */
+  #campaignIfAlone(): void {
+    const { voters } = this.#machine.membership.confState;
+    if (voters.length === 1 && voters[0] === this.id) this.#raft.campaign();
   }
 
   /** The name of a founder stands in its conf change; a member that was renamed at a restart tells the others. */

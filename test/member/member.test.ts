@@ -104,6 +104,24 @@ describe("a cluster of three", () => {
   });
 });
 
+describe("a cluster of one", () => {
+  test("the only voter leads at once, at its founding and after a restart", async () => {
+    const cluster = await Cluster.founded(1);
+    await cluster.elected();
+    expect(cluster.clock.nowMs()).toBe(0);
+    const image = cluster.crash(1n);
+    await cluster.start(1n, { type: "join" }, image);
+    await cluster.elected();
+    expect(cluster.clock.nowMs()).toBe(0);
+  });
+
+  test("one founder of three does not take itself for the only voter", async () => {
+    const cluster = await Cluster.founded(3);
+    await cluster.clock.advance(900);
+    expect(cluster.leader).toBeUndefined();
+  });
+});
+
 describe("membership", () => {
   test("a newcomer asks, learns from a snapshot, and is promoted by the autopilot when there are three", async () => {
     const autopilot = { votersMax: 5, goneAfterMs: 60_000 };
