@@ -1,15 +1,19 @@
 /**
- * The services of a member behind HTTP, for the front: calls share kept-alive connections, each stream of watches has a
- * WebSocket of its own.
+ * The services of a member behind HTTP, for the front: calls share some kept-alive connections, each stream of watches
+ * has a WebSocket of its own.
  */
 import { httpServices } from "../client/http-services.ts";
 import type { Services } from "../member/services.ts";
+import { agentFetch } from "./agent-fetch.ts";
 
 export interface EndpointOptions {
   readonly endpoint: string;
   /** For a call with all its attempts. */
   readonly timeoutMs: number;
 }
+
+/** More calls than that at once wait for each other. */
+const MAX_CONNECTIONS = 64;
 
 /** Unlike a browser's, Node's WebSocket sends headers. */
 type NodeWebSocket = new (
@@ -18,8 +22,9 @@ type NodeWebSocket = new (
 ) => WebSocket;
 
 export function endpointServices(options: EndpointOptions): Services {
-  const services = httpServices({ ...options, WebSocket });
-  const withLeader = httpServices({ ...options, WebSocket: LeaderWebSocket });
+  const shared = { ...options, fetch: agentFetch(MAX_CONNECTIONS) };
+  const services = httpServices({ ...shared, WebSocket });
+  const withLeader = httpServices({ ...shared, WebSocket: LeaderWebSocket });
   return {
     ...services,
     watch: { watch: (context) => (context.requireLeader ? withLeader : services).watch.watch(context) },

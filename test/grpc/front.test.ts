@@ -1,6 +1,7 @@
 /** The gRPC front over a member with memory storage, as a client without any library sees it. */
 import { Metadata } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { equalBytes } from "../../src/base/bytes.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { callContext } from "../../src/grpc/call-context.ts";
 import { startGrpcFront } from "../../src/grpc/front.ts";
@@ -205,6 +206,26 @@ describe("KV.RangeStream", () => {
     expect(parts.flatMap(({ kvs }) => kvs)).toEqual(whole.kvs);
     expect(parts.map(({ count }) => count)).toEqual([0, 0, 35]);
     expect(parts.map(({ header }) => header.revision)).toEqual([0, 0, whole.header.revision]);
+  });
+
+  test("its parts are of one revision, whatever is written between them", async () => {
+    const services: Services = {
+      ...member.services,
+      kv: {
+        ...member.services.kv,
+        range: async (request, context) => {
+          const page = await member.services.kv.range(request, context);
+          await put("stream/20", "changed");
+          return page;
+        },
+      },
+    };
+    await using(services, async (other) => {
+      const request = rangeRequest({ key: bytes("stream/"), rangeEnd: bytes("stream0") });
+      const parts = await other.stream(kv.rangeStream, request).all();
+      const kvs = parts.flatMap(({ rangeResponse }) => rangeResponse.kvs);
+      expect(kvs.find(({ key }) => equalBytes(key, bytes("stream/20")))?.value).toEqual(bytes("20"));
+    });
   });
 
   test("a limit that leaves something out says so in the last part", async () => {

@@ -12,14 +12,14 @@ export interface Pair {
 /** `-CA`, which signs in one step, came with version 3. */
 export const hasOpenssl: boolean = /^OpenSSL [3-9]/.test(String(spawnSync("openssl", ["version"]).stdout));
 
-/** A CA, and what it vouches for: a server at 127.0.0.1 and a client. */
+/** A CA, and what it vouches for: a server called localhost and a client. */
 export function makeCertificates(): { readonly ca: Pair; readonly server: Pair; readonly client: Pair } {
   const folder = mkdtempSync(join(tmpdir(), "quorate-certificates-"));
   try {
     const ca = makePair(folder, "ca", ["-addext", "basicConstraints=critical,CA:TRUE"]);
     const bySame = ["-CA", join(folder, "ca.pem"), "-CAkey", join(folder, "ca.key")];
     const leaf = [...bySame, "-addext", "basicConstraints=critical,CA:FALSE"];
-    const server = makePair(folder, "server", [...leaf, "-addext", "subjectAltName=IP:127.0.0.1"]);
+    const server = makePair(folder, "server", [...leaf, "-addext", "subjectAltName=DNS:localhost"]);
     return { ca, server, client: makePair(folder, "client", leaf) };
   } finally {
     rmSync(folder, { recursive: true });

@@ -1,0 +1,81 @@
+/** The gRPC front over the real edge: calls over few connections, watches over WebSockets. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { utf8Encode } from "../../src/base/utf8.ts";
+import { endpointServices } from "../../src/grpc/endpoint-services.ts";
+import { startGrpcFront } from "../../src/grpc/front.ts";
+import type { GrpcFront } from "../../src/grpc/front.ts";
+import { GrpcCode } from "../../src/protocol/errors.ts";
+import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
+import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/lease.ts";
+import { RPCS } from "../../src/protocol/rpc-table.ts";
+import { watchCreateRequest } from "../../src/protocol/watch.ts";
+import { RawClient } from "../grpc/support/raw-client.ts";
+import { EdgeServer } from "../support/edge-server.ts";
+
+const { kv, lease, watch } = RPCS;
+let data: string;
+let edge: EdgeServer;
+let front: GrpcFront;
+let client: RawClient;
+
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), "quorate-grpc-"));
+  edge = await EdgeServer.start(data);
+  const services = endpointServices({ endpoint: edge.url, timeoutMs: 10_000 });
+  front = await startGrpcFront({ services, listen: "127.0.0.1:0" });
+  client = new RawClient(`127.0.0.1:${front.port}`);
+});
+afterAll(async () => {
+  client.close();
+  await front.close();
+  await edge.stop();
+  await rm(data, { recursive: true, force: true });
+});
+
+test("two hundred puts at once are all there afterwards", async () => {
+  const puts = Array.from({ length: 200 }, (_, at) => putRequest({ key: utf8Encode(`many/${at}`) }));
+  await Promise.all(puts.map((put) => client.call(kv.put, put)));
+  const all = rangeRequest({ key: utf8Encode("many/"), rangeEnd: utf8Encode("many0"), countOnly: true });
+  expect((await client.call(kv.range, all)).count).toBe(200);
+});
+
+test.each([{}, { hasleader: "true" }])(
+  "a stream of watches with %j carries many, cancels one and asks for progress",
+  async (metadata) => {
+    const stream = client.duplex(watch.watch, { metadata });
+    for (const name of ["a", "b"]) {
+      stream.call.write({ type: "create", create: watchCreateRequest({ key: utf8Encode(`watch/${name}`) }) });
+      expect(await stream.next()).toMatchObject({ created: true });
+    }
+    await client.call(kv.put, putRequest({ key: utf8Encode("watch/b"), value: utf8Encode("1") }));
+    expect(await stream.next()).toMatchObject({ watchId: 1, events: [{ kv: { value: utf8Encode("1") } }] });
+    stream.call.write({ type: "cancel", cancel: { watchId: 1 } });
+    expect(await stream.next()).toMatchObject({ watchId: 1, canceled: true });
+    stream.call.write({ type: "progress", progress: {} });
+    expect(await stream.next()).toMatchObject({ watchId: -1, events: [] });
+    stream.cancel();
+  },
+);
+
+test("a lease is kept alive by a stream of beats", async () => {
+  const { id } = await client.call(lease.grant, leaseGrantRequest({ ttl: 60 }));
+  const stream = client.duplex(lease.keepAlive);
+  stream.call.write(leaseKeepAliveRequest({ id }));
+  expect(await stream.next()).toMatchObject({ id, ttl: 60 });
+  stream.call.end();
+  expect((await stream.ended).code).toBe(GrpcCode.OK);
+});
+
+test("when the edge goes, calls and streams are Unavailable, so that clients try again", async () => {
+  const stream = client.duplex(watch.watch);
+  stream.call.write({ type: "create", create: watchCreateRequest({ key: utf8Encode("gone") }) });
+  await stream.next();
+  await edge.killWorkerd();
+  expect((await stream.ended).code).toBe(GrpcCode.Unavailable);
+  await expect(client.call(kv.put, putRequest({ key: utf8Encode("gone") }))).rejects.toMatchObject({
+    code: GrpcCode.Unavailable,
+  });
+});
