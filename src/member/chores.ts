@@ -35,7 +35,7 @@ export class Chores {
     this.#cancelPump ??= this.#host.clock.setTimer(0, () => this.#pump());
   }
 
-  /** `done` is called when no compacted row is left. */
+  /** `done` is called when no compacted row is left, or the member stops. */
   scrub(done: (() => void) | undefined): void {
     if (done !== undefined) this.#scrubWaiters.push(done);
     this.#cancelScrub ??= this.#host.clock.setTimer(PAUSE_MS, () => this.#scrubStep());
@@ -56,6 +56,7 @@ export class Chores {
     this.#cancelPump?.();
     this.#cancelScrub?.();
     this.#cancelProgress?.();
+    this.#releaseWaiters();
   }
 
   #pump(): void {
@@ -74,9 +75,13 @@ export class Chores {
       const more = this.#host.machine.store.scrub(SCRUB_KEYS);
       this.#host.onScrubbed();
       if (more) return this.scrub(undefined);
-      const waiters = this.#scrubWaiters;
-      this.#scrubWaiters = [];
-      for (const done of waiters) done();
+      this.#releaseWaiters();
     });
+  }
+
+  #releaseWaiters(): void {
+    const waiters = this.#scrubWaiters;
+    this.#scrubWaiters = [];
+    for (const done of waiters) done();
   }
 }

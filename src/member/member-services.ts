@@ -25,7 +25,7 @@ import { leaseService } from "./lease-service.ts";
 import { lockService } from "./lock-service.ts";
 import type { Member } from "./member.ts";
 import { memberView } from "./member-view.ts";
-import { checkLeader, propose, readIndex, withHeader } from "./requests.ts";
+import { checkLeader, checkServing, propose, readIndex, withHeader } from "./requests.ts";
 import type { ClusterService, KvService, MaintenanceService, Services } from "./services.ts";
 import { simpleTokenProvider } from "./token-providers.ts";
 import { openWatchStream } from "./watch-streams.ts";
@@ -98,6 +98,7 @@ function kvService(member: Member, access: Access): KvService {
         member.scrub(request.physical ? resolve : undefined);
         if (!request.physical) resolve();
       });
+      checkServing(member);
       return { header: member.header(revision) };
     },
   };

@@ -374,7 +374,8 @@ export class Member {
       done();
       return;
     }
-    if (this.#machine.membership.wasRemoved(from)) {
+    // A leader that was removed goes on until somebody took over, so that what it says last is heard.
+    if (from !== this.#leader && this.#machine.membership.wasRemoved(from)) {
       // It may have been away when that was decided, and would ask for votes for ever.
       const asks = body.type === "raft" || body.type === "join" || body.type === "wake";
       if (asks) this.#send(from, { ...REMOVED, clusterId: this.clusterId });
@@ -584,6 +585,7 @@ export class Member {
     if (leader === this.#leader) return;
     if (this.#leader !== NO_MEMBER) this.#leaderLostMs = this.#clock.nowMs();
     this.#leader = leader;
+    this.#leaveIfRemoved();
     if (leader === NO_MEMBER) return;
     this.counters.leaderChanges += 1;
     this.#quiet.awake();
@@ -614,13 +616,18 @@ export class Member {
     this.#options.onMembership?.(membership.members);
     this.#roster.connect();
     this.#snapshots.sendOnlyTo(this.#roster.others);
-    if (membership.wasRemoved(this.id)) this.#stopWith(WAS_REMOVED);
+    this.#leaveIfRemoved();
   }
 
   /** Nobody else could be elected, so there is no election timeout to wait for. */
   #campaignIfAlone(): void {
     const { voters } = this.#machine.membership.confState;
     if (voters.length === 1 && voters[0] === this.id) this.#raft.campaign();
+  }
+
+  #leaveIfRemoved(): void {
+    if (!this.#machine.membership.wasRemoved(this.id) || this.#raft.brief().role === "leader") return;
+    this.#stopWith(WAS_REMOVED);
   }
 
   /** The name of a founder stands in its conf change; a member that was renamed at a restart tells the others. */

@@ -1,6 +1,6 @@
 /** What the services have in common: requests become proposals and reads, and answers get their header. */
 import type { Caller } from "../auth/auth-store.ts";
-import { errNoLeader } from "../protocol/errors.ts";
+import { errNoLeader, errStopped } from "../protocol/errors.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import type { ResponseHeader } from "../protocol/header.ts";
 import type { InternalRequest } from "../protocol/internal.ts";
@@ -27,8 +27,14 @@ export function readIndex(member: Member): Promise<void> {
   });
 }
 
+/** A member that had to stop gives no answers from what it still has in memory. */
+export function checkServing(member: Member): void {
+  if (member.problem !== undefined) throw errStopped;
+}
+
 /** Metadata `hasleader`: better an error now than an answer from a member that is cut off. */
 export function checkLeader(member: Member, context: CallContext): void {
+  checkServing(member);
   if (context.requireLeader && member.leader === 0n) throw errNoLeader;
 }
 

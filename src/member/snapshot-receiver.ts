@@ -23,6 +23,7 @@ export interface ChunkResult {
 interface Transfer {
   readonly from: bigint;
   readonly transferId: number;
+  readonly message: SnapshotMessage;
   readonly staged: StagedState;
   /** By sequence number; fewer than EARLY_CHUNKS. */
   readonly early: Map<number, SnapshotChunk>;
@@ -51,10 +52,12 @@ export class SnapshotReceiver {
     let current = this.#current;
     if (current === undefined || current.from !== from || current.transferId !== chunk.transferId) {
       // A chunk from the middle of a transfer that we do not know: we restarted. Zero tells the sender to begin again.
-      if (chunk.seq !== 0) return { nextSeq: 0, complete: undefined };
+      if (chunk.seq >= EARLY_CHUNKS || (current !== undefined && isOlder(chunk.message, current.message))) {
+        return { nextSeq: 0, complete: undefined };
+      }
       this.abort();
-      const { transferId } = chunk;
-      current = { from, transferId, staged: this.#storage.stage(), early: new Map(), nextSeq: 0 };
+      const { transferId, message } = chunk;
+      current = { from, transferId, message, staged: this.#storage.stage(), early: new Map(), nextSeq: 0 };
       this.#current = current;
     }
     if (chunk.seq > current.nextSeq && chunk.seq < current.nextSeq + EARLY_CHUNKS) current.early.set(chunk.seq, chunk);
@@ -88,4 +91,9 @@ export class SnapshotReceiver {
     this.#current?.staged.abort();
     this.#current = undefined;
   }
+}
+
+/** A chunk that comes late must not end the transfer that took the place of its own. */
+function isOlder(one: SnapshotMessage, other: SnapshotMessage): boolean {
+  return one.term < other.term || (one.term === other.term && one.snapshot.index < other.snapshot.index);
 }

@@ -1,9 +1,9 @@
 /** Watch streams as a front sees them: requests in, responses pulled out one at a time. */
-import { errNoLeader } from "../protocol/errors.ts";
 import { unreachable } from "../base/assert.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 import type { HubStream } from "../mvcc/watch-hub.ts";
 import type { Member } from "./member.ts";
+import { checkLeader } from "./requests.ts";
 import type { CallContext, WatchStream } from "./services.ts";
 
 /** etcd's --watch-progress-notify-interval. */
@@ -16,7 +16,7 @@ export interface RefusingStream extends WatchStream {
 
 /** Shows whatever is asked for; see guarded-watch.ts for who may see it. */
 export function openWatchStream(member: Member, context: CallContext): RefusingStream {
-  if (context.requireLeader && member.leader === 0n) throw errNoLeader;
+  checkLeader(member, context);
   return new MemberWatchStream(member);
 }
 

@@ -4,6 +4,7 @@ import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import type { Faults } from "./faults.ts";
 import { simulate } from "./simulation.ts";
 import type { SimulationResult } from "./simulation.ts";
 
@@ -14,6 +15,7 @@ const HELP = `Runs simulated clusters of 3 and 5 members under faults, each deci
   --seconds 60                       simulated seconds of faults per seed
   --jobs 2                           processes (default: as many as there are cores)
   --stop                             ends at the first failure
+  --faults '{"crashEveryMs":500}'    in place of what the seeds draw (test/sim/faults.ts)
 `;
 const PROGRESS_EVERY = 50;
 
@@ -23,6 +25,8 @@ interface Options {
   readonly seconds: number;
   readonly jobs: number;
   readonly stop: boolean;
+  /** JSON. */
+  readonly faults: string;
 }
 
 async function main(): Promise<number> {
@@ -33,6 +37,7 @@ async function main(): Promise<number> {
       seconds: { type: "string", default: "60" },
       jobs: { type: "string", default: String(availableParallelism()) },
       stop: { type: "boolean", default: false },
+      faults: { type: "string", default: "{}" },
       help: { type: "boolean", short: "h", default: false },
       worker: { type: "boolean", default: false },
     },
@@ -49,25 +54,42 @@ async function main(): Promise<number> {
     process.stderr.write(`--seeds wants FIRST..LAST, as in 1..1000; --seconds and --jobs want numbers above 0\n`);
     return 2;
   }
-  const options = { first: Number(match[1]), last: Number(match[2]), seconds, jobs, stop: values.stop };
+  const options = {
+    first: Number(match[1]),
+    last: Number(match[2]),
+    seconds,
+    jobs,
+    stop: values.stop,
+    faults: values.faults,
+  };
   if (values.worker) return runWorker(options);
   return values.seed === undefined ? runAll(options) : runOne(options);
 }
 
-function runOne({ first, seconds }: Options): number {
-  const result = simulate(first, { seconds, trace: (line) => process.stdout.write(`${line}\n`) });
+function runOne(options: Options): number {
+  const { first, seconds, faults } = options;
+  const result = simulate(first, {
+    seconds,
+    faults: faultsOf(faults),
+    trace: (line) => process.stdout.write(`${line}\n`),
+  });
   process.stdout.write(`${result.failure ?? "nothing was wrong"}\n`);
-  return report([result], seconds);
+  return report([result], options);
 }
 
 /** A worker takes every jobs-th seed and tells each result to its parent. */
-function runWorker({ first, last, seconds, jobs }: Options): number {
-  for (let seed = first; seed <= last; seed += jobs) process.send?.(simulate(seed, { seconds }));
+function runWorker({ first, last, seconds, jobs, faults }: Options): number {
+  const options = { seconds, faults: faultsOf(faults) };
+  for (let seed = first; seed <= last; seed += jobs) process.send?.(simulate(seed, options));
   return 0;
 }
 
+function faultsOf(json: string): Partial<Faults> {
+  return JSON.parse(json) as Partial<Faults>;
+}
+
 async function runAll(options: Options): Promise<number> {
-  const { first, last, seconds, jobs, stop } = options;
+  const { first, last, seconds, jobs, stop, faults } = options;
   const count = last - first + 1;
   const startMs = performance.now();
   const results: SimulationResult[] = [];
@@ -77,14 +99,20 @@ async function runAll(options: Options): Promise<number> {
     if (isStopped) return;
     results.push(result);
     if (result.failure !== undefined) {
-      process.stdout.write(`seed ${result.seed} failed: ${result.failure}\n${howToSee(result.seed, seconds)}\n`);
+      process.stdout.write(`seed ${result.seed} failed: ${result.failure}\n${howToSee(result.seed, options)}\n`);
       isStopped = stop;
       if (stop) for (const child of children) child.kill();
     }
     if (results.length % PROGRESS_EVERY === 0) process.stdout.write(`${results.length} of ${count} seeds\n`);
   };
   const ends = Array.from({ length: Math.min(jobs, count) }, (_, at) => {
-    const args = [`--seeds=${first + at}..${last}`, `--seconds=${seconds}`, `--jobs=${jobs}`, "--worker"];
+    const args = [
+      `--seeds=${first + at}..${last}`,
+      `--seconds=${seconds}`,
+      `--jobs=${jobs}`,
+      `--faults=${faults}`,
+      "--worker",
+    ];
     const child = fork(fileURLToPath(import.meta.url), args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     children.push(child);
     child.on("message", (message) => onResult(message as SimulationResult));
@@ -97,10 +125,10 @@ async function runAll(options: Options): Promise<number> {
     process.stdout.write("a worker died before it was done\n");
     return 1;
   }
-  return report(results, seconds);
+  return report(results, options);
 }
 
-function report(results: readonly SimulationResult[], seconds: number): number {
+function report(results: readonly SimulationResult[], options: Options): number {
   const sum = (of: (result: SimulationResult) => number): number =>
     results.reduce((total, result) => total + of(result), 0);
   const failed = results.filter((result) => result.failure !== undefined);
@@ -110,14 +138,15 @@ function report(results: readonly SimulationResult[], seconds: number): number {
       `${sum((result) => result.answered)} of ${sum((result) => result.calls)} calls answered\n`,
   );
   for (const { seed } of failed.toSorted((left, right) => left.seed - right.seed)) {
-    process.stdout.write(`${howToSee(seed, seconds)}\n`);
+    process.stdout.write(`${howToSee(seed, options)}\n`);
   }
   process.stdout.write(`${results.length - failed.length} seeds passed, ${failed.length} failed\n`);
   return failed.length === 0 ? 0 : 1;
 }
 
-function howToSee(seed: number, seconds: number): string {
-  return `to see it again${atCommit()}: npm run sim -- --seed ${seed} --seconds ${seconds}`;
+function howToSee(seed: number, { seconds, faults }: Options): string {
+  const special = faults === "{}" ? "" : ` --faults '${faults}'`;
+  return `to see it again${atCommit()}: npm run sim -- --seed ${seed} --seconds ${seconds}${special}`;
 }
 
 /** A seed says what happens only together with the code. */

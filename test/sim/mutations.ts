@@ -11,6 +11,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import type { Faults } from "./faults.ts";
 
 interface Mutation {
   readonly name: string;
@@ -18,7 +19,21 @@ interface Mutation {
   /** Occurs exactly once. */
   readonly old: string;
   readonly new: string;
+  /** For what happens only where the faults come thick and fast. */
+  readonly faults?: Partial<Faults>;
 }
+
+/** Leaders come and go while the ends of their logs are still being sent, entry by entry. */
+const FREQUENT_ELECTIONS: Partial<Faults> = {
+  crashEveryMs: 700,
+  downMs: 1_500,
+  partitionEveryMs: 1_500,
+  diskMs: 15,
+  delayMs: 60,
+  appendBytes: 60,
+};
+
+const QUICK_RESTARTS: Partial<Faults> = { crashEveryMs: 500, downMs: 60, slowProbability: 0.1, slowMs: 3_000 };
 
 const MUTATIONS: readonly Mutation[] = [
   {
@@ -26,6 +41,7 @@ const MUTATIONS: readonly Mutation[] = [
     file: "src/raft/leadership.ts",
     old: " || !core.log.hasEntry(index, core.term)",
     new: "",
+    faults: FREQUENT_ELECTIONS,
   },
   {
     name: "the leader counts its own log before it is durable",
@@ -56,6 +72,7 @@ const MUTATIONS: readonly Mutation[] = [
     file: "src/member/reads.ts",
     old: "this.#lastRound = firstRound;",
     new: "this.#lastRound = firstRound * 0n;",
+    faults: QUICK_RESTARTS,
   },
   {
     name: "a forwarded proposal is taken as often as it is delivered",
@@ -80,6 +97,7 @@ const MUTATIONS: readonly Mutation[] = [
     file: "src/raft/raft.ts",
     old: "return this.#written;",
     new: "return { ...this.#written, vote: 0n };",
+    faults: { ...QUICK_RESTARTS, crashEveryMs: 400, downMs: 40, partitionEveryMs: 2_000 },
   },
   {
     name: "votes go to candidates whose log is behind",
@@ -98,12 +116,14 @@ const MUTATIONS: readonly Mutation[] = [
     file: "src/raft/following.ts",
     old: "log.commitTo(Math.min(message.commit, lastNew));",
     new: "log.commitTo(Math.min(message.commit, log.lastIndex));",
+    faults: FREQUENT_ELECTIONS,
   },
   {
     name: "changes of the members do not wait for each other",
     file: "src/raft/raft.ts",
     old: "return pendingConfIndex <= log.applied && isJoint(conf)",
     new: "return pendingConfIndex <= Infinity && log.applied >= 0 && isJoint(conf)",
+    faults: { membershipEveryMs: 100, partitionEveryMs: 1_500, crashEveryMs: 1_500, isRoom: false },
   },
   {
     name: "a write that was overtaken vouches for what replaced it",
@@ -122,12 +142,14 @@ const MUTATIONS: readonly Mutation[] = [
     file: "src/member/snapshots.ts",
     old: "this.#host.firstTransfer + this.#sent",
     new: "0 * this.#host.firstTransfer + this.#sent",
+    faults: { ...QUICK_RESTARTS, logEntries: 20, snapshotChunkBytes: 100 },
   },
   {
     name: "rows may be compacted away under a snapshot that is being sent",
     file: "src/member/snapshots.ts",
     old: "return this.#sender.active || this.#installing;",
     new: "return this.#installing;",
+    faults: { compactEveryMs: 700, crashEveryMs: 3_000, logEntries: 20, snapshotChunkBytes: 100, delayMs: 60 },
   },
   {
     name: "compaction removes a row that can still be read",
@@ -160,10 +182,10 @@ const MUTATIONS: readonly Mutation[] = [
     new: "",
   },
   {
-    name: "a quiet leader's followers do not wake for each other",
-    file: "src/member/quiet.ts",
-    old: 'for (const peer of others) this.#host.send(peer, { type: "wake" });',
-    new: 'if (others.length < 0) this.#host.send(this.#host.id, { type: "wake" });',
+    name: "a learner that is awake alone asks nobody",
+    file: "src/member/roster.ts",
+    old: "if (isOrphan) for",
+    new: "if (isOrphan && this.#ticks < 0) for",
   },
   {
     name: "a removed member may be added again",
@@ -193,7 +215,7 @@ function main(): number {
 }
 
 /** How it was found; undefined when it was not. */
-function run({ file, old, new: planted }: Mutation, args: readonly string[]): string | undefined {
+function run({ file, old, new: planted, faults }: Mutation, args: readonly string[]): string | undefined {
   const root = join(import.meta.dirname, "../..");
   const copy = mkdtempSync(join(tmpdir(), "quorate-mutation-"));
   try {
@@ -206,7 +228,8 @@ function run({ file, old, new: planted }: Mutation, args: readonly string[]): st
       join(copy, file),
       source.replace(old, () => planted),
     );
-    const { stdout } = spawnSync(process.execPath, [join(copy, "test/sim/main.ts"), ...args], { encoding: "utf8" });
+    const all = [join(copy, "test/sim/main.ts"), ...args, `--faults=${JSON.stringify(faults ?? {})}`];
+    const { stdout } = spawnSync(process.execPath, all, { encoding: "utf8" });
     const match = /^seed (\d+) failed: (.*)$/m.exec(stdout);
     if (match !== null) return `seed ${match[1]}: ${match[2]?.slice(0, 110)}`;
     if (!stdout.includes(" 0 failed")) throw new Error(`the simulator did not come to its end:\n${stdout}`);

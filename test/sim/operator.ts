@@ -83,8 +83,12 @@ export class Operator {
     if (leader === undefined) return;
     const { voters, learners } = leader.machine.membership.confState;
     const learner = learners.find((id) => machines.get(id)?.isLost === false);
+    const removed = [...machines.keys()].find((id) => leader.machine.membership.wasRemoved(id));
     const mayRemove = voters.length > 3 && this.#lost === undefined && !faults.isRoom;
-    if (!faults.isRoom && learner !== undefined && prng.bool(0.7)) {
+    if (removed !== undefined && prng.bool(0.1)) {
+      // By mistake, and in vain.
+      this.#trace(`add ${removed} again: ${leader.changeMembership("add-learner", removed, NOTHING)}`);
+    } else if (!faults.isRoom && learner !== undefined && prng.bool(0.7)) {
       this.#trace(`promote ${learner}: ${leader.changeMembership("add-node", learner, NOTHING)}`);
     } else if (mayRemove && prng.bool(0.5)) {
       const leaving = prng.pick(voters);

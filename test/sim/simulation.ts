@@ -8,6 +8,7 @@
  */
 import { utf8Encode } from "../../src/base/utf8.ts";
 import type { Member } from "../../src/member/member.ts";
+import type { Membership } from "../../src/member/membership.ts";
 import { putRequest } from "../../src/protocol/kv.ts";
 import { Client } from "./clients.ts";
 import type { DiskLie } from "./disk.ts";
@@ -16,6 +17,7 @@ import { History, KEYS } from "./history.ts";
 import { checkKey } from "./linearizability.ts";
 import { Operator } from "./operator.ts";
 import { checkRevisionOrder } from "./revision-order.ts";
+import type { Machine } from "./sim-member.ts";
 import { Violation } from "./truth.ts";
 import { World } from "./world.ts";
 
@@ -152,21 +154,30 @@ class Simulation {
     if (leader === undefined) return false;
     const { lastIndex, commit } = leader.brief();
     const { membership } = leader.machine;
-    const running = this.#world.alive;
+    const running = this.#world.alive.filter((one) => !this.#isForgotten(one, membership));
     if (commit !== lastIndex || !running.every((one) => one.applied === lastIndex && membership.has(one.id))) {
       return false;
     }
     const { voters } = membership.confState;
     if (faults.isRoom && voters.length % 2 === 0) return false;
     return watchers.every(({ member, nextRevision }) => {
-      return member === undefined || member.problem !== undefined || nextRevision > truth.ledger.revision;
+      return member === undefined || !running.includes(member) || nextRevision > truth.ledger.revision;
     });
+  }
+
+  /** Was removed while it was away, together with all whom it knew: there is nobody left to tell it. */
+  #isForgotten({ id, machine }: Member, membership: Membership): boolean {
+    const { alive } = this.#world;
+    const isKnown = (other: bigint): boolean => membership.has(other) && alive.some((one) => one.id === other);
+    return membership.wasRemoved(id) && !machine.membership.members.some((other) => isKnown(other.id));
   }
 
   /** Every member serves; when the cluster goes quiet, from its sleep, one after the other. */
   #servingPhase(): void {
     const { faults } = this.#world;
+    const leader = this.#world.leader();
     for (const member of this.#world.alive) {
+      if (leader?.machine.membership.has(member.id) !== true) continue;
       if (faults.quietAfterTicks > 0 && !this.#fallsAsleep()) throw new Violation(`quiet: ${this.#describe()}`);
       this.#mustServe(member);
     }
@@ -174,9 +185,12 @@ class Simulation {
 
   #fallsAsleep(): boolean {
     const { queue, machines, faults } = this.#world;
+    const members = this.#world.leader()?.machine.membership;
     const limitMs = queue.nowMs + faults.quietAfterTicks * 200 + 20_000;
     while (queue.nowMs < limitMs) {
-      if ([...machines.values()].every(({ timers, running }) => running === undefined || timers === 0)) return true;
+      const isAsleep = ({ id, timers, running }: Machine): boolean =>
+        timers === 0 || running === undefined || members?.has(id) !== true;
+      if ([...machines.values()].every(isAsleep)) return true;
       this.#world.run(queue.nowMs + 250);
     }
     return false;

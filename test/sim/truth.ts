@@ -123,6 +123,15 @@ export class Truth {
     if (back > 0 && past > 0 && past >= store.compactRevision) this.#checkRevision(member, past);
   }
 
+  /** The members and Raft's configuration are two views of one thing; who was removed is in neither. */
+  checkMembership({ id, machine: { membership } }: Member): void {
+    const { voters, learners } = membership.confState;
+    const counted = [...voters, ...learners];
+    const wrong = counted.find((one) => !membership.has(one) || membership.wasRemoved(one));
+    if (wrong === undefined && counted.length === membership.members.length) return;
+    throw new Violation(`membership: ${id} counts ${counted.join(" ")}, of whom ${wrong} does not belong to it`);
+  }
+
   /** Members that have applied equally much have equal hashes. */
   checkHash(member: Member): void {
     const { hash, hashRevision, compactRevision } = member.machine.store.hashKv(0);

@@ -162,6 +162,7 @@ export class World {
     this.truth.checkDurability(this.machines);
     const { alive } = this;
     if (alive.length === 0) return;
+    this.truth.checkMembership(this.#checkPrng.pick(alive));
     this.truth.checkState(this.#checkPrng.pick(alive), this.#checkPrng.int(0, 60));
     if (this.queue.steps % HASH_CHECK_EVERY_STEPS === 0) for (const member of alive) this.truth.checkHash(member);
   }
