@@ -1,9 +1,11 @@
 /** Watch streams as a front sees them: requests in, responses pulled out one at a time. */
 import { unreachable } from "../base/assert.ts";
+import { errNoLeader } from "../protocol/errors.ts";
+import type { EtcdError } from "../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 import type { HubStream } from "../mvcc/watch-hub.ts";
 import type { Member } from "./member.ts";
-import { checkLeader } from "./requests.ts";
+import { checkServing } from "./requests.ts";
 import type { CallContext, WatchStream } from "./services.ts";
 
 /** etcd's --watch-progress-notify-interval. */
@@ -16,8 +18,16 @@ export interface RefusingStream extends WatchStream {
 
 /** Shows whatever is asked for; see guarded-watch.ts for who may see it. */
 export function openWatchStream(member: Member, context: CallContext): RefusingStream {
-  checkLeader(member, context);
-  return new MemberWatchStream(member);
+  checkServing(member);
+  const stream = new MemberWatchStream(member);
+  // A member that was asleep knows of no leader yet. To ask for one wakes the cluster up.
+  if (context.requireLeader && member.leader === 0n) {
+    member.linearizable(
+      () => {},
+      () => stream.end(errNoLeader),
+    );
+  }
+  return stream;
 }
 
 class MemberWatchStream implements RefusingStream {
@@ -25,6 +35,8 @@ class MemberWatchStream implements RefusingStream {
   readonly #stream: HubStream;
   #wanted: ((response: WatchResponse | undefined) => void) | undefined;
   #closed = false;
+  /** What the reader is told at the end. */
+  #error: EtcdError | undefined;
   readonly #forget: () => void;
 
   constructor(member: Member) {
@@ -58,11 +70,19 @@ class MemberWatchStream implements RefusingStream {
     if (!this.#closed) this.#stream.refuse(cancelReason);
   }
 
-  next(): Promise<WatchResponse | undefined> {
-    return new Promise((resolve) => {
+  async next(): Promise<WatchResponse | undefined> {
+    const response = await new Promise<WatchResponse | undefined>((resolve) => {
       this.#wanted = resolve;
       this.#deliver();
     });
+    if (response === undefined && this.#error !== undefined) throw this.#error;
+    return response;
+  }
+
+  end(error: EtcdError): void {
+    if (this.#closed) return;
+    this.#error = error;
+    this.close();
   }
 
   close(): void {
