@@ -405,7 +405,6 @@ export class Member {
         this.#snapshots.takeAcknowledgement(from, body.transferId, body.nextSeq);
         break;
       case "join":
-        this.#quiet.rouse();
         this.#roster.onJoin(body.memberId, body.name, this.#leader);
         break;
       case "quiet":

