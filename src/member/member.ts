@@ -249,6 +249,11 @@ export class Member {
     if (this.#problem === undefined) this.#requestCame();
   }
 
+  /** Nobody is known to lead because the cluster was asleep, and the others are being asked. */
+  get isWaking(): boolean {
+    return !this.#quiet.isAwake;
+  }
+
   /** For a new lease: positive, and nobody else's. */
   newLeaseId(): bigint {
     return this.#newRequestId() & INT63 || this.newLeaseId();

@@ -35,7 +35,10 @@ export function checkServing(member: Member): void {
 /** Metadata `hasleader`: better an error now than an answer from a member that is cut off. */
 export function checkLeader(member: Member, context: CallContext): void {
   checkServing(member);
-  if (context.requireLeader && member.leader === 0n) throw errNoLeader;
+  if (!context.requireLeader || member.leader !== 0n) return;
+  // A cluster that was asleep is not one without a leader: the request itself wakes it up, and waits for what comes.
+  member.wake();
+  if (!member.isWaking) throw errNoLeader;
 }
 
 export function withHeader<R extends { readonly header: ResponseHeader }>(member: Member, response: R): R {

@@ -165,6 +165,17 @@ describe("quiet", () => {
     expect(await read(cluster, other, "key")).toBe("again");
   });
 
+  test("a request that wants a leader wakes a restarted member up, and is refused where the cluster never sleeps", async () => {
+    const wanting = { ...CALL, requireLeader: true };
+    const request = putRequest({ key: KEY, value: KEY });
+    const sleepy = await Cluster.founded(3, { quietAfterTicks: 20 });
+    expect(sleepy.node(2n).member.leader).toBe(0n);
+    const { header } = await sleepy.settled(sleepy.node(2n).services.kv.put(request, wanting));
+    expect(header.revision).toBe(2);
+    const sleepless = await Cluster.founded(3);
+    await expect(sleepless.node(2n).services.kv.put(request, wanting)).rejects.toThrow("etcdserver: no leader");
+  });
+
   test("a quiet cluster whose leader is gone elects another as soon as somebody asks", async () => {
     const cluster = await Cluster.founded(3, { quietAfterTicks: 20 });
     const leader = await cluster.elected();
