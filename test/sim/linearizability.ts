@@ -4,13 +4,14 @@
  * value) that led nowhere. Linearizability is local, so keys are checked one by one; of calls on several keys, each
  * key's part is checked here, and that the parts belong together by revision-order.ts.
  *
- * This checker believes nothing that members say of revisions. It looks at values alone.
+ * This checker believes nothing that members say of revisions, it looks at values alone; they may only tell it where to
+ * look first.
  */
 import { describeCall } from "./history.ts";
 import type { Call, Interval, Value } from "./history.ts";
 
 /** What a call did to one key. Unanswered reads say nothing and are left out. */
-export type Step =
+type Step =
   | { readonly type: "write"; readonly value: Value }
   /** Found the key (or not) and removed it. */
   | { readonly type: "remove"; readonly found: boolean }
@@ -20,22 +21,33 @@ export type Step =
   /** Nobody knows whether it wrote. */
   | { readonly type: "maybe-swap"; readonly expected: Value; readonly value: Value };
 
-export interface KeyCall extends Interval {
+interface KeyCall extends Interval {
   readonly step: Step;
   readonly call: Call;
+  readonly guess: number;
 }
+
+/** Where a call may stand in the order that is tried first. A wrong guess costs time and nothing else. */
+export type Guess = (call: Call) => number;
+
+const IN_ORDER_OF_START: Guess = () => 0;
+/** Histories that are right are proved in as many steps as they have calls; those that are wrong may take for ever. */
+const STATES_MAX = 500_000;
 
 /** Returns undefined when the calls on the key are linearizable, else the longest prefix that is, in words. */
-export function checkKey(calls: readonly Call[], key: number): string | undefined {
-  const search = new Search(callsOnKey(calls, key));
-  return search.run() ? undefined : search.explain();
+export function checkKey(calls: readonly Call[], key: number, guess: Guess = IN_ORDER_OF_START): string | undefined {
+  const search = new Search(callsOnKey(calls, key, guess));
+  const verdict = search.run();
+  return verdict === "linearizable" ? undefined : `${verdict}\n${search.explain()}`;
 }
 
-function callsOnKey(calls: readonly Call[], key: number): readonly KeyCall[] {
+function callsOnKey(calls: readonly Call[], key: number, guess: Guess): readonly KeyCall[] {
   const onKey: KeyCall[] = [];
   for (const call of calls) {
     const step = stepOn(call, key);
-    if (step !== undefined) onKey.push({ step, call, startOrder: call.startOrder, endOrder: call.endOrder });
+    if (step === undefined) continue;
+    const { startOrder, endOrder } = call;
+    onKey.push({ step, call, startOrder, endOrder, guess: guess(call) });
   }
   return onKey.sort((left, right) => left.startOrder - right.startOrder);
 }
@@ -79,15 +91,21 @@ function readOther(value: Value): Step {
   return { type: "read", value };
 }
 
+/** A place in the search: the value there, and the calls that may come next. */
 interface Frame {
-  readonly at: number;
   readonly value: Value;
+  readonly candidates: readonly number[];
+  tried: number;
+  /** The call that led here. */
+  readonly by: number | undefined;
 }
 
 class Search {
   readonly #calls: readonly KeyCall[];
   readonly #done: Uint8Array;
   readonly #dead: Set<string> = new Set();
+  /** Answered calls that have no place yet. */
+  #required: number;
   /** Everything before it is done; the search never has to look there again. */
   #firstOpen = 0;
   #best: readonly number[] = [];
@@ -95,34 +113,32 @@ class Search {
   constructor(calls: readonly KeyCall[]) {
     this.#calls = calls;
     this.#done = new Uint8Array(calls.length);
+    this.#required = calls.filter((call) => call.endOrder !== Infinity).length;
   }
 
-  run(): boolean {
-    const path: Frame[] = [];
-    let value: Value;
-    let from = 0;
-    let required = this.#calls.filter((call) => call.endOrder !== Infinity).length;
-    while (required > 0) {
-      const next = this.#next(from, value);
-      if (next === undefined) {
-        const last = path.pop();
-        if (last === undefined) return false;
-        this.#open(last.at);
-        if (this.#at(last.at).endOrder !== Infinity) required++;
-        value = last.value;
-        from = last.at + 1;
+  run(): "linearizable" | "not linearizable" | "too many orders to try them all" {
+    const path: Frame[] = [{ value: undefined, candidates: this.#candidates(), tried: 0, by: undefined }];
+    for (let frame = path.at(-1); frame !== undefined; frame = path.at(-1)) {
+      if (this.#required === 0) return "linearizable";
+      if (this.#dead.size > STATES_MAX) return "too many orders to try them all";
+      const at = frame.candidates[frame.tried++];
+      if (at === undefined) {
+        path.pop();
+        if (frame.by !== undefined) this.#open(frame.by);
         continue;
       }
-      const call = this.#at(next);
-      path.push({ at: next, value });
-      this.#close(next);
-      if (call.endOrder !== Infinity) required--;
-      value = after(call.step, value);
-      from = 0;
-      if (this.#isDead(value)) from = this.#calls.length;
-      else if (path.length > this.#best.length) this.#best = path.map((frame) => frame.at);
+      const { step } = this.#at(at);
+      if (!fits(step, frame.value)) continue;
+      this.#close(at);
+      const value = after(step, frame.value);
+      if (this.#isDead(value)) {
+        this.#open(at);
+        continue;
+      }
+      path.push({ value, candidates: this.#candidates(), tried: 0, by: at });
+      if (path.length > this.#best.length + 1) this.#best = path.slice(1).map((one) => one.by as number);
     }
-    return true;
+    return "not linearizable";
   }
 
   explain(): string {
@@ -136,27 +152,30 @@ class Search {
     return this.#calls[at] as KeyCall;
   }
 
-  /** The next call at or after `from` that may come now: it started before every call that is not done ended. */
-  #next(from: number, value: Value): number | undefined {
+  /** The calls that may come now: they started before every call that is not done ended. The likeliest come first. */
+  #candidates(): readonly number[] {
+    const candidates: number[] = [];
     let firstEnd = Infinity;
     for (let at = this.#firstOpen; at < this.#calls.length; at++) {
       if (this.#done[at] === 1) continue;
       const call = this.#at(at);
-      if (call.startOrder > firstEnd) return undefined;
       // Calls further on start later still, so none of them ended before this one started.
-      if (at >= from && fits(call.step, value)) return at;
+      if (call.startOrder > firstEnd) break;
+      candidates.push(at);
       firstEnd = Math.min(firstEnd, call.endOrder);
     }
-    return undefined;
+    return candidates.sort((left, right) => this.#at(left).guess - this.#at(right).guess || left - right);
   }
 
   #close(at: number): void {
     this.#done[at] = 1;
+    if (this.#at(at).endOrder !== Infinity) this.#required--;
     while (this.#firstOpen < this.#calls.length && this.#done[this.#firstOpen] === 1) this.#firstOpen++;
   }
 
   #open(at: number): void {
     this.#done[at] = 0;
+    if (this.#at(at).endOrder !== Infinity) this.#required++;
     this.#firstOpen = Math.min(this.#firstOpen, at);
   }
 

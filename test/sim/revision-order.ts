@@ -111,6 +111,13 @@ function checkRealTime(calls: readonly Call[], ledger: Ledger): string | undefin
   return undefined;
 }
 
+/** Where the call stands if the revisions are right: whoever wrote stands before whoever read the same revision. */
+export function placeOf(call: Call, ledger: Ledger): number {
+  const at = effectiveRevision(call, ledger);
+  if (at === undefined) return Infinity;
+  return at.wrote ? at.revision : at.revision + 0.5;
+}
+
 /** Of unanswered writes too, when the log holds them. */
 function effectiveRevision(call: Call, ledger: Ledger): { revision: number; wrote: boolean } | undefined {
   const { operation, result } = call;

@@ -16,7 +16,7 @@ import type { Faults } from "./faults.ts";
 import { History, KEYS } from "./history.ts";
 import { checkKey } from "./linearizability.ts";
 import { Operator } from "./operator.ts";
-import { checkRevisionOrder } from "./revision-order.ts";
+import { checkRevisionOrder, placeOf } from "./revision-order.ts";
 import type { Machine } from "./sim-member.ts";
 import { Violation } from "./truth.ts";
 import { World } from "./world.ts";
@@ -217,10 +217,11 @@ class Simulation {
 
   #checkHistory(): void {
     const { calls } = this.#history;
-    const disorder = checkRevisionOrder(calls, this.#world.truth.ledger);
+    const { ledger } = this.#world.truth;
+    const disorder = checkRevisionOrder(calls, ledger);
     if (disorder !== undefined) throw new Violation(`order of revisions: ${disorder}`);
     for (let key = 0; key < KEYS; key++) {
-      const wrong = checkKey(calls, key);
+      const wrong = checkKey(calls, key, (call) => placeOf(call, ledger));
       if (wrong !== undefined) throw new Violation(`linearizability of key ${key}:\n${wrong}`);
     }
   }
