@@ -12,6 +12,11 @@ export interface Env {
   readonly CLUSTER_SIZE: string;
   /** "*", or origins separated by commas; see src/gateway/origins.ts. */
   readonly ALLOWED_ORIGINS: string;
+  /** etcd's --auth-token: "simple" (default), or "jwt,sign-method=EdDSA,ttl=5m"; see src/member/token-providers.ts. */
+  readonly AUTH_TOKEN?: string;
+  /** Secrets, for jwt: the private key (PEM, PKCS #8, or the secret of HS256) and, to verify only, the public one (PEM). */
+  readonly AUTH_PRIVATE_KEY?: string;
+  readonly AUTH_PUBLIC_KEY?: string;
 }
 
 /** How many members the cluster has. */

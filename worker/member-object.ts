@@ -18,6 +18,7 @@ import { createServices } from "../src/member/member-services.ts";
 import { Member } from "../src/member/member.ts";
 import type { Wakeup } from "../src/member/options.ts";
 import type { ProblemCode } from "../src/member/services.ts";
+import { openTokenProvider } from "../src/member/token-providers.ts";
 import { member as memberRecord } from "../src/protocol/cluster.ts";
 import type { MemberId } from "../src/protocol/raft-message.ts";
 import { openDurableObjectStorage } from "../src/storage/durable-object.ts";
@@ -133,7 +134,12 @@ export class EdgeMember extends DurableObject<Env> {
       wakeup: await this.#wakeup(),
       onStopped: (problem) => this.#down(problem.code, problem.text),
     });
-    const app = gatewayApp(createServices(member), {
+    const tokens = await openTokenProvider(member.tokens, {
+      type: this.env.AUTH_TOKEN,
+      privateKey: this.env.AUTH_PRIVATE_KEY,
+      publicKey: this.env.AUTH_PUBLIC_KEY,
+    });
+    const app = gatewayApp(createServices(member, { tokens }), {
       allowedOrigins: allowedOrigins(this.env),
       acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
     });

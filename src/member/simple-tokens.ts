@@ -10,6 +10,11 @@ export interface SimpleTokenLimits {
   readonly ttlMs: number;
   /** Beyond it, the one that was used least lately goes. */
   readonly countMax: number;
+  /**
+   * Of the log when the member was opened. What was in it then is applied again after a crash, and its tokens may have
+   * ended long ago: they are not handed out a second time.
+   */
+  readonly lastIndexAtOpen: number;
 }
 
 interface Issued {
@@ -43,6 +48,7 @@ export class SimpleTokens implements TokenHook {
   }
 
   assign(username: string, token: string): void {
+    if ((indexOfToken(token) ?? 0) <= this.#limits.lastIndexAtOpen) return;
     const nowMs = this.#nowMs();
     this.#dropEnded(nowMs);
     this.#keep(username, token, nowMs);
