@@ -88,16 +88,17 @@ export class Roster {
   }
 
   /**
-   * Whoever is in nobody's list yet asks everybody that it is connected with to be let in. A learner that hears no leader
-   * asks who leads: it may have slept through the end of its membership, or be alone awake while the others are quiet,
-   * and unlike a voter it never calls for an election.
+   * Whoever is in nobody's list yet asks everybody that it is connected with to be let in. A member that hears no leader
+   * asks who leads: it may have slept through the end of its membership, or be alone awake while the others are quiet.
+   * To call for an election is not enough: a learner never does, and a voter asks the voters that it knows, who may all
+   * have been removed themselves.
    */
   askAround(leader: MemberId): void {
     const { id, name, options, membership } = this.#host;
     if (!membership().has(id)) {
       const asks = options.beginning.type === "join" && this.#ticks % JOIN_EVERY_TICKS === 0;
       if (asks) for (const peer of this.#up) this.#host.send(peer, { type: "join", memberId: id, name });
-    } else if (this.#ticks % ORPHAN_TICKS === 0 && !membership().confState.voters.includes(id)) {
+    } else if (this.#ticks % ORPHAN_TICKS === 0) {
       const isOrphan = this.silentMs(leader) >= ORPHAN_TICKS * this.#host.tickMs;
       if (isOrphan) for (const peer of this.#up) this.#host.send(peer, { type: "wake" });
     }

@@ -46,6 +46,35 @@ describe("a member that is removed", () => {
     }
   });
 
+  test("with all the voters that it knew is told by whom it knew as a learner", async () => {
+    const cluster = await Cluster.founded(3);
+    const leader = await cluster.elected();
+    const [away, other] = others(cluster, leader) as [Node, Node];
+    const learner = await cluster.start(4n, { type: "join" });
+    learner.member.dial([leader.id]);
+    await cluster.clock.until(() => away.member.machine.membership.has(4n), "known to everybody");
+    const known = away.member.applied;
+    await cluster.settled(put(leader));
+    await cluster.clock.until(() => away.storage.durableApplied >= known, "known for good");
+    const image = cluster.crash(away.id);
+    const change = async (type: "add-node" | "remove-node", id: bigint): Promise<void> => {
+      const { applied } = learner.member;
+      const now = [...cluster.nodes.values()].find(({ member }) => member.status().role === "leader") ?? learner;
+      now.member.changeMembership(type, id, NOTHING);
+      await cluster.clock.until(() => learner.member.applied > applied, `${type} ${id}`);
+    };
+    await change("add-node", 4n);
+    for (const gone of [away, other, leader]) {
+      await change("remove-node", gone.id);
+      await cluster.clock.until(() => learner.member.machine.membership.wasRemoved(gone.id), "removed");
+      await cluster.clock.advance(1_000);
+      cluster.nodes.delete(gone.id);
+    }
+    await cluster.settled(put(learner));
+    const again = await cluster.start(away.id, { type: "join" }, image);
+    await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
+  });
+
   test("while it leads hands over first: the others need no election timeout", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
