@@ -27,9 +27,12 @@ export type Timer = (callback: () => void, delayMs: number) => () => void;
 export interface DurableObjectStorageOptions {
   /** Default setTimeout. A pending timer keeps an object from hibernating, so none is pending while all is written. */
   readonly timer?: Timer;
-  /** State rows ride with a log write once so many wait. Default 64. */
+  /**
+   * State rows ride with a log write once so many wait. Default 512: rows that are written together share the pages of
+   * the tree that their keys lie on.
+   */
   readonly flushRows?: number;
-  /** ... or so many bytes. Default 256 KiB. */
+  /** ... or so many bytes. Default 512 KiB. */
   readonly flushBytes?: number;
   /** A write is made for them once so many wait. Default 1,024. */
   readonly backlogRows?: number;
@@ -96,8 +99,8 @@ class DurableObjectStorage implements Storage {
     this.#storage = storage;
     this.#options = {
       timer: options.timer ?? timeout,
-      flushRows: options.flushRows ?? 64,
-      flushBytes: options.flushBytes ?? 256 * 1024,
+      flushRows: options.flushRows ?? 512,
+      flushBytes: options.flushBytes ?? 512 * 1024,
       backlogRows: options.backlogRows ?? 1024,
       backlogBytes: options.backlogBytes ?? 1024 * 1024,
       idleMs: options.idleMs ?? 200,
@@ -232,7 +235,10 @@ class DurableObjectStorage implements Storage {
     if (this.#closed) this.#failure ??= new StorageError("closed", "the store was closed");
     if (this.#failure === undefined) {
       try {
-        this.#storage.transactionSync(() => this.#writeRows());
+        // A transaction within the platform's own keeps a copy of each page that it touches, in a file of its own when
+        // they are many: too dear for what is atomic anyway.
+        if (this.#isLogOnly() && this.#log.writesOnce) this.#log.write();
+        else this.#storage.transactionSync(() => this.#writeRows());
       } catch (error) {
         this.#failure = explained(error);
       }
@@ -246,6 +252,10 @@ class DurableObjectStorage implements Storage {
     this.#newIdentity = false;
     if (this.#flushDue()) this.#flushState();
     this.#log.write();
+  }
+
+  #isLogOnly(): boolean {
+    return !this.#newIdentity && !this.#flushDue();
   }
 
   #flushDue(): boolean {

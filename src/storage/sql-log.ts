@@ -199,7 +199,16 @@ export class SqlLog implements LogReader {
     this.#restartedAt = index;
   }
 
-  /** Brings the disk up to what memory holds, inside the caller's transaction. */
+  /** Whether write() is at most one statement, which is atomic by itself. Nearly every write is: one row for a batch. */
+  get writesOnce(): boolean {
+    if (this.#restartedAt !== undefined) return false;
+    const head = this.#heads.at(-1);
+    if (head !== undefined && head.last >= this.#unwrittenFrom) return false;
+    const entries = this.#unwritten();
+    return entries.length === 0 || splitBatches(entries).length === 1;
+  }
+
+  /** Brings the disk up to what memory holds, inside the caller's transaction unless it `writesOnce`. */
   write(): void {
     if (!this.dirty) return;
     if (this.#restartedAt !== undefined) this.#sql.exec(DELETE_ABOVE, this.#restartedAt);
