@@ -363,6 +363,17 @@ describe("the cluster", () => {
     for (const id of [1n, 2n, 3n]) expect(await guarded.answer(guarded.at(id).maintenance.status(amy))).toBe(OK);
   });
 
+  test("AG28: a member that lags waits for the entry that handed the token out, instead of refusing it", async () => {
+    const guarded = await GuardedCluster.open(3);
+    const { network, leader } = guarded.cluster;
+    const follower = [1n, 2n, 3n].find((id) => id !== leader?.id) as bigint;
+    for (const id of [1n, 2n, 3n]) if (id !== follower) network.setLink(id, follower, false);
+    const amy = await guarded.as("amy");
+    expect(guarded.cluster.node(follower).member.applied).toBeLessThan(leader?.member.applied ?? 0);
+    for (const id of [1n, 2n, 3n]) if (id !== follower) network.setLink(id, follower, true);
+    expect(await guarded.answer(guarded.at(follower).maintenance.status(amy))).toBe(OK);
+  });
+
   test("AG24: a proposal made at an older auth revision is refused where it is applied", async () => {
     const guarded = await GuardedCluster.open();
     await guarded.grant("READWRITE", "a");
