@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Faults } from "./faults.ts";
 import { simulate } from "./simulation.ts";
 
 /** On a machine that does much else. */
@@ -26,7 +27,7 @@ test("a seed decides the whole run", () => {
  * Seeds that found something, with the shape that the simulator had then; each is followed by tests of its own where
  * the fault was. They are run as they are today, whatever they come upon now.
  */
-const FOUND: readonly { readonly seed: number; readonly what: string }[] = [
+const FOUND: readonly { readonly seed: number; readonly what: string; readonly faults?: Partial<Faults> }[] = [
   { seed: 61, what: "a forwarded proposal that the carrier delivered twice was appended twice" },
   { seed: 65, what: "a forwarded proposal that the carrier delivered twice was appended twice" },
   { seed: 83, what: "a forwarded proposal that the carrier delivered twice was appended twice" },
@@ -38,12 +39,22 @@ const FOUND: readonly { readonly seed: number; readonly what: string }[] = [
   { seed: 100, what: "a learner that was removed while it was away never heard of it" },
   { seed: 258, what: "a snapshot over a carrier that reorders needed a resend for nearly every chunk" },
   { seed: 1473, what: "a snapshot on its way to a removed member kept the leader awake for a minute" },
+  {
+    seed: 10210,
+    what: "a voter that was removed, as were all voters that it knew, never heard of it",
+    faults: { membershipEveryMs: 800, partitionEveryMs: 2_500, crashEveryMs: 2_500, lostDatabaseEveryMs: 8_000 },
+  },
+  {
+    seed: 58,
+    what: "many unanswered writes made the checker's search endless",
+    faults: { crashEveryMs: 700, downMs: 1_500, partitionEveryMs: 1_500, diskMs: 15, delayMs: 60, appendBytes: 60 },
+  },
 ];
 
 test.each(FOUND)(
   "seed $seed passes, in which $what",
-  ({ seed }) => {
-    expect(simulate(seed, { seconds: 60 }).failure).toBeUndefined();
+  ({ seed, faults }) => {
+    expect(simulate(seed, { seconds: 60, faults: faults ?? {} }).failure).toBeUndefined();
   },
   TIMEOUT_MS,
 );
