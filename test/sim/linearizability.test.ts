@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { History } from "./history.ts";
 import type { Call, Operation, Result, Value } from "./history.ts";
 import { checkKey } from "./linearizability.ts";
+import type { Verdict } from "./linearizability.ts";
 
 const put = (value: string): Operation => ({ type: "put", key: 0, value });
 const get: Operation = { type: "get", key: 0 };
@@ -26,8 +27,8 @@ class Script {
     this.end(this.start(operation), result);
   }
 
-  get verdict(): "linearizable" | "not" {
-    return checkKey(this.history.calls, 0) === undefined ? "linearizable" : "not";
+  get verdict(): Verdict["type"] {
+    return checkKey(this.history.calls, 0).type;
   }
 }
 
@@ -96,12 +97,33 @@ describe("linearizable", () => {
   });
 });
 
+test("a guess that is wrong changes no verdict", () => {
+  const script = new Script();
+  const lost = script.start(put("a"));
+  script.alone(put("b"), { type: "put" });
+  script.alone(get, saw("a"));
+  for (const place of [Infinity, 0, 5]) {
+    const verdict = checkKey(script.history.calls, 0, (call) => (call === lost ? place : 9 - call.startOrder));
+    expect(verdict.type).toBe("linearizable");
+  }
+  script.alone(get, saw("b"));
+  expect(checkKey(script.history.calls, 0, (call) => 9 - call.startOrder).type).toBe("not-linearizable");
+});
+
+test("what would take for ever is left undecided", () => {
+  const script = new Script();
+  for (let at = 0; at < 40; at++) script.start(put(`lost ${at}`));
+  for (let at = 0; at < 39; at++) script.alone(remove, { type: "delete", deleted: true });
+  script.alone(get, saw("nobody wrote this"));
+  expect(script.verdict).toBe("undecided");
+});
+
 describe("not linearizable", () => {
   test("a read that misses a write that had ended", () => {
     const script = new Script();
     script.alone(put("a"), { type: "put" });
     script.alone(get, saw(undefined));
-    expect(script.verdict).toBe("not");
+    expect(script.verdict).toBe("not-linearizable");
   });
 
   test("two reads during a write, of which the later one sees the older value", () => {
@@ -110,14 +132,14 @@ describe("not linearizable", () => {
     script.alone(get, saw("a"));
     script.alone(get, saw(undefined));
     script.end(write, { type: "put" });
-    expect(script.verdict).toBe("not");
+    expect(script.verdict).toBe("not-linearizable");
   });
 
   test("a value that nobody wrote", () => {
     const script = new Script();
     script.alone(put("a"), { type: "put" });
     script.alone(get, saw("b"));
-    expect(script.verdict).toBe("not");
+    expect(script.verdict).toBe("not-linearizable");
   });
 
   test("a write that was lost", () => {
@@ -125,7 +147,7 @@ describe("not linearizable", () => {
     script.alone(put("a"), { type: "put" });
     script.alone(put("b"), { type: "put" });
     script.alone(get, saw("a"));
-    expect(script.verdict).toBe("not");
+    expect(script.verdict).toBe("not-linearizable");
   });
 
   test("two swaps from the same value that both won", () => {
@@ -135,21 +157,21 @@ describe("not linearizable", () => {
     const two = script.start(swap("a", "c"));
     script.end(one, { type: "swap", swapped: true, value: undefined });
     script.end(two, { type: "swap", swapped: true, value: undefined });
-    expect(script.verdict).toBe("not");
+    expect(script.verdict).toBe("not-linearizable");
   });
 
   test("a delete that found nothing after a write", () => {
     const script = new Script();
     script.alone(put("a"), { type: "put" });
     script.alone(remove, { type: "delete", deleted: false });
-    expect(script.verdict).toBe("not");
+    expect(script.verdict).toBe("not-linearizable");
   });
 
   test("an unanswered write that is seen before it was asked for", () => {
     const script = new Script();
     script.alone(get, saw("a"));
     script.start(put("a"));
-    expect(script.verdict).toBe("not");
+    expect(script.verdict).toBe("not-linearizable");
   });
 
   test("the half of a pair that is seen on this key too late", () => {
@@ -160,6 +182,6 @@ describe("not linearizable", () => {
       { type: "pair", swapped: true, values: [] },
     );
     script.alone({ type: "scan" }, { type: "values", values: ["a", "b"], at: 0 });
-    expect(script.verdict).toBe("not");
+    expect(script.verdict).toBe("not-linearizable");
   });
 });

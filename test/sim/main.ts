@@ -137,6 +137,8 @@ function report(results: readonly SimulationResult[], options: Options): number 
       `${sum((result) => result.snapshots)} snapshots, ${sum((result) => result.compacted)} watches compacted, ` +
       `${sum((result) => result.answered)} of ${sum((result) => result.calls)} calls answered\n`,
   );
+  const undecided = sum((result) => result.undecided);
+  if (undecided > 0) process.stdout.write(`${undecided} keys with too many orders to try them all\n`);
   for (const { seed } of failed.toSorted((left, right) => left.seed - right.seed)) {
     process.stdout.write(`${howToSee(seed, options)}\n`);
   }

@@ -111,11 +111,34 @@ function checkRealTime(calls: readonly Call[], ledger: Ledger): string | undefin
   return undefined;
 }
 
-/** Where the call stands if the revisions are right: whoever wrote stands before whoever read the same revision. */
-export function placeOf(call: Call, ledger: Ledger): number {
-  const at = effectiveRevision(call, ledger);
-  if (at === undefined) return Infinity;
-  return at.wrote ? at.revision : at.revision + 0.5;
+/**
+ * Where each call stands if the revisions are right: whoever wrote stands before whoever read the same revision. Which of
+ * several unanswered deletes of a key did it nobody knows; the oldest are as good as any.
+ */
+export function placesOf(calls: readonly Call[], ledger: Ledger): (call: Call) => number {
+  const deletes = unclaimedDeletes(calls, ledger);
+  const places = new Map<Call, number>();
+  for (const call of calls) {
+    const at = effectiveRevision(call, ledger);
+    if (at !== undefined) places.set(call, at.wrote ? at.revision : at.revision + 0.5);
+    else if (call.operation.type === "delete") places.set(call, deletes.get(call.operation.key)?.shift() ?? Infinity);
+  }
+  return (call) => places.get(call) ?? Infinity;
+}
+
+/** By key: the revisions at which it was deleted by somebody who was not answered. */
+function unclaimedDeletes(calls: readonly Call[], ledger: Ledger): Map<number, number[]> {
+  const claimed = new Set<number>();
+  for (const { result, revision } of calls) if (result?.type === "delete" && result.deleted) claimed.add(revision);
+  const unclaimed = new Map<number, number[]>();
+  for (let revision = 2; revision <= ledger.revision; revision++) {
+    for (const { type, key } of ledger.events(revision)) {
+      if (type !== "DELETE" || claimed.has(revision)) continue;
+      const number = Number(key.slice("key".length));
+      unclaimed.set(number, [...(unclaimed.get(number) ?? []), revision]);
+    }
+  }
+  return unclaimed;
 }
 
 /** Of unanswered writes too, when the log holds them. */
