@@ -35,6 +35,8 @@ const RAFT_URL = "http://member/raft";
 const REOPEN_AFTER_MS = 5_000;
 /** Ticks of 100 ms without work after which the cluster stops its clocks. */
 const QUIET_AFTER_TICKS = 30;
+/** Members pay for each other's requests. */
+const COMMIT_DELAY_MS = 2;
 /** Under which name the object keeps the member's note to itself. */
 const NOTE_KEY = "leases";
 
@@ -131,6 +133,7 @@ export class EdgeMember extends DurableObject<Env> {
       identity,
       beginning,
       quietAfterTicks: QUIET_AFTER_TICKS,
+      commitDelayMs: COMMIT_DELAY_MS,
       wakeup: await this.#wakeup(),
       onStopped: (problem) => this.#down(problem.code, problem.text),
     });

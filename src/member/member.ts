@@ -49,6 +49,7 @@ import type { Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Chores } from "./chores.ts";
 import type { Clock } from "./clock.ts";
+import { CommitNotices } from "./commit-notices.ts";
 import { startingHardState } from "./founding.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { logRetention } from "./log-retention.ts";
@@ -121,6 +122,7 @@ export class Member {
   readonly #reads: Reads;
   readonly #writes: WritesInFlight = new WritesInFlight();
   readonly #retention: LogRetention;
+  readonly #notices: CommitNotices;
   readonly #quiet: Quiet;
   readonly #snapshots: Snapshots;
   readonly #roster: Roster;
@@ -173,6 +175,9 @@ export class Member {
     this.#nextRequest = ((this.id & 0xffffn) << 48n) | (options.prng.u64() >> 16n);
     this.#roster = this.#makeRoster();
     this.#snapshots = this.#makeSnapshots(options.prng);
+    this.#notices = new CommitNotices(this.settings.commitDelayMs, this.#clock, (messages) =>
+      this.#guard(() => this.#sendRaft(messages)),
+    );
     this.#quiet = this.#makeQuiet();
     this.#chores = this.#makeChores();
   }
@@ -400,6 +405,7 @@ export class Member {
         for (const message of body.messages) {
           // A snapshot is announced by the chunks that bring it, and by nothing else.
           if (message.from === from && message.type !== "snapshot") this.#raft.step(message);
+          if (message.type === "propose" || message.type === "read-index") this.#notices.asked(from);
         }
         break;
       case "snapshot-chunk":
@@ -423,6 +429,7 @@ export class Member {
         break;
       case "rpc":
         this.#quiet.onRequest();
+        this.#notices.asked(from);
         this.rpc.onRequest(from, body);
         break;
       case "rpc-response":
@@ -507,7 +514,7 @@ export class Member {
 
   #work(ready: Ready): void {
     if (ready.softState !== undefined) this.#leaderChanged(ready.softState.leader);
-    this.#sendRaft(ready.messages);
+    this.#sendRaft(this.#notices.sift(ready.messages, ready.committed));
     if (ready.persist !== undefined) this.#persist(ready.persist);
     for (const { context, index } of ready.readStates) this.#reads.confirm(context, index);
     if (ready.committed.length > 0) this.#apply(ready.committed);
@@ -791,6 +798,7 @@ export class Member {
     if (this.#problem !== undefined) return;
     this.#problem = problem;
     this.#stopTicking();
+    this.#notices.stop();
     this.leases.stop();
     this.rpc.failAll(errStopped);
     this.#chores.stop();

@@ -94,6 +94,11 @@ export interface MemberOptions {
   readonly requestTimeoutMs?: number;
   /** After so many ticks without work the cluster stops its clocks; 0 (default): never. */
   readonly quietAfterTicks?: number;
+  /**
+   * How long a follower may be left without word that something is committed, if the next append can bring it. For
+   * carriers that pay for each message; default 0.
+   */
+  readonly commitDelayMs?: number;
   /** Default: a timer of the clock. */
   readonly wakeup?: Wakeup;
   readonly autopilot?: AutopilotOptions;
@@ -111,6 +116,7 @@ export interface Settings {
   readonly electionTicks: number;
   readonly requestTimeoutMs: number;
   readonly quietAfterTicks: number;
+  readonly commitDelayMs: number;
   readonly authTokenTtlMs: number;
   readonly limits: MemberLimits;
 }
@@ -123,10 +129,12 @@ export function settingsOf(options: MemberOptions): Settings {
     electionTicks,
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000 + 2 * electionTicks * tickMs,
     quietAfterTicks: options.quietAfterTicks ?? 0,
+    commitDelayMs: options.commitDelayMs ?? 0,
     authTokenTtlMs: options.authTokenTtlMs ?? 300_000,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   };
   assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");
+  assert(settings.commitDelayMs < tickMs, "what waits leaves before the heartbeat that would tell it too");
   assert(settings.limits.catchUpEntries < settings.limits.logEntries, "what is kept is less than what is allowed");
   assert(
     settings.quietAfterTicks === 0 || settings.quietAfterTicks > electionTicks,
