@@ -42,7 +42,13 @@ const config: ViteUserConfig = defineConfig({
             },
           }),
         ],
-        test: { name: "worker", include: ["test/worker/**/*.test.ts"], sequence: { groupOrder: 1 } },
+        test: {
+          name: "worker",
+          include: ["test/worker/**/*.test.ts"],
+          // Real disks, on machines that others use too.
+          testTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         // Found only when a test imports them, they would make vite reload the page under that test.

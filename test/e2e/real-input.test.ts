@@ -43,17 +43,12 @@ test("with workerd killed halfway every acknowledged file is there, and a second
   const acknowledgedFile = join(scratch, "acknowledged");
   await appendFile(acknowledgedFile, "");
 
-  const importing = startImport(server.url, [
-    "--concurrency",
-    "8",
-    "--patience",
-    "1",
-    "--acknowledged",
-    acknowledgedFile,
-  ]);
+  const importing = startImport(server.url, ["--concurrency=8", "--patience=5", `--acknowledged=${acknowledgedFile}`]);
   const result = ended(importing);
-  while ((await lines(acknowledgedFile)).length < files.size / 2)
+  while ((await lines(acknowledgedFile)).length < files.size / 2) {
+    if (importing.exitCode !== null) throw new Error(`the import ended before half of it, with ${importing.exitCode}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
+  }
   await server.killWorkerd();
   const broken = await result;
   const acknowledged = await lines(acknowledgedFile);

@@ -152,5 +152,6 @@ function environmentFor(home: string): Record<string, string> {
 
 function environment(): Record<string, string> {
   const entries = Object.entries(process.env).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return Object.fromEntries(entries);
+  // Without a locale (a bare machine has none) Chromium cannot open a file whose name is more than ASCII.
+  return { ...Object.fromEntries(entries), LC_ALL: "C.UTF-8" };
 }
