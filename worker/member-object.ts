@@ -36,7 +36,7 @@ const REOPEN_AFTER_MS = 5_000;
 /** Ticks of 100 ms without work after which the cluster stops its clocks. */
 const QUIET_AFTER_TICKS = 30;
 /** Members pay for each other's requests. */
-const COMMIT_DELAY_MS = 2;
+const COMMIT_DELAY_MS = 5;
 /** Under which name the object keeps the member's note to itself. */
 const NOTE_KEY = "leases";
 
