@@ -172,9 +172,9 @@ describe("keys that may not become files", () => {
       fc.property(fc.array(part, { maxLength: 6 }), (parts) => {
         const parsed = pathNames(new TextEncoder().encode(parts.join("/")));
         if ("refusal" in parsed) return;
-        const path = join("/root", ...parsed.names.map((name) => new TextDecoder().decode(name)));
-        expect(path.startsWith("/root/")).toBe(true);
-        expect(path).toBe(`/root/${parts.join("/")}`);
+        const path = join("/chosen", ...parsed.names.map((name) => new TextDecoder().decode(name)));
+        expect(path.startsWith("/chosen/")).toBe(true);
+        expect(path).toBe(`/chosen/${parts.join("/")}`);
       }),
     );
   });
