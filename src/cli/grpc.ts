@@ -53,7 +53,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
     terminal.onInterrupt(resolve);
   });
   await terminal.write(`etcd's gRPC at ${host}:${front.port} (${securityOf(tls)}), served by ${endpoint}\n`);
-  await services.maintenance.status({ token: "", requireLeader: false }).catch((error: unknown) => {
+  await services.maintenance.status({}, { token: "", requireLeader: false }).catch((error: unknown) => {
     if (!(error instanceof EtcdError)) throw error;
     terminal.writeError(`quorate: the endpoint does not serve yet: ${error.message}\n`);
   });

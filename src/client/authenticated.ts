@@ -5,10 +5,12 @@
 import type {
   AuthService,
   CallContext,
+  ClusterService,
   ElectionService,
   KvService,
   LeaderStream,
   LeaseService,
+  MaintenanceService,
   Services,
   WatchService,
   WatchStream,
@@ -41,9 +43,9 @@ type Wrap = <Request, Response>(method: Method<Request, Response>) => Method<Req
 export function authenticated(services: Services, user: User): Services {
   const session = new Session(services.auth, user);
   const wrap: Wrap = (method) => (request, context) => session.call(context, (named) => method(request, named));
-  const { lock, cluster, maintenance } = services;
+  const { lock } = services;
   return {
-    kv: kvOf(services.kv, wrap),
+    kv: kvOf(services.kv, wrap, session),
     watch: watchOf(services.watch, session),
     lease: leaseOf(services.lease, wrap),
     lock: {
@@ -52,8 +54,8 @@ export function authenticated(services: Services, user: User): Services {
     },
     election: electionOf(services.election, wrap, session),
     auth: authOf(services.auth, wrap),
-    cluster: { memberList: wrap((request, context) => cluster.memberList(request, context)) },
-    maintenance: { status: (context) => session.call(context, (named) => maintenance.status(named)) },
+    cluster: clusterOf(services.cluster, wrap),
+    maintenance: maintenanceOf(services.maintenance, wrap, session),
     health: services.health,
     inspect: services.inspect,
   };
@@ -82,6 +84,22 @@ class Session {
     }
   }
 
+  /** Begun once more with a fresh token, unless some of it has come. */
+  async *stream<R>(context: CallContext, open: (named: CallContext) => AsyncIterable<R>): AsyncGenerator<R> {
+    if (context.token !== "") return yield* open(context);
+    const token = await this.token(context);
+    let hasBegun = false;
+    try {
+      for await (const part of open({ ...context, token })) {
+        hasBegun = true;
+        yield part;
+      }
+    } catch (error) {
+      if (hasBegun || !(error instanceof EtcdError) || !STALE_TEXTS.has(error.message)) throw error;
+      yield* open({ ...context, token: await this.renewed(token, context) });
+    }
+  }
+
   token(context: CallContext): Promise<string> {
     this.#token ??= this.#fetch(context);
     return this.#token;
@@ -105,13 +123,37 @@ class Session {
   }
 }
 
-function kvOf(kv: KvService, wrap: Wrap): KvService {
+function kvOf(kv: KvService, wrap: Wrap, session: Session): KvService {
   return {
     range: wrap((request, context) => kv.range(request, context)),
+    rangeStream: (request, context) => session.stream(context, (named) => kv.rangeStream(request, named)),
     put: wrap((request, context) => kv.put(request, context)),
     deleteRange: wrap((request, context) => kv.deleteRange(request, context)),
     txn: wrap((request, context) => kv.txn(request, context)),
     compact: wrap((request, context) => kv.compact(request, context)),
+  };
+}
+
+function clusterOf(cluster: ClusterService, wrap: Wrap): ClusterService {
+  return {
+    memberAdd: wrap((request, context) => cluster.memberAdd(request, context)),
+    memberRemove: wrap((request, context) => cluster.memberRemove(request, context)),
+    memberUpdate: wrap((request, context) => cluster.memberUpdate(request, context)),
+    memberList: wrap((request, context) => cluster.memberList(request, context)),
+    memberPromote: wrap((request, context) => cluster.memberPromote(request, context)),
+  };
+}
+
+function maintenanceOf(maintenance: MaintenanceService, wrap: Wrap, session: Session): MaintenanceService {
+  return {
+    alarm: wrap((request, context) => maintenance.alarm(request, context)),
+    status: wrap((request, context) => maintenance.status(request, context)),
+    defragment: wrap((request, context) => maintenance.defragment(request, context)),
+    hash: wrap((request, context) => maintenance.hash(request, context)),
+    hashKv: wrap((request, context) => maintenance.hashKv(request, context)),
+    snapshot: (request, context) => session.stream(context, (named) => maintenance.snapshot(request, named)),
+    moveLeader: wrap((request, context) => maintenance.moveLeader(request, context)),
+    downgrade: wrap((request, context) => maintenance.downgrade(request, context)),
   };
 }
 

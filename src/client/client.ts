@@ -181,7 +181,7 @@ async function statusOf(services: Services, context: CallContext): Promise<Statu
     if (!isUnknown) throw error;
   }
   const [status, { members }] = await Promise.all([
-    services.maintenance.status(context),
+    services.maintenance.status({}, context),
     services.cluster.memberList({ linearizable: false }, context),
   ]);
   return viewOf(status, members);

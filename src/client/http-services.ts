@@ -1,11 +1,29 @@
 /**
  * A member behind HTTP, as `Services`: etcd's JSON API, so a real etcd will do as well.
  *
- * Beyond etcd's API stands only `inspect`, which reads `GET {endpoint}/quorate/status`; the client does without where it
- * is missing. Reads are repeated while the server is unavailable, writes never, unless they surely did not leave.
+ * Beyond etcd's API stand `inspect`, which reads `GET {endpoint}/quorate/status` and without which the client does where
+ * it is missing, and `rangeStream`, for which etcd's gateway has no path. Reads are repeated while the server is unavailable, writes never, unless they surely did not leave.
  */
-import type { CallContext, LeaderStream, MemberView, Services } from "../member/services.ts";
-import { memberListRequestSchema, memberListResponseSchema } from "../protocol/cluster-schema.ts";
+import type {
+  CallContext,
+  ClusterService,
+  LeaderStream,
+  MaintenanceService,
+  MemberView,
+  Services,
+} from "../member/services.ts";
+import {
+  memberAddRequestSchema,
+  memberAddResponseSchema,
+  memberListRequestSchema,
+  memberListResponseSchema,
+  memberPromoteRequestSchema,
+  memberPromoteResponseSchema,
+  memberRemoveRequestSchema,
+  memberRemoveResponseSchema,
+  memberUpdateRequestSchema,
+  memberUpdateResponseSchema,
+} from "../protocol/cluster-schema.ts";
 import {
   campaignRequestSchema,
   campaignResponseSchema,
@@ -28,6 +46,7 @@ import {
   putResponseSchema,
   rangeRequestSchema,
   rangeResponseSchema,
+  rangeStreamResponseSchema,
   txnRequestSchema,
   txnResponseSchema,
 } from "../protocol/kv-schema.ts";
@@ -50,7 +69,24 @@ import {
   unlockRequestSchema,
   unlockResponseSchema,
 } from "../protocol/lock-schema.ts";
-import { statusRequestSchema, statusResponseSchema } from "../protocol/maintenance-schema.ts";
+import {
+  alarmRequestSchema,
+  alarmResponseSchema,
+  defragmentRequestSchema,
+  defragmentResponseSchema,
+  downgradeRequestSchema,
+  downgradeResponseSchema,
+  hashKvRequestSchema,
+  hashKvResponseSchema,
+  hashRequestSchema,
+  hashResponseSchema,
+  moveLeaderRequestSchema,
+  moveLeaderResponseSchema,
+  snapshotRequestSchema,
+  snapshotResponseSchema,
+  statusRequestSchema,
+  statusResponseSchema,
+} from "../protocol/maintenance-schema.ts";
 import type { Schema } from "../protocol/schema.ts";
 import { httpAuth } from "./http-auth.ts";
 import { HttpCaller } from "./http-call.ts";
@@ -73,6 +109,19 @@ interface MethodOptions {
 }
 
 type Method<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
+
+type MakeMethod = <Request, Response>(
+  path: string,
+  request: Schema<Request>,
+  response: Schema<Response>,
+  options?: MethodOptions,
+) => Method<Request, Response>;
+
+type MakeStream = <Request, Response>(
+  path: string,
+  request: Schema<Request>,
+  response: Schema<Response>,
+) => (request: Request, context: CallContext) => AsyncIterable<Response>;
 
 const READ: MethodOptions = { isRead: true };
 const PATIENT: MethodOptions = { isPatient: true };
@@ -98,11 +147,19 @@ export function httpServices(options: HttpServicesOptions): Services {
     };
   }
 
-  const status = method("/v3/maintenance/status", statusRequestSchema, statusResponseSchema, READ);
+  function parts<Request, Response>(
+    path: string,
+    request: Schema<Request>,
+    response: Schema<Response>,
+  ): (request: Request, context: CallContext) => AsyncIterable<Response> {
+    return (message, context) => streamed(caller, path, encodeJson(request, message), response, context);
+  }
+
   const { WebSocket } = options;
   return {
     kv: {
       range: method("/v3/kv/range", rangeRequestSchema, rangeResponseSchema, READ),
+      rangeStream: parts("/quorate/kv/range-stream", rangeRequestSchema, rangeStreamResponseSchema),
       put: method("/v3/kv/put", putRequestSchema, putResponseSchema),
       deleteRange: method("/v3/kv/deleterange", deleteRangeRequestSchema, deleteRangeResponseSchema),
       txn: method("/v3/kv/txn", txnRequestSchema, txnResponseSchema),
@@ -133,10 +190,33 @@ export function httpServices(options: HttpServicesOptions): Services {
       resign: method("/v3/election/resign", resignRequestSchema, resignResponseSchema),
     },
     auth: httpAuth(method),
-    cluster: { memberList: method("/v3/cluster/member/list", memberListRequestSchema, memberListResponseSchema, READ) },
-    maintenance: { status: (context) => status({}, context) },
+    cluster: httpCluster(method),
+    maintenance: httpMaintenance(method, parts),
     health: { check: (what) => checkHealth(caller, what), metrics: () => [] },
     inspect: { view: () => viewOf(caller) },
+  };
+}
+
+function httpCluster(method: MakeMethod): ClusterService {
+  return {
+    memberAdd: method("/v3/cluster/member/add", memberAddRequestSchema, memberAddResponseSchema),
+    memberRemove: method("/v3/cluster/member/remove", memberRemoveRequestSchema, memberRemoveResponseSchema),
+    memberUpdate: method("/v3/cluster/member/update", memberUpdateRequestSchema, memberUpdateResponseSchema),
+    memberList: method("/v3/cluster/member/list", memberListRequestSchema, memberListResponseSchema, READ),
+    memberPromote: method("/v3/cluster/member/promote", memberPromoteRequestSchema, memberPromoteResponseSchema),
+  };
+}
+
+function httpMaintenance(method: MakeMethod, parts: MakeStream): MaintenanceService {
+  return {
+    alarm: method("/v3/maintenance/alarm", alarmRequestSchema, alarmResponseSchema),
+    status: method("/v3/maintenance/status", statusRequestSchema, statusResponseSchema, READ),
+    defragment: method("/v3/maintenance/defragment", defragmentRequestSchema, defragmentResponseSchema),
+    hash: method("/v3/maintenance/hash", hashRequestSchema, hashResponseSchema, READ),
+    hashKv: method("/v3/maintenance/hashkv", hashKvRequestSchema, hashKvResponseSchema, READ),
+    snapshot: parts("/v3/maintenance/snapshot", snapshotRequestSchema, snapshotResponseSchema),
+    moveLeader: method("/v3/maintenance/transfer-leadership", moveLeaderRequestSchema, moveLeaderResponseSchema),
+    downgrade: method("/v3/maintenance/downgrade", downgradeRequestSchema, downgradeResponseSchema),
   };
 }
 
@@ -149,6 +229,24 @@ async function beat(
   const body = encodeJson(leaseKeepAliveRequestSchema, request);
   const text = await caller.call({ method: "POST", path: "/v3/lease/keepalive", body, context, isRead: true });
   return lineOf(leaseKeepAliveResponseSchema, caller.endpoint, text);
+}
+
+async function* streamed<Response>(
+  caller: HttpCaller,
+  path: string,
+  body: string,
+  schema: Schema<Response>,
+  context: CallContext,
+): AsyncGenerator<Response> {
+  const lines = new HttpLines(caller, { path, body, context, what: "the stream" });
+  context.signal?.addEventListener("abort", () => lines.close(), { once: true });
+  try {
+    for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+      yield lineOf(schema, caller.endpoint, line);
+    }
+  } finally {
+    lines.close();
+  }
 }
 
 function observation(caller: HttpCaller, request: LeaderRequest, context: CallContext): LeaderStream {

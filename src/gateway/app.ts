@@ -118,8 +118,8 @@ function serveUnary(services: Services, maxBodyBytes: number, post: (path: strin
   unary("/v3/kv/compaction", compactionRequestSchema, compactionResponseSchema, (message, context) =>
     kv.compact(message, context),
   );
-  unary("/v3/maintenance/status", statusRequestSchema, statusResponseSchema, (_message, context) =>
-    maintenance.status(context),
+  unary("/v3/maintenance/status", statusRequestSchema, statusResponseSchema, (message, context) =>
+    maintenance.status(message, context),
   );
   unary("/v3/cluster/member/list", memberListRequestSchema, memberListResponseSchema, (message, context) =>
     cluster.memberList(message, context),

@@ -12,13 +12,15 @@ import type {
   ServerWritableStream,
 } from "@grpc/grpc-js";
 import type { CallContext, Services } from "../member/services.ts";
+import { unserved } from "../member/unserved.ts";
 import { RPCS, rpcPath } from "../protocol/rpc-table.ts";
 import type { Rpc, RpcTable } from "../protocol/rpc-table.ts";
 import { callContext } from "./call-context.ts";
 import { deserializer, serializer } from "./codec.ts";
 import { checkHealth, healthSource } from "./health.ts";
 import { rangeSource } from "./range-stream.ts";
-import { serviceError, unimplemented } from "./status.ts";
+import { serviceError } from "./status.ts";
+import { iterated } from "./streams.ts";
 import type { OpenStreams, Source } from "./streams.ts";
 import { beatSource, watchSource } from "./two-way.ts";
 
@@ -32,16 +34,13 @@ type AnyUnary = (request: unknown, context: CallContext) => Promise<unknown>;
 
 export function bindMethods(server: Server, services: Services, streams: OpenStreams): void {
   const { kv, lease, lock, election, auth, cluster, maintenance } = services;
-  serveUnary<RpcTable["kv"]>(server, RPCS.kv, kv);
+  serveUnary<Omit<RpcTable["kv"], "rangeStream">>(server, RPCS.kv, kv);
   serveUnary<RpcTable["lease"]>(server, RPCS.lease, lease);
   serveUnary<RpcTable["auth"]>(server, RPCS.auth, auth);
   serveUnary<RpcTable["cluster"]>(server, RPCS.cluster, cluster);
   serveUnary<RpcTable["lock"]>(server, RPCS.lock, lock);
   serveUnary<Omit<RpcTable["election"], "observe">>(server, RPCS.election, election);
-  serveUnary<RpcTable["maintenance"]>(server, RPCS.maintenance, {
-    ...maintenance,
-    status: (_request, context) => maintenance.status(context),
-  });
+  serveUnary<Omit<RpcTable["maintenance"], "snapshot">>(server, RPCS.maintenance, maintenance);
   serveUnary<RpcTable["health"]>(server, RPCS.health, { check: checkHealth });
 
   serveDuplex(server, RPCS.watch.watch, streams, (call) => watchSource(services, call));
@@ -49,9 +48,9 @@ export function bindMethods(server: Server, services: Services, streams: OpenStr
   serveAnswers(server, RPCS.kv.rangeStream, streams, (request, context) => rangeSource(kv, request, context));
   serveAnswers(server, RPCS.election.observe, streams, (request, context) => election.observe(request, context));
   serveAnswers(server, RPCS.health.watch, streams, healthSource);
-  serveAnswers(server, RPCS.maintenance.snapshot, streams, () => {
-    throw unimplemented(RPCS.maintenance.snapshot.service, RPCS.maintenance.snapshot.method);
-  });
+  serveAnswers(server, RPCS.maintenance.snapshot, streams, (request, context) =>
+    iterated(maintenance.snapshot(request, context)),
+  );
 }
 
 function serveUnary<Table extends object>(
@@ -64,7 +63,7 @@ function serveUnary<Table extends object>(
     if (rpc.kind !== "unary") continue;
     const method = methods[name]?.bind(service);
     const handle: handleUnaryCall<unknown, unknown> = (call, answer) => {
-      if (method === undefined) return answer(serviceError(unimplemented(rpc.service, rpc.method)));
+      if (method === undefined) return answer(serviceError(unserved(rpc.service, rpc.method)));
       answered(call, method).then(
         (response) => answer(null, response),
         (error: unknown) => answer(serviceError(error)),

@@ -15,11 +15,6 @@ export function serviceError(thrown: unknown): ServerErrorResponse {
   });
 }
 
-/** As Go's server says it of a service that it has. */
-export function unimplemented(service: string, method: string): EtcdError {
-  return new EtcdError(GrpcCode.Unimplemented, `unknown method ${method} for service ${service}`);
-}
-
 /** Not an answer of etcd's: a fault in this program, whose details are nobody else's business. */
 function bug(thrown: unknown): EtcdError {
   console.error(thrown);

@@ -13,6 +13,21 @@ export interface Source<Response> {
   close(): void;
 }
 
+/** What a service gives to be looped over. */
+export function iterated<Response>(responses: AsyncIterable<Response>): Source<Response> {
+  const iterator = responses[Symbol.asyncIterator]();
+  return {
+    async next() {
+      const result = await iterator.next();
+      return result.done === true ? undefined : result.value;
+    },
+    close() {
+      // What the end itself has to complain about interests nobody any more.
+      iterator.return?.().catch(() => undefined);
+    },
+  };
+}
+
 type WritingCall<Response> = ServerWritableStream<unknown, Response> | ServerDuplexStream<unknown, Response>;
 
 /** The calls that go on until somebody ends them, which at a shutdown is the server. */

@@ -25,6 +25,7 @@ import type { RefusingStream } from "./watch-streams.ts";
 export function guardedKv(kv: KvService, access: Access): KvService {
   return {
     range: (request, context) => kv.range(request, context),
+    rangeStream: (request, context) => kv.rangeStream(request, context),
     put: (request, context) => kv.put(request, context),
     deleteRange: (request, context) => kv.deleteRange(request, context),
     txn: (request, context) => kv.txn(request, context),
@@ -67,15 +68,38 @@ export function guardedLease(lease: LeaseService, access: Access): LeaseService 
   };
 }
 
+/** MemberAdd looks at its URLs before it asks who calls, so that it asks by itself (cluster-service.ts). */
 export function guardedCluster(cluster: ClusterService, access: Access): ClusterService {
   return {
+    memberAdd: (request, context) => cluster.memberAdd(request, context),
+    memberRemove: async (request, context) =>
+      cluster.memberRemove(request, named(context, await access.admin(context))),
+    memberUpdate: async (request, context) =>
+      cluster.memberUpdate(request, named(context, await access.admin(context))),
     memberList: async (request, context) => cluster.memberList(request, named(context, await access.known(context))),
+    memberPromote: async (request, context) =>
+      cluster.memberPromote(request, named(context, await access.admin(context))),
   };
 }
 
+/** Root's, but for what only tells how the member is. */
 export function guardedMaintenance(maintenance: MaintenanceService, access: Access): MaintenanceService {
   return {
-    status: async (context) => maintenance.status(named(context, await access.known(context))),
+    async alarm(request, context) {
+      const caller = request.action === "GET" ? await access.known(context) : await access.admin(context);
+      return maintenance.alarm(request, named(context, caller));
+    },
+    status: async (request, context) => maintenance.status(request, named(context, await access.known(context))),
+    defragment: async (request, context) =>
+      maintenance.defragment(request, named(context, await access.admin(context))),
+    hash: async (request, context) => maintenance.hash(request, named(context, await access.admin(context))),
+    hashKv: async (request, context) => maintenance.hashKv(request, named(context, await access.admin(context))),
+    async *snapshot(request, context) {
+      yield* maintenance.snapshot(request, named(context, await access.admin(context)));
+    },
+    moveLeader: async (request, context) =>
+      maintenance.moveLeader(request, named(context, await access.admin(context))),
+    downgrade: async (request, context) => maintenance.downgrade(request, named(context, await access.admin(context))),
   };
 }
 

@@ -13,6 +13,7 @@ import type {
   PutResponse,
   RangeRequest,
   RangeResponse,
+  RangeStreamResponse,
   TxnRequest,
   TxnResponse,
 } from "../protocol/kv.ts";
@@ -76,8 +77,36 @@ import type {
   AuthenticateRequest,
   AuthenticateResponse,
 } from "../protocol/auth.ts";
-import type { MemberListRequest, MemberListResponse } from "../protocol/cluster.ts";
-import type { StatusResponse } from "../protocol/maintenance.ts";
+import type {
+  MemberAddRequest,
+  MemberAddResponse,
+  MemberListRequest,
+  MemberListResponse,
+  MemberPromoteRequest,
+  MemberPromoteResponse,
+  MemberRemoveRequest,
+  MemberRemoveResponse,
+  MemberUpdateRequest,
+  MemberUpdateResponse,
+} from "../protocol/cluster.ts";
+import type {
+  AlarmRequest,
+  AlarmResponse,
+  DefragmentRequest,
+  DefragmentResponse,
+  DowngradeRequest,
+  DowngradeResponse,
+  HashKvRequest,
+  HashKvResponse,
+  HashRequest,
+  HashResponse,
+  MoveLeaderRequest,
+  MoveLeaderResponse,
+  SnapshotRequest,
+  SnapshotResponse,
+  StatusRequest,
+  StatusResponse,
+} from "../protocol/maintenance.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 
 /** What a front knows about a call beside the message: etcd's gRPC metadata. */
@@ -94,6 +123,8 @@ export interface CallContext {
 
 export interface KvService {
   range(request: RangeRequest, context: CallContext): Promise<RangeResponse>;
+  /** A range in parts, which are made as they are asked for; leaving the loop ends it. */
+  rangeStream(request: RangeRequest, context: CallContext): AsyncIterable<RangeStreamResponse>;
   put(request: PutRequest, context: CallContext): Promise<PutResponse>;
   deleteRange(request: DeleteRangeRequest, context: CallContext): Promise<DeleteRangeResponse>;
   txn(request: TxnRequest, context: CallContext): Promise<TxnResponse>;
@@ -172,11 +203,23 @@ export interface AuthService {
 }
 
 export interface ClusterService {
+  memberAdd(request: MemberAddRequest, context: CallContext): Promise<MemberAddResponse>;
+  memberRemove(request: MemberRemoveRequest, context: CallContext): Promise<MemberRemoveResponse>;
+  memberUpdate(request: MemberUpdateRequest, context: CallContext): Promise<MemberUpdateResponse>;
   memberList(request: MemberListRequest, context: CallContext): Promise<MemberListResponse>;
+  memberPromote(request: MemberPromoteRequest, context: CallContext): Promise<MemberPromoteResponse>;
 }
 
 export interface MaintenanceService {
-  status(context: CallContext): Promise<StatusResponse>;
+  alarm(request: AlarmRequest, context: CallContext): Promise<AlarmResponse>;
+  status(request: StatusRequest, context: CallContext): Promise<StatusResponse>;
+  defragment(request: DefragmentRequest, context: CallContext): Promise<DefragmentResponse>;
+  hash(request: HashRequest, context: CallContext): Promise<HashResponse>;
+  hashKv(request: HashKvRequest, context: CallContext): Promise<HashKvResponse>;
+  /** The member's data in parts, which are made as they are asked for; leaving the loop ends it. */
+  snapshot(request: SnapshotRequest, context: CallContext): AsyncIterable<SnapshotResponse>;
+  moveLeader(request: MoveLeaderRequest, context: CallContext): Promise<MoveLeaderResponse>;
+  downgrade(request: DowngradeRequest, context: CallContext): Promise<DowngradeResponse>;
 }
 
 /** One reading of a metric, with the label set it belongs to. */

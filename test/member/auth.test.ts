@@ -9,6 +9,7 @@ import {
   authUserAddRequest,
   authUserChangePasswordRequest,
 } from "../../src/protocol/auth.ts";
+import { memberAddRequest } from "../../src/protocol/cluster.ts";
 import {
   errAuthFailed,
   errAuthNotEnabled,
@@ -25,6 +26,7 @@ import {
 import { compactionRequest, deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../src/protocol/kv.ts";
 import { leaseGrantRequest, leaseTimeToLiveRequest } from "../../src/protocol/lease.ts";
 import { lockRequest, unlockRequest } from "../../src/protocol/lock.ts";
+import { alarmRequest, downgradeRequest } from "../../src/protocol/maintenance.ts";
 import { watchCreateRequest } from "../../src/protocol/watch.ts";
 import type { WatchResponse } from "../../src/protocol/watch.ts";
 import { GuardedCluster, PLAIN } from "./auth-kit.ts";
@@ -86,12 +88,26 @@ describe("who calls", () => {
     expect(await guarded.answer(kv.put(large, await guarded.as("root")))).toBe(errRequestTooLarge.message);
   });
 
+  test("AG6a: of Maintenance and Cluster only root may use more than what tells how the cluster is", async () => {
+    const guarded = await GuardedCluster.open();
+    const amy = await guarded.as("amy");
+    const walked = everyMethod(guarded.at()).filter(([name]) => /^(cluster|maintenance)/.test(name));
+    const answers = await Promise.all(walked.map(async ([name, call]) => [name, await guarded.answer(call(amy))]));
+    const open = Object.fromEntries(answers.filter(([, answer]) => answer !== errPermissionDenied.message));
+    expect(Object.keys(open).toSorted()).toEqual(["cluster.memberList", "maintenance.alarm", "maintenance.status"]);
+    const { maintenance } = guarded.at();
+    for (const action of ["ACTIVATE", "DEACTIVATE", 7] as const) {
+      const request = alarmRequest({ action });
+      expect(await guarded.answer(maintenance.alarm(request, amy))).toBe(errPermissionDenied.message);
+    }
+  });
+
   test("AG6: any user may list members, see the status and grant a lease; only root may compact", async () => {
     const guarded = await GuardedCluster.open();
     const amy = await guarded.as("amy");
     const { cluster, maintenance, lease, kv } = guarded.at();
     expect(await guarded.answer(cluster.memberList({ linearizable: true }, amy))).toBe(OK);
-    expect(await guarded.answer(maintenance.status(amy))).toBe(OK);
+    expect(await guarded.answer(maintenance.status({}, amy))).toBe(OK);
     expect(await guarded.answer(lease.grant(leaseGrantRequest({ ttl: 60 }), amy))).toBe(OK);
     expect(await guarded.answer(kv.compact(compactionRequest({ revision: 1 }), amy))).toBe(errPermissionDenied.message);
   });
@@ -293,9 +309,9 @@ describe("signing in", () => {
     expect(await guarded.answer(auth.authenticate({ name: "amy", password: "amy" }, CALL))).toBe(
       errAuthNotEnabled.message,
     );
-    expect(await guarded.answer(maintenance.status({ ...CALL, token: "forged" }))).toBe(OK);
+    expect(await guarded.answer(maintenance.status({}, { ...CALL, token: "forged" }))).toBe(OK);
     await guarded.settled(auth.authEnable({}, CALL));
-    expect(await guarded.answer(maintenance.status(amy))).toBe(errInvalidAuthToken.message);
+    expect(await guarded.answer(maintenance.status({}, amy))).toBe(errInvalidAuthToken.message);
   });
 
   test("AG19: a password that is changed while the old one is verified does not let the old one in", async () => {
@@ -325,10 +341,10 @@ describe("signing in", () => {
     await guarded.settled(
       auth.userChangePassword(authUserChangePasswordRequest({ name: "amy", password: "amy" }), root),
     );
-    expect(await guarded.answer(maintenance.status(before))).toBe(errInvalidAuthToken.message);
+    expect(await guarded.answer(maintenance.status({}, before))).toBe(errInvalidAuthToken.message);
     const after = await guarded.as("amy");
     await guarded.settled(auth.userDelete({ name: "amy" }, root));
-    expect(await guarded.answer(maintenance.status(after))).toBe(errInvalidAuthToken.message);
+    expect(await guarded.answer(maintenance.status({}, after))).toBe(errInvalidAuthToken.message);
   });
 
   test("AG21: no password comes into the log, not even one for a user who has none", async () => {
@@ -360,7 +376,7 @@ describe("the cluster", () => {
   test("AG23: every member knows a token, whichever handed it out, at once", async () => {
     const guarded = await GuardedCluster.open(3);
     const amy = await guarded.as("amy", 1n);
-    for (const id of [1n, 2n, 3n]) expect(await guarded.answer(guarded.at(id).maintenance.status(amy))).toBe(OK);
+    for (const id of [1n, 2n, 3n]) expect(await guarded.answer(guarded.at(id).maintenance.status({}, amy))).toBe(OK);
   });
 
   test("AG28: a member that lags waits for the entry that handed the token out, instead of refusing it", async () => {
@@ -371,7 +387,7 @@ describe("the cluster", () => {
     const amy = await guarded.as("amy");
     expect(guarded.cluster.node(follower).member.applied).toBeLessThan(leader?.member.applied ?? 0);
     for (const id of [1n, 2n, 3n]) if (id !== follower) network.setLink(id, follower, true);
-    expect(await guarded.answer(guarded.at(follower).maintenance.status(amy))).toBe(OK);
+    expect(await guarded.answer(guarded.at(follower).maintenance.status({}, amy))).toBe(OK);
   });
 
   test("AG24: a proposal made at an older auth revision is refused where it is applied", async () => {
@@ -492,9 +508,26 @@ function everyMethod(services: Services): readonly (readonly [string, Call])[] {
       "auth.roleRevokePermission",
       (context) => auth.roleRevokePermission({ role: "r", key: A, rangeEnd: EMPTY_BYTES }, context),
     ],
+    ["kv.rangeStream", (context) => drained(kv.rangeStream(rangeRequest({ key: A }), context))],
+    ["cluster.memberAdd", (context) => cluster.memberAdd(memberAddRequest({ peerUrls: ["http://a:1"] }), context)],
+    ["cluster.memberRemove", (context) => cluster.memberRemove({ id: 9n }, context)],
+    ["cluster.memberUpdate", (context) => cluster.memberUpdate({ id: 9n, peerUrls: ["http://a:1"] }, context)],
+    ["cluster.memberPromote", (context) => cluster.memberPromote({ id: 9n }, context)],
     ["cluster.memberList", (context) => cluster.memberList({ linearizable: false }, context)],
-    ["maintenance.status", (context) => maintenance.status(context)],
+    ["maintenance.alarm", (context) => maintenance.alarm(alarmRequest(), context)],
+    ["maintenance.defragment", (context) => maintenance.defragment({}, context)],
+    ["maintenance.hash", (context) => maintenance.hash({}, context)],
+    ["maintenance.hashKv", (context) => maintenance.hashKv({ revision: 0 }, context)],
+    ["maintenance.snapshot", (context) => drained(maintenance.snapshot({}, context))],
+    ["maintenance.moveLeader", (context) => maintenance.moveLeader({ targetId: 9n }, context)],
+    ["maintenance.downgrade", (context) => maintenance.downgrade(downgradeRequest(), context)],
+    ["maintenance.status", (context) => maintenance.status({}, context)],
   ];
+}
+
+async function drained(parts: AsyncIterable<unknown>): Promise<void> {
+  const iterator = parts[Symbol.asyncIterator]();
+  while ((await iterator.next()).done !== true);
 }
 
 async function next(guarded: GuardedCluster, stream: WatchStream): Promise<WatchResponse> {

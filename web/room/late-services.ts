@@ -61,6 +61,9 @@ function withoutMember(service: string, method: string, reason: EtcdError): unkn
     case "election.observe":
       // The client opens another where the reason is one that passes.
       return { request: () => {}, next: () => Promise.reject(reason), close: () => {} };
+    case "kv.rangeStream":
+    case "maintenance.snapshot":
+      return { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(reason) }) };
     case "health.metrics":
       return [];
     case "health.check":

@@ -1,0 +1,78 @@
+/** etcd's KV over one member: validates as etcd does before Raft, then proposes or reads, then fills in the header. */
+import type { CompactionResponse } from "../protocol/kv.ts";
+import { checkRangeStream } from "../mvcc/range-chunks.ts";
+import {
+  checkDeleteRange,
+  checkPut,
+  checkRange,
+  checkTxn,
+  isReadOnlyTxn,
+  isSerializableTxn,
+} from "../mvcc/validate.ts";
+import type { Access } from "./access.ts";
+import type { Member } from "./member.ts";
+import { checkLeader, checkServing, propose, readIndex, withHeader } from "./requests.ts";
+import type { KvService } from "./services.ts";
+
+/** A part of a range holds no more, unless one pair alone does. */
+const STREAM_PART_BYTES = 256 * 1024;
+
+export function kvService(member: Member, access: Access): KvService {
+  return {
+    async range(request, context) {
+      checkRange(request);
+      checkLeader(member, context);
+      if (!request.serializable) await readIndex(member);
+      access.checkRange(await access.caller(context), request);
+      return withHeader(member, member.machine.store.range(request));
+    },
+    async *rangeStream(request, context) {
+      checkRange(request);
+      checkRangeStream(request);
+      checkLeader(member, context);
+      if (!request.serializable) await readIndex(member);
+      access.checkRange(await access.caller(context), request);
+      for (const part of member.machine.store.rangeChunks(request, STREAM_PART_BYTES)) {
+        const isLast = part.header.revision !== 0;
+        yield { rangeResponse: isLast ? withHeader(member, part) : part };
+        checkServing(member);
+      }
+    },
+    async put(request, context) {
+      checkPut(request);
+      checkLeader(member, context);
+      return withHeader(member, await propose(member, { type: "put", put: request }, await access.caller(context)));
+    },
+    async deleteRange(request, context) {
+      checkDeleteRange(request);
+      checkLeader(member, context);
+      return withHeader(
+        member,
+        await propose(member, { type: "deleteRange", deleteRange: request }, await access.caller(context)),
+      );
+    },
+    async txn(request, context) {
+      checkTxn(request, member.settings.limits.txnOperations);
+      checkLeader(member, context);
+      if (!isReadOnlyTxn(request)) {
+        const caller = await access.caller(context);
+        return withHeader(member, await propose(member, { type: "txn", txn: request }, caller));
+      }
+      if (!isSerializableTxn(request)) await readIndex(member);
+      access.checkTxn(await access.caller(context), request);
+      return withHeader(member, member.machine.store.txn(request).response);
+    },
+    async compact(request, context): Promise<CompactionResponse> {
+      checkLeader(member, context);
+      await propose<undefined>(member, { type: "compaction", compaction: request }, context.caller);
+      const revision = member.machine.store.revision;
+      // The rows go in steps behind the answer; `physical` asks to wait for the last of them.
+      await new Promise<void>((resolve) => {
+        member.scrub(request.physical ? resolve : undefined);
+        if (!request.physical) resolve();
+      });
+      checkServing(member);
+      return { header: member.header(revision) };
+    },
+  };
+}
