@@ -4,11 +4,18 @@
  * meta bucket tells how far each part has come.
  */
 import { errCompacted, errFutureRev } from "../protocol/errors.ts";
+import { HashWalk } from "./hash.ts";
+import type { KeyValueHash } from "./hash.ts";
 import { FINISHED_COMPACT, SCHEDULED_COMPACT, readRevision, writeRevision } from "./meta.ts";
 import type { StateTables } from "./tables.ts";
 
 /** Below every revision that can be asked for, so that etcd's Compact(0) succeeds once on a fresh store. */
 const NEVER = -1;
+/** etcd remembers as many. */
+const HASHES_MAX = 10;
+/** A store with more rows is not hashed when it is compacted: at the edge each row that is read is paid for. */
+const HASHED_ROWS_MAX = 100_000;
+const HASH_STEP_BYTES = 1024 * 1024;
 
 export class Compaction {
   readonly #tables: StateTables;
@@ -16,6 +23,10 @@ export class Compaction {
   #finished: number;
   /** The pass under way; its revision stays, so that frequent compactions cannot keep it from ever reaching the end. */
   #pass: { readonly revision: number; readonly cursor: Uint8Array | undefined } | undefined = undefined;
+
+  /** Of the rows that the pass is about to remove, and of those that stay; first. */
+  #walk: HashWalk | undefined;
+  #hashes: readonly KeyValueHash[] = [];
 
   constructor(tables: StateTables) {
     const meta = tables.bucket("meta");
@@ -29,15 +40,32 @@ export class Compaction {
     return this.#revision;
   }
 
+  /** The newest ones, for as long as this object lives. */
+  get hashes(): readonly KeyValueHash[] {
+    return this.#hashes;
+  }
+
   schedule(revision: number, currentRevision: number): void {
     if (revision <= this.#revision) throw errCompacted;
     if (revision > currentRevision) throw errFutureRev;
+    const { keys } = this.#tables;
+    // What an unfinished compaction has removed already, no hash would tell of.
+    if (this.#finished === this.#revision && keys.rowCount <= HASHED_ROWS_MAX) {
+      const state = { hashRevision: revision, compactRevision: this.#revision, byCompaction: true };
+      this.#walk = new HashWalk(keys, state);
+    }
     this.#revision = revision;
     writeRevision(this.#tables.bucket("meta"), SCHEDULED_COMPACT, revision);
   }
 
   /** A step over at most `maxKeys` keys. Returns whether more is to be done. */
   scrub(maxKeys: number): boolean {
+    if (this.#walk !== undefined) {
+      const hash = this.#walk.step(maxKeys, HASH_STEP_BYTES);
+      if (hash === undefined) return true;
+      this.#walk = undefined;
+      this.#hashes = [...this.#hashes, hash].slice(-HASHES_MAX);
+    }
     if (this.#pass === undefined) {
       if (this.#finished >= this.#revision) return false;
       this.#pass = { revision: this.#revision, cursor: undefined };

@@ -2,13 +2,16 @@
  * HashKV: CRC-32C over the bucket name and the rows up to a revision, in the bytes in which etcd stores them, so that any
  * two members, etcd's included, can compare their data. Rows that compaction may or may not have removed yet are left
  * out by etcd's rule, so the hash does not depend on how far the physical part has come.
+ *
+ * It is a walk in steps, because a store may be large: writes may go on meanwhile, they come after the revision. Only
+ * the physical part of a later compaction must wait.
  */
 import { crc32c } from "../base/crc32c.ts";
 import { latin1ToBytes } from "../base/bytes.ts";
 import { keyValueSchema } from "../protocol/kv-schema.ts";
 import { keyValue } from "../protocol/kv.ts";
 import { encode } from "../protocol/proto-codec.ts";
-import { ALL_KEYS, countLive } from "./key-range.ts";
+import { ALL_KEYS, liveRows } from "./key-range.ts";
 import { rowToKeyValue } from "./messages.ts";
 import { revisionBytes } from "./meta.ts";
 import type { KeyTable, RevisionRow } from "./tables.ts";
@@ -17,33 +20,79 @@ const BUCKET_NAME = latin1ToBytes("key");
 const SEPARATOR = 0x5f; // "_"
 const TOMBSTONE = 0x74; // "t"
 
-export function hashRows(keys: KeyTable, revision: number, compactRevision: number): number {
-  let hash = crc32c(BUCKET_NAME);
-  if (revision < 0) return hash;
-  const anyLive = countLive(keys, ALL_KEYS, revision) > 0;
-  keys.history(0, revision, (row) => {
-    if (row.main <= compactRevision && !survives(keys, row, revision, compactRevision, anyLive)) return true;
-    hash = crc32c(storedKey(row), hash);
-    hash = crc32c(storedValue(row), hash);
-    return true;
-  });
-  return hash;
+export interface KeyValueHash {
+  readonly hash: number;
+  readonly hashRevision: number;
+  readonly compactRevision: number;
 }
 
-/**
- * etcd hashes of the rows up to the compact revision those that are live at the hashed revision. When no key is live
- * there, it takes all rows it finds, which once the compaction is through are the newest ones at the compact revision.
- */
-function survives(
-  keys: KeyTable,
-  row: RevisionRow,
-  revision: number,
-  compactRevision: number,
-  anyLive: boolean,
-): boolean {
-  const newest = keys.at(row.key, anyLive ? revision : compactRevision);
-  if (newest === undefined || newest.main !== row.main || newest.sub !== row.sub) return false;
-  return row.version !== 0 || (!anyLive && row.main === compactRevision);
+export interface HashedState {
+  readonly hashRevision: number;
+  readonly compactRevision: number;
+  /** The hash is made by the compaction at `hashRevision`, which keeps tombstones of that very revision. */
+  readonly byCompaction: boolean;
+}
+
+export class HashWalk {
+  readonly #keys: KeyTable;
+  readonly #state: HashedState;
+  #hash: number = crc32c(BUCKET_NAME);
+  #main = 0;
+  #sub = 0;
+  #keepsAny: boolean | undefined;
+
+  constructor(keys: KeyTable, state: HashedState) {
+    this.#keys = keys;
+    this.#state = state;
+  }
+
+  /** Over about so many rows and bytes; the hash once the last row is reached. */
+  step(maxRows: number, maxBytes: number): KeyValueHash | undefined {
+    const { hashRevision, compactRevision } = this.#state;
+    let rows = 0;
+    let bytes = 0;
+    let ended = true;
+    const visit = (row: RevisionRow): boolean => {
+      this.#main = row.main;
+      this.#sub = row.sub + 1;
+      if (this.#counts(row)) {
+        this.#hash = crc32c(storedKey(row), this.#hash);
+        this.#hash = crc32c(storedValue(row), this.#hash);
+      }
+      rows += 1;
+      bytes += row.key.length + row.value.length;
+      ended = rows < maxRows && bytes < maxBytes;
+      return ended;
+    };
+    if (hashRevision >= 0) this.#keys.history(this.#main, hashRevision, visit, this.#sub);
+    return ended ? { hash: this.#hash, hashRevision, compactRevision } : undefined;
+  }
+
+  #counts(row: RevisionRow): boolean {
+    const { hashRevision, compactRevision } = this.#state;
+    if (row.main > compactRevision) return true;
+    // etcd 3.5.15 and before dropped tombstones of the compact revision, and hashes are to be equal to theirs.
+    if (row.version === 0) return false;
+    if (isSame(this.#keys.at(row.key, hashRevision), row)) return true;
+    // When there is nothing to keep, etcd takes all rows that it finds: what the former compaction kept.
+    this.#keepsAny ??= this.#hasKept();
+    return !this.#keepsAny && isSame(this.#keys.at(row.key, compactRevision), row);
+  }
+
+  #hasKept(): boolean {
+    const { hashRevision, byCompaction } = this.#state;
+    let kept = liveRows(this.#keys, ALL_KEYS, hashRevision, false, 1).length > 0;
+    if (kept || !byCompaction) return kept;
+    this.#keys.history(hashRevision, hashRevision, (row) => {
+      kept = row.version === 0;
+      return !kept;
+    });
+    return kept;
+  }
+}
+
+function isSame(left: RevisionRow | undefined, right: RevisionRow): boolean {
+  return left !== undefined && left.main === right.main && left.sub === right.sub;
 }
 
 function storedKey(row: RevisionRow): Uint8Array {

@@ -3,6 +3,7 @@
  * revision not compacted stays readable. Requests are expected to have passed validate.ts; what depends on the data is
  * checked here, before anything is written.
  */
+import { must } from "../base/assert.ts";
 import { compareBytes } from "../base/bytes.ts";
 import { errCompacted, errFutureRev } from "../protocol/errors.ts";
 import type {
@@ -17,7 +18,8 @@ import type {
   TxnResponse,
 } from "../protocol/kv.ts";
 import { Compaction } from "./compaction.ts";
-import { hashRows } from "./hash.ts";
+import { HashWalk } from "./hash.ts";
+import type { KeyValueHash } from "./hash.ts";
 import { rangeChunks } from "./range-chunks.ts";
 import { executeRange, type ReadView } from "./range.ts";
 import type { KeyTable, StateTables } from "./tables.ts";
@@ -29,12 +31,6 @@ export interface WriteResult<R> {
   readonly response: R;
   /** In the order of their sub-revisions; empty when nothing changed. */
   readonly events: readonly Event[];
-}
-
-export interface KeyValueHash {
-  readonly hash: number;
-  readonly hashRevision: number;
-  readonly compactRevision: number;
 }
 
 /** Revision of a store that nothing was ever written to. */
@@ -106,13 +102,24 @@ export class Store implements ReadView {
     return this.#compaction.scrub(maxKeys);
   }
 
+  /** What a compaction found at this revision, as long as it is remembered: etcd answers with that one then. */
+  compactionHash(revision: number): KeyValueHash | undefined {
+    return this.#compaction.hashes.find((known) => known.hashRevision === revision);
+  }
+
   /** `revision` 0 means the newest. */
-  hashKv(revision: number): KeyValueHash {
+  hashWalk(revision: number): HashWalk {
     const { compactRevision } = this;
     if (revision > 0 && revision < compactRevision) throw errCompacted;
     if (revision > this.#revision) throw errFutureRev;
     const hashRevision = revision === 0 ? this.#revision : revision;
-    return { hash: hashRows(this.keys, hashRevision, compactRevision), hashRevision, compactRevision };
+    return new HashWalk(this.keys, { hashRevision, compactRevision, byCompaction: false });
+  }
+
+  /** All at once; for a large store `hashWalk` does it in steps. */
+  hashKv(revision: number): KeyValueHash {
+    const hash = this.hashWalk(revision).step(Infinity, Infinity);
+    return must(hash, "a walk without limits comes to its end");
   }
 
   #write<R>(run: (txn: WriteTxn) => R): WriteResult<R> {
