@@ -44,7 +44,7 @@ export class Sha256 {
     this.update(padding);
     const digest = new Uint8Array(32);
     const out = new DataView(digest.buffer);
-    this.#state.forEach((word, at) => out.setUint32(4 * at, word));
+    this.#state.forEach((value, at) => out.setUint32(4 * at, value));
     this.#digest = digest;
     return digest;
   }
