@@ -53,7 +53,7 @@ export async function askAnyMember(request: Request, env: Env, path: string): Pr
     } catch (error) {
       failed(number);
       answer = unreachable(number, error);
-      if (request.method === "POST" && !READS.has(path)) break;
+      if (mayHaveBody(request) && !READS.has(path)) break;
     }
   }
   return answer ?? unreachable(first, "its answer was lost");
@@ -100,7 +100,7 @@ function learned(number: number, answer: Response): Response {
 type Copy = () => Request | undefined;
 
 function onlyOnce(request: Request): Copy {
-  if (!mayHaveBody(request)) return () => request;
+  if (!mayHaveBody(request) || request.body === null) return () => request;
   let left: Request | undefined = request;
   return () => {
     const copy = left;

@@ -13,7 +13,7 @@ export type Route =
   | { readonly type: "nowhere" };
 
 const ANY_MEMBER: Route = { type: "any-member" };
-const MEMBER_PATHS: ReadonlySet<string> = new Set(["/health", "/version", "/metrics", "/quorate/status"]);
+const MEMBER_PATHS: ReadonlySet<string> = new Set(["/health", "/version", "/metrics", "/quorate/status", "/kv"]);
 const ONE_MEMBER = /^\/m\/([^/]*)(\/.*)?$/;
 
 export function routeOf(path: string, clusterSize: number): Route {
@@ -28,5 +28,5 @@ export function routeOf(path: string, clusterSize: number): Route {
 }
 
 function isMemberPath(path: string): boolean {
-  return path.startsWith("/v3/") || path.startsWith("/v3beta/") || MEMBER_PATHS.has(path);
+  return path.startsWith("/v3/") || path.startsWith("/kv/") || path.startsWith("/v3beta/") || MEMBER_PATHS.has(path);
 }

@@ -34,6 +34,7 @@ import { serveLeases, serveLocksAndElections } from "./lease-routes.ts";
 import { observeOverHttp, observeOverWebSocket } from "./observe-stream.ts";
 import { healthAnswer, metricsAnswer, statusAnswer, versionAnswer } from "./info.ts";
 import { type AllowedOrigins, originPolicy } from "./origins.ts";
+import { plainFront } from "./plain.ts";
 import type { ServeUnary } from "./unary.ts";
 import { UNSERVED } from "./unserved.ts";
 import { watchOverHttp, type WatchLimits } from "./watch-http.ts";
@@ -46,6 +47,8 @@ export interface GatewayOptions {
   readonly maxBodyBytes?: number;
   /** See WatchLimits. Default 60,000. */
   readonly probeAfterMs?: number;
+  /** See PlainOptions. Default 30,000. */
+  readonly heartbeatMs?: number;
   /** Accepts the WebSocket that a request asks for; absent where the platform has none. */
   readonly acceptWebSocket?: (request: Request, subprotocol: string | undefined) => AcceptedWebSocket;
   readonly webSocket?: Omit<WebSocketLimits, "maxMessageBytes">;
@@ -79,7 +82,8 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
     app.on(["POST", "PUT", "DELETE", "PATCH"], path, (context) => guarded(context.req.raw, onlyGet));
   };
 
-  serveUnary(services, options.maxBodyBytes ?? MAX_BODY_BYTES, post);
+  const maxBodyBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
+  serveUnary(services, maxBodyBytes, post);
   serveStreams(services, options, post, (path, handler) => {
     app.get(path, (context) => guarded(context.req.raw, handler));
   });
@@ -87,6 +91,8 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
   get("/version", () => versionAnswer());
   get("/metrics", () => metricsAnswer(services.health));
   get("/quorate/status", () => statusAnswer(services.inspect));
+  const plain = plainFront(services, { maxBodyBytes, heartbeatMs: options.heartbeatMs });
+  app.all("/kv/*", (context) => guarded(context.req.raw, plain));
   app.notFound((context) => guarded(context.req.raw, (request) => unrouted(app, known, request)));
   return app;
 }

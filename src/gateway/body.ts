@@ -30,6 +30,12 @@ export async function readBody(request: Request, maxBytes: number): Promise<stri
   return text;
 }
 
+/** The body as it is; undefined when there is more of it. */
+export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
+  const { pieces, bytes } = await taken(request, maxBytes);
+  return bytes > maxBytes ? undefined : joined(pieces, bytes);
+}
+
 export function tooLarge(bytes: number): EtcdError {
   const text = `grpc: received message larger than max (${bytes} vs. ${RECEIVE_LIMIT_BYTES})`;
   return new EtcdError(GrpcCode.ResourceExhausted, text);
@@ -44,10 +50,22 @@ async function whole(request: Request): Promise<string> {
 }
 
 async function readInPieces(request: Request, maxBytes: number, declared: string | null): Promise<string> {
+  const { pieces, bytes } = await taken(request, maxBytes);
+  if (bytes > maxBytes || declared !== null) throw tooLarge(Math.max(bytes, Number(declared)));
+  return decoder.decode(pieces.length === 1 ? pieces[0] : joined(pieces, bytes));
+}
+
+interface Taken {
+  /** None of them when there were too many. */
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: number;
+}
+
+async function taken(request: Request, maxBytes: number): Promise<Taken> {
   const reader = request.body?.getReader();
-  if (reader === undefined) return "";
   let pieces: Uint8Array[] = [];
   let bytes = 0;
+  if (reader === undefined) return { pieces, bytes };
   try {
     for (let read = await reader.read(); !read.done; read = await reader.read()) {
       bytes += read.value.length;
@@ -61,8 +79,7 @@ async function readInPieces(request: Request, maxBytes: number, declared: string
   } catch {
     throw errBrokenBody;
   }
-  if (bytes > maxBytes || declared !== null) throw tooLarge(Math.max(bytes, Number(declared)));
-  return decoder.decode(pieces.length === 1 ? pieces[0] : joined(pieces, bytes));
+  return { pieces, bytes };
 }
 
 function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {

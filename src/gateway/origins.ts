@@ -26,7 +26,9 @@ export function originPolicy(allowed: AllowedOrigins): OriginPolicy {
       if (response.status === 101) return response;
       const { headers } = response;
       headers.set("access-control-allow-methods", "POST, GET, OPTIONS, PUT, DELETE");
-      headers.set("access-control-allow-headers", "accept, content-type, authorization");
+      if (!headers.has("access-control-allow-headers")) {
+        headers.set("access-control-allow-headers", "accept, content-type, authorization");
+      }
       headers.set("access-control-allow-origin", allowed === "*" ? "*" : origin);
       if (allowed !== "*") headers.append("vary", "Origin");
       return response;
