@@ -3,7 +3,7 @@
  * that was decided before it is durable.
  */
 import type { Prng } from "../base/prng.ts";
-import type { ConfState, MemberId, RaftMessage, Term } from "../protocol/raft-message.ts";
+import type { ConfState, LogIndex, MemberId, RaftMessage, Term } from "../protocol/raft-message.ts";
 import { membersOf } from "./conf-change.ts";
 import { MAX_NUMBER, type RaftConfig } from "./config.ts";
 import { Forwarded } from "./forwarded.ts";
@@ -104,6 +104,18 @@ export class Core {
   /** The leader was heard so recently that nobody may be elected in its place (§6, disruptive servers). */
   get isInLease(): boolean {
     return this.leader !== NONE && !this.doubtsLeader && this.electionElapsed < this.config.electionTicks;
+  }
+
+  /**
+   * What is committed and may be told and applied. Whoever hears that it was removed may be gone for good a moment later,
+   * and so may somebody whom an operator heard to be removed. A leader that crashed then and had forgotten the commit
+   * would wait for the vote of one that is no more: of two voters, one. So a leader tells of a change of the members, and
+   * applies it, only when a restart would know that it is committed.
+   */
+  get told(): LogIndex {
+    const { pendingConfIndex: change, log } = this;
+    const isFlushed = !this.isLeader || change <= log.applied || change > log.committed || change <= log.durableCommit;
+    return isFlushed ? log.committed : change - 1;
   }
 
   drawTimeout(): number {

@@ -23,6 +23,8 @@ export class RaftLog {
   readonly unstable: Unstable;
   readonly writes: Writes = new Writes();
   committed: LogIndex;
+  /** What a restart would know to be committed. */
+  durableCommit: LogIndex;
   /** Handed out to be applied. */
   applying: LogIndex;
   applied: LogIndex;
@@ -33,6 +35,7 @@ export class RaftLog {
     this.applied = options.applied;
     this.applying = options.applied;
     this.committed = Math.max(options.commit, options.applied);
+    this.durableCommit = options.commit;
   }
 
   get firstIndex(): LogIndex {
@@ -122,14 +125,14 @@ export class RaftLog {
     return true;
   }
 
-  /** Up to where entries may be handed out: committed, durable here, and one batch at a time. */
-  get applicable(): LogIndex {
+  /** Up to where entries may be handed out: committed and told (`told`), durable here, and one batch at a time. */
+  applicable(told: LogIndex): LogIndex {
     if (this.applying > this.applied || this.unstable.snapshot !== undefined) return this.applying;
-    return Math.max(this.applying, Math.min(this.committed, this.unstable.durable));
+    return Math.max(this.applying, Math.min(told, this.unstable.durable));
   }
 
-  nextToApply(maxBytes: number): readonly Entry[] {
-    const last = this.applicable;
+  nextToApply(told: LogIndex, maxBytes: number): readonly Entry[] {
+    const last = this.applicable(told);
     if (last <= this.applying) return [];
     const entries = this.entries(this.applying + 1, last + 1, maxBytes);
     this.applying += entries.length;
@@ -151,7 +154,8 @@ export class RaftLog {
   }
 
   /** A write is durable, and with a snapshot the state that it stands for. */
-  acknowledge({ lastIndex, snapshot }: Write): void {
+  acknowledge({ lastIndex, commit, snapshot }: Write): void {
+    this.durableCommit = Math.max(this.durableCommit, commit);
     if (snapshot !== undefined) {
       this.applied = Math.max(this.applied, snapshot.index);
       this.applying = Math.max(this.applying, snapshot.index);

@@ -16,8 +16,8 @@
  * The one duty that all safety hangs on: nothing that promises something to others (a vote, an acknowledgement, the
  * leader's or candidate's own count) leaves before what it promises is durable. Such messages are held with the write that
  * was newest when they were made, and persisted() releases them. So the driver may send `messages` at once, before
- * `persist`, and have several writes under way. A commit index alone never causes a write: it rides with the next one and
- * is learned again after a restart.
+ * `persist`, and have several writes under way. A commit index alone causes no write: it rides with the next one and is
+ * learned again after a restart. Only that a change of the members is committed is written before it is told (core.ts).
  *
  * Where what lives: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · following.ts
  * the other end · reads.ts read index · membership.ts, conf-change.ts, quorum.ts who counts · log.ts, unstable.ts,
@@ -150,12 +150,13 @@ export class Raft {
 
   /** The write `id`, and with it every older one, is durable. */
   persisted(id: number): void {
-    const { log } = this.#core;
+    const { log, told } = this.#core;
     for (const write of log.writes.complete(id)) {
       log.acknowledge(write);
       this.#release(write.held);
     }
     if (this.#core.isLeader) countOwnLog(this.#core);
+    if (this.#core.told > told) this.#core.wantsAppends = true;
   }
 
   appliedTo(index: LogIndex): void {
@@ -170,7 +171,7 @@ export class Raft {
       core.wantsAppends ||
       core.wantsHeartbeats ||
       core.readStates.length > 0 ||
-      core.log.applicable > core.log.applying ||
+      core.log.applicable(core.told) > core.log.applying ||
       this.#mustPersist() ||
       (core.held.length > 0 && core.log.writes.count === 0) ||
       core.leader !== this.#toldLeader ||
@@ -183,7 +184,7 @@ export class Raft {
     const core = this.#core;
     if (core.isLeader) flush(core);
     const persist = this.#takePersist();
-    const committed = core.log.nextToApply(core.config.maxApplyBytes);
+    const committed = core.log.nextToApply(core.told, core.config.maxApplyBytes);
     if (core.isLeader) releaseUncommitted(core, committed);
     return {
       persist,
@@ -355,7 +356,17 @@ export class Raft {
 
   #mustPersist(): boolean {
     const { unstable } = this.#core.log;
-    return unstable.issued < unstable.last || this.#unissuedSnapshot() !== undefined || this.#hasNewTermOrVote();
+    return (
+      unstable.issued < unstable.last ||
+      this.#unissuedSnapshot() !== undefined ||
+      this.#hasNewTermOrVote() ||
+      this.#hasUntoldChange()
+    );
+  }
+
+  #hasUntoldChange(): boolean {
+    const { told, log, pendingConfIndex } = this.#core;
+    return told < log.committed && this.#written.commit < pendingConfIndex;
   }
 
   #hasNewTermOrVote(): boolean {
@@ -384,7 +395,7 @@ export class Raft {
     const hardState = this.#takeHardState();
     unstable.issued = unstable.last;
     unstable.isSnapshotIssued = true;
-    const { id } = writes.issue(log.lastIndex, snapshot, held);
+    const { id } = writes.issue(log.lastIndex, this.#written.commit, snapshot, held);
     return { id, hardState, entries, snapshot };
   }
 

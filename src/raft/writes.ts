@@ -12,6 +12,8 @@ export interface Write {
   readonly id: number;
   /** The log is durable up to here once the write is; 0 proves nothing. */
   lastIndex: LogIndex;
+  /** The commit index that is on the disk once the write is. */
+  readonly commit: LogIndex;
   readonly snapshot: SnapshotMeta | undefined;
   /** To be sent once the write is durable. */
   readonly held: RaftMessage[];
@@ -29,9 +31,9 @@ export class Writes {
     return this.#outstanding.length;
   }
 
-  issue(lastIndex: LogIndex, snapshot: SnapshotMeta | undefined, held: RaftMessage[]): Write {
+  issue(lastIndex: LogIndex, commit: LogIndex, snapshot: SnapshotMeta | undefined, held: RaftMessage[]): Write {
     this.#lastId++;
-    const write: Write = { id: this.#lastId, lastIndex, snapshot, held };
+    const write: Write = { id: this.#lastId, lastIndex, commit, snapshot, held };
     this.#outstanding.push(write);
     return write;
   }

@@ -117,6 +117,23 @@ describe("§6 configuration changes", () => {
     expect(group.at(2).state.values.at(-1)).toBe("alone");
   });
 
+  test("§6 nobody is told of a change before the leader would know after a restart that it is committed", () => {
+    const member = settledLeader(2);
+    member.raft.proposeConfChange(change("remove-node", 2n));
+    sentDurably(member);
+    member.raft.step(accepted(2n, 1, 2));
+    const ready = member.raft.ready();
+    expect(ready.persist).toMatchObject({ hardState: { commit: 2 }, entries: [] });
+    expect([ready.messages, ready.committed]).toEqual([[], []]);
+    for (let tick = 0; tick < 3; tick++) member.raft.tick();
+    const beats = member.raft.ready().messages;
+    expect(beats.map((message) => message.type === "heartbeat" && message.commit)).toEqual([1, 1, 1]);
+    member.raft.persisted(ready.persist?.id ?? 0);
+    const told = member.raft.ready();
+    expect(told.messages).toMatchObject([{ type: "append", to: 2n, commit: 2 }]);
+    expect(told.committed).toMatchObject([{ type: "conf-change", index: 2 }]);
+  });
+
   test("§6 a removed member that does not know it disturbs nobody", () => {
     const group = new Group(3);
     group.elect(1);
