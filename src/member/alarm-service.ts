@@ -1,12 +1,24 @@
-/** Alarms over one member. */
+/** etcd's alarms over one member. */
+import { alarmResponse } from "../protocol/maintenance.ts";
+import type { AlarmResponse } from "../protocol/maintenance.ts";
 import type { Member } from "./member.ts";
+import { checkLeader, propose, readIndex, withHeader } from "./requests.ts";
 import type { MaintenanceService } from "./services.ts";
-import { unserved } from "./unserved.ts";
 
-const SERVICE = "etcdserverpb.Maintenance";
-
-export function alarmService(_member: Member): Pick<MaintenanceService, "alarm"> {
+export function alarmService(member: Member): Pick<MaintenanceService, "alarm"> {
   return {
-    alarm: async () => Promise.reject(unserved(SERVICE, "Alarm")),
+    async alarm(request, context) {
+      checkLeader(member, context);
+      if (request.action !== "GET") {
+        return withHeader(
+          member,
+          await propose<AlarmResponse>(member, { type: "alarm", alarm: request }, context.caller),
+        );
+      }
+      // Like etcd's answer, which goes through the log, this one is not older than the question.
+      await readIndex(member);
+      const { alarms, store } = member.machine;
+      return alarmResponse({ header: member.header(store.revision), alarms: alarms.list(request.alarm) });
+    },
   };
 }

@@ -1,14 +1,62 @@
 /** Hashes of a member's data, and its upkeep. */
+import { crc32c } from "../base/crc32c.ts";
+import { compareBytes, latin1ToBytes } from "../base/bytes.ts";
+import { hashKvResponse, hashResponse } from "../protocol/maintenance.ts";
+import type { KeyValueHash } from "../mvcc/hash.ts";
+import { FINISHED_COMPACT } from "../mvcc/meta.ts";
+import { BUCKET_NAMES } from "../mvcc/tables.ts";
+import type { StateTables } from "../mvcc/tables.ts";
 import type { Member } from "./member.ts";
+import { checkLeader, checkServing } from "./requests.ts";
 import type { MaintenanceService } from "./services.ts";
-import { unserved } from "./unserved.ts";
 
-const SERVICE = "etcdserverpb.Maintenance";
-
-export function hashService(_member: Member): Pick<MaintenanceService, "defragment" | "hash" | "hashKv"> {
+export function hashService(member: Member): Pick<MaintenanceService, "defragment" | "hash" | "hashKv"> {
   return {
-    defragment: async () => Promise.reject(unserved(SERVICE, "Defragment")),
-    hash: async () => Promise.reject(unserved(SERVICE, "Hash")),
-    hashKv: async () => Promise.reject(unserved(SERVICE, "HashKV")),
+    async hashKv({ revision }, context) {
+      checkLeader(member, context);
+      const { store } = member.machine;
+      const hash = store.compactionHash(revision) ?? (await hashOf(member, revision));
+      checkServing(member);
+      return hashKvResponse({ header: member.header(member.machine.store.revision), ...hash });
+    },
+    async hash(_request, context) {
+      checkLeader(member, context);
+      const { hash } = await hashOf(member, 0);
+      checkServing(member);
+      const whole = hashBuckets(member.tables, hash);
+      return hashResponse({ header: member.header(member.machine.store.revision), hash: whole });
+    },
+    async defragment(_request, context) {
+      checkLeader(member, context);
+      await new Promise<void>((resolve) => {
+        member.defragment(resolve);
+      });
+      checkServing(member);
+      return { header: undefined };
+    },
   };
+}
+
+function hashOf(member: Member, revision: number): Promise<KeyValueHash> {
+  return new Promise((resolve, reject: (error: Error) => void) => {
+    member.hashing.ask(revision, (outcome) => {
+      if (outcome.ok) resolve(outcome.value);
+      else reject(outcome.error);
+    });
+  });
+}
+
+/** Of everything, as etcd's Hash is; also like it in that it means nothing but to the member itself. */
+function hashBuckets(tables: StateTables, keys: number): number {
+  let hash = keys;
+  for (const name of [...BUCKET_NAMES].sort()) {
+    hash = crc32c(latin1ToBytes(name), hash);
+    tables.bucket(name).scan((key, value) => {
+      // How far the physical part of a compaction has come is no part of the data.
+      if (name === "meta" && compareBytes(key, FINISHED_COMPACT) === 0) return true;
+      hash = crc32c(value, crc32c(key, hash));
+      return true;
+    });
+  }
+  return hash;
 }

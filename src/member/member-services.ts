@@ -15,6 +15,7 @@ import { lockService } from "./lock-service.ts";
 import { maintenanceService } from "./maintenance-service.ts";
 import type { Member } from "./member.ts";
 import { memberView } from "./member-view.ts";
+import { withQuota } from "./quota-guard.ts";
 import type { Services } from "./services.ts";
 import { simpleTokenProvider } from "./token-providers.ts";
 import { openWatchStream } from "./watch-streams.ts";
@@ -25,9 +26,11 @@ export function createServices(member: Member, credentials: Partial<Credentials>
   const tokens = credentials.tokens ?? simpleTokenProvider(member.tokens);
   const passwords = credentials.passwords ?? webCryptoPasswords();
   const access = new Access(member, tokens);
-  const kv = guardedKv(kvService(member, access), access);
+  const { kv, lease } = withQuota(member, {
+    kv: guardedKv(kvService(member, access), access),
+    lease: guardedLease(leaseService(member), access),
+  });
   const watch = guardedWatch((context) => openWatchStream(member, context), access);
-  const lease = guardedLease(leaseService(member), access);
   return {
     kv,
     watch,

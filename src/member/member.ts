@@ -45,12 +45,14 @@ import { decodeChange } from "../raft/conf-change-entry.ts";
 import { Raft } from "../raft/raft.ts";
 import type { LogReader } from "../raft/log-reader.ts";
 import type { RaftBrief, RaftStatus, Ready } from "../raft/ready.ts";
+import type { StateTables } from "../mvcc/tables.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
 import { Chores } from "./chores.ts";
 import type { Clock } from "./clock.ts";
 import { CommitNotices } from "./commit-notices.ts";
 import { startingHardState } from "./founding.ts";
+import { Hashing } from "./hashing.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { logRetention } from "./log-retention.ts";
 import type { LogRetention } from "./log-retention.ts";
@@ -130,6 +132,7 @@ export class Member {
   /** Calls between members; services add their methods. */
   readonly rpc: Rpc;
   readonly leases: LeaseKeeper;
+  readonly hashing: Hashing;
   readonly tokens: SimpleTokens;
   #applied: number;
   #appliedTerm: number;
@@ -179,6 +182,7 @@ export class Member {
       this.#guard(() => this.#sendRaft(messages)),
     );
     this.#quiet = this.#makeQuiet();
+    this.hashing = this.#makeHashing();
     this.#chores = this.#makeChores();
   }
 
@@ -279,6 +283,11 @@ export class Member {
     else done?.();
   }
 
+  /** Drops what was compacted and writes all that is behind; `done` is called too when the member stops. */
+  defragment(done: () => void): void {
+    this.scrub(() => (this.#problem === undefined ? this.#storage.flush(done) : done()));
+  }
+
   notifyProgressEvery(intervalMs: number): void {
     if (this.#problem === undefined) this.#chores.notifyProgressEvery(intervalMs);
   }
@@ -333,6 +342,10 @@ export class Member {
 
   get sizeBytes(): number {
     return this.#storage.sizeBytes;
+  }
+
+  get tables(): StateTables {
+    return this.#storage.tables;
   }
 
   /** Whether it was heard of within the last election timeout. */
@@ -758,12 +771,21 @@ export class Member {
     });
   }
 
+  #makeHashing(): Hashing {
+    return new Hashing({
+      clock: this.#clock,
+      store: () => this.#machine.store,
+      guard: (step) => this.#guard(step),
+      released: () => this.scrub(undefined),
+    });
+  }
+
   #makeChores(): Chores {
     return new Chores({
       clock: this.#clock,
       machine: this.#machine,
       guard: (step) => this.#guard(step),
-      mayScrub: () => !this.#snapshots.holdsRows,
+      mayScrub: () => !this.#snapshots.holdsRows && !this.hashing.holdsRows,
       onScrubbed: () => this.#storage.stateChanged(this.#applied, this.#appliedTerm),
     });
   }
@@ -802,6 +824,7 @@ export class Member {
     this.leases.stop();
     this.rpc.failAll(errStopped);
     this.#chores.stop();
+    this.hashing.stop();
     this.#snapshots.stop();
     this.#proposals.failAll(errStopped);
     this.#reads.failAll(errStopped);

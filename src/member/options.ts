@@ -105,6 +105,8 @@ export interface MemberOptions {
   readonly limits?: Partial<MemberLimits>;
   /** etcd's --auth-token-ttl: a simple token ends so long after its last use. Default 300 s. */
   readonly authTokenTtlMs?: number;
+  /** etcd's --quota-backend-bytes: 0 (default) is 2 GiB, a negative one none. What is stored may be as large. */
+  readonly quotaBackendBytes?: number;
   /** Told once, when the member had to stop: storage refused a write, or an invariant broke. */
   readonly onStopped?: (problem: { readonly code: ProblemCode; readonly text: string }) => void;
   /** Told whenever the membership changes; for carriers that must find the others. */
@@ -118,6 +120,8 @@ export interface Settings {
   readonly quietAfterTicks: number;
   readonly commitDelayMs: number;
   readonly authTokenTtlMs: number;
+  /** As told; Quota reads it. */
+  readonly quotaBackendBytes: number;
   readonly limits: MemberLimits;
 }
 
@@ -131,6 +135,7 @@ export function settingsOf(options: MemberOptions): Settings {
     quietAfterTicks: options.quietAfterTicks ?? 0,
     commitDelayMs: options.commitDelayMs ?? 0,
     authTokenTtlMs: options.authTokenTtlMs ?? 300_000,
+    quotaBackendBytes: options.quotaBackendBytes ?? 0,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   };
   assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");

@@ -26,10 +26,12 @@ import type {
   LeaseRevokeRequest,
   LeaseRevokeResponse,
 } from "../protocol/lease.ts";
+import { alarmResponse } from "../protocol/maintenance.ts";
 import { headerAt } from "../mvcc/messages.ts";
 import { Store } from "../mvcc/store.ts";
 import type { StateTables } from "../mvcc/tables.ts";
 import { WatchHub } from "../mvcc/watch-hub.ts";
+import { AlarmStore } from "./alarm-store.ts";
 import type { MemberLimits } from "./options.ts";
 import { Membership } from "./membership.ts";
 import type { Outcome } from "./proposals.ts";
@@ -44,6 +46,7 @@ export class StateMachine {
   #membership: Membership;
   #leases: LeaseTable;
   #auth: AuthStore;
+  #alarms: AlarmStore;
   readonly #leaseListener: LeaseListener;
   readonly #tokens: TokenHook;
   readonly hub: WatchHub;
@@ -61,6 +64,7 @@ export class StateMachine {
     this.#leases = new LeaseTable(tables.bucket("lease"), leaseListener);
     this.#store = new Store(tables, this.#leases);
     this.#membership = new Membership(tables);
+    this.#alarms = new AlarmStore(tables.bucket("alarm"));
     this.hub = new WatchHub(this.#store, header, {
       watchersMax: limits.watchers,
       streamBytesMax: limits.watchStreamBytes,
@@ -84,6 +88,10 @@ export class StateMachine {
     return this.#membership;
   }
 
+  get alarms(): AlarmStore {
+    return this.#alarms;
+  }
+
   /** The tables were replaced as a whole by a snapshot. */
   reopen(tables: StateTables): void {
     this.#auth = new AuthStore(tables, this.#tokens);
@@ -92,6 +100,7 @@ export class StateMachine {
     this.#leases = new LeaseTable(tables.bucket("lease"), this.#leaseListener);
     this.#store = new Store(tables, this.#leases);
     this.#membership = new Membership(tables);
+    this.#alarms = new AlarmStore(tables.bucket("alarm"));
     this.hub.replaceStore(this.#store);
   }
 
@@ -110,6 +119,8 @@ export class StateMachine {
     try {
       const caller = { username: header.username, revision: header.authRevision };
       const keysOfLease = (id: bigint): readonly Uint8Array[] => this.#leases.keysOf(id);
+      const refusal = this.#alarms.refusal(request);
+      if (refusal !== undefined) throw refusal;
       checkRequest({ auth: this.#auth, caller, keysOfLease }, request);
       return { ok: true, value: this.#execute(request, caller, index) };
     } catch (error) {
@@ -165,9 +176,13 @@ export class StateMachine {
       case "authRoleGrantPermission":
       case "authRoleRevokePermission":
         return executeAuth(this.#auth, request, caller);
-      case "none":
       case "alarm":
-        // Nobody proposes these yet. A newer member that does must not make older ones diverge: they stop.
+        return alarmResponse({
+          header: headerAt(this.#store.revision),
+          alarms: this.#alarms.apply(request.alarm),
+        });
+      case "none":
+        // Nobody proposes this. A newer member that does must not make older ones diverge: they stop.
         throw new Error(`this version cannot apply a request of type ${request.type}`);
       default:
         return unreachable(request);

@@ -1,8 +1,10 @@
 /** What a member tells of itself in etcd's words. */
 import { errNoLeader } from "../protocol/errors.ts";
-import { statusResponse } from "../protocol/maintenance.ts";
+import { downgradeInfo, statusResponse } from "../protocol/maintenance.ts";
+import type { AlarmMember } from "../protocol/maintenance.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
 import type { Member } from "./member.ts";
+import { quotaBytes } from "./quota.ts";
 import type { MaintenanceService } from "./services.ts";
 
 /** etcd's storage version: the format of major and minor that clients look at. */
@@ -12,20 +14,30 @@ export function statusService(member: Member): Pick<MaintenanceService, "status"
   return {
     async status() {
       const raft = member.status();
-      const errors = raft.leader === 0n ? [errNoLeader.message] : [];
+      const { store, alarms } = member.machine;
+      const dbSize = member.sizeBytes;
+      const noLeader = raft.leader === 0n ? [errNoLeader.message] : [];
       return statusResponse({
-        header: member.header(member.machine.store.revision),
+        header: member.header(store.revision),
         version: SERVER_VERSION,
         storageVersion: STORAGE_VERSION,
-        dbSize: member.sizeBytes,
-        dbSizeInUse: member.machine.store.keys.sizeBytes,
+        dbSize,
+        // The rows' own count goes by a flat cost for each, which a disk may undercut.
+        dbSizeInUse: Math.min(store.keys.sizeBytes, dbSize),
+        dbSizeQuota: quotaBytes(member.settings.quotaBackendBytes),
         leader: raft.leader,
         raftIndex: raft.commit,
         raftTerm: raft.term,
         raftAppliedIndex: raft.applied,
         isLearner: raft.isLearner,
-        errors,
+        errors: [...noLeader, ...alarms.list().map(alarmText)],
+        downgradeInfo: downgradeInfo(),
       });
     },
   };
+}
+
+/** As Go prints the message, in which a zero is left out. */
+function alarmText({ memberId, alarm }: AlarmMember): string {
+  return memberId === 0n ? `alarm:${alarm}` : `memberID:${memberId}  alarm:${alarm}`;
 }
