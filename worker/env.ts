@@ -1,4 +1,5 @@
 /** What wrangler.toml and worker/local bind to the worker. */
+import { type AllowedOrigins, originsOf } from "../src/gateway/origins.ts";
 import { MEMBERS_MAX } from "./identity.ts";
 import type { EdgeMember } from "./member-object.ts";
 import type { RoomSignalling } from "./signalling.ts";
@@ -10,8 +11,8 @@ export interface Env {
   readonly CLUSTER_NAME: string;
   /** "1", "3" or "5". */
   readonly CLUSTER_SIZE: string;
-  /** "*", or origins separated by commas; see src/gateway/origins.ts. */
-  readonly ALLOWED_ORIGINS: string;
+  /** "*" (default), or origins separated by commas; see src/gateway/origins.ts. */
+  readonly ALLOWED_ORIGINS?: string;
   /** etcd's --auth-token: "simple" (default), or "jwt,sign-method=EdDSA,ttl=5m"; see src/member/token-providers.ts. */
   readonly AUTH_TOKEN?: string;
   /** Secrets, for jwt: the private key (PEM, PKCS #8, or the secret of HS256) and, to verify only, the public one (PEM). */
@@ -28,9 +29,6 @@ export function clusterSize(env: Env): number {
   return size;
 }
 
-export function allowedOrigins(env: Env): "*" | readonly string[] {
-  if (env.ALLOWED_ORIGINS === "*") return "*";
-  return env.ALLOWED_ORIGINS.split(",")
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== "");
+export function allowedOrigins({ ALLOWED_ORIGINS = "*" }: Env): AllowedOrigins {
+  return originsOf(ALLOWED_ORIGINS);
 }

@@ -1,6 +1,7 @@
 /** The worker: sends each request to where it is answered. */
 import { unreachable } from "../src/base/assert.ts";
-import { type Env, clusterSize } from "./env.ts";
+import { originPolicy } from "../src/gateway/origins.ts";
+import { allowedOrigins, clusterSize, type Env } from "./env.ts";
 import { askAnyMember, askMember } from "./front.ts";
 import { routeOf } from "./routes.ts";
 import { signallingRoute } from "./signalling-route.ts";
@@ -10,6 +11,12 @@ export { RoomSignalling } from "./signalling.ts";
 
 const worker: ExportedHandler<Env> = {
   async fetch(request, env): Promise<Response> {
+    const origin = request.headers.get("origin");
+    if (origin !== null) {
+      const policy = originPolicy(allowedOrigins(env));
+      const refusal = policy.refusal(request, origin);
+      if (refusal !== undefined) return policy.stamp(refusal, origin);
+    }
     const path = pathOf(request.url);
     const route = routeOf(path, clusterSize(env));
     switch (route.type) {
@@ -45,10 +52,14 @@ function withPath(url: string, path: string): string {
   return changed.href;
 }
 
-function signalling(request: Request, env: Env): Response | Promise<Response> {
+async function signalling(request: Request, env: Env): Promise<Response> {
   const route = signallingRoute(new URL(request.url));
   if (route === undefined) return notFound();
-  return env.ROOMS.get(env.ROOMS.idFromName(route.room)).fetch(request);
+  const response = await env.ROOMS.get(env.ROOMS.idFromName(route.room)).fetch(request);
+  const origin = request.headers.get("origin");
+  // A room lets every page see its answers; which pages get any is said here.
+  if (origin === null || response.status === 101) return response;
+  return originPolicy(allowedOrigins(env)).stamp(new Response(response.body, response), origin);
 }
 
 async function asset(request: Request, env: Env): Promise<Response> {

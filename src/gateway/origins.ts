@@ -15,6 +15,15 @@ export interface OriginPolicy {
   stamp(response: Response, origin: string): Response;
 }
 
+/** From a setting: "*", or origins separated by commas; nothing for the endpoint's own pages only. */
+export function originsOf(text: string): AllowedOrigins {
+  const origins = text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  return origins.includes("*") ? "*" : origins.map(originOf);
+}
+
 export function originPolicy(allowed: AllowedOrigins): OriginPolicy {
   return {
     refusal(request, origin) {
@@ -34,4 +43,13 @@ export function originPolicy(allowed: AllowedOrigins): OriginPolicy {
       return response;
     },
   };
+}
+
+/** As a browser writes it; what no browser would ever write is a mistake that would go unnoticed. */
+function originOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.origin === "null" || `${url.pathname}${url.search}${url.hash}` !== "/") {
+    throw new Error(`${JSON.stringify(text)} is no origin; one looks like "https://app.example"`);
+  }
+  return url.origin;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { gatewayApp, type GatewayOptions } from "../../src/gateway/app.ts";
+import { originsOf } from "../../src/gateway/origins.ts";
 import type { CallContext, Services } from "../../src/member/services.ts";
 import { errInvalidAuthToken, errNoLeader } from "../../src/protocol/errors.ts";
 import { putResponse } from "../../src/protocol/kv.ts";
@@ -82,6 +83,18 @@ test("with a list, a page that is not on it is refused before anything happens",
   expect(listed.headers.get("access-control-allow-origin")).toBe("https://app.example");
   expect(listed.headers.get("vary")).toBe("Origin");
   expect(calls).toHaveLength(3);
+});
+
+test("a setting of origins is read as browsers write them, and what is none is a mistake that is told", () => {
+  expect(originsOf("*")).toBe("*");
+  expect(originsOf("")).toEqual([]);
+  expect(originsOf(" https://App.example:443/ ,http://localhost:3000")).toEqual([
+    "https://app.example",
+    "http://localhost:3000",
+  ]);
+  for (const text of ["app.example", "https://app.example/path", "null", "https://"]) {
+    expect(() => originsOf(text)).toThrow(`${JSON.stringify(text)} is no origin`);
+  }
 });
 
 test("CORS' question before a call is answered on every path", async () => {

@@ -1,5 +1,6 @@
 /** The command line of `npm start`. */
 import { parseArgs } from "node:util";
+import { originsOf } from "../../src/gateway/origins.ts";
 
 export const HELP = `Serves the edge cluster on this machine: three members, each a Durable Object with SQLite storage.
 
@@ -8,6 +9,8 @@ export const HELP = `Serves the edge cluster on this machine: three members, eac
   HOST=0.0.0.0 npm start         reachable from other machines (everybody may then read and write)
   npm start -- --fresh           delete the data first
   npm start -- --data DIR        keep the data in DIR
+  npm start -- --allow-origin URL  let only the pages of this origin call, and the endpoint's own (more than once, or
+                                 with commas; default: every page may call, as etcd's --cors)
   npm start -- --no-build        serve what was built last, whatever has changed since
   npm start -- --help            this text
 
@@ -24,6 +27,8 @@ export interface StartOptions {
   readonly data: string;
   readonly host: string;
   readonly port: number;
+  /** What ALLOWED_ORIGINS says; undefined when nothing was said. */
+  readonly allowedOrigins: string | undefined;
 }
 
 /** Throws a StartError, or what parseArgs throws for the user. */
@@ -35,6 +40,7 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
       fresh: { type: "boolean", default: false },
       data: { type: "string", default: ".quorate" },
       "no-build": { type: "boolean", default: false },
+      "allow-origin": { type: "string", multiple: true },
     },
   });
   const text = env["PORT"] ?? "";
@@ -50,5 +56,15 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
     data: values.data,
     host: host === "" ? "127.0.0.1" : host,
     port,
+    allowedOrigins: originsChecked(values["allow-origin"]?.join(",") ?? env["ALLOWED_ORIGINS"]),
   };
+}
+
+function originsChecked(text: string | undefined): string | undefined {
+  try {
+    originsOf(text ?? "");
+  } catch (error) {
+    throw new StartError((error as Error).message);
+  }
+  return text;
 }

@@ -75,7 +75,7 @@ async function serve(options: StartOptions, home: string): Promise<number> {
 
 function configText(options: StartOptions, home: string, dataFolder: string): string {
   const deployed = readDeployed(ROOT);
-  const { CLUSTER_SIZE, ALLOWED_ORIGINS } = process.env;
+  const { CLUSTER_SIZE } = process.env;
   return workerdConfig({
     host: bracketed(options.host),
     port: options.port,
@@ -89,7 +89,7 @@ function configText(options: StartOptions, home: string, dataFolder: string): st
       ...deployed.vars,
       ...(CLUSTER_SIZE === undefined ? {} : { CLUSTER_SIZE }),
       // As etcd's default: a developer's pages come from other ports of this machine.
-      ALLOWED_ORIGINS: ALLOWED_ORIGINS ?? "*",
+      ALLOWED_ORIGINS: options.allowedOrigins ?? "*",
     },
   });
 }
