@@ -23,6 +23,11 @@ export const MAX_TTL_SECONDS = 9_000_000_000;
 const LEASE_ROW = 0;
 const KEY_ROW = 1;
 const ROW_ID_BYTES = 9;
+/** Where in the bucket the leases themselves are; behind the first byte of a key is the id. */
+export const LEASE_ROWS: { readonly start: Uint8Array; readonly end: Uint8Array } = {
+  start: Uint8Array.of(LEASE_ROW),
+  end: Uint8Array.of(KEY_ROW),
+};
 
 /** Told of what was applied; the leader keeps time by it. */
 export interface LeaseListener {
@@ -51,9 +56,7 @@ export class LeaseTable implements LeaseHook {
 
   /** In the order of their ids. */
   scan(visit: (lease: Lease) => boolean): void {
-    this.#bucket.scanRange(Uint8Array.of(LEASE_ROW), Uint8Array.of(KEY_ROW), (_key, row) =>
-      visit(decode(leaseSchema, row)),
-    );
+    this.#bucket.scanRange(LEASE_ROWS.start, LEASE_ROWS.end, (_key, row) => visit(decode(leaseSchema, row)));
   }
 
   /** In key order. */

@@ -283,6 +283,15 @@ export class Member {
     else done?.();
   }
 
+  /** No row is removed until the returned function is called. */
+  holdRows(): () => void {
+    return this.#snapshots.hold();
+  }
+
+  get clock(): Clock {
+    return this.#clock;
+  }
+
   /** Drops what was compacted and writes all that is behind; `done` is called too when the member stops. */
   defragment(done: () => void): void {
     this.scrub(() => (this.#problem === undefined ? this.#storage.flush(done) : done()));

@@ -54,6 +54,10 @@ export class Membership {
     return this.#members.has(id);
   }
 
+  get removed(): readonly MemberId[] {
+    return [...this.#removed];
+  }
+
   wasRemoved(id: MemberId): boolean {
     return this.#removed.has(id);
   }

@@ -35,6 +35,8 @@ export class Snapshots {
   #offered: StagedSnapshot | undefined;
   /** Raft took it, storage is writing. */
   #installing = false;
+  /** Clients that are reading the state. */
+  #readers = 0;
   #sent = 0;
 
   constructor(host: SnapshotsHost) {
@@ -46,7 +48,19 @@ export class Snapshots {
 
   /** Rows must stay: a stream has yet to send them, or the tables are about to be replaced. */
   get holdsRows(): boolean {
-    return this.#sender.active || this.#installing;
+    return this.#sender.active || this.#installing || this.#readers > 0;
+  }
+
+  /** For a client that reads the state as it is now; the returned function lets go, once. */
+  hold(): () => void {
+    this.#readers += 1;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.#readers -= 1;
+      this.#host.onTransferEnd();
+    };
   }
 
   /** Transfers begun. */

@@ -33,6 +33,7 @@ import type { StateTables } from "../mvcc/tables.ts";
 import { WatchHub } from "../mvcc/watch-hub.ts";
 import { AlarmStore } from "./alarm-store.ts";
 import type { MemberLimits } from "./options.ts";
+import { ClusterVersion } from "./cluster-version.ts";
 import { Membership } from "./membership.ts";
 import type { Outcome } from "./proposals.ts";
 
@@ -42,6 +43,8 @@ export interface Applied {
 }
 
 export class StateMachine {
+  #tables: StateTables;
+  #clusterVersion: ClusterVersion;
   #store: Store;
   #membership: Membership;
   #leases: LeaseTable;
@@ -59,11 +62,13 @@ export class StateMachine {
     tokens: TokenHook,
   ) {
     this.#leaseListener = leaseListener;
+    this.#tables = tables;
     this.#tokens = tokens;
     this.#auth = new AuthStore(tables, tokens);
     this.#leases = new LeaseTable(tables.bucket("lease"), leaseListener);
     this.#store = new Store(tables, this.#leases);
     this.#membership = new Membership(tables);
+    this.#clusterVersion = new ClusterVersion(tables.bucket("meta"));
     this.#alarms = new AlarmStore(tables.bucket("alarm"));
     this.hub = new WatchHub(this.#store, header, {
       watchersMax: limits.watchers,
@@ -92,14 +97,24 @@ export class StateMachine {
     return this.#alarms;
   }
 
+  get tables(): StateTables {
+    return this.#tables;
+  }
+
+  get clusterVersion(): ClusterVersion {
+    return this.#clusterVersion;
+  }
+
   /** The tables were replaced as a whole by a snapshot. */
   reopen(tables: StateTables): void {
+    this.#tables = tables;
     this.#auth = new AuthStore(tables, this.#tokens);
     // Whose tokens should have ended meanwhile, nobody can tell.
     this.#tokens.invalidateAll();
     this.#leases = new LeaseTable(tables.bucket("lease"), this.#leaseListener);
     this.#store = new Store(tables, this.#leases);
     this.#membership = new Membership(tables);
+    this.#clusterVersion = new ClusterVersion(tables.bucket("meta"));
     this.#alarms = new AlarmStore(tables.bucket("alarm"));
     this.hub.replaceStore(this.#store);
   }
@@ -148,8 +163,13 @@ export class StateMachine {
         return undefined;
       }
       case "clusterVersionSet":
-      case "downgradeInfoSet":
+        this.#clusterVersion.setVersion(request.clusterVersionSet.ver);
         return undefined;
+      case "downgradeInfoSet": {
+        const { enabled, ver } = request.downgradeInfoSet;
+        this.#clusterVersion.setDowngrade(enabled ? ver : undefined);
+        return undefined;
+      }
       case "leaseGrant":
         return this.#grant(request.leaseGrant);
       case "leaseRevoke":

@@ -95,7 +95,8 @@ function isSame(left: RevisionRow | undefined, right: RevisionRow): boolean {
   return left !== undefined && left.main === right.main && left.sub === right.sub;
 }
 
-function storedKey(row: RevisionRow): Uint8Array {
+/** The row's key in etcd's database. */
+export function storedKey(row: RevisionRow): Uint8Array {
   const bytes = new Uint8Array(row.version === 0 ? 18 : 17);
   bytes.set(revisionBytes(row.main), 0);
   bytes[8] = SEPARATOR;
@@ -105,6 +106,6 @@ function storedKey(row: RevisionRow): Uint8Array {
 }
 
 /** The protobuf message mvccpb.KeyValue; of a tombstone only the key. */
-function storedValue(row: RevisionRow): Uint8Array {
+export function storedValue(row: RevisionRow): Uint8Array {
   return encode(keyValueSchema, row.version === 0 ? keyValue({ key: row.key }) : rowToKeyValue(row));
 }
