@@ -13,7 +13,16 @@ export type Route =
   | { readonly type: "nowhere" };
 
 const ANY_MEMBER: Route = { type: "any-member" };
-const MEMBER_PATHS: ReadonlySet<string> = new Set(["/health", "/version", "/metrics", "/quorate/status", "/kv"]);
+const MEMBER_PATHS: ReadonlySet<string> = new Set([
+  "/health",
+  "/livez",
+  "/readyz",
+  "/version",
+  "/metrics",
+  "/quorate/status",
+  "/kv",
+]);
+const MEMBER_FOLDERS: readonly string[] = ["/v3/", "/kv/", "/v3beta/", "/livez/", "/readyz/"];
 const ONE_MEMBER = /^\/m\/([^/]*)(\/.*)?$/;
 
 export function routeOf(path: string, clusterSize: number): Route {
@@ -28,5 +37,5 @@ export function routeOf(path: string, clusterSize: number): Route {
 }
 
 function isMemberPath(path: string): boolean {
-  return path.startsWith("/v3/") || path.startsWith("/kv/") || path.startsWith("/v3beta/") || MEMBER_PATHS.has(path);
+  return MEMBER_PATHS.has(path) || MEMBER_FOLDERS.some((folder) => path.startsWith(folder));
 }

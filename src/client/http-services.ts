@@ -92,6 +92,7 @@ import { httpAuth } from "./http-auth.ts";
 import { HttpCaller } from "./http-call.ts";
 import type { HttpOptions } from "./http-call.ts";
 import { foreignAnswerError, parseJson } from "./http-errors.ts";
+import { httpHealth } from "./http-health.ts";
 import { HttpLines } from "./http-lines.ts";
 import { HttpWatchStream } from "./http-watch.ts";
 import { answerOf, lineOf } from "./json-messages.ts";
@@ -192,7 +193,7 @@ export function httpServices(options: HttpServicesOptions): Services {
     auth: httpAuth(method),
     cluster: httpCluster(method),
     maintenance: httpMaintenance(method, parts),
-    health: { check: (what) => checkHealth(caller, what), metrics: () => [] },
+    health: httpHealth(caller),
     inspect: { view: () => viewOf(caller) },
   };
 }
@@ -274,22 +275,4 @@ async function viewOf(caller: HttpCaller): Promise<MemberView> {
   const view = parseJson(text) as Partial<MemberView> | undefined;
   if (typeof view?.id !== "string" || !Array.isArray(view.members)) throw foreignAnswerError(caller.endpoint, text);
   return view as MemberView;
-}
-
-/** A sick server answers 503 with its reason, which is an answer here and no error. */
-async function checkHealth(
-  caller: HttpCaller,
-  { serializable, exclude }: { readonly serializable: boolean; readonly exclude: readonly string[] },
-): Promise<string | undefined> {
-  const query = new URLSearchParams(exclude.map((alarm) => ["exclude", alarm]));
-  if (serializable) query.set("serializable", "true");
-  try {
-    await caller.call({ method: "GET", path: `/health?${query}`, context: NO_CONTEXT, isRead: false });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof EtcdError)) throw error;
-    const [, reason] = /"reason":"([^"]*)"/.exec(error.message) ?? [];
-    if (reason === undefined) throw error;
-    return reason;
-  }
 }

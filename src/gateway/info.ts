@@ -1,6 +1,7 @@
 /** What etcd serves beside its services, and our own view of a member. */
 import { CLUSTER_VERSION, SERVER_VERSION } from "../protocol/version.ts";
-import type { HealthService, InspectService } from "../member/services.ts";
+import { PROBES } from "../member/services.ts";
+import type { HealthService, InspectService, ProbeKind } from "../member/services.ts";
 import { errorResponse, JSON_TYPE } from "./errors.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "./prometheus.ts";
 
@@ -10,7 +11,30 @@ export async function healthAnswer(health: HealthService, request: Request): Pro
   try {
     const reason = await health.check({ serializable, exclude: searchParams.getAll("exclude") });
     const body = { health: reason === undefined ? "true" : "false", reason: reason ?? "" };
-    return json(body, reason === undefined ? 200 : 503);
+    const text = JSON.stringify(body);
+    return reason === undefined ? plain(text, 200) : plain(`${text}\n`, 503);
+  } catch (error) {
+    return errorResponse(error);
+  }
+}
+
+/** What failed is always told, what did not only when asked with `?verbose`. */
+export async function probeAnswer(
+  health: HealthService,
+  kind: ProbeKind,
+  request: Request,
+  only?: string,
+): Promise<Response> {
+  const { searchParams } = new URL(request.url);
+  const excluded = searchParams.getAll("exclude");
+  const names = only === undefined ? PROBES[kind].filter((name) => !excluded.includes(name)) : [only];
+  try {
+    const results = await health.probe(kind, names);
+    const told = results.map(({ name, failure }) =>
+      failure === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${failure}\n`,
+    );
+    if (results.some(({ failure }) => failure !== undefined)) return plain(`${told.join("")}\n`, 503);
+    return plain(searchParams.has("verbose") ? `${told.join("")}ok\n` : "ok\n", 200);
   } catch (error) {
     return errorResponse(error);
   }
@@ -30,6 +54,11 @@ export async function statusAnswer(inspect: InspectService): Promise<Response> {
   } catch (error) {
     return errorResponse(error);
   }
+}
+
+function plain(text: string, status: number): Response {
+  const headers = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
+  return new Response(text, { status, headers });
 }
 
 function json(body: object, status: number): Response {

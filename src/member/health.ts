@@ -1,30 +1,32 @@
 /** `/health` and `/metrics` of one member, with etcd's reasons and metric names. */
 import { EtcdError } from "../protocol/errors.ts";
-import { rangeRequest } from "../protocol/kv.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
 import type { Member } from "./member.ts";
+import { probe, readLocally, WITH_LEADER } from "./probes.ts";
+import { checkLeader, readIndex } from "./requests.ts";
+import { PROBES } from "./services.ts";
 import type { HealthService, MetricSample } from "./services.ts";
-
-/** etcd asks for this key when it is asked for its health. */
-const HEALTH_KEY = Uint8Array.from("health", (letter) => letter.charCodeAt(0));
 
 export function healthService(member: Member): HealthService {
   return {
-    async check({ serializable }): Promise<string | undefined> {
+    async check({ serializable, exclude }): Promise<string | undefined> {
+      const raised = member.machine.alarms.list().find(({ alarm }) => !exclude.includes(String(alarm)));
+      if (raised !== undefined) {
+        return typeof raised.alarm === "string" ? `ALARM ${raised.alarm}` : "ALARM UNKNOWN";
+      }
       try {
-        // The read comes first: it also wakes a cluster that is quiet, and whose leader is therefore not known.
         if (!serializable) {
-          await new Promise<void>((resolve, reject: (error: EtcdError) => void) => {
-            member.linearizable(resolve, reject);
-          });
+          checkLeader(member, WITH_LEADER);
+          await readIndex(member);
         }
-        member.machine.store.range(rangeRequest({ key: HEALTH_KEY, limit: 1 }));
+        readLocally(member);
         return undefined;
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error;
-        return member.leader === 0n ? "RAFT NO LEADER" : `RANGE ERROR:${error.message}`;
+        return !serializable && member.leader === 0n ? "RAFT NO LEADER" : `RANGE ERROR:${error.message}`;
       }
     },
+    probe: (kind, names = PROBES[kind]) => probe(member, names),
     metrics: () => [...serverMetrics(member), ...storeMetrics(member), ...networkMetrics(member)],
   };
 }

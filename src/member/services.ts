@@ -231,10 +231,26 @@ export interface MetricSample {
   readonly value: number;
 }
 
-/** `/health`, `/version` and `/metrics`: what etcd serves beside its services. */
+export type ProbeKind = "livez" | "readyz";
+
+/** etcd's checks behind `/livez` and `/readyz`. */
+export const PROBES: Readonly<Record<ProbeKind, readonly string[]>> = {
+  livez: ["serializable_read"],
+  readyz: ["data_corruption", "serializable_read", "linearizable_read", "non_learner"],
+};
+
+export interface ProbeResult {
+  readonly name: string;
+  /** Why it failed; undefined: it did not. */
+  readonly failure: string | undefined;
+}
+
+/** `/health`, `/livez`, `/readyz`, `/version` and `/metrics`: what etcd serves beside its services. */
 export interface HealthService {
   /** `undefined` when healthy, else etcd's reason text. */
   check(options: { readonly serializable: boolean; readonly exclude: readonly string[] }): Promise<string | undefined>;
+  /** The checks of that kind that are named, all of them by default. */
+  probe(kind: ProbeKind, names?: readonly string[]): Promise<readonly ProbeResult[]>;
   metrics(): readonly MetricSample[];
 }
 

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { prometheusText } from "../../src/gateway/prometheus.ts";
-import { Cluster } from "../member/cluster.ts";
+import { alarmRequest } from "../../src/protocol/maintenance.ts";
+import type { AlarmType } from "../../src/protocol/maintenance.ts";
+import { CALL, Cluster } from "../member/cluster.ts";
 import { Endpoint } from "./endpoint.ts";
 
 test("/version names an etcd version, and only GET asks for it", async () => {
@@ -26,8 +28,72 @@ test("/health is true with a leader, and false with etcd's reason without one", 
   const local = await lonely.call("/health?serializable=true");
 
   expect([healthy.status, healthy.text]).toEqual([200, '{"health":"true","reason":""}']);
-  expect([unhealthy.status, unhealthy.text]).toEqual([503, '{"health":"false","reason":"RAFT NO LEADER"}']);
+  expect([unhealthy.status, unhealthy.text]).toEqual([503, '{"health":"false","reason":"RAFT NO LEADER"}\n']);
   expect(local.status).toBe(200);
+});
+
+test("/health tells of an alarm before anything else, unless that kind is excluded", async () => {
+  const endpoint = await Endpoint.open();
+  await raise(endpoint, "NOSPACE");
+
+  const health = await endpoint.call("/health");
+  const excluded = await endpoint.call("/health?exclude=NOSPACE&exclude=CORRUPT");
+
+  expect([health.status, health.text]).toEqual([503, '{"health":"false","reason":"ALARM NOSPACE"}\n']);
+  expect(health.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+  expect([excluded.status, excluded.text]).toEqual([200, '{"health":"true","reason":""}']);
+});
+
+test("/livez and /readyz say ok, with ?verbose by which checks, and each check has a path of its own", async () => {
+  const endpoint = await Endpoint.open();
+  const text = async (path: string): Promise<string> => (await endpoint.call(path)).text;
+
+  expect(await text("/livez")).toBe("ok\n");
+  expect(await text("/livez?verbose")).toBe("[+]serializable_read ok\nok\n");
+  expect(await text("/livez?verbose&exclude=serializable_read")).toBe("ok\n");
+  expect(await text("/readyz?verbose=false")).toBe(
+    "[+]data_corruption ok\n[+]serializable_read ok\n[+]linearizable_read ok\n[+]non_learner ok\nok\n",
+  );
+  expect(await text("/readyz?verbose&exclude=data_corruption&exclude=linearizable_read&exclude=unknown")).toBe(
+    "[+]serializable_read ok\n[+]non_learner ok\nok\n",
+  );
+  expect(await text("/readyz/non_learner?verbose&exclude=non_learner")).toBe("[+]non_learner ok\nok\n");
+  for (const path of ["/livez/", "/livez/non_learner", "/readyz/ping"]) {
+    expect((await endpoint.call(path)).status).toBe(404);
+  }
+  const posted = await endpoint.post("/readyz/data_corruption", {});
+  expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"]);
+});
+
+test("/readyz tells which checks failed and which did not, without being asked, and /livez is not concerned", async () => {
+  const endpoint = await Endpoint.open();
+  await raise(endpoint, "CORRUPT");
+
+  const ready = await endpoint.call("/readyz?exclude=linearizable_read");
+  const alone = await endpoint.call("/readyz/data_corruption");
+
+  expect([ready.status, ready.text]).toEqual([
+    503,
+    "[-]data_corruption failed: alarm activated: CORRUPT\n[+]serializable_read ok\n[+]non_learner ok\n\n",
+  ]);
+  expect([alone.status, alone.text]).toEqual([503, "[-]data_corruption failed: alarm activated: CORRUPT\n\n"]);
+  expect((await endpoint.call("/readyz?exclude=data_corruption")).text).toBe("ok\n");
+  expect((await endpoint.call("/livez")).text).toBe("ok\n");
+});
+
+test("/readyz without a leader fails at once, and only where the others are needed", async () => {
+  const cluster = await Cluster.founded(3);
+  const { id, services } = await cluster.elected();
+  for (const other of cluster.nodes.keys()) if (other !== id) cluster.crash(other);
+  const lonely = new Endpoint(cluster, services);
+  await cluster.clock.advance(5_000);
+
+  const ready = await lonely.call("/readyz");
+
+  expect(ready.text).toBe(
+    "[+]data_corruption ok\n[+]serializable_read ok\n[-]linearizable_read failed: etcdserver: no leader\n[+]non_learner ok\n\n",
+  );
+  expect((await lonely.call("/livez")).text).toBe("ok\n");
 });
 
 test("/metrics is Prometheus text under etcd's names", async () => {
@@ -57,3 +123,8 @@ test("/quorate/status is the member's own view", async () => {
 
   expect(status.json).toMatchObject({ id: "1", role: "leader", leader: "1", clusterId: "7", revision: 1 });
 });
+
+async function raise({ cluster }: Endpoint, alarm: AlarmType): Promise<void> {
+  const { services } = await cluster.elected();
+  await cluster.settled(services.maintenance.alarm(alarmRequest({ action: "ACTIVATE", memberId: 5n, alarm }), CALL));
+}
