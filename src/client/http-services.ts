@@ -35,7 +35,6 @@ import {
   resignResponseSchema,
 } from "../protocol/election-schema.ts";
 import type { LeaderRequest } from "../protocol/election.ts";
-import { EtcdError } from "../protocol/errors.ts";
 import { encodeJson } from "../protocol/json-encode.ts";
 import {
   compactionRequestSchema,
