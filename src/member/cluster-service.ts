@@ -1,26 +1,56 @@
 /** etcd's Cluster over one member: who belongs to it, and how that changes. */
+import { memberListResponse, memberPromoteResponse, memberRemoveResponse } from "../protocol/cluster.ts";
+import { memberAddResponse, memberUpdateResponse } from "../protocol/cluster.ts";
+import type { EtcdError } from "../protocol/errors.ts";
+import type { MemberChangeAnswer } from "../protocol/member-change-schema.ts";
 import type { Access } from "./access.ts";
+import type { ChangeDone } from "./cluster-changes.ts";
 import type { Member } from "./member.ts";
+import { checkPeerUrls, parsePeerUrls } from "./peer-urls.ts";
 import { checkLeader, readIndex } from "./requests.ts";
-import type { ClusterService } from "./services.ts";
-import { unserved } from "./unserved.ts";
-
-const SERVICE = "etcdserverpb.Cluster";
+import type { CallContext, ClusterService } from "./services.ts";
 
 /** Called by the guard with a caller that may; only MemberAdd, which looks at its URLs first, asks `access` itself. */
 export function clusterService(member: Member, access: Access): ClusterService {
+  const { changes } = member;
   return {
-    async memberAdd(_request, context) {
+    async memberAdd(request, context) {
+      checkLeader(member, context);
+      const peerUrls = parsePeerUrls(request.peerUrls);
       await access.admin(context);
-      throw unserved(SERVICE, "MemberAdd");
+      const { isLearner } = request;
+      const { memberId, members } = await changed(member, context, (done) => changes.add(peerUrls, isLearner, done));
+      const added = { id: memberId, name: "", peerUrls, clientUrls: [], isLearner };
+      return memberAddResponse({ header: member.header(0), member: added, members });
     },
-    memberRemove: async () => Promise.reject(unserved(SERVICE, "MemberRemove")),
-    memberUpdate: async () => Promise.reject(unserved(SERVICE, "MemberUpdate")),
+    async memberRemove({ id }, context) {
+      const { members } = await changed(member, context, (done) => changes.remove(id, done));
+      return memberRemoveResponse({ header: member.header(0), members });
+    },
+    async memberUpdate({ id, peerUrls }, context) {
+      // Kept as they came, as in etcd; refused where etcd would not survive them.
+      checkPeerUrls(peerUrls);
+      const { members } = await changed(member, context, (done) => changes.update(id, peerUrls, done));
+      return memberUpdateResponse({ header: member.header(0), members });
+    },
     async memberList(request, context) {
       checkLeader(member, context);
       if (request.linearizable) await readIndex(member);
-      return { header: member.header(0), members: member.machine.membership.members };
+      return memberListResponse({ header: member.header(0), members: member.machine.membership.members });
     },
-    memberPromote: async () => Promise.reject(unserved(SERVICE, "MemberPromote")),
+    async memberPromote({ id }, context) {
+      const { members } = await changed(member, context, (done) => changes.promote(id, done));
+      return memberPromoteResponse({ header: member.header(0), members });
+    },
   };
+}
+
+function changed(member: Member, context: CallContext, ask: (done: ChangeDone) => void): Promise<MemberChangeAnswer> {
+  checkLeader(member, context);
+  return new Promise((resolve, reject: (error: EtcdError) => void) => {
+    ask((outcome) => {
+      if (outcome.ok) resolve(outcome.value);
+      else reject(outcome.error);
+    });
+  });
 }

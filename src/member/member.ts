@@ -48,8 +48,11 @@ import type { RaftBrief, RaftStatus, Ready } from "../raft/ready.ts";
 import type { StateTables } from "../mvcc/tables.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
+import { Attributes } from "./attributes.ts";
 import { Chores } from "./chores.ts";
 import type { Clock } from "./clock.ts";
+import { ClusterChanges } from "./cluster-changes.ts";
+import { CorruptionCheck } from "./corruption.ts";
 import { CommitNotices } from "./commit-notices.ts";
 import { startingHardState } from "./founding.ts";
 import { Hashing } from "./hashing.ts";
@@ -132,7 +135,10 @@ export class Member {
   /** Calls between members; services add their methods. */
   readonly rpc: Rpc;
   readonly leases: LeaseKeeper;
+  readonly changes: ClusterChanges;
+  readonly attributes: Attributes;
   readonly hashing: Hashing;
+  readonly #corruption: CorruptionCheck;
   readonly tokens: SimpleTokens;
   #applied: number;
   #appliedTerm: number;
@@ -162,6 +168,8 @@ export class Member {
     const limits = this.settings.limits;
     this.rpc = this.#makeRpc(options.prng);
     this.leases = this.#makeLeases();
+    this.changes = this.#makeChanges(options.prng);
+    this.attributes = this.#makeAttributes();
     const header = (revision: number): ResponseHeader => this.header(revision);
     this.tokens = new SimpleTokens(() => this.#clock.nowMs(), {
       ttlMs: this.settings.authTokenTtlMs,
@@ -183,6 +191,7 @@ export class Member {
     );
     this.#quiet = this.#makeQuiet();
     this.hashing = this.#makeHashing();
+    this.#corruption = new CorruptionCheck(this);
     this.#chores = this.#makeChores();
   }
 
@@ -387,8 +396,11 @@ export class Member {
     }
     if (this.rpc.pending > 0) this.rpc.expire(this.#leader === NO_MEMBER ? errNoLeader : errTimeout);
     this.leases.tick();
+    this.#corruption.tick();
     this.#snapshots.tick();
     this.#roster.tick();
+    this.changes.tick();
+    this.attributes.tick();
     if (this.#leader === this.id && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) this.#roster.autopilot(this.status());
     this.#roster.askAround(this.#leader);
     this.#scheduleRun();
@@ -415,6 +427,7 @@ export class Member {
       return;
     }
     this.#roster.heard(from);
+    this.changes.heard(from);
     this.#onBody(from, body);
     this.#writes.whenSettled(done);
     this.#scheduleRun();
@@ -598,9 +611,11 @@ export class Member {
 
   #applyConfChange(entry: Entry): void {
     const change = decodeChange(entry.data);
-    if (change === undefined || !this.#machine.membership.allows(change)) return;
-    this.#machine.applyConfChange(change, this.#raft.applyConfChange(change));
-    this.#membershipChanged();
+    if (change === undefined) return;
+    const verdict = this.#machine.membership.judge(change);
+    if (verdict === "take") this.#machine.applyConfChange(change, this.#raft.applyConfChange(change));
+    this.changes.applied(change, verdict);
+    if (verdict === "take") this.#membershipChanged();
   }
 
   /** A leader knows all that its predecessors did once an entry of its own term is applied. */
@@ -618,12 +633,13 @@ export class Member {
     if (leader === this.#leader) return;
     if (this.#leader !== NO_MEMBER) this.#leaderLostMs = this.#clock.nowMs();
     this.#leader = leader;
+    this.changes.leaderChanged(leader);
     this.#leaveIfRemoved();
     if (leader === NO_MEMBER) return;
     this.counters.leaderChanges += 1;
     this.#quiet.awake();
     this.#reads.askedInVain();
-    if (leader === this.id) this.#publishName();
+    this.attributes.publish();
   }
 
   #sendRaft(messages: readonly RaftMessage[]): void {
@@ -661,15 +677,6 @@ export class Member {
   #leaveIfRemoved(): void {
     if (!this.#machine.membership.wasRemoved(this.id) || this.#raft.brief().role === "leader") return;
     this.#stopWith(WAS_REMOVED);
-  }
-
-  /** The name of a founder stands in its conf change; a member that was renamed at a restart tells the others. */
-  #publishName(): void {
-    const known = this.#machine.membership.get(this.id);
-    if (known === undefined || known.name === this.name) return;
-    const memberAttributes = { name: this.name, clientUrls: known.clientUrls };
-    const clusterMemberAttrSet = { memberId: this.id, memberAttributes };
-    this.write({ type: "clusterMemberAttrSet", clusterMemberAttrSet }, () => {});
   }
 
   #startTicking(): void {
@@ -739,6 +746,7 @@ export class Member {
         this.#proposals.pending > 0 ||
         this.#reads.pending > 0 ||
         this.rpc.pending > 0 ||
+        this.changes.pending > 0 ||
         this.leases.isBusy ||
         this.#snapshots.holdsRows,
       startTicking: () => this.#startTicking(),
@@ -789,6 +797,42 @@ export class Member {
     });
   }
 
+  #makeChanges(prng: Prng): ClusterChanges {
+    const { electionTicks, tickMs, requestTimeoutMs } = this.settings;
+    const { maxLearners, strictReconfigCheck, newMemberId } = this.#options.cluster ?? {};
+    const ids = prng.fork();
+    return new ClusterChanges({
+      id: this.id,
+      rpc: this.rpc,
+      membership: () => this.#machine.membership,
+      status: () => this.status(),
+      leader: () => this.#leader,
+      propose: (change) => this.#raft.proposeConfChange(change),
+      newChangeId: () => this.#newRequestId(),
+      newMemberId: newMemberId ?? (() => ids.u64() | 1n),
+      nowMs: () => this.#clock.nowMs(),
+      wake: () => this.#requestCame(),
+      timeoutMs: requestTimeoutMs,
+      electionTicks,
+      tickMs,
+      maxLearners: maxLearners ?? 1,
+      isStrict: strictReconfigCheck ?? true,
+    });
+  }
+
+  #makeAttributes(): Attributes {
+    return new Attributes(
+      {
+        id: this.id,
+        name: this.name,
+        membership: () => this.#machine.membership,
+        leader: () => this.#leader,
+        write: (request, done) => this.write(request, done),
+      },
+      this.#options.cluster?.clientUrls,
+    );
+  }
+
   #makeChores(): Chores {
     return new Chores({
       clock: this.#clock,
@@ -831,6 +875,7 @@ export class Member {
     this.#stopTicking();
     this.#notices.stop();
     this.leases.stop();
+    this.changes.stop(problem === WAS_REMOVED);
     this.rpc.failAll(errStopped);
     this.#chores.stop();
     this.hashing.stop();

@@ -8,11 +8,19 @@ import { assert, unreachable } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import type { Member, MemberAttributes, MembershipMember } from "../protocol/cluster.ts";
 import { membershipMemberSchema } from "../protocol/cluster-schema.ts";
+import { DecodeError } from "../protocol/decode-error.ts";
+import type { EtcdError } from "../protocol/errors.ts";
+import { memberChangeSchema, recentChangesSchema } from "../protocol/member-change-schema.ts";
+import type { MemberChange, RecentChange } from "../protocol/member-change-schema.ts";
 import { confStateSchema } from "../protocol/raft-message-schema.ts";
 import type { ConfChange, ConfState, MemberId } from "../protocol/raft-message.ts";
 import { decode, encode } from "../protocol/proto-codec.ts";
 import type { StateTables } from "../mvcc/tables.ts";
+import { refusalOf } from "./change-rules.ts";
 
+const RECENT_KEY = textKey("recentChanges");
+/** A change that is asked for again comes within its time-out, and there is one at a time. */
+const RECENT_MAX = 16;
 const CONF_STATE_KEY = textKey("confState");
 const EMPTY_CONF_STATE: ConfState = {
   voters: [],
@@ -27,6 +35,7 @@ export class Membership {
   #confState: ConfState;
   #members = new Map<MemberId, Member>();
   readonly #removed = new Set<MemberId>();
+  #recent: readonly RecentChange[];
 
   constructor(tables: StateTables) {
     this.#tables = tables;
@@ -39,6 +48,8 @@ export class Membership {
       return true;
     });
     this.#markLearners();
+    const recent = tables.bucket("meta").get(RECENT_KEY);
+    this.#recent = recent === undefined ? [] : decode(recentChangesSchema, recent).changes;
   }
 
   get confState(): ConfState {
@@ -66,22 +77,42 @@ export class Membership {
     return this.#members.get(id);
   }
 
-  /** Whether the change may take effect: whoever was removed does not come back under its id. */
-  allows(change: ConfChange): boolean {
+  /** Members that there ever were. */
+  get everCount(): number {
+    return this.#members.size + this.#removed.size;
+  }
+
+  /** Whom a change was about that was made lately; undefined when it was not. */
+  madeLately(changeId: bigint): MemberId | undefined {
+    return this.#recent.find((made) => made.changeId === changeId)?.memberId;
+  }
+
+  /** Whether the change is to take effect: "made" has done so before, an error says why not. */
+  judge(change: ConfChange): "take" | "made" | "not" | EtcdError {
+    const context = contextOf(change);
+    if (context === undefined || context.rule === "none") return this.#allows(change) ? "take" : "not";
+    if (this.madeLately(change.id) !== undefined) return "made";
+    return refusalOf(context, this) ?? "take";
+  }
+
+  /** Whoever was removed does not come back under its id. */
+  #allows(change: ConfChange): boolean {
     return change.changes.every(({ type, nodeId }) => type === "remove-node" || !this.#removed.has(nodeId));
   }
 
   /** `confState` is Raft's answer to the same change; a change that it had to refuse changes nothing here either. */
   apply(change: ConfChange, confState: ConfState): void {
-    const context = change.context.length === 0 ? undefined : memberOf(decode(membershipMemberSchema, change.context));
+    const context = contextOf(change);
     const present = new Set([...confState.voters, ...confState.learners, ...confState.learnersNext]);
     for (const single of change.changes) {
       if (present.has(single.nodeId) === (single.type === "remove-node")) continue;
       switch (single.type) {
         case "add-node":
         case "add-learner":
-        case "update-node":
           this.#upsert(single.nodeId, context?.id === single.nodeId ? context : undefined);
+          break;
+        case "update-node":
+          if (context !== undefined) this.#update(context);
           break;
         case "remove-node":
           this.#members.delete(single.nodeId);
@@ -95,6 +126,7 @@ export class Membership {
     this.#confState = confState;
     this.#tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
     this.#markLearners();
+    if (context !== undefined && context.rule !== "none") this.#remember({ changeId: change.id, memberId: context.id });
   }
 
   /** A member publishes its name and client URLs once it runs. */
@@ -104,16 +136,21 @@ export class Membership {
     this.#store({ ...member, name: attributes.name, clientUrls: attributes.clientUrls });
   }
 
-  #upsert(id: MemberId, context: Member | undefined): void {
+  /** Whoever is promoted or demoted keeps what it said of itself. */
+  #upsert(id: MemberId, context: MemberChange | undefined): void {
     const known = this.#members.get(id);
-    if (context === undefined && known !== undefined) return;
-    this.#store({
-      id,
-      name: context?.name ?? known?.name ?? "",
-      peerUrls: context?.peerUrls ?? known?.peerUrls ?? [],
-      clientUrls: context?.clientUrls ?? known?.clientUrls ?? [],
-      isLearner: false,
-    });
+    if (known !== undefined && (context === undefined || context.rule === "promote")) return;
+    this.#store(context === undefined ? { ...memberOf(NO_RECORD), id } : memberOf(context));
+  }
+
+  #update({ id, raftAttributes }: MemberChange): void {
+    const known = this.#members.get(id);
+    if (known !== undefined) this.#store({ ...known, peerUrls: raftAttributes?.peerUrls ?? [] });
+  }
+
+  #remember(made: RecentChange): void {
+    this.#recent = [...this.#recent, made].slice(-RECENT_MAX);
+    this.#tables.bucket("meta").set(RECENT_KEY, encode(recentChangesSchema, { changes: this.#recent }));
   }
 
   #store(member: Member): void {
@@ -140,6 +177,19 @@ export function encodeMember(member: Member): Uint8Array {
   const bytes = encode(membershipMemberSchema, record);
   assert(bytes.length > 0, "an empty record marks a removed member");
   return bytes;
+}
+
+const NO_RECORD: MembershipMember = { id: 0n, raftAttributes: undefined, memberAttributes: undefined };
+
+/** What cannot be read was proposed by a member of another make, and must be nothing on every member alike. */
+function contextOf(change: ConfChange): MemberChange | undefined {
+  if (change.context.length === 0) return undefined;
+  try {
+    return decode(memberChangeSchema, change.context);
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
 }
 
 function memberOf(record: MembershipMember): Member {

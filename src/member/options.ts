@@ -2,6 +2,7 @@
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Member as MemberRecord } from "../protocol/cluster.ts";
+import type { MemberId } from "../protocol/raft-message.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Clock } from "./clock.ts";
@@ -78,6 +79,18 @@ export interface Wakeup {
   readonly note: Uint8Array | undefined;
 }
 
+/** etcd's Cluster service, and what the member says of itself in it. */
+export interface ClusterOptions {
+  /** etcd's --max-learners, for members that people add; a room's autopilot has its own mind. Default 1. */
+  readonly maxLearners: number;
+  /** etcd's --strict-reconfig-check. Default true. */
+  readonly strictReconfigCheck: boolean;
+  /** etcd's --advertise-client-urls; without them what `Attributes.seenAt` is told. */
+  readonly clientUrls: readonly string[];
+  /** The id of a member that is added when `everCount` were there up to now; nobody's before. Default: by chance. */
+  readonly newMemberId: (everCount: number) => MemberId;
+}
+
 export interface MemberOptions {
   readonly storage: Storage;
   readonly transport: Transport;
@@ -102,11 +115,19 @@ export interface MemberOptions {
   /** Default: a timer of the clock. */
   readonly wakeup?: Wakeup;
   readonly autopilot?: AutopilotOptions;
+  readonly cluster?: Partial<ClusterOptions>;
   readonly limits?: Partial<MemberLimits>;
   /** etcd's --auth-token-ttl: a simple token ends so long after its last use. Default 300 s. */
   readonly authTokenTtlMs?: number;
   /** etcd's --quota-backend-bytes: 0 (default) is 2 GiB, a negative one none. What is stored may be as large. */
   readonly quotaBackendBytes?: number;
+  /**
+   * etcd's --corrupt-check-time: the leader compares all members' data so often at most, and only after changes. It
+   * reads every row, at all members. Default 0: never.
+   */
+  readonly corruptCheckMs?: number;
+  /** etcd's feature InitialCorruptCheck: a member that starts compares its data once, and stops when it differs. */
+  readonly initialCorruptCheck?: boolean;
   /** Told once, when the member had to stop: storage refused a write, or an invariant broke. */
   readonly onStopped?: (problem: { readonly code: ProblemCode; readonly text: string }) => void;
   /** Told whenever the membership changes; for carriers that must find the others. */
@@ -122,6 +143,8 @@ export interface Settings {
   readonly authTokenTtlMs: number;
   /** As told; Quota reads it. */
   readonly quotaBackendBytes: number;
+  readonly corruptCheckMs: number;
+  readonly initialCorruptCheck: boolean;
   readonly limits: MemberLimits;
 }
 
@@ -136,6 +159,8 @@ export function settingsOf(options: MemberOptions): Settings {
     commitDelayMs: options.commitDelayMs ?? 0,
     authTokenTtlMs: options.authTokenTtlMs ?? 300_000,
     quotaBackendBytes: options.quotaBackendBytes ?? 0,
+    corruptCheckMs: options.corruptCheckMs ?? 0,
+    initialCorruptCheck: options.initialCorruptCheck ?? false,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   };
   assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");

@@ -149,8 +149,9 @@ export const errPeerURLExist: EtcdError = /* @__PURE__ */ new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: Peer URLs already exists",
 );
+/** FailedPrecondition by etcd's own table; a slip in its server sends it without a code. */
 export const errMemberNotEnoughStarted: EtcdError = /* @__PURE__ */ new EtcdError(
-  GrpcCode.FailedPrecondition,
+  GrpcCode.Unknown,
   "etcdserver: re-configuration failed due to not enough started members",
 );
 export const errMemberBadURLs: EtcdError = /* @__PURE__ */ new EtcdError(
