@@ -110,6 +110,10 @@ test("options that do not exist are refused, and --help explains the others", as
     code: 1,
     output: expect.stringContaining("PORT") as string,
   });
+  expect(await runStart(data, ["--allow-origin", "app.example"])).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('"app.example" is no origin') as string,
+  });
   expect(await runStart(data, ["--help"])).toMatchObject({
     code: 0,
     output: expect.stringContaining("--fresh") as string,

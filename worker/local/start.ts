@@ -102,7 +102,10 @@ async function announce(server: LocalServer, options: StartOptions): Promise<voi
     await healthy(`http://${options.host === "0.0.0.0" ? "127.0.0.1" : bracketed(options.host)}:${port}`);
     console.log(`Quorate is serving ${url}
 
-Keys and values travel in base64; Zm9v is "foo" and YmFy is "bar":
+  curl -X PUT -d bar ${url}/kv/foo
+  curl ${url}/kv/foo
+
+As etcd's clients say it, in base64; Zm9v is "foo" and YmFy is "bar":
 
   curl ${url}/v3/kv/put -d '{"key":"Zm9v","value":"YmFy"}'
   curl ${url}/v3/kv/range -d '{"key":"Zm9v"}'
