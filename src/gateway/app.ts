@@ -17,6 +17,8 @@ import { type AllowedOrigins, originPolicy } from "./origins.ts";
 import { plainFront } from "./plain.ts";
 import { type Handler, methodNotAllowed, type RpcRouteOptions, serveRpcs } from "./rpc-routes.ts";
 
+export type { AcceptedWebSocket } from "./rpc-routes.ts";
+
 export interface GatewayOptions extends RpcRouteOptions {
   /** Web pages of which origins may call, beside those of the endpoint itself. Default: all, as etcd's. */
   readonly allowedOrigins?: AllowedOrigins;
@@ -43,7 +45,11 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
     app.on(["POST", "PUT", "DELETE", "PATCH"], path, (context) => guarded(context.req.raw, onlyGet));
   };
 
-  serveRpcs(services, { post, get: (path, handler) => app.get(path, (context) => guarded(context.req.raw, handler)) }, options);
+  serveRpcs(
+    services,
+    { post, get: (path, handler) => app.get(path, (context) => guarded(context.req.raw, handler)) },
+    options,
+  );
   get("/health", (request) => healthAnswer(services.health, request));
   for (const kind of ["livez", "readyz"] as const) {
     get(`/${kind}`, (request) => probeAnswer(services.health, kind, request));
@@ -54,7 +60,10 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
   get("/version", () => versionAnswer());
   get("/metrics", () => metricsAnswer(services.health));
   get("/quorate/status", () => statusAnswer(services.inspect));
-  const plain = plainFront(services, { maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES, heartbeatMs: options.heartbeatMs });
+  const plain = plainFront(services, {
+    maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
+    heartbeatMs: options.heartbeatMs,
+  });
   app.all("/kv/*", (context) => guarded(context.req.raw, plain));
   app.notFound((context) => guarded(context.req.raw, (request) => unrouted(app, known, request)));
   return app;
@@ -69,8 +78,14 @@ function unrouted(app: Hono, known: ReadonlySet<string>, request: Request): Resp
     url.pathname = `/v3/${url.pathname.slice("/v3beta/".length)}`;
     return app.fetch(new Request(url, request));
   }
-  if (!known.has(url.pathname)) return statusResponse(404, GrpcCode.NotFound, "Not Found");
-  return methodNotAllowed();
+  if (known.has(url.pathname)) return methodNotAllowed();
+  return url.pathname.startsWith("/v3/") ? statusResponse(404, GrpcCode.NotFound, "Not Found") : noPage();
+}
+
+/** Outside of the gateway's paths Go's own server answers. */
+function noPage(): Response {
+  const headers = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
+  return new Response("404 page not found\n", { status: 404, headers });
 }
 
 function onlyGet(): Response {

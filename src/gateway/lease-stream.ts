@@ -10,6 +10,7 @@ import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/
 import type { CallContext, LeaseService } from "../member/services.ts";
 import { BodyMessages } from "./body-messages.ts";
 import { lineResponse } from "./line-response.ts";
+import type { WatchLimits } from "./watch-http.ts";
 import { overWebSocket, type DuplexStream, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
 
 /** Beats that a client sends without waiting for an answer. */
@@ -19,16 +20,17 @@ export function keepAliveOverHttp(
   service: LeaseService,
   request: Request,
   context: CallContext,
-  maxMessageBytes: number,
+  { maxMessageBytes, probeAfterMs }: WatchLimits,
 ): Promise<Response> {
   const messages = new BodyMessages(request, maxMessageBytes);
-  return lineResponse(request.signal, {
+  const lines = {
     async next() {
       const beat = await nextBeat(messages);
       return beat === undefined ? undefined : keepAliveLine(await service.keepAlive(beat, context));
     },
     close: () => messages.cancel(),
-  });
+  };
+  return lineResponse(request.signal, lines, probeAfterMs);
 }
 
 export function keepAliveOverWebSocket(

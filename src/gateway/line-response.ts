@@ -10,8 +10,11 @@ export interface Lines {
 
 const encoder = new TextEncoder();
 
-/** Answers once the first line is there, so that an error before it still has an HTTP status of its own. */
-export async function lineResponse(signal: AbortSignal, lines: Lines): Promise<Response> {
+/**
+ * Answers once the first line is there, so that an error before it still has an HTTP status of its own. After
+ * `probeAfterMs` of silence an empty line finds out whether anybody reads.
+ */
+export async function lineResponse(signal: AbortSignal, lines: Lines, probeAfterMs: number): Promise<Response> {
   signal.addEventListener("abort", () => lines.close(), { once: true });
   let first: string | undefined;
   try {
@@ -20,20 +23,17 @@ export async function lineResponse(signal: AbortSignal, lines: Lines): Promise<R
     lines.close();
     return streamErrorResponse(error);
   }
+  if (first === undefined) {
+    lines.close();
+    return new Response("", { headers: { "content-type": JSON_TYPE } });
+  }
+  const reading = new Reading(first, lines, probeAfterMs);
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        let failure: string | undefined;
-        const line =
-          first ??
-          (await lines.next().catch((error: unknown) => {
-            failure = streamErrorLine(error);
-            return undefined;
-          }));
-        first = undefined;
-        const told = line ?? failure;
-        if (told !== undefined) controller.enqueue(encoder.encode(told));
-        if (line !== undefined) return;
+        const { text, isLast } = await reading.next();
+        if (text !== undefined) controller.enqueue(encoder.encode(text));
+        if (!isLast) return;
         lines.close();
         controller.close();
       },
@@ -42,6 +42,44 @@ export async function lineResponse(signal: AbortSignal, lines: Lines): Promise<R
     // Nothing is asked of the member for a reader that has not asked.
     { highWaterMark: 0 },
   );
-  if (first === undefined) lines.close();
-  return new Response(first === undefined ? "" : body, { headers: { "content-type": JSON_TYPE } });
+  return new Response(body, { headers: { "content-type": JSON_TYPE } });
+}
+
+class Reading {
+  readonly #lines: Lines;
+  readonly #probeAfterMs: number;
+  /** The line that is being waited for. */
+  #next: Promise<string | undefined> | undefined;
+
+  constructor(first: string, lines: Lines, probeAfterMs: number) {
+    this.#next = Promise.resolve(first);
+    this.#lines = lines;
+    this.#probeAfterMs = probeAfterMs;
+  }
+
+  async next(): Promise<{ readonly text: string | undefined; readonly isLast: boolean }> {
+    this.#next ??= this.#lines.next();
+    try {
+      const text = await orSilence(this.#next, this.#probeAfterMs);
+      if (text !== SILENCE) this.#next = undefined;
+      return { text, isLast: text === undefined };
+    } catch (error) {
+      return { text: streamErrorLine(error), isLast: true };
+    }
+  }
+}
+
+const SILENCE = "\n";
+
+async function orSilence(next: Promise<string | undefined>, afterMs: number): Promise<string | undefined> {
+  let stop = (): void => {};
+  const silence = new Promise<string>((resolve) => {
+    const timer = setTimeout(() => resolve(SILENCE), afterMs);
+    stop = () => clearTimeout(timer);
+  });
+  try {
+    return await Promise.race([next, silence]);
+  } finally {
+    stop();
+  }
 }

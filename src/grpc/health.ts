@@ -1,7 +1,7 @@
 /** `grpc.health.v1`, which knows one service, the empty name: who can be asked is up, as with etcd. */
+import type { Pulled } from "../member/pulled.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { HealthCheckRequest, HealthCheckResponse } from "../protocol/maintenance.ts";
-import type { Source } from "./streams.ts";
 
 export async function checkHealth({ service }: HealthCheckRequest): Promise<HealthCheckResponse> {
   if (service !== "") throw new EtcdError(GrpcCode.NotFound, "unknown service");
@@ -9,7 +9,7 @@ export async function checkHealth({ service }: HealthCheckRequest): Promise<Heal
 }
 
 /** One word, and then silence until the call ends: nothing changes while the server runs. */
-export function healthSource({ service }: HealthCheckRequest): Source<HealthCheckResponse> {
+export function healthSource({ service }: HealthCheckRequest): Pulled<HealthCheckResponse> {
   let isTold = false;
   let close = (): void => {};
   const closed = new Promise<undefined>((resolve) => {

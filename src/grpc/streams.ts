@@ -3,30 +3,10 @@
  * client that does not read costs what that buffer holds and no more.
  */
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
+import type { Pulled } from "../member/pulled.ts";
 import { errStopped } from "../protocol/errors.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import { serviceError } from "./status.ts";
-
-export interface Source<Response> {
-  /** undefined at the end. */
-  next(): Promise<Response | undefined>;
-  close(): void;
-}
-
-/** What a service gives to be looped over. */
-export function iterated<Response>(responses: AsyncIterable<Response>): Source<Response> {
-  const iterator = responses[Symbol.asyncIterator]();
-  return {
-    async next() {
-      const result = await iterator.next();
-      return result.done === true ? undefined : result.value;
-    },
-    close() {
-      // What the end itself has to complain about interests nobody any more.
-      iterator.return?.().catch(() => undefined);
-    },
-  };
-}
 
 type WritingCall<Response> = ServerWritableStream<unknown, Response> | ServerDuplexStream<unknown, Response>;
 
@@ -35,8 +15,8 @@ export class OpenStreams {
   readonly #calls: Set<(error: EtcdError) => void> = new Set();
 
   /** Sends what the source gives until its end, the call's end, or the server's. */
-  serve<Response>(call: WritingCall<Response>, open: () => Source<Response>): void {
-    let source: Source<Response>;
+  serve<Response>(call: WritingCall<Response>, open: () => Pulled<Response>): void {
+    let source: Pulled<Response>;
     try {
       source = open();
     } catch (error) {
@@ -65,7 +45,7 @@ export class OpenStreams {
 
 async function send<Response>(
   call: WritingCall<Response>,
-  source: Source<Response>,
+  source: Pulled<Response>,
   isOver: () => boolean,
 ): Promise<void> {
   for (;;) {

@@ -1,17 +1,17 @@
 /** The two streams in which requests come as they like: watches, and the beats of leases. */
+import type { Pulled } from "../member/pulled.ts";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { errWatchCanceled } from "../protocol/errors.ts";
 import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/lease.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 import type { CallContext, LeaseService, Services } from "../member/services.ts";
 import { callContext } from "./call-context.ts";
-import type { Source } from "./streams.ts";
 
 type WatchCall = ServerDuplexStream<WatchRequest, WatchResponse>;
 type BeatCall = ServerDuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>;
 
 /** A client that will send no more requests still hears of its watches. */
-export function watchSource({ watch }: Services, call: WatchCall): Source<WatchResponse> {
+export function watchSource({ watch }: Services, call: WatchCall): Pulled<WatchResponse> {
   const stream = watch.watch(callContext(call.metadata));
   let refusal: unknown;
   call.on("data", (request: WatchRequest) => {
@@ -33,7 +33,7 @@ export function watchSource({ watch }: Services, call: WatchCall): Source<WatchR
   };
 }
 
-export function beatSource({ lease }: Services, call: BeatCall): Source<LeaseKeepAliveResponse> {
+export function beatSource({ lease }: Services, call: BeatCall): Pulled<LeaseKeepAliveResponse> {
   const abort = new AbortController();
   return new Beats(lease, call, callContext(call.metadata, abort.signal), abort);
 }
@@ -42,7 +42,7 @@ export function beatSource({ lease }: Services, call: BeatCall): Source<LeaseKee
 const WAITING_MAX = 256;
 
 /** One answer for one beat, in order, until the beats end. */
-class Beats implements Source<LeaseKeepAliveResponse> {
+class Beats implements Pulled<LeaseKeepAliveResponse> {
   readonly #lease: LeaseService;
   readonly #call: BeatCall;
   readonly #context: CallContext;

@@ -95,23 +95,3 @@ test.each([
   expect([answer.status, answer.json.code]).toEqual([400, 3]);
   expect(answer.json.message).not.toBe("");
 });
-
-test("unknown paths, other methods and methods not served yet answer as etcd's gateway does", async () => {
-  const endpoint = await Endpoint.open();
-
-  const answers = await Promise.all([
-    endpoint.post("/v3/kv/nothing", {}),
-    endpoint.call("/v3/kv/put"),
-    endpoint.call("/v3/lease/grant"),
-    endpoint.post("/v3/maintenance/snapshot", {}),
-    endpoint.call("/v3/watch"),
-  ]);
-
-  expect(answers.map(({ status, text }) => [status, text])).toEqual([
-    [404, '{"code":5,"message":"Not Found"}'],
-    [501, '{"code":12,"message":"Method Not Allowed"}'],
-    [501, '{"code":12,"message":"Method Not Allowed"}'],
-    [501, '{"code":12,"message":"unknown method Snapshot for service etcdserverpb.Maintenance"}'],
-    [501, '{"code":12,"message":"Method Not Allowed"}'],
-  ]);
-});

@@ -21,7 +21,8 @@ import type { PutResponse, RangeRequest } from "../../src/protocol/kv.ts";
 import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/lease.ts";
 import { lockRequest } from "../../src/protocol/lock.ts";
 import { RPCS } from "../../src/protocol/rpc-table.ts";
-import type { Rpc } from "../../src/protocol/rpc-table.ts";
+import { HEALTH_RPCS } from "../../src/protocol/health-rpcs.ts";
+import type { Rpc } from "../../src/protocol/rpc.ts";
 import { watchCreateRequest, watchResponse } from "../../src/protocol/watch.ts";
 import { startMember } from "../client/support/served-member.ts";
 import { failure, RawClient } from "./support/raw-client.ts";
@@ -127,13 +128,6 @@ describe("unary calls", () => {
     const wrong: Rpc<{ readonly revision: number }, unknown> = { ...kv.put, request: RPCS.maintenance.hashKv.request };
     expect((await failure(client.call(wrong, { revision: 5 }))).code).toBe(GrpcCode.Internal);
     expect((await failure(client.call(garbage, new Uint8Array()))).details).toBe("etcdserver: key is not provided");
-  });
-
-  test("a method that nobody serves is Unimplemented, and says which", async () => {
-    expect(await failure(client.call(RPCS.cluster.memberAdd, { peerUrls: [], isLearner: false }))).toEqual({
-      code: GrpcCode.Unimplemented,
-      details: "unknown method MemberAdd for service etcdserverpb.Cluster",
-    });
   });
 
   test("a deadline that passes ends the call, and tells the service that nobody waits", async () => {
@@ -387,7 +381,7 @@ describe("Lease.LeaseKeepAlive", () => {
 
 describe("grpc.health.v1", () => {
   test("the server as a whole is SERVING, and there is nothing else to ask for", async () => {
-    const { check, watch: watchHealth } = RPCS.health;
+    const { check, watch: watchHealth } = HEALTH_RPCS;
     expect(await client.call(check, { service: "" })).toEqual({ status: "SERVING" });
     expect(await failure(client.call(check, { service: "etcdserverpb.KV" }))).toEqual({
       code: GrpcCode.NotFound,

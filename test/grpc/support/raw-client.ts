@@ -8,8 +8,8 @@ import type {
   ServiceError,
 } from "@grpc/grpc-js";
 import { deserializer, serializer } from "../../../src/grpc/codec.ts";
-import { rpcPath } from "../../../src/protocol/rpc-table.ts";
-import type { Rpc } from "../../../src/protocol/rpc-table.ts";
+import { rpcPath } from "../../../src/protocol/rpc.ts";
+import type { Rpc, RpcKind } from "../../../src/protocol/rpc.ts";
 
 export interface CallExtras extends CallOptions {
   readonly metadata?: Readonly<Record<string, string>>;
@@ -47,7 +47,7 @@ export class RawClient {
   }
 
   stream<Request, Response>(
-    rpc: Rpc<Request, Response>,
+    rpc: Rpc<Request, Response, RpcKind>,
     request: Request,
     extras: CallExtras = {},
   ): Received<Response> {
@@ -63,7 +63,7 @@ export class RawClient {
     );
   }
 
-  duplex<Request, Response>(rpc: Rpc<Request, Response>, extras: CallExtras = {}): Duplex<Request, Response> {
+  duplex<Request, Response>(rpc: Rpc<Request, Response, RpcKind>, extras: CallExtras = {}): Duplex<Request, Response> {
     const call = this.#client.makeBidiStreamRequest<Request, Response>(
       rpcPath(rpc),
       serializer(rpc.request),

@@ -1,0 +1,133 @@
+/**
+ * The paths of etcd's gateway, made from the table of its methods: whatever a member's services have is served by this
+ * alone. Only the two streams that go both ways know what goes through them (watch-http.ts, lease-stream.ts).
+ */
+import { unreachable } from "../base/assert.ts";
+import type { CallContext, Services } from "../member/services.ts";
+import type { Pulled } from "../member/pulled.ts";
+import { servedRpcs } from "../member/table-services.ts";
+import type { AnyRpc, ServedRpc } from "../member/table-services.ts";
+import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { decodeJson } from "../protocol/json-decode.ts";
+import { encodeJson } from "../protocol/json-encode.ts";
+import { RPCS } from "../protocol/rpc-table.ts";
+import { MAX_BODY_BYTES, readBody } from "./body.ts";
+import { callContext, chosenSubprotocol, webSocketContext } from "./context.ts";
+import { errorResponse, JSON_TYPE, statusResponse } from "./errors.ts";
+import { keepAliveOverHttp, keepAliveOverWebSocket } from "./lease-stream.ts";
+import { answersOverHttp, answersOverWebSocket } from "./server-stream.ts";
+import { watchOverHttp, type WatchLimits } from "./watch-http.ts";
+import { watchOverWebSocket, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
+
+export interface RpcRouteOptions {
+  /** Default: what etcd's gRPC server takes, with room for its JSON form. */
+  readonly maxBodyBytes?: number;
+  /** See WatchLimits. Default 60,000. */
+  readonly probeAfterMs?: number;
+  /** Accepts the WebSocket that a request asks for; absent where the platform has none. */
+  readonly acceptWebSocket?: (request: Request, subprotocol: string | undefined) => AcceptedWebSocket;
+  readonly webSocket?: Omit<WebSocketLimits, "maxMessageBytes">;
+}
+
+export interface AcceptedWebSocket {
+  readonly socket: WebSocketLike;
+  readonly response: Response;
+}
+
+export type Handler = (request: Request) => Response | Promise<Response>;
+
+export interface Router {
+  post(path: string, handler: Handler): void;
+  get(path: string, handler: Handler): void;
+}
+
+interface Limits extends WatchLimits {
+  readonly webSocket: WebSocketLimits;
+}
+
+/** The two forms of a stream. */
+interface Stream {
+  overHttp(request: Request, context: CallContext): Promise<Response>;
+  overWebSocket(socket: WebSocketLike, context: CallContext): void;
+}
+
+const JSON_ANSWER = { headers: { "content-type": JSON_TYPE } } as const;
+
+export function serveRpcs(services: Services, router: Router, options: RpcRouteOptions): void {
+  const maxMessageBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
+  const limits: Limits = {
+    maxMessageBytes,
+    probeAfterMs: options.probeAfterMs ?? 60_000,
+    webSocket: { ...options.webSocket, maxMessageBytes },
+  };
+  for (const { rpc, method } of servedRpcs(services)) {
+    const stream = streamOf(services, rpc, method, limits);
+    for (const path of rpc.paths) {
+      if (stream === undefined) router.post(path, unaryHandler(rpc, method, maxMessageBytes));
+      else serveStream(path, stream, router, options);
+    }
+  }
+}
+
+function unaryHandler(rpc: AnyRpc, method: ServedRpc["method"], maxBodyBytes: number): Handler {
+  const { request, response, isPatient } = rpc;
+  return async (raw) => {
+    try {
+      const message = decodeJson(request, await readBody(raw, maxBodyBytes));
+      const context = callContext(raw.headers);
+      const answer = await method(message, isPatient === true ? { ...context, signal: raw.signal } : context);
+      return new Response(encodeJson(response, answer), JSON_ANSWER);
+    } catch (error) {
+      return errorResponse(error);
+    }
+  };
+}
+
+function streamOf(services: Services, rpc: AnyRpc, method: ServedRpc["method"], limits: Limits): Stream | undefined {
+  switch (rpc.kind) {
+    case "unary":
+      return undefined;
+    case "serverStream": {
+      const open = method as (message: unknown, context: CallContext) => AsyncIterable<unknown> | Pulled<unknown>;
+      return {
+        overHttp: (request, context) => answersOverHttp(rpc, open, request, context, limits),
+        overWebSocket: (socket, context) => answersOverWebSocket(rpc, open, socket, context, limits.webSocket),
+      };
+    }
+    case "duplex":
+      return duplexOf(services, rpc, limits);
+    default:
+      return unreachable(rpc.kind);
+  }
+}
+
+function duplexOf(services: Services, rpc: AnyRpc, limits: Limits): Stream {
+  const { watch, lease } = services;
+  if (rpc === (RPCS.watch.watch as AnyRpc)) {
+    return {
+      overHttp: (request, context) => watchOverHttp(watch, request, context, limits),
+      overWebSocket: (socket, context) => watchOverWebSocket(watch, socket, context, limits.webSocket),
+    };
+  }
+  return {
+    overHttp: (request, context) => keepAliveOverHttp(lease, request, context, limits),
+    overWebSocket: (socket, context) => keepAliveOverWebSocket(lease, socket, context, limits.webSocket),
+  };
+}
+
+function serveStream(path: string, stream: Stream, router: Router, { acceptWebSocket }: RpcRouteOptions): void {
+  router.post(path, (request) => stream.overHttp(request, callContext(request.headers)));
+  router.get(path, (request) => {
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return methodNotAllowed();
+    if (acceptWebSocket === undefined) {
+      return errorResponse(new EtcdError(GrpcCode.Unimplemented, "WebSockets are not served here"));
+    }
+    const { socket, response } = acceptWebSocket(request, chosenSubprotocol(request.headers));
+    stream.overWebSocket(socket, webSocketContext(request.headers));
+    return response;
+  });
+}
+
+export function methodNotAllowed(): Response {
+  return statusResponse(501, GrpcCode.Unimplemented, "Method Not Allowed");
+}
