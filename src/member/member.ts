@@ -48,6 +48,7 @@ import type { RaftBrief, RaftStatus, Ready } from "../raft/ready.ts";
 import type { StateTables } from "../mvcc/tables.ts";
 import type { Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
+import { type AutoCompaction, autoCompactionOf } from "./auto-compaction.ts";
 import { Attributes } from "./attributes.ts";
 import { Chores } from "./chores.ts";
 import type { Clock } from "./clock.ts";
@@ -139,6 +140,7 @@ export class Member {
   readonly attributes: Attributes;
   readonly hashing: Hashing;
   readonly #corruption: CorruptionCheck;
+  readonly #autoCompaction: AutoCompaction;
   readonly tokens: SimpleTokens;
   #applied: number;
   #appliedTerm: number;
@@ -192,6 +194,7 @@ export class Member {
     this.#quiet = this.#makeQuiet();
     this.hashing = this.#makeHashing();
     this.#corruption = new CorruptionCheck(this);
+    this.#autoCompaction = autoCompactionOf(this, options.autoCompaction);
     this.#chores = this.#makeChores();
   }
 
@@ -397,6 +400,7 @@ export class Member {
     if (this.rpc.pending > 0) this.rpc.expire(this.#leader === NO_MEMBER ? errNoLeader : errTimeout);
     this.leases.tick();
     this.#corruption.tick();
+    this.#autoCompaction.tick();
     this.#snapshots.tick();
     this.#roster.tick();
     this.changes.tick();
@@ -597,6 +601,7 @@ export class Member {
     this.#startLeases();
     if (this.#leader === NO_MEMBER) this.#campaignIfAlone();
     if (this.#machine.hub.hasCatchingUp) this.pumpWatches();
+    if (this.#machine.store.isScrubDue) this.scrub(undefined);
     const keepFrom = Math.min(this.#snapshots.keepFrom, this.#storage.durableApplied + 1);
     const cut = this.#retention.cutAt(this.#storage.log.firstIndex(), keepFrom);
     if (cut !== undefined) this.#storage.compactLog(cut);

@@ -5,6 +5,7 @@ import type { Member as MemberRecord } from "../protocol/cluster.ts";
 import type { MemberId } from "../protocol/raft-message.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
+import type { AutoCompactionOptions } from "./auto-compaction.ts";
 import type { Clock } from "./clock.ts";
 import type { ProblemCode } from "./services.ts";
 
@@ -117,6 +118,8 @@ export interface MemberOptions {
   readonly autopilot?: AutopilotOptions;
   readonly cluster?: Partial<ClusterOptions>;
   readonly limits?: Partial<MemberLimits>;
+  /** etcd's --auto-compaction-mode and -retention. Default: off. */
+  readonly autoCompaction?: AutoCompactionOptions;
   /** etcd's --auth-token-ttl: a simple token ends so long after its last use. Default 300 s. */
   readonly authTokenTtlMs?: number;
   /** etcd's --quota-backend-bytes: 0 (default) is 2 GiB, a negative one none. What is stored may be as large. */

@@ -40,6 +40,11 @@ export class Compaction {
     return this.#revision;
   }
 
+  /** Rows are left that nobody can read any more. */
+  get isScrubDue(): boolean {
+    return this.#finished < this.#revision;
+  }
+
   /** The newest ones, for as long as this object lives. */
   get hashes(): readonly KeyValueHash[] {
     return this.#hashes;

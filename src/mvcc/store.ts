@@ -97,6 +97,11 @@ export class Store implements ReadView {
     this.#compaction.schedule(revision, this.#revision);
   }
 
+  /** The physical part has not come as far as the logical one. */
+  get isScrubDue(): boolean {
+    return this.#compaction.isScrubDue;
+  }
+
   /** A step of the physical part over at most `maxKeys` keys. Returns whether more is to be done. */
   scrub(maxKeys: number): boolean {
     return this.#compaction.scrub(maxKeys);
