@@ -5,12 +5,8 @@
 import type {
   AuthService,
   CallContext,
-  ClusterService,
   ElectionService,
-  KvService,
   LeaderStream,
-  LeaseService,
-  MaintenanceService,
   Services,
   WatchService,
   WatchStream,
@@ -37,27 +33,32 @@ const STALE: readonly EtcdError[] = [errInvalidAuthToken, errAuthOldRevision, er
 const STALE_TEXTS: ReadonlySet<string> = new Set(STALE.map(({ message }) => message));
 const STALE_REASONS: ReadonlySet<string> = new Set(STALE.map(rpcErrorText));
 
-type Method<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
-type Wrap = <Request, Response>(method: Method<Request, Response>) => Method<Request, Response>;
+type Method = (request: unknown, context: CallContext) => Promise<unknown>;
 
 export function authenticated(services: Services, user: User): Services {
   const session = new Session(services.auth, user);
-  const wrap: Wrap = (method) => (request, context) => session.call(context, (named) => method(request, named));
-  const { lock } = services;
+  const { kv, watch, lease, lock, election, auth, cluster, maintenance, health, inspect } = services;
   return {
-    kv: kvOf(services.kv, wrap, session),
-    watch: watchOf(services.watch, session),
-    lease: leaseOf(services.lease, wrap),
-    lock: {
-      lock: wrap((request, context) => lock.lock(request, context)),
-      unlock: wrap((request, context) => lock.unlock(request, context)),
-    },
-    election: electionOf(services.election, wrap, session),
-    auth: authOf(services.auth, wrap),
-    cluster: clusterOf(services.cluster, wrap),
-    maintenance: maintenanceOf(services.maintenance, wrap, session),
-    health: services.health,
-    inspect: services.inspect,
+    kv: named(kv, session, {
+      rangeStream: (request, context) => session.stream(context, (signed) => kv.rangeStream(request, signed)),
+    }),
+    watch: watchOf(watch, session),
+    lease: named(lease, session),
+    lock: named(lock, session),
+    election: named(election, session, {
+      observe: (request, context) => new NamedObservation(election, session, request, context),
+    }),
+    auth: named(auth, session, {
+      // Open to everybody, and what is asked before there is a token.
+      authStatus: (request, context) => auth.authStatus(request, context),
+      authenticate: (request, context) => auth.authenticate(request, context),
+    }),
+    cluster: named(cluster, session),
+    maintenance: named(maintenance, session, {
+      snapshot: (request, context) => session.stream(context, (signed) => maintenance.snapshot(request, signed)),
+    }),
+    health,
+    inspect,
   };
 }
 
@@ -123,81 +124,17 @@ class Session {
   }
 }
 
-function kvOf(kv: KvService, wrap: Wrap, session: Session): KvService {
-  return {
-    range: wrap((request, context) => kv.range(request, context)),
-    rangeStream: (request, context) => session.stream(context, (named) => kv.rangeStream(request, named)),
-    put: wrap((request, context) => kv.put(request, context)),
-    deleteRange: wrap((request, context) => kv.deleteRange(request, context)),
-    txn: wrap((request, context) => kv.txn(request, context)),
-    compact: wrap((request, context) => kv.compact(request, context)),
-  };
-}
-
-function clusterOf(cluster: ClusterService, wrap: Wrap): ClusterService {
-  return {
-    memberAdd: wrap((request, context) => cluster.memberAdd(request, context)),
-    memberRemove: wrap((request, context) => cluster.memberRemove(request, context)),
-    memberUpdate: wrap((request, context) => cluster.memberUpdate(request, context)),
-    memberList: wrap((request, context) => cluster.memberList(request, context)),
-    memberPromote: wrap((request, context) => cluster.memberPromote(request, context)),
-  };
-}
-
-function maintenanceOf(maintenance: MaintenanceService, wrap: Wrap, session: Session): MaintenanceService {
-  return {
-    alarm: wrap((request, context) => maintenance.alarm(request, context)),
-    status: wrap((request, context) => maintenance.status(request, context)),
-    defragment: wrap((request, context) => maintenance.defragment(request, context)),
-    hash: wrap((request, context) => maintenance.hash(request, context)),
-    hashKv: wrap((request, context) => maintenance.hashKv(request, context)),
-    snapshot: (request, context) => session.stream(context, (named) => maintenance.snapshot(request, named)),
-    moveLeader: wrap((request, context) => maintenance.moveLeader(request, context)),
-    downgrade: wrap((request, context) => maintenance.downgrade(request, context)),
-  };
-}
-
-function leaseOf(lease: LeaseService, wrap: Wrap): LeaseService {
-  return {
-    grant: wrap((request, context) => lease.grant(request, context)),
-    revoke: wrap((request, context) => lease.revoke(request, context)),
-    keepAlive: wrap((request, context) => lease.keepAlive(request, context)),
-    timeToLive: wrap((request, context) => lease.timeToLive(request, context)),
-    leases: wrap((request, context) => lease.leases(request, context)),
-  };
-}
-
-function electionOf(election: ElectionService, wrap: Wrap, session: Session): ElectionService {
-  return {
-    campaign: wrap((request, context) => election.campaign(request, context)),
-    proclaim: wrap((request, context) => election.proclaim(request, context)),
-    leader: wrap((request, context) => election.leader(request, context)),
-    resign: wrap((request, context) => election.resign(request, context)),
-    observe: (request, context) => new NamedObservation(election, session, request, context),
-  };
-}
-
-function authOf(auth: AuthService, wrap: Wrap): AuthService {
-  return {
-    authEnable: wrap((request, context) => auth.authEnable(request, context)),
-    authDisable: wrap((request, context) => auth.authDisable(request, context)),
-    // Open to everybody, and what is asked before there is a token.
-    authStatus: (request, context) => auth.authStatus(request, context),
-    authenticate: (request, context) => auth.authenticate(request, context),
-    userAdd: wrap((request, context) => auth.userAdd(request, context)),
-    userGet: wrap((request, context) => auth.userGet(request, context)),
-    userList: wrap((request, context) => auth.userList(request, context)),
-    userDelete: wrap((request, context) => auth.userDelete(request, context)),
-    userChangePassword: wrap((request, context) => auth.userChangePassword(request, context)),
-    userGrantRole: wrap((request, context) => auth.userGrantRole(request, context)),
-    userRevokeRole: wrap((request, context) => auth.userRevokeRole(request, context)),
-    roleAdd: wrap((request, context) => auth.roleAdd(request, context)),
-    roleGet: wrap((request, context) => auth.roleGet(request, context)),
-    roleList: wrap((request, context) => auth.roleList(request, context)),
-    roleDelete: wrap((request, context) => auth.roleDelete(request, context)),
-    roleGrantPermission: wrap((request, context) => auth.roleGrantPermission(request, context)),
-    roleRevokePermission: wrap((request, context) => auth.roleRevokePermission(request, context)),
-  };
+/** Each method in the user's name, but for those that are given. */
+function named<Service extends object>(service: Service, session: Session, given: Partial<Service> = {}): Service {
+  return new Proxy(service, {
+    get: (target, name) => {
+      const own = Reflect.get(given, name) as unknown;
+      if (own !== undefined) return own;
+      const method = Reflect.get(target, name) as Method;
+      return (request: unknown, context: CallContext): unknown =>
+        session.call(context, (signed) => method.call(target, request, signed));
+    },
+  });
 }
 
 function watchOf(watch: WatchService, session: Session): WatchService {

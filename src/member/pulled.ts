@@ -7,7 +7,7 @@ export interface Pulled<Response> {
 }
 
 export function pulled<Response>(answers: AsyncIterable<Response> | Pulled<Response>): Pulled<Response> {
-  if (!(Symbol.asyncIterator in answers)) return answers;
+  if ("close" in answers) return answers;
   const iterator = answers[Symbol.asyncIterator]();
   return {
     async next() {
