@@ -7,20 +7,19 @@ import type { Member } from "./member.ts";
 import { quotaBytes } from "./quota.ts";
 import type { MaintenanceService } from "./services.ts";
 
-/** etcd's storage version: the format of major and minor that clients look at. */
-const STORAGE_VERSION = "3.7.0";
-
 export function statusService(member: Member): Pick<MaintenanceService, "status"> {
   return {
     async status() {
       const raft = member.status();
-      const { store, alarms } = member.machine;
+      const { store, alarms, clusterVersion } = member.machine;
+      const target = clusterVersion.downgradeTarget;
       const dbSize = member.sizeBytes;
       const noLeader = raft.leader === 0n ? [errNoLeader.message] : [];
       return statusResponse({
         header: member.header(store.revision),
         version: SERVER_VERSION,
-        storageVersion: STORAGE_VERSION,
+        // Ours stays as it is; etcd rewrites its database for the version that the cluster keeps to.
+        storageVersion: clusterVersion.version,
         dbSize,
         // The rows' own count goes by a flat cost for each, which a disk may undercut.
         dbSizeInUse: Math.min(store.keys.sizeBytes, dbSize),
@@ -31,7 +30,7 @@ export function statusService(member: Member): Pick<MaintenanceService, "status"
         raftAppliedIndex: raft.applied,
         isLearner: raft.isLearner,
         errors: [...noLeader, ...alarms.list().map(alarmText)],
-        downgradeInfo: downgradeInfo(),
+        downgradeInfo: downgradeInfo(target === undefined ? {} : { enabled: true, targetVersion: target }),
       });
     },
   };
