@@ -7,6 +7,7 @@
  * - An id that is taken, or a full room, destroys the peer if it happens at the first attempt: then it takes a new one.
  * - `peer-unavailable` names the peer only in its text.
  * - `destroy()` walks a list that shrinks under it and leaves every other connection open (`_cleanupPeer`).
+ * - Chromium may call a channel that the peer opened open and then, for a while or for ever, connecting again.
  * - Nobody looks whether the server answers heartbeats. Ours does, so a socket that is dead without knowing is found.
  */
 import { type DataConnection, Peer } from "peerjs";
@@ -40,6 +41,8 @@ const ECHO_WITHIN_MS = 90_000;
 /** Our own timer was so late that the silence may be ours. */
 const OWN_STALL_MS = 15_000;
 const LOW_WATER_BYTES = 64 * 1024;
+/** That many messages may fall into the moment in which an open channel says that it is still connecting. */
+const MAX_UNSENT = 3;
 const UNAVAILABLE = /^Could not connect to peer (.+)$/;
 /** The server's or the browser's No; anything else is a network that may come back. */
 const REFUSALS: ReadonlySet<string> = new Set([
@@ -207,6 +210,7 @@ class PeerJsChannel implements Channel {
   readonly #forget: () => void;
   #events: ChannelEvents | undefined;
   #closed = false;
+  #unsent = 0;
 
   constructor(connection: DataConnection, dialed: boolean, forget: () => void) {
     this.#connection = connection;
@@ -238,6 +242,7 @@ class PeerJsChannel implements Channel {
 
   send(message: Uint8Array<ArrayBuffer>): void {
     const dataChannel = this.#dataChannel;
+    if (dataChannel?.readyState === "connecting") this.#couldNotSend();
     if (dataChannel?.readyState !== "open") return;
     try {
       // Past PeerJS's own queue, which looks again only by a timer.
@@ -245,6 +250,11 @@ class PeerJsChannel implements Channel {
     } catch (error) {
       this.end(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  #couldNotSend(): void {
+    this.#unsent += 1;
+    if (this.#unsent > MAX_UNSENT) this.end("the browser never opened its side of the channel");
   }
 
   end(reason: string): void {

@@ -1,10 +1,15 @@
 /**
  * One channel to a member, from its opening to its end: greeting, frames in parts, back-pressure, and a pulse.
  *
- *     HELLO  0x01 version session     first message of both sides; the session tells one start of a member from another
- *     PING   0x02                     answered at once
- *     PONG   0x03
- *     PART   0x50 …                   see protocol/fragment.ts
+ *     HELLO    0x01 version session   said by both sides until they are welcome; tells one start of a member from another
+ *     WELCOME  0x04 version session   the answer to each HELLO
+ *     PING     0x02                   answered at once
+ *     PONG     0x03
+ *     PART     0x50 …                 see protocol/fragment.ts
+ *
+ * A side is ready when it has been welcomed, so when both directions work. Browsers do not promise that: Chromium may
+ * say that a channel which the peer opened is open a moment before it is. What is sent in that moment is lost, though
+ * the channel is reliable; and once in some hundred times it never carries anything that way.
  *
  * A browser that crashed, froze or lost its network says nothing, and neither WebRTC nor PeerJS notices for a minute.
  * So a quiet peer is pinged, and a few pings without any answer end the link. Pings are counted, not seconds: a
@@ -26,7 +31,7 @@ export interface LinkOptions {
 }
 
 export interface LinkEvents {
-  /** Both sides have greeted each other: frames can flow. */
+  /** The peer hears us, and we hear it: frames can flow. */
   onReady(link: Link): void;
   onFrame(link: Link, frame: Uint8Array): void;
   /** Once, if it was not us who closed it. */
@@ -42,20 +47,28 @@ const MAX_UNANSWERED_PINGS = 3;
 /** While there is doubt, pings follow each other this much faster. */
 const DOUBT_HURRY = 4;
 
+/** How long a greeting waits for its answer before it is said again, and how often it is said. */
+const GREET_MS = 500;
+const MAX_GREETINGS = 10;
+
 const HELLO = 0x01;
 const PING = 0x02;
 const PONG = 0x03;
-const VERSION = 1;
-const HELLO_BYTES = 10;
+const WELCOME = 0x04;
+const VERSION = 2;
+const GREETING_BYTES = 10;
 
 export class Link {
   readonly channel: Channel;
-  /** The peer's session, once it has greeted. */
+  /** The peer's session, once the link is ready. */
   session: bigint | undefined;
   readonly #options: LinkOptions;
   readonly #events: LinkEvents;
   readonly #reassembler: Reassembler;
   #state: "opening" | "greeting" | "ready" | "closed" = "opening";
+  #greetings = 0;
+  /** The peer's session, once it has greeted. */
+  #greeter: bigint | undefined;
   /** Frames that wait for the channel to drain, and the parts of the one that is being sent. */
   #queue: Uint8Array[] = [];
   #queueBytes = 0;
@@ -112,11 +125,27 @@ export class Link {
   #opened(): void {
     if (this.#state !== "opening") return;
     this.#state = "greeting";
-    const hello = new Uint8Array(HELLO_BYTES);
-    hello[0] = HELLO;
-    hello[1] = VERSION;
-    new DataView(hello.buffer).setBigUint64(2, this.#options.session);
-    this.channel.send(hello);
+    this.#cancelTimer();
+    this.#greet();
+  }
+
+  #greet(): void {
+    if (this.#greetings >= MAX_GREETINGS) {
+      this.#end("no welcome");
+      return;
+    }
+    this.#greetings += 1;
+    // What is sent may end the link, and its timers with it.
+    this.#cancelTimer = this.#options.clock.after(GREET_MS, () => this.#greet());
+    this.channel.send(this.#greeting(HELLO));
+  }
+
+  #greeting(type: number): Uint8Array<ArrayBuffer> {
+    const greeting = new Uint8Array(GREETING_BYTES);
+    greeting[0] = type;
+    greeting[1] = VERSION;
+    new DataView(greeting.buffer).setBigUint64(2, this.#options.session);
+    return greeting;
   }
 
   #received(data: unknown): void {
@@ -130,29 +159,49 @@ export class Link {
     const message = new Uint8Array(data);
     // A peer's first messages may overtake the news that the channel is open.
     if (this.#state === "opening") this.#opened();
-    if (this.#state === "greeting") this.#greeted(message);
-    else if (message[0] !== PONG) {
-      this.#heard = true;
-      if (message[0] === PING) this.#pong();
-      else this.#receivedPart(message);
+    if (message[0] === HELLO || message[0] === WELCOME) this.#greeted(message);
+    else if (this.#greeter === undefined) this.#end("a peer that does not speak our protocol");
+    else {
+      // It says more than greetings, so it has our welcome; only its own was lost.
+      this.#welcomed(this.#greeter);
+      this.#talked(message);
     }
   }
 
-  /** Not for ever: a peer that asks and does not read must not fill our memory. */
-  #pong(): void {
-    if (this.channel.bufferedBytes < 2 * HIGH_WATER_BYTES) this.channel.send(new Uint8Array([PONG]));
-  }
-
-  #greeted(message: Uint8Array): void {
-    if (message.length !== HELLO_BYTES || message[0] !== HELLO || message[1] !== VERSION) {
+  #greeted(message: Uint8Array<ArrayBuffer>): void {
+    if (message.length !== GREETING_BYTES || message[1] !== VERSION) {
       this.#end("a peer that does not speak our protocol");
       return;
     }
-    this.session = new DataView(message.buffer).getBigUint64(2);
+    const session = new DataView(message.buffer).getBigUint64(2);
+    if (this.#greeter !== undefined && this.#greeter !== session) {
+      this.#end("a peer that is suddenly another");
+      return;
+    }
+    this.#greeter = session;
+    if (message[0] === HELLO) this.#answer(this.#greeting(WELCOME));
+    else this.#welcomed(session);
+  }
+
+  #welcomed(session: bigint): void {
+    if (this.#state !== "greeting") return;
+    this.session = session;
     this.#state = "ready";
     this.#cancelTimer();
     this.#beatLater();
     this.#events.onReady(this);
+  }
+
+  #talked(message: Uint8Array): void {
+    if (!this.ready || message[0] === PONG) return;
+    this.#heard = true;
+    if (message[0] === PING) this.#answer(new Uint8Array([PONG]));
+    else this.#receivedPart(message);
+  }
+
+  /** Not for ever: a peer that asks and does not read must not fill our memory. */
+  #answer(message: Uint8Array<ArrayBuffer>): void {
+    if (this.channel.bufferedBytes < 2 * HIGH_WATER_BYTES) this.channel.send(message);
   }
 
   #receivedPart(message: Uint8Array): void {
@@ -193,13 +242,11 @@ export class Link {
   }
 
   #beat(): void {
+    this.#beatLater();
     // Somebody who talks need not be asked. An answer is no talk, or the next ping would come only after two beats.
     if (this.#heard) this.#heard = false;
-    else if (this.#unanswered >= MAX_UNANSWERED_PINGS) {
-      this.#end("the peer has fallen silent");
-      return;
-    } else this.#ping();
-    this.#beatLater();
+    else if (this.#unanswered >= MAX_UNANSWERED_PINGS) this.#end("the peer has fallen silent");
+    else this.#ping();
   }
 
   #ping(): void {
@@ -211,8 +258,8 @@ export class Link {
     if (!this.ready || this.#doubt) return;
     this.#doubt = true;
     this.#heard = false;
-    this.#ping();
     this.#cancelTimer();
     this.#beatLater();
+    this.#ping();
   }
 }

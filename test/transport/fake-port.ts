@@ -83,6 +83,8 @@ export class FakeChannel implements Channel {
   /** A crash: nothing that is sent here arrives, and nobody says so. */
   dead = false;
   closed = false;
+  /** So many of the next messages that are sent here get lost, as a browser loses them that opens its side too early. */
+  loses = 0;
   /** How many bytes a slow network has not taken. */
   bufferedBytes = 0;
   slow = false;
@@ -103,7 +105,8 @@ export class FakeChannel implements Channel {
   send(message: Uint8Array<ArrayBuffer>): void {
     this.sent.push(message[0] as number);
     if (this.slow) this.bufferedBytes += message.length;
-    if (this.dead || this.other?.dead === true) return;
+    this.loses -= 1;
+    if (this.loses >= 0 || this.dead || this.other?.dead === true) return;
     const copy = message.slice().buffer;
     this.#clock.after(LATENCY_MS, () => this.other?.arrived(copy));
   }

@@ -7,6 +7,7 @@ import { FakeRoom } from "./fake-port.ts";
 import { ManualClock } from "./manual-clock.ts";
 
 const PING = 0x02;
+const WELCOME = 0x04;
 
 function lab() {
   const clock = new ManualClock();
@@ -103,6 +104,93 @@ describe("who dials whom", () => {
     expect(live()).toEqual([]);
     expect(room.dials).toHaveLength(3);
     expect(clock.pending).toBe(0);
+  });
+});
+
+describe("a channel that is called open too early", () => {
+  /** A dial of the first, just before both sides are told that it is open. */
+  function opening() {
+    const { clock, live, member, room } = lab();
+    const [left, right] = [member(1n), member(2n)];
+    left.transport.setPeers([2n]);
+    clock.advance(30);
+    const [near, far] = room.channels;
+    if (near === undefined || far === undefined) throw new Error("a channel");
+    return { clock, far, left, live, near, right, room };
+  }
+
+  test.each([
+    ["the greeting", 1],
+    ["the greeting and the welcome", 2],
+    ["the greeting, the welcome and a second greeting", 3],
+  ])("may lose %s: they are said again, and the channel stays", (_, lost) => {
+    for (const side of ["near", "far"] as const) {
+      const world = opening();
+      world[side].loses = lost;
+      world.clock.advance(2000);
+      expect(world.left.recorder.events).toEqual(["up 2"]);
+      expect(world.right.recorder.events).toEqual(["up 1"]);
+      expect(world.room.dials).toEqual(["m1>m2"]);
+      expect(world.live()).toHaveLength(2);
+    }
+  });
+
+  test("and lost its welcome alone: the first frame makes up for it, and is not lost", () => {
+    const { clock, far, left, near, right } = opening();
+    // The far side's greeting goes out in the same turn as it opens, then its welcome.
+    clock.advance(10);
+    far.loses = 1;
+    clock.advance(1);
+    expect([near.sent.length, left.recorder.events, right.recorder.events]).toEqual([2, [], []]);
+    clock.advance(1);
+    expect(right.recorder.events).toEqual(["up 1"]);
+    right.transport.send(1n, new Uint8Array([9]));
+    clock.advance(1);
+    expect(left.recorder.events).toEqual(["up 2"]);
+    expect(left.recorder.frames.map(({ frame }) => frame[0])).toEqual([9]);
+  });
+
+  test("and never carries one direction is no connection: soon given up by both, and dialed again", () => {
+    for (const side of ["near", "far"] as const) {
+      const { clock, left, live, right, room, ...ends } = opening();
+      ends[side].loses = Infinity;
+      clock.advance(4000);
+      expect([left.recorder.events, right.recorder.events]).toEqual([[], []]);
+      clock.advance(3000);
+      expect(room.dials).toEqual(["m1>m2", "m1>m2"]);
+      expect([left.recorder.events, right.recorder.events]).toEqual([["up 2"], ["up 1"]]);
+      expect(live()).toHaveLength(2);
+    }
+  });
+
+  test("and never carries one direction does not take the place of one that works", () => {
+    const { clock, left, near, right, room } = opening();
+    clock.advance(100);
+    right.port.events?.onChannel(room.dial("m2", "m1"));
+    clock.advance(30);
+    const [, , , second] = room.channels;
+    if (second === undefined) throw new Error("a second channel");
+    second.loses = Infinity;
+    clock.advance(10_000);
+    left.transport.send(2n, new Uint8Array([5]));
+    clock.advance(10);
+    expect(right.recorder.frames.map(({ frame }) => frame[0])).toEqual([5]);
+    expect(left.recorder.events).toEqual(["up 2"]);
+    expect([near.closed, second.closed]).toEqual([false, true]);
+  });
+
+  test("is not greeted without end, and who is ready answers greetings only while they are taken", () => {
+    const { clock, near, right, room } = opening();
+    clock.advance(100);
+    const hello = new Uint8Array([0x01, 2, 0, 0, 0, 0, 0, 0, 0, 2]).buffer;
+    const before = near.sent.length;
+    near.arrived(hello);
+    expect(near.sent.slice(before)).toEqual([WELCOME]);
+    near.bufferedBytes = 10_000_000;
+    for (let index = 0; index < 100; index++) near.arrived(hello);
+    expect(near.sent.length).toBe(before + 1);
+    expect(right.recorder.events).toEqual(["up 1"]);
+    expect(room.dials).toEqual(["m1>m2"]);
   });
 });
 
@@ -268,7 +356,7 @@ describe("what peers may say", () => {
     ["too much", new ArrayBuffer(65_537)],
     ["no part of a frame", new Uint8Array([0x50, 0, 1]).buffer],
     ["an unknown message", new Uint8Array([0x77]).buffer],
-    ["a second greeting", new Uint8Array([0x01, 1, 0, 0, 0, 0, 0, 0, 0, 0]).buffer],
+    ["a second greeting", new Uint8Array([0x01, 2, 0, 0, 0, 0, 0, 0, 0, 0]).buffer],
   ])("%s costs the channel, which is dialed again", (_, data) => {
     const { clock, live, member, room } = lab();
     const left = member(1n);
