@@ -10,6 +10,9 @@ import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 import { chromiumContextOptions, chromiumLaunchOptions } from "./test/support/chromium.ts";
 
+/** Time-outs end what hangs and judge nothing: the machine may be slow, its disk real, and others at work on it. */
+const HANGS_MS = 120_000;
+
 const config: ViteUserConfig = defineConfig({
   test: {
     passWithNoTests: true,
@@ -24,6 +27,8 @@ const config: ViteUserConfig = defineConfig({
           isolate: false,
           // The projects run one after the other: elections and clocks in the later ones want the machine to themselves.
           sequence: { groupOrder: 0 },
+          testTimeout: HANGS_MS,
+          hookTimeout: HANGS_MS,
         },
       },
       {
@@ -45,9 +50,9 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
-          // Real disks, on machines that others use too.
-          testTimeout: 30_000,
           sequence: { groupOrder: 1 },
+          testTimeout: HANGS_MS,
+          hookTimeout: HANGS_MS,
         },
       },
       {
@@ -58,6 +63,8 @@ const config: ViteUserConfig = defineConfig({
           include: ["test/browser/**/*.test.ts"],
           globalSetup: ["test/support/unpack-chromium.ts", "test/support/signalling-server.ts"],
           sequence: { groupOrder: 2 },
+          testTimeout: HANGS_MS,
+          hookTimeout: HANGS_MS,
           browser: {
             enabled: true,
             headless: true,
@@ -76,8 +83,8 @@ const config: ViteUserConfig = defineConfig({
           // Each file drives servers and browsers of its own; one at a time leaves them the machine.
           fileParallelism: false,
           sequence: { groupOrder: 3 },
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          testTimeout: HANGS_MS,
+          hookTimeout: HANGS_MS,
         },
       },
     ],

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { EdgeMember } from "../../worker/member-object.ts";
 import { edge, get, kill, leaderNumber, put, stubOf } from "./edge-kit.ts";
 
-test("the front turns to another member when the one that it asks cannot serve", { timeout: 20_000 }, async () => {
+test("the front turns to another member when the one that it asks cannot serve", async () => {
   await put("before", "the fall");
   const leader = await leaderNumber();
   await runInDurableObject(stubOf(leader), (_member: EdgeMember, state) => {
