@@ -9,7 +9,7 @@ import { headerAt, rowToKeyOnly, rowToKeyValue } from "./messages.ts";
 import { executeRange, readableRevision, type ReadView } from "./range.ts";
 import type { RevisionRow } from "./tables.ts";
 
-/** The first part is small, so that a reader has something soon; each next one may hold twice as many. */
+/** The first part is small, so that a reader has something soon. */
 const FIRST_CHUNK_KEYS = 10;
 /** What a pair costs on the wire besides its key and value, generously. */
 const PAIR_OVERHEAD_BYTES = 64;
@@ -34,6 +34,7 @@ export function checkRangeStream(request: RangeRequest): void {
   }
 }
 
+/** A part aims at a quarter of `maxBytes`, and holds no more than that but for its last pair. */
 export function* rangeChunks(
   view: ReadView,
   request: RangeRequest,
@@ -69,9 +70,15 @@ export function* rangeChunks(
       return;
     }
     start = keyAfter(last.key);
-    maxKeys *= 2;
+    maxKeys = nextChunkKeys(maxKeys, bytes, maxBytes / 4);
     yield { header: headerAt(0), kvs, more: false, count: 0 };
   } while (sent < toSend);
+}
+
+/** As etcd does it: towards parts of about the target's size, and not back and forth around it. */
+function nextChunkKeys(keys: number, bytes: number, targetBytes: number): number {
+  if (bytes < targetBytes / 2) return keys * 2;
+  return bytes > targetBytes * 2 ? Math.max(1, Math.floor(keys / 2)) : keys;
 }
 
 function pairBytes(row: RevisionRow, keysOnly: boolean): number {

@@ -370,12 +370,13 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE keys_only] leaves out the values and nothing else",
+    title: "[RANGE keys_only] leaves out the values, and the leases unless it is sorted by value",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "1", { lease: 7n }));
-      expect(pairs(store.range(get("a", "", { keysOnly: true })))).toEqual(["a= c2 m2 v1 l7"]);
-      expect(pairs(store.range(get("a", "\0", { keysOnly: true })))).toEqual(["a= c2 m2 v1 l7"]);
+      expect(pairs(store.range(get("a", "", { keysOnly: true })))).toEqual(["a= c2 m2 v1"]);
+      expect(pairs(store.range(get("a", "\0", { keysOnly: true })))).toEqual(["a= c2 m2 v1"]);
+      expect(pairs(store.range(get("a", "\0", { keysOnly: true, sortTarget: "VALUE" })))).toEqual(["a= c2 m2 v1 l7"]);
       expect(pairs(store.range(get("a")))).toEqual(["a=1 c2 m2 v1 l7"]);
     },
   },
@@ -443,6 +444,18 @@ const rangeRules: readonly StoreRule[] = [
       expect([last.header.revision, last.count, last.more]).toEqual([101, 100, false]);
       expect(parts.every((part) => part.header.revision === 0 && part.count === 0 && !part.more)).toBe(true);
       expect(parts[0]?.kvs.length).toBe(9);
+    },
+  },
+  {
+    title: "[RANGE chunks] parts begin with ten pairs and double while they are small, and halve when pairs grow",
+    check(subject) {
+      const store = newStore(subject);
+      const sizes = (key: string): number[] =>
+        [...store.rangeChunks(get(key, `${key}z`), 16_000)].map((part) => part.kvs.length);
+      for (let at = 100; at < 160; at++) store.put(put(`s${at}`, ""));
+      for (let at = 100; at < 140; at++) store.put(put(`b${at}`, "x".repeat(at < 110 ? 10 : 400)));
+      expect(sizes("s")).toEqual([10, 20, 30]);
+      expect(sizes("b")).toEqual([10, 20, 10]);
     },
   },
   {
