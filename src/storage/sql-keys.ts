@@ -10,9 +10,10 @@ import { EMPTY_BYTES, bytesToLatin1, copyBytes, latin1ToBytes } from "../base/by
 import { ROW_OVERHEAD_BYTES } from "../mvcc/tables.ts";
 import type { KeyTable, RevisionRow } from "../mvcc/tables.ts";
 import { RowOverlay, compareRevisions, newestAt, type RevisionId } from "./sql-overlay.ts";
+import { NewestRows } from "./sql-newest.ts";
 import { SqlRevisions, type ListedRow } from "./sql-revisions.ts";
-import { bigintOf, bytesOf, hexName, integerOf, keyAfter, type SqlLike, type SqlRow } from "./sql.ts";
-import type { Generation, StateStatements } from "./sql-statements.ts";
+import { bigintOf, bytesOf, hexName, integerOf, keyAfter, type SqlLike, type SqlRow, type SqlValue } from "./sql.ts";
+import { ROWS_AT_ONCE, type Generation, type StateStatements } from "./sql-statements.ts";
 import { StorageCorruptError } from "./storage-error.ts";
 
 /** What would cost a walk over all rows to find out, so it is stored beside them. */
@@ -44,6 +45,8 @@ const SCAN_KEYS_FIRST = 16;
 const SCAN_KEYS_MAX = 256;
 /** Larger values are fetched one by one, so that a chunk of a scan stays small. */
 const SCAN_VALUE_BYTES = 16 * 1024;
+/** Rows kept in memory that need not be. */
+const NEWEST_BYTES_MAX = 4 * 1024 * 1024;
 /** A step of compaction ends when it has looked at so many times the keys that it may handle ... */
 const COMPACT_KEYS_LOOKED_AT = 8;
 /** ... or has passed so many times as many rows: a hot key may fill many revisions. */
@@ -61,6 +64,10 @@ export class SqlKeyTable implements KeyTable {
   readonly #changed: (bytes: number) => void;
   readonly #revisions: SqlRevisions;
   readonly #overlay: RowOverlay = new RowOverlay();
+  /** Of SQLite's rows; minding what is removed is up to whoever asks. */
+  readonly #newest: NewestRows = new NewestRows(NEWEST_BYTES_MAX);
+  /** No row of SQLite is newer; undefined until it is asked for. */
+  #storedMain: number | undefined;
   #rowCount: number;
   #sizeBytes: number;
   #compacted: number;
@@ -110,7 +117,7 @@ export class SqlKeyTable implements KeyTable {
   at(key: Uint8Array, atRevision: number): RevisionRow | undefined {
     const name = bytesToLatin1(key);
     const recent = this.#overlay.key(name);
-    const row = (recent && newestAt(recent.rows, atRevision)) ?? this.#stored(this.#texts.newestRow, key, atRevision);
+    const row = (recent && newestAt(recent.rows, atRevision)) ?? this.#newestStored(name, key, atRevision);
     return row === undefined || this.#isRemoved(name, row) ? undefined : row;
   }
 
@@ -241,21 +248,11 @@ export class SqlKeyTable implements KeyTable {
 
   flush(): StateCounters {
     const rows = this.#overlay.rows.slice(0, this.#markedRows).filter((row) => !this.#isMarkedRemoved(row));
-    for (const row of rows) {
-      this.#sql.exec(
-        this.#texts.putRow,
-        row.key,
-        row.main,
-        row.sub,
-        row.createRevision,
-        row.version,
-        row.lease === 0n ? null : row.lease.toString(),
-        row.value,
-      );
-    }
+    this.#write(rows);
     this.#revisions.add(rows);
     for (const [name, removal] of this.#markedRemoved) {
       this.#sql.exec(this.#texts.deleteRows, removal.key, removal.bound.main, removal.bound.sub);
+      this.#newest.delete(name);
       if (this.#removed.get(name) === removal) this.#removed.delete(name);
     }
     this.#markedRemoved = new Map();
@@ -265,6 +262,17 @@ export class SqlKeyTable implements KeyTable {
     this.#liveBelow.clear();
     this.#revisions.tidy(this.#markedCounters.rows);
     return { ...this.#markedCounters, listed: this.#revisions.listed };
+  }
+
+  #write(rows: readonly RevisionRow[]): void {
+    let at = 0;
+    // A statement costs more than a row in it.
+    for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE) {
+      this.#sql.exec(this.#texts.putRows, ...rows.slice(at, at + ROWS_AT_ONCE).flatMap(columnsOf));
+    }
+    for (; at < rows.length; at++) this.#sql.exec(this.#texts.putRow, ...columnsOf(rows[at] as RevisionRow));
+    for (const row of rows) this.#newest.set(bytesToLatin1(row.key), row);
+    this.#storedMain = rows.at(-1)?.main ?? this.#storedMain;
   }
 
   /** SQLite's lists, then the overlay, whose rows are handed over too. */
@@ -354,6 +362,15 @@ export class SqlKeyTable implements KeyTable {
     return count;
   }
 
+  #newestStored(name: string, key: Uint8Array, atRevision: number): RevisionRow | undefined {
+    const known = this.#newest.get(name);
+    if (known !== undefined && known.main <= atRevision) return known;
+    const row = this.#stored(this.#texts.newestRow, key, atRevision);
+    this.#storedMain ??= this.#revisions.lastMain();
+    if (row !== undefined && atRevision >= this.#storedMain) this.#newest.set(name, row);
+    return row;
+  }
+
   #stored(text: string, key: Uint8Array, ...rest: number[]): RevisionRow | undefined {
     const [row] = this.#sql.exec(text, key, ...rest).toArray();
     return row === undefined ? undefined : this.#rowOf(row, copyBytes(key), row["value"]);
@@ -418,6 +435,11 @@ export class SqlKeyTable implements KeyTable {
       value: bytesOf({ value: value ?? null }, "value", this.#table, name),
     };
   }
+}
+
+function columnsOf(row: RevisionRow): readonly (SqlValue | Uint8Array)[] {
+  const lease = row.lease === 0n ? null : row.lease.toString();
+  return [row.key, row.main, row.sub, row.createRevision, row.version, lease, row.value];
 }
 
 function firstAtOrAbove(rows: readonly RevisionRow[], from: RevisionId): number {

@@ -56,6 +56,12 @@ export class SqlRevisions {
     }
   }
 
+  /** The main revision of the last entry, 0 when there is none. */
+  lastMain(): number {
+    const end = { main: Number.MAX_SAFE_INTEGER, sub: 0 };
+    return this.#read(this.#texts.listAt, end)?.rows.at(-1)?.main ?? 0;
+  }
+
   /** A bounded step of dropping entries whose rows are gone, when that is worth it. */
   tidy(rowCount: number): void {
     if (this.#listed <= rowCount * 2 + DEAD_ENTRIES_TOLERATED) return;

@@ -17,6 +17,8 @@ export interface StateStatements {
   readonly drop: readonly string[];
   readonly isEmpty: string;
   readonly putRow: string;
+  /** ROWS_AT_ONCE of them. */
+  readonly putRows: string;
   readonly deleteRows: string;
   readonly newestRow: string;
   readonly newestHead: string;
@@ -38,6 +40,10 @@ export interface StateStatements {
   readonly scanBucket: string;
   readonly scanBucketTo: string;
 }
+
+const ROW = "(?, ?, ?, ?, ?, ?, ?)";
+/** A Durable Object takes 100 values a statement. */
+export const ROWS_AT_ONCE = 14;
 
 export const STATE_STATEMENTS: Readonly<Record<Generation, StateStatements>> = {
   a: statementsOf("a"),
@@ -73,7 +79,8 @@ function statementsOf(generation: Generation): StateStatements {
     ],
     drop: [`DROP TABLE ${rows}`, `DROP TABLE ${revisions}`, `DROP TABLE ${buckets}`],
     isEmpty: `SELECT NOT EXISTS (SELECT 1 FROM ${rows}) AND NOT EXISTS (SELECT 1 FROM ${buckets}) AS empty`,
-    putRow: `INSERT OR REPLACE INTO ${rows} VALUES (?, ?, ?, ?, ?, ?, ?)`,
+    putRow: `INSERT OR REPLACE INTO ${rows} VALUES ${ROW}`,
+    putRows: `INSERT OR REPLACE INTO ${rows} VALUES ${Array.from({ length: ROWS_AT_ONCE }, () => ROW).join(", ")}`,
     deleteRows: `DELETE FROM ${rows} WHERE key = ? AND (main, sub) <= (?, ?)`,
     // `+?`: for a bare `key = ?` SQLite plans the ORDER BY around the value, and prepares the statement anew for each
     // value, which takes five times as long as running it.
