@@ -14,9 +14,20 @@ export function prometheusText(samples: readonly MetricSample[]): string {
   for (const [name, same] of byName) {
     const first = same[0] as MetricSample;
     text += `# HELP ${name} ${escapeHelp(first.help)}\n# TYPE ${name} ${first.type}\n`;
-    for (const sample of same) text += `${name}${labelsText(sample.labels)} ${valueText(sample.value)}\n`;
+    for (const sample of same) text += sampleText(sample);
   }
   return text;
+}
+
+function sampleText(sample: MetricSample): string {
+  const { name, labels } = sample;
+  if (sample.type !== "histogram") return `${name}${labelsText(labels)} ${valueText(sample.value)}\n`;
+  const { bounds, cumulative, count, sum } = sample;
+  const bucket = (bound: number, value: number): string =>
+    `${name}_bucket${labelsText({ ...labels, le: valueText(bound) })} ${value}\n`;
+  const buckets = bounds.map((bound, at) => bucket(bound, cumulative[at] ?? count)).join("");
+  const own = labelsText(labels);
+  return `${buckets}${bucket(Infinity, count)}${name}_sum${own} ${valueText(sum)}\n${name}_count${own} ${count}\n`;
 }
 
 function labelsText(labels: Readonly<Record<string, string>> | undefined): string {

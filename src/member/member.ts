@@ -59,6 +59,7 @@ import { startingHardState } from "./founding.ts";
 import { Hashing } from "./hashing.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { logRetention } from "./log-retention.ts";
+import { MemberMetrics } from "./member-metrics.ts";
 import type { LogRetention } from "./log-retention.ts";
 import { settingsOf } from "./options.ts";
 import type { MemberOptions, Settings } from "./options.ts";
@@ -100,7 +101,6 @@ export interface MemberCounters {
   framesReceived: number;
   bytesSent: number;
   bytesReceived: number;
-  sendFailures: number;
 }
 
 export class Member {
@@ -116,7 +116,6 @@ export class Member {
     framesReceived: 0,
     bytesSent: 0,
     bytesReceived: 0,
-    sendFailures: 0,
   };
   readonly #options: MemberOptions;
   readonly #storage: Storage;
@@ -139,6 +138,7 @@ export class Member {
   readonly changes: ClusterChanges;
   readonly attributes: Attributes;
   readonly hashing: Hashing;
+  readonly metrics: MemberMetrics;
   readonly #corruption: CorruptionCheck;
   readonly #autoCompaction: AutoCompaction;
   readonly tokens: SimpleTokens;
@@ -168,6 +168,8 @@ export class Member {
     this.clusterId = identity.clusterId;
     this.name = identity.name;
     const limits = this.settings.limits;
+    this.metrics = new MemberMetrics(() => this.#clock.nowMs());
+    this.#storage.onStateWritten = (durationMs) => this.metrics.stateWriteSeconds.observe(durationMs / 1_000);
     this.rpc = this.#makeRpc(options.prng);
     this.leases = this.#makeLeases();
     this.changes = this.#makeChanges(options.prng);
@@ -431,6 +433,7 @@ export class Member {
       return;
     }
     this.#roster.heard(from);
+    this.metrics.peers.received(from, body, frame.length);
     this.changes.heard(from);
     this.#onBody(from, body);
     this.#writes.whenSettled(done);
@@ -495,7 +498,7 @@ export class Member {
 
   #onPeerDown(peer: MemberId): void {
     this.#roster.down(peer);
-    this.counters.sendFailures += 1;
+    this.metrics.peers.down(peer);
     this.#raft.reportUnreachable(peer);
     this.#scheduleRun();
   }
@@ -563,14 +566,16 @@ export class Member {
   #persist(persist: NonNullable<Ready["persist"]>): void {
     const install = persist.snapshot === undefined ? undefined : this.#snapshots.install(persist.snapshot);
     this.#writes.issued(persist.id);
+    const sinceMs = this.#clock.nowMs();
     this.#storage.append({ hardState: persist.hardState, entries: persist.entries, install }, (error) =>
-      this.#guard(() => this.#persisted(persist.id, install?.snapshot, error)),
+      this.#guard(() => this.#persisted(persist.id, sinceMs, install?.snapshot, error)),
     );
   }
 
-  #persisted(id: number, snapshot: SnapshotMeta | undefined, error: Error | undefined): void {
+  #persisted(id: number, sinceMs: number, snapshot: SnapshotMeta | undefined, error: Error | undefined): void {
     if (error !== undefined) return this.#stopWith({ code: "storage", text: error.message });
     this.#writes.durable(id);
+    this.metrics.logWriteSeconds.observe((this.#clock.nowMs() - sinceMs) / 1_000);
     if (snapshot !== undefined) this.#installed(snapshot);
     this.#raft.persisted(id);
     this.#scheduleRun();
@@ -660,6 +665,7 @@ export class Member {
     const frame = encodeFrame({ clusterId: this.clusterId, from: this.id, to }, body);
     this.counters.framesSent += 1;
     this.counters.bytesSent += frame.length;
+    this.metrics.peers.sent(to, body, frame.length);
     this.#transport.send(to, frame);
   }
 

@@ -223,12 +223,25 @@ export interface MaintenanceService {
 }
 
 /** One reading of a metric, with the label set it belongs to. */
-export interface MetricSample {
+export type MetricSample = NumberSample | HistogramSample;
+
+interface SampleOf<Type> {
   readonly name: string;
-  readonly type: "counter" | "gauge";
+  readonly type: Type;
   readonly help: string;
   readonly labels?: Readonly<Record<string, string>>;
+}
+
+interface NumberSample extends SampleOf<"counter" | "gauge"> {
   readonly value: number;
+}
+
+interface HistogramSample extends SampleOf<"histogram"> {
+  readonly bounds: readonly number[];
+  /** How many were at most as much, for each bound. */
+  readonly cumulative: readonly number[];
+  readonly count: number;
+  readonly sum: number;
 }
 
 export type ProbeKind = "livez" | "readyz";

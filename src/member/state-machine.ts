@@ -42,6 +42,14 @@ export interface Applied {
   readonly outcome: Outcome<unknown>;
 }
 
+export interface MachineCounters {
+  puts: number;
+  deletes: number;
+  txns: number;
+  leasesGranted: number;
+  leasesRevoked: number;
+}
+
 export class StateMachine {
   #tables: StateTables;
   #clusterVersion: ClusterVersion;
@@ -53,6 +61,8 @@ export class StateMachine {
   readonly #leaseListener: LeaseListener;
   readonly #tokens: TokenHook;
   readonly hub: WatchHub;
+  /** Since this object was made; the log is applied from where the disk was. */
+  readonly counters: MachineCounters = { puts: 0, deletes: 0, txns: 0, leasesGranted: 0, leasesRevoked: 0 };
 
   constructor(
     tables: StateTables,
@@ -151,6 +161,7 @@ export class StateMachine {
       case "deleteRange":
         return this.#published(this.#store.deleteRange(request.deleteRange));
       case "txn":
+        this.counters.txns += 1;
         return this.#published(this.#store.txn(request.txn));
       case "range":
         return this.#store.range(request.range);
@@ -211,6 +222,7 @@ export class StateMachine {
 
   #grant(request: LeaseGrantRequest): LeaseGrantResponse {
     const { id, ttl } = this.#leases.grant(request.id, request.ttl);
+    this.counters.leasesGranted += 1;
     return leaseGrantResponse({ header: headerAt(this.#store.revision), id, ttl });
   }
 
@@ -219,11 +231,13 @@ export class StateMachine {
     if (!this.#leases.exists(id)) throw errLeaseNotFound;
     const events = this.#store.deleteKeys(this.#leases.keysOf(id));
     this.#leases.remove(id);
+    this.counters.leasesRevoked += 1;
     return this.#published({ response: leaseRevokeResponse({ header: headerAt(this.#store.revision) }), events });
   }
 
   #published<R>(result: { readonly response: R; readonly events: readonly Event[] }): R {
     if (result.events.length > 0) this.hub.publish(this.#store.revision, result.events);
+    for (const { type } of result.events) this.counters[type === "PUT" ? "puts" : "deletes"] += 1;
     return result.response;
   }
 }

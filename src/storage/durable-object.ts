@@ -62,11 +62,14 @@ interface Unsynced {
   readonly done: readonly Done[];
   /** The state that is durable with it. */
   readonly applied: LogIndex;
+  /** When a write of state rows was begun; undefined: it wrote none. */
+  readonly stateSinceMs: number | undefined;
 }
 
 class DurableObjectStorage implements Storage {
   readonly hardState: HardState;
   readonly appliedAtOpen: LogIndex;
+  onStateWritten: ((durationMs: number) => void) | undefined;
   readonly #storage: DurableObjectStorageLike;
   readonly #options: Required<DurableObjectStorageOptions>;
   readonly #meta: MetaTable;
@@ -232,6 +235,7 @@ class DurableObjectStorage implements Storage {
   #write(): void {
     const done = this.#turn;
     this.#turn = [];
+    const stateSinceMs = this.#flushDue() ? Date.now() : undefined;
     if (this.#closed) this.#failure ??= new StorageError("closed", "the store was closed");
     if (this.#failure === undefined) {
       try {
@@ -243,7 +247,7 @@ class DurableObjectStorage implements Storage {
         this.#failure = explained(error);
       }
     }
-    this.#unsynced.push({ done, applied: this.#writtenApplied });
+    this.#unsynced.push({ done, applied: this.#writtenApplied, stateSinceMs });
     void this.#sync(this.#syncedCount + this.#unsynced.length);
   }
 
@@ -286,6 +290,7 @@ class DurableObjectStorage implements Storage {
       if (oldest === undefined) return;
       this.#syncedCount++;
       if (this.#failure === undefined) this.#durableApplied = oldest.applied;
+      if (oldest.stateSinceMs !== undefined) this.onStateWritten?.(Date.now() - oldest.stateSinceMs);
       for (const done of oldest.done) done(this.#failure);
     }
   }

@@ -92,6 +92,7 @@ interface Waiting {
 class IndexedDbStorage implements Storage {
   readonly hardState: HardState;
   readonly appliedAtOpen: LogIndex;
+  onStateWritten: ((durationMs: number) => void) | undefined;
   readonly #options: Required<IndexedDbOptions>;
   readonly #log: LogImage;
   #identity: Identity | undefined;
@@ -330,8 +331,10 @@ class IndexedDbStorage implements Storage {
     const changes = this.#tracker.take();
     putState(transaction, mark.generation, this.#image.takeWrites(changes, this.#tables, this.#tracker.settled));
     putMark(transaction, mark);
+    const sinceMs = performance.now();
     this.#finish(transaction, ["state"], () => {
       this.#durable = mark;
+      this.onStateWritten?.(performance.now() - sinceMs);
       this.#tell(told);
     });
   }

@@ -77,6 +77,8 @@ export interface Storage {
   compactLog(index: LogIndex): void;
   /** At most one at a time: staging again drops what was staged before. */
   stage(): StagedState;
+  /** Told after each transaction that wrote state rows, by homes that have a disk. */
+  onStateWritten?: ((durationMs: number) => void) | undefined;
   /** On the platform's disk, as far as it tells. */
   readonly sizeBytes: number;
   /** Writes behind, waits for the writes, lets go. A store need not be closed: a crash is as good. */

@@ -1,0 +1,47 @@
+/** What a member counts while it works, in a bounded number of numbers; health.ts prints them under etcd's names. */
+import { CallMetrics } from "./call-metrics.ts";
+import { doublings, Histogram } from "./histogram.ts";
+import { PeerMetrics } from "./peer-metrics.ts";
+import type { ProbeKind, ProbeResult } from "./services.ts";
+
+const DISK_SECONDS = doublings(0.001, 14);
+
+export interface ProbeCounters {
+  readonly kind: ProbeKind;
+  readonly name: string;
+  succeeded: number;
+  failed: number;
+  /** Of the last time. */
+  isGood: boolean;
+}
+
+export class MemberMetrics {
+  readonly calls: CallMetrics;
+  readonly peers: PeerMetrics;
+  /** From handing entries to storage until they are durable. */
+  readonly logWriteSeconds: Histogram = new Histogram(DISK_SECONDS);
+  /** Of a transaction that writes the state behind. */
+  readonly stateWriteSeconds: Histogram = new Histogram(DISK_SECONDS);
+  readonly health: { succeeded: number; failed: number } = { succeeded: 0, failed: 0 };
+  /** Of clients, in the bodies of requests and answers, as far as a front tells. */
+  readonly clientBytes: { received: number; sent: number } = { received: 0, sent: 0 };
+  readonly #probes: Map<string, ProbeCounters> = new Map();
+
+  constructor(nowMs: () => number) {
+    this.calls = new CallMetrics(nowMs);
+    this.peers = new PeerMetrics(nowMs);
+  }
+
+  get probes(): Iterable<ProbeCounters> {
+    return this.#probes.values();
+  }
+
+  probed(kind: ProbeKind, { name, failure }: ProbeResult): void {
+    const isGood = failure === undefined;
+    const known = this.#probes.get(`${kind}/${name}`) ?? { kind, name, succeeded: 0, failed: 0, isGood };
+    known.isGood = isGood;
+    known.succeeded += isGood ? 1 : 0;
+    known.failed += isGood ? 0 : 1;
+    this.#probes.set(`${kind}/${name}`, known);
+  }
+}
