@@ -168,6 +168,13 @@ export class Membership {
   }
 }
 
+/** The beginning of a cluster that did not come about by changes: one that was restored. */
+export function writeMembership(tables: StateTables, voters: readonly Member[]): void {
+  const confState = { ...EMPTY_CONF_STATE, voters: voters.map(({ id }) => id) };
+  tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
+  for (const member of voters) tables.bucket("members").set(idKey(member.id), encodeMember(member));
+}
+
 export function encodeMember(member: Member): Uint8Array {
   const record: MembershipMember = {
     id: member.id,

@@ -53,13 +53,18 @@ export function chunkSource(tables: StateTables, revision: number, chunkBytes: n
           sub,
         );
       }
-      return { data: join(parts, bytes), last: ended };
+      return { data: joinRecords(parts, bytes), last: ended };
     },
   };
 }
 
 /** Writes a chunk's records into staged tables. Throws DecodeError when it is not what chunkSource makes. */
 export function writeChunk(tables: StateTables, chunk: Uint8Array): void {
+  readChunk(chunk, (record) => writeRecord(tables, record));
+}
+
+/** Throws DecodeError when it is not a list of records. */
+export function readChunk(chunk: Uint8Array, visit: (record: SnapshotRecord) => void): void {
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
   let at = 0;
   while (at < chunk.length) {
@@ -67,12 +72,12 @@ export function writeChunk(tables: StateTables, chunk: Uint8Array): void {
     const length = view.getUint32(at);
     at += 4;
     if (at + length > chunk.length) throw new DecodeError("snapshot chunk: a record is cut off");
-    writeRecord(tables, decode(snapshotRecordSchema, chunk.subarray(at, at + length)));
+    visit(decode(snapshotRecordSchema, chunk.subarray(at, at + length)));
     at += length;
   }
 }
 
-function writeRecord(tables: StateTables, record: SnapshotRecord): void {
+export function writeRecord(tables: StateTables, record: SnapshotRecord): void {
   if (record.type === "row") {
     tables.keys.append(record.row);
   } else if (record.type === "bucket") {
@@ -95,7 +100,8 @@ function bucketRecords(tables: StateTables): readonly SnapshotRecord[] {
   return records;
 }
 
-function join(parts: readonly Uint8Array[], bytes: number): Uint8Array {
+/** `parts` are encoded records, `bytes` their sum with four more for each. */
+export function joinRecords(parts: readonly Uint8Array[], bytes: number): Uint8Array {
   const chunk = new Uint8Array(bytes);
   const view = new DataView(chunk.buffer);
   let at = 0;
