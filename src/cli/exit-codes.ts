@@ -2,7 +2,7 @@
 
 export const ExitCode = {
   ok: 0,
-  /** The key is not there, nothing was deleted, a condition did not hold, the cluster has no leader. */
+  /** The key is not there, nothing was deleted, a condition did not hold, no leader, not healthy, members differ. */
   negative: 1,
   usage: 2,
   /** The server answered with an error. */
@@ -17,7 +17,7 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 export const EXIT_CODES_HELP: string = `Exit codes:
   0  done
-  1  no: key not found, nothing deleted, condition false, no leader
+  1  no: key not found, nothing deleted, condition false, no leader, not healthy, members differ
   2  wrong usage
   3  the server refused (its error is on stderr)
   4  no connection, or no answer in time

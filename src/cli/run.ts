@@ -2,14 +2,18 @@
 import { CompactedError, EtcdError, GrpcCode } from "../client/client.ts";
 import { grpcCodeName } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
+import { alarmCommand } from "./alarm.ts";
 import { COMMON_OPTIONS, commandHelp, optionsHelp, parseInput, UsageError } from "./command.ts";
 import type { Command } from "./command.ts";
+import { defragCommand } from "./defrag.ts";
 import { delCommand } from "./del.ts";
 import { nearest } from "./did-you-mean.ts";
 import { EXIT_CODES_HELP, ExitCode } from "./exit-codes.ts";
 import { exportCommand } from "./export.ts";
 import { getCommand } from "./get.ts";
 import { grpcCommand } from "./grpc.ts";
+import { hashKvCommand } from "./hashkv.ts";
+import { healthCommand } from "./health.ts";
 import { importCommand } from "./import.ts";
 import { putCommand } from "./put.ts";
 import { statusCommand } from "./status.ts";
@@ -22,6 +26,10 @@ const COMMANDS: readonly Command[] = [
   delCommand,
   watchCommand,
   statusCommand,
+  healthCommand,
+  alarmCommand,
+  hashKvCommand,
+  defragCommand,
   importCommand,
   exportCommand,
   grpcCommand,
@@ -40,6 +48,9 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   rm: "del",
   members: "status",
   endpoint: "status",
+  alarms: "alarm",
+  hash: "hashkv",
+  defragment: "defrag",
   member: "status",
   "grpc-proxy": "grpc",
 };
