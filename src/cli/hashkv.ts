@@ -13,8 +13,8 @@ export const hashKvCommand: Command = {
   usage: "[options]",
   summary: "Prints the hash of a member's data at a revision. Exit code 1 when members differ.",
   details: `
-The hash is etcd's, so that it can be compared with that of an etcd which has the same history. It is over what compaction
-has left: only hashes of equal revision and equal compact revision say something about each other.`,
+The hash is etcd's, so that it can be compared with that of an etcd which has the same history. It is over what
+compaction has left: only hashes of equal revision and equal compact revision say something about each other.`,
   options: {
     rev: { type: "string", value: "REVISION", help: "up to this revision; default the newest of the first member" },
     cluster: { type: "boolean", help: "all members" },
