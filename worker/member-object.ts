@@ -13,6 +13,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Hono } from "hono";
 import { Prng } from "../src/base/prng.ts";
 import { type AcceptedWebSocket, gatewayApp } from "../src/gateway/app.ts";
+import { bodyBytesFor } from "../src/gateway/body.ts";
 import { prepareStorage } from "../src/member/founding.ts";
 import { createServices } from "../src/member/member-services.ts";
 import { Member } from "../src/member/member.ts";
@@ -29,6 +30,7 @@ import { objectClock } from "./clock.ts";
 import { allowedOrigins, clusterSize, type Env } from "./env.ts";
 import { LEADER_HEADER, UNAVAILABLE_HEADER } from "./front.ts";
 import { clusterIdOf, memberIdOf, objectNameOf } from "./identity.ts";
+import { flaggedOptions } from "./member-flags.ts";
 
 /** Between members only: the worker in front passes on no such path (routes.ts). */
 const RAFT_URL = "http://member/raft";
@@ -125,7 +127,9 @@ export class EdgeMember extends DurableObject<Env> {
       prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
     });
     const transport = new HttpTransport({ id: identity.memberId, post: (to, body) => this.#post(to, body) });
+    const flagged = await flaggedOptions(this.env, this.ctx.storage);
     const member = new Member({
+      ...flagged,
       storage,
       transport,
       clock: objectClock,
@@ -144,6 +148,7 @@ export class EdgeMember extends DurableObject<Env> {
     });
     const app = gatewayApp(createServices(member, { tokens }), {
       allowedOrigins: allowedOrigins(this.env),
+      maxBodyBytes: bodyBytesFor(member.settings.limits.requestBytes),
       acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
     });
     member.start();

@@ -1,14 +1,19 @@
 /** Request bodies, bounded before they are held: what is too large is refused as gRPC refuses a message. */
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 
-/** etcd's gRPC server takes its request limit and 512 KiB for the rest of the message. */
-const RECEIVE_LIMIT_BYTES = 2 * 1024 * 1024;
+/** What etcd's gRPC server leaves around its request limit for the rest of the message. */
+const AROUND_REQUEST_BYTES = 512 * 1024;
+const JSON_GROWTH = 2;
 
 /**
  * As JSON a message grows: bytes by a third as base64, small operations by their field names. A body of twice the
  * limit is read; whether the message in it is too large, the member says by its own limit.
  */
-export const MAX_BODY_BYTES: number = 2 * RECEIVE_LIMIT_BYTES;
+export function bodyBytesFor(requestBytes: number): number {
+  return JSON_GROWTH * (requestBytes + AROUND_REQUEST_BYTES);
+}
+
+export const MAX_BODY_BYTES: number = bodyBytesFor(1.5 * 1024 * 1024);
 
 /**
  * What is refused is still taken from its sender, and thrown away as it comes: most clients send all of a body before
@@ -26,7 +31,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<stri
   if (declared === null || Number(declared) > maxBytes) return readInPieces(request, maxBytes, declared);
   const text = await whole(request);
   // Servers hold a sender to the length it declares; whoever hands requests in directly may declare anything.
-  if (text.length > maxBytes) throw tooLarge(text.length);
+  if (text.length > maxBytes) throw tooLarge(text.length, maxBytes);
   return text;
 }
 
@@ -36,8 +41,8 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Uin
   return bytes > maxBytes ? undefined : joined(pieces, bytes);
 }
 
-export function tooLarge(bytes: number): EtcdError {
-  const text = `grpc: received message larger than max (${bytes} vs. ${RECEIVE_LIMIT_BYTES})`;
+export function tooLarge(bytes: number, maxBytes: number): EtcdError {
+  const text = `grpc: received message larger than max (${bytes} vs. ${maxBytes / JSON_GROWTH})`;
   return new EtcdError(GrpcCode.ResourceExhausted, text);
 }
 
@@ -51,7 +56,7 @@ async function whole(request: Request): Promise<string> {
 
 async function readInPieces(request: Request, maxBytes: number, declared: string | null): Promise<string> {
   const { pieces, bytes } = await taken(request, maxBytes);
-  if (bytes > maxBytes || declared !== null) throw tooLarge(Math.max(bytes, Number(declared)));
+  if (bytes > maxBytes || declared !== null) throw tooLarge(Math.max(bytes, Number(declared)), maxBytes);
   return decoder.decode(pieces.length === 1 ? pieces[0] : joined(pieces, bytes));
 }
 

@@ -18,7 +18,7 @@ import { memberView } from "./member-view.ts";
 import { withQuota } from "./quota-guard.ts";
 import type { Services } from "./services.ts";
 import { simpleTokenProvider } from "./token-providers.ts";
-import { openWatchStream } from "./watch-streams.ts";
+import { watchStreams } from "./watch-streams.ts";
 import { webCryptoPasswords } from "./web-crypto-passwords.ts";
 
 /** Everything that fronts get is guarded; who holds the member itself is a member's own code. */
@@ -30,7 +30,7 @@ export function createServices(member: Member, credentials: Partial<Credentials>
     kv: guardedKv(kvService(member, access), access),
     lease: guardedLease(leaseService(member), access),
   });
-  const watch = guardedWatch((context) => openWatchStream(member, context), access);
+  const watch = guardedWatch(watchStreams(member), access);
   return member.metrics.calls.counted({
     kv,
     watch,

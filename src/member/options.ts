@@ -39,6 +39,8 @@ export interface MemberLimits {
   readonly authTokens: number;
   /** Default 10,000. */
   readonly watchers: number;
+  /** Open at once, of all clients; each may hold many watches. Default 20,000. */
+  readonly watchStreams: number;
   /** Responses that wait for one slow reader, per stream. Default 4 MiB. */
   readonly watchStreamBytes: number;
 }
@@ -56,6 +58,7 @@ export const DEFAULT_LIMITS: MemberLimits = {
   snapshotChunkBytes: 128 * 1024,
   authTokens: 10_000,
   watchers: 10_000,
+  watchStreams: 20_000,
   watchStreamBytes: 4 * 1024 * 1024,
 };
 

@@ -1,6 +1,6 @@
 /** Watch streams as a front sees them: requests in, responses pulled out one at a time. */
 import { unreachable } from "../base/assert.ts";
-import { errNoLeader } from "../protocol/errors.ts";
+import { errNoLeader, errRequestTooManyRequests } from "../protocol/errors.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 import type { HubStream } from "../mvcc/watch-hub.ts";
@@ -16,10 +16,21 @@ export interface RefusingStream extends WatchStream {
   refuse(cancelReason: string): void;
 }
 
-/** Shows whatever is asked for; see guarded-watch.ts for who may see it. */
-export function openWatchStream(member: Member, context: CallContext): RefusingStream {
-  checkServing(member);
-  const stream = new MemberWatchStream(member);
+/** What it opens shows whatever is asked for; see guarded-watch.ts for who may see it. */
+export function watchStreams(member: Member): (context: CallContext) => RefusingStream {
+  let open = 0;
+  return (context) => {
+    checkServing(member);
+    if (open >= member.settings.limits.watchStreams) throw errRequestTooManyRequests;
+    open += 1;
+    return openWatchStream(member, context, () => {
+      open -= 1;
+    });
+  };
+}
+
+function openWatchStream(member: Member, context: CallContext, onClosed: () => void): RefusingStream {
+  const stream = new MemberWatchStream(member, onClosed);
   // A member that was asleep knows of no leader yet. To ask for one wakes the cluster up.
   if (context.requireLeader && member.leader === 0n) {
     member.linearizable(
@@ -38,9 +49,11 @@ class MemberWatchStream implements RefusingStream {
   /** What the reader is told at the end. */
   #error: EtcdError | undefined;
   readonly #forget: () => void;
+  readonly #onClosed: () => void;
 
-  constructor(member: Member) {
+  constructor(member: Member, onClosed: () => void) {
     this.#member = member;
+    this.#onClosed = onClosed;
     this.#stream = member.machine.hub.openStream(() => this.#deliver());
     this.#forget = member.whenStopped(() => this.close());
   }
@@ -89,6 +102,7 @@ class MemberWatchStream implements RefusingStream {
     if (this.#closed) return;
     this.#closed = true;
     this.#forget();
+    this.#onClosed();
     this.#stream.close();
     this.#deliver();
   }

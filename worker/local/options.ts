@@ -1,8 +1,10 @@
 /** The command line of `npm start`. */
 import { parseArgs } from "node:util";
 import { originsOf } from "../../src/gateway/origins.ts";
+import { MEMBER_FLAG_NAMES, MEMBER_FLAGS, type MemberFlagName, variableOf } from "../../src/member/flags.ts";
+import { edgeOptionsOf } from "../member-flags.ts";
 
-export const HELP = `Serves the edge cluster on this machine: three members, each a Durable Object with SQLite storage.
+export const HELP: string = `Serves the edge cluster on this machine: three members, each a Durable Object with SQLite storage.
 
   npm start                      on http://localhost:8787, data in .quorate
   PORT=9000 npm start            on another port
@@ -14,7 +16,11 @@ export const HELP = `Serves the edge cluster on this machine: three members, eac
   npm start -- --no-build        serve what was built last, whatever has changed since
   npm start -- --help            this text
 
-The members' settings stand in wrangler.toml; CLUSTER_SIZE=1 (3, 5) and ALLOWED_ORIGINS=… in the environment win.
+Of the members, as etcd's flags (and in the environment or in wrangler.toml: MAX_TXN_OPS=…):
+
+${MEMBER_FLAG_NAMES.map((name) => flagHelp(name)).join("\n")}
+
+What else there is stands in wrangler.toml; CLUSTER_SIZE=1 (3, 5) and ALLOWED_ORIGINS=… in the environment win.
 `;
 
 /** For the user: printed without a stack. */
@@ -29,6 +35,8 @@ export interface StartOptions {
   readonly port: number;
   /** What ALLOWED_ORIGINS says; undefined when nothing was said. */
   readonly allowedOrigins: string | undefined;
+  /** Of the members' flags, by the names of the worker's variables; those that were given. */
+  readonly memberVars: Readonly<Record<string, string>>;
 }
 
 /** Throws a StartError, or what parseArgs throws for the user. */
@@ -41,6 +49,7 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
       data: { type: "string", default: ".quorate" },
       "no-build": { type: "boolean", default: false },
       "allow-origin": { type: "string", multiple: true },
+      ...Object.fromEntries(MEMBER_FLAG_NAMES.map((name) => [name, { type: "string" } as const])),
     },
   });
   const text = env["PORT"] ?? "";
@@ -57,14 +66,37 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
     host: host === "" ? "127.0.0.1" : host,
     port,
     allowedOrigins: originsChecked(values["allow-origin"]?.join(",") ?? env["ALLOWED_ORIGINS"]),
+    memberVars: memberVars(values, env),
   };
 }
 
+function flagHelp(name: MemberFlagName): string {
+  return `  --${`${name} ${MEMBER_FLAGS[name].value}`.padEnd(32)}${MEMBER_FLAGS[name].help}`;
+}
+
 function originsChecked(text: string | undefined): string | undefined {
+  checked(() => originsOf(text ?? ""));
+  return text;
+}
+
+function memberVars(
+  values: Readonly<Record<string, unknown>>,
+  env: Readonly<Record<string, string | undefined>>,
+): Readonly<Record<string, string>> {
+  const vars: Record<string, string> = {};
+  for (const name of MEMBER_FLAG_NAMES) {
+    const value = values[name] ?? env[variableOf(name)];
+    if (typeof value === "string") vars[variableOf(name)] = value;
+  }
+  checked(() => edgeOptionsOf((name) => vars[variableOf(name)]));
+  return vars;
+}
+
+/** Better here than in the log of a worker that does not start. */
+function checked(parse: () => unknown): void {
   try {
-    originsOf(text ?? "");
+    parse();
   } catch (error) {
     throw new StartError((error as Error).message);
   }
-  return text;
 }

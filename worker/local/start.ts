@@ -88,6 +88,7 @@ function configText(options: StartOptions, home: string, dataFolder: string): st
     vars: {
       ...deployed.vars,
       ...(CLUSTER_SIZE === undefined ? {} : { CLUSTER_SIZE }),
+      ...options.memberVars,
       // As etcd's default: a developer's pages come from other ports of this machine.
       ALLOWED_ORIGINS: options.allowedOrigins ?? "*",
     },

@@ -1,0 +1,150 @@
+/**
+ * A member's settings under the names of etcd's flags, as text: variables of a worker, flags of `npm start`, parameters
+ * of a room's address. One table says which there are; whoever cannot be understood is refused in words, at the start.
+ *
+ *     npm start -- --max-txn-ops 256      MAX_TXN_OPS = "256"      ?room=planning&max-txn-ops=256
+ */
+import type { AutoCompactionOptions } from "./auto-compaction.ts";
+import type { MemberOptions } from "./options.ts";
+
+export interface MemberFlag {
+  readonly value: string;
+  readonly help: string;
+}
+
+export type MemberFlagName =
+  | "auto-compaction-mode"
+  | "auto-compaction-retention"
+  | "max-txn-ops"
+  | "max-request-bytes"
+  | "quota-backend-bytes"
+  | "max-learners"
+  | "strict-reconfig-check"
+  | "corrupt-check-time"
+  | "max-watchers"
+  | "max-concurrent-streams"
+  | "max-watch-backlog-bytes"
+  | "max-pending-requests"
+  | "max-apply-backlog";
+
+export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
+  "auto-compaction-mode": { value: "MODE", help: "periodic (default) or revision: what the retention counts" },
+  "auto-compaction-retention": {
+    value: "N",
+    help: "history that stays: 30m, 1h (or 1), or so many revisions; default 0: all of it",
+  },
+  "max-txn-ops": { value: "N", help: "operations of a txn; default 128" },
+  "max-request-bytes": { value: "N", help: "one request; default 1572864" },
+  "quota-backend-bytes": { value: "N", help: "what is stored; default 0: 2 GiB; -1: no limit" },
+  "max-learners": { value: "N", help: "learners that people may add; default 1" },
+  "strict-reconfig-check": { value: "BOOL", help: "whether changes of members need a healthy quorum; default true" },
+  "corrupt-check-time": { value: "TIME", help: "time between two comparisons of all members' data; default 0: none" },
+  "max-watchers": { value: "N", help: "watches of one member; default 10000" },
+  "max-concurrent-streams": { value: "N", help: "watch streams open at one member; default 20000" },
+  "max-watch-backlog-bytes": { value: "N", help: "what waits for one slow reader of watches; default 4194304" },
+  "max-pending-requests": { value: "N", help: "requests of one member that wait for an answer; default 20000" },
+  "max-apply-backlog": { value: "N", help: "entries committed and not yet applied; default 5000" },
+};
+
+export type FlaggedOptions = Pick<
+  MemberOptions,
+  "autoCompaction" | "cluster" | "corruptCheckMs" | "limits" | "quotaBackendBytes"
+>;
+
+export const MEMBER_FLAG_NAMES: readonly MemberFlagName[] = Object.keys(MEMBER_FLAGS) as MemberFlagName[];
+
+/** As a worker's variable, and in the environment. */
+export function variableOf(flag: MemberFlagName): string {
+  return flag.toUpperCase().replaceAll("-", "_");
+}
+
+/** `read` gives a flag's text; undefined or "" when it was not given. Throws what is wrong, for people. */
+export function memberOptionsOf(read: (flag: MemberFlagName) => string | undefined): FlaggedOptions {
+  const given = <R>(flag: MemberFlagName, parse: (text: string, flag: MemberFlagName) => R): R | undefined => {
+    const text = read(flag) ?? "";
+    return text === "" ? undefined : parse(text, flag);
+  };
+  const limits = defined({
+    txnOperations: given("max-txn-ops", count),
+    requestBytes: given("max-request-bytes", count),
+    watchers: given("max-watchers", count),
+    watchStreams: given("max-concurrent-streams", count),
+    watchStreamBytes: given("max-watch-backlog-bytes", count),
+    pendingRequests: given("max-pending-requests", count),
+    applyBacklog: given("max-apply-backlog", count),
+  });
+  const cluster = defined({
+    maxLearners: given("max-learners", count),
+    strictReconfigCheck: given("strict-reconfig-check", truth),
+  });
+  return {
+    limits,
+    cluster,
+    ...defined({
+      quotaBackendBytes: given("quota-backend-bytes", whole),
+      corruptCheckMs: given("corrupt-check-time", (text) => durationMs(text)),
+      autoCompaction: autoCompaction(read("auto-compaction-mode") ?? "", read("auto-compaction-retention") ?? ""),
+    }),
+  };
+}
+
+/** etcd's reading: a bare number is hours or revisions. */
+function autoCompaction(modeText: string, retentionText: string): AutoCompactionOptions | undefined {
+  const mode = modeText === "" ? "periodic" : modeText;
+  if (mode !== "periodic" && mode !== "revision") throw new Error(`unknown auto-compaction-mode "${mode}"`);
+  if (retentionText === "") return undefined;
+  const isCount = /^[0-9]{1,12}$/.test(retentionText);
+  if (mode === "revision" && !isCount) {
+    throw new Error(`auto-compaction-retention is a number of revisions, not "${retentionText}"`);
+  }
+  const retention = isCount ? Number(retentionText) * (mode === "periodic" ? HOUR_MS : 1) : durationMs(retentionText);
+  return { mode: retention === 0 ? "off" : mode, retention };
+}
+
+const HOUR_MS = 3_600_000;
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: HOUR_MS,
+};
+
+/** As Go writes durations: `1h30m`, `1.5h`, `300ms`. None of ours may be negative. */
+export function durationMs(text: string): number {
+  if (text === "0") return 0;
+  if (text.length > 64 || !/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) {
+    throw new Error(`invalid duration ${JSON.stringify(text)}; one looks like 1h30m`);
+  }
+  let sumMs = 0;
+  for (const [, amount = "", unit = ""] of text.matchAll(/(\d+(?:\.\d*)?)([a-zµ]+)/g)) {
+    sumMs += Number(amount) * (UNITS_MS[unit] ?? 0);
+  }
+  return sumMs;
+}
+
+function whole(text: string, flag: MemberFlagName): number {
+  const number = Number(text);
+  if (!/^-?[0-9]{1,15}$/.test(text)) throw new Error(`${flag} is a whole number, not ${JSON.stringify(text)}`);
+  return number;
+}
+
+function count(text: string, flag: MemberFlagName): number {
+  const number = whole(text, flag);
+  if (number < 1) throw new Error(`${flag} is 1 or more, not ${text}`);
+  return number;
+}
+
+function truth(text: string, flag: MemberFlagName): boolean {
+  if (text !== "true" && text !== "false") throw new Error(`${flag} is true or false, not ${JSON.stringify(text)}`);
+  return text === "true";
+}
+
+type Defined<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };
+
+/** Without those that were not given, so that the defaults stand. */
+function defined<T extends object>(values: T): Defined<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
+}
