@@ -11,6 +11,11 @@ export interface Env {
   readonly CLUSTER_NAME: string;
   /** "1", "3" or "5". */
   readonly CLUSTER_SIZE: string;
+  /** Where clients reach the worker, for the members' client URLs; without it, where they were first seen to. */
+  readonly ENDPOINT_URL?: string;
+  /** etcd's --max-learners and --strict-reconfig-check; defaults "1" and "true". */
+  readonly MAX_LEARNERS?: string;
+  readonly STRICT_RECONFIG_CHECK?: string;
   /** "*" (default), or origins separated by commas; see src/gateway/origins.ts. */
   readonly ALLOWED_ORIGINS?: string;
   /** etcd's --auth-token: "simple" (default), or "jwt,sign-method=EdDSA,ttl=5m"; see src/member/token-providers.ts. */
@@ -20,7 +25,7 @@ export interface Env {
   readonly AUTH_PUBLIC_KEY?: string;
 }
 
-/** How many members the cluster has. */
+/** How many members the cluster is founded with. */
 export function clusterSize(env: Env): number {
   const size = Number(env.CLUSTER_SIZE);
   if (!Number.isInteger(size) || size < 1 || size > MEMBERS_MAX || size % 2 === 0) {

@@ -5,13 +5,16 @@
  * Bodies pass through unread, and what has been passed on cannot be sent again; so as long as a member is not known to
  * be well, small bodies are kept until it has answered. A member that says that it cannot serve has done nothing with
  * the request; when a call breaks, nobody knows, and only what changes nothing is asked again.
+ *
+ * Members come and go, too: each answer may tell who is there (live-members.ts). Learners are asked by their number only.
  */
 import { clusterSize, type Env } from "./env.ts";
 import { objectNameOf } from "./identity.ts";
+import { founders, learnMembers, type LiveMembers, MEMBERS_HEADER } from "./live-members.ts";
+import { refusal, REMOVED, UNAVAILABLE_HEADER } from "./refusal.ts";
 
-/** Headers of a member's answers, for us. */
+/** Of a member's answers, for us. */
 export const LEADER_HEADER = "x-quorate-leader";
-export const UNAVAILABLE_HEADER = "x-quorate-unavailable";
 
 const KEPT_BODY_BYTES = 64 * 1024;
 /** A member that could not answer is asked last for so long. */
@@ -30,22 +33,24 @@ const READS: ReadonlySet<string> = new Set([
 
 // Hints, shared by all requests of this isolate. Losing them costs a hop.
 let leaderHint = 1;
+let live: LiveMembers | undefined;
 const well = new Set<number>();
 const failedAtMs = new Map<number, number>();
 const objectIds = new Map<number, DurableObjectId>();
 
 export async function askAnyMember(request: Request, env: Env, path: string): Promise<Response> {
-  const size = clusterSize(env);
-  const hint = leaderHint <= size ? leaderHint : 1;
+  const members = membersNow(env);
   // The one way that almost every request goes.
-  const order = failedAtMs.size === 0 ? undefined : askingOrder(hint, size);
-  const first = order?.[0] ?? hint;
+  const isUsual = failedAtMs.size === 0 && members.all.has(leaderHint);
+  let order = isUsual ? undefined : askingOrder(members);
+  const first = order?.[0] ?? leaderHint;
   const copy = well.has(first) ? onlyOnce(request) : await repeatable(request);
   let answer: Response | undefined;
-  for (let step = 0; step < size; step++) {
+  const asked = new Set<number>();
+  for (let number: number | undefined = first; number !== undefined; number = next(order, asked)) {
     const attempt = copy();
     if (attempt === undefined) break;
-    const number = order?.[step] ?? ((hint - 1 + step) % size) + 1;
+    asked.add(number);
     try {
       answer = await call(env, number, attempt);
       if (!answer.headers.has(UNAVAILABLE_HEADER)) return learned(number, answer);
@@ -55,11 +60,21 @@ export async function askAnyMember(request: Request, env: Env, path: string): Pr
       answer = unreachable(number, error);
       if (mayHaveBody(request) && !READS.has(path)) break;
     }
+    // Anew each time: whom we asked may have told who is there now.
+    order = askingOrder(membersNow(env));
   }
   return answer ?? unreachable(first, "its answer was lost");
 }
 
-export async function askMember(request: Request, env: Env, number: number): Promise<Response> {
+/** Undefined when there never was a member of that number. */
+export async function askMember(request: Request, env: Env, number: number): Promise<Response | undefined> {
+  // A worker that was just started knows of the founders only.
+  if (number >= membersNow(env).next) {
+    const { url } = request;
+    await askAnyMember(new Request(new URL("/version", url)), env, "/version").then((answer) => answer.text());
+  }
+  const { all, next: nobody } = membersNow(env);
+  if (!all.has(number)) return number < nobody ? refusal(number, REMOVED) : undefined;
   try {
     return await call(env, number, request);
   } catch (error) {
@@ -67,20 +82,33 @@ export async function askMember(request: Request, env: Env, number: number): Pro
   }
 }
 
-function call(env: Env, number: number, request: Request): Promise<Response> {
+function membersNow(env: Env): LiveMembers {
+  live ??= founders(clusterSize(env));
+  return live;
+}
+
+async function call(env: Env, number: number, request: Request): Promise<Response> {
   let id = objectIds.get(number);
   if (id === undefined) {
     id = env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, number));
     objectIds.set(number, id);
   }
-  return env.MEMBERS.get(id).fetch(request);
+  const answer = await env.MEMBERS.get(id).fetch(request);
+  const told = answer.headers.get(MEMBERS_HEADER);
+  if (told !== null) live = learnMembers(membersNow(env), told);
+  return answer;
+}
+
+function next(order: readonly number[] | undefined, asked: ReadonlySet<number>): number | undefined {
+  return order?.find((number) => !asked.has(number));
 }
 
 /** From the hint on, those that failed lately last. */
-function askingOrder(hint: number, size: number): readonly number[] {
+function askingOrder({ voters }: LiveMembers): readonly number[] {
   const nowMs = Date.now();
   for (const [number, atMs] of failedAtMs) if (nowMs - atMs > AVOIDED_MS) failedAtMs.delete(number);
-  const all = Array.from({ length: size }, (_, step) => ((hint - 1 + step) % size) + 1);
+  const from = Math.max(voters.indexOf(leaderHint), 0);
+  const all = [...voters.slice(from), ...voters.slice(0, from)];
   return [...all.filter((number) => !failedAtMs.has(number)), ...all.filter((number) => failedAtMs.has(number))];
 }
 

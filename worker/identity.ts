@@ -8,6 +8,7 @@ const FNV_OFFSET = 0xcbf2_9ce4_8422_2325n;
 const FNV_PRIME = 0x0000_0100_0000_01b3n;
 const MASK = 0xffff_ffff_ffff_ffffn;
 
+/** Founders; members that are added later are counted on. */
 export const MEMBERS_MAX = 5;
 
 export function clusterIdOf(clusterName: string): bigint {
@@ -17,6 +18,15 @@ export function clusterIdOf(clusterName: string): bigint {
 /** Members are counted from 1. */
 export function memberIdOf(clusterName: string, number: number): MemberId {
   return stableId(`member ${clusterName} ${number}`);
+}
+
+export function memberNameOf(number: number): string {
+  return `edge-${number}`;
+}
+
+/** Members find each other by their objects' names; this is how that is written as etcd writes addresses. */
+export function peerUrlOf(clusterName: string, number: number): string {
+  return `http://${memberNameOf(number)}.${encodeURIComponent(clusterName)}:2380`;
 }
 
 /** The name of a member's Durable Object in its namespace. */

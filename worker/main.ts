@@ -1,7 +1,7 @@
 /** The worker: sends each request to where it is answered. */
 import { unreachable } from "../src/base/assert.ts";
 import { originPolicy } from "../src/gateway/origins.ts";
-import { allowedOrigins, clusterSize, type Env } from "./env.ts";
+import { allowedOrigins, type Env } from "./env.ts";
 import { askAnyMember, askMember } from "./front.ts";
 import { routeOf } from "./routes.ts";
 import { signallingRoute } from "./signalling-route.ts";
@@ -18,12 +18,14 @@ const worker: ExportedHandler<Env> = {
       if (refusal !== undefined) return policy.stamp(refusal, origin);
     }
     const path = pathOf(request.url);
-    const route = routeOf(path, clusterSize(env));
+    const route = routeOf(path);
     switch (route.type) {
       case "any-member":
         return askAnyMember(request, env, path);
       case "member":
-        return askMember(new Request(withPath(request.url, route.path), request), env, route.number);
+        return (
+          (await askMember(new Request(withPath(request.url, route.path), request), env, route.number)) ?? notFound()
+        );
       case "signalling":
         return signalling(request, env);
       case "asset":

@@ -17,10 +17,11 @@ import { bodyBytesFor } from "../src/gateway/body.ts";
 import { prepareStorage } from "../src/member/founding.ts";
 import { createServices } from "../src/member/member-services.ts";
 import { Member } from "../src/member/member.ts";
-import type { Wakeup } from "../src/member/options.ts";
+import type { Beginning, Wakeup } from "../src/member/options.ts";
 import type { ProblemCode } from "../src/member/services.ts";
 import { openTokenProvider } from "../src/member/token-providers.ts";
 import { member as memberRecord } from "../src/protocol/cluster.ts";
+import type { Member as MemberRecord } from "../src/protocol/cluster.ts";
 import type { MemberId } from "../src/protocol/raft-message.ts";
 import { openDurableObjectStorage } from "../src/storage/durable-object.ts";
 import { StorageError } from "../src/storage/storage-error.ts";
@@ -28,13 +29,20 @@ import { BadBatchError } from "../src/transport/http-batch.ts";
 import { HttpTransport } from "../src/transport/http.ts";
 import { objectClock } from "./clock.ts";
 import { allowedOrigins, clusterSize, type Env } from "./env.ts";
-import { LEADER_HEADER, UNAVAILABLE_HEADER } from "./front.ts";
-import { clusterIdOf, memberIdOf, objectNameOf } from "./identity.ts";
+import { LEADER_HEADER } from "./front.ts";
+import { clusterOptions } from "./cluster-options.ts";
+import { Directory } from "./directory.ts";
+import { clusterIdOf, memberIdOf, memberNameOf, objectNameOf, peerUrlOf } from "./identity.ts";
+import { membersHeader, MEMBERS_HEADER } from "./live-members.ts";
 import { flaggedOptions } from "./member-flags.ts";
+import { refusal, REMOVED } from "./refusal.ts";
+import { answerFromTheGrave, bury, type Tombstone, tombstoneOf } from "./tombstone.ts";
 
 /** Between members only: the worker in front passes on no such path (routes.ts). */
 const RAFT_URL = "http://member/raft";
 const REOPEN_AFTER_MS = 5_000;
+/** Members that there may ever be. */
+const NUMBERS_MAX = 99_999;
 /** Ticks of 100 ms without work after which the cluster stops its clocks. */
 const QUIET_AFTER_TICKS = 30;
 /** Members pay for each other's requests. */
@@ -56,28 +64,44 @@ interface Down {
   readonly sinceMs: number;
 }
 
+/** For good. */
+interface Removed {
+  readonly type: "removed";
+  readonly tombstone: Tombstone;
+}
+
 export class EdgeMember extends DurableObject<Env> {
   readonly #number: number;
-  /** By member id. */
-  readonly #numbers: ReadonlyMap<MemberId, number>;
+  readonly #directory: Directory;
+  /** Tells the worker in front who is there; absent while the founders are. */
+  #membersHeader: string | undefined;
+  #isLeaving = false;
+  /** Clients' addresses are said, or cannot be. */
+  #isAddressSaid = false;
   readonly #stubs = new Map<number, DurableObjectStub>();
-  #state: Running | Down | undefined;
-  #opening: Promise<Running | Down> | undefined;
+  #state: Running | Down | Removed | undefined;
+  #opening: Promise<Running | Down | Removed> | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    const numbers = Array.from({ length: clusterSize(env) }, (_, at) => at + 1);
-    this.#number = numberOf(ctx.id, numbers, env);
-    this.#numbers = new Map(numbers.map((number) => [memberIdOf(env.CLUSTER_NAME, number), number]));
+    this.#number = numberOf(ctx.id, env);
+    this.#directory = new Directory(env.CLUSTER_NAME, Math.max(clusterSize(env), this.#number));
   }
 
   override async fetch(request: Request): Promise<Response> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "down") return refusal(this.#number, state);
+    if (state.type === "removed") return this.#refuseForGood(state.tombstone, request);
     if (request.url === RAFT_URL) return framesAnswer(state.transport, request);
+    // A leader that was removed goes on until somebody took over; clients better ask another one already.
+    if (this.#isLeaving) return this.#leaving();
+    if (!this.#isAddressSaid) this.#sayAddress(state.member, request.url);
     const response = await state.app.fetch(request);
-    const leader = this.#numbers.get(state.member.leader);
-    if (leader !== undefined && response.status !== 101) response.headers.set(LEADER_HEADER, String(leader));
+    if (response.status === 101) return response;
+    const { leader: id } = state.member;
+    const leader = id === 0n ? undefined : this.#directory.numberOf(id);
+    if (leader !== undefined) response.headers.set(LEADER_HEADER, String(leader));
+    if (this.#membersHeader !== undefined) response.headers.set(MEMBERS_HEADER, this.#membersHeader);
     return response;
   }
 
@@ -86,11 +110,11 @@ export class EdgeMember extends DurableObject<Env> {
     const state = await this.#opened();
     // The platform tries again, a few times and later each time.
     if (state.type === "down") throw new Error(state.text);
-    state.member.wake();
+    if (state.type === "running") state.member.wake();
   }
 
-  #opened(): Promise<Running | Down> {
-    if (this.#state?.type === "running") return Promise.resolve(this.#state);
+  #opened(): Promise<Running | Down | Removed> {
+    if (this.#state?.type === "running" || this.#state?.type === "removed") return Promise.resolve(this.#state);
     if (this.#state?.type === "down" && Date.now() - this.#state.sinceMs < REOPEN_AFTER_MS) {
       return Promise.resolve(this.#state);
     }
@@ -100,29 +124,29 @@ export class EdgeMember extends DurableObject<Env> {
     return this.#opening;
   }
 
-  async #open(): Promise<Running | Down> {
+  async #open(): Promise<Running | Down | Removed> {
     try {
+      this.#state = this.#removed();
+      if (this.#state !== undefined) return this.#state;
       const running = await this.#run();
       // It may have stopped while it started.
-      if (this.#state?.type !== "down") this.#state = running;
+      this.#state ??= running;
     } catch (error) {
       if (error instanceof StorageError) this.#down("storage", `The storage cannot be opened: ${error.message}`);
       else this.#down("stopped", `The member cannot start: ${messageOf(error)}`);
     }
-    return this.#state as Running | Down;
+    return this.#state as Running | Down | Removed;
   }
 
   async #run(): Promise<Running> {
-    this.#state = undefined;
     const { CLUSTER_NAME } = this.env;
     const identity = {
       clusterId: clusterIdOf(CLUSTER_NAME),
       memberId: memberIdOf(CLUSTER_NAME, this.#number),
-      name: nameOf(this.#number),
+      name: memberNameOf(this.#number),
     };
     const storage = openDurableObjectStorage(this.ctx.storage);
-    const members = [...this.#numbers].map(([id, number]) => memberRecord({ id, name: nameOf(number) }));
-    const beginning = { type: "found", members } as const;
+    const beginning = beginningOf(this.#number, this.env);
     await new Promise<void>((resolve, reject) => {
       prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
     });
@@ -139,7 +163,12 @@ export class EdgeMember extends DurableObject<Env> {
       quietAfterTicks: QUIET_AFTER_TICKS,
       commitDelayMs: COMMIT_DELAY_MS,
       wakeup: await this.#wakeup(),
-      onStopped: (problem) => this.#down(problem.code, problem.text),
+      cluster: { ...flagged.cluster, ...clusterOptions(this.#number, this.env) },
+      onStopped: (problem) => {
+        if (problem.code === "removed") this.#bury(member);
+        else this.#down(problem.code, problem.text);
+      },
+      onMembership: () => this.#membershipChanged(member),
     });
     const tokens = await openTokenProvider(member.tokens, {
       type: this.env.AUTH_TOKEN,
@@ -165,6 +194,64 @@ export class EdgeMember extends DurableObject<Env> {
     };
   }
 
+  /** The first call comes from within the start, when the member is made. */
+  #membershipChanged({ id, machine: { membership } }: Member): void {
+    this.#directory.knows(membership.everCount);
+    this.#isLeaving = membership.wasRemoved(id);
+    this.#isAddressSaid = false;
+    const { members, everCount } = membership;
+    this.#membersHeader = this.#headerOf(members, everCount);
+  }
+
+  #headerOf(members: readonly MemberRecord[], everCount: number): string | undefined {
+    return membersHeader(members, everCount, clusterSize(this.env), (id) => this.#directory.numberOf(id));
+  }
+
+  #sayAddress(member: Member, url: string): void {
+    const { origin } = new URL(url);
+    this.#isAddressSaid = member.attributes.seenAt((id) => {
+      const number = this.#directory.numberOf(id);
+      return number === undefined ? undefined : `${origin}/m/${number}`;
+    });
+  }
+
+  // ── after the end ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #removed(): Removed | undefined {
+    const tombstone = tombstoneOf(this.ctx.storage);
+    if (tombstone === undefined) return undefined;
+    this.#membersHeader = tombstone.header;
+    return { type: "removed", tombstone };
+  }
+
+  #bury({ id, clusterId, members, machine: { membership } }: Member): void {
+    console.error(`member ${this.#number}: ${REMOVED.text}`);
+    // Told by another member, it knows its successors, and of its own end only that.
+    const others = members.filter((one) => one.id !== id);
+    const removed = [...new Set([...membership.removed, id])];
+    const header = this.#headerOf(others, others.length + removed.length);
+    this.#membersHeader = header;
+    const tombstone = { cluster: clusterId, member: id, members: others.map((one) => one.id), removed, header };
+    this.#state = { type: "removed", tombstone };
+    bury(this.ctx.storage, tombstone);
+    void this.ctx.storage.deleteAlarm();
+  }
+
+  #leaving(): Response {
+    const response = refusal(this.#number, REMOVED);
+    if (this.#membersHeader !== undefined) response.headers.set(MEMBERS_HEADER, this.#membersHeader);
+    return response;
+  }
+
+  async #refuseForGood(tombstone: Tombstone, request: Request): Promise<Response> {
+    if (request.url !== RAFT_URL) return this.#leaving();
+    try {
+      return new Response(answerFromTheGrave(tombstone, new Uint8Array(await request.arrayBuffer())));
+    } catch (error) {
+      return new Response(messageOf(error), { status: error instanceof BadBatchError ? 400 : 503 });
+    }
+  }
+
   #down(code: ProblemCode, text: string): void {
     // Whoever runs the cluster reads the worker's log.
     console.error(`member ${this.#number}: ${text}`);
@@ -172,7 +259,7 @@ export class EdgeMember extends DurableObject<Env> {
   }
 
   async #post(to: MemberId, body: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-    const number = this.#numbers.get(to);
+    const number = this.#directory.numberOf(to);
     if (number === undefined) throw new Error("a member of another cluster");
     try {
       const response = await this.#stub(number).fetch(RAFT_URL, { method: "POST", body });
@@ -203,12 +290,6 @@ async function framesAnswer(transport: HttpTransport, request: Request): Promise
   }
 }
 
-function refusal(number: number, { code, text }: Down): Response {
-  const message = `member ${number} cannot serve: ${text}`;
-  const body = { code: 14, message, health: "false", reason: text, problem: { code, text } };
-  return Response.json(body, { status: 503, headers: { [UNAVAILABLE_HEADER]: code } });
-}
-
 function acceptWebSocket(subprotocol: string | undefined): AcceptedWebSocket {
   const { 0: client, 1: socket } = new WebSocketPair();
   socket.accept();
@@ -216,16 +297,23 @@ function acceptWebSocket(subprotocol: string | undefined): AcceptedWebSocket {
   return { socket, response: new Response(null, { status: 101, webSocket: client, headers }) };
 }
 
-function numberOf(id: DurableObjectId, numbers: readonly number[], env: Env): number {
-  const number = numbers.find((candidate) =>
-    env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, candidate)).equals(id),
-  );
-  if (number === undefined) throw new Error("this object is no member of the cluster");
-  return number;
+function numberOf(id: DurableObjectId, env: Env): number {
+  for (let number = 1; number <= NUMBERS_MAX; number++) {
+    if (env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, number)).equals(id)) return number;
+  }
+  throw new Error("this object is no member of the cluster");
 }
 
-function nameOf(number: number): string {
-  return `edge-${number}`;
+/** Whoever is added later is let in by the others; its object comes to be when the leader first sends it something. */
+function beginningOf(number: number, env: Env): Beginning {
+  const size = clusterSize(env);
+  if (number > size) return { type: "join" };
+  const members = Array.from({ length: size }, (_, at) => {
+    const one = at + 1;
+    const peerUrls = [peerUrlOf(env.CLUSTER_NAME, one)];
+    return memberRecord({ id: memberIdOf(env.CLUSTER_NAME, one), name: memberNameOf(one), peerUrls });
+  });
+  return { type: "found", members };
 }
 
 function seed(): bigint {

@@ -2,11 +2,9 @@
  * Where a request goes. Members are asked for these paths and no others, so what members say to each other cannot be
  * reached from outside, not under `/m/1/` either.
  */
-import { MEMBERS_MAX } from "./identity.ts";
-
 export type Route =
   | { readonly type: "any-member" }
-  /** `path` is what the member is asked for. */
+  /** `path` is what the member is asked for; whether there is one of that number, members know (front.ts). */
   | { readonly type: "member"; readonly number: number; readonly path: string }
   | { readonly type: "signalling" }
   | { readonly type: "asset" }
@@ -25,14 +23,14 @@ const MEMBER_PATHS: ReadonlySet<string> = new Set([
 const MEMBER_FOLDERS: readonly string[] = ["/v3/", "/kv/", "/v3beta/", "/livez/", "/readyz/"];
 const ONE_MEMBER = /^\/m\/([^/]*)(\/.*)?$/;
 
-export function routeOf(path: string, clusterSize: number): Route {
+export function routeOf(path: string): Route {
   if (isMemberPath(path)) return ANY_MEMBER;
   if (path === "/peerjs" || path.startsWith("/peerjs/")) return { type: "signalling" };
   const one = ONE_MEMBER.exec(path);
   if (one === null) return { type: "asset" };
-  const number = /^[1-9]$/.test(one[1] ?? "") ? Number(one[1]) : 0;
+  const number = /^[1-9]\d{0,4}$/.test(one[1] ?? "") ? Number(one[1]) : 0;
   const rest = one[2] ?? "/";
-  if (number < 1 || number > Math.min(clusterSize, MEMBERS_MAX) || !isMemberPath(rest)) return { type: "nowhere" };
+  if (number < 1 || !isMemberPath(rest)) return { type: "nowhere" };
   return { type: "member", number, path: rest };
 }
 

@@ -20,7 +20,7 @@ export interface AttributesHost {
 export class Attributes {
   readonly #host: AttributesHost;
   /** Undefined: it is not known, and what is published stays. */
-  #clientUrls: readonly string[] | undefined;
+  readonly #clientUrls: readonly string[] | undefined;
   #isWriting = false;
   #ticks = 0;
 
@@ -29,12 +29,24 @@ export class Attributes {
     this.#clientUrls = clientUrls;
   }
 
-  /** Clients were seen to reach this member there; what was configured or published before counts for more. */
-  seenAt(clientUrl: string): void {
-    const known = this.#host.membership().get(this.#host.id);
-    if (this.#clientUrls !== undefined || known === undefined || known.clientUrls.length > 0) return;
-    this.#clientUrls = [clientUrl];
-    this.publish();
+  /**
+   * Clients were seen to reach the members there. That is told for all who have not said it themselves, because most
+   * requests only ever reach the leader. True once nothing is left to say.
+   */
+  seenAt(urlOf: (id: MemberId) => string | undefined): boolean {
+    const { membership, leader, write } = this.#host;
+    const silent = membership().members.filter(({ name, clientUrls }) => name !== "" && clientUrls.length === 0);
+    if (this.#isWriting || leader() === 0n) return false;
+    for (const { id, name } of silent) {
+      const url = urlOf(id);
+      if (url === undefined) continue;
+      this.#isWriting = true;
+      const memberAttributes = { name, clientUrls: [url] };
+      write({ type: "clusterMemberAttrSet", clusterMemberAttrSet: { memberId: id, memberAttributes } }, () => {
+        this.#isWriting = false;
+      });
+    }
+    return silent.length === 0;
   }
 
   tick(): void {

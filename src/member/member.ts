@@ -17,6 +17,7 @@ import type { Prng } from "../base/prng.ts";
 import { assert, unreachable } from "../base/assert.ts";
 import { NOBODY, ROOT } from "../auth/auth-store.ts";
 import type { Caller } from "../auth/auth-store.ts";
+import type { Member as MemberRecord } from "../protocol/cluster.ts";
 import { DecodeError } from "../protocol/decode-error.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import {
@@ -81,6 +82,7 @@ import type { ProblemCode } from "./services.ts";
 const PROPOSAL_BATCH_BYTES = 512 * 1024;
 const AUTOPILOT_EVERY_TICKS = 3;
 const NO_MEMBER = 0n;
+const REFERRALS_MAX = 64;
 const RPC_RETRY_MS = 1_000;
 const INT63 = (1n << 63n) - 1n;
 
@@ -89,9 +91,9 @@ export interface Problem {
   readonly text: string;
 }
 
-const WAS_REMOVED: Problem = { code: "stopped", text: "This member was removed from the cluster." };
+const WAS_REMOVED: Problem = { code: "removed", text: "This member was removed from the cluster." };
 /** To one that still speaks as if it belonged to us. An id that was removed never comes back, so this stays true. */
-const REMOVED = { type: "join-response", refusal: "removed", members: [] } as const;
+const REMOVED = { type: "join-response", refusal: "removed" } as const;
 
 export interface MemberCounters {
   proposalsFailed: number;
@@ -153,6 +155,7 @@ export class Member {
   #leaderLostMs = -Infinity;
   #leader: MemberId = NO_MEMBER;
   #problem: Problem | undefined;
+  #successors: readonly MemberRecord[] | undefined;
   #started = false;
 
   /** `storage` is open; a fresh one was given its beginning by `prepareStorage`. */
@@ -355,6 +358,11 @@ export class Member {
     return this.#applied;
   }
 
+  /** Who belongs to the cluster, as far as this member knows; one that was removed may know better from the others. */
+  get members(): readonly MemberRecord[] {
+    return this.#successors ?? this.#machine.membership.members;
+  }
+
   get problem(): Problem | undefined {
     return this.#problem;
   }
@@ -428,7 +436,8 @@ export class Member {
     if (from !== this.#leader && this.#machine.membership.wasRemoved(from)) {
       // It may have been away when that was decided, and would ask for votes for ever.
       const asks = body.type === "raft" || body.type === "join" || body.type === "wake";
-      if (asks) this.#send(from, { ...REMOVED, clusterId: this.clusterId });
+      const { clusterId, members } = this;
+      if (asks) this.#send(from, { ...REMOVED, clusterId, members });
       done();
       return;
     }
@@ -478,7 +487,11 @@ export class Member {
         this.rpc.onResponse(body);
         break;
       case "join-response":
-        if (body.refusal === REMOVED.refusal) this.#stopWith(WAS_REMOVED);
+        // One that was removed itself and knows no better sends us to those that it knew last.
+        if (body.refusal !== REMOVED.refusal)
+          return this.dial(body.members.slice(0, REFERRALS_MAX).map((one) => one.id));
+        this.#successors = body.members;
+        this.#stopWith(WAS_REMOVED);
         break;
       case "ping":
       case "pong":
@@ -539,7 +552,7 @@ export class Member {
     while (this.#proposals.queued > 0 && this.#writes.outstanding === 0 && this.#quiet.isAwake) {
       const batch = this.#proposals.nextBatch(PROPOSAL_BATCH_BYTES);
       if (this.#raft.propose(batch) !== "accepted") return;
-      this.#proposals.batchTaken(batch.length);
+      this.#proposals.batchTaken(batch.length, this.#raft.term);
       if (this.#leader === this.id) return;
     }
   }
@@ -585,6 +598,7 @@ export class Member {
     this.#snapshots.installed();
     this.#applied = snapshot.index;
     this.#appliedTerm = snapshot.term;
+    this.#proposals.stateReplaced();
     this.#machine.reopen(this.#storage.tables);
     this.#membershipChanged();
     this.#reads.applied(this.#applied);
@@ -598,6 +612,7 @@ export class Member {
       if (entry.type === "conf-change") this.#applyConfChange(entry);
       else this.#applyRequest(entry);
       this.#applied = entry.index;
+      if (entry.term > this.#appliedTerm) this.#proposals.termApplied(entry.term);
       this.#appliedTerm = entry.term;
       this.#retention.applied(entry.index, entry.data.length);
     }

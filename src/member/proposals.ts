@@ -2,7 +2,8 @@
  * Writes on their way: those that wait to be proposed and those that wait to be applied.
  *
  * A write is answered when its own entry is applied here, recognised by its request id; so it does not matter which
- * member leads. A write whose entry never comes back ends with a time-out, and its outcome is unknown, as in etcd.
+ * member leads. A write whose entry never comes back ends with a time-out, and its outcome is unknown, as in etcd; but
+ * where it is sure that the entry is lost the write is proposed again.
  */
 import type { EtcdError } from "../protocol/errors.ts";
 
@@ -15,12 +16,17 @@ interface Waiting {
   readonly done: (outcome: Outcome<unknown>) => void;
 }
 
+interface Proposal extends Waiting {
+  /** In which it was proposed; 0: not yet. */
+  term: number;
+}
+
 export class Proposals {
   readonly #countMax: number;
   readonly #bytesMax: number;
-  #queue: Waiting[] = [];
+  #queue: Proposal[] = [];
   #queueHead = 0;
-  readonly #byId = new Map<bigint, Waiting>();
+  readonly #byId = new Map<bigint, Proposal>();
   #bytes = 0;
 
   constructor(countMax: number, bytesMax: number) {
@@ -39,8 +45,9 @@ export class Proposals {
   /** False when the member has as much in hand as it may. */
   add(waiting: Waiting): boolean {
     if (this.#byId.size >= this.#countMax || this.#bytes + waiting.bytes.length > this.#bytesMax) return false;
-    this.#byId.set(waiting.id, waiting);
-    this.#queue.push(waiting);
+    const proposal = { ...waiting, term: 0 };
+    this.#byId.set(waiting.id, proposal);
+    this.#queue.push(proposal);
     this.#bytes += waiting.bytes.length;
     return true;
   }
@@ -50,7 +57,7 @@ export class Proposals {
     const batch: Uint8Array[] = [];
     let bytes = 0;
     for (let at = this.#queueHead; at < this.#queue.length; at++) {
-      const waiting = this.#queue[at] as Waiting;
+      const waiting = this.#queue[at] as Proposal;
       if (batch.length > 0 && bytes + waiting.bytes.length > bytesMax) break;
       batch.push(waiting.bytes);
       bytes += waiting.bytes.length;
@@ -58,7 +65,8 @@ export class Proposals {
     return batch;
   }
 
-  batchTaken(count: number): void {
+  batchTaken(count: number, term: number): void {
+    for (let taken = 0; taken < count; taken++) (this.#queue[this.#queueHead + taken] as Proposal).term = term;
     this.#queueHead += count;
     if (this.#queueHead === this.#queue.length) {
       this.#queue = [];
@@ -67,6 +75,24 @@ export class Proposals {
       this.#queue = this.#queue.slice(this.#queueHead);
       this.#queueHead = 0;
     }
+  }
+
+  /**
+   * The first entry of `term` was applied. What was proposed in an earlier term can only be an entry of that term (Raft
+   * takes a forwarded proposal in its own term or not at all), and none of these will be applied any more.
+   */
+  termApplied(term: number): void {
+    const lost: Proposal[] = [];
+    for (const waiting of this.#byId.values()) if (waiting.term > 0 && waiting.term < term) lost.push(waiting);
+    if (lost.length === 0) return;
+    for (const waiting of lost) waiting.term = 0;
+    this.#queue = [...lost, ...this.#queue.slice(this.#queueHead)];
+    this.#queueHead = 0;
+  }
+
+  /** A snapshot does not tell which of them it holds: they will not be proposed again. */
+  stateReplaced(): void {
+    for (const waiting of this.#byId.values()) if (waiting.term > 0) waiting.term = Infinity;
   }
 
   /** The entry with this id was applied here. Ids of other members' requests are none of ours. */
@@ -79,7 +105,7 @@ export class Proposals {
 
   /** Requests past their deadline end with `error`; those still queued are not proposed any more. */
   expire(nowMs: number, error: EtcdError): void {
-    const late: Waiting[] = [];
+    const late: Proposal[] = [];
     // Insertion order is deadline order: all requests of a member have the same time-out.
     for (const waiting of this.#byId.values()) {
       if (waiting.deadlineMs > nowMs) break;
@@ -92,7 +118,7 @@ export class Proposals {
     this.#drop([...this.#byId.values()], error);
   }
 
-  #drop(dropped: readonly Waiting[], error: EtcdError): void {
+  #drop(dropped: readonly Proposal[], error: EtcdError): void {
     const gone = new Set(dropped);
     this.#queue = this.#queue.slice(this.#queueHead).filter((waiting) => !gone.has(waiting));
     this.#queueHead = 0;
@@ -102,7 +128,7 @@ export class Proposals {
     }
   }
 
-  #forget(waiting: Waiting): void {
+  #forget(waiting: Proposal): void {
     this.#byId.delete(waiting.id);
     this.#bytes -= waiting.bytes.length;
   }

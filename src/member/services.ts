@@ -298,7 +298,15 @@ export interface MemberViewPeer {
   readonly active?: boolean;
 }
 
-export type ProblemCode = "starting" | "joining" | "no-leader" | "no-quorum" | "no-signalling" | "storage" | "stopped";
+export type ProblemCode =
+  | "starting"
+  | "joining"
+  | "no-leader"
+  | "no-quorum"
+  | "no-signalling"
+  | "storage"
+  | "stopped"
+  | "removed";
 
 export interface InspectService {
   view(): Promise<MemberView>;

@@ -18,8 +18,31 @@ describe("proposals", () => {
     const batch = proposals.nextBatch(100);
     expect(batch.map((bytes) => bytes[0])).toEqual([1, 2]);
     expect(proposals.nextBatch(100)).toEqual(batch);
-    proposals.batchTaken(2);
+    proposals.batchTaken(2, 1);
     expect(proposals.nextBatch(100).map((bytes) => bytes[0])).toEqual([3]);
+  });
+
+  test("of an earlier term that were not applied are proposed again, first and once; those of this term are not", () => {
+    const proposals = new Proposals(10, 1_000);
+    for (const id of [1n, 2n, 3n, 4n]) request(proposals, id);
+    proposals.batchTaken(2, 5);
+    proposals.batchTaken(1, 6);
+    proposals.resolve(1n, { ok: true, value: 0 });
+    proposals.termApplied(6);
+    proposals.termApplied(6);
+    expect(proposals.nextBatch(100).map((bytes) => bytes[0])).toEqual([2, 4]);
+    proposals.batchTaken(2, 6);
+    proposals.termApplied(6);
+    expect(proposals.queued).toBe(0);
+  });
+
+  test("are not proposed again once a snapshot may hold them", () => {
+    const proposals = new Proposals(10, 1_000);
+    for (const id of [1n, 2n]) request(proposals, id);
+    proposals.batchTaken(1, 5);
+    proposals.stateReplaced();
+    proposals.termApplied(6);
+    expect(proposals.nextBatch(100).map((bytes) => bytes[0])).toEqual([2]);
   });
 
   test("one that is larger than a batch travels alone", () => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { putRequest } from "../../src/protocol/kv.ts";
-import { CALL, Cluster } from "./cluster.ts";
+import { encodeFrame } from "../../src/protocol/frame.ts";
+import { member as memberRecord } from "../../src/protocol/cluster.ts";
+import { CALL, CLUSTER_ID, Cluster } from "./cluster.ts";
 import type { Node } from "./cluster.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -71,6 +73,37 @@ describe("a member that is removed", () => {
       cluster.nodes.delete(gone.id);
     }
     await cluster.settled(put(learner));
+    const again = await cluster.start(away.id, { type: "join" }, image);
+    await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
+  });
+
+  test("is sent by another one that was removed to those who know", async () => {
+    const cluster = await Cluster.founded(3);
+    const leader = await cluster.elected();
+    const [away, grave] = others(cluster, leader) as [Node, Node];
+    const image = cluster.crash(away.id);
+    const stranger = await cluster.start(9n, { type: "join" });
+    stranger.member.dial([leader.id, grave.id]);
+    await cluster.clock.until(() => stranger.member.machine.membership.has(9n), "let in");
+    leader.member.changeMembership("add-node", 9n, NOTHING);
+    await cluster.clock.until(() => leader.member.status().confState.voters.includes(9n), "promoted");
+    leader.member.changeMembership("remove-node", away.id, NOTHING);
+    await cluster.clock.until(() => stranger.member.machine.membership.wasRemoved(away.id), "removed");
+    // All whom it knew are out of its reach; what answers in the place of one of them is a tombstone.
+    cluster.crash(leader.id);
+    cluster.crash(grave.id);
+    const tombstone = cluster.network.transportFor(grave.id);
+    const members = [memberRecord({ id: 9n })];
+    const frame = { type: "join-response", refusal: "", clusterId: CLUSTER_ID, members } as const;
+    tombstone.start({
+      onFrame: (from, _frame, done) => {
+        tombstone.send(from, encodeFrame({ clusterId: CLUSTER_ID, from: grave.id, to: from }, frame));
+        done();
+      },
+      onPeerUp: () => {},
+      onPeerDown: () => {},
+    });
+    tombstone.setPeers([away.id]);
     const again = await cluster.start(away.id, { type: "join" }, image);
     await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
   });

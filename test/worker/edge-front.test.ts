@@ -12,7 +12,9 @@ describe("routes", () => {
     ["/quorate/status", { type: "any-member" }],
     ["/m/2/v3/kv/put", { type: "member", number: 2, path: "/v3/kv/put" }],
     ["/m/3/metrics", { type: "member", number: 3, path: "/metrics" }],
-    ["/m/4/v3/kv/put", { type: "nowhere" }],
+    ["/m/14/v3/kv/put", { type: "member", number: 14, path: "/v3/kv/put" }],
+    ["/m/123456/v3/kv/put", { type: "nowhere" }],
+    ["/m/04/v3/kv/put", { type: "nowhere" }],
     ["/m/0/health", { type: "nowhere" }],
     ["/m/1", { type: "nowhere" }],
     ["/m/1/raft", { type: "nowhere" }],
@@ -22,7 +24,7 @@ describe("routes", () => {
     ["/peerjs/room/r/peerjs", { type: "signalling" }],
     ["/", { type: "asset" }],
   ])("%s", (path, route) => {
-    expect(routeOf(path, 3)).toEqual(route);
+    expect(routeOf(path)).toEqual(route);
   });
 });
 

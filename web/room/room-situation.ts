@@ -44,7 +44,7 @@ export function roomSituation(knowledge: RoomKnowledge, actions: RoomActions): S
 export function roomProblem(state: TabState, view: MemberView): MemberView["problem"] {
   const { problem } = view;
   if (problem === undefined || state.type !== "running" || state.signalling.state === "open") return problem;
-  if (problem.code === "stopped" || problem.code === "storage") return problem;
+  if (problem.code === "stopped" || problem.code === "storage" || problem.code === "removed") return problem;
   const text = `The signalling server does not answer, so other members cannot be found: ${state.signalling.text}.`;
   return { code: "no-signalling", text: `${text} ${problem.text}` };
 }
@@ -57,7 +57,7 @@ function badgeOf(state: TabState, view: MemberView | undefined): Situation["badg
     case "asking":
       return { text: "Starting", tone: "busy" };
     case "stopped":
-      return { text: "Stopped", tone: "bad" };
+      return { text: state.code === "removed" ? "Removed" : "Stopped", tone: "bad" };
     case "running":
       return view === undefined ? { text: "Starting", tone: "busy" } : roleBadge(view);
     default:
@@ -87,6 +87,7 @@ function standingOf(knowledge: RoomKnowledge, actions: RoomActions): Standing {
       );
     }
     case "stopped": {
+      if (state.code === "removed") return removed(actions);
       const again: Action = { label: "Reload", run: actions.reload };
       const anew: Action = { label: "Delete this tab’s copy", warning: DAMAGED_WARNING, run: actions.deleteStore };
       return say("bad", stoppedText(state.code, state.text), state.isDamaged ? [again, anew] : [again]);
@@ -101,6 +102,14 @@ function standingOf(knowledge: RoomKnowledge, actions: RoomActions): Standing {
 const DAMAGED_WARNING =
   "What this browser stored of the room is deleted, and the tab joins again as a new member. If no other member has " +
   "the room’s keys, they are gone.";
+
+function removed({ deleteStore }: RoomActions): Standing {
+  const text =
+    "This tab was removed from its room: somebody took its membership away, and the others do not take it back. What it " +
+    "stored of the room is still in this browser, and grows old.";
+  const warning = "What this browser stored of the room is deleted, and the tab asks to be let in as a new member.";
+  return say("bad", text, [{ label: "Join as a new member", warning, run: deleteStore }]);
+}
 
 function stoppedText(code: string, text: string): string {
   const what =

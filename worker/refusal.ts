@@ -1,0 +1,22 @@
+/** What a member that cannot serve answers, or the worker in its name. */
+import type { ProblemCode } from "../src/member/services.ts";
+
+/** Says so to the worker in front: nothing was done with the request. */
+export const UNAVAILABLE_HEADER = "x-quorate-unavailable";
+
+export interface Reason {
+  readonly code: ProblemCode;
+  readonly text: string;
+}
+
+/** etcd's words, as its log has them when such a member starts. */
+export const REMOVED: Reason = {
+  code: "removed",
+  text: "the member has been permanently removed from the cluster",
+};
+
+export function refusal(number: number, { code, text }: Reason): Response {
+  const message = `member ${number} cannot serve: ${text}`;
+  const body = { code: 14, message, health: "false", reason: text, problem: { code, text } };
+  return Response.json(body, { status: 503, headers: { [UNAVAILABLE_HEADER]: code } });
+}
