@@ -13,9 +13,6 @@ export interface Env {
   readonly CLUSTER_SIZE: string;
   /** Where clients reach the worker, for the members' client URLs; without it, where they were first seen to. */
   readonly ENDPOINT_URL?: string;
-  /** etcd's --max-learners and --strict-reconfig-check; defaults "1" and "true". */
-  readonly MAX_LEARNERS?: string;
-  readonly STRICT_RECONFIG_CHECK?: string;
   /** "*" (default), or origins separated by commas; see src/gateway/origins.ts. */
   readonly ALLOWED_ORIGINS?: string;
   /** etcd's --auth-token: "simple" (default), or "jwt,sign-method=EdDSA,ttl=5m"; see src/member/token-providers.ts. */

@@ -15,6 +15,7 @@ import { grpcCommand } from "./grpc.ts";
 import { hashKvCommand } from "./hashkv.ts";
 import { healthCommand } from "./health.ts";
 import { importCommand } from "./import.ts";
+import { memberCommand } from "./member.ts";
 import { putCommand } from "./put.ts";
 import { statusCommand } from "./status.ts";
 import type { Terminal } from "./terminal.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly Command[] = [
   delCommand,
   watchCommand,
   statusCommand,
+  memberCommand,
   healthCommand,
   alarmCommand,
   hashKvCommand,
@@ -46,12 +48,11 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   delete: "del",
   remove: "del",
   rm: "del",
-  members: "status",
+  members: "member",
   endpoint: "status",
   alarms: "alarm",
   hash: "hashkv",
   defragment: "defrag",
-  member: "status",
   "grpc-proxy": "grpc",
 };
 

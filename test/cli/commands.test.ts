@@ -29,7 +29,20 @@ function cliWith(options: FakeOptions, ...args: readonly string[]): Promise<Sess
   return quorate(served.endpoint, args, options);
 }
 
-const COMMANDS = ["put", "get", "del", "watch", "status", "health", "alarm", "hashkv", "defrag", "import", "export"];
+const COMMANDS = [
+  "put",
+  "get",
+  "del",
+  "watch",
+  "status",
+  "member",
+  "health",
+  "alarm",
+  "hashkv",
+  "defrag",
+  "import",
+  "export",
+];
 
 describe("help", () => {
   test.each(COMMANDS)("%s --help tells usage, options and examples, and ends with 0", async (command) => {
