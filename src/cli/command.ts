@@ -119,13 +119,11 @@ export function endpointOf(input: Input, env: Terminal["env"]): string {
 export function commandHelp(command: Command): string {
   const examples = command.examples.map((example) => `  ${example}`).join("\n");
   const details = command.details === undefined ? "" : `\n${command.details.trim()}\n`;
+  const own = Object.keys(command.options).length === 0 ? "" : `\nOptions:\n${optionsHelp(command.options)}\n`;
   return `quorate ${command.name} ${command.usage}
 
 ${command.summary}
-${details}
-Options:
-${optionsHelp(command.options)}
-
+${details}${own}
 Common options:
 ${optionsHelp(COMMON_OPTIONS)}
 

@@ -9,6 +9,7 @@ import { defragCommand } from "./defrag.ts";
 import { delCommand } from "./del.ts";
 import { nearest } from "./did-you-mean.ts";
 import { EXIT_CODES_HELP, ExitCode } from "./exit-codes.ts";
+import { downgradeCommand } from "./downgrade.ts";
 import { exportCommand } from "./export.ts";
 import { getCommand } from "./get.ts";
 import { grpcCommand } from "./grpc.ts";
@@ -16,7 +17,9 @@ import { hashKvCommand } from "./hashkv.ts";
 import { healthCommand } from "./health.ts";
 import { importCommand } from "./import.ts";
 import { memberCommand } from "./member.ts";
+import { moveLeaderCommand } from "./move-leader.ts";
 import { putCommand } from "./put.ts";
+import { snapshotCommand } from "./snapshot.ts";
 import { statusCommand } from "./status.ts";
 import type { Terminal } from "./terminal.ts";
 import { watchCommand } from "./watch.ts";
@@ -32,6 +35,9 @@ const COMMANDS: readonly Command[] = [
   alarmCommand,
   hashKvCommand,
   defragCommand,
+  snapshotCommand,
+  moveLeaderCommand,
+  downgradeCommand,
   importCommand,
   exportCommand,
   grpcCommand,
@@ -53,6 +59,8 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   alarms: "alarm",
   hash: "hashkv",
   defragment: "defrag",
+  backup: "snapshot",
+  "transfer-leadership": "move-leader",
   "grpc-proxy": "grpc",
 };
 

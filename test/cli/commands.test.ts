@@ -40,6 +40,9 @@ const COMMANDS = [
   "alarm",
   "hashkv",
   "defrag",
+  "snapshot",
+  "move-leader",
+  "downgrade",
   "import",
   "export",
 ];

@@ -1,0 +1,62 @@
+/** `quorate move-leader`: only the leader can hand over, so it is looked for among the members' addresses. */
+import { EtcdError } from "../client/client.ts";
+import { errNotLeader } from "../protocol/errors.ts";
+import { moveLeaderRequest } from "../protocol/maintenance.ts";
+import type { CallContext } from "../member/services.ts";
+import { endpointOf, UsageError } from "./command.ts";
+import type { Command, Input } from "./command.ts";
+import { connectServices } from "./connect.ts";
+import { ExitCode } from "./exit-codes.ts";
+import type { Terminal } from "./terminal.ts";
+
+export const moveLeaderCommand: Command = {
+  name: "move-leader",
+  usage: "MEMBER [options]",
+  summary: "Hands the leadership over to MEMBER, and returns when that one leads.",
+  details: `
+MEMBER is a name or an id, as \`quorate status\` lists them (or 0x and an id as etcdctl prints it). An endpoint of one
+member (…/m/2) is asked itself, and refuses when it does not lead.`,
+  options: {},
+  examples: ["quorate move-leader edge-2", "quorate move-leader 1234567890123"],
+  run,
+};
+
+const INT64_MAX = (1n << 64n) - 1n;
+
+async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
+  const [wanted, ...more] = input.positionals;
+  if (wanted === undefined || more.length > 0) throw new UsageError("move-leader takes one MEMBER");
+  const endpoint = endpointOf(input, terminal.env);
+  const services = connectServices(input, terminal, endpoint);
+  const context: CallContext = { token: input.text("token") ?? "", requireLeader: false };
+  const { members } = await services.cluster.memberList({ linearizable: true }, context);
+  const targetId = members.find(({ name }) => name === wanted)?.id ?? idOf(wanted);
+  const { leader } = await services.maintenance.status({}, context);
+  const base = endpoint.replace(/\/+$/, "");
+  const others = /\/m\/\d+$/.test(base)
+    ? []
+    : members.flatMap(({ clientUrls }, at) => [`${base}/m/${at + 1}`, ...clientUrls]);
+  let refused: unknown;
+  for (const address of [endpoint, ...others]) {
+    try {
+      const { maintenance } = connectServices(input, terminal, address);
+      await maintenance.moveLeader(moveLeaderRequest({ targetId }), context);
+      const from = leader === targetId ? "" : ` from ${leader}`;
+      await terminal.write(`Leadership transferred${from} to ${targetId}\n`);
+      return ExitCode.ok;
+    } catch (error) {
+      refused ??= error;
+      const isElsewhere = error instanceof EtcdError && error.message === errNotLeader.message;
+      if (!isElsewhere && address === endpoint) throw error;
+      if (!isElsewhere && error instanceof EtcdError && error.message.startsWith("etcdserver:")) throw error;
+    }
+  }
+  throw refused;
+}
+
+function idOf(text: string): bigint {
+  const isNumber = /^\d+$/.test(text) || /^0x[0-9a-f]+$/i.test(text);
+  const id = isNumber ? BigInt(text) : INT64_MAX + 1n;
+  if (id > INT64_MAX) throw new UsageError(`there is no member "${text}"; see quorate status`);
+  return id;
+}
