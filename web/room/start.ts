@@ -7,6 +7,7 @@ import { WebRtcTransport } from "../../src/transport/webrtc.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { askToPersist, randomId, signallingToken } from "./identifiers.ts";
 import { RoomSource } from "./room-source.ts";
+import { storageQuotaBytes } from "./storage-quota.ts";
 import { tabClock } from "./tab-clock.ts";
 import { TabLock } from "./tab-lock.ts";
 import type { BroadcastLike } from "./tab-lock.ts";
@@ -32,6 +33,7 @@ export function startRoom(room: string, location: Location): PageSource {
     openStorage: () => openIndexedDbStorage({ name }),
     deleteStorage: () => deleteIndexedDb(name),
     openTransport: (id, onSignalling) => openTransport(room, location, id, onSignalling),
+    quotaBytes: () => storageQuotaBytes(() => navigator.storage.estimate()),
     clock: tabClock,
     newId: randomId,
     late: source.late,

@@ -33,6 +33,8 @@ export interface TabTransport extends Transport {
 }
 
 export interface TabMemberOptions {
+  /** See MemberOptions.quotaBackendBytes. */
+  readonly quotaBytes?: () => Promise<number>;
   readonly registry: RoomRegistry;
   readonly openStorage: () => Promise<Storage>;
   readonly deleteStorage: () => Promise<void>;
@@ -160,6 +162,7 @@ export class TabMember {
     const transport = await openTransport(identity.memberId, (state, text) =>
       this.#update({ signalling: { state, text } }),
     );
+    const quotaBackendBytes = (await this.#options.quotaBytes?.()) ?? 0;
     if (this.#isOver) return "over";
     const ended = new Promise<End>((resolve) => {
       this.#endSession = resolve;
@@ -182,6 +185,7 @@ export class TabMember {
       identity,
       beginning,
       autopilot: AUTOPILOT,
+      quotaBackendBytes,
       onStopped: ({ code, text }) => {
         // A member that we stop ourselves says so too.
         if (this.#member === member) this.#stopWith(code, text, false);
