@@ -74,6 +74,10 @@ function unrouted(app: Hono, known: ReadonlySet<string>, request: Request): Resp
   // CORS asks before it lets a page send JSON.
   if (request.method === "OPTIONS") return new Response(null);
   const url = new URL(request.url);
+  const cleaned = url.pathname.replaceAll(/\/{2,}/g, "/");
+  if (cleaned !== url.pathname) {
+    return new Response(null, { status: 307, headers: { location: `${cleaned}${url.search}` } });
+  }
   if (url.pathname.startsWith("/v3beta/")) {
     url.pathname = `/v3/${url.pathname.slice("/v3beta/".length)}`;
     return app.fetch(new Request(url, request));

@@ -2,6 +2,7 @@
 import type { CallContext } from "../member/services.ts";
 
 const ANONYMOUS: CallContext = { token: "", requireLeader: false };
+const EMPTY_TOKEN = " ";
 const ANONYMOUS_WITH_LEADER: CallContext = { token: "", requireLeader: true };
 
 export function callContext(headers: Headers): CallContext {
@@ -11,10 +12,10 @@ export function callContext(headers: Headers): CallContext {
   return { token, requireLeader };
 }
 
-/** gRPC's `token` counts before `authorization`. */
+/** gRPC's `token` counts before `authorization`. A header with nothing in it is a token too, and never a good one. */
 function tokenOf(headers: Headers): string {
-  const authorization = headers.get("grpc-metadata-token") ?? headers.get("authorization") ?? "";
-  return withoutBearer(authorization);
+  const authorization = headers.get("grpc-metadata-token") ?? headers.get("authorization");
+  return authorization === null ? "" : withoutBearer(authorization) || EMPTY_TOKEN;
 }
 
 /** A browser cannot set headers on a WebSocket, so its token comes as a subprotocol: `Bearer, <token>`. */

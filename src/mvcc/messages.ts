@@ -20,6 +20,7 @@ export function rowToKeyValue(row: RevisionRow): KeyValue {
   };
 }
 
+/** As etcd 3.7 answers from its index, which knows nothing of leases. */
 export function rowToKeyOnly(row: RevisionRow): KeyValue {
   return {
     key: row.key,
@@ -27,7 +28,7 @@ export function rowToKeyOnly(row: RevisionRow): KeyValue {
     modRevision: row.main,
     version: row.version,
     value: EMPTY_BYTES,
-    lease: row.lease,
+    lease: 0n,
   };
 }
 

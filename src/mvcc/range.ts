@@ -4,7 +4,7 @@
  */
 import { compareBytes } from "../base/bytes.ts";
 import { errCompacted, errFutureRev } from "../protocol/errors.ts";
-import type { RangeRequest, RangeResponse, SortTarget } from "../protocol/kv.ts";
+import type { KeyValue, RangeRequest, RangeResponse, SortTarget } from "../protocol/kv.ts";
 import { countLive, keyRange, liveRows, type KeyRange } from "./key-range.ts";
 import { headerAt, rowToKeyOnly, rowToKeyValue } from "./messages.ts";
 import type { KeyTable, RevisionRow } from "./tables.ts";
@@ -33,7 +33,13 @@ export function executeRange(view: ReadView, request: RangeRequest): RangeRespon
   sortRows(rows, request);
   const more = request.limit > 0 && rows.length > request.limit;
   if (more) rows.length = request.limit;
-  return { header, kvs: rows.map(request.keysOnly ? rowToKeyOnly : rowToKeyValue), more, count };
+  return { header, kvs: rows.map(rowToPair(request)), more, count };
+}
+
+/** Sorted by value, etcd's keys come from their rows and so with their leases. */
+function rowToPair({ keysOnly, sortTarget }: RangeRequest): (row: RevisionRow) => KeyValue {
+  if (!keysOnly) return rowToKeyValue;
+  return sortTarget === "VALUE" ? (row) => ({ ...rowToKeyOnly(row), lease: row.lease }) : rowToKeyOnly;
 }
 
 /** The revision to read at; zero and below mean the newest. The compact revision itself can still be read. */

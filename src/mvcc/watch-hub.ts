@@ -130,10 +130,11 @@ export class WatchHub implements StreamHost {
 
   // For the streams; they are part of the hub and stand apart only because each has its own watches.
 
-  add(queue: WatchQueue, request: WatchCreateRequest, id: number): Watcher | undefined {
+  add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken"): Watcher | undefined {
     const keys = watchKeys(request);
     if (request.startRevision < 0) return this.refuse(queue, errCompacted.message);
     if (keys === undefined) return this.refuse(queue, REASON_EMPTY_RANGE);
+    if (id === "taken") return this.refuse(queue, REASON_DUPLICATE_ID);
     if (this.watcherCount >= this.#options.watchersMax) {
       return this.refuse(queue, errRequestTooManyRequests.message);
     }
@@ -155,10 +156,6 @@ export class WatchHub implements StreamHost {
     if (watcher.progressNotify) this.#notified.add(watcher);
     this.answer(queue, { watchId: id, created: true });
     return watcher;
-  }
-
-  refuseDuplicate(queue: WatchQueue): void {
-    this.refuse(queue, REASON_DUPLICATE_ID);
   }
 
   remove(watcher: Watcher): void {

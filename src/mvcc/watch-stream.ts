@@ -20,10 +20,9 @@ export interface HubStream {
 
 /** What a stream needs of the hub. */
 export interface StreamHost {
-  /** Undefined when the request was refused; it was answered either way. */
-  add(queue: WatchQueue, request: WatchCreateRequest, id: number): Watcher | undefined;
+  /** Undefined when the request was refused; it was answered either way. That the id is taken is the last reason. */
+  add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken"): Watcher | undefined;
   remove(watcher: Watcher): void;
-  refuseDuplicate(queue: WatchQueue): void;
   refuse(queue: WatchQueue, cancelReason: string): undefined;
   answer(queue: WatchQueue, set: Partial<WatchResponse>): void;
   progressOf(queue: WatchQueue, watchers: Iterable<Watcher>): void;
@@ -52,13 +51,10 @@ export class WatchStream implements HubStream {
   create(request: WatchCreateRequest): void {
     if (this.#refusesControl()) return;
     this.#forgetRemoved(request.watchId);
-    if (request.watchId !== 0 && this.#watchers.has(request.watchId)) {
-      this.#hub.refuseDuplicate(this.#queue);
-      return this.#hub.announce();
-    }
-    const id = request.watchId === 0 ? this.#freeId() : request.watchId;
+    const chosen = this.#watchers.has(request.watchId) ? "taken" : request.watchId;
+    const id = request.watchId === 0 ? this.#freeId() : chosen;
     const watcher = this.#hub.add(this.#queue, request, id);
-    if (watcher !== undefined) {
+    if (watcher !== undefined && id !== "taken") {
       this.#watchers.set(id, watcher);
       if (request.watchId === 0) this.#nextId = id + 1;
     }

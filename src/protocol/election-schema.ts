@@ -23,7 +23,7 @@ import type {
 } from "./election.ts";
 import { header } from "./header-schema.ts";
 import { keyValueSchema } from "./kv-schema.ts";
-import { bytes, id, int, message, optional } from "./schema.ts";
+import { bytes, clampedInt, id, message, optional } from "./schema.ts";
 import type { Schema } from "./schema.ts";
 
 export const campaignRequestSchema: Schema<CampaignRequest> = message<CampaignRequest>(
@@ -41,7 +41,7 @@ export const campaignResponseSchema: Schema<CampaignResponse> = message<Campaign
 export const leaderKeySchema: Schema<LeaderKey> = message<LeaderKey>("v3electionpb.LeaderKey", () => leaderKey(), {
   name: bytes(1, "name"),
   key: bytes(2, "key"),
-  rev: int(3, "rev"),
+  rev: clampedInt(3, "rev"),
   lease: id(4, "lease", "signed"),
 });
 

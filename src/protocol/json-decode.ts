@@ -7,7 +7,7 @@ import { assert, unreachable } from "../base/assert.ts";
 import { fromBase64 } from "../base/text-codes.ts";
 import { utf8DecodeStrict } from "../base/utf8.ts";
 import type { EtcdError } from "./errors.ts";
-import { INT64_MAX, INT64_MIN, UINT64_MAX, integerOf } from "./json-integer.ts";
+import { INT64_MAX, INT64_MIN, UINT64_MAX, integerOf, numberIn } from "./json-integer.ts";
 import { invalidJson, positionText, scanJsonValue, skipSpace } from "./json-scan.ts";
 import { jsonName } from "./schema.ts";
 import type { FieldKind, FieldSpec, Schema } from "./schema.ts";
@@ -176,7 +176,7 @@ class JsonReader {
   }
 
   #integer(): bigint | undefined {
-    if (this.#peek() === '"') return integerOf(this.#string());
+    if (this.#peek() === '"') return integerOf(numberIn(this.#string()));
     const from = this.#at;
     this.#skipValue();
     return integerOf(this.#text.slice(from, this.#at));

@@ -11,6 +11,15 @@ export const INT64_MIN = -0x8000_0000_0000_0000n;
 export const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
 export const UINT64_MAX = 0xffff_ffff_ffff_ffffn;
 
+/**
+ * The number with which a string begins. protojson reads one token of the string, which most signs end, and never looks
+ * at the rest; only space round it all is refused.
+ */
+export function numberIn(text: string): string {
+  const end = text.search(/[^-+._0-9A-Za-z]/);
+  return end === -1 || text !== text.trim() ? text : text.slice(0, end);
+}
+
 /** Undefined when the text is no number, no integer, or far beyond 64 bits. */
 export function integerOf(text: string): bigint | undefined {
   const parts = NUMBER.exec(text);

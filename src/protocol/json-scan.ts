@@ -196,7 +196,7 @@ class Scanner {
 
   #invalid(context: string): EtcdError {
     if (this.at >= this.#text.length) return invalidJson("unexpected EOF");
-    return invalidJson(`invalid character ${quoted(this.#text.charAt(this.at))} ${context}`);
+    return invalidJson(`invalid character ${quoted(this.#text.charCodeAt(this.at))} ${context}`);
   }
 }
 
@@ -208,8 +208,26 @@ function isDigit(unit: number): boolean {
   return unit >= 0x30 && unit <= 0x39;
 }
 
-function quoted(character: string): string {
+const ESCAPES: Readonly<Record<string, string>> = {
+  ...{ "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" },
+  ...{ "\b": "\\b", "\f": "\\f", "\v": "\\v", "\u0007": "\\a" },
+};
+
+function hex(unit: number): string {
+  return unit.toString(16).padStart(2, "0");
+}
+
+/** Go's scanner sees bytes: of a character beyond ASCII it shows the first byte, as the character of that number. */
+function quoted(unit: number): string {
+  const character = String.fromCharCode(unit < 0x80 ? unit : firstByte(unit));
   if (character === "'") return `'\\''`;
   if (character === '"') return `'"'`;
-  return `'${JSON.stringify(character).slice(1, -1)}'`;
+  return `'${ESCAPES[character] ?? (unit < 0x20 || unit === 0x7f ? `\\x${hex(unit)}` : character)}'`;
+}
+
+/** Of the UTF-8 form; a surrogate stands for a character of four bytes. */
+function firstByte(unit: number): number {
+  if (unit < 0x800) return 0xc0 | (unit >> 6);
+  if (unit < 0xd800 || unit > 0xdfff) return 0xe0 | (unit >> 12);
+  return 0xf0 | ((((unit & 0x3ff) << 10) + 0x10000) >> 18);
 }

@@ -79,7 +79,7 @@ export const rangeRequestSchema: Schema<RangeRequest> = message<RangeRequest>(
     key: bytes(1, "key"),
     rangeEnd: bytes(2, "range_end"),
     limit: clampedInt(3, "limit"),
-    revision: int(4, "revision"),
+    revision: clampedInt(4, "revision"),
     sortOrder: openEnum<SortOrder>(5, "sort_order", ["NONE", "ASCEND", "DESCEND"]),
     sortTarget: openEnum<SortTarget>(6, "sort_target", ["KEY", "VERSION", "CREATE", "MOD", "VALUE"]),
     serializable: bool(7, "serializable"),
@@ -161,9 +161,9 @@ export const compareSchema: Schema<Compare> = message<Compare>("etcdserverpb.Com
   key: bytes(3, "key"),
   rangeEnd: bytes(64, "range_end"),
   targetUnion: oneof<CompareOperand>("target_union", {
-    version: int(4, "version"),
-    createRevision: int(5, "create_revision"),
-    modRevision: int(6, "mod_revision"),
+    version: clampedInt(4, "version"),
+    createRevision: clampedInt(5, "create_revision"),
+    modRevision: clampedInt(6, "mod_revision"),
     value: bytes(7, "value"),
     lease: id(8, "lease", "signed"),
   }),
@@ -184,7 +184,7 @@ export const txnResponseSchema: Schema<TxnResponse> = message<TxnResponse>(
 export const compactionRequestSchema: Schema<CompactionRequest> = message<CompactionRequest>(
   "etcdserverpb.CompactionRequest",
   () => compactionRequest(),
-  { revision: int(1, "revision"), physical: bool(2, "physical") },
+  { revision: clampedInt(1, "revision"), physical: bool(2, "physical") },
 );
 
 export const compactionResponseSchema: Schema<CompactionResponse> = message<CompactionResponse>(

@@ -46,7 +46,21 @@ import type {
   StatusResponse,
 } from "./maintenance.ts";
 import { header, responseHeaderSchema } from "./header-schema.ts";
-import { always, bool, bytes, id, int, message, openEnum, optional, repeated, string, uint, uint32 } from "./schema.ts";
+import {
+  always,
+  bool,
+  bytes,
+  clampedInt,
+  id,
+  int,
+  message,
+  openEnum,
+  optional,
+  repeated,
+  string,
+  uint,
+  uint32,
+} from "./schema.ts";
 import type { Schema } from "./schema.ts";
 
 export const alarmRequestSchema: Schema<AlarmRequest> = message<AlarmRequest>(
@@ -126,7 +140,7 @@ export const hashResponseSchema: Schema<HashResponse> = message<HashResponse>(
 export const hashKvRequestSchema: Schema<HashKvRequest> = message<HashKvRequest>(
   "etcdserverpb.HashKVRequest",
   () => hashKvRequest(),
-  { revision: int(1, "revision") },
+  { revision: clampedInt(1, "revision") },
 );
 
 export const hashKvResponseSchema: Schema<HashKvResponse> = message<HashKvResponse>(

@@ -10,7 +10,7 @@ import type {
 } from "./watch.ts";
 import { header } from "./header-schema.ts";
 import { eventSchema } from "./kv-schema.ts";
-import { always, bool, bytes, int, message, openEnum, repeated, string, unionMessage } from "./schema.ts";
+import { always, bool, bytes, clampedInt, int, message, openEnum, repeated, string, unionMessage } from "./schema.ts";
 import type { Schema } from "./schema.ts";
 
 export const watchCreateRequestSchema: Schema<WatchCreateRequest> = message<WatchCreateRequest>(
@@ -19,7 +19,7 @@ export const watchCreateRequestSchema: Schema<WatchCreateRequest> = message<Watc
   {
     key: bytes(1, "key"),
     rangeEnd: bytes(2, "range_end"),
-    startRevision: int(3, "start_revision"),
+    startRevision: clampedInt(3, "start_revision"),
     progressNotify: bool(4, "progress_notify"),
     filters: repeated(openEnum<WatchFilter>(5, "filters", ["NOPUT", "NODELETE"])),
     prevKv: bool(6, "prev_kv"),

@@ -1,79 +1,128 @@
 /**
- * `npm run conformance`: one seeded stream of requests to a real etcd and to Quorate, and every difference between the
- * answers, with the request that made it. Both must be fresh: the stream counts on the same history in both.
+ * `npm run conformance`: one seeded conversation with a real etcd and with Quorate, and every difference between the two,
+ * with the request that made it.
  */
-import { parseArgs } from "node:util";
-import { Prng } from "../../src/base/prng.ts";
-import { comparable, differs } from "./compare.ts";
-import type { Answer } from "./compare.ts";
-import { drawRequest } from "./requests.ts";
-import type { GatewayRequest } from "./requests.ts";
+import { isDeepStrictEqual } from "node:util";
+import { Drawer } from "./draw/draw.ts";
+import { startEdge } from "./edge-target.ts";
+import { FixtureWriter } from "./fixtures.ts";
+import { HttpTarget } from "./http-target.ts";
+import { MemoryTarget } from "./memory-target.ts";
+import { conformanceOptions, HELP, type ConformanceOptions } from "./options.ts";
+import { startReference } from "./reference.ts";
+import { Session } from "./session.ts";
+import { shortened } from "./shorten.ts";
+import { describeStep, type Observation, type Step } from "./steps.ts";
+import type { Target } from "./target.ts";
 
-const HELP = `Compares Quorate with a real etcd, both fresh, over the JSON gateway of each.
-
-  npm run conformance -- --reference http://127.0.0.1:2379 [--endpoint http://127.0.0.1:8787]
-
-  --seed N        of the stream of requests; default 1
-  --count N       requests; default 10000
-  --differences N stop after so many differences; default 20
-`;
+interface Difference {
+  readonly at: number;
+  readonly reference: Observation;
+  readonly ours: Observation;
+}
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      reference: { type: "string" },
-      endpoint: { type: "string", default: "http://127.0.0.1:8787" },
-      seed: { type: "string", default: "1" },
-      count: { type: "string", default: "10000" },
-      differences: { type: "string", default: "20" },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) {
+  const options = conformanceOptions(process.argv.slice(2));
+  if (typeof options === "string") {
+    process.stderr.write(`${options}\n\n${HELP}`);
+    return 2;
+  }
+  if (options.help) {
     process.stdout.write(HELP);
     return 0;
   }
-  if (values.reference === undefined) {
-    process.stderr.write(`--reference is missing: the endpoint of a real, fresh etcd\n\n${HELP}`);
-    return 2;
-  }
-  const prng = new Prng(Number(values.seed));
-  let revision = 1;
   let found = 0;
-  const count = Number(values.count);
-  for (let at = 0; at < count && found < Number(values.differences); at++) {
-    const request = drawRequest(prng, revision);
-    const [reference, ours] = await Promise.all([ask(values.reference, request), ask(values.endpoint, request)]);
-    revision = revisionOf(reference) ?? revision;
-    if (!differs(reference, ours)) continue;
-    found++;
-    process.stdout.write(
-      `request ${at}: ${request.path} ${request.body}\n  etcd:    ${JSON.stringify(comparable(reference))}\n` +
-        `  quorate: ${JSON.stringify(comparable(ours))}\n`,
-    );
+  for (let seed = options.seed; seed < options.seed + options.seeds && found < options.differences; seed++) {
+    found += await runSeed(options, seed, options.differences - found);
   }
-  process.stdout.write(
-    `${found} differences in ${count} requests of seed ${values.seed}, up to revision ${revision}\n`,
-  );
   return found === 0 ? 0 : 1;
 }
 
-async function ask(endpoint: string, { path, body }: GatewayRequest): Promise<Answer> {
-  const response = await fetch(endpoint + path, { method: "POST", body }).catch((error: unknown) => {
-    // Some requests kill an etcd; whoever runs this wants to know which.
-    throw new Error(`${endpoint} did not answer ${path} ${body}`, { cause: error });
-  });
-  const text = await response.text();
+async function runSeed(options: ConformanceOptions, seed: number, differencesMax: number): Promise<number> {
+  const writer = options.record === undefined ? undefined : new FixtureWriter(options.record);
+  const reference = new Session(await referenceOf(options));
+  const ours = writer === undefined ? new Session(await targetOf(options, seed)) : undefined;
+  const drawer = new Drawer(seed, options.services, options.leaderChange ? leaderChanges(options.count) : []);
+  const steps: Step[] = [];
+  const differences: Difference[] = [];
   try {
-    return { status: response.status, body: JSON.parse(text) };
-  } catch {
-    return { status: response.status, body: text };
+    let calls = 0;
+    while (calls < options.count && differences.length < differencesMax) {
+      const step = drawer.next();
+      if (step.type === "call" || step.type === "begin" || step.type === "send") calls++;
+      steps.push(step);
+      const expected = await said(reference, step);
+      drawer.learn(step, expected);
+      writer?.add(step, expected);
+      const observed = ours === undefined ? expected : await said(ours, step, expected);
+      if (isDeepStrictEqual(observed, expected)) continue;
+      differences.push({ at: steps.length - 1, reference: expected, ours: observed });
+      const difference = differences[differences.length - 1] as Difference;
+      print(steps, difference, options.context);
+    }
+    writer?.close();
+    process.stdout.write(`${differences.length} differences in ${calls} requests of seed ${seed}\n`);
+  } finally {
+    await reference.stop();
+    await ours?.stop();
+  }
+  const [first] = differences;
+  if (first !== undefined && options.shorten) await shorten(options, seed, steps.slice(0, first.at + 1));
+  return differences.length;
+}
+
+/** A target that breaks off is a difference too, and says where. */
+async function said(session: Session, step: Step, expected?: Observation): Promise<Observation> {
+  try {
+    return await session.perform(step, expected);
+  } catch (error) {
+    if (expected === undefined) throw new Error(`the reference failed at ${describeStep(step)}`, { cause: error });
+    return { failed: String((error as Error).cause ?? error) };
   }
 }
 
-function revisionOf({ body }: Answer): number | undefined {
-  const revision = (body as { header?: { revision?: string } }).header?.revision;
-  return revision === undefined ? undefined : Number(revision);
+function print(steps: readonly Step[], { at, reference, ours }: Difference, context: number): void {
+  for (const step of steps.slice(Math.max(0, at - context), at)) process.stdout.write(`    ${describeStep(step)}\n`);
+  process.stdout.write(
+    `step ${at}: ${describeStep(steps[at] as Step)}\n  etcd:    ${JSON.stringify(reference)}\n` +
+      `  quorate: ${JSON.stringify(ours)}\n`,
+  );
+}
+
+async function shorten(options: ConformanceOptions, seed: number, steps: readonly Step[]): Promise<void> {
+  if (options.etcd === undefined || options.endpoint !== undefined) return;
+  const few = await shortened(steps, async (candidate) => {
+    const reference = new Session(await referenceOf(options));
+    const ours = new Session(await targetOf(options, seed));
+    try {
+      let differs = false;
+      for (const step of candidate) {
+        const expected = await said(reference, step);
+        differs = !isDeepStrictEqual(await said(ours, step, expected), expected);
+        if (differs && step !== candidate[candidate.length - 1]) return false;
+      }
+      return differs;
+    } finally {
+      await reference.stop();
+      await ours.stop();
+    }
+  });
+  process.stdout.write(`the first of them, shortened to ${few.length} steps:\n`);
+  for (const step of few) process.stdout.write(`    ${describeStep(step)}\n`);
+}
+
+function leaderChanges(count: number): readonly number[] {
+  return [Math.floor(count / 3), Math.floor(count / 2)];
+}
+
+async function referenceOf({ reference, etcd }: ConformanceOptions): Promise<Target> {
+  if (etcd !== undefined) return startReference(etcd);
+  return new HttpTarget(reference ?? "");
+}
+
+async function targetOf({ endpoint, edge, members }: ConformanceOptions, seed: number): Promise<Target> {
+  if (endpoint !== undefined) return new HttpTarget(endpoint);
+  return edge ? startEdge() : MemoryTarget.open(members, seed);
 }
 
 process.exitCode = await main();

@@ -195,11 +195,11 @@ describe("what etcd's gateway reads", () => {
     );
   });
 
-  test("a revision of 2^53 is refused, a bound is cut to 2^53", () => {
-    expect(refusal(rangeRequestSchema, '{"revision":"9007199254740992"}')).toContain(
-      "value of 2^53 or more is not supported for int64 field revision",
+  test("a watch's id of 2^53 is refused, a bound is cut to 2^53", () => {
+    expect(refusal(watchRequestSchema, '{"cancel_request":{"watch_id":"9007199254740992"}}')).toContain(
+      "value of 2^53 or more is not supported for int64 field watchId",
     );
-    expect(decodeJson(rangeRequestSchema, '{"revision":9007199254740991}').revision).toBe(Number.MAX_SAFE_INTEGER);
+    expect(decodeJson(rangeRequestSchema, '{"revision":"9223372036854775807"}').revision).toBe(Number.MAX_SAFE_INTEGER);
     expect(decodeJson(rangeRequestSchema, '{"limit":"9223372036854775807"}').limit).toBe(Number.MAX_SAFE_INTEGER);
   });
 

@@ -20,7 +20,7 @@ import { compare, putRequest, rangeRequest, txnRequest } from "../../src/protoco
 import { leaseGrantRequestSchema } from "../../src/protocol/lease-schema.ts";
 import { decode, encode } from "../../src/protocol/proto-codec.ts";
 import type { Schema } from "../../src/protocol/schema.ts";
-import { watchCreateRequestSchema, watchRequestSchema, watchResponseSchema } from "../../src/protocol/watch-schema.ts";
+import { watchCancelRequestSchema, watchCreateRequestSchema, watchRequestSchema, watchResponseSchema } from "../../src/protocol/watch-schema.ts";
 import { watchCreateRequest, watchResponse } from "../../src/protocol/watch.ts";
 import { ALL_SCHEMAS } from "./support/all-schemas.ts";
 import { arbitraryMessage } from "./support/arbitrary.ts";
@@ -175,18 +175,19 @@ describe("proto3's rules", () => {
 });
 
 describe("64-bit integers", () => {
-  test("a revision of 2^53 is refused, one below is kept, and so on the negative side", () => {
-    expect(fromText(rangeRequestSchema, "20 ffffffffffffff0f").revision).toBe(Number.MAX_SAFE_INTEGER);
-    expect(fromText(rangeRequestSchema, "20 8180808080808 0f0ff01").revision).toBe(Number.MIN_SAFE_INTEGER);
-    expect(() => fromText(rangeRequestSchema, "20 8080808080808010")).toThrow(
-      "RangeRequest.revision: an integer of 2^53 or more",
+  test("a watch's id of 2^53 is refused, one below is kept, and so on the negative side", () => {
+    expect(fromText(watchCancelRequestSchema, "08 ffffffffffffff0f").watchId).toBe(Number.MAX_SAFE_INTEGER);
+    expect(fromText(watchCancelRequestSchema, "08 8180808080808 0f0ff01").watchId).toBe(Number.MIN_SAFE_INTEGER);
+    expect(() => fromText(watchCancelRequestSchema, "08 8080808080808010")).toThrow(
+      "WatchCancelRequest.watch_id: an integer of 2^53 or more",
     );
-    expect(() => fromText(rangeRequestSchema, "20 80808080808080f0ff01")).toThrow("2^53");
+    expect(() => fromText(watchCancelRequestSchema, "08 80808080808080f0ff01")).toThrow("2^53");
   });
 
   test("a bound beyond 2^53 means as much as there can be", () => {
     expect(fromText(rangeRequestSchema, "18 ffffffffffffffff7f").limit).toBe(Number.MAX_SAFE_INTEGER);
     expect(fromText(rangeRequestSchema, "18 80808080808080808001").limit).toBe(Number.MIN_SAFE_INTEGER);
+    expect(fromText(rangeRequestSchema, "20 ffffffffffffffff7f").revision).toBe(Number.MAX_SAFE_INTEGER);
     expect(fromText(leaseGrantRequestSchema, "08 ffffffffffffffff7f").ttl).toBe(Number.MAX_SAFE_INTEGER);
   });
 

@@ -1,0 +1,67 @@
+/**
+ * An answer without what must differ between two servers. The whole list, which the tool's help tells too:
+ *
+ * - ids of cluster, members; Raft's term and indexes; who leads
+ * - tokens, and ids and keys that the server chose: compared by the name under which the step keeps them
+ * - the seconds that a lease has left (that there are some, is compared), and the order in lists of leases and of a lease's keys
+ * - sizes, names and addresses of members, hashes of whole stores
+ * - the spaces that protojson puts into its texts at random
+ */
+import type { Answer } from "./target.ts";
+
+const OWN_FIELDS = new Set([
+  ...["cluster_id", "member_id", "raft_term", "leader"],
+  ...["raftIndex", "raftTerm", "raftAppliedIndex", "dbSize", "dbSizeInUse", "dbSizeQuota"],
+  ...["hash", "memberID", "name", "peerURLs", "clientURLs"],
+]);
+
+/** `names` tells by which name a step keeps a value of this server's. */
+export function normalAnswer(answer: Answer, path: string, names: ReadonlyMap<string, string>): unknown {
+  const headers = Object.keys(answer.headers).length === 0 ? undefined : answer.headers;
+  const lines = STREAMS.has(path) ? answer.text.split("\n").filter((line) => line !== "") : undefined;
+  const body = normal(lines === undefined ? parsed(answer.text) : lines.map(parsed), path, names);
+  return headers === undefined ? { status: answer.status, body } : { status: answer.status, headers, body };
+}
+
+const STREAMS = new Set(["/v3/lease/keepalive", "/v3/watch", "/v3/election/observe"]);
+
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+export function normal(value: unknown, path: string, names: ReadonlyMap<string, string>): unknown {
+  if (typeof value === "string") return names.get(value) ?? value.replaceAll("\u00a0", " ");
+  if (Array.isArray(value)) return value.map((item) => normal(item, path, names));
+  if (typeof value !== "object" || value === null) return value;
+  const bag: Record<string, unknown> = {};
+  for (const name of Object.keys(value).toSorted()) {
+    if (OWN_FIELDS.has(name) && !isPartOfTheQuestion(name, path)) continue;
+    bag[name] = normal((value as Record<string, unknown>)[name], path, names);
+  }
+  if (path.endsWith("/lease/timetolive") && typeof bag["TTL"] === "string" && Number(bag["TTL"]) > 0)
+    bag["TTL"] = "left";
+  if (path.endsWith("/lease/grant") && typeof bag["ID"] === "string") bag["ID"] = idOf(bag);
+  const { leases, keys } = bag;
+  if (Array.isArray(leases)) bag["leases"] = leases.map(idOf).toSorted(order);
+  if (Array.isArray(keys)) bag["keys"] = keys.toSorted((left, right) => order(String(left), String(right)));
+  return bag;
+}
+
+/** An election's answer names what the caller named. */
+function isPartOfTheQuestion(name: string, path: string): boolean {
+  return path.startsWith("/v3/election") && (name === "name" || name === "leader");
+}
+
+/** Clients of these conversations choose short ids and the longest one; others are of the server's choice. */
+function idOf(lease: unknown): string {
+  const id = String((lease as { readonly ID?: unknown }).ID);
+  return /^[0-9]{10,18}$|^[0-8][0-9]{18}$/.test(id) ? "of the server" : id;
+}
+
+function order(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
