@@ -12,6 +12,7 @@ import { clusterSize, type Env } from "./env.ts";
 import { objectNameOf } from "./identity.ts";
 import { founders, learnMembers, type LiveMembers, MEMBERS_HEADER } from "./live-members.ts";
 import { refusal, REMOVED, UNAVAILABLE_HEADER } from "./refusal.ts";
+import { askTogether, gatheredCall, type GatheredCall, gathers } from "./together.ts";
 
 /** Of a member's answers, for us. */
 export const LEADER_HEADER = "x-quorate-leader";
@@ -38,21 +39,33 @@ const well = new Set<number>();
 const failedAtMs = new Map<number, number>();
 const objectIds = new Map<number, DurableObjectId>();
 
-export async function askAnyMember(request: Request, env: Env, path: string): Promise<Response> {
+export function askAnyMember(request: Request, env: Env, path: string, ctx: ExecutionContext): Promise<Response> {
+  if (!gathers(request, path)) return askInTurn(request, env, path);
+  const answer = gatheredCall(request, path).then(
+    (together) => askInTurn(request, env, path, together),
+    (broken: Response) => broken,
+  );
+  // Those that go along with it want their answers even when its own client is gone.
+  ctx.waitUntil(answer);
+  return answer;
+}
+
+/** `together` is the request when it need not go alone. */
+async function askInTurn(request: Request, env: Env, path: string, together?: GatheredCall): Promise<Response> {
   const members = membersNow(env);
   // The one way that almost every request goes.
   const isUsual = failedAtMs.size === 0 && members.all.has(leaderHint);
   let order = isUsual ? undefined : askingOrder(members);
   const first = order?.[0] ?? leaderHint;
-  const copy = well.has(first) ? onlyOnce(request) : await repeatable(request);
+  const copy = together !== undefined || well.has(first) ? onlyOnce(request) : await repeatable(request);
   let answer: Response | undefined;
   const asked = new Set<number>();
   for (let number: number | undefined = first; number !== undefined; number = next(order, asked)) {
-    const attempt = copy();
+    const attempt = together === undefined ? copy() : request;
     if (attempt === undefined) break;
     asked.add(number);
     try {
-      answer = await call(env, number, attempt);
+      answer = await call(env, number, attempt, together);
       if (!answer.headers.has(UNAVAILABLE_HEADER)) return learned(number, answer);
       failed(number);
     } catch (error) {
@@ -71,7 +84,7 @@ export async function askMember(request: Request, env: Env, number: number): Pro
   // A worker that was just started knows of the founders only.
   if (number >= membersNow(env).next) {
     const { url } = request;
-    await askAnyMember(new Request(new URL("/version", url)), env, "/version").then((answer) => answer.text());
+    await askInTurn(new Request(new URL("/version", url)), env, "/version").then((answer) => answer.text());
   }
   const { all, next: nobody } = membersNow(env);
   if (!all.has(number)) return number < nobody ? refusal(number, REMOVED) : undefined;
@@ -87,13 +100,15 @@ function membersNow(env: Env): LiveMembers {
   return live;
 }
 
-async function call(env: Env, number: number, request: Request): Promise<Response> {
+async function call(env: Env, number: number, request: Request, together?: GatheredCall): Promise<Response> {
   let id = objectIds.get(number);
   if (id === undefined) {
     id = env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, number));
     objectIds.set(number, id);
   }
-  const answer = await env.MEMBERS.get(id).fetch(request);
+  const member = env.MEMBERS.get(id);
+  const alone = together === undefined;
+  const answer = await (alone ? member.fetch(request) : askTogether(number, member, request.url, together));
   const told = answer.headers.get(MEMBERS_HEADER);
   if (told !== null) live = learnMembers(membersNow(env), told);
   return answer;

@@ -10,7 +10,7 @@ export { EdgeMember } from "./member-object.ts";
 export { RoomSignalling } from "./signalling.ts";
 
 const worker: ExportedHandler<Env> = {
-  async fetch(request, env): Promise<Response> {
+  async fetch(request, env, ctx): Promise<Response> {
     const origin = request.headers.get("origin");
     if (origin !== null) {
       const policy = originPolicy(allowedOrigins(env));
@@ -21,7 +21,7 @@ const worker: ExportedHandler<Env> = {
     const route = routeOf(path);
     switch (route.type) {
       case "any-member":
-        return askAnyMember(request, env, path);
+        return askAnyMember(request, env, path, ctx);
       case "member":
         return (
           (await askMember(new Request(withPath(request.url, route.path), request), env, route.number)) ?? notFound()

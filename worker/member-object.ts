@@ -14,6 +14,7 @@ import type { Hono } from "hono";
 import { Prng } from "../src/base/prng.ts";
 import { type AcceptedWebSocket, gatewayApp } from "../src/gateway/app.ts";
 import { bodyBytesFor } from "../src/gateway/body.ts";
+import { type KvCall, kvCalls } from "../src/gateway/kv-calls.ts";
 import { prepareStorage } from "../src/member/founding.ts";
 import { createServices } from "../src/member/member-services.ts";
 import { Member } from "../src/member/member.ts";
@@ -37,6 +38,7 @@ import { membersHeader, MEMBERS_HEADER } from "./live-members.ts";
 import { flaggedOptions } from "./member-flags.ts";
 import { refusal, REMOVED } from "./refusal.ts";
 import { answerFromTheGrave, bury, type Tombstone, tombstoneOf } from "./tombstone.ts";
+import { answerTogether, type GatheredAnswers, type GatheredCall, refuseTogether } from "./together.ts";
 
 /** Between members only: the worker in front passes on no such path (routes.ts). */
 const RAFT_URL = "http://member/raft";
@@ -55,6 +57,7 @@ interface Running {
   readonly member: Member;
   readonly transport: HttpTransport;
   readonly app: Hono;
+  readonly calls: ReadonlyMap<string, KvCall>;
 }
 
 interface Down {
@@ -98,11 +101,17 @@ export class EdgeMember extends DurableObject<Env> {
     if (!this.#isAddressSaid) this.#sayAddress(state.member, request.url);
     const response = await state.app.fetch(request);
     if (response.status === 101) return response;
-    const { leader: id } = state.member;
-    const leader = id === 0n ? undefined : this.#directory.numberOf(id);
-    if (leader !== undefined) response.headers.set(LEADER_HEADER, String(leader));
-    if (this.#membersHeader !== undefined) response.headers.set(MEMBERS_HEADER, this.#membersHeader);
+    for (const [name, value] of Object.entries(this.#headers(state.member))) response.headers.set(name, value);
     return response;
+  }
+
+  /** Calls of the gateway's paths, many in one; see together.ts. */
+  async ask(url: string, calls: readonly GatheredCall[]): Promise<GatheredAnswers> {
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    if (state.type !== "running") return refuseTogether(await this.fetch(new Request(url)), calls);
+    if (!this.#isAddressSaid) this.#sayAddress(state.member, url);
+    const answers = await answerTogether(state.calls, calls);
+    return { headers: this.#headers(state.member), answers };
   }
 
   /** A lease ends. The member may have been thrown out of memory since it asked to be woken for that. */
@@ -175,13 +184,14 @@ export class EdgeMember extends DurableObject<Env> {
       privateKey: this.env.AUTH_PRIVATE_KEY,
       publicKey: this.env.AUTH_PUBLIC_KEY,
     });
-    const app = gatewayApp(createServices(member, { tokens }), {
+    const services = createServices(member, { tokens });
+    const app = gatewayApp(services, {
       allowedOrigins: allowedOrigins(this.env),
       maxBodyBytes: bodyBytesFor(member.settings.limits.requestBytes),
       acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
     });
     member.start();
-    return { type: "running", member, transport, app };
+    return { type: "running", member, transport, app, calls: kvCalls(services.kv) };
   }
 
   /** Nothing leaves the object before what was written is durable, so nobody need wait for these writes. */
@@ -192,6 +202,15 @@ export class EdgeMember extends DurableObject<Env> {
       wakeAfter: (delayMs) => void storage.setAlarm(Date.now() + Math.max(delayMs, 0)),
       keepNote: (note) => void (note === undefined ? storage.delete(NOTE_KEY) : storage.put(NOTE_KEY, note)),
     };
+  }
+
+  /** Of an answer, for the worker in front. */
+  #headers({ leader }: Member): Record<string, string> {
+    const headers: Record<string, string> = {};
+    const number = leader === 0n ? undefined : this.#directory.numberOf(leader);
+    if (number !== undefined) headers[LEADER_HEADER] = String(number);
+    if (this.#membersHeader !== undefined) headers[MEMBERS_HEADER] = this.#membersHeader;
+    return headers;
   }
 
   /** The first call comes from within the start, when the member is made. */

@@ -14,10 +14,27 @@ export function asEtcdError(error: unknown): EtcdError {
   return errInternal;
 }
 
+/** What the answer to a call that failed is made of, as plain data. */
+export interface ErrorParts {
+  readonly status: number;
+  readonly body: string;
+  /** Of a caller that has to say who it is. */
+  readonly challenge: string | undefined;
+}
+
 export function errorResponse(thrown: unknown): Response {
+  return responseOf(errorParts(thrown));
+}
+
+export function errorParts(thrown: unknown): ErrorParts {
   const error = asEtcdError(thrown);
-  const response = errorAnswer(error, statusText(error));
-  if (error.code === GrpcCode.Unauthenticated) response.headers.set("www-authenticate", error.message);
+  const challenge = error.code === GrpcCode.Unauthenticated ? error.message : undefined;
+  return { status: httpStatus(error.code), body: statusText(error), challenge };
+}
+
+export function responseOf({ status, body, challenge }: ErrorParts): Response {
+  const response = new Response(body, { status, headers: { "content-type": JSON_TYPE } });
+  if (challenge !== undefined) response.headers.set("www-authenticate", challenge);
   return response;
 }
 

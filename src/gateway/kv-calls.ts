@@ -1,0 +1,48 @@
+/**
+ * The calls that carry the load, without a `Request` and a `Response` around each: whoever brings many of them at once
+ * hands over bodies and gets bodies. What is answered is what the JSON gateway answers (rpc-routes.ts).
+ */
+import type { CallContext, KvService } from "../member/services.ts";
+import { decodeJson } from "../protocol/json-decode.ts";
+import { encodeJson } from "../protocol/json-encode.ts";
+import { KV_RPCS } from "../protocol/kv-rpcs.ts";
+import type { Rpc } from "../protocol/rpc.ts";
+import { type ErrorParts, errorParts } from "./errors.ts";
+
+/** Without `error`, it went well. */
+export interface KvAnswer {
+  readonly body: string;
+  readonly error?: ErrorParts | undefined;
+}
+
+/** Never rejects. */
+export type KvCall = (body: string, context: CallContext) => Promise<KvAnswer>;
+
+const { range, put, deleteRange, txn } = KV_RPCS;
+
+/** Short ones, on which nothing waits but their caller. */
+export const KV_CALL_PATHS: ReadonlySet<string> = new Set([range, put, deleteRange, txn].flatMap(({ paths }) => paths));
+
+export function kvCalls(kv: KvService): ReadonlyMap<string, KvCall> {
+  return new Map([
+    ...callsOf(range, (message, context) => kv.range(message, context)),
+    ...callsOf(put, (message, context) => kv.put(message, context)),
+    ...callsOf(deleteRange, (message, context) => kv.deleteRange(message, context)),
+    ...callsOf(txn, (message, context) => kv.txn(message, context)),
+  ]);
+}
+
+function callsOf<Q, R>(
+  { paths, request, response }: Rpc<Q, R>,
+  run: (message: Q, context: CallContext) => Promise<R>,
+): readonly (readonly [string, KvCall])[] {
+  const call: KvCall = async (body, context) => {
+    try {
+      return { body: encodeJson(response, await run(decodeJson(request, body), context)) };
+    } catch (thrown) {
+      const error = errorParts(thrown);
+      return { body: error.body, error };
+    }
+  };
+  return paths.map((path) => [path, call]);
+}

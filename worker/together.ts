@@ -1,0 +1,107 @@
+/**
+ * Calls that a member gets many at a time (lane.ts): what travels, and what both sides make of it. The worker in front
+ * reads such a request whole and makes a `Response` of its answer; the member has to do with neither.
+ */
+import { errBrokenBody } from "../src/gateway/body.ts";
+import { callContext } from "../src/gateway/context.ts";
+import { errorResponse, JSON_TYPE, responseOf } from "../src/gateway/errors.ts";
+import { KV_CALL_PATHS, type KvAnswer, type KvCall } from "../src/gateway/kv-calls.ts";
+import { Lane } from "./lane.ts";
+
+export interface GatheredCall {
+  readonly path: string;
+  readonly body: string;
+  readonly token: string;
+  readonly requireLeader: boolean;
+}
+
+export interface GatheredAnswers {
+  /** Of each answer: the member's word to the worker in front. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** In the order of the calls. */
+  readonly answers: readonly KvAnswer[];
+}
+
+/** A member as the worker in front sees it. */
+export interface AskedTogether {
+  /** `url` is that of one of the calls. */
+  ask(url: string, calls: readonly GatheredCall[]): Promise<GatheredAnswers>;
+}
+
+interface Answered {
+  readonly answer: KvAnswer;
+  readonly headers: GatheredAnswers["headers"];
+}
+
+const BODY_BYTES_MAX = 64 * 1024;
+
+/** By the member's number; negative for reads of its own state, which need not wait for what needs a quorum. */
+const lanes = new Map<number, Lane<GatheredCall, Answered>>();
+
+/** Small calls, about which the headers say nothing but who calls. */
+export function gathers(request: Request, path: string): boolean {
+  if (request.method !== "POST" || !KV_CALL_PATHS.has(path)) return false;
+  const { headers } = request;
+  const declared = headers.get("content-length");
+  if (declared === null || Number(declared) > BODY_BYTES_MAX) return false;
+  return !headers.has("origin") && !headers.has("grpc-timeout");
+}
+
+/** Throws a `Response` when the body breaks off. */
+export async function gatheredCall(request: Request, path: string): Promise<GatheredCall> {
+  const { token, requireLeader } = callContext(request.headers);
+  try {
+    return { path, body: await request.text(), token, requireLeader };
+  } catch {
+    throw errorResponse(errBrokenBody);
+  }
+}
+
+/** `member` is asked in this event or in another one that was waiting. */
+export async function askTogether(
+  number: number,
+  member: AskedTogether,
+  url: string,
+  call: GatheredCall,
+): Promise<Response> {
+  const { answer, headers } = await laneTo(number, call).ask(call, async (calls) => {
+    const together = await member.ask(url, calls);
+    return together.answers.map((each) => ({ answer: each, headers: together.headers }));
+  });
+  if (answer.error === undefined)
+    return new Response(answer.body, { headers: { "content-type": JSON_TYPE, ...headers } });
+  const response = responseOf(answer.error);
+  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+  return response;
+}
+
+/** The member's side. */
+export function answerTogether(
+  kvCalls: ReadonlyMap<string, KvCall>,
+  calls: readonly GatheredCall[],
+): Promise<readonly KvAnswer[]> {
+  return Promise.all(
+    calls.map(({ path, body, token, requireLeader }) => {
+      const call = kvCalls.get(path);
+      if (call === undefined) throw new Error(`calls of ${path} do not go together`);
+      return call(body, { token, requireLeader });
+    }),
+  );
+}
+
+/** When the member says the same to all of them. */
+export async function refuseTogether(refusal: Response, calls: readonly GatheredCall[]): Promise<GatheredAnswers> {
+  const body = await refusal.text();
+  const answer: KvAnswer = { body, error: { status: refusal.status, body, challenge: undefined } };
+  return { headers: Object.fromEntries(refusal.headers), answers: calls.map(() => answer) };
+}
+
+function laneTo(number: number, { body }: GatheredCall): Lane<GatheredCall, Answered> {
+  const key = body.includes('"serializable"') ? -number : number;
+  let lane = lanes.get(key);
+  if (lane === undefined) {
+    lane = new Lane();
+    lanes.set(key, lane);
+  }
+  return lane;
+}
