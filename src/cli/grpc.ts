@@ -1,7 +1,7 @@
 /** `quorate grpc`: etcd's gRPC on a port of this machine, for clients that speak nothing else. */
 import { readFile } from "node:fs/promises";
 import { EtcdError } from "../client/client.ts";
-import type { GrpcFront, TlsFiles } from "../grpc/front.ts";
+import type { GrpcFront, GrpcFrontOptions, TlsFiles } from "../grpc/front.ts";
 import { endpointOf, UsageError } from "./command.ts";
 import type { Command, Input } from "./command.ts";
 import { ExitCode } from "./exit-codes.ts";
@@ -19,6 +19,7 @@ It runs until it is interrupted. Clients bring their own tokens, so --token and 
     listen: { type: "string", value: "HOST:PORT", help: `where to listen; default ${DEFAULT_LISTEN}` },
     cert: { type: "string", value: "FILE", help: "certificate (PEM) to serve TLS with; needs --key" },
     key: { type: "string", value: "FILE", help: "its private key (PEM)" },
+    "max-request-bytes": { type: "string", value: "N", help: "one request; default 1572864, as the endpoint's" },
     "client-ca": { type: "string", value: "FILE", help: "serve only clients with a certificate from this CA (PEM)" },
   },
   examples: [
@@ -36,6 +37,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   }
   const endpoint = endpointOf(input, terminal.env);
   const listen = listenAddress(input.text("listen") ?? DEFAULT_LISTEN);
+  const limits = requestBytes(input);
   const tls = await tlsFiles(input);
   // Here, because grpc-js takes longer to load than other commands take to run.
   const { startGrpcFront } = await import("../grpc/front.ts");
@@ -43,7 +45,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const services = endpointServices({ endpoint, timeoutMs: input.milliseconds("timeout", 10_000) });
   let front: GrpcFront;
   try {
-    front = await startGrpcFront({ services, listen, ...(tls === undefined ? {} : { tls }) });
+    front = await startGrpcFront({ services, listen, ...limits, ...(tls === undefined ? {} : { tls }) });
   } catch (error) {
     terminal.writeError(`quorate: cannot listen at ${listen}: ${(error as Error).message}\n`);
     return ExitCode.refused;
@@ -69,6 +71,13 @@ function listenAddress(text: string): string {
     throw new UsageError(`--listen takes HOST:PORT such as ${DEFAULT_LISTEN}, not "${text}"`);
   }
   return `${host === "" ? "0.0.0.0" : host}:${port}`;
+}
+
+function requestBytes(input: Input): Pick<GrpcFrontOptions, "maxRequestBytes"> {
+  const text = input.text("max-request-bytes");
+  if (text === undefined) return {};
+  if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new UsageError(`--max-request-bytes takes a number, not "${text}"`);
+  return { maxRequestBytes: Number(text) };
 }
 
 async function tlsFiles(input: Input): Promise<TlsFiles | undefined> {

@@ -14,6 +14,8 @@ export interface GrpcFrontOptions {
   readonly listen: string;
   /** Without it everything goes in the clear. */
   readonly tls?: TlsFiles;
+  /** etcd's --max-request-bytes; default 1.5 MiB. The endpoint has a limit of its own. */
+  readonly maxRequestBytes?: number;
 }
 
 /** In PEM. */
@@ -30,15 +32,17 @@ export interface GrpcFront {
   close(): Promise<void>;
 }
 
-/** etcd's --max-request-bytes, and the room that it leaves around it. */
-const RECEIVE_MAX_BYTES = 1.5 * 1024 * 1024 + 512 * 1024;
+const REQUEST_BYTES = 1.5 * 1024 * 1024;
+/** What etcd leaves around a request for the rest of its message. */
+const AROUND_REQUEST_BYTES = 512 * 1024;
 const CLOSE_AFTER_MS = 2000;
 
-export async function startGrpcFront({ services, listen, tls }: GrpcFrontOptions): Promise<GrpcFront> {
+export async function startGrpcFront(options: GrpcFrontOptions): Promise<GrpcFront> {
+  const { services, listen, tls, maxRequestBytes = REQUEST_BYTES } = options;
   // What goes wrong is told by errors; grpc-js would also write it to stderr.
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
-    "grpc.max_receive_message_length": RECEIVE_MAX_BYTES,
+    "grpc.max_receive_message_length": maxRequestBytes + AROUND_REQUEST_BYTES,
     "grpc.max_send_message_length": -1,
     "grpc.keepalive_time_ms": 2 * 60 * 60 * 1000,
     "grpc.keepalive_timeout_ms": 20_000,

@@ -409,6 +409,18 @@ describe("the server", () => {
     await closed;
   });
 
+  test("a message is as large as the request limit says, and etcd's room around it", async () => {
+    const other = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0", maxRequestBytes: 1_000 });
+    const raw = new RawClient(`127.0.0.1:${other.port}`);
+    const value = new Uint8Array(1_000 + 512 * 1024);
+    expect(await failure(raw.call(kv.put, putRequest({ key: bytes("large"), value })))).toMatchObject({
+      code: GrpcCode.ResourceExhausted,
+    });
+    await raw.call(kv.put, putRequest({ key: bytes("large"), value: value.subarray(1_000) }));
+    raw.close();
+    await other.close();
+  });
+
   test("a port that is taken is told as the system tells it", async () => {
     const listen = `127.0.0.1:${front.port}`;
     await expect(startGrpcFront({ services: member.services, listen })).rejects.toThrow(/^listen EADDRINUSE: .*/);

@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { Clock } from "../../src/member/clock.ts";
+import type { FlaggedOptions } from "../../src/member/flags.ts";
 import { memberView } from "../../src/member/member-view.ts";
 import type { MemberId } from "../../src/protocol/raft-message.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
@@ -10,6 +11,7 @@ import type { MemoryImage } from "../../src/storage/memory.ts";
 import { StorageCorruptError } from "../../src/storage/storage-error.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
 import { lateServices } from "../../web/room/late-services.ts";
+import { roomSettings } from "../../web/room/room-settings.ts";
 import { TabMember } from "../../web/room/tab-member.ts";
 import type { TabState } from "../../web/room/tab-state.ts";
 import { FakeRegistry } from "./support/registry.ts";
@@ -45,7 +47,7 @@ class Profile {
     this.#network = network;
   }
 
-  open(): { readonly tab: TabMember; readonly client: Client } {
+  open(settings: FlaggedOptions = {}): { readonly tab: TabMember; readonly client: Client } {
     const late = lateServices((view) => view ?? ({ id: "0" } as never));
     const tab: TabMember = new TabMember({
       registry: this.registry,
@@ -63,6 +65,7 @@ class Profile {
         return Object.assign(this.#network.transportFor(id), { retryNow: () => {} });
       },
       clock,
+      settings,
       newId: () => BigInt(Math.floor(Math.random() * 2 ** 48) + 1),
       late,
       onRunning: () => {},
@@ -197,6 +200,24 @@ test("who waits in vain may found the room anew, and nobody else may make it for
   const before = registry.founding;
   await tab.foundAnew();
   expect(registry.founding).toEqual(before);
+});
+
+test("a room's settings stand in its address, and its members keep to them", async () => {
+  const settings = roomSettings(
+    "?room=planning&max-txn-ops=1&auto-compaction-mode=revision&auto-compaction-retention=9",
+  );
+  const { client, tab } = room().profile().open(settings.options);
+  await eventually(() => client.kv.put("a", "1"));
+  const two = client.kv.txn().then(client.op.put("a", "2"), client.op.put("b", "2"));
+
+  await expect(two.commit()).rejects.toThrow("etcdserver: too many operations in txn request");
+  expect(tab.member?.settings.limits.txnOperations).toBe(1);
+  expect(settings.given).toEqual({
+    "max-txn-ops": "1",
+    "auto-compaction-mode": "revision",
+    "auto-compaction-retention": "9",
+  });
+  expect(() => roomSettings("?auto-compaction-mode=x")).toThrow('unknown auto-compaction-mode "x"');
 });
 
 test("a store that cannot be opened stops the tab with its reason, and every call with it", async () => {

@@ -6,6 +6,7 @@ import { roomRegistry } from "../../src/transport/room.ts";
 import { WebRtcTransport } from "../../src/transport/webrtc.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { askToPersist, randomId, signallingToken } from "./identifiers.ts";
+import { roomSettings } from "./room-settings.ts";
 import { RoomSource } from "./room-source.ts";
 import { storageQuotaBytes } from "./storage-quota.ts";
 import { tabClock } from "./tab-clock.ts";
@@ -20,7 +21,8 @@ const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 export function startRoom(room: string, location: Location): PageSource {
   const name = `quorate/room/${room}`;
   const registry = roomRegistry(location.origin, room, (url, init) => fetch(url, init));
-  const link = `${location.origin}/?${new URLSearchParams({ room })}`;
+  const { given, options: settings } = roomSettings(location.search);
+  const link = `${location.origin}/?${new URLSearchParams({ room, ...given })}`;
   const source = new RoomSource(room, link, {
     takeOver: () => lock.takeOver(),
     joinOther: () => void tab.leave().finally(() => location.reload()),
@@ -34,6 +36,7 @@ export function startRoom(room: string, location: Location): PageSource {
     deleteStorage: () => deleteIndexedDb(name),
     openTransport: (id, onSignalling) => openTransport(room, location, id, onSignalling),
     quotaBytes: () => storageQuotaBytes(() => navigator.storage.estimate()),
+    settings,
     clock: tabClock,
     newId: randomId,
     late: source.late,

@@ -9,6 +9,7 @@
  * done. A write that storage refuses ends it: a member does not go on in memory.
  */
 import { Prng } from "../../src/base/prng.ts";
+import type { FlaggedOptions } from "../../src/member/flags.ts";
 import type { Clock } from "../../src/member/clock.ts";
 import { prepareStorage } from "../../src/member/founding.ts";
 import { createServices } from "../../src/member/member-services.ts";
@@ -33,8 +34,9 @@ export interface TabTransport extends Transport {
 }
 
 export interface TabMemberOptions {
-  /** See MemberOptions.quotaBackendBytes. */
+  /** See MemberOptions.quotaBackendBytes; the settings may say otherwise. */
   readonly quotaBytes?: () => Promise<number>;
+  readonly settings: FlaggedOptions;
   readonly registry: RoomRegistry;
   readonly openStorage: () => Promise<Storage>;
   readonly deleteStorage: () => Promise<void>;
@@ -158,7 +160,7 @@ export class TabMember {
   }
 
   async #run(storage: Storage, identity: Identity, beginning: Beginning): Promise<End> {
-    const { clock, late, newId, onRunning, openTransport } = this.#options;
+    const { clock, late, newId, onRunning, openTransport, settings } = this.#options;
     const transport = await openTransport(identity.memberId, (state, text) =>
       this.#update({ signalling: { state, text } }),
     );
@@ -186,6 +188,7 @@ export class TabMember {
       beginning,
       autopilot: AUTOPILOT,
       quotaBackendBytes,
+      ...settings,
       onStopped: ({ code, text }) => {
         // A member that we stop ourselves says so too.
         if (this.#member === member) this.#stopWith(code, text, false);
