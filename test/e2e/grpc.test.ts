@@ -1,4 +1,4 @@
-/** The gRPC front over the real edge: calls over few connections, watches over WebSockets. */
+/** The gRPC front over the real edge: calls over few connections, whatever goes on over one WebSocket. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,21 +10,30 @@ import type { GrpcFront } from "../../src/grpc/front.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
 import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/lease.ts";
+import { lockRequest, unlockRequest } from "../../src/protocol/lock.ts";
 import { RPCS } from "../../src/protocol/rpc-table.ts";
 import { watchCreateRequest } from "../../src/protocol/watch.ts";
 import { RawClient } from "../grpc/support/raw-client.ts";
 import { EdgeServer } from "../support/edge-server.ts";
 
-const { kv, lease, watch } = RPCS;
+const { kv, lease, lock, watch } = RPCS;
 let data: string;
 let edge: EdgeServer;
 let front: GrpcFront;
 let client: RawClient;
+let carriers = 0;
+
+class CountedWebSocket extends WebSocket {
+  constructor(url: string) {
+    super(url);
+    carriers += 1;
+  }
+}
 
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "quorate-grpc-"));
   edge = await EdgeServer.start(data);
-  const services = endpointServices({ endpoint: edge.url, timeoutMs: 10_000 });
+  const services = endpointServices({ endpoint: edge.url, timeoutMs: 10_000, WebSocket: CountedWebSocket });
   front = await startGrpcFront({ services, listen: "127.0.0.1:0" });
   client = new RawClient(`127.0.0.1:${front.port}`);
 });
@@ -59,6 +68,31 @@ test.each([{}, { hasleader: "true" }])(
     stream.cancel();
   },
 );
+
+test("a hundred watch streams, a waiting lock and a range in parts share one connection; who does not read holds up nobody", async () => {
+  const value = new Uint8Array(400_000);
+  for (let at = 0; at < 15; at++) await client.call(kv.put, putRequest({ key: utf8Encode(`large/${at + 10}`), value }));
+  const all = rangeRequest({ key: utf8Encode("large/"), rangeEnd: utf8Encode("large0") });
+  // Nobody reads these: their parts stay at the member.
+  const unread = Array.from({ length: 5 }, () => client.stream(kv.rangeStream, all));
+  const streams = Array.from({ length: 100 }, () => client.duplex(watch.watch));
+  for (const [at, { call }] of streams.entries()) {
+    call.write({ type: "create", create: watchCreateRequest({ key: utf8Encode(`shared/${at}`) }) });
+  }
+  await Promise.all(streams.map((stream) => stream.next()));
+  const held = await client.call(lock.lock, lockRequest({ name: utf8Encode("l") }));
+  const waiting = client.call(lock.lock, lockRequest({ name: utf8Encode("l") }));
+  await Promise.all(streams.map((_, at) => client.call(kv.put, putRequest({ key: utf8Encode(`shared/${at}`) }))));
+  for (const [at, stream] of streams.entries()) {
+    expect(await stream.next()).toMatchObject({ events: [{ kv: { key: utf8Encode(`shared/${at}`) } }] });
+  }
+  await client.call(lock.unlock, unlockRequest({ key: held.key }));
+  expect((await waiting).key).not.toEqual(held.key);
+  const parts = await client.stream(kv.rangeStream, all).all();
+  expect(parts.flatMap(({ rangeResponse }) => rangeResponse.kvs).length).toBe(15);
+  for (const stream of [...streams, ...unread]) stream.cancel();
+  expect(carriers).toBe(1);
+});
 
 test("a lease is kept alive by a stream of beats", async () => {
   const { id } = await client.call(lease.grant, leaseGrantRequest({ ttl: 60 }));
