@@ -53,6 +53,8 @@ export interface LeaseKeeperHost {
   readonly wakeup: Wakeup | undefined;
   /** Ends the quiet. */
   readonly wake: () => void;
+  /** Whether a lease can be revoked at all, which an alarm may forbid. Default: yes. */
+  readonly mayRevoke?: () => boolean;
 }
 
 export class LeaseKeeper implements LeaseListener {
@@ -145,6 +147,8 @@ export class LeaseKeeper implements LeaseListener {
     const nowMs = this.#host.clock.nowMs();
     if (nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
     this.#lookedMs = nowMs;
+    // To be refused again and again would only fill the log, and nobody could go to sleep.
+    if (!this.#mayRevoke()) return;
     for (const id of this.#expiry.takeEnded(nowMs, REVOKES_PER_LOOK - this.#revoking)) this.#revoke(id);
     const checkpoints = this.#expiry.takeCheckpoints(nowMs, CHECKPOINTS_PER_LOOK);
     if (checkpoints.length > 0) {
@@ -159,6 +163,7 @@ export class LeaseKeeper implements LeaseListener {
   get isBusy(): boolean {
     if (!this.#leading) return false;
     if (this.#revoking > 0) return true;
+    if (!this.#mayRevoke()) return false;
     if (this.#host.wakeup !== undefined && this.#expiry.size > NOTED_LEASES_MAX) return true;
     const next = this.#expiry.nextEndMs;
     return next !== undefined && next - this.#host.clock.nowMs() < SLEEP_MS_MIN;
@@ -167,7 +172,7 @@ export class LeaseKeeper implements LeaseListener {
   /** The leader stops its clock. */
   sleep(): void {
     const next = this.#expiry.nextEndMs;
-    if (!this.#leading || next === undefined) return;
+    if (!this.#leading || next === undefined || !this.#mayRevoke()) return;
     const nowMs = this.#host.clock.nowMs();
     const { wakeup } = this.#host;
     if (wakeup === undefined) {
@@ -199,6 +204,10 @@ export class LeaseKeeper implements LeaseListener {
     if (note === undefined || note.index !== firstIndex - 1) return undefined;
     const holds = note.term === this.#host.logTerm(note.index) && note.writtenMs <= this.#host.clock.nowMs();
     return holds ? note.ends : undefined;
+  }
+
+  #mayRevoke(): boolean {
+    return this.#host.mayRevoke?.() ?? true;
   }
 
   get #leading(): boolean {

@@ -811,6 +811,7 @@ export class Member {
       extensionMs: this.settings.electionTicks * this.settings.tickMs,
       wakeup: this.#options.wakeup,
       wake: () => this.#guard(() => this.wake()),
+      mayRevoke: () => !this.#machine.alarms.has("CORRUPT"),
     });
   }
 

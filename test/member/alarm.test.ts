@@ -125,6 +125,19 @@ describe("alarms", () => {
     expect(errors).toEqual(["memberID:1  alarm:NOSPACE", "alarm:CORRUPT"]);
   });
 
+  test("while CORRUPT a lease outlives its end, costs nothing, and ends when the alarm is taken back", async () => {
+    const { cluster, leader } = await founded(3, { quietAfterTicks: 20 });
+    await cluster.settled(leader.services.lease.grant({ id: 7n, ttl: 5 }, CALL));
+    await alarm(cluster, leader, { action: "ACTIVATE", memberId: 0n, alarm: "CORRUPT" });
+    const { lastIndex } = leader.member.status();
+    await cluster.clock.advance(60_000);
+    expect(cluster.clock.timerCount).toBe(0);
+    expect(leader.member.status().lastIndex).toBe(lastIndex);
+    expect(leader.member.machine.leases.exists(7n)).toBe(true);
+    await alarm(cluster, leader, { action: "DEACTIVATE", memberId: 0n, alarm: "CORRUPT" });
+    await cluster.clock.until(() => !leader.member.machine.leases.exists(7n), "revoked");
+  });
+
   test("an alarm survives a restart, and travels in a snapshot", async () => {
     const { cluster, leader } = await founded(1);
     await alarm(cluster, leader, { action: "ACTIVATE", memberId: 1n, alarm: "NOSPACE" });
