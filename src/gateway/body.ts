@@ -24,7 +24,11 @@ const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 /** A body that broke off halfway, as Go's server words it. */
 export const errBrokenBody: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "unexpected EOF");
 
-const decoder = new TextDecoder();
+/** A mark of byte order is no JSON; etcd says so, and `Request.text` would leave it out. */
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+/** Stands for bytes that are no UTF-8; the reader of the JSON finds it, and says where. */
+const NO_CHARACTER = "\udfff";
 
 export async function readBody(request: Request, maxBytes: number): Promise<string> {
   const declared = request.headers.get("content-length");
@@ -48,16 +52,25 @@ export function tooLarge(bytes: number, maxBytes: number): EtcdError {
 
 async function whole(request: Request): Promise<string> {
   try {
-    return await request.text();
+    return textOf(await request.arrayBuffer());
   } catch {
     throw errBrokenBody;
+  }
+}
+
+function textOf(bytes: ArrayBuffer | Uint8Array): string {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return lenient.decode(bytes).replaceAll("\ufffd", NO_CHARACTER);
   }
 }
 
 async function readInPieces(request: Request, maxBytes: number, declared: string | null): Promise<string> {
   const { pieces, bytes } = await taken(request, maxBytes);
   if (bytes > maxBytes || declared !== null) throw tooLarge(Math.max(bytes, Number(declared)), maxBytes);
-  return decoder.decode(pieces.length === 1 ? pieces[0] : joined(pieces, bytes));
+  const [first] = pieces;
+  return textOf(pieces.length === 1 && first !== undefined ? first : joined(pieces, bytes));
 }
 
 interface Taken {

@@ -25,7 +25,8 @@ export async function lineResponse(signal: AbortSignal, lines: Lines, probeAfter
   }
   if (first === undefined) {
     lines.close();
-    return new Response("", { headers: { "content-type": JSON_TYPE } });
+    // etcd's gateway says what it sends with the first of it.
+    return new Response(null);
   }
   const reading = new Reading(first, lines, probeAfterMs);
   const body = new ReadableStream<Uint8Array>(

@@ -2,7 +2,8 @@
  * An answer without what must differ between two servers. The whole list, which the tool's help tells too:
  *
  * - ids of cluster, members; Raft's term and indexes; who leads
- * - tokens, and ids and keys that the server chose: compared by the name under which the step keeps them
+ * - tokens; ids and keys that the server chose: compared by the name under which the step keeps them
+ * - leases of the server's, which last for a minute, in the list of leases
  * - the seconds that a lease has left (that there are some, is compared), and the order in lists of leases and of a lease's keys
  * - sizes, names and addresses of members, hashes of whole stores
  * - the spaces that protojson puts into its texts at random
@@ -12,7 +13,7 @@ import type { Answer } from "./target.ts";
 const OWN_FIELDS = new Set([
   ...["cluster_id", "member_id", "raft_term", "leader"],
   ...["raftIndex", "raftTerm", "raftAppliedIndex", "dbSize", "dbSizeInUse", "dbSizeQuota"],
-  ...["hash", "memberID", "name", "peerURLs", "clientURLs"],
+  ...["hash", "memberID", "name", "peerURLs", "clientURLs", "token"],
 ]);
 
 /** `names` tells by which name a step keeps a value of this server's. */
@@ -46,7 +47,7 @@ export function normal(value: unknown, path: string, names: ReadonlyMap<string, 
     bag["TTL"] = "left";
   if (path.endsWith("/lease/grant") && typeof bag["ID"] === "string") bag["ID"] = idOf(bag);
   const { leases, keys } = bag;
-  if (Array.isArray(leases)) bag["leases"] = leases.map(idOf).toSorted(order);
+  if (Array.isArray(leases)) bag["leases"] = leases.map(idOf).filter((id) => id !== CHOSEN).toSorted(order);
   if (Array.isArray(keys)) bag["keys"] = keys.toSorted((left, right) => order(String(left), String(right)));
   return bag;
 }
@@ -56,10 +57,12 @@ function isPartOfTheQuestion(name: string, path: string): boolean {
   return path.startsWith("/v3/election") && (name === "name" || name === "leader");
 }
 
+const CHOSEN = "chosen by the server";
+
 /** Clients of these conversations choose short ids and the longest one; others are of the server's choice. */
 function idOf(lease: unknown): string {
   const id = String((lease as { readonly ID?: unknown }).ID);
-  return /^[0-9]{10,18}$|^[0-8][0-9]{18}$/.test(id) ? "of the server" : id;
+  return /^[0-9]{10,18}$|^[0-8][0-9]{18}$/.test(id) ? CHOSEN : id;
 }
 
 function order(left: string, right: string): number {

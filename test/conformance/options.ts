@@ -24,7 +24,7 @@ Quorate is one member in this process, or:
   --record FILE     compare nothing; keep etcd's answers for npm test
 
 Not compared, because it must differ: ids of cluster and members, Raft's term and indexes, who leads; tokens, and ids and
-keys that the server chose (they are followed by name); the seconds that a lease has left, and the order in lists of leases and of a
+keys that the server chose (they are followed by name, but not in the list of leases); the seconds that a lease has left, and the order in lists of leases and of a
 lease's keys; names, addresses and sizes of members, hashes of stores; how a watch's events are batched, and the header of a batch (that
 no revision is torn apart is looked at); the error with which a stream over a WebSocket ends; spaces that protojson puts into its texts at random.
 `;

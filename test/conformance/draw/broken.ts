@@ -17,8 +17,13 @@ export function drawBroken(world: World, steps: readonly Step[]): readonly Step[
     return [{ ...plain, body: prng.pick(['{"name":1}', "[]", '{"lease":"x"}', "{", '{"lease":"404","name":{}}']) }];
   }
   if (plain.path === "/v3/lease/keepalive") return [{ ...plain, body: struck(world, plain.body) }];
-  if (dice < 0.5) return [{ ...plain, body: struck(world, plain.body) }];
-  return [{ ...plain, body: JSON.stringify(bent(world, JSON.parse(plain.body) as Json)) }];
+  const body = dice < 0.5 ? struck(world, plain.body) : JSON.stringify(bent(world, JSON.parse(plain.body) as Json));
+  return [plain.path === "/v3/lease/grant" && mayEndSoon(body) ? elsewhere(world) : { ...plain, body }];
+}
+
+/** A lease that ends while nobody looks ends at another request here than there. */
+function mayEndSoon(body: string): boolean {
+  return !/"TTL":\s*"?[0-9]{4,}/.test(body) && !/^\{"TTL":[^,]*$/.test(body);
 }
 
 /** Texts: cut off, a character too much or too few, something in front or behind. */
@@ -131,9 +136,10 @@ function elsewhere(world: World): Step {
     { type: "call", path: path.toUpperCase(), body: "{}" },
     {
       type: "call",
-      path: path.replace("/v3/", prng.pick(["/v3beta/", "/v3alpha/", "/v2/", "/v3//", "/"])),
+      path: path.replace("/v3/", prng.pick(["/v3alpha/", "/v2/", "/v3//", "/"])),
       body: "{}",
     },
+    { type: "call", path: prng.pick(["/v3beta/kv/range", "/v3beta/lease/leases", "/v3beta/what"]), body: "{}" },
     { type: "call", path: "/v3/kv/range?key=YQ==&limit=1", body: '{"key":"Yg=="}' },
     { type: "call", path: "/v3/kv/%72ange", body: '{"key":"Yg=="}' },
     {
