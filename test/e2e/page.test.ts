@@ -2,7 +2,7 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { chromiumContextOptions, launchChromium } from "../support/chromium.ts";
-import { startServer } from "./tabs-support.ts";
+import { startServer, STEP_MS } from "./tabs-support.ts";
 import type { Server } from "./tabs-support.ts";
 
 let browser: Browser;
@@ -23,7 +23,7 @@ afterAll(async () => {
 async function openPage(path: string, options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {
   const context = await browser.newContext({ ...chromiumContextOptions(), ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(STEP_MS);
   await page.goto(server.url + path);
   await page.waitForFunction(() => window.quorate !== undefined);
   await page.evaluate(() => window.quorate.ready);
@@ -38,12 +38,18 @@ async function untilValue(page: Page, key: string, value: string | undefined): P
         const { kvs } = await window.quorate.kv.range(wanted.key);
         const found = kvs[0] === undefined ? undefined : window.quorate.toText(kvs[0].value);
         if (found === wanted.value) return;
-        if (performance.now() - startMs > 15_000) throw new Error(`${wanted.key} is ${found}, not ${wanted.value}`);
+        if (performance.now() - startMs > wanted.withinMs)
+          throw new Error(`${wanted.key} is ${found}, not ${wanted.value}`);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
-    { key, value },
+    { key, value, withinMs: STEP_MS },
   );
+}
+
+/** A dialog that saves closes when it is answered, which is after others see the value. */
+async function untilClosed(page: Page): Promise<void> {
+  await page.locator("dialog").waitFor({ state: "detached" });
 }
 
 test("without a room the page shows the cluster at the edge, and loads nothing that only a member needs", async () => {
@@ -71,18 +77,20 @@ test("a key is made, changed and deleted by keyboard alone", async () => {
   await keyboard.type("typed");
   await keyboard.press("Control+Enter");
   await untilValue(page, "keyboard/key", "typed");
+  await untilClosed(page);
 
   await page.getByRole("button", { name: "keyboard/key", exact: true }).focus();
   await keyboard.press("Enter");
-  expect(await page.locator("dialog[open]").count()).toBe(1);
+  await page.locator("dialog[open]").waitFor();
   await keyboard.press("Escape");
-  await page.locator("dialog").waitFor({ state: "detached" });
+  await untilClosed(page);
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("keyboard/key");
   await keyboard.press("Enter");
   await keyboard.press("Control+A");
   await keyboard.type("typed again");
   await keyboard.press("Control+Enter");
   await untilValue(page, "keyboard/key", "typed again");
+  await untilClosed(page);
 
   await page.locator("tr", { hasText: "typed again" }).waitFor();
   await page.getByRole("button", { name: "Delete keyboard/key" }).focus();
@@ -106,7 +114,7 @@ test("an edit that somebody else was faster than writes nothing until its author
   await untilValue(page, "shared", "theirs");
   await page.getByRole("button", { name: "Overwrite" }).click();
   await untilValue(page, "shared", "mine");
-  await page.locator("dialog").waitFor({ state: "detached" });
+  await untilClosed(page);
 });
 
 test("bytes that are no text are shown as such, and edited as hex", async () => {

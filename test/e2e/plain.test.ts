@@ -8,6 +8,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChromium } from "../support/chromium.ts";
 import { EdgeServer } from "../support/edge-server.ts";
+import { STEP_MS } from "./tabs-support.ts";
 
 let browser: Browser;
 let data: string;
@@ -44,7 +45,7 @@ function originOf(pages: Server): string {
 
 async function pageAt(url: string): Promise<Page> {
   const page = await browser.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(STEP_MS);
   await page.goto(url);
   return page;
 }

@@ -13,7 +13,8 @@ declare global {
   }
 }
 
-const TIMEOUT_MS = 20_000;
+/** For one step in a page: no step takes so long, however slow the machine, unless it hangs. */
+export const STEP_MS = 60_000;
 
 /** With data of its own, which goes when it stops. */
 export interface Server {
@@ -75,11 +76,20 @@ export class Tab {
 
   /** Its renderer dies in the middle of whatever it does: no handler of the page runs. */
   async crash(): Promise<void> {
-    const session = await this.context.newCDPSession(this.page);
-    const crashed = this.page.waitForEvent("crash");
-    void session.send("Page.crash").catch(() => {});
-    await crashed;
-    await this.page.close();
+    const crash = await this.crasher();
+    await crash();
+  }
+
+  /** For a test in which the right moment matters: all is ready for the crash when it comes. */
+  async crasher(): Promise<() => Promise<void>> {
+    const { page } = this;
+    const session = await this.context.newCDPSession(page);
+    return async () => {
+      const crashed = page.waitForEvent("crash");
+      void session.send("Page.crash").catch(() => {});
+      await crashed;
+      await page.close();
+    };
   }
 
   async ready(): Promise<void> {
@@ -131,7 +141,7 @@ export class Tab {
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
       },
-      { text: condition.toString(), values: argument, withinMs: TIMEOUT_MS },
+      { text: condition.toString(), values: argument, withinMs: STEP_MS },
     );
   }
 
@@ -167,7 +177,7 @@ export class Tab {
 
 async function openPage(context: BrowserContext, url: string): Promise<Page> {
   const page = await context.newPage();
-  page.setDefaultTimeout(TIMEOUT_MS);
+  page.setDefaultTimeout(STEP_MS);
   await page.goto(url);
   await page.waitForFunction(() => window.quorate !== undefined);
   return page;

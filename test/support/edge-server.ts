@@ -29,7 +29,7 @@ export class EdgeServer {
     for (;;) {
       const url = /Quorate is serving (\S+)/.exec(output())?.[1];
       if (url !== undefined) return new EdgeServer(child, data, url, output);
-      if (child.exitCode !== null) throw new Error(`it did not start:\n${output()}`);
+      if (hasEnded(child)) throw new Error(`it did not start:\n${output()}`);
       await Promise.race([once(child.stdout as NodeJS.ReadableStream, "data"), once(child, "exit")]);
     }
   }
@@ -40,7 +40,7 @@ export class EdgeServer {
 
   /** As Ctrl-C does. */
   async stop(): Promise<Ran> {
-    if (this.#child.exitCode === null) {
+    if (!hasEnded(this.#child)) {
       this.#child.kill("SIGTERM");
       await once(this.#child, "close");
     }
@@ -75,6 +75,10 @@ export class EdgeServer {
     const { kvs } = (await this.post("/v3/kv/range", { key: btoa(key) })) as { kvs?: { value: string }[] };
     return kvs?.[0] === undefined ? undefined : atob(kvs[0].value);
   }
+}
+
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 /** For starts that are refused: waits for the end. */
