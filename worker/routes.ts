@@ -20,11 +20,12 @@ const MEMBER_PATHS: ReadonlySet<string> = new Set([
   "/quorate/status",
   "/kv",
 ]);
-const MEMBER_FOLDERS: readonly string[] = ["/v3/", "/kv/", "/v3beta/", "/livez/", "/readyz/"];
+const MEMBER_FOLDERS: readonly string[] = ["/v3/", "/kv/", "/v3beta/", "/livez/", "/readyz/", "/quorate/v1/"];
 const ONE_MEMBER = /^\/m\/([^/]*)(\/.*)?$/;
 
 export function routeOf(path: string): Route {
   if (isMemberPath(path)) return ANY_MEMBER;
+  if (path.startsWith("/quorate/restore/")) return { type: "member", number: 1, path };
   if (path === "/peerjs" || path.startsWith("/peerjs/")) return { type: "signalling" };
   const one = ONE_MEMBER.exec(path);
   if (one === null) return { type: "asset" };

@@ -8,10 +8,12 @@ import type { Pulled } from "../member/pulled.ts";
 import { servedRpcs } from "../member/table-services.ts";
 import type { AnyRpc, ServedRpc } from "../member/table-services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { CARRIER_PATH } from "../protocol/carrier-frame.ts";
 import { decodeJson } from "../protocol/json-decode.ts";
 import { encodeJson } from "../protocol/json-encode.ts";
 import { RPCS } from "../protocol/rpc-table.ts";
 import { MAX_BODY_BYTES, readBody } from "./body.ts";
+import { type CarrierSocket, carryStreams } from "./carrier.ts";
 import { callContext, chosenSubprotocol, webSocketContext } from "./context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./errors.ts";
 import { keepAliveOverHttp, keepAliveOverWebSocket } from "./lease-stream.ts";
@@ -67,6 +69,12 @@ export function serveRpcs(services: Services, router: Router, options: RpcRouteO
       else serveStream(path, stream, router, options);
     }
   }
+  router.get(CARRIER_PATH, (request) =>
+    upgraded(request, options, (socket) => {
+      // Every platform's WebSocket takes bytes too.
+      carryStreams(services, socket as WebSocketLike & CarrierSocket, { maxMessageBytes });
+    }),
+  );
 }
 
 function unaryHandler(rpc: AnyRpc, method: ServedRpc["method"], maxBodyBytes: number): Handler {
@@ -115,17 +123,25 @@ function duplexOf(services: Services, rpc: AnyRpc, limits: Limits): Stream {
   };
 }
 
-function serveStream(path: string, stream: Stream, router: Router, { acceptWebSocket }: RpcRouteOptions): void {
+function serveStream(path: string, stream: Stream, router: Router, options: RpcRouteOptions): void {
   router.post(path, (request) => stream.overHttp(request, callContext(request.headers)));
-  router.get(path, (request) => {
-    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return methodNotAllowed();
-    if (acceptWebSocket === undefined) {
-      return errorResponse(new EtcdError(GrpcCode.Unimplemented, "WebSockets are not served here"));
-    }
-    const { socket, response } = acceptWebSocket(request, chosenSubprotocol(request.headers));
-    stream.overWebSocket(socket, webSocketContext(request.headers));
-    return response;
-  });
+  router.get(path, (request) =>
+    upgraded(request, options, (socket) => stream.overWebSocket(socket, webSocketContext(request.headers))),
+  );
+}
+
+function upgraded(
+  request: Request,
+  { acceptWebSocket }: RpcRouteOptions,
+  serve: (socket: WebSocketLike) => void,
+): Response {
+  if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") return methodNotAllowed();
+  if (acceptWebSocket === undefined) {
+    return errorResponse(new EtcdError(GrpcCode.Unimplemented, "WebSockets are not served here"));
+  }
+  const { socket, response } = acceptWebSocket(request, chosenSubprotocol(request.headers));
+  serve(socket);
+  return response;
 }
 
 export function methodNotAllowed(): Response {

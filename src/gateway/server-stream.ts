@@ -69,7 +69,7 @@ function lineOf<Response>(schema: Schema<Response>, response: Response): string 
   return `{"result":${encodeJson(schema, response)}}\n`;
 }
 
-class OneRequest<Request, Response> implements DuplexStream<Request, Response> {
+export class OneRequest<Request, Response> implements DuplexStream<Request, Response> {
   readonly #open: Open<Request, Response>;
   readonly #context: CallContext;
   readonly #abort: AbortController = new AbortController();

@@ -112,7 +112,11 @@ class WebSocketCall<Request, Response> {
     if (this.#over) return;
     if (typeof data !== "string") return this.#end(CLOSE_UNSUPPORTED, "requests are text frames");
     if (data.length > this.#maxMessageBytes) {
-      return this.#end(CLOSE_TOO_BIG, "request is too large", streamErrorLine(tooLarge(data.length, this.#maxMessageBytes)));
+      return this.#end(
+        CLOSE_TOO_BIG,
+        "request is too large",
+        streamErrorLine(tooLarge(data.length, this.#maxMessageBytes)),
+      );
     }
     try {
       this.#stream.request(decodeJson(this.#schema, data));

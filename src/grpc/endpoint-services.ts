@@ -1,39 +1,84 @@
 /**
- * The services of a member behind HTTP, for the front: calls share some kept-alive connections, each stream of watches
- * has a WebSocket of its own.
+ * The services of a member behind HTTP, for the front: short calls share some kept-alive connections, and whatever waits
+ * or goes on (watches, observations, snapshots, streamed ranges, locks and campaigns) shares a few carriers.
  */
 import { httpServices } from "../client/http-services.ts";
-import type { Services } from "../member/services.ts";
+import type { CallContext, Services } from "../member/services.ts";
+import { errStopped } from "../protocol/errors.ts";
+import { RPCS } from "../protocol/rpc-table.ts";
+import type { Rpc } from "../protocol/rpc.ts";
 import { agentFetch } from "./agent-fetch.ts";
+import { Carriers } from "./carrier.ts";
+import type { CarriedStream, CarrierSocketConstructor } from "./carrier.ts";
 
 export interface EndpointOptions {
   readonly endpoint: string;
   /** For a call with all its attempts. */
   readonly timeoutMs: number;
+  /** Default: the platform's. */
+  readonly WebSocket?: CarrierSocketConstructor;
 }
 
 /** More calls than that at once wait for each other. */
 const MAX_CONNECTIONS = 64;
 
-/** Unlike a browser's, Node's WebSocket sends headers. */
-type NodeWebSocket = new (
-  url: string,
-  options: { readonly protocols: string[]; readonly headers: Readonly<Record<string, string>> },
-) => WebSocket;
-
 export function endpointServices(options: EndpointOptions): Services {
-  const shared = { ...options, fetch: agentFetch(MAX_CONNECTIONS) };
-  const services = httpServices({ ...shared, WebSocket });
-  const withLeader = httpServices({ ...shared, WebSocket: LeaderWebSocket });
+  const { endpoint, timeoutMs } = options;
+  const carriers = new Carriers({ WebSocket: options.WebSocket ?? WebSocket, endpoint, timeoutMs });
+  const services = httpServices({ endpoint, timeoutMs, fetch: agentFetch(MAX_CONNECTIONS) });
+
+  function asked<Request, Response, Kind extends "unary" | "serverStream">(
+    rpc: Rpc<Request, Response, Kind>,
+    request: Request,
+    context: CallContext,
+  ): CarriedStream<Request, Response> {
+    const stream = carriers.open(rpc, context);
+    stream.request(request);
+    return stream;
+  }
+
+  async function waited<Request, Response>(
+    rpc: Rpc<Request, Response>,
+    request: Request,
+    context: CallContext,
+  ): Promise<Response> {
+    const stream = asked(rpc, request, context);
+    try {
+      const response = await stream.next();
+      if (response === undefined) throw errStopped;
+      return response;
+    } finally {
+      stream.close();
+    }
+  }
+
+  async function* answers<Request, Response>(
+    rpc: Rpc<Request, Response, "serverStream">,
+    request: Request,
+    context: CallContext,
+  ): AsyncGenerator<Response> {
+    const stream = asked(rpc, request, context);
+    try {
+      for (let part = await stream.next(); part !== undefined; part = await stream.next()) yield part;
+    } finally {
+      stream.close();
+    }
+  }
+
+  const { kv, lock, election, maintenance } = services;
   return {
     ...services,
-    watch: { watch: (context) => (context.requireLeader ? withLeader : services).watch.watch(context) },
+    kv: { ...kv, rangeStream: (request, context) => answers(RPCS.kv.rangeStream, request, context) },
+    watch: { watch: (context) => carriers.open(RPCS.watch.watch, context) },
+    lock: { ...lock, lock: (request, context) => waited(RPCS.lock.lock, request, context) },
+    election: {
+      ...election,
+      campaign: (request, context) => waited(RPCS.election.campaign, request, context),
+      observe: (request, context) => asked(RPCS.election.observe, request, context),
+    },
+    maintenance: {
+      ...maintenance,
+      snapshot: (request, context) => answers(RPCS.maintenance.snapshot, request, context),
+    },
   };
-}
-
-/** Carries `hasleader`, for which the gateway has a header only. */
-class LeaderWebSocket extends (WebSocket as unknown as NodeWebSocket) {
-  constructor(url: string, protocols: string[] = []) {
-    super(url, { protocols, headers: { "grpc-metadata-hasleader": "true" } });
-  }
 }

@@ -45,7 +45,7 @@ export const KV_RPCS: KvRpcs = {
   rangeStream: serverStream(
     SERVICE,
     "RangeStream",
-    ["/quorate/kv/range-stream"],
+    ["/quorate/v1/range-stream"],
     rangeRequestSchema,
     rangeStreamResponseSchema,
     { isRead: true },

@@ -70,7 +70,7 @@ test.each([{}, { hasleader: "true" }])(
 );
 
 test("a hundred watch streams, a waiting lock and a range in parts share one connection; who does not read holds up nobody", async () => {
-  const value = new Uint8Array(400_000);
+  const value = new Uint8Array(100_000);
   for (let at = 0; at < 15; at++) await client.call(kv.put, putRequest({ key: utf8Encode(`large/${at + 10}`), value }));
   const all = rangeRequest({ key: utf8Encode("large/"), rangeEnd: utf8Encode("large0") });
   // Nobody reads these: their parts stay at the member.

@@ -25,7 +25,7 @@ const ALL: readonly Rpc<unknown, unknown, RpcKind>[] = Object.values(RPCS).flatM
 
 test("every path of etcd's gateway is in the table once, and one of our own beside them", () => {
   const paths = ALL.flatMap((rpc) => rpc.paths);
-  expect(paths.toSorted()).toEqual([...ETCD_PATHS, "/quorate/kv/range-stream"].toSorted());
+  expect(paths.toSorted()).toEqual([...ETCD_PATHS, "/quorate/v1/range-stream"].toSorted());
 });
 
 test("a path of the table takes POST only; unknown ones are etcd's 404, and Go's outside of /v3/", async () => {
@@ -138,7 +138,7 @@ test("RangeStream has a path of ours, whose parts make up the range", async () =
   const endpoint = await Endpoint.open();
   for (let at = 10; at < 40; at++) await endpoint.put(`k${at}`, "v");
   const body = JSON.stringify({ key: btoa("k"), range_end: btoa("l") });
-  const response = await endpoint.cluster.settled(endpoint.fetch("/quorate/kv/range-stream", { method: "POST", body }));
+  const response = await endpoint.cluster.settled(endpoint.fetch("/quorate/v1/range-stream", { method: "POST", body }));
   const reader = lines(response);
   const parts: { range_response: { kvs?: { key: string }[]; count?: string; header?: { revision?: string } } }[] = [];
   for (let line = await reader.next(); line !== undefined; line = await reader.next()) {

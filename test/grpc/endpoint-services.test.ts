@@ -1,21 +1,23 @@
 /** How the front's calls look at the endpoint. */
 import { createServer } from "node:http";
-import type { IncomingHttpHeaders, Server } from "node:http";
+import type { Server } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { endpointServices } from "../../src/grpc/endpoint-services.ts";
+import { rangeRequest } from "../../src/protocol/kv.ts";
+import { lockRequest } from "../../src/protocol/lock.ts";
 import { listen } from "../client/support/served-member.ts";
+import { CALL } from "../member/cluster.ts";
 
 let server: Server;
 let endpoint: string;
-let upgraded: Promise<IncomingHttpHeaders>;
+let upgrades: string[];
 
 beforeEach(async () => {
   server = createServer();
-  upgraded = new Promise((resolve) => {
-    server.on("upgrade", ({ headers }, socket) => {
-      resolve(headers);
-      socket.destroy();
-    });
+  upgrades = [];
+  server.on("upgrade", ({ url }, socket) => {
+    upgrades.push(url ?? "");
+    socket.destroy();
   });
   endpoint = await listen(server);
 });
@@ -24,14 +26,21 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-test.each([true, false])(
-  "a stream of watches takes its token and its wish for a leader along: %j",
-  async (requireLeader) => {
-    const { watch } = endpointServices({ endpoint, timeoutMs: 1000 });
-    const stream = watch.watch({ token: "a.1", requireLeader });
-    const headers = await upgraded;
-    expect(headers["sec-websocket-protocol"]).toMatch(/^Bearer, ?a\.1$/);
-    expect(headers["grpc-metadata-hasleader"]).toBe(requireLeader ? "true" : undefined);
-    await expect(stream.next()).rejects.toThrow(`no connection to ${endpoint}`);
-  },
-);
+test("whatever waits or goes on asks for one carrier, at the member that the endpoint names", async () => {
+  const one = `${endpoint}/m/1`;
+  const { watch, lock, election, maintenance, kv } = endpointServices({ endpoint: one, timeoutMs: 1000 });
+  const range = rangeRequest({ key: Uint8Array.of(1) });
+  const waiting = [
+    watch.watch(CALL).next(),
+    lock.lock(lockRequest(), CALL),
+    election.campaign({ name: Uint8Array.of(1), lease: 0n, value: Uint8Array.of(1) }, CALL),
+    election.observe({ name: Uint8Array.of(1) }, CALL).next(),
+    maintenance.snapshot({}, CALL)[Symbol.asyncIterator]().next(),
+    kv.rangeStream(range, CALL)[Symbol.asyncIterator]().next(),
+  ];
+  const refused = await Promise.allSettled(waiting);
+  expect(refused.map((result) => (result.status === "rejected" ? String(result.reason.message) : "served"))).toEqual(
+    waiting.map(() => `no connection to ${one}`),
+  );
+  expect(upgrades).toEqual(["/m/1/quorate/v1/streams"]);
+});

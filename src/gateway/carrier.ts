@@ -1,0 +1,264 @@
+/**
+ * The member's end of a carrier (protocol/carrier-frame.ts): many streams over one WebSocket, for fronts that speak for
+ * many clients. An answer is pulled from the member when the stream's reader and the carrier both have room for it, so
+ * a slow reader holds up nobody, and nothing piles up here. A carrier on which nothing is heard for a while is closed,
+ * and its streams with it.
+ */
+import { unreachable } from "../base/assert.ts";
+import type { Services } from "../member/services.ts";
+import {
+  CARRIER_CREDIT_BYTES,
+  decodeFrame,
+  encodeFrame,
+  piecesOf,
+  STREAM_CREDIT_BYTES,
+} from "../protocol/carrier-frame.ts";
+import type { CarrierFrame } from "../protocol/carrier-frame.ts";
+import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { decode, encode } from "../protocol/proto-codec.ts";
+import { carriedMethods } from "./carrier-calls.ts";
+import type { CarriedMethod } from "./carrier-calls.ts";
+import { asEtcdError } from "./errors.ts";
+import type { DuplexStream } from "./websocket.ts";
+
+/** What we use of a WebSocket that takes bytes. */
+export interface CarrierSocket {
+  /** As what binary frames come. */
+  binaryType?: string;
+  send(bytes: Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(type: "close" | "error", listener: () => void): void;
+}
+
+export interface CarrierLimits {
+  /** One request. */
+  readonly maxMessageBytes: number;
+  /** Default 1,024. */
+  readonly maxStreams?: number;
+  /** Default 60,000; the other side speaks three times as often. */
+  readonly silentAfterMs?: number;
+}
+
+const CLOSE_NORMAL = 1000;
+const CLOSE_BAD_DATA = 1007;
+const CLOSE_POLICY = 1008;
+/** As the gRPC front's own codec. */
+const MESSAGES_MAX = 1 << 16;
+
+export function carryStreams(services: Services, socket: CarrierSocket, limits: CarrierLimits): void {
+  const carrier = new Carrier(carriedMethods(services), socket, limits);
+  socket.addEventListener("message", ({ data }) => carrier.received(data));
+  socket.addEventListener("close", () => carrier.close(CLOSE_NORMAL, ""));
+  socket.addEventListener("error", () => carrier.close(CLOSE_NORMAL, ""));
+}
+
+interface Carried {
+  readonly id: number;
+  readonly method: CarriedMethod;
+  readonly stream: DuplexStream<unknown, unknown>;
+  credit: number;
+  isOver: boolean;
+  /** Of the request that is coming in pieces. */
+  pieces: Uint8Array[];
+  bytes: number;
+  wake: () => void;
+}
+
+class Carrier {
+  readonly #methods: ReadonlyMap<string, CarriedMethod>;
+  readonly #socket: CarrierSocket;
+  readonly #maxMessageBytes: number;
+  readonly #maxStreams: number;
+  readonly #streams: Map<number, Carried> = new Map();
+  readonly #watchdog: ReturnType<typeof setInterval>;
+  #credit: number = CARRIER_CREDIT_BYTES;
+  #isHeard = true;
+  #isOver = false;
+
+  constructor(methods: ReadonlyMap<string, CarriedMethod>, socket: CarrierSocket, limits: CarrierLimits) {
+    this.#methods = methods;
+    this.#socket = socket;
+    this.#maxMessageBytes = limits.maxMessageBytes;
+    this.#maxStreams = limits.maxStreams ?? 1024;
+    // Bytes, and at once: the newer default of workers is a Blob.
+    socket.binaryType = "arraybuffer";
+    this.#watchdog = setInterval(() => this.#look(), limits.silentAfterMs ?? 60_000);
+  }
+
+  received(data: unknown): void {
+    if (this.#isOver) return;
+    this.#isHeard = true;
+    const frame = data instanceof ArrayBuffer ? decodeFrame(new Uint8Array(data)) : undefined;
+    if (frame === undefined) return this.close(CLOSE_BAD_DATA, "not a carrier's frame");
+    switch (frame.type) {
+      case "open":
+        return this.#open(frame);
+      case "piece":
+        return this.#piece(frame);
+      case "cancel": {
+        const carried = this.#streams.get(frame.stream);
+        if (carried !== undefined) this.#forget(carried);
+        return;
+      }
+      case "credit":
+        return this.#credited(frame.stream, frame.bytes);
+      case "beat":
+        return this.#send(frame);
+      case "end":
+        return this.close(CLOSE_BAD_DATA, "only a member ends a stream");
+      default:
+        return unreachable(frame);
+    }
+  }
+
+  close(code: number, reason: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearInterval(this.#watchdog);
+    for (const carried of this.#streams.values()) this.#forget(carried);
+    try {
+      this.#socket.close(code, reason);
+    } catch {
+      // It was closing already.
+    }
+  }
+
+  #look(): void {
+    if (!this.#isHeard) return this.close(CLOSE_POLICY, "nothing was heard");
+    this.#isHeard = false;
+  }
+
+  #open({ stream: id, method: path, token, requireLeader }: CarrierFrame & { readonly type: "open" }): void {
+    if (id === 0 || this.#streams.has(id)) return this.close(CLOSE_BAD_DATA, "a stream's number was used twice");
+    const method = this.#methods.get(path);
+    try {
+      if (method === undefined) throw new EtcdError(GrpcCode.Unimplemented, `unknown method ${path}`);
+      if (this.#streams.size >= this.#maxStreams) {
+        throw new EtcdError(GrpcCode.ResourceExhausted, "too many streams over one carrier");
+      }
+      const stream = method.open({ token, requireLeader });
+      const carried: Carried = {
+        id,
+        method,
+        stream,
+        credit: STREAM_CREDIT_BYTES,
+        isOver: false,
+        pieces: [],
+        bytes: 0,
+        wake: () => {},
+      };
+      this.#streams.set(id, carried);
+      void this.#answer(carried);
+    } catch (error) {
+      this.#tellEnd(id, error);
+    }
+  }
+
+  #piece({ stream: id, bytes, isLast }: CarrierFrame & { readonly type: "piece" }): void {
+    const carried = this.#streams.get(id);
+    // Over already, which the other side did not know yet.
+    if (carried === undefined) return;
+    carried.bytes += bytes.length;
+    if (carried.bytes > this.#maxMessageBytes) {
+      const text = `grpc: received message larger than max (${carried.bytes} vs. ${this.#maxMessageBytes})`;
+      return this.#end(carried, new EtcdError(GrpcCode.ResourceExhausted, text));
+    }
+    carried.pieces.push(bytes);
+    if (!isLast) return;
+    const message = joined(carried.pieces, carried.bytes);
+    carried.pieces = [];
+    carried.bytes = 0;
+    try {
+      carried.stream.request(decoded(carried.method, message));
+    } catch (error) {
+      this.#end(carried, error);
+    }
+  }
+
+  #credited(id: number, bytes: number): void {
+    if (id !== 0) {
+      const carried = this.#streams.get(id);
+      if (carried === undefined) return;
+      carried.credit += bytes;
+      return carried.wake();
+    }
+    this.#credit += bytes;
+    for (const carried of this.#streams.values()) carried.wake();
+  }
+
+  async #answer(carried: Carried): Promise<void> {
+    const { stream, method } = carried;
+    try {
+      while (await this.#hasRoom(carried)) {
+        const response = await stream.next();
+        if (carried.isOver) return;
+        if (response === undefined) return this.#end(carried, undefined);
+        for (const piece of piecesOf(carried.id, encode(method.rpc.response, response))) {
+          if (!(await this.#hasRoom(carried))) return;
+          carried.credit -= piece.bytes.length;
+          this.#credit -= piece.bytes.length;
+          this.#send(piece);
+        }
+      }
+    } catch (error) {
+      this.#end(carried, error);
+    }
+  }
+
+  async #hasRoom(carried: Carried): Promise<boolean> {
+    while (!carried.isOver && (carried.credit <= 0 || this.#credit <= 0)) {
+      await new Promise<void>((resolve) => {
+        carried.wake = resolve;
+      });
+    }
+    return !carried.isOver;
+  }
+
+  #end(carried: Carried, thrown: unknown): void {
+    if (carried.isOver) return;
+    this.#forget(carried);
+    this.#tellEnd(carried.id, thrown);
+  }
+
+  #tellEnd(stream: number, thrown: unknown): void {
+    const error = thrown === undefined ? undefined : asEtcdError(thrown);
+    this.#send({ type: "end", stream, code: error?.code ?? GrpcCode.OK, message: error?.message ?? "" });
+  }
+
+  #forget(carried: Carried): void {
+    carried.isOver = true;
+    this.#streams.delete(carried.id);
+    carried.stream.close();
+    carried.wake();
+  }
+
+  #send(frame: CarrierFrame): void {
+    if (this.#isOver) return;
+    try {
+      this.#socket.send(encodeFrame(frame) as Uint8Array<ArrayBuffer>);
+    } catch {
+      this.close(CLOSE_NORMAL, "");
+    }
+  }
+}
+
+function decoded({ rpc }: CarriedMethod, message: Uint8Array): unknown {
+  try {
+    return decode(rpc.request, message, { messagesMax: MESSAGES_MAX });
+  } catch {
+    throw new EtcdError(GrpcCode.Internal, "grpc: error unmarshalling request");
+  }
+}
+
+function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
+  const [first] = pieces;
+  if (pieces.length === 1 && first !== undefined) return first;
+  const all = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
+}
