@@ -25,7 +25,16 @@ type Described = Pick<CalledMethod, "service" | "method" | "kind">;
 type Method = (this: void, ...args: readonly unknown[]) => unknown;
 type Ended = (error?: unknown) => void;
 
+interface Call {
+  readonly ended: Ended;
+  readonly received: (message: unknown) => void;
+  readonly sent: (message: unknown) => void;
+}
+
 export class CallMetrics {
+  /** Bytes of the messages of clients, about as they are in gRPC, whatever the front makes of them. */
+  receivedBytes = 0;
+  sentBytes = 0;
   readonly methods: readonly CalledMethod[];
   readonly #byName: Map<string, CalledMethod> = new Map();
   readonly #nowMs: () => number;
@@ -55,22 +64,33 @@ export class CallMetrics {
     const methods = Object.entries(service).map(([key, method]): [string, Method] => {
       const called = this.#byName.get(`${name}.${key}`);
       if (called === undefined) return [key, method];
-      return [key, (...args) => this.#call(called, () => method(...args))];
+      return [key, (...args) => this.#call(called, () => method(...args), args)];
     });
     return Object.fromEntries(methods);
   }
 
-  #call(called: CalledMethod, run: () => unknown): unknown {
-    const ended = this.#begin(called);
+  #call(called: CalledMethod, run: () => unknown, [message, context]: readonly unknown[]): unknown {
+    const call: Call = { ended: this.#begin(called), received: this.#received, sent: this.#sent };
+    const { ended } = call;
+    // A stream that goes both ways has its messages later.
+    if (context !== undefined) call.received(message);
     try {
       const given = run();
-      if (given instanceof Promise) return answered(given, ended);
-      return isIterable(given) ? iterated(given, ended) : streamed(given as Stream, ended);
+      if (given instanceof Promise) return answered(given, call);
+      return isIterable(given) ? iterated(given, call) : streamed(given as Stream, call);
     } catch (error) {
       ended(error);
       throw error;
     }
   }
+
+  readonly #received = (message: unknown): void => {
+    this.receivedBytes += weight(message);
+  };
+
+  readonly #sent = (message: unknown): void => {
+    this.sentBytes += weight(message);
+  };
 
   #begin(called: CalledMethod): Ended {
     const startMs = this.#nowMs();
@@ -92,9 +112,33 @@ function codeOf(error: unknown): GrpcCode {
   return error instanceof EtcdError ? error.code : GrpcCode.Unknown;
 }
 
-async function answered(answer: Promise<unknown>, ended: Ended): Promise<unknown> {
+/** What a field costs on the wire besides what is in it. */
+const FIELD_BYTES = 2;
+
+/** Of a message with all that is in it; what is not set is not sent. */
+function weight(value: unknown): number {
+  if (typeof value === "string") return value.length === 0 ? 0 : value.length + FIELD_BYTES;
+  if (typeof value === "object" && value !== null) {
+    return value instanceof Uint8Array ? bytesWeight(value) : sumOf(value);
+  }
+  if (typeof value === "bigint") return value === 0n ? 0 : 8 + FIELD_BYTES;
+  return Number(value ?? 0) === 0 ? 0 : 1 + FIELD_BYTES;
+}
+
+function bytesWeight({ length }: Uint8Array): number {
+  return length === 0 ? 0 : length + FIELD_BYTES;
+}
+
+function sumOf(message: object): number {
+  let sum = FIELD_BYTES;
+  for (const value of Object.values(message)) sum += weight(value);
+  return sum;
+}
+
+async function answered(answer: Promise<unknown>, { ended, sent }: Call): Promise<unknown> {
   try {
     const response = await answer;
+    sent(response);
     ended();
     return response;
   } catch (error) {
@@ -107,9 +151,13 @@ function isIterable(given: unknown): given is AsyncIterable<unknown> {
   return typeof given === "object" && given !== null && Symbol.asyncIterator in given;
 }
 
-async function* iterated(answers: AsyncIterable<unknown>, ended: Ended): AsyncGenerator<unknown, void, undefined> {
+async function* iterated(answers: AsyncIterable<unknown>, call: Call): AsyncGenerator<unknown, void, undefined> {
+  const { ended, sent } = call;
   try {
-    yield* answers;
+    for await (const answer of answers) {
+      sent(answer);
+      yield answer;
+    }
   } catch (error) {
     ended(error);
     throw error;
@@ -125,12 +173,13 @@ interface Stream {
 }
 
 /** A stream that is pulled ends when it is closed, or has no more, or breaks. */
-function streamed(stream: Stream, ended: Ended): Stream {
+function streamed(stream: Stream, { ended, received, sent }: Call): Stream {
   return {
     async next() {
       try {
         const response = await stream.next();
         if (response === undefined) ended();
+        else sent(response);
         return response;
       } catch (error) {
         ended(error);
@@ -141,6 +190,9 @@ function streamed(stream: Stream, ended: Ended): Stream {
       ended();
       stream.close();
     },
-    request: (message) => stream.request?.(message),
+    request(message) {
+      received(message);
+      stream.request?.(message);
+    },
   };
 }

@@ -23,8 +23,6 @@ export class MemberMetrics {
   /** Of a transaction that writes the state behind. */
   readonly stateWriteSeconds: Histogram = new Histogram(DISK_SECONDS);
   readonly health: { succeeded: number; failed: number } = { succeeded: 0, failed: 0 };
-  /** Of clients, in the bodies of requests and answers, as far as a front tells. */
-  readonly clientBytes: { received: number; sent: number } = { received: 0, sent: 0 };
   readonly #probes: Map<string, ProbeCounters> = new Map();
 
   constructor(nowMs: () => number) {

@@ -160,12 +160,12 @@ function peerSamples(member: Member): readonly MetricSample[] {
     counter(
       "etcd_network_client_grpc_received_bytes_total",
       "The total number of bytes received from clients.",
-      metrics.clientBytes.received,
+      metrics.calls.receivedBytes,
     ),
     counter(
       "etcd_network_client_grpc_sent_bytes_total",
       "The total number of bytes sent to clients.",
-      metrics.clientBytes.sent,
+      metrics.calls.sentBytes,
     ),
   ];
   for (const { id } of machine.membership.members) {

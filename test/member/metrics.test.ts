@@ -93,6 +93,24 @@ describe("metrics", () => {
     expect(told(leader).get(ranged)).toBe(1);
   });
 
+  test("clients' messages are counted in bytes, both ways, in streams too", async () => {
+    const { cluster, leader } = await founded(1);
+    const traffic = (): readonly number[] =>
+      ["received", "sent"].map((way) => told(leader).get(`etcd_network_client_grpc_${way}_bytes_total`) ?? 0);
+    const stream = leader.services.watch.watch(CALL);
+    stream.request({ type: "create", create: watchCreateRequest({ key }) });
+    await cluster.settled(stream.next());
+    const before = traffic();
+    await cluster.settled(leader.services.kv.put(putRequest({ key, value: new Uint8Array(1_000) }), CALL));
+    const [received = 0, sent = 0] = traffic().map((bytes, at) => bytes - (before[at] ?? 0));
+    expect(received).toBeGreaterThan(1_000);
+    expect(received).toBeLessThan(1_050);
+    expect(sent).toBeLessThan(60);
+    await cluster.settled(stream.next());
+    expect((traffic()[1] ?? 0) - (before[1] ?? 0)).toBeGreaterThan(1_000);
+    stream.close();
+  });
+
   test("what is stored is counted by what it did", async () => {
     const { cluster, leader } = await founded(1);
     const { kv, lease } = leader.services;
