@@ -25,6 +25,7 @@ import { member as memberRecord } from "../src/protocol/cluster.ts";
 import type { Member as MemberRecord } from "../src/protocol/cluster.ts";
 import type { MemberId } from "../src/protocol/raft-message.ts";
 import { openDurableObjectStorage } from "../src/storage/durable-object.ts";
+import type { Identity, Storage } from "../src/storage/storage.ts";
 import { StorageError } from "../src/storage/storage-error.ts";
 import { BadBatchError } from "../src/transport/http-batch.ts";
 import { HttpTransport } from "../src/transport/http.ts";
@@ -37,6 +38,7 @@ import { clusterIdOf, memberIdOf, memberNameOf, objectNameOf, peerUrlOf } from "
 import { membersHeader, MEMBERS_HEADER } from "./live-members.ts";
 import { flaggedOptions } from "./member-flags.ts";
 import { refusal, REMOVED } from "./refusal.ts";
+import { EdgeRestore, isRestorePath, type RestoreAnswer, type RestoreCall, restoredFrom } from "./restore.ts";
 import { answerFromTheGrave, bury, type Tombstone, tombstoneOf } from "./tombstone.ts";
 import { answerTogether, type GatheredAnswers, type GatheredCall, refuseTogether } from "./together.ts";
 
@@ -55,6 +57,7 @@ const NOTE_KEY = "leases";
 interface Running {
   readonly type: "running";
   readonly member: Member;
+  readonly storage: Storage;
   readonly transport: HttpTransport;
   readonly app: Hono;
   readonly calls: ReadonlyMap<string, KvCall>;
@@ -75,23 +78,29 @@ interface Removed {
 
 export class EdgeMember extends DurableObject<Env> {
   readonly #number: number;
-  readonly #directory: Directory;
+  readonly #restores: EdgeRestore;
+  #directory: Directory;
   /** Tells the worker in front who is there; absent while the founders are. */
   #membersHeader: string | undefined;
   #isLeaving = false;
   /** Clients' addresses are said, or cannot be. */
   #isAddressSaid = false;
-  readonly #stubs = new Map<number, DurableObjectStub>();
+  readonly #stubs = new Map<number, DurableObjectStub<EdgeMember>>();
   #state: Running | Down | Removed | undefined;
   #opening: Promise<Running | Down | Removed> | undefined;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#number = numberOf(ctx.id, env);
-    this.#directory = new Directory(env.CLUSTER_NAME, Math.max(clusterSize(env), this.#number));
+    this.#directory = this.#newDirectory();
+    this.#restores = this.#makeRestores();
   }
 
   override async fetch(request: Request): Promise<Response> {
+    if (isRestorePath(request.url)) {
+      await this.#opening;
+      return this.#restores.serve(request);
+    }
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "down") return refusal(this.#number, state);
     if (state.type === "removed") return this.#refuseForGood(state.tombstone, request);
@@ -112,6 +121,12 @@ export class EdgeMember extends DurableObject<Env> {
     if (!this.#isAddressSaid) this.#sayAddress(state.member, url);
     const answers = await answerTogether(state.calls, calls);
     return { headers: this.#headers(state.member), answers };
+  }
+
+  /** From another member, about a snapshot that is being restored; see restore.ts. */
+  async restoring(call: RestoreCall): Promise<RestoreAnswer> {
+    await this.#opening;
+    return this.#restores.answer(call);
   }
 
   /** A lease ends. The member may have been thrown out of memory since it asked to be woken for that. */
@@ -137,6 +152,10 @@ export class EdgeMember extends DurableObject<Env> {
     try {
       this.#state = this.#removed();
       if (this.#state !== undefined) return this.#state;
+      if (await this.#restores.isHeld()) {
+        this.#down("starting", "A snapshot is being restored into this cluster.");
+        return this.#state as unknown as Down;
+      }
       const running = await this.#run();
       // It may have stopped while it started.
       this.#state ??= running;
@@ -148,14 +167,11 @@ export class EdgeMember extends DurableObject<Env> {
   }
 
   async #run(): Promise<Running> {
-    const { CLUSTER_NAME } = this.env;
-    const identity = {
-      clusterId: clusterIdOf(CLUSTER_NAME),
-      memberId: memberIdOf(CLUSTER_NAME, this.#number),
-      name: memberNameOf(this.#number),
-    };
+    const restore = restoredFrom(this.ctx.storage);
+    const identity = identityOf(idName(this.env, restore), this.#number);
+    this.#directory = this.#newDirectory();
     const storage = openDurableObjectStorage(this.ctx.storage);
-    const beginning = beginningOf(this.#number, this.env);
+    const beginning: Beginning = restore === undefined ? beginningOf(this.#number, this.env) : { type: "join" };
     await new Promise<void>((resolve, reject) => {
       prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
     });
@@ -172,7 +188,10 @@ export class EdgeMember extends DurableObject<Env> {
       quietAfterTicks: QUIET_AFTER_TICKS,
       commitDelayMs: COMMIT_DELAY_MS,
       wakeup: await this.#wakeup(),
-      cluster: { ...flagged.cluster, ...clusterOptions(this.#number, this.env) },
+      cluster: {
+        ...flagged.cluster,
+        ...clusterOptions(this.#number, { ...this.env, CLUSTER_NAME: idName(this.env, restore) }),
+      },
       onStopped: (problem) => {
         if (problem.code === "removed") this.#bury(member);
         else this.#down(problem.code, problem.text);
@@ -191,7 +210,7 @@ export class EdgeMember extends DurableObject<Env> {
       acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
     });
     member.start();
-    return { type: "running", member, transport, app, calls: kvCalls(services.kv) };
+    return { type: "running", member, storage, transport, app, calls: kvCalls(services.kv) };
   }
 
   /** Nothing leaves the object before what was written is durable, so nobody need wait for these writes. */
@@ -231,6 +250,29 @@ export class EdgeMember extends DurableObject<Env> {
     this.#isAddressSaid = member.attributes.seenAt((id) => {
       const number = this.#directory.numberOf(id);
       return number === undefined ? undefined : `${origin}/m/${number}`;
+    });
+  }
+
+  #newDirectory(): Directory {
+    const name = idName(this.env, restoredFrom(this.ctx.storage));
+    return new Directory(name, Math.max(clusterSize(this.env), this.#number));
+  }
+
+  #makeRestores(): EdgeRestore {
+    return new EdgeRestore({
+      size: clusterSize(this.env),
+      storage: this.ctx.storage,
+      running: () => (this.#state?.type === "running" ? this.#state.storage : undefined),
+      suspend: () => {
+        if (this.#state?.type === "running") this.#state.member.stop();
+        this.#down("starting", "A snapshot is being restored into this cluster.");
+      },
+      resume: () => {
+        if (this.#state?.type === "down") this.#state = undefined;
+      },
+      call: (number, call) => this.#stub(number).restoring(call),
+      identity: (restore) => identityOf(idName(this.env, restore), this.#number),
+      members: (restore) => foundersOf(idName(this.env, restore), this.env),
     });
   }
 
@@ -291,7 +333,7 @@ export class EdgeMember extends DurableObject<Env> {
     }
   }
 
-  #stub(number: number): DurableObjectStub {
+  #stub(number: number): DurableObjectStub<EdgeMember> {
     const known = this.#stubs.get(number);
     if (known !== undefined) return known;
     const { MEMBERS, CLUSTER_NAME } = this.env;
@@ -325,14 +367,25 @@ function numberOf(id: DurableObjectId, env: Env): number {
 
 /** Whoever is added later is let in by the others; its object comes to be when the leader first sends it something. */
 function beginningOf(number: number, env: Env): Beginning {
-  const size = clusterSize(env);
-  if (number > size) return { type: "join" };
-  const members = Array.from({ length: size }, (_, at) => {
+  if (number > clusterSize(env)) return { type: "join" };
+  return { type: "found", members: foundersOf(env.CLUSTER_NAME, env) };
+}
+
+function foundersOf(name: string, env: Env): readonly MemberRecord[] {
+  return Array.from({ length: clusterSize(env) }, (_, at) => {
     const one = at + 1;
     const peerUrls = [peerUrlOf(env.CLUSTER_NAME, one)];
-    return memberRecord({ id: memberIdOf(env.CLUSTER_NAME, one), name: memberNameOf(one), peerUrls });
+    return memberRecord({ id: memberIdOf(name, one), name: memberNameOf(one), peerUrls });
   });
-  return { type: "found", members };
+}
+
+/** What ids follow from: a cluster that was restored is another one in the same objects. */
+function idName({ CLUSTER_NAME }: Env, restore: string | undefined): string {
+  return restore === undefined ? CLUSTER_NAME : `${CLUSTER_NAME} restored ${restore}`;
+}
+
+function identityOf(name: string, number: number): Identity {
+  return { clusterId: clusterIdOf(name), memberId: memberIdOf(name, number), name: memberNameOf(number) };
 }
 
 function seed(): bigint {

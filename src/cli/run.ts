@@ -19,6 +19,7 @@ import { importCommand } from "./import.ts";
 import { memberCommand } from "./member.ts";
 import { moveLeaderCommand } from "./move-leader.ts";
 import { putCommand } from "./put.ts";
+import { restoreCommand } from "./restore.ts";
 import { snapshotCommand } from "./snapshot.ts";
 import { statusCommand } from "./status.ts";
 import type { Terminal } from "./terminal.ts";
@@ -36,6 +37,7 @@ const COMMANDS: readonly Command[] = [
   hashKvCommand,
   defragCommand,
   snapshotCommand,
+  restoreCommand,
   moveLeaderCommand,
   downgradeCommand,
   importCommand,

@@ -41,6 +41,7 @@ const COMMANDS = [
   "hashkv",
   "defrag",
   "snapshot",
+  "restore",
   "move-leader",
   "downgrade",
   "import",
