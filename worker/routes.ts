@@ -20,7 +20,7 @@ const MEMBER_PATHS: ReadonlySet<string> = new Set([
   "/quorate/status",
   "/kv",
 ]);
-const MEMBER_FOLDERS: readonly string[] = ["/v3/", "/kv/", "/v3beta/", "/livez/", "/readyz/"];
+const MEMBER_FOLDERS: readonly string[] = ["/v3/", "/kv/", "/v3beta/", "/livez/", "/readyz/", "/quorate/v1/"];
 const ONE_MEMBER = /^\/m\/([^/]*)(\/.*)?$/;
 
 export function routeOf(path: string): Route {
