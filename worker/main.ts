@@ -1,5 +1,6 @@
 /** The worker: sends each request to where it is answered. */
 import { unreachable } from "../src/base/assert.ts";
+import { hostRefusal, hostsOf } from "../src/gateway/hosts.ts";
 import { originPolicy } from "../src/gateway/origins.ts";
 import { allowedOrigins, type Env } from "./env.ts";
 import { askAnyMember, askMember } from "./front.ts";
@@ -11,6 +12,8 @@ export { RoomSignalling } from "./signalling.ts";
 
 const worker: ExportedHandler<Env> = {
   async fetch(request, env, ctx): Promise<Response> {
+    const misdirected = env.HOST_WHITELIST && hostRefusal(request, hostsOf(env.HOST_WHITELIST));
+    if (misdirected) return misdirected;
     const origin = request.headers.get("origin");
     if (origin !== null) {
       const policy = originPolicy(allowedOrigins(env));

@@ -18,8 +18,13 @@ export async function kill(number: number): Promise<void> {
   await runInDurableObject(stubOf(number), (_member: EdgeMember, state) => state.abort("killed")).catch(() => {});
 }
 
-export async function edge(path: string, init: RequestInit = {}, changes: Partial<Env> = {}): Promise<Response> {
-  const request = new Request(`http://edge${path}`, init) as Parameters<NonNullable<typeof worker.fetch>>[0];
+export async function edge(
+  path: string,
+  init: RequestInit = {},
+  changes: Partial<Env> = {},
+  base = "http://edge",
+): Promise<Response> {
+  const request = new Request(`${base}${path}`, init) as Parameters<NonNullable<typeof worker.fetch>>[0];
   const response = worker.fetch?.(request, { ...edgeEnv, ...changes }, createExecutionContext());
   if (response === undefined) throw new Error("the worker answers requests");
   return response;

@@ -94,6 +94,25 @@ test("pages on the list, those of the endpoint itself, and whatever is no page m
   await Promise.all([listed.text(), other.text(), own.text(), noPage.text()]);
 });
 
+test("with a list of hosts, what was sent to another name is refused, but for TLS, which proves its name", async () => {
+  const changes = { HOST_WHITELIST: "my.host, edge" };
+  const asking = (base: string): Promise<Response> => edge("/kv/?prefix", {}, changes, base);
+
+  const rebound = await asking("http://evil.example:8787");
+  const secure = await asking("https://any.example");
+
+  expect([
+    rebound.status,
+    (await asking("http://LOCALHOST:8787")).status,
+    (await asking("http://edge")).status,
+  ]).toEqual([421, 200, 200]);
+  expect(secure.status).toBe(200);
+  expect(await rebound.json()).toEqual({
+    code: 7,
+    message: "the host evil.example is not on the whitelist; use TLS, or add it to HOST_WHITELIST",
+  });
+});
+
 test("without the setting every page may call, as etcd allows it", async () => {
   const headers = { origin: EVIL };
   const response = await edge("/peerjs/room/open/room", { headers }, { ALLOWED_ORIGINS: "*" });

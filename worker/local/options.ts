@@ -13,6 +13,7 @@ export const HELP: string = `Serves the edge cluster on this machine: three memb
   npm start -- --data DIR        keep the data in DIR
   npm start -- --allow-origin URL  let only the pages of this origin call, and the endpoint's own (more than once, or
                                  with commas; default: every page may call, as etcd's --cors)
+  npm start -- --host-whitelist LIST  answer only to these host names, against DNS rebinding (default: all, as etcd)
   npm start -- --no-build        serve what was built last, whatever has changed since
   npm start -- --help            this text
 
@@ -35,6 +36,8 @@ export interface StartOptions {
   readonly port: number;
   /** What ALLOWED_ORIGINS says; undefined when nothing was said. */
   readonly allowedOrigins: string | undefined;
+  /** What HOST_WHITELIST says; likewise. */
+  readonly hostWhitelist: string | undefined;
   /** Of the members' flags, by the names of the worker's variables; those that were given. */
   readonly memberVars: Readonly<Record<string, string>>;
 }
@@ -49,6 +52,7 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
       data: { type: "string", default: ".quorate" },
       "no-build": { type: "boolean", default: false },
       "allow-origin": { type: "string", multiple: true },
+      "host-whitelist": { type: "string" },
       ...Object.fromEntries(MEMBER_FLAG_NAMES.map((name) => [name, { type: "string" } as const])),
     },
   });
@@ -66,6 +70,7 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
     host: host === "" ? "127.0.0.1" : host,
     port,
     allowedOrigins: originsChecked(values["allow-origin"]?.join(",") ?? env["ALLOWED_ORIGINS"]),
+    hostWhitelist: values["host-whitelist"] ?? env["HOST_WHITELIST"],
     memberVars: memberVars(values, env),
   };
 }

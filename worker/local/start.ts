@@ -89,6 +89,7 @@ function configText(options: StartOptions, home: string, dataFolder: string): st
       ...deployed.vars,
       ...(CLUSTER_SIZE === undefined ? {} : { CLUSTER_SIZE }),
       ...options.memberVars,
+      ...(options.hostWhitelist === undefined ? {} : { HOST_WHITELIST: options.hostWhitelist }),
       // As etcd's default: a developer's pages come from other ports of this machine.
       ALLOWED_ORIGINS: options.allowedOrigins ?? "*",
     },
