@@ -58,6 +58,7 @@ import { CorruptionCheck } from "./corruption.ts";
 import { CommitNotices } from "./commit-notices.ts";
 import { startingHardState } from "./founding.ts";
 import { Hashing } from "./hashing.ts";
+import { LeaderLoss } from "./leader-loss.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { logRetention } from "./log-retention.ts";
 import { MemberMetrics } from "./member-metrics.ts";
@@ -143,6 +144,7 @@ export class Member {
   readonly metrics: MemberMetrics;
   readonly #corruption: CorruptionCheck;
   readonly #autoCompaction: AutoCompaction;
+  readonly leaderLoss: LeaderLoss;
   readonly tokens: SimpleTokens;
   #applied: number;
   #appliedTerm: number;
@@ -199,6 +201,7 @@ export class Member {
     this.#quiet = this.#makeQuiet();
     this.hashing = this.#makeHashing();
     this.#corruption = new CorruptionCheck(this);
+    this.leaderLoss = new LeaderLoss(this.settings.electionTicks);
     this.#autoCompaction = autoCompactionOf(this, options.autoCompaction);
     this.#chores = this.#makeChores();
   }
@@ -412,6 +415,7 @@ export class Member {
     this.#corruption.tick();
     this.#autoCompaction.tick();
     this.#snapshots.tick();
+    this.leaderLoss.tick(this.#leader);
     this.#roster.tick();
     this.changes.tick();
     this.attributes.tick();

@@ -31,8 +31,10 @@ export function watchStreams(member: Member): (context: CallContext) => Refusing
 
 function openWatchStream(member: Member, context: CallContext, onClosed: () => void): RefusingStream {
   const stream = new MemberWatchStream(member, onClosed);
+  if (!context.requireLeader) return stream;
+  stream.endWithoutLeader();
   // A member that was asleep knows of no leader yet. To ask for one wakes the cluster up.
-  if (context.requireLeader && member.leader === 0n) {
+  if (member.leader === 0n) {
     member.linearizable(
       () => {},
       () => stream.end(errNoLeader),
@@ -48,7 +50,7 @@ class MemberWatchStream implements RefusingStream {
   #closed = false;
   /** What the reader is told at the end. */
   #error: EtcdError | undefined;
-  readonly #forget: () => void;
+  #forget: () => void;
   readonly #onClosed: () => void;
 
   constructor(member: Member, onClosed: () => void) {
@@ -90,6 +92,16 @@ class MemberWatchStream implements RefusingStream {
     });
     if (response === undefined && this.#error !== undefined) throw this.#error;
     return response;
+  }
+
+  /** Its caller wants a leader to be there. */
+  endWithoutLeader(): void {
+    const forget = this.#forget;
+    const forgetLoss = this.#member.leaderLoss.whenLost(() => this.end(errNoLeader));
+    this.#forget = () => {
+      forget();
+      forgetLoss();
+    };
   }
 
   end(error: EtcdError): void {

@@ -42,6 +42,30 @@ test("a watch that wants a leader ends with `no leader` when none comes", async 
   await expect(cluster.settled(stream.next())).rejects.toThrow("etcdserver: no leader");
 });
 
+test("a watch that wants a leader outlives an election, and ends three election timeouts after the last leader", async () => {
+  const cluster = await Cluster.founded(3);
+  const leader = await cluster.elected();
+  const [node, other] = [...cluster.nodes.values()].filter(({ id }) => id !== leader.id);
+  if (node === undefined || other === undefined) throw new Error("three members were founded");
+  const stream = node.services.watch.watch(WITH_LEADER);
+  stream.request(CREATE);
+  await cluster.settled(stream.next());
+  let error: unknown;
+  void stream.next().catch((thrown: unknown) => {
+    error = thrown;
+  });
+  cluster.crash(leader.id);
+  await cluster.clock.until(() => node.member.leader === node.id || node.member.leader === other.id, "an election");
+  expect(error).toBeUndefined();
+  cluster.crash(other.id);
+  await cluster.clock.until(() => node.member.leader === 0n, "no leader");
+  const lostMs = cluster.clock.nowMs();
+  await cluster.clock.until(() => error !== undefined, "the end of the stream");
+  expect(String(error)).toContain("etcdserver: no leader");
+  const { electionTicks, tickMs } = node.member.settings;
+  expect(Math.round((cluster.clock.nowMs() - lostMs) / tickMs)).toBe(3 * electionTicks);
+});
+
 test("a watch that wants none stays where none is", async () => {
   const cluster = await Cluster.founded(3);
   cluster.crash(2n);
