@@ -10,6 +10,7 @@ export const LEASE_COST = 64;
 const KEY_COST = 256;
 /** A request's bytes come to lie in the log, in a row and in an index; more than this times its cost it cannot take. */
 const COST_FACTOR = 4;
+const HEADROOM_BYTES_MAX = 16 * 1024 * 1024;
 
 export function putCost({ key, value }: PutRequest): number {
   return KEY_COST + key.length + value.length;
@@ -51,9 +52,10 @@ export class Quota {
     const charged = cost * COST_FACTOR;
     if (this.#headroom < charged) {
       const left = this.#bytes - this.#sizeBytes();
-      // Half of it, lest requests that are under way add up to more than the charge thinks.
-      this.#headroom = left / 2;
+      this.#headroom = 0;
       if (cost >= left) return false;
+      // Half of it, for requests are under way; and not much, for what other members propose counts too.
+      this.#headroom = Math.min(left / 2, HEADROOM_BYTES_MAX);
     }
     this.#headroom -= charged;
     return true;
