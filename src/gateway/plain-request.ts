@@ -105,7 +105,7 @@ export function wantsJson(headers: Headers): boolean {
   return json > 0 && json >= bytes;
 }
 
-/** Only what every URL may hold stays as it is. */
+/** For a query: what it may hold in any case stays as it is. */
 export function percentEncode(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) {

@@ -4,6 +4,7 @@ import { gatewayApp } from "../../src/gateway/app.ts";
 import { errNoLeader } from "../../src/protocol/errors.ts";
 import { watchResponse } from "../../src/protocol/watch.ts";
 import { GuardedCluster } from "../member/auth-kit.ts";
+import { Cluster } from "../member/cluster.ts";
 import { Endpoint } from "./endpoint.ts";
 import { FakeWatch } from "./fake-watch.ts";
 
@@ -170,6 +171,30 @@ test("silence is broken by an empty comment of which the member hears nothing", 
   expect(await messages.next()).toContain("id: ");
   await messages.cancel();
   expect(watch.closed).toBe(true);
+});
+
+test("a cluster sleeps on under an open watch and its heartbeats, and is heard again when it works", async () => {
+  const cluster = await Cluster.founded(3, { quietAfterTicks: 20 });
+  const { services } = await cluster.elected();
+  const endpoint = new Endpoint(cluster, services, { heartbeatMs: 1 });
+  const watch = await watching(endpoint, "/kv/a?watch");
+  await told(endpoint, watch);
+  const frames = (): number =>
+    [...cluster.nodes.values()].reduce((sum, node) => sum + node.member.counters.framesSent, 0);
+  await cluster.clock.advance(10_000);
+  const asleep = frames();
+
+  for (let hour = 0; hour < 24; hour++) {
+    expect(await watch.next()).toMatch(/^:$|^id: \d+$/);
+    await cluster.clock.advance(3_600_000);
+  }
+  expect(frames()).toBe(asleep);
+  await put(endpoint, "a", "awake");
+  let message = await watch.next();
+  while (message === ":" || (message?.startsWith("id: ") === true && !message.includes("data:")))
+    message = await watch.next();
+  expect(message).toContain('"value":"awake"');
+  await watch.cancel();
 });
 
 test("a reader that is gone closes its watch, and one that does not read takes nothing from the member", async () => {
