@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
+import { alarmRequest } from "../../src/protocol/maintenance.ts";
 import { startMember } from "../client/support/served-member.ts";
 
 const ETCDCTL = process.env["QUORATE_ETCDCTL"];
@@ -99,6 +100,23 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
     expect(first.toString()).toMatch(/^chair\/\w+\n/);
     child.kill("SIGINT");
     await once(child, "close");
+  });
+
+  test("looks after the endpoint: health, hashes, defragmentation, alarms", async () => {
+    expect(await etcdctl("endpoint", "health")).toMatch(/ is healthy: successfully committed proposal: took = /);
+    expect(await etcdctl("endpoint", "hashkv")).toMatch(/^127\.0\.0\.1:\d+, \d+, \d+\n$/);
+    expect(await refusal("endpoint", "hashkv", "--rev", "1000000")).toContain(
+      "etcdserver: mvcc: required revision is a future revision",
+    );
+    expect(await etcdctl("defrag")).toMatch(/^Finished defragmenting etcd member/);
+    const alarm = alarmRequest({ action: "ACTIVATE", memberId: 5n, alarm: "NOSPACE" });
+    await member.services.maintenance.alarm(alarm, { token: "", requireLeader: false });
+    expect(await etcdctl("alarm", "list")).toMatch(/^memberID:5 +alarm:NOSPACE *\n$/);
+    expect(await refusal("put", "capped", "v")).toBe("Error: etcdserver: mvcc: database space exceeded");
+    expect(await refusal("endpoint", "health")).toBe("Error: unhealthy cluster");
+    expect(await etcdctl("alarm", "disarm")).toMatch(/^memberID:5 +alarm:NOSPACE *\n$/);
+    expect(await etcdctl("alarm", "list")).toBe("");
+    expect(await etcdctl("put", "capped", "v")).toBe("OK\n");
   });
 
   test("keeps users apart once auth is on", async () => {
