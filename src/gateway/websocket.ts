@@ -69,7 +69,7 @@ export function overWebSocket<Request, Response>(
   try {
     stream = open();
   } catch (error) {
-    socket.send(streamErrorLine(error));
+    socket.send(frameOf(streamErrorLine(error)));
     socket.close(CLOSE_NORMAL);
     return;
   }
@@ -78,6 +78,11 @@ export function overWebSocket<Request, Response>(
   socket.addEventListener("close", () => call.gone());
   socket.addEventListener("error", () => call.gone());
   void call.send();
+}
+
+/** Frames end by themselves. */
+function frameOf(line: string): string {
+  return line.slice(0, -1);
 }
 
 class WebSocketCall<Request, Response> {
@@ -139,7 +144,7 @@ class WebSocketCall<Request, Response> {
         const response = await this.#stream.next();
         if (this.#over) return;
         if (response === undefined) return this.#end(CLOSE_NORMAL, "");
-        this.#socket.send(this.#lineOf(response));
+        this.#socket.send(frameOf(this.#lineOf(response)));
       }
     } catch (error) {
       this.#end(CLOSE_BROKEN, "", streamErrorLine(error));
@@ -167,7 +172,7 @@ class WebSocketCall<Request, Response> {
     this.#over = true;
     this.#stream.close();
     try {
-      if (lastWords !== undefined) this.#socket.send(lastWords);
+      if (lastWords !== undefined) this.#socket.send(frameOf(lastWords));
       this.#socket.close(code, reason);
     } catch {
       // It was closing already.

@@ -165,7 +165,7 @@ test("beats that come over a WebSocket without end are bounded", async () => {
 
   for (let at = 0; at <= 1_000; at++) socket.emit("message", '{"ID":1}');
 
-  expect(socket.sent).toEqual(['{"error":{"code":8,"message":"too many beats wait for an answer"}}\n']);
+  expect(socket.sent).toEqual(['{"error":{"code":8,"message":"too many beats wait for an answer"}}']);
 });
 
 class FakeSocket implements WebSocketLike {

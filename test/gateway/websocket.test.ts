@@ -53,10 +53,7 @@ test("each text frame in is a request, each frame out a line of the stream", asy
   await vi.advanceTimersByTimeAsync(0);
 
   expect(watch.requests).toMatchObject([{ type: "create" }]);
-  expect(socket.sent).toEqual([
-    '{"result":{"header":{},"watch_id":"1"}}\n',
-    '{"result":{"header":{},"watch_id":"2"}}\n',
-  ]);
+  expect(socket.sent).toEqual(['{"result":{"header":{},"watch_id":"1"}}', '{"result":{"header":{},"watch_id":"2"}}']);
 });
 
 test("nothing is taken from the member while the socket has enough to send", async () => {
@@ -124,14 +121,14 @@ test("the stream's error is its last line", async () => {
   watch.fail(errNoLeader);
   await vi.advanceTimersByTimeAsync(0);
 
-  expect(socket.sent).toEqual(['{"error":{"code":14,"message":"etcdserver: no leader"}}\n']);
+  expect(socket.sent).toEqual(['{"error":{"code":14,"message":"etcdserver: no leader"}}']);
   expect(socket.closed?.[0]).toBe(1011);
 });
 
 test("a refused stream is told before the socket closes", () => {
   const { socket } = connected(new FakeWatch(errNoLeader));
 
-  expect(socket.sent).toEqual(['{"error":{"code":14,"message":"etcdserver: no leader"}}\n']);
+  expect(socket.sent).toEqual(['{"error":{"code":14,"message":"etcdserver: no leader"}}']);
   expect(socket.closed?.[0]).toBe(1000);
 });
 
