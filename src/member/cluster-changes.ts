@@ -45,6 +45,8 @@ interface Call {
   /** The leader's; it waits a moment for the change to be applied here, so that whoever asks here next sees it. */
   answer: MemberChangeAnswer | undefined;
   untilMs: number;
+  /** A leader was there to be asked: nobody may say that nothing was done. */
+  wasAsked: boolean;
 }
 
 const APPLIED_HERE_WITHIN_MS = 1_000;
@@ -98,9 +100,14 @@ export class ClusterChanges {
   leaderChanged(leader: MemberId): void {
     if (leader === this.#host.id) this.#connections.begin();
     else this.#queue.leadsNoMore();
+    if (leader !== 0n) for (const call of this.#calls.values()) call.wasAsked = true;
   }
 
+  /** A leader's own removal is answered when it was told of it: until then it may be the only one who knows. */
   applied(change: ConfChange, verdict: Verdict): void {
+    const { id: self, status } = this.#host;
+    const isOwnEnd = change.changes.some(({ type, nodeId }) => type === "remove-node" && nodeId === self);
+    if (verdict === "take" && isOwnEnd && status().role === "leader") return;
     const outcome = this.#outcome(change.id, verdict);
     this.#queue.applied(change.id, outcome);
     this.#settle(change.id, outcome);
@@ -126,11 +133,12 @@ export class ClusterChanges {
     isLearner: boolean,
     done: ChangeDone,
   ): void {
-    const { rpc, newChangeId, nowMs, timeoutMs, wake } = this.#host;
+    const { rpc, leader, newChangeId, nowMs, timeoutMs, wake } = this.#host;
     const changeId = newChangeId();
     const asked = { changeId, rule, memberId, peerUrls, isLearner };
     const sinceMs = nowMs();
-    this.#calls.set(changeId, { asked, done, sinceMs, answer: undefined, untilMs: sinceMs + timeoutMs });
+    const untilMs = sinceMs + timeoutMs;
+    this.#calls.set(changeId, { asked, done, sinceMs, answer: undefined, untilMs, wasAsked: leader() !== 0n });
     rpc.callLeader(CHANGE_METHOD, encode(memberChangeCallSchema, asked), (outcome) =>
       this.#answered(changeId, outcome),
     );
@@ -148,10 +156,10 @@ export class ClusterChanges {
   #lookAtCalls(): void {
     const nowMs = this.#host.nowMs();
     const { electionTicks, tickMs } = this.#host;
-    for (const [changeId, { asked, answer, sinceMs, untilMs }] of this.#calls) {
+    for (const [changeId, { asked, answer, sinceMs, untilMs, wasAsked }] of this.#calls) {
       if (untilMs <= nowMs) {
         this.#settle(changeId, answer === undefined ? { ok: false, error: errTimeout } : { ok: true, value: answer });
-      } else if (this.#host.leader() === 0n && nowMs - sinceMs > 2 * electionTicks * tickMs) {
+      } else if (!wasAsked && nowMs - sinceMs > 2 * electionTicks * tickMs) {
         const error = this.#withoutLeader(asked);
         if (error !== undefined) this.#settle(changeId, { ok: false, error });
       }

@@ -37,6 +37,9 @@ function roleOf(raft: RaftStatus, belongs: boolean): MemberView["role"] {
 }
 
 function problemOf(member: Member, raft: RaftStatus): Problem | undefined {
+  if (member.machine.membership.wasRemoved(member.id)) {
+    return { code: "removed", text: "This member was removed from the cluster, and waits until the others know it." };
+  }
   if (!member.machine.membership.has(member.id)) {
     return { code: "joining", text: "Waiting to be added to the cluster by its leader." };
   }

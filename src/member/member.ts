@@ -663,8 +663,8 @@ export class Member {
     if (this.#leader !== NO_MEMBER) this.#leaderLostMs = this.#clock.nowMs();
     this.#leader = leader;
     this.changes.leaderChanged(leader);
-    this.#leaveIfRemoved();
     if (leader === NO_MEMBER) return;
+    if (leader !== this.id) this.#roster.askIfRemoved();
     this.counters.leaderChanges += 1;
     this.#quiet.awake();
     this.#reads.askedInVain();
@@ -696,6 +696,7 @@ export class Member {
     this.#roster.connect();
     this.#snapshots.sendOnlyTo(this.#roster.others);
     this.#leaveIfRemoved();
+    this.attributes.publish();
   }
 
   /** Nobody else could be elected, so there is no election timeout to wait for. */
@@ -704,9 +705,14 @@ export class Member {
     if (voters.length === 1 && voters[0] === this.id) this.#raft.campaign();
   }
 
+  /**
+   * Told by its leader, who knows it for good, a member may go. One that led itself may be the only one who knows: the
+   * others may need its vote and its log to come to the same, so it stays until one of them says that it was removed. So
+   * does one that was started again, and does not remember who told it.
+   */
   #leaveIfRemoved(): void {
-    if (!this.#machine.membership.wasRemoved(this.id) || this.#raft.brief().role === "leader") return;
-    this.#stopWith(WAS_REMOVED);
+    if (!this.#machine.membership.wasRemoved(this.id)) return;
+    if (this.#leader !== NO_MEMBER && this.#leader !== this.id) this.#stopWith(WAS_REMOVED);
   }
 
   #startTicking(): void {

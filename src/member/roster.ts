@@ -15,6 +15,7 @@ const CAUGHT_UP_ENTRIES = 10;
 
 const JOIN_EVERY_TICKS = 5;
 const ORPHAN_TICKS = 20;
+const REMOVED_TICKS = 3;
 /** The autopilot is asked every few ticks; when it was not asked for longer, somebody else led meanwhile. */
 const LEADING_GAP_TICKS = 10;
 
@@ -95,13 +96,21 @@ export class Roster {
    */
   askAround(leader: MemberId): void {
     const { id, name, options, membership } = this.#host;
-    if (!membership().has(id)) {
+    if (membership().wasRemoved(id)) {
+      if (this.#ticks % REMOVED_TICKS === 0) this.askIfRemoved();
+    } else if (!membership().has(id)) {
       const asks = options.beginning.type === "join" && this.#ticks % JOIN_EVERY_TICKS === 0;
       if (asks) for (const peer of this.#up) this.#host.send(peer, { type: "join", memberId: id, name });
     } else if (this.#ticks % ORPHAN_TICKS === 0) {
       const isOrphan = this.silentMs(leader) >= ORPHAN_TICKS * this.#host.tickMs;
       if (isOrphan) for (const peer of this.#up) this.#host.send(peer, { type: "wake" });
     }
+  }
+
+  /** Whoever knows that this member was removed will say so. */
+  askIfRemoved(): void {
+    if (!this.#host.membership().wasRemoved(this.#host.id)) return;
+    for (const peer of this.#up) this.#host.send(peer, { type: "wake" });
   }
 
   /** A newcomer begins as a learner. Whoever does not lead hands its wish on. */

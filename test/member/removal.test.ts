@@ -121,6 +121,29 @@ describe("a member that is removed", () => {
     await cluster.settled(put(next));
   });
 
+  test("while it leads, and is not heard any more, stays until the one that is left knows", async () => {
+    const cluster = await Cluster.founded(2);
+    const leader = await cluster.elected();
+    const rest = others(cluster, leader)[0] as Node;
+    const { lastIndex } = leader.member.status();
+    const { network } = cluster;
+    const post = network.post.bind(network);
+    network.post = (from, to, frame) => {
+      // The entry arrives, and its acknowledgement; word of its commit does not.
+      if (from === rest.id || rest.member.status().lastIndex === lastIndex) post(from, to, frame);
+    };
+    let answers = 0;
+    leader.member.changes.remove(leader.id, () => answers++);
+    await cluster.clock.until(() => leader.member.machine.membership.wasRemoved(leader.id), "applied");
+    await cluster.clock.advance(3_000);
+    expect([leader.member.problem, answers]).toEqual([undefined, 0]);
+    network.post = post;
+    await cluster.clock.until(() => leader.member.problem?.text === REMOVED, "told");
+    expect(answers).toBe(1);
+    cluster.nodes.delete(leader.id);
+    await cluster.settled(put(rest));
+  });
+
   test("while it leads one other leaves that one able to go on", async () => {
     const cluster = await Cluster.founded(2);
     const leader = await cluster.elected();

@@ -48,6 +48,8 @@ export interface Faults {
   readonly isRoom: boolean;
   /** 0: the cluster never goes quiet. */
   readonly quietAfterTicks: number;
+  /** Members are changed through etcd's service, under its rules, and not by Raft's own means alone. */
+  readonly usesService: boolean;
 }
 
 const NEVER = Infinity;
@@ -85,5 +87,6 @@ export function drawFaults(prng: Prng): Faults {
     slowReaderMs: on(0.5) ? 20 + prng.int(0, 3_000) : 0,
     isRoom: on(0.25),
     quietAfterTicks: on(0.3) ? 15 + prng.int(0, 20) : 0,
+    usesService: on(0.6),
   };
 }

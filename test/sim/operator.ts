@@ -2,6 +2,7 @@
 import { encodeMember } from "../../src/member/membership.ts";
 import { member as memberRecord } from "../../src/protocol/cluster.ts";
 import { compactionRequest } from "../../src/protocol/kv.ts";
+import { People } from "./people.ts";
 import type { Machine } from "./sim-member.ts";
 import type { World } from "./world.ts";
 
@@ -12,6 +13,7 @@ const CALM_MS = 12_000;
 
 export class Operator {
   readonly #world: World;
+  readonly people: People;
   #silentUntilMs = 0;
   #changedMs = -Infinity;
   /** Its database is lost, and the others have yet to be told. */
@@ -19,6 +21,7 @@ export class Operator {
 
   constructor(world: World) {
     this.#world = world;
+    this.people = new People(world);
   }
 
   get silentMs(): number {
@@ -79,6 +82,12 @@ export class Operator {
   /** The leader, asked by people: a newcomer learns, a learner is promoted, somebody leaves. In a room, tabs only come. */
   #changeMembership(): void {
     const { prng, faults, machines } = this.#world;
+    if (faults.usesService && !faults.isRoom && prng.bool(0.8)) {
+      // Several at once, who know nothing of each other.
+      for (let people = prng.int(1, 3); people > 0; people--) this.people.act(this.#lost === undefined);
+      this.#changedMs = this.#world.queue.nowMs;
+      return;
+    }
     const leader = this.#world.leader();
     if (leader === undefined) return;
     const { voters, learners } = leader.machine.membership.confState;

@@ -23,6 +23,8 @@ export interface MachineHost {
   readonly prng: Prng;
   readonly faults: Faults;
   readonly lie: DiskLie | undefined;
+  /** Somebody is added, and a machine made for it. */
+  readonly newMemberId: () => bigint;
   /** Whom a newcomer asks to be let in. */
   readonly everybody: () => readonly bigint[];
   /** Something happens at this machine. */
@@ -147,6 +149,7 @@ export class Machine {
       beginning: this.#beginning,
       quietAfterTicks: faults.quietAfterTicks,
       ...(faults.isRoom ? { autopilot: { votersMax: 5, goneAfterMs: GONE_AFTER_MS } } : {}),
+      cluster: { maxLearners: 3, newMemberId: this.#host.newMemberId },
       limits: {
         logEntries: faults.logEntries,
         catchUpEntries: Math.floor(faults.logEntries / 2),

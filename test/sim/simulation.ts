@@ -149,6 +149,8 @@ class Simulation {
       });
     }
     for (const member of this.#world.alive) world.truth.checkHash(member);
+    const leader = world.leader();
+    if (leader !== undefined) this.#operator.people.check(leader);
   }
 
   /** Everybody who runs belongs to the cluster, has everything, and has told it to its watchers. */

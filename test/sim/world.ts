@@ -113,6 +113,11 @@ export class World {
         prng,
         faults,
         lie: this.#options.lie,
+        newMemberId: () => {
+          const newcomer = this.addNewcomer();
+          queue.after(prng.int(100, 3_000), () => newcomer.powerOn());
+          return newcomer.id;
+        },
         everybody: () => [...this.machines.keys()],
         onTouched: (touched) => this.#touched.add(touched),
         onWritten: (writer, entries, previousTerm) => this.#noting(() => truth.written(writer, entries, previousTerm)),
