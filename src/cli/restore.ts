@@ -26,13 +26,17 @@ export const restoreCommand: Command = {
 The endpoint's cluster must be one that nothing was ever written to: a new deployment, or \`npm start -- --data DIR\`
 with a new DIR. It becomes another cluster, with ids of its own. Keys keep their revisions and versions, leases begin
 with their whole time to live, users, roles and whether auth is on stay as they were. If anything breaks before the
-end, the cluster is as empty as it was. Passwords that an etcd has hashed cannot be verified here: set them anew.
+end, the cluster is as empty as it was.
+
+Passwords that an etcd has hashed (bcrypt) cannot be verified here. So that nobody is locked out, such a file with auth
+enabled needs --auth-off; set the passwords anew (\`etcdctl user passwd\`) and enable auth again.
 
 Exit code 1 when the file is damaged.`,
   options: {
     "bump-revision": { type: "string", value: "N", help: "let the revision jump by N; with --mark-compacted" },
     "mark-compacted": { type: "boolean", help: "all before the jump is compacted, so that old watches are told" },
     "skip-hash-check": { type: "boolean", help: "take a file without a hash (a copied database), or with a wrong one" },
+    "auth-off": { type: "boolean", help: "begin with auth disabled; users and roles are kept" },
     quiet: { type: "boolean", short: "q", help: "no progress" },
   },
   examples: [
@@ -84,6 +88,14 @@ async function restore(
   bumpRevision: number,
 ): Promise<ExitCode> {
   const facts = inspectFile(reader);
+  const authOff = input.flag("auth-off");
+  if (facts.authEnabled && facts.foreignPasswords > 0 && !authOff) {
+    terminal.writeError(
+      `quorate: auth is enabled in it, and ${facts.foreignPasswords} passwords were hashed by an etcd, which cannot be ` +
+        "verified here: nobody could log in. --auth-off restores it with auth disabled; nothing was done\n",
+    );
+    return ExitCode.negative;
+  }
   const progress = new Progress(terminal, { quiet: input.flag("quiet"), unit: "pieces" });
   const place = { endpoint, timeoutMs: input.milliseconds("timeout", 60_000) };
   const { restore: id } = await post<{ readonly restore: string }>(place, "begin", {});
@@ -92,7 +104,7 @@ async function restore(
   let ended: { readonly revision: number; readonly members: number };
   try {
     let piece = 0;
-    for (const chunk of restoreChunks(reader, facts, { bumpRevision })) {
+    for (const chunk of restoreChunks(reader, facts, { bumpRevision, authOff })) {
       hash.update(chunk);
       bytes += chunk.length;
       await post(place, "chunk", { restore: id, piece: String(piece++) }, chunk);

@@ -2,8 +2,9 @@
  * A snapshot's file, ours or etcd's, as the state of a new cluster: records in chunks, as members send each other their
  * state. What belongs to the old cluster stays behind: its members, alarms, downgrades, how far its log had come.
  */
-import { bytesToLatin1, latin1ToBytes } from "../base/bytes.ts";
+import { bytesToLatin1, equalBytes, latin1ToBytes, startsWith } from "../base/bytes.ts";
 import { crc32c } from "../base/crc32c.ts";
+import { userSchema } from "../protocol/auth-schema.ts";
 import type { BoltReader } from "../protocol/bolt-reader.ts";
 import type { BoltRow } from "../protocol/bolt-format.ts";
 import { DecodeError } from "../protocol/decode-error.ts";
@@ -24,6 +25,9 @@ export interface FileFacts {
   readonly rows: number;
   /** "" when the file does not say: it is older than etcd 3.6. */
   readonly version: string;
+  readonly authEnabled: boolean;
+  /** Users whose passwords no member of ours can verify: etcd hashes them with bcrypt. */
+  readonly foreignPasswords: number;
 }
 
 /** Goes over the whole file. Throws DecodeError when it is damaged. */
@@ -34,6 +38,8 @@ export function inspectFile(reader: BoltReader): FileFacts {
   let compactRevision = -1;
   let rows = 0;
   let version = "";
+  let authEnabled = false;
+  let foreignPasswords = 0;
   for (const bucket of reader.buckets()) {
     hash = crc32c(latin1ToBytes(bucket.name), hash);
     for (const row of bucket.rows()) {
@@ -48,28 +54,39 @@ export function inspectFile(reader: BoltReader): FileFacts {
         const name = bytesToLatin1(row.key);
         if (name === "storageVersion") version = bytesToLatin1(row.value);
         if (isCompactRevision(name)) compactRevision = Math.max(compactRevision, mainOf(row.value));
+      } else if (bucket.name === "auth") {
+        if (equalBytes(row.key, AUTH_ENABLED)) authEnabled = row.value[0] === 1;
+      } else if (bucket.name === "authUsers" && isForeign(decode(userSchema, row.value).password)) {
+        foreignPasswords += 1;
       }
     }
   }
-  return { hash, revision: Math.max(revision, compactRevision), compactRevision, liveKeys: live.size, rows, version };
+  revision = Math.max(revision, compactRevision);
+  const liveKeys = live.size;
+  return { hash, revision, compactRevision, liveKeys, rows, version, authEnabled, foreignPasswords };
 }
 
 export interface RestoreOptions {
   /** The revision jumps by so much, and everything before is compacted; 0: it stays as it is. */
   readonly bumpRevision: number;
+  /** The new cluster begins with auth disabled, whatever the file says. */
+  readonly authOff: boolean;
 }
 
+const AUTH_ENABLED = latin1ToBytes("authEnabled");
+/** See web-crypto-passwords.ts. */
+const OUR_PASSWORDS = latin1ToBytes("$pbkdf2-sha256$");
 const CHUNK_BYTES = 512 * 1024;
 
 /** The state as chunks of records; `facts` are the same file's. */
 export function* restoreChunks(
   reader: BoltReader,
   facts: FileFacts,
-  { bumpRevision }: RestoreOptions,
+  options: RestoreOptions,
 ): Generator<Uint8Array, void, void> {
   let parts: Uint8Array[] = [];
   let bytes = 0;
-  for (const record of records(reader, facts, bumpRevision)) {
+  for (const record of records(reader, facts, options)) {
     const encoded = encode(snapshotRecordSchema, record);
     parts.push(encoded);
     bytes += encoded.length + 4;
@@ -81,14 +98,21 @@ export function* restoreChunks(
   if (parts.length > 0) yield joinRecords(parts, bytes);
 }
 
-function* records(reader: BoltReader, facts: FileFacts, bump: number): Generator<SnapshotRecord, void, void> {
-  const compacted = bump > 0 ? facts.revision + bump : facts.compactRevision;
+function* records(
+  reader: BoltReader,
+  facts: FileFacts,
+  { bumpRevision, authOff }: RestoreOptions,
+): Generator<SnapshotRecord, void, void> {
+  const compacted = bumpRevision > 0 ? facts.revision + bumpRevision : facts.compactRevision;
   if (compacted >= 0) yield bucketRow("meta", SCHEDULED_COMPACT, revisionBytes(compacted));
   const buckets = reader.buckets();
   for (const bucket of buckets) {
     const same = SAME_BUCKETS.find((name) => name === bucket.name);
     if (same === undefined) continue;
-    for (const { key, value } of bucket.rows()) yield bucketRow(same, key, value);
+    for (const { key, value } of bucket.rows()) {
+      const isSwitch = authOff && same === "auth" && equalBytes(key, AUTH_ENABLED);
+      yield bucketRow(same, key, isSwitch ? Uint8Array.of(0) : value);
+    }
   }
   const leases = buckets.find(({ name }) => name === "lease");
   for (const { key, value } of leases?.rows() ?? []) {
@@ -109,6 +133,10 @@ function* records(reader: BoltReader, facts: FileFacts, bump: number): Generator
 
 function bucketRow(name: string, key: Uint8Array, value: Uint8Array): SnapshotRecord {
   return { type: "bucket", bucket: { name, key, value } };
+}
+
+function isForeign(password: Uint8Array): boolean {
+  return password.length > 0 && !startsWith(password, OUR_PASSWORDS);
 }
 
 const REVISION_KEY_BYTES = 17;

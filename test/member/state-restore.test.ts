@@ -6,7 +6,8 @@ import { inspectFile, restoreChunks } from "../../src/member/snapshot-import.ts"
 import { StateRestore } from "../../src/member/state-restore.ts";
 import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
 import { Store } from "../../src/mvcc/store.ts";
-import { authUserAddRequest } from "../../src/protocol/auth.ts";
+import { userSchema } from "../../src/protocol/auth-schema.ts";
+import { authUserAddRequest, user } from "../../src/protocol/auth.ts";
 import { BoltReader } from "../../src/protocol/bolt-reader.ts";
 import { member } from "../../src/protocol/cluster.ts";
 import { DecodeError } from "../../src/protocol/decode-error.ts";
@@ -44,8 +45,8 @@ async function filled(): Promise<{ readonly cluster: Cluster; readonly node: Nod
   await cluster.settled(kv.deleteRange(deleteRangeRequest({ key: latin1ToBytes("k3") }), CALL));
   await cluster.settled(kv.compact(compactionRequest({ revision: 20 }), CALL));
   await cluster.settled(kv.deleteRange(deleteRangeRequest({ key: latin1ToBytes("k8") }), CALL));
-  const user = authUserAddRequest({ name: "ada", password: "", options: { noPassword: true } });
-  await cluster.settled(auth.userAdd(user, CALL));
+  const ada = authUserAddRequest({ name: "ada", password: "", options: { noPassword: true } });
+  await cluster.settled(auth.userAdd(ada, CALL));
   return { cluster, node };
 }
 
@@ -61,10 +62,10 @@ async function fileOf(cluster: Cluster, node: Node): Promise<BoltReader> {
   return new BoltReader({ sizeBytes: file.length, read: (at, length) => file.subarray(at, at + length) });
 }
 
-function restored(reader: BoltReader, bumpRevision = 0): Restored {
+function restored(reader: BoltReader, bumpRevision = 0, authOff = false): Restored {
   const tables = new MemoryTables();
   const restore = new StateRestore(tables);
-  for (const chunk of restoreChunks(reader, inspectFile(reader), { bumpRevision })) restore.take(chunk);
+  for (const chunk of restoreChunks(reader, inspectFile(reader), { bumpRevision, authOff })) restore.take(chunk);
   const revision = restore.finish(MEMBERS);
   const leases = new LeaseTable(tables.bucket("lease"), NOBODY);
   return { revision, tables, leases, store: new Store(tables, leases) };
@@ -111,7 +112,27 @@ test("what the file says of itself: its revision, its live keys, its version", a
     liveKeys: 23,
     rows: store.keys.rowCount,
     version: "3.7.0",
+    authEnabled: false,
+    foreignPasswords: 0,
   });
+});
+
+test("auth is on in the new cluster as it was, unless it is wanted off; bcrypt's passwords are counted", async () => {
+  const { cluster, node } = await filled();
+  const { tables } = node.member.machine;
+  const root = user({ name: latin1ToBytes("root"), password: latin1ToBytes("$2a$10$GqdZdX6z7EDD3vLIeOFkZe27AsB7rO") });
+  tables.bucket("authUsers").set(latin1ToBytes("root"), encode(userSchema, root));
+  tables.bucket("auth").set(latin1ToBytes("authEnabled"), Uint8Array.of(1));
+  const file = await fileOf(cluster, node);
+  expect(inspectFile(file)).toMatchObject({ authEnabled: true, foreignPasswords: 1 });
+  for (const [authOff, stored] of [
+    [false, 1],
+    [true, 0],
+  ] as const) {
+    const after = restored(file, 0, authOff).tables;
+    expect(after.bucket("auth").get(latin1ToBytes("authEnabled"))?.[0]).toBe(stored);
+    expect(after.bucket("authUsers").get(latin1ToBytes("root"))).toBeDefined();
+  }
 });
 
 test.each<[string, readonly SnapshotRecord[]]>([
