@@ -25,7 +25,7 @@ export class Compaction {
   #pass: { readonly revision: number; readonly cursor: Uint8Array | undefined } | undefined = undefined;
 
   /** Of the rows that the pass is about to remove, and of those that stay; first. */
-  #walk: HashWalk | undefined;
+  #walk: { readonly revision: number; readonly walk: HashWalk } | undefined;
   #hashes: readonly KeyValueHash[] = [];
 
   constructor(tables: StateTables) {
@@ -57,20 +57,29 @@ export class Compaction {
     // What an unfinished compaction has removed already, no hash would tell of.
     if (this.#finished === this.#revision && keys.rowCount <= HASHED_ROWS_MAX) {
       const state = { hashRevision: revision, compactRevision: this.#revision, byCompaction: true };
-      this.#walk = new HashWalk(keys, state);
+      this.#walk = { revision, walk: new HashWalk(keys, state) };
     }
     this.#revision = revision;
     writeRevision(this.#tables.bucket("meta"), SCHEDULED_COMPACT, revision);
   }
 
+  /** Whether the hash of the compaction at this revision is still being made. */
+  isHashing(revision: number): boolean {
+    return this.#walk?.revision === revision;
+  }
+
+  /** A step of hashing. Returns whether more is to be done. */
+  hash(maxRows: number): boolean {
+    const hash = this.#walk?.walk.step(maxRows, HASH_STEP_BYTES);
+    if (hash === undefined) return this.#walk !== undefined;
+    this.#walk = undefined;
+    this.#hashes = [...this.#hashes, hash].slice(-HASHES_MAX);
+    return false;
+  }
+
   /** A step over at most `maxKeys` keys. Returns whether more is to be done. */
   scrub(maxKeys: number): boolean {
-    if (this.#walk !== undefined) {
-      const hash = this.#walk.step(maxKeys, HASH_STEP_BYTES);
-      if (hash === undefined) return true;
-      this.#walk = undefined;
-      this.#hashes = [...this.#hashes, hash].slice(-HASHES_MAX);
-    }
+    if (this.#walk !== undefined && this.hash(maxKeys)) return true;
     if (this.#pass === undefined) {
       if (this.#finished >= this.#revision) return false;
       this.#pass = { revision: this.#revision, cursor: undefined };

@@ -112,6 +112,11 @@ export class Store implements ReadView {
     return this.#compaction.hashes.find((known) => known.hashRevision === revision);
   }
 
+  /** The compaction at this revision has yet to find its hash: a step of that. Returns whether more is to be done. */
+  hashCompaction(revision: number, maxRows: number): boolean {
+    return this.#compaction.isHashing(revision) && this.#compaction.hash(maxRows);
+  }
+
   /** `revision` 0 means the newest. */
   hashWalk(revision: number): HashWalk {
     const { compactRevision } = this;

@@ -77,6 +77,15 @@ describe("HashKV", () => {
     await cluster.clock.until(() => store.keys.rowCount < 2_100, "compacted");
   });
 
+  test("whoever asks right after a compaction gets its hash, before the first row has gone", async () => {
+    const { cluster, leader } = await founded(1);
+    await fill(cluster, leader, 3_000);
+    const { store } = leader.member.machine;
+    const { hash } = store.hashKv(2_000);
+    await cluster.settled(leader.services.kv.compact({ revision: 2_000, physical: false }, CALL));
+    expect(await hashKv(cluster, leader, 2_000)).toMatchObject({ hash, hashRevision: 2_000, compactRevision: -1 });
+  });
+
   test("large values make short steps", async () => {
     const { cluster, leader } = await founded(1);
     await fill(cluster, leader, 4, 700_000);
