@@ -3,6 +3,7 @@
  * again; here a watch whose caller has lost its permission is cancelled at the next event that it would have got.
  */
 import { assert } from "../base/assert.ts";
+import { NOBODY } from "../auth/auth-store.ts";
 import type { Caller } from "../auth/auth-store.ts";
 import type { KeySpec } from "../auth/key-union.ts";
 import { EtcdError, rpcErrorText } from "../protocol/errors.ts";
@@ -65,7 +66,7 @@ export class GuardedWatchStream implements WatchStream {
   async #later(request: WatchRequest): Promise<void> {
     try {
       if (request.type !== "create") this.#stream.request(request);
-      else this.#create(request.create, await this.#access.caller(this.#context));
+      else this.#create(request.create, await this.#callerOf(request.create));
     } catch (error) {
       this.#refuse(error);
     } finally {
@@ -73,11 +74,15 @@ export class GuardedWatchStream implements WatchStream {
     }
   }
 
+  /** etcd looks at the revision first, and at the token afterwards. */
+  #callerOf(request: WatchCreateRequest): Caller | Promise<Caller> {
+    return request.startRevision < 0 ? NOBODY : this.#access.caller(this.#context);
+  }
+
   #create(request: WatchCreateRequest, caller: Caller): void {
     // The empty key stands for the smallest one.
     const keys = { key: request.key.length === 0 ? Uint8Array.of(0) : request.key, rangeEnd: request.rangeEnd };
     try {
-      // etcd looks at the revision first.
       if (request.startRevision >= 0) this.#access.auth.checkRead(caller, keys);
     } catch (error) {
       return this.#refuse(error);

@@ -164,7 +164,7 @@ class JsonReader {
       case "string":
         return this.#peek() === '"' ? this.#string() : this.#invalid();
       case "bytes":
-        return this.#peek() === '"' ? (fromBase64(this.#string()) ?? INVALID) : this.#invalid();
+        return this.#peek() === '"' ? (bytesOf(this.#string()) ?? INVALID) : this.#invalid();
       case "enum":
         return this.#enum(kind);
       case "message":
@@ -290,4 +290,12 @@ function maximum(sign: "signed" | "unsigned"): bigint {
 function protoKind(kind: FieldKind): string {
   if (kind.type === "int" || kind.type === "id") return kind.sign === "signed" ? "int64" : "uint64";
   return kind.type;
+}
+
+/** Go's decoder passes over line breaks; whether padding is wanted, protojson has decided with them. */
+function bytesOf(text: string): Uint8Array | undefined {
+  if (!text.includes("\n") && !text.includes("\r")) return fromBase64(text);
+  const digits = text.replaceAll(/[\r\n]/g, "");
+  const isPadded = text.length % 4 === 0;
+  return (isPadded ? digits.length % 4 !== 0 : digits.includes("=")) ? undefined : fromBase64(digits);
 }

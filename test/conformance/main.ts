@@ -2,14 +2,15 @@
  * `npm run conformance`: one seeded conversation with a real etcd and with Quorate, and every difference between the two,
  * with the request that made it.
  */
-import { isDeepStrictEqual } from "node:util";
+import { writeFileSync } from "node:fs";
+import { caseText } from "./cases.ts";
 import { Drawer } from "./draw/draw.ts";
 import { startEdge } from "./edge-target.ts";
-import { FixtureWriter } from "./fixtures.ts";
 import { HttpTarget } from "./http-target.ts";
-import { MemoryTarget } from "./memory-target.ts";
+import { openMemoryTarget } from "./memory-target.ts";
 import { conformanceOptions, HELP, type ConformanceOptions } from "./options.ts";
 import { startReference } from "./reference.ts";
+import { isSame } from "./same.ts";
 import { Session } from "./session.ts";
 import { shortened } from "./shorten.ts";
 import { describeStep, type Observation, type Step } from "./steps.ts";
@@ -39,9 +40,9 @@ async function main(): Promise<number> {
 }
 
 async function runSeed(options: ConformanceOptions, seed: number, differencesMax: number): Promise<number> {
-  const writer = options.record === undefined ? undefined : new FixtureWriter(options.record);
+  const recorded: string[] = [];
   const reference = new Session(await referenceOf(options));
-  const ours = writer === undefined ? new Session(await targetOf(options, seed)) : undefined;
+  const ours = options.record === undefined ? new Session(await targetOf(options, seed)) : undefined;
   const drawer = new Drawer(seed, options.services, options.leaderChange ? leaderChanges(options.count) : []);
   const steps: Step[] = [];
   const differences: Difference[] = [];
@@ -53,14 +54,14 @@ async function runSeed(options: ConformanceOptions, seed: number, differencesMax
       steps.push(step);
       const expected = await said(reference, step);
       drawer.learn(step, expected);
-      writer?.add(step, expected);
+      if (options.record !== undefined) recorded.push(caseText({ step, said: expected }));
       const observed = ours === undefined ? expected : await said(ours, step, expected);
-      if (isDeepStrictEqual(observed, expected)) continue;
+      if (isSame(observed, expected)) continue;
       differences.push({ at: steps.length - 1, reference: expected, ours: observed });
       const difference = differences[differences.length - 1] as Difference;
       print(steps, difference, options.context);
     }
-    writer?.close();
+    if (options.record !== undefined) writeFileSync(options.record, recorded.join(""));
     process.stdout.write(`${differences.length} differences in ${calls} requests of seed ${seed}\n`);
   } finally {
     await reference.stop();
@@ -98,7 +99,7 @@ async function shorten(options: ConformanceOptions, seed: number, steps: readonl
       let differs = false;
       for (const step of candidate) {
         const expected = await said(reference, step);
-        differs = !isDeepStrictEqual(await said(ours, step, expected), expected);
+        differs = !isSame(await said(ours, step, expected), expected);
         if (differs && step !== candidate[candidate.length - 1]) return false;
       }
       return differs;
@@ -122,7 +123,7 @@ async function referenceOf({ reference, etcd }: ConformanceOptions): Promise<Tar
 
 async function targetOf({ endpoint, edge, members }: ConformanceOptions, seed: number): Promise<Target> {
   if (endpoint !== undefined) return new HttpTarget(endpoint);
-  return edge ? startEdge() : MemoryTarget.open(members, seed);
+  return edge ? startEdge() : openMemoryTarget(members, seed);
 }
 
 process.exitCode = await main();

@@ -4,7 +4,7 @@
  * - ids of cluster, members; Raft's term and indexes; who leads
  * - tokens; ids and keys that the server chose: compared by the name under which the step keeps them
  * - leases of the server's, which last for a minute, in the list of leases
- * - the seconds that a lease has left (that there are some, is compared), and the order in lists of leases and of a lease's keys
+ * - the seconds that a lease has left (that there are some, is compared), and the order in lists of leases, a lease's keys, alarms
  * - sizes, names and addresses of members, hashes of whole stores
  * - the spaces that protojson puts into its texts at random
  */
@@ -46,8 +46,16 @@ export function normal(value: unknown, path: string, names: ReadonlyMap<string, 
   if (path.endsWith("/lease/timetolive") && typeof bag["TTL"] === "string" && Number(bag["TTL"]) > 0)
     bag["TTL"] = "left";
   if (path.endsWith("/lease/grant") && typeof bag["ID"] === "string") bag["ID"] = idOf(bag);
-  const { leases, keys } = bag;
-  if (Array.isArray(leases)) bag["leases"] = leases.map(idOf).filter((id) => id !== CHOSEN).toSorted(order);
+  const { leases, keys, members, errors, alarms } = bag;
+  if (Array.isArray(alarms))
+    bag["alarms"] = alarms.toSorted((left, right) => order(JSON.stringify(left), JSON.stringify(right)));
+  if (Array.isArray(errors)) bag["errors"] = errors.map(String).toSorted(order);
+  if (Array.isArray(members)) bag["members"] = kindsOf(members as Record<string, unknown>[]);
+  if (Array.isArray(leases))
+    bag["leases"] = leases
+      .map(idOf)
+      .filter((id) => id !== CHOSEN)
+      .toSorted(order);
   if (Array.isArray(keys)) bag["keys"] = keys.toSorted((left, right) => order(String(left), String(right)));
   return bag;
 }
@@ -55,6 +63,11 @@ export function normal(value: unknown, path: string, names: ReadonlyMap<string, 
 /** An election's answer names what the caller named. */
 function isPartOfTheQuestion(name: string, path: string): boolean {
   return path.startsWith("/v3/election") && (name === "name" || name === "leader");
+}
+
+/** How many there are is not the same here and there; which kinds there are, is. */
+function kindsOf(members: readonly Readonly<Record<string, unknown>>[]): readonly string[] {
+  return [...new Set(members.map(({ ID: _, ...rest }) => JSON.stringify(rest)))].toSorted(order);
 }
 
 const CHOSEN = "chosen by the server";

@@ -1,6 +1,6 @@
 /** One target, led through the steps of a conversation. */
-import { isDeepStrictEqual } from "node:util";
 import { normal, normalAnswer, parsed } from "./normal.ts";
+import { isSame } from "./same.ts";
 import type { Call, Observation, Step } from "./steps.ts";
 import type { Answer, Request, Target, TargetStream, Waiting } from "./target.ts";
 import { WatchLog } from "./watch-log.ts";
@@ -147,7 +147,7 @@ export class Session {
   }
 
   async #wait(expected: Observation): Promise<void> {
-    for (let at = 0; at < MORE_TIME_MAX && !isDeepStrictEqual(this.#said(false), expected); at++) {
+    for (let at = 0; at < MORE_TIME_MAX && !isSame(this.#said(false), expected); at++) {
       await this.#target.pause(at < 10 ? PROGRESS_MS : PROGRESS_MS * 3);
     }
   }

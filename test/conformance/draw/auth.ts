@@ -38,7 +38,8 @@ export function drawHeaders(world: World): Readonly<Record<string, string>> | un
 
 function turnOn(world: World): readonly Step[] {
   const waiting = world.waiting.splice(0).map((name): Step => ({ type: "abandon", name }));
-  const streams = world.otherStreams.splice(0).map((name): Step => ({ type: "close", name }));
+  const open = [...world.otherStreams.splice(0), ...world.watches.splice(0).map(({ name }) => name)];
+  const streams = open.map((name): Step => ({ type: "close", name }));
   return [
     ...(waiting.length + streams.length > 0 ? [{ type: "sync" } as const, ...waiting, ...streams] : []),
     call("/v3/auth/user/add", { name: "root", password: "root" }),

@@ -3,7 +3,7 @@ import type { Step } from "../steps.ts";
 import { call, drawRevision } from "./world.ts";
 import type { Json, World } from "./world.ts";
 
-const UNKNOWN_MEMBER = ["0", "1", "12345", "18446744073709551615"];
+const UNKNOWN_MEMBER = ["0", "31", "12345", "18446744073709551615"];
 
 export function drawCluster(world: World): readonly Step[] {
   const { prng } = world;

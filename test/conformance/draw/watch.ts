@@ -8,12 +8,32 @@ const WATCHES_MAX = 12;
 
 export function drawWatch(world: World): readonly Step[] {
   const { prng, watches } = world;
+  if (world.authOn && (watches.length === 0 || prng.bool(0.3))) return asSomebody(world);
   const dice = prng.next();
   if (watches.length === 0 || (dice < 0.12 && watches.length < STREAMS_MAX)) return [opened(world), ...created(world)];
   if (dice < 0.6) return created(world);
   if (dice < 0.8) return cancel(world);
   if (dice < 0.9) return closed(world);
   return dice < 0.94 ? overHttp(world) : harmless(world);
+}
+
+/**
+ * With authentication on, only root watches for long: others may lose their permission, which etcd would not notice, and
+ * Quorate does.
+ */
+function asSomebody(world: World): readonly Step[] {
+  const root = world.tokens.get("root");
+  if (root !== undefined && world.watches.length < STREAMS_MAX && world.prng.bool(0.4)) {
+    const stream = { name: world.name("watch"), created: 0 };
+    world.watches.push(stream);
+    return [{ type: "open", name: stream.name, path: "/v3/watch", token: `\${${root}}` }, ...created(world)];
+  }
+  const name = world.name("watch");
+  const requests = Array.from({ length: world.prng.int(1, 4) }, (): Step => {
+    return { type: "send", name, text: JSON.stringify({ create_request: drawCreate(world) }) };
+  });
+  const open: Step = { type: "open", name, path: "/v3/watch", ...tokenOf(world) };
+  return [open, ...requests, { type: "sync" }, { type: "close", name }];
 }
 
 function opened(world: World): Step {
