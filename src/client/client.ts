@@ -25,6 +25,8 @@ import { leaseClient } from "./lease.ts";
 import type { LeaseClient } from "./lease.ts";
 import { electionClient, lockClient } from "./lock.ts";
 import type { ElectionClient, LockClient } from "./lock.ts";
+import { maintenanceClient } from "./maintenance.ts";
+import type { MaintenanceClient } from "./maintenance.ts";
 import { REAL_PACE } from "./pace.ts";
 import type { Pace } from "./pace.ts";
 import {
@@ -86,6 +88,7 @@ export interface Client {
   readonly lease: LeaseClient;
   readonly lock: LockClient;
   readonly election: ElectionClient;
+  readonly maintenance: MaintenanceClient;
   /** Begins at once; `created` of the watcher resolves when the server has it. */
   watch(key: Bytes, options?: WatchOptions): Watcher;
   status(): Promise<Status>;
@@ -114,6 +117,7 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
     lease: leaseClient({ lease: services.lease, context, pace, checkOpen, closed: closed.signal }),
     lock: lockClient(services, context, checkOpen),
     election: electionClient(services, context, checkOpen),
+    maintenance: maintenanceClient(services, context, checkOpen),
     watch(key, watchOptions = {}) {
       checkOpen();
       const watcher = new Watcher({

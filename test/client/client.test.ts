@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createClient, EtcdError, GrpcCode, toText } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
@@ -54,6 +55,21 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     expect({ count, more }).toEqual({ count: 1, more: false });
     expect(header.clusterId).toBe(String(0xfedc_ba98_7654_3210n));
     expect(header.memberId).toBe(String(0xffff_0000_0000_0001n));
+  });
+
+  test("a snapshot comes in parts, which are a database and its hash together", async () => {
+    await putAll("a", "b");
+    const parts: Uint8Array[] = [];
+    for await (const part of client.maintenance.snapshot()) parts.push(part);
+    const file = Buffer.concat(parts);
+    const hash = createHash("sha256").update(file.subarray(0, -32)).digest();
+    expect(file.subarray(-32).equals(hash)).toBe(true);
+  });
+
+  test("leadership moves to who leads, and to nobody that there is not", async () => {
+    const { leader } = await client.status();
+    await client.maintenance.moveLeader(leader);
+    await expect(client.maintenance.moveLeader("12")).rejects.toThrow("etcdserver: bad leader transferee");
   });
 
   test("bytes that are no text go in and come out unchanged", async () => {

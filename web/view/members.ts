@@ -1,4 +1,5 @@
 /** Who belongs to the cluster, what each is, and how far each is behind. */
+import type { Client } from "../../src/client/client.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { UNKNOWN } from "../model/situation.ts";
 import type { MemberRow } from "../model/situation.ts";
@@ -6,7 +7,7 @@ import { h, icon, KeyedRows, setAttribute, setText } from "./dom.ts";
 import type { Row } from "./dom.ts";
 import type { Part } from "./header.ts";
 
-export function membersPart({ share }: Pick<PageSource, "share">): Part {
+export function membersPart({ share, client }: Pick<PageSource, "share" | "client">): Part {
   const body = h("tbody");
   const rows = new KeyedRows<MemberRow>(body, ({ id }) => id, memberRow);
   // Who leads may change in a room, and what stands below must not move then.
@@ -22,6 +23,7 @@ export function membersPart({ share }: Pick<PageSource, "share">): Part {
       body,
     ),
     hint,
+    snapshotPart(client),
     ...(share === undefined ? [] : [sharePart(share.link, share.text)]),
   );
   return {
@@ -62,6 +64,30 @@ function memberRow(): Row<MemberRow> {
       setText(lag, member.lag);
     },
   };
+}
+
+/** All data as a file: of this tab's own replica in a room, of the member that is asked otherwise. */
+function snapshotPart(client: Client): HTMLElement {
+  const done = h("span", { class: "muted small", role: "status" });
+  const button = h("button", { type: "button" }, "Save a snapshot");
+  const save = async (): Promise<void> => {
+    button.disabled = true;
+    setText(done, "");
+    try {
+      const parts: BlobPart[] = [];
+      for await (const part of client.maintenance.snapshot()) parts.push(part as Uint8Array<ArrayBuffer>);
+      const url = URL.createObjectURL(new Blob(parts));
+      h("a", { href: url, download: "quorate-snapshot.db" }).click();
+      // The download has begun by then.
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    } catch (error) {
+      setText(done, `Not saved: ${error instanceof Error ? error.message : String(error)}.`);
+    } finally {
+      button.disabled = false;
+    }
+  };
+  button.addEventListener("click", () => void save());
+  return h("p", {}, button, " ", done);
 }
 
 function sharePart(link: string, text: string): HTMLElement {
