@@ -14,7 +14,7 @@ import {
   STREAM_CREDIT_BYTES,
 } from "../protocol/carrier-frame.ts";
 import type { CarrierFrame } from "../protocol/carrier-frame.ts";
-import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { errStopped, EtcdError, GrpcCode } from "../protocol/errors.ts";
 import { decode, encode } from "../protocol/proto-codec.ts";
 import { carriedMethods } from "./carrier-calls.ts";
 import type { CarriedMethod } from "./carrier-calls.ts";
@@ -193,7 +193,8 @@ class Carrier {
       while (await this.#hasRoom(carried)) {
         const response = await stream.next();
         if (carried.isOver) return;
-        if (response === undefined) return this.#end(carried, undefined);
+        // A watch that nobody ended is one that goes on elsewhere.
+        if (response === undefined) return this.#end(carried, method.rpc.kind === "duplex" ? errStopped : undefined);
         for (const piece of piecesOf(carried.id, encode(method.rpc.response, response))) {
           if (!(await this.#hasRoom(carried))) return;
           carried.credit -= piece.bytes.length;

@@ -259,6 +259,14 @@ describe("who leaves", () => {
     expect(ends.length).toBe(2);
   });
 
+  test("a watch stream that the member ends by itself is Unavailable, so that its client goes on elsewhere", async () => {
+    const { carriers } = carried({ watch: { watch: () => new Echo() } });
+    const stream = carriers.open(watch.watch, CALL);
+    await settle();
+    for (const open of Echo.open) open.close();
+    await expect(stream.next()).rejects.toMatchObject({ code: 14, message: "etcdserver: server stopped" });
+  });
+
   test("an endpoint without carriers is told as one that cannot be reached", async () => {
     const WebSocket = socketsTo((far) => far.close());
     const carriers = new Carriers({ endpoint: "http://edge", timeoutMs: 1000, WebSocket });
