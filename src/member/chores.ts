@@ -38,7 +38,7 @@ export class Chores {
   /** `done` is called when no compacted row is left, or the member stops. */
   scrub(done: (() => void) | undefined): void {
     if (done !== undefined) this.#scrubWaiters.push(done);
-    this.#cancelScrub ??= this.#host.clock.setTimer(PAUSE_MS, () => this.#scrubStep());
+    this.#scrubAfter(0);
   }
 
   /** Some watcher wants periodic progress notices; the clock for them runs while there are watchers. */
@@ -67,6 +67,10 @@ export class Chores {
     });
   }
 
+  #scrubAfter(delayMs: number): void {
+    this.#cancelScrub ??= this.#host.clock.setTimer(delayMs, () => this.#scrubStep());
+  }
+
   #scrubStep(): void {
     this.#cancelScrub = undefined;
     this.#host.guard(() => {
@@ -74,7 +78,7 @@ export class Chores {
       if (!this.#host.mayScrub()) return;
       const more = this.#host.machine.store.scrub(SCRUB_KEYS);
       this.#host.onScrubbed();
-      if (more) return this.scrub(undefined);
+      if (more) return this.#scrubAfter(PAUSE_MS);
       this.#releaseWaiters();
     });
   }
