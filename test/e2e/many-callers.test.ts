@@ -1,6 +1,6 @@
 /**
- * Calls that go together (worker/lane.ts) in the platform that counts: whose event goes on where is workerd's affair, and
- * what it did wrong there it only did once the code had been compiled, thousands of calls later.
+ * Calls that go together (worker/lane.ts) on the platform that counts, thousands of them: in whose event a call goes on is
+ * workerd's affair, and a client that leaves takes its event along.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,16 +9,14 @@ import { expect, test } from "vitest";
 import { Connection, postRequest } from "../bench/edge/connection.ts";
 import { EdgeServer } from "../support/edge-server.ts";
 
-const CALLERS = 64;
-const CALLS = 12_000;
+const CALLERS = 96;
+const TURNS = 20;
 
-test("of many callers at once each gets its own answer, also when others leave", async () => {
+test("of many callers at once each gets its own answer, also when others leave", { timeout: 60_000 }, async () => {
   const data = await mkdtemp(join(tmpdir(), "quorate-many-"));
   const server = await EdgeServer.start(data);
   const wrong: string[] = [];
-  let calls = 0;
   const post = async (connection: Connection, path: string, message: unknown): Promise<string> => {
-    calls += 1;
     const { status, body } = await connection.send(postRequest(`${server.url}${path}`, message));
     if (status !== 200) wrong.push(`${path} was answered ${status}: ${body.toString()}`);
     return body.toString();
@@ -26,14 +24,15 @@ test("of many callers at once each gets its own answer, also when others leave",
   const callOn = async (caller: number): Promise<void> => {
     let connection = await Connection.open(server.url);
     const key = base64(`caller ${caller}`);
-    for (let turn = 0; calls < CALLS && wrong.length === 0; turn++) {
+    for (let turn = 0; turn < TURNS && wrong.length === 0; turn++) {
       const value = base64(`turn ${turn} of caller ${caller}`);
       await post(connection, "/v3/kv/put", { key, value });
       for (const serializable of [false, true]) {
         const answer = await post(connection, "/v3/kv/range", { key, serializable });
-        // Its own state may lag behind; it is never another's.
+        // A member's own state may lag behind; another's key it is never.
         const expected = serializable ? `"key":"${key}"` : `"value":"${value}"`;
-        if (!answer.includes(expected)) wrong.push(`instead of ${expected}: ${answer}`);
+        const isOld = serializable && !answer.includes('"kvs"');
+        if (!isOld && !answer.includes(expected)) wrong.push(`instead of ${expected}: ${answer}`);
       }
       if (caller % 8 !== 0) continue;
       // Leaves in the middle of a call.
