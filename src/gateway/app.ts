@@ -41,7 +41,8 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
     app.post(path, (context) => guarded(context.req.raw, handler));
   };
   const get = (path: string, handler: Handler): void => {
-    app.get(path, (context) => guarded(context.req.raw, handler));
+    // HEAD comes as a GET without an answer's body; etcd does not take it here.
+    app.get(path, (context) => guarded(context.req.raw, context.req.method === "GET" ? handler : onlyGet));
     app.on(["POST", "PUT", "DELETE", "PATCH"], path, (context) => guarded(context.req.raw, onlyGet));
   };
 
@@ -58,7 +59,8 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
     }
   }
   get("/version", () => versionAnswer());
-  get("/metrics", () => metricsAnswer(services.health));
+  const metrics = (): Response => metricsAnswer(services.health);
+  app.on(["GET", "POST", "PUT", "DELETE", "PATCH"], "/metrics", (context) => guarded(context.req.raw, metrics));
   get("/quorate/status", () => statusAnswer(services.inspect));
   const plain = plainFront(services, {
     maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,

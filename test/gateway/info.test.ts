@@ -96,6 +96,16 @@ test("/readyz without a leader fails at once, and only where the others are need
   expect((await lonely.call("/livez")).text).toBe("ok\n");
 });
 
+test("HEAD is refused where etcd refuses it, and /metrics takes any method, as there", async () => {
+  const endpoint = await Endpoint.open();
+
+  for (const path of ["/health", "/livez", "/readyz", "/readyz/non_learner", "/version"]) {
+    expect((await endpoint.call(path, { method: "HEAD" })).status).toBe(405);
+  }
+  expect((await endpoint.call("/metrics", { method: "HEAD" })).status).toBe(200);
+  expect((await endpoint.post("/metrics", {})).text).toContain("etcd_server_has_leader 1\n");
+});
+
 test("/metrics is Prometheus text under etcd's names", async () => {
   const endpoint = await Endpoint.open();
 
