@@ -8,6 +8,7 @@
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { BROWSER_DEPENDENCIES } from "./test/support/browser-dependencies.ts";
 import { chromiumContextOptions, chromiumLaunchOptions } from "./test/support/chromium.ts";
 
 /** Time-outs end what hangs and judge nothing: the machine may be slow, its disk real, and others at work on it. */
@@ -56,8 +57,7 @@ const config: ViteUserConfig = defineConfig({
         },
       },
       {
-        // Found only when a test imports them, they would make vite reload the page under that test.
-        optimizeDeps: { include: ["idb", "peerjs"] },
+        optimizeDeps: { include: [...BROWSER_DEPENDENCIES] },
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
