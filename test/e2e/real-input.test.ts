@@ -47,7 +47,7 @@ test("with workerd killed halfway every acknowledged file is there, and a second
   await appendFile(acknowledgedFile, "");
 
   const road = await deadlyRoad(server, Math.floor(files.size / 2));
-  const importing = startImport(road.url, ["--concurrency=8", "--patience=5", `--acknowledged=${acknowledgedFile}`]);
+  const importing = startImport(road.url, ["--concurrency=8", "--patience=0.5", `--acknowledged=${acknowledgedFile}`]);
   const broken = await ended(importing);
   await road.close();
   const acknowledged = await lines(acknowledgedFile);
