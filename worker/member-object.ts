@@ -262,6 +262,7 @@ export class EdgeMember extends DurableObject<Env> {
     return new EdgeRestore({
       size: clusterSize(this.env),
       storage: this.ctx.storage,
+      isRemoved: () => tombstoneOf(this.ctx.storage) !== undefined,
       running: () => (this.#state?.type === "running" ? this.#state.storage : undefined),
       suspend: () => {
         if (this.#state?.type === "running") this.#state.member.stop();

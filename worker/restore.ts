@@ -59,6 +59,8 @@ export interface RestoreHost {
   readonly storage: DurableObjectStorage;
   /** The store of the member that runs; undefined when none does. */
   readonly running: () => Storage | undefined;
+  /** Removed from the cluster for good: whatever else there is, it is no empty cluster. */
+  readonly isRemoved: () => boolean;
   /** The member stops; nothing is served until `resume`. */
   readonly suspend: () => void;
   /** Opens again at the next event, perhaps as a member of another cluster. */
@@ -266,6 +268,7 @@ export class EdgeRestore {
 
   /** The member stops, unless something was ever written; `then` is done while nothing can come in between. */
   async #letGoIfEmpty(then: () => void): Promise<boolean> {
+    if (this.#host.isRemoved()) return false;
     const running = this.#host.running();
     const storage = running ?? openDurableObjectStorage(this.#host.storage);
     const isEmpty = isUnwritten(storage.log, this.#host.size);

@@ -58,7 +58,7 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
       get(`/${kind}/${name}`, (request) => probeAnswer(services.health, kind, request, name));
     }
   }
-  get("/version", () => versionAnswer());
+  get("/version", () => versionAnswer(services.health));
   const metrics = (): Response => metricsAnswer(services.health);
   app.on(["GET", "POST", "PUT", "DELETE", "PATCH"], "/metrics", (context) => guarded(context.req.raw, metrics));
   get("/quorate/status", () => statusAnswer(services.inspect));

@@ -40,8 +40,9 @@ export async function probeAnswer(
   }
 }
 
-export function versionAnswer(): Response {
-  return json({ etcdserver: SERVER_VERSION, etcdcluster: CLUSTER_VERSION, storage: CLUSTER_VERSION }, 200);
+export function versionAnswer(health: HealthService): Response {
+  const version = health.clusterVersion?.() ?? CLUSTER_VERSION;
+  return json({ etcdserver: SERVER_VERSION, etcdcluster: version, storage: version }, 200);
 }
 
 export function metricsAnswer(health: HealthService): Response {

@@ -22,6 +22,7 @@ export function healthService(member: Member): HealthService {
       return results;
     },
     metrics: () => metricSamples(member),
+    clusterVersion: () => member.machine.clusterVersion.version,
   };
 }
 

@@ -265,6 +265,8 @@ export interface HealthService {
   /** The checks of that kind that are named, all of them by default. */
   probe(kind: ProbeKind, names?: readonly string[]): Promise<readonly ProbeResult[]>;
   metrics(): readonly MetricSample[];
+  /** Which version the cluster keeps to, of members that can tell. */
+  clusterVersion?(): string;
 }
 
 /** What a member tells of itself beyond etcd's Status: the page, the console and the tests read it. */

@@ -1,4 +1,5 @@
 /** The page as people use it: with a keyboard, on a phone, in the dark, with many keys. */
+import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { chromiumContextOptions, launchChromium } from "../support/chromium.ts";
@@ -229,6 +230,18 @@ function lowContrasts(): readonly string[] {
   }
   return low;
 }
+
+test("a snapshot is saved as a file, of the edge and of a room", async () => {
+  for (const path of ["/", "/?room=snapshot"]) {
+    const page = await openPage(path);
+    await page.evaluate(() => window.quorate.kv.put("in-the-snapshot", "yes"));
+    const begun = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Save a snapshot" }).click();
+    const file = await readFile(await (await begun).path());
+    expect(file.length % 512).toBe(32);
+    expect(file.includes("in-the-snapshot")).toBe(true);
+  }
+});
 
 test("a name that cannot be a room's is refused in words", async () => {
   const page = await (await browser.newContext()).newPage();

@@ -15,6 +15,14 @@ test("/version names an etcd version, and only GET asks for it", async () => {
   expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"]);
 });
 
+test("/version says which version the cluster keeps to while a downgrade is under way", async () => {
+  const endpoint = await Endpoint.open();
+  await endpoint.post("/v3/maintenance/downgrade", { action: "ENABLE", version: "3.6" });
+  await endpoint.cluster.clock.advance(6_000);
+  const { json } = await endpoint.call("/version");
+  expect(json).toEqual({ etcdserver: "3.7.1", etcdcluster: "3.6.0", storage: "3.6.0" });
+});
+
 test("/health is true with a leader, and false with etcd's reason without one", async () => {
   const endpoint = await Endpoint.open();
   const cluster = await Cluster.founded(3);

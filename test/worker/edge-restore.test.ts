@@ -10,6 +10,8 @@ import { encode } from "../../src/protocol/proto-codec.ts";
 import { snapshotRecordSchema } from "../../src/protocol/snapshot-schema.ts";
 import type { SnapshotRecord } from "../../src/protocol/snapshot.ts";
 import { snapshotRow } from "../../src/protocol/snapshot.ts";
+import type { EdgeMember } from "../../worker/member-object.ts";
+import { bury } from "../../worker/tombstone.ts";
 import { edge, eventually, get, kill, post, put, stubOf } from "./edge-kit.ts";
 
 const MEMBERS = [1, 2, 3];
@@ -181,4 +183,14 @@ test("a cluster that was written to is refused", async () => {
     body: { message: "the cluster is not empty: a snapshot is restored where nothing was ever written" },
   });
   expect(await put("more", "value")).toBe(LAST + 2);
+});
+
+test("objects of members that were removed are no empty cluster, though they hold nothing", async () => {
+  await runInDurableObject(stubOf(1), (_member, state) => {
+    bury(state.storage, { cluster: 1n, member: 2n, members: [3n], removed: [2n], header: undefined });
+  });
+  const answer = await runInDurableObject(stubOf(1), (member: EdgeMember) =>
+    member.restoring({ type: "hold", restore: "x" }),
+  );
+  expect(answer).toBe("not-empty");
 });
