@@ -12,13 +12,15 @@ const encoder = new TextEncoder();
 
 /**
  * Answers once the first line is there, so that an error before it still has an HTTP status of its own. After
- * `probeAfterMs` of silence an empty line finds out whether anybody reads.
+ * `probeAfterMs` of silence an empty line finds out whether anybody reads; a platform that does not tell of a caller who
+ * left can find it out by no other means, so by then the answer begins, line or not.
  */
 export async function lineResponse(signal: AbortSignal, lines: Lines, probeAfterMs: number): Promise<Response> {
   signal.addEventListener("abort", () => lines.close(), { once: true });
+  const pending = lines.next();
   let first: string | undefined;
   try {
-    first = await lines.next();
+    first = await orSilence(pending, probeAfterMs);
   } catch (error) {
     lines.close();
     return streamErrorResponse(error);
@@ -28,7 +30,7 @@ export async function lineResponse(signal: AbortSignal, lines: Lines, probeAfter
     // etcd's gateway says what it sends with the first of it.
     return new Response(null);
   }
-  const reading = new Reading(first, lines, probeAfterMs);
+  const reading = new Reading(pending, lines, probeAfterMs);
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -52,8 +54,8 @@ class Reading {
   /** The line that is being waited for. */
   #next: Promise<string | undefined> | undefined;
 
-  constructor(first: string, lines: Lines, probeAfterMs: number) {
-    this.#next = Promise.resolve(first);
+  constructor(first: Promise<string | undefined>, lines: Lines, probeAfterMs: number) {
+    this.#next = first;
     this.#lines = lines;
     this.#probeAfterMs = probeAfterMs;
   }

@@ -108,6 +108,24 @@ describe("one request, many answers", () => {
     expect(signal?.aborted).toBe(true);
   });
 
+  test("an answer that has nothing to tell yet begins all the same after a while, so that a reader who left is noticed", async () => {
+    let isOver = false;
+    const app = served(
+      async function* (context) {
+        await new Promise<void>((resolve) => {
+          context.signal?.addEventListener("abort", () => resolve());
+        });
+        isOver = true;
+        yield* [];
+      },
+      { probeAfterMs: 1 },
+    );
+    const reader = ((await asked(app)).body as ReadableStream<Uint8Array>).getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("\n");
+    await reader.cancel();
+    await vi.waitFor(() => expect(isOver).toBe(true));
+  });
+
   test("silence is broken by an empty line now and then, and what comes after it is not lost", async () => {
     let go = (): void => {};
     const gate = new Promise<void>((resolve) => {
