@@ -26,7 +26,7 @@ export const errBrokenBody: EtcdError = new EtcdError(GrpcCode.InvalidArgument, 
 
 /** A mark of byte order is no JSON; etcd says so, and `Request.text` would leave it out. */
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 /** Stands for bytes that are no UTF-8; the reader of the JSON finds it, and says where. */
 const NO_CHARACTER = "\udfff";
 

@@ -28,19 +28,20 @@ export async function within<T>(
 ): Promise<T> {
   if (timeoutMs <= 0) throw errTimeUp;
   const over = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let stop = (): void => {};
   const timeUp = new Promise<never>((_, reject) => {
-    timer = setTimeout(
+    const timer = setTimeout(
       () => {
         over.abort();
         reject(errTimeUp);
       },
       Math.min(timeoutMs, TIMER_MAX_MS),
     );
+    stop = () => clearTimeout(timer);
   });
   try {
     return await Promise.race([call(AbortSignal.any([signal, over.signal])), timeUp]);
   } finally {
-    clearTimeout(timer);
+    stop();
   }
 }

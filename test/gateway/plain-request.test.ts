@@ -21,8 +21,8 @@ test("any bytes can be a key, and the place where a list goes on: what is encode
 test("as do all that browsers encode themselves, and those that no one has to", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme", maxLength: 20 }), (text) => {
-      const key = new TextEncoder().encode(text.toWellFormed());
-      expect(target(`/kv/x${encodeURIComponent(text.toWellFormed())}`).key).toEqual(new Uint8Array([120, ...key]));
+      const key = new TextEncoder().encode(text);
+      expect(target(`/kv/x${encodeURIComponent(text)}`).key).toEqual(new Uint8Array([120, ...key]));
     }),
   );
   expect(target("/kv/a+b c/ü").key).toEqual(new TextEncoder().encode("a+b c/ü"));
