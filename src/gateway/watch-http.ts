@@ -4,8 +4,7 @@
  * only, in the member, where it is bounded.
  *
  * A reader that is gone is noticed by the server when it tells us (`cancel`, or the request's signal), or else at the
- * second write after it. A watch on a key that never changes writes nothing; so after a minute of silence the member is
- * asked for a progress response, which etcd's clients know, and which finds out whether anybody is there.
+ * second write after it, which probed-watch.ts sees to.
  */
 import { decodeJson } from "../protocol/json-decode.ts";
 import { encodeJson } from "../protocol/json-encode.ts";
@@ -14,6 +13,7 @@ import type { WatchResponse } from "../protocol/watch.ts";
 import type { CallContext, WatchService, WatchStream } from "../member/services.ts";
 import { BodyMessages } from "./body-messages.ts";
 import { JSON_TYPE, streamErrorLine, streamErrorResponse } from "./errors.ts";
+import { ProbedWatch } from "./probed-watch.ts";
 
 export interface WatchLimits {
   /** One request. */
@@ -42,7 +42,7 @@ export async function watchOverHttp(
     // Nobody asks for anything and nobody will: etcd would wait for ever.
     if (message === undefined) return new Response("", { headers: { "content-type": JSON_TYPE } });
     const first = decodeJson(watchRequestSchema, message);
-    call = new HttpWatch(service.watch(context), messages, limits.probeAfterMs);
+    call = new HttpWatch(new ProbedWatch(service.watch(context), limits.probeAfterMs), messages);
     request.signal.addEventListener("abort", () => call?.close(), { once: true });
     call.stream.request(first);
     return await call.respond();
@@ -56,31 +56,25 @@ export async function watchOverHttp(
 class HttpWatch {
   readonly stream: WatchStream;
   readonly #messages: BodyMessages;
-  readonly #probe: ReturnType<typeof setInterval>;
   /** Why the stream ended, if not because it was over. */
   #failure: unknown;
-  /** The reader waits for us, and nothing came since the last look. */
-  #waiting = false;
-  #silent = false;
   #closed = false;
 
-  constructor(stream: WatchStream, messages: BodyMessages, probeAfterMs: number) {
+  constructor(stream: WatchStream, messages: BodyMessages) {
     this.stream = stream;
     this.#messages = messages;
-    this.#probe = setInterval(() => this.#lookForReader(), probeAfterMs);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearInterval(this.#probe);
     this.stream.close();
     this.#messages.cancel();
   }
 
   async respond(): Promise<Response> {
     void this.#readRequests();
-    let first = await this.#next();
+    let first = await this.stream.next();
     if (first === undefined && this.#failure !== undefined) throw this.#failure;
     const body = new ReadableStream<Uint8Array>(
       {
@@ -105,24 +99,11 @@ class HttpWatch {
 
   async #nextOrFailure(): Promise<WatchResponse | undefined> {
     try {
-      return await this.#next();
+      return await this.stream.next();
     } catch (error) {
       this.#failure = error;
       return undefined;
     }
-  }
-
-  async #next(): Promise<WatchResponse | undefined> {
-    this.#waiting = true;
-    const response = await this.stream.next();
-    this.#waiting = false;
-    this.#silent = false;
-    return response;
-  }
-
-  #lookForReader(): void {
-    if (this.#waiting && this.#silent) this.stream.request({ type: "progress", progress: {} });
-    this.#silent = true;
   }
 
   /** The end of the body ends nothing: most clients can only send all they want to ask, and then read. */

@@ -9,9 +9,10 @@
 import { decodeJson } from "../protocol/json-decode.ts";
 import type { Schema } from "../protocol/schema.ts";
 import { watchRequestSchema } from "../protocol/watch-schema.ts";
-import type { CallContext, WatchService } from "../member/services.ts";
+import type { CallContext, WatchService, WatchStream } from "../member/services.ts";
 import { tooLarge } from "./body.ts";
 import { streamErrorLine } from "./errors.ts";
+import { ProbedWatch } from "./probed-watch.ts";
 import { watchLine } from "./watch-http.ts";
 
 /** What we use of a WebSocket, in browsers and in workers. */
@@ -33,6 +34,8 @@ export interface WebSocketLimits {
   readonly stalledAfterMs?: number;
   /** Default 50. */
   readonly lookEveryMs?: number;
+  /** Silence of a watch after which it is found out whether the reader is still there. Default 60,000. */
+  readonly probeAfterMs?: number;
 }
 
 const CLOSE_NORMAL = 1000;
@@ -48,7 +51,9 @@ export function watchOverWebSocket(
   context: CallContext,
   limits: WebSocketLimits,
 ): void {
-  overWebSocket(() => service.watch(context), watchRequestSchema, watchLine, socket, limits);
+  const { probeAfterMs = 60_000 } = limits;
+  const open = (): WatchStream => new ProbedWatch(service.watch(context), probeAfterMs);
+  overWebSocket(open, watchRequestSchema, watchLine, socket, limits);
 }
 
 /** Requests in, responses pulled out one at a time; `next` gives undefined once the stream is over. */

@@ -56,6 +56,18 @@ test("each text frame in is a request, each frame out a line of the stream", asy
   expect(socket.sent).toEqual(['{"result":{"header":{},"watch_id":"1"}}', '{"result":{"header":{},"watch_id":"2"}}']);
 });
 
+test("a watch that was silent for long asks for progress, whose write finds out whether anybody reads", async () => {
+  const { watch, socket } = connected();
+  socket.emit("message", '{"create_request":{"key":"Zm9v"}}');
+  await vi.advanceTimersByTimeAsync(119_000);
+  expect(watch.requests).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(watch.requests[1]).toMatchObject({ type: "progress" });
+  socket.emit("close");
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(watch.requests).toHaveLength(2);
+});
+
 test("nothing is taken from the member while the socket has enough to send", async () => {
   const { watch, socket } = connected();
   socket.bufferedAmount = 101;
