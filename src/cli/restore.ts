@@ -47,7 +47,7 @@ Exit code 1 when the file is damaged.`,
   run,
 };
 
-const ALL_THERE_WITHIN_MS = 60_000;
+const ALL_THERE_WITHIN_MS = 300_000;
 const LOOK_EVERY_MS = 200;
 
 async function run(input: Input, terminal: Terminal): Promise<ExitCode> {

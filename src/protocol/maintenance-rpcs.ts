@@ -67,13 +67,14 @@ export const MAINTENANCE_RPCS: MaintenanceRpcs = {
   hashKv: unary(SERVICE, "HashKV", ["/v3/maintenance/hashkv"], hashKvRequestSchema, hashKvResponseSchema, {
     isRead: true,
   }),
+  // All data is gone over before the first part, to tell how much there is.
   snapshot: serverStream(
     SERVICE,
     "Snapshot",
     ["/v3/maintenance/snapshot"],
     snapshotRequestSchema,
     snapshotResponseSchema,
-    { isRead: true },
+    { isRead: true, isPatient: true },
   ),
   moveLeader: unary(
     SERVICE,
