@@ -3,7 +3,11 @@
  * `QUORATE_ETCDCTL=/path/to/etcdctl npx vitest run --project core test/grpc` runs this file too.
  */
 import { execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startGrpcFront } from "../../src/grpc/front.ts";
@@ -53,6 +57,30 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
     expect(await refusal("get", "a/1", "--rev", "1")).toBe(
       "Error: etcdserver: mvcc: required revision has been compacted",
     );
+  });
+
+  test("saves a snapshot: a database with its SHA-256 behind it", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "quorate-etcdctl-"));
+    const file = join(folder, "snapshot.db");
+    await etcdctl("put", "snapshot/1", "x".repeat(100_000));
+    expect(await etcdctl("snapshot", "save", file)).toBe(`Snapshot saved at ${file}\nServer version 3.7.0\n`);
+    const bytes = await readFile(file);
+    expect(bytes.length % 512).toBe(32);
+    expect(bytes.subarray(-32).equals(createHash("sha256").update(bytes.subarray(0, -32)).digest())).toBe(true);
+    await rm(folder, { recursive: true });
+  });
+
+  test("moves the leader, and downgrades", async () => {
+    const [id = ""] = (await etcdctl("member", "list")).split(",");
+    expect(await etcdctl("move-leader", id)).toBe(`Leadership transferred from ${id} to ${id}\n`);
+    expect(await refusal("move-leader", "c")).toContain("etcdserver: bad leader transferee");
+    expect(await etcdctl("downgrade", "validate", "3.6")).toBe("Downgrade validate success, cluster version 3.7\n");
+    expect(await refusal("downgrade", "validate", "3.5")).toContain("etcdserver: invalid downgrade target version");
+    expect(await etcdctl("downgrade", "enable", "3.6")).toBe("Downgrade enable success, cluster version 3.7\n");
+    expect(await refusal("downgrade", "enable", "3.6")).toContain(
+      "etcdserver: cluster has a downgrade job in progress",
+    );
+    expect(await etcdctl("downgrade", "cancel")).toBe("Downgrade cancel success, cluster version 3.7\n");
   });
 
   test("runs a txn from its standard input", async () => {
