@@ -1,6 +1,7 @@
 /**
  * The state tables in memory: the state of a member in a tab (with an IndexedDB image behind it) and of every test. A
- * sorted tree finds a key's history, a log finds the rows of a revision, and both hold the same row objects.
+ * sorted tree finds the histories of a range and a map that of a key, a log finds the rows of a revision, and all of them
+ * hold the same row objects.
  */
 import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES, bytesToLatin1, copyBytes, equalBytes, latin1ToBytes } from "../base/bytes.ts";
@@ -36,6 +37,8 @@ export class MemoryTables implements StateTables {
 
 class MemoryKeyTable implements KeyTable {
   readonly #histories: OrderedMap<KeyHistory> = new OrderedMap();
+  /** The same: a key that is asked for by its name is found in one step, whatever there is. */
+  readonly #byName: Map<string, KeyHistory> = new Map();
   readonly #log: RevisionLog<MemoryRow> = new RevisionLog();
   // Keys outlive values, so they do not share blocks.
   readonly #keyBytes: Slab = new Slab();
@@ -58,7 +61,7 @@ class MemoryKeyTable implements KeyTable {
   }
 
   at(key: Uint8Array, atRevision: number): RevisionRow | undefined {
-    const history = this.#histories.get(bytesToLatin1(key));
+    const history = this.#byName.get(bytesToLatin1(key));
     if (history !== undefined) this.#lastFound = history;
     return history?.at(atRevision);
   }
@@ -121,6 +124,7 @@ class MemoryKeyTable implements KeyTable {
       for (const row of dropped) this.#drop(row);
       if (dropped.length === rowCount) {
         this.#histories.delete(history.name);
+        this.#byName.delete(history.name);
         if (this.#lastFound === history) this.#lastFound = undefined;
         this.#keyBytes.release(history.keyBlock, history.key.length);
       } else this.#moveOutOfSparseBlocks(history);
@@ -133,11 +137,14 @@ class MemoryKeyTable implements KeyTable {
   #historyOf(key: Uint8Array, first: MemoryRow): KeyHistory {
     if (this.#lastFound !== undefined && equalBytes(this.#lastFound.key, key)) return this.#lastFound;
     const name = bytesToLatin1(key);
-    return this.#histories.getOrAdd(name, () => {
-      const stored = this.#keyBytes.store(key);
-      first.key = stored.bytes;
-      return new KeyHistory(name, stored.block, first);
-    });
+    const known = this.#byName.get(name);
+    if (known !== undefined) return known;
+    const stored = this.#keyBytes.store(key);
+    first.key = stored.bytes;
+    const history = new KeyHistory(name, stored.block, first);
+    this.#histories.set(name, history);
+    this.#byName.set(name, history);
+    return history;
   }
 
   #drop(row: MemoryRow): void {

@@ -45,17 +45,6 @@ export class OrderedMap<V> {
     else this.#insertAt(leaf, at, key, value, path);
   }
 
-  /** The value of the key, which is made if there is none; one search for both. */
-  getOrAdd(key: string, make: () => V): V {
-    const path: Inner<V>[] = [];
-    const leaf = this.#leafOf(key, path);
-    const at = lowerBound(leaf.keys, key);
-    if (leaf.keys[at] === key) return leaf.values[at] as V;
-    const value = make();
-    this.#insertAt(leaf, at, key, value, path);
-    return value;
-  }
-
   delete(key: string): V | undefined {
     const path: Inner<V>[] = [];
     const leaf = this.#leafOf(key, path);

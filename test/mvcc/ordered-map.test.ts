@@ -55,13 +55,6 @@ describe("ordered map", () => {
     }
   });
 
-  test("[MAP add] getOrAdd makes a value once", () => {
-    const map = new OrderedMap<number>();
-    expect(map.getOrAdd("a", () => 1)).toBe(1);
-    expect(map.getOrAdd("a", () => 2)).toBe(1);
-    expect(map.size).toBe(1);
-  });
-
   test("[MAP after] valuesAfter goes on behind a key, present or not, and stops at the limit", () => {
     const map = new OrderedMap<number>();
     for (let at = 0; at < 300; at++) map.set(String(at).padStart(3, "0"), at);
