@@ -1,6 +1,7 @@
 /** The worker: sends each request to where it is answered. */
 import { unreachable } from "../src/base/assert.ts";
 import { hostRefusal, hostsOf } from "../src/gateway/hosts.ts";
+import { noPage } from "../src/gateway/no-page.ts";
 import { originPolicy } from "../src/gateway/origins.ts";
 import { allowedOrigins, type Env } from "./env.ts";
 import { askAnyMember, askMember } from "./front.ts";
@@ -68,12 +69,12 @@ async function signalling(request: Request, env: Env): Promise<Response> {
 }
 
 async function asset(request: Request, env: Env): Promise<Response> {
-  if (request.method !== "GET" && request.method !== "HEAD") return notFound();
+  if (request.method !== "GET" && request.method !== "HEAD") return noPage();
   const response = await env.ASSETS.fetch(request);
-  return response.status === 404 ? notFound() : response;
+  return response.status === 404 ? noPage() : response;
 }
 
-/** As etcd says it. */
+/** As etcd says it below /v3/. */
 function notFound(): Response {
   return Response.json({ code: 5, message: "Not Found" }, { status: 404 });
 }

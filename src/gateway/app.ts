@@ -13,6 +13,7 @@ import type { Services } from "../member/services.ts";
 import { MAX_BODY_BYTES } from "./body.ts";
 import { statusResponse } from "./errors.ts";
 import { healthAnswer, metricsAnswer, probeAnswer, statusAnswer, versionAnswer } from "./info.ts";
+import { noPage } from "./no-page.ts";
 import { type AllowedOrigins, originPolicy } from "./origins.ts";
 import { plainFront } from "./plain.ts";
 import { type Handler, methodNotAllowed, type RpcRouteOptions, serveRpcs } from "./rpc-routes.ts";
@@ -86,12 +87,6 @@ function unrouted(app: Hono, known: ReadonlySet<string>, request: Request): Resp
   }
   if (known.has(url.pathname)) return methodNotAllowed();
   return url.pathname.startsWith("/v3/") ? statusResponse(404, GrpcCode.NotFound, "Not Found") : noPage();
-}
-
-/** Outside of the gateway's paths Go's own server answers. */
-function noPage(): Response {
-  const headers = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
-  return new Response("404 page not found\n", { status: 404, headers });
 }
 
 function onlyGet(): Response {

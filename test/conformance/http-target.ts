@@ -83,7 +83,7 @@ class SocketStream implements TargetStream {
 
   constructor(socket: WebSocket) {
     this.#socket = socket;
-    socket.addEventListener("message", ({ data }) => this.frames.push(String(data)));
+    socket.addEventListener("message", ({ data }) => void this.frames.push(String(data)));
     for (const type of ["close", "error"] as const) {
       socket.addEventListener(type, () => {
         this.ended = true;

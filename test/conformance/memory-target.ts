@@ -17,6 +17,7 @@ export async function openMemoryTarget(memberCount: number, seed: number): Promi
     applied: () => allApplied(cluster),
     pause: (ms: number) => cluster.clock.advance(ms),
     changeLeader: () => changeLeader(cluster),
+    leader: () => nodes.findIndex(({ member }) => member.status().role === "leader"),
     async stop() {
       for (const { member } of nodes) member.stop();
     },

@@ -18,10 +18,12 @@ const OWN_FIELDS = new Set([
 
 /** `names` tells by which name a step keeps a value of this server's. */
 export function normalAnswer(answer: Answer, path: string, names: ReadonlyMap<string, string>): unknown {
-  const headers = Object.keys(answer.headers).length === 0 ? undefined : answer.headers;
+  const { "content-type": type, ...others } = answer.headers;
+  // What is not said is JSON, which keeps the recorded answers short; an empty answer says its type, or that it has none.
+  const headers = type === "application/json" ? others : { "content-type": "", ...answer.headers };
   const lines = STREAMS.has(path) ? answer.text.split("\n").filter((line) => line !== "") : undefined;
   const body = normal(lines === undefined ? parsed(answer.text) : lines.map(parsed), path, names);
-  return headers === undefined ? { status: answer.status, body } : { status: answer.status, headers, body };
+  return Object.keys(headers).length === 0 ? { status: answer.status, body } : { status: answer.status, headers, body };
 }
 
 const STREAMS = new Set(["/v3/lease/keepalive", "/v3/watch", "/v3/election/observe"]);
@@ -45,6 +47,7 @@ export function normal(value: unknown, path: string, names: ReadonlyMap<string, 
   }
   if (path.endsWith("/lease/timetolive") && typeof bag["TTL"] === "string" && Number(bag["TTL"]) > 0)
     bag["TTL"] = "left";
+  if (typeof bag["lease"] === "string") bag["lease"] = idOf({ ID: bag["lease"] });
   if (path.endsWith("/lease/grant") && typeof bag["ID"] === "string") bag["ID"] = idOf(bag);
   const { leases, keys, members, errors, alarms } = bag;
   if (Array.isArray(alarms))
@@ -67,7 +70,7 @@ function isPartOfTheQuestion(name: string, path: string): boolean {
 
 /** How many there are is not the same here and there; which kinds there are, is. */
 function kindsOf(members: readonly Readonly<Record<string, unknown>>[]): readonly string[] {
-  return [...new Set(members.map(({ ID: _, ...rest }) => JSON.stringify(rest)))].toSorted(order);
+  return [...new Set(members.map((member) => JSON.stringify({ ...member, ID: undefined })))].toSorted(order);
 }
 
 const CHOSEN = "chosen by the server";

@@ -42,7 +42,7 @@ test("the page is served with its content types, and folders and strangers' file
 
   expect([page.status, page.headers.get("content-type")]).toEqual([200, "text/html; charset=utf-8"]);
   expect(answers[0]).toEqual([200, "text/javascript; charset=utf-8"]);
-  for (const answer of answers.slice(1)) expect(answer).toEqual([404, "application/json"]);
+  for (const answer of answers.slice(1)) expect(answer).toEqual([404, "text/plain; charset=utf-8"]);
 });
 
 test("data survive a stop, and --fresh begins anew", async () => {

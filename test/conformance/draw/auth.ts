@@ -12,14 +12,20 @@ const DISABLE_CHANCE = 0.02;
 export function drawAuth(world: World): readonly Step[] {
   const { prng } = world;
   const dice = prng.next();
-  if (dice < 0.25) return authenticate(world, user(world));
-  if (dice < 0.5) return [call(...users(world))];
-  if (dice < 0.8) return [call(...roles(world))];
-  if (dice < 0.85) return [call("/v3/auth/status", {})];
+  if (dice < 0.85) return drawAdministration(world);
   if (dice < 0.9) return [call(world.authOn ? "/v3/auth/enable" : "/v3/auth/disable", {})];
   if (world.authOn)
     return prng.bool(DISABLE_CHANCE * 10) ? [call("/v3/auth/disable", {})] : authenticate(world, "root");
   return turnOn(world);
+}
+
+/** What turns nothing on or off. */
+export function drawAdministration(world: World): readonly Step[] {
+  const dice = world.prng.next();
+  if (dice < 0.3) return authenticate(world, user(world));
+  if (dice < 0.6) return [call(...users(world))];
+  if (dice < 0.95) return [call(...roles(world))];
+  return [call("/v3/auth/status", {})];
 }
 
 /** Headers of a call: as whom, as nobody, or with what is no token. */

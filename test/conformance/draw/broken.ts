@@ -10,7 +10,8 @@ export function drawBroken(world: World, steps: readonly Step[]): readonly Step[
   const { prng } = world;
   const call = steps.find((step): step is CallStep => step.type === "call" && !step.body.includes("${"));
   const dice = prng.next();
-  if (call === undefined || dice < 0.12) return [elsewhere(world)];
+  // What turns authentication on has steps of its own before it.
+  if (call === undefined || dice < 0.12 || /auth\/(en|dis)able$/.test(call.path)) return [elsewhere(world)];
   const { saves: _saves, ...plain } = call;
   // With what is left out the server would choose a lease, and with it the key.
   if (plain.path === "/v3/lock/lock" || plain.path === "/v3/election/campaign") {
@@ -152,7 +153,7 @@ function elsewhere(world: World): Step {
     { type: "call", path: path.toUpperCase(), body: "{}" },
     {
       type: "call",
-      path: path.replace("/v3/", prng.pick(["/v3alpha/", "/v2/", "/v3//", "/"])),
+      path: path.replace("/v3/", prng.pick(["/v3alpha/", "/v2/", "/v3//"])),
       body: "{}",
     },
     { type: "call", path: prng.pick(["/v3beta/kv/range", "/v3beta/lease/leases", "/v3beta/what"]), body: "{}" },

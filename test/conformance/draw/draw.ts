@@ -1,14 +1,14 @@
 /** One seeded stream of steps over all services, which learns from the reference's answers where the store is. */
 import { Prng } from "../../../src/base/prng.ts";
 import type { Observation, Step } from "../steps.ts";
-import { drawAuth, drawHeaders } from "./auth.ts";
+import { drawAdministration, drawAuth, drawHeaders } from "./auth.ts";
 import { drawBroken } from "./broken.ts";
 import { drawKv } from "./kv.ts";
 import { drawLeases } from "./lease.ts";
 import { drawElection, drawLock } from "./lock.ts";
 import { drawCluster, drawMaintenance } from "./maintenance.ts";
 import { drawWatch } from "./watch.ts";
-import { World } from "./world.ts";
+import { call, World } from "./world.ts";
 
 export const SERVICES = [
   "kv",
@@ -91,9 +91,30 @@ export class Drawer {
     const world = this.#world;
     let dice = world.prng.next() * this.#weight;
     const service = this.#services.find((candidate) => (dice -= WEIGHTS[candidate]) < 0) ?? "kv";
-    if (service !== "broken") return this.#of(service);
-    const others = this.#services.filter((other) => other !== "broken" && other !== "watch");
-    return drawBroken(world, this.#of(others.length === 0 ? "kv" : world.prng.pick(others)));
+    return service === "broken" ? drawBroken(world, this.#toSpoil()) : this.#of(service);
+  }
+
+  /** Nothing that the world is told of as if it had been sent. */
+  #toSpoil(): readonly Step[] {
+    const world = this.#world;
+    switch (world.prng.pick(this.#services)) {
+      case "lease":
+        return drawLeases(world);
+      case "auth":
+        return drawAdministration(world);
+      case "cluster":
+        return drawCluster(world);
+      case "maintenance":
+        return drawMaintenance(world);
+      case "lock":
+        return [call("/v3/lock/lock", {})];
+      case "election":
+        return [call("/v3/election/campaign", {})];
+      case "kv":
+      case "watch":
+      case "broken":
+        return [drawKv(world)];
+    }
   }
 
   #of(service: Exclude<Service, "broken">): readonly Step[] {
