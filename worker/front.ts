@@ -8,6 +8,7 @@
  *
  * Members come and go, too: each answer may tell who is there (live-members.ts). Learners are asked by their number only.
  */
+import { readPaths } from "../src/protocol/rpc-table.ts";
 import { clusterSize, type Env } from "./env.ts";
 import { objectNameOf } from "./identity.ts";
 import { founders, learnMembers, type LiveMembers, MEMBERS_HEADER } from "./live-members.ts";
@@ -20,17 +21,7 @@ export const LEADER_HEADER = "x-quorate-leader";
 const KEPT_BODY_BYTES = 64 * 1024;
 /** A member that could not answer is asked last for so long. */
 const AVOIDED_MS = 5_000;
-const READS: ReadonlySet<string> = new Set([
-  "/v3/kv/range",
-  "/v3/watch",
-  "/v3/maintenance/status",
-  "/v3/cluster/member/list",
-  "/v3/lease/keepalive",
-  "/v3/lease/timetolive",
-  "/v3/lease/leases",
-  "/v3/election/leader",
-  "/v3/election/observe",
-]);
+const READS = readPaths();
 
 // Hints, shared by all requests of this isolate. Losing them costs a hop.
 let leaderHint = 1;

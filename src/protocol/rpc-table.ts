@@ -13,6 +13,7 @@ import { LOCK_RPCS } from "./lock-rpcs.ts";
 import type { LockRpcs } from "./lock-rpcs.ts";
 import { MAINTENANCE_RPCS } from "./maintenance-rpcs.ts";
 import type { MaintenanceRpcs } from "./maintenance-rpcs.ts";
+import type { Rpc } from "./rpc.ts";
 import { WATCH_RPCS } from "./watch-rpcs.ts";
 import type { WatchRpcs } from "./watch-rpcs.ts";
 
@@ -37,3 +38,11 @@ export const RPCS: RpcTable = {
   lock: LOCK_RPCS,
   election: ELECTION_RPCS,
 };
+
+/** Of the gateway: what may be asked twice, because it changes nothing. */
+export function readPaths(): ReadonlySet<string> {
+  const rpcs = Object.values(RPCS).flatMap((service): readonly Described[] => Object.values(service));
+  return new Set(rpcs.flatMap(({ paths, isRead }) => (isRead === true ? paths : [])));
+}
+
+type Described = Pick<Rpc<unknown, unknown>, "paths" | "isRead">;

@@ -3,7 +3,7 @@ import { gatewayApp } from "../../src/gateway/app.ts";
 import type { CallContext, Services } from "../../src/member/services.ts";
 import { errCompacted, errPermissionDenied } from "../../src/protocol/errors.ts";
 import { snapshotResponse } from "../../src/protocol/maintenance.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
+import { readPaths, RPCS } from "../../src/protocol/rpc-table.ts";
 import type { Rpc, RpcKind } from "../../src/protocol/rpc.ts";
 import { Endpoint, lines } from "./endpoint.ts";
 
@@ -167,4 +167,15 @@ test("RangeStream has a path of ours, whose parts make up the range", async () =
     Array.from({ length: 30 }, (_, at) => `k${at + 10}`),
   );
   expect(parts.at(-1)?.range_response).toMatchObject({ count: "30", header: { revision: "31" } });
+});
+
+test("what is called a read changes nothing: it is asked again of another member when one breaks", () => {
+  const reads = readPaths();
+  const writes = ETCD_PATHS.filter((path) => !reads.has(path));
+  expect(
+    writes.filter((path) => /\/(get|list|range|status|leases|timetolive|hash|hashkv|snapshot)$/.test(path)),
+  ).toEqual([]);
+  expect([...reads].filter((path) => /\/(put|add|grant|revoke|delete\w*|txn|campaign|lock|alarm)$/.test(path))).toEqual(
+    [],
+  );
 });
