@@ -23,8 +23,9 @@ export class Histogram {
   observe(value: number): void {
     this.#count += 1;
     this.#sum += value;
-    const at = this.bounds.findIndex((bound) => value <= bound);
-    if (at >= 0) this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+    let at = 0;
+    while (at < this.bounds.length && value > (this.bounds[at] as number)) at += 1;
+    if (at < this.bounds.length) this.#counts[at] = (this.#counts[at] as number) + 1;
   }
 
   /** How many were at most as much, for each bound. */

@@ -1,4 +1,5 @@
 /** A member's metrics under the names that etcd's dashboards and alerts ask for. What a platform does not tell is left out. */
+import { grpcCodeName, grpcCodeOf } from "../protocol/errors.ts";
 import { CLUSTER_VERSION, SERVER_VERSION } from "../protocol/version.ts";
 import type { CalledMethod } from "./call-metrics.ts";
 import type { Histogram } from "./histogram.ts";
@@ -139,7 +140,7 @@ function diskSamples({ metrics }: Member): readonly MetricSample[] {
 function watchAndLeaseSamples(member: Member): readonly MetricSample[] {
   const { hub, counters } = member.machine;
   const watch = member.metrics.calls.methods.find(({ method, kind }) => method === "Watch" && kind === "duplex");
-  const open = watch === undefined ? 0 : watch.started - sum(watch.handled.values());
+  const open = watch === undefined ? 0 : watch.started - sum(watch.handled);
   return [
     gauge("etcd_debugging_mvcc_watcher_total", "Total number of watchers.", hub.watcherCount),
     gauge("etcd_debugging_mvcc_slow_watcher_total", "Total number of unsynced slow watchers.", hub.slowWatcherCount),
@@ -200,8 +201,11 @@ function callSamples(methods: readonly CalledMethod[]): readonly MetricSample[] 
     const handledHelp = "Total number of RPCs completed on the server, regardless of success or failure.";
     const secondsHelp = "How long the server handled an RPC.";
     samples.push(counter("grpc_server_started_total", startedHelp, started, labels));
-    for (const [code, count] of handled) {
-      samples.push(counter("grpc_server_handled_total", handledHelp, count, { ...labels, grpc_code: code }));
+    for (const [code, count] of handled.entries()) {
+      // What never happened has a place in the list and no number, but for OK.
+      if (count === undefined) continue;
+      const grpcCode = grpcCodeName(grpcCodeOf(code));
+      samples.push(counter("grpc_server_handled_total", handledHelp, count, { ...labels, grpc_code: grpcCode }));
     }
     if (seconds.count > 0) samples.push(histogram("grpc_server_handling_seconds", secondsHelp, seconds, labels));
   }
@@ -230,8 +234,8 @@ function minor(version: string): string {
   return version.split(".").slice(0, 2).join(".");
 }
 
-function sum(numbers: Iterable<number>): number {
+function sum(numbers: Iterable<number | undefined>): number {
   let total = 0;
-  for (const number of numbers) total += number;
+  for (const number of numbers) total += number ?? 0;
   return total;
 }
