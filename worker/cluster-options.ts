@@ -5,6 +5,7 @@ import { memberIdOf } from "./identity.ts";
 
 export function clusterOptions(number: number, { CLUSTER_NAME, ENDPOINT_URL = "" }: Env): Partial<ClusterOptions> {
   return {
+    learnersRefuse: true,
     // The next number: whoever was removed keeps its own for ever.
     newMemberId: (everCount) => memberIdOf(CLUSTER_NAME, everCount + 1),
     ...(ENDPOINT_URL === "" ? {} : { clientUrls: [`${ENDPOINT_URL.replace(/\/+$/, "")}/m/${number}`] }),

@@ -10,6 +10,7 @@ import { electionService } from "./election-service.ts";
 import { guardedCluster, guardedKv, guardedLease, guardedMaintenance, guardedWatch } from "./guard.ts";
 import { healthService } from "./health.ts";
 import { kvService } from "./kv-service.ts";
+import { refusingLearner } from "./learner-guard.ts";
 import { leaseService } from "./lease-service.ts";
 import { lockService } from "./lock-service.ts";
 import { maintenanceService } from "./maintenance-service.ts";
@@ -31,7 +32,7 @@ export function createServices(member: Member, credentials: Partial<Credentials>
     lease: guardedLease(leaseService(member), access),
   });
   const watch = guardedWatch(watchStreams(member), access);
-  return member.metrics.calls.counted({
+  const services = member.metrics.calls.counted({
     kv,
     watch,
     lease,
@@ -43,4 +44,5 @@ export function createServices(member: Member, credentials: Partial<Credentials>
     health: healthService(member),
     inspect: { view: async () => memberView(member) },
   });
+  return member.settings.learnersRefuse ? refusingLearner(services, member) : services;
 }

@@ -441,7 +441,7 @@ export class Member {
       // It may have been away when that was decided, and would ask for votes for ever.
       const asks = body.type === "raft" || body.type === "join" || body.type === "wake";
       const { clusterId, members } = this;
-      if (asks) this.#send(from, { ...REMOVED, clusterId, members });
+      if (asks && this.#knowsForGood) this.#send(from, { ...REMOVED, clusterId, members });
       done();
       return;
     }
@@ -451,6 +451,14 @@ export class Member {
     this.#onBody(from, body);
     this.#writes.whenSettled(done);
     this.#scheduleRun();
+  }
+
+  /**
+   * Whoever is told of its end may never be heard of again, so it is told when a leader does without it: one whose
+   * first entry is applied has written that all before it is committed.
+   */
+  get #knowsForGood(): boolean {
+    return this.#leader !== NO_MEMBER && this.#appliedTerm === this.#raft.term;
   }
 
   #onBody(from: MemberId, body: FrameBody): void {

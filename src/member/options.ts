@@ -89,7 +89,9 @@ export interface ClusterOptions {
   readonly maxLearners: number;
   /** etcd's --strict-reconfig-check. Default true. */
   readonly strictReconfigCheck: boolean;
-  /** etcd's --advertise-client-urls; without them what `Attributes.seenAt` is told. */
+  /** A learner answers what etcd's does: status, snapshots, serializable ranges. Default false: all, as in a room. */
+  readonly learnersRefuse: boolean;
+  /** etcd's --advertise-client-urls. Without them a member says what is seen; see attributes.ts. */
   readonly clientUrls: readonly string[];
   /** The id of a member that is added when `everCount` were there up to now; nobody's before. Default: by chance. */
   readonly newMemberId: (everCount: number) => MemberId;
@@ -150,6 +152,7 @@ export interface Settings {
   /** As told; Quota reads it. */
   readonly quotaBackendBytes: number;
   readonly corruptCheckMs: number;
+  readonly learnersRefuse: boolean;
   readonly initialCorruptCheck: boolean;
   readonly limits: MemberLimits;
 }
@@ -164,6 +167,7 @@ export function settingsOf(options: MemberOptions): Settings {
     quietAfterTicks: options.quietAfterTicks ?? 0,
     commitDelayMs: options.commitDelayMs ?? 0,
     authTokenTtlMs: options.authTokenTtlMs ?? 300_000,
+    learnersRefuse: options.cluster?.learnersRefuse ?? false,
     quotaBackendBytes: options.quotaBackendBytes ?? 0,
     corruptCheckMs: options.corruptCheckMs ?? 0,
     initialCorruptCheck: options.initialCorruptCheck ?? false,

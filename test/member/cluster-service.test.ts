@@ -3,7 +3,7 @@ import { utf8Encode } from "../../src/base/utf8.ts";
 import { memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/cluster.ts";
 import type { Member } from "../../src/protocol/cluster.ts";
 import { EtcdError } from "../../src/protocol/errors.ts";
-import { putRequest } from "../../src/protocol/kv.ts";
+import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
 import { CALL, Cluster } from "./cluster.ts";
 import type { Node, NodeOptions } from "./cluster.ts";
 
@@ -191,6 +191,33 @@ describe("adding a member", () => {
     const nodes = [...people.cluster.nodes.values()];
     const ids = await Promise.all(nodes.slice(0, 3).map((node, at) => people.add([`http://n${at}:1`], false, node)));
     expect(new Set(ids)).toEqual(new Set([6n, 7n, 8n]));
+  });
+});
+
+describe("a learner", () => {
+  test("of a cluster as etcd's serves status, snapshots and what may be old; in a room it serves everything", async () => {
+    for (const learnersRefuse of [true, false]) {
+      const people = await People.founded(1, { cluster: { learnersRefuse } });
+      const { services } = await people.start((await people.add(["http://l:1"], true)) as bigint);
+      const key = utf8Encode("key");
+      const calls = {
+        old: () => services.kv.range(rangeRequest({ key, serializable: true }), CALL),
+        status: () => services.maintenance.status({}, CALL),
+        range: () => services.kv.range(rangeRequest({ key }), CALL),
+        put: () => services.kv.put(putRequest({ key }), CALL),
+        list: () => services.cluster.memberList(memberListRequest(), CALL),
+        users: () => services.auth.userList({}, CALL),
+        watch: async () => services.watch.watch(CALL).close(),
+      };
+      const refused: string[] = [];
+      for (const [name, call] of Object.entries(calls)) {
+        await people.cluster.settled(call() as Promise<unknown>).catch((error: unknown) => {
+          expect(error).toMatchObject({ code: 9, message: "etcdserver: rpc not supported for learner" });
+          refused.push(name);
+        });
+      }
+      expect(refused).toEqual(learnersRefuse ? ["range", "put", "list", "users", "watch"] : []);
+    }
   });
 });
 

@@ -90,7 +90,7 @@ describe("a member that is removed", () => {
     leader.member.changeMembership("remove-node", away.id, NOTHING);
     await cluster.clock.until(() => stranger.member.machine.membership.wasRemoved(away.id), "removed");
     // All whom it knew are out of its reach; what answers in the place of one of them is a tombstone.
-    cluster.crash(leader.id);
+    cluster.network.setLink(away.id, leader.id, false);
     cluster.crash(grave.id);
     const tombstone = cluster.network.transportFor(grave.id);
     const members = [memberRecord({ id: 9n })];

@@ -22,6 +22,10 @@ interface Answer {
 
 const GONE = "the member has been permanently removed from the cluster";
 
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 20));
+}
+
 async function list(member = ""): Promise<readonly Listed[]> {
   return (await post<Answer>(`${member}/v3/cluster/member/list`, { linearizable: true })).members;
 }
@@ -30,7 +34,7 @@ async function untilListed(number: number): Promise<Listed> {
   for (;;) {
     const found = (await list()).find(({ name }) => name === `edge-${number}`);
     if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause();
   }
 }
 
@@ -40,7 +44,7 @@ async function promoted(id: string): Promise<void> {
     const text = await answer.text();
     if (answer.ok) return;
     expect(text).toContain("in sync with leader");
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause();
   }
 }
 
@@ -58,7 +62,7 @@ async function saidByItself(number: number): Promise<string> {
 
 /** Told to go, a leader first sees to its succession. */
 async function untilBuried(number: number): Promise<void> {
-  while ((await tablesOf(number)).length > 0) await new Promise((resolve) => setTimeout(resolve, 20));
+  while ((await tablesOf(number)).length > 0) await pause();
 }
 
 async function tablesOf(number: number): Promise<readonly string[]> {
@@ -75,7 +79,7 @@ async function tablesOf(number: number): Promise<readonly string[]> {
 test("the members are listed with their peers' addresses, and with where clients were seen to reach them", async () => {
   await put("a", "1");
   while ((await list()).some(({ clientURLs }) => clientURLs === undefined)) {
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await pause();
   }
   const members = await list("/m/2");
   expect(new Set(members.map(({ name }) => name))).toEqual(new Set(["edge-1", "edge-2", "edge-3"]));
@@ -93,8 +97,12 @@ test("a member that is added comes to be, learns, is promoted, votes, and serves
 
   const { ID, isLearner } = await untilListed(4);
   expect([ID, isLearner]).toEqual([added.member?.ID, true]);
+  const refusal = await edge("/m/4/v3/kv/range", { method: "POST", body: JSON.stringify({ key: btoa("a") }) });
+  expect(await refusal.json()).toEqual({ code: 9, message: "etcdserver: rpc not supported for learner" });
   await eventually("a", "1", "/m/4");
   await promoted(ID);
+  // It hears of it a moment later than who answered.
+  while ((await post<{ isLearner?: boolean }>("/m/4/v3/maintenance/status", {})).isLearner === true) await pause();
 
   expect(await put("b", "2", "/m/4")).toBeGreaterThan(1);
   expect(await get("b")).toBe("2");
