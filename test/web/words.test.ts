@@ -175,6 +175,17 @@ test("a stopped tab says why, and offers to delete its copy only if that is dama
   expect(labels(damaged)).toEqual(["Reload", "Delete this tab’s copy"]);
 });
 
+test("a tab that was removed from its room says so, and joins as a new member only if somebody wants that", () => {
+  const removed = situation(
+    { type: "stopped", code: "removed", text: "This member was removed.", isDamaged: false },
+    VIEW,
+  );
+  expect(removed.standing.text).toMatch(/^This tab was removed from its room/u);
+  expect(removed.badge).toEqual({ text: "Removed", tone: "bad" });
+  expect(labels(removed)).toEqual(["Join as a new member"]);
+  expect(removed.standing.actions[0]?.warning).toMatch(/is deleted/u);
+});
+
 test("the edge is ready with a quorum, says how many are there, and what is wrong with the others", () => {
   const edge = (number: number): MemberView => ({
     ...VIEW,
