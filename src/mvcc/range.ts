@@ -7,6 +7,7 @@ import { errCompacted, errFutureRev } from "../protocol/errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse, SortTarget } from "../protocol/kv.ts";
 import { countLive, keyRange, liveRows, type KeyRange } from "./key-range.ts";
 import { headerAt, rowToKeyOnly, rowToKeyValue } from "./messages.ts";
+import { unstableSort } from "./unstable-sort.ts";
 import type { KeyTable, RevisionRow } from "./tables.ts";
 
 /** What a read sees: the newest revision (within a txn that has written, its own), and the oldest one kept. */
@@ -67,14 +68,13 @@ function rowFilter(request: RangeRequest): ((row: RevisionRow) => boolean) | und
 
 /**
  * etcd's quirk is kept: without an order but with a target other than the key, it sorts ascending by the target, but
- * only what the limit had let through.
+ * only what the limit had let through. So is its order of equals.
  */
 function sortRows(rows: RevisionRow[], request: RangeRequest): void {
   const { sortOrder, sortTarget } = request;
   if (sortTarget === "KEY" && sortOrder !== "DESCEND") return;
   const order = comparatorOf(sortTarget);
-  if (sortOrder === "DESCEND") rows.sort((left, right) => order(right, left));
-  else rows.sort(order);
+  unstableSort(rows, sortOrder === "DESCEND" ? (left, right) => order(right, left) : order);
 }
 
 function comparatorOf(target: SortTarget): (left: RevisionRow, right: RevisionRow) => number {

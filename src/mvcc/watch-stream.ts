@@ -29,6 +29,9 @@ export interface StreamHost {
   announce(): void;
 }
 
+/** A stream with so many watches forgets those that are over. */
+const REMOVED_KEPT_MAX = 1_000;
+
 export class WatchStream implements HubStream {
   readonly #hub: StreamHost;
   readonly #queue: WatchQueue;
@@ -50,7 +53,7 @@ export class WatchStream implements HubStream {
 
   create(request: WatchCreateRequest): void {
     if (this.#refusesControl()) return;
-    this.#forgetRemoved(request.watchId);
+    if (this.#watchers.size >= REMOVED_KEPT_MAX) this.#forgetRemoved();
     const chosen = this.#watchers.has(request.watchId) ? "taken" : request.watchId;
     const id = request.watchId === 0 ? this.#freeId() : chosen;
     const watcher = this.#hub.add(this.#queue, request, id);
@@ -62,7 +65,6 @@ export class WatchStream implements HubStream {
   }
 
   cancel(watchId: number): void {
-    this.#forgetRemoved(watchId);
     const watcher = this.#watchers.get(watchId);
     if (watcher === undefined || this.#refusesControl()) return;
     this.#watchers.delete(watchId);
@@ -78,8 +80,10 @@ export class WatchStream implements HubStream {
   }
 
   progress(): void {
-    for (const watcher of this.#watchers.values()) this.#forgetRemoved(watcher.id);
-    this.#hub.progressOf(this.#queue, this.#watchers.values());
+    this.#hub.progressOf(
+      this.#queue,
+      [...this.#watchers.values()].filter(({ state }) => state !== "removed"),
+    );
     this.#hub.announce();
   }
 
@@ -99,9 +103,12 @@ export class WatchStream implements HubStream {
     return id;
   }
 
-  /** The hub cancels watches by itself when their history was compacted. */
-  #forgetRemoved(watchId: number): void {
-    if (this.#watchers.get(watchId)?.state === "removed") this.#watchers.delete(watchId);
+  /**
+   * The hub cancels watches by itself when their history was compacted. As in etcd they keep their ids until the client
+   * cancels them too, but not without bound.
+   */
+  #forgetRemoved(): void {
+    for (const { id, state } of this.#watchers.values()) if (state === "removed") this.#watchers.delete(id);
   }
 
   /** Answers to requests must not be dropped, and cannot wait elsewhere; a client that only asks loses its stream. */

@@ -162,6 +162,9 @@ describe("creating watches", () => {
     world.pumpAll();
     expect(stream.take()).toEqual(["0@5 created", "1@5 created", "0@0 canceled compacted 4", "1@5 a=3:4 a=4:5"]);
     expect(world.hub.watcherCount).toBe(1);
+    // Its id is taken until the client cancels it, too.
+    stream.stream.cancel(0);
+    expect(stream.take()).toEqual(["0@5 canceled"]);
     stream.stream.cancel(0);
     expect(stream.take()).toEqual([]);
     stream.create("a", "", { watchId: 0, startRevision: 5 });
