@@ -1,7 +1,14 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
 import { bytesToLatin1, latin1ToBytes } from "../../src/base/bytes.ts";
-import { PAGE_BYTES } from "../../src/protocol/bolt-format.ts";
+import {
+  branchPage,
+  bucketHeader,
+  emptyFreelistPage,
+  leafPage,
+  metaPage,
+  PAGE_BYTES,
+} from "../../src/protocol/bolt-format.ts";
 import type { BoltRow } from "../../src/protocol/bolt-format.ts";
 import { BoltReader } from "../../src/protocol/bolt-reader.ts";
 import { BoltWriter } from "../../src/protocol/bolt-writer.ts";
@@ -119,6 +126,25 @@ test("a page that is its own child is found out", () => {
       view.setBigUint64(at + 16 + row * 16 + 8, BigInt(page), true);
   }
   expect(() => read(file)).toThrow(DecodeError);
+});
+
+test("pages that are children many times over are found out before they are read that often", () => {
+  const levels = 28;
+  const leaf = 4 + levels;
+  const children = (page: number): { key: Uint8Array; page: number }[] => [
+    { key: latin1ToBytes("a"), page },
+    { key: latin1ToBytes("b"), page },
+  ];
+  const bucket = { key: latin1ToBytes("b"), value: bucketHeader(4), isBucket: true };
+  const file = Buffer.concat([
+    metaPage(0, 3, leaf + 1),
+    metaPage(1, 3, leaf + 1),
+    emptyFreelistPage(),
+    leafPage(3, [bucket]),
+    ...Array.from({ length: levels }, (_, level) => branchPage(4 + level, children(5 + level))),
+    leafPage(leaf, [{ key: latin1ToBytes("a"), value: latin1ToBytes("1"), isBucket: false }]),
+  ]);
+  expect(() => read(file)).toThrow("round in a circle");
 });
 
 test("what is no database is refused in words", () => {

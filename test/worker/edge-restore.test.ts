@@ -182,6 +182,12 @@ test("a cluster that was written to is refused", async () => {
     status: 412,
     body: { message: "the cluster is not empty: a snapshot is restored where nothing was ever written" },
   });
+  for (const number of MEMBERS) {
+    const held = runInDurableObject(stubOf(number), (member: EdgeMember) =>
+      member.restoring({ type: "hold", restore: "x" }),
+    );
+    expect(await held).toBe("not-empty");
+  }
   expect(await put("more", "value")).toBe(LAST + 2);
 });
 
