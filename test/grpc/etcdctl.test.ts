@@ -47,6 +47,17 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
     throw new Error(`etcdctl ${args.join(" ")} did not fail`);
   }
 
+  test("adds, lists, updates and removes members, and says why not", async () => {
+    const out = await etcdctl("member", "add", "two", "--peer-urls=http://two:2380", "--learner");
+    const id = /^Member ([0-9a-f]+) added as learner to cluster/u.exec(out.trim())?.[1] ?? "none";
+    expect(await etcdctl("member", "list")).toContain(`${id}, unstarted, , http://two:2380, , true\n`);
+    expect(await etcdctl("member", "update", id, "--peer-urls=http://two:1")).toContain("updated in cluster");
+    expect(await refusal("member", "promote", id)).toContain("in sync with leader");
+    expect(await refusal("member", "add", "x", "--peer-urls=http://two:1")).toContain("Peer URLs already exists");
+    expect(await etcdctl("member", "remove", id)).toContain("removed from cluster");
+    expect(await refusal("member", "remove", id)).toContain("etcdserver: member not found");
+  });
+
   test("puts, gets, deletes and compacts", async () => {
     expect(await etcdctl("put", "a/1", "one")).toBe("OK\n");
     await etcdctl("put", "a/2", "two");

@@ -1,0 +1,64 @@
+/** etcd's Cluster service through the gRPC front, as a client without any library sees it. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startGrpcFront } from "../../src/grpc/front.ts";
+import type { GrpcFront } from "../../src/grpc/front.ts";
+import { memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/cluster.ts";
+import { GrpcCode } from "../../src/protocol/errors.ts";
+import { RPCS } from "../../src/protocol/rpc-table.ts";
+import { startMember } from "../client/support/served-member.ts";
+import { failure, RawClient } from "./support/raw-client.ts";
+
+const { cluster } = RPCS;
+const SOLO = 0xffff_0000_0000_0001n;
+let member: Awaited<ReturnType<typeof startMember>>;
+let front: GrpcFront;
+let client: RawClient;
+
+beforeAll(async () => {
+  member = await startMember();
+  front = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0" });
+  client = new RawClient(`127.0.0.1:${front.port}`);
+});
+
+afterAll(async () => {
+  client.close();
+  await front.close();
+  member.member.stop();
+});
+
+test("members are added, listed, updated and removed", async () => {
+  const peerUrls = ["http://two:2380"];
+  const added = await client.call(cluster.memberAdd, memberAddRequest({ peerUrls, isLearner: true }));
+  const id = added.member?.id ?? 0n;
+  expect(added).toMatchObject({ header: { memberId: SOLO, revision: 0 }, member: { peerUrls, isLearner: true } });
+  const { members } = await client.call(cluster.memberUpdate, memberUpdateRequest({ id, peerUrls: ["http://2:1"] }));
+  expect(members.find((one) => one.id === id)?.peerUrls).toEqual(["http://2:1"]);
+  expect((await client.call(cluster.memberList, memberListRequest({ linearizable: true }))).members).toEqual(members);
+  const promoted = await failure(client.call(cluster.memberPromote, { id }));
+  expect([promoted.code, promoted.details]).toEqual([
+    GrpcCode.FailedPrecondition,
+    "etcdserver: can only promote a learner member which is in sync with leader",
+  ]);
+  expect((await client.call(cluster.memberRemove, { id })).members.map((one) => one.id)).toEqual([SOLO]);
+});
+
+test("what is refused has etcd's code and text", async () => {
+  const refusals = [
+    [client.call(cluster.memberAdd, memberAddRequest()), GrpcCode.InvalidArgument, "given member URLs are invalid"],
+    [client.call(cluster.memberRemove, { id: 5n }), GrpcCode.NotFound, "member not found"],
+    [
+      client.call(cluster.memberPromote, { id: SOLO }),
+      GrpcCode.FailedPrecondition,
+      "can only promote a learner member",
+    ],
+    [
+      client.call(cluster.memberRemove, { id: SOLO }),
+      GrpcCode.Unknown,
+      "re-configuration failed due to not enough started members",
+    ],
+  ] as const;
+  for (const [call, code, text] of refusals) {
+    const refusal = await failure(call);
+    expect([refusal.code, refusal.details]).toEqual([code, `etcdserver: ${text}`]);
+  }
+});
