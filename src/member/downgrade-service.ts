@@ -24,6 +24,8 @@ import type { MaintenanceService } from "./services.ts";
 
 /** How long after a downgrade was enabled or cancelled the cluster's version follows; etcd looks that often. */
 const FOLLOWS_AFTER_MS = 4_000;
+/** Before a member that has nothing to do goes quiet: a timer would keep it from that. */
+const LOOK_AFTER_START_MS = 2_000;
 
 const errUnknownMethod = new EtcdError(GrpcCode.Unknown, "etcdserver: unknown method");
 
@@ -94,15 +96,15 @@ class VersionFollower {
   constructor(member: Member) {
     this.#member = member;
     member.whenStopped(() => this.#cancelTimer?.());
-    // An earlier life of this member may have been about to; its log may have to be applied again to know.
-    this.#arm();
+    // An earlier life of this member may have been about to; its log has to be applied again to know.
+    this.#cancelTimer = member.clock.setTimer(LOOK_AFTER_START_MS, () => {
+      this.#cancelTimer = undefined;
+      this.look();
+    });
   }
 
   look(): void {
-    if (this.#wanted() !== undefined) this.#arm();
-  }
-
-  #arm(): void {
+    if (this.#wanted() === undefined) return;
     this.#cancelTimer ??= this.#member.clock.setTimer(FOLLOWS_AFTER_MS, () => {
       this.#cancelTimer = undefined;
       const ver = this.#wanted();
