@@ -95,7 +95,7 @@ describe("proposals", () => {
     while (proposals.queued > 0) {
       const batch = proposals.nextBatch(777);
       for (const bytes of batch) expect(bytes[0]).toBe(taken++ % 256);
-      proposals.batchTaken(batch.length);
+      proposals.batchTaken(batch.length, 1);
     }
     expect(taken).toBe(10_000);
   });

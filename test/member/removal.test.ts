@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { putRequest } from "../../src/protocol/kv.ts";
-import { encodeFrame } from "../../src/protocol/frame.ts";
+import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
 import { member as memberRecord } from "../../src/protocol/cluster.ts";
 import { CALL, CLUSTER_ID, Cluster } from "./cluster.ts";
 import type { Node } from "./cluster.ts";
@@ -121,28 +121,46 @@ describe("a member that is removed", () => {
     await cluster.settled(put(next));
   });
 
-  test("while it leads, and is not heard any more, stays until the one that is left knows", async () => {
-    const cluster = await Cluster.founded(2);
-    const leader = await cluster.elected();
-    const rest = others(cluster, leader)[0] as Node;
-    const { lastIndex } = leader.member.status();
-    const { network } = cluster;
-    const post = network.post.bind(network);
-    network.post = (from, to, frame) => {
-      // The entry arrives, and its acknowledgement; word of its commit does not.
-      if (from === rest.id || rest.member.status().lastIndex === lastIndex) post(from, to, frame);
-    };
-    let answers = 0;
-    leader.member.changes.remove(leader.id, () => answers++);
-    await cluster.clock.until(() => leader.member.machine.membership.wasRemoved(leader.id), "applied");
-    await cluster.clock.advance(3_000);
-    expect([leader.member.problem, answers]).toEqual([undefined, 0]);
-    network.post = post;
-    await cluster.clock.until(() => leader.member.problem?.text === REMOVED, "told");
-    expect(answers).toBe(1);
-    cluster.nodes.delete(leader.id);
-    await cluster.settled(put(rest));
-  });
+  test.each(["alone", "beside a learner that knows"])(
+    "while it leads, and the voter that is left does not hear it, %s, stays until that one knows",
+    async (where) => {
+      const cluster = await Cluster.founded(2);
+      const leader = await cluster.elected();
+      const rest = others(cluster, leader)[0] as Node;
+      if (where !== "alone") {
+        const learner = await cluster.start(4n, { type: "join" });
+        learner.member.dial([leader.id]);
+        await cluster.clock.until(() => learner.member.machine.membership.has(4n), "let in");
+        await cluster.settled(put(rest));
+      }
+      const { lastIndex } = leader.member.status();
+      const { network } = cluster;
+      const post = network.post.bind(network);
+      network.post = (from, to, frame) => {
+        // The entry arrives, and its acknowledgement; word of its commit does not.
+        if (to !== rest.id || rest.member.status().lastIndex === lastIndex) post(from, to, frame);
+      };
+      let answers = 0;
+      leader.member.changes.remove(leader.id, () => answers++);
+      await cluster.clock.until(() => leader.member.machine.membership.wasRemoved(leader.id), "applied");
+      await cluster.clock.advance(3_000);
+      expect([leader.member.problem, answers]).toEqual([undefined, 0]);
+      // The other one is elected by both votes, and goes on without knowing: it needs acknowledgements, too.
+      network.post = (from, to, frame) => {
+        const { body } = decodeFrame(frame, { maxBytes: frame.length });
+        const isAnswer = body.type === "raft" && body.messages.some(({ type }) => type === "append-response");
+        if (from !== leader.id || !isAnswer) post(from, to, frame);
+      };
+      await cluster.clock.until(() => rest.member.status().role === "leader", "elected");
+      await cluster.clock.advance(700);
+      expect([leader.member.problem, answers]).toEqual([undefined, 0]);
+      network.post = post;
+      await cluster.clock.until(() => leader.member.problem?.text === REMOVED, "told");
+      expect(answers).toBe(1);
+      cluster.nodes.delete(leader.id);
+      await cluster.settled(put(rest));
+    },
+  );
 
   test("while it leads one other leaves that one able to go on", async () => {
     const cluster = await Cluster.founded(2);
