@@ -2,7 +2,7 @@
  * Calls that a member gets many at a time (lane.ts): what travels, and what both sides make of it. The worker in front
  * reads such a request whole and makes a `Response` of its answer; the member has to do with neither.
  */
-import { errBrokenBody } from "../src/gateway/body.ts";
+import { readBody } from "../src/gateway/body.ts";
 import { callContext } from "../src/gateway/context.ts";
 import { errorResponse, JSON_TYPE, responseOf } from "../src/gateway/errors.ts";
 import { KV_CALL_PATHS, type KvAnswer, type KvCall } from "../src/gateway/kv-calls.ts";
@@ -51,9 +51,9 @@ export function gathers(request: Request, path: string): boolean {
 export async function gatheredCall(request: Request, path: string): Promise<GatheredCall> {
   const { token, requireLeader } = callContext(request.headers);
   try {
-    return { path, body: await request.text(), token, requireLeader };
-  } catch {
-    throw errorResponse(errBrokenBody);
+    return { path, body: await readBody(request, BODY_BYTES_MAX), token, requireLeader };
+  } catch (error) {
+    throw errorResponse(error);
   }
 }
 

@@ -18,6 +18,7 @@ import { callContext, chosenSubprotocol, webSocketContext } from "./context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./errors.ts";
 import { keepAliveOverHttp, keepAliveOverWebSocket } from "./lease-stream.ts";
 import { answersOverHttp, answersOverWebSocket } from "./server-stream.ts";
+import { timeoutMsOf, within } from "./timeout.ts";
 import { watchOverHttp, type WatchLimits } from "./watch-http.ts";
 import { watchOverWebSocket, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
 
@@ -81,9 +82,12 @@ function unaryHandler(rpc: AnyRpc, method: ServedRpc["method"], maxBodyBytes: nu
   const { request, response, isPatient } = rpc;
   return async (raw) => {
     try {
+      const timeoutMs = timeoutMsOf(raw.headers);
       const message = decodeJson(request, await readBody(raw, maxBodyBytes));
       const context = callContext(raw.headers);
-      const answer = await method(message, isPatient === true ? { ...context, signal: raw.signal } : context);
+      const call = async (signal: AbortSignal): Promise<unknown> =>
+        method(message, isPatient === true ? { ...context, signal } : context);
+      const answer = await (timeoutMs === undefined ? call(raw.signal) : within(timeoutMs, raw.signal, call));
       return new Response(encodeJson(response, answer), JSON_ANSWER);
     } catch (error) {
       return errorResponse(error);

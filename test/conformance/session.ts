@@ -155,7 +155,8 @@ export class Session {
   /** All that was written before has been told to the watches when a progress request is answered. */
   async #progress(entry: OpenStream, expected: Observation): Promise<void> {
     this.#read(entry);
-    if (entry.mute || entry.startRevision > this.#revision) {
+    const isDeaf = !entry.asks && entry.path === "/v3/watch";
+    if (isDeaf || entry.mute || entry.startRevision > this.#revision) {
       if (expected === undefined) await this.#target.pause(CATCH_UP_MS);
       return;
     }

@@ -46,7 +46,7 @@ export class Drawer {
   readonly #weight: number;
   #queue: Step[] = [];
   #sinceSync = 0;
-  #leaderChanges: readonly number[];
+  readonly #leaderChanges: number[];
   #drawn = 0;
 
   /** `leaderChanges`: before which requests the leader is to lose its place. */
@@ -54,7 +54,7 @@ export class Drawer {
     this.#world = new World(new Prng(seed));
     this.#services = services;
     this.#weight = services.reduce((sum, service) => sum + WEIGHTS[service], 0);
-    this.#leaderChanges = leaderChanges;
+    this.#leaderChanges = [...leaderChanges];
   }
 
   next(): Step {
@@ -86,8 +86,11 @@ export class Drawer {
 
   #draw(): readonly Step[] {
     this.#drawn++;
-    if (this.#leaderChanges.includes(this.#drawn))
+    // Who moves the leader has no token.
+    if (!this.#world.authOn && this.#drawn > (this.#leaderChanges[0] ?? Number.POSITIVE_INFINITY)) {
+      this.#leaderChanges.shift();
       return [{ type: "sync" }, { type: "leader-change" }, { type: "sync" }];
+    }
     const world = this.#world;
     let dice = world.prng.next() * this.#weight;
     const service = this.#services.find((candidate) => (dice -= WEIGHTS[candidate]) < 0) ?? "kv";
