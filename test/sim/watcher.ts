@@ -28,6 +28,7 @@ export class Watcher {
   #member: Member | undefined;
   #stream: HubStream | undefined;
   #nextRevision = 2;
+  #watches = 0;
   #isReading = false;
   /** Times that it was told of a compaction. */
   compacted = 0;
@@ -62,9 +63,10 @@ export class Watcher {
   }
 
   #create(member: Member, stream: HubStream): void {
-    stream.create(
-      watchCreateRequest({ key: EVERYTHING, rangeEnd: EVERYTHING, startRevision: this.#nextRevision, watchId: 1 }),
-    );
+    // Never the same: a watch that a compaction has cancelled keeps its id.
+    const watchId = ++this.#watches;
+    const startRevision = this.#nextRevision;
+    stream.create(watchCreateRequest({ key: EVERYTHING, rangeEnd: EVERYTHING, startRevision, watchId }));
     member.pumpWatches();
   }
 
