@@ -1,15 +1,20 @@
 /** Quorate in this process: members in memory under a clock of their own, behind the JSON gateway. */
 import { gatewayApp } from "../../src/gateway/app.ts";
 import { createServices } from "../../src/member/member-services.ts";
+import { member as memberRecord } from "../../src/protocol/cluster.ts";
 import { PLAIN } from "../member/auth-kit.ts";
 import { Cluster } from "../member/cluster.ts";
 import { AppTarget } from "./app-target.ts";
 
+/** As large as etcd's, so that no request names a member by chance. */
+const FIRST_ID = 1_000_000_007_000_000_007n;
 /** Virtual time passes faster than that of a real etcd beside it. */
 const TOKEN_TTL_MS = 1_000_000_000;
 
 export async function openMemoryTarget(memberCount: number, seed: number): Promise<AppTarget> {
-  const cluster = await Cluster.founded(memberCount, { authTokenTtlMs: TOKEN_TTL_MS }, seed);
+  const cluster = new Cluster(seed, { authTokenTtlMs: TOKEN_TTL_MS });
+  const members = Array.from({ length: memberCount }, (_, at) => memberRecord({ id: FIRST_ID + BigInt(at) }));
+  await Promise.all(members.map(({ id }) => cluster.start(id, { type: "found", members })));
   await cluster.elected();
   const nodes = [...cluster.nodes.values()];
   const surroundings = {

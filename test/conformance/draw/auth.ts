@@ -34,7 +34,7 @@ export function drawHeaders(world: World): Readonly<Record<string, string>> | un
   if (!authOn && !prng.bool(0.02)) return undefined;
   const dice = prng.next();
   if (dice < 0.06) return undefined;
-  if (dice < 0.09) return { authorization: prng.pick(["nobody.1", "", "Bearer x", "a b", "Bearer "]) };
+  if (dice < 0.09) return { authorization: prng.pick(["nobody.1", "Bearer x", "a b"]) };
   const root = tokens.get("root");
   const name = dice < 0.6 && root !== undefined ? root : tokens.size > 0 ? prng.pick([...tokens.values()]) : undefined;
   if (name === undefined) return undefined;
