@@ -126,4 +126,5 @@ async function targetOf({ endpoint, edge, members }: ConformanceOptions, seed: n
   return edge ? startEdge() : openMemoryTarget(members, seed);
 }
 
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 process.exitCode = await main();

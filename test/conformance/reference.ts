@@ -17,6 +17,8 @@ export async function startReference(program: string): Promise<HttpTarget> {
   const cheap = ["--unsafe-no-fsync", "--bcrypt-cost", "4", "--log-level", "panic"];
   const cluster = ["--name", "etcd", "--advertise-client-urls", client, "--initial-cluster", `etcd=${peer}`];
   const child = spawn(program, ["--data-dir", folder, ...urls, ...cluster, ...cheap], { stdio: "ignore" });
+  // However this program ends, its etcd ends with it.
+  process.once("exit", () => void child.kill("SIGKILL"));
   const ended = new Promise<void>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", () => resolve());
