@@ -14,6 +14,7 @@ import {
   STREAM_CREDIT_BYTES,
 } from "../protocol/carrier-frame.ts";
 import type { CarrierFrame } from "../protocol/carrier-frame.ts";
+import { unreadableRequest } from "../protocol/decode-error.ts";
 import { errStopped, EtcdError, GrpcCode } from "../protocol/errors.ts";
 import { decode, encode } from "../protocol/proto-codec.ts";
 import { carriedMethods } from "./carrier-calls.ts";
@@ -247,8 +248,8 @@ class Carrier {
 function decoded({ rpc }: CarriedMethod, message: Uint8Array): unknown {
   try {
     return decode(rpc.request, message, { messagesMax: MESSAGES_MAX });
-  } catch {
-    throw new EtcdError(GrpcCode.Internal, "grpc: error unmarshalling request");
+  } catch (error) {
+    throw unreadableRequest(error);
   }
 }
 

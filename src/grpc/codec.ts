@@ -1,4 +1,6 @@
 /** Our codecs as grpc-js wants them. */
+import { unreadableRequest } from "../protocol/decode-error.ts";
+import type { EtcdError } from "../protocol/errors.ts";
 import { decode, encode } from "../protocol/proto-codec.ts";
 import type { Schema } from "../protocol/schema.ts";
 
@@ -16,4 +18,32 @@ export function deserializer<Message>(schema: Schema<Message>): (buffer: Buffer)
   // A plain view, because a Buffer's `slice` means another thing than a Uint8Array's.
   return ({ buffer, byteOffset, byteLength }) =>
     decode(schema, new Uint8Array(buffer, byteOffset, byteLength), { messagesMax: MESSAGES_MAX });
+}
+
+/**
+ * The same for what clients send: grpc-js would answer an error that is thrown here in words of its own, so an unreadable
+ * request is handed on, and `readable` refuses it as etcd does.
+ */
+export function requestDeserializer<Request>(schema: Schema<Request>): (buffer: Buffer) => Request | Unreadable {
+  const deserialize = deserializer(schema);
+  return (buffer) => {
+    try {
+      return deserialize(buffer);
+    } catch (error) {
+      return new Unreadable(unreadableRequest(error));
+    }
+  };
+}
+
+export class Unreadable {
+  readonly error: EtcdError;
+
+  constructor(error: EtcdError) {
+    this.error = error;
+  }
+}
+
+export function readable<Request>(request: Request | Unreadable): Request {
+  if (request instanceof Unreadable) throw request.error;
+  return request;
 }

@@ -18,7 +18,8 @@ import { rpcPath } from "../protocol/rpc.ts";
 import type { Rpc, RpcKind } from "../protocol/rpc.ts";
 import { RPCS } from "../protocol/rpc-table.ts";
 import { callContext } from "./call-context.ts";
-import { deserializer, serializer } from "./codec.ts";
+import { readable, requestDeserializer, serializer } from "./codec.ts";
+import type { Unreadable } from "./codec.ts";
 import { checkHealth, healthSource } from "./health.ts";
 import { serviceError } from "./status.ts";
 import type { OpenStreams } from "./streams.ts";
@@ -59,23 +60,23 @@ function serveUnary<Request, Response>(
   rpc: Described<Request, Response>,
   method: Unary<Request, Response>,
 ): void {
-  const handle: handleUnaryCall<Request, Response> = (call, answer) => {
+  const handle: handleUnaryCall<Request | Unreadable, Response> = (call, answer) => {
     answered(call, method).then(
       (response) => answer(null, response),
       (error: unknown) => answer(serviceError(error)),
     );
   };
-  server.register(rpcPath(rpc), handle, serializer(rpc.response), deserializer(rpc.request), "unary");
+  server.register(rpcPath(rpc), handle, serializer(rpc.response), requestDeserializer(rpc.request), "unary");
 }
 
 /** A deadline that has passed is a caller who does not wait any more. */
 async function answered<Request, Response>(
-  call: ServerUnaryCall<Request, Response>,
+  call: ServerUnaryCall<Request | Unreadable, Response>,
   method: Unary<Request, Response>,
 ): Promise<Response> {
   const abort = new AbortController();
   call.on("cancelled", () => abort.abort());
-  return method(call.request, callContext(call.metadata, abort.signal));
+  return method(readable(call.request), callContext(call.metadata, abort.signal));
 }
 
 function serveAnswers<Request, Response>(
@@ -84,20 +85,21 @@ function serveAnswers<Request, Response>(
   streams: OpenStreams,
   open: Answers<Request, Response>,
 ): void {
-  const handle: handleServerStreamingCall<Request, Response> = (call) => {
+  const handle: handleServerStreamingCall<Request | Unreadable, Response> = (call) => {
     const abort = new AbortController();
     call.on("cancelled", () => abort.abort());
-    streams.serve(call, () => pulled(open(call.request, callContext(call.metadata, abort.signal))));
+    streams.serve(call, () => pulled(open(readable(call.request), callContext(call.metadata, abort.signal))));
   };
-  server.register(rpcPath(rpc), handle, serializer(rpc.response), deserializer(rpc.request), "serverStream");
+  server.register(rpcPath(rpc), handle, serializer(rpc.response), requestDeserializer(rpc.request), "serverStream");
 }
 
 function serveDuplex<Request, Response>(
   server: Server,
   rpc: Described<Request, Response>,
   streams: OpenStreams,
-  open: (call: ServerDuplexStream<Request, Response>) => Pulled<Response>,
+  open: (call: ServerDuplexStream<Request | Unreadable, Response>) => Pulled<Response>,
 ): void {
-  const handle: handleBidiStreamingCall<Request, Response> = (call) => streams.serve(call, () => open(call));
-  server.register(rpcPath(rpc), handle, serializer(rpc.response), deserializer(rpc.request), "bidi");
+  const handle: handleBidiStreamingCall<Request | Unreadable, Response> = (call) =>
+    streams.serve(call, () => open(call));
+  server.register(rpcPath(rpc), handle, serializer(rpc.response), requestDeserializer(rpc.request), "bidi");
 }

@@ -6,17 +6,19 @@ import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 import type { CallContext, LeaseService, Services } from "../member/services.ts";
 import { callContext } from "./call-context.ts";
+import { readable } from "./codec.ts";
+import type { Unreadable } from "./codec.ts";
 
-type WatchCall = ServerDuplexStream<WatchRequest, WatchResponse>;
-type BeatCall = ServerDuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>;
+type WatchCall = ServerDuplexStream<WatchRequest | Unreadable, WatchResponse>;
+type BeatCall = ServerDuplexStream<LeaseKeepAliveRequest | Unreadable, LeaseKeepAliveResponse>;
 
 /** A client that will send no more requests still hears of its watches. */
 export function watchSource({ watch }: Services, call: WatchCall): Pulled<WatchResponse> {
   const stream = watch.watch(callContext(call.metadata));
   let refusal: unknown;
-  call.on("data", (request: WatchRequest) => {
+  call.on("data", (request: WatchRequest | Unreadable) => {
     try {
-      stream.request(request);
+      stream.request(readable(request));
     } catch (error) {
       refusal ??= error;
       stream.close();
@@ -47,7 +49,7 @@ class Beats implements Pulled<LeaseKeepAliveResponse> {
   readonly #call: BeatCall;
   readonly #context: CallContext;
   readonly #abort: AbortController;
-  #waiting: LeaseKeepAliveRequest[] = [];
+  #waiting: (LeaseKeepAliveRequest | Unreadable)[] = [];
   #isLast = false;
   #wake: (() => void) | undefined;
 
@@ -56,7 +58,7 @@ class Beats implements Pulled<LeaseKeepAliveResponse> {
     this.#call = call;
     this.#context = context;
     this.#abort = abort;
-    call.on("data", (request: LeaseKeepAliveRequest) => this.#received(request));
+    call.on("data", (request: LeaseKeepAliveRequest | Unreadable) => this.#received(request));
     call.on("end", () => this.#ended());
   }
 
@@ -68,7 +70,7 @@ class Beats implements Pulled<LeaseKeepAliveResponse> {
     }
     const beat = this.#waiting.shift();
     if (this.#call.isPaused() && this.#waiting.length < WAITING_MAX / 2) this.#call.resume();
-    return beat === undefined ? undefined : this.#lease.keepAlive(beat, this.#context);
+    return beat === undefined ? undefined : this.#lease.keepAlive(readable(beat), this.#context);
   }
 
   close(): void {
@@ -77,7 +79,7 @@ class Beats implements Pulled<LeaseKeepAliveResponse> {
     this.#ended();
   }
 
-  #received(request: LeaseKeepAliveRequest): void {
+  #received(request: LeaseKeepAliveRequest | Unreadable): void {
     this.#waiting.push(request);
     if (this.#waiting.length >= WAITING_MAX) this.#call.pause();
     this.#wake?.();

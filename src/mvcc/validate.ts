@@ -16,6 +16,8 @@ import {
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from "../protocol/kv.ts";
 
 export const DEFAULT_MAX_TXN_OPS = 128;
+/** However many operations are allowed: what goes into the log must be read back from it (protocol/proto-reader.ts). */
+const TXN_DEPTH_MAX = 256;
 
 export function checkRange(request: RangeRequest): void {
   if (request.key.length === 0) throw errEmptyKey;
@@ -34,7 +36,7 @@ export function checkDeleteRange(request: DeleteRangeRequest): void {
 }
 
 export function checkTxn(request: TxnRequest, maxTxnOps: number = DEFAULT_MAX_TXN_OPS): void {
-  checkTxnLevel(request, maxTxnOps);
+  checkTxnLevel(request, maxTxnOps, 1);
   collectWrites(request.success);
   collectWrites(request.failure);
 }
@@ -50,17 +52,17 @@ export function isSerializableTxn(request: TxnRequest): boolean {
 }
 
 /** A nested level may use what the levels around it have left of the budget. */
-function checkTxnLevel(request: TxnRequest, maxTxnOps: number): void {
+function checkTxnLevel(request: TxnRequest, maxTxnOps: number, depth: number): void {
   const opCount = Math.max(request.compare.length, request.success.length, request.failure.length);
-  if (opCount > maxTxnOps) throw errTooManyOps;
+  if (opCount > maxTxnOps || depth > TXN_DEPTH_MAX) throw errTooManyOps;
   for (const compare of request.compare) {
     if (compare.key.length === 0) throw errEmptyKey;
   }
-  for (const op of request.success) checkOp(op, maxTxnOps - opCount);
-  for (const op of request.failure) checkOp(op, maxTxnOps - opCount);
+  for (const op of request.success) checkOp(op, maxTxnOps - opCount, depth);
+  for (const op of request.failure) checkOp(op, maxTxnOps - opCount, depth);
 }
 
-function checkOp(op: RequestOp, maxTxnOps: number): void {
+function checkOp(op: RequestOp, maxTxnOps: number, depth: number): void {
   switch (op.type) {
     case "range":
       return checkRange(op.range);
@@ -69,7 +71,7 @@ function checkOp(op: RequestOp, maxTxnOps: number): void {
     case "deleteRange":
       return checkDeleteRange(op.deleteRange);
     case "txn":
-      return checkTxnLevel(op.txn, maxTxnOps);
+      return checkTxnLevel(op.txn, maxTxnOps, depth + 1);
     case "none":
       throw errKeyNotFound;
     default:

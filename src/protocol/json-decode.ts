@@ -6,9 +6,11 @@
 import { assert, unreachable } from "../base/assert.ts";
 import { fromBase64 } from "../base/text-codes.ts";
 import { utf8DecodeStrict } from "../base/utf8.ts";
+import { errTooManyOps } from "./errors.ts";
 import type { EtcdError } from "./errors.ts";
 import { INT64_MAX, INT64_MIN, UINT64_MAX, integerOf, numberIn } from "./json-integer.ts";
 import { invalidJson, positionText, scanJsonValue, skipSpace } from "./json-scan.ts";
+import { DEPTH_MAX } from "./proto-reader.ts";
 import { jsonName } from "./schema.ts";
 import type { FieldKind, FieldSpec, Schema } from "./schema.ts";
 
@@ -68,6 +70,7 @@ class JsonReader {
   readonly #start: number;
   #at: number;
   #messagesLeft: number;
+  #depth: number = 0;
 
   constructor(text: string, start: number, messagesMax: number) {
     this.#text = text;
@@ -80,6 +83,15 @@ class JsonReader {
   message(schema: Schema<unknown>): unknown {
     if (this.#peek() !== "{") throw this.#unexpected();
     if (this.#messagesLeft-- <= 0) throw invalidJson("proto: too many messages in one");
+    // Of etcd's messages only txns nest as one likes, and so deep they are refused for this.
+    if (this.#depth === DEPTH_MAX) throw errTooManyOps;
+    this.#depth++;
+    const message = this.#fields(schema);
+    this.#depth--;
+    return message;
+  }
+
+  #fields(schema: Schema<unknown>): unknown {
     const table = tableOf(schema);
     const created = schema.create() as Bag;
     const message: Bag = schema.isUnion ? { union: created } : created;

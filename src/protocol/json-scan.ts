@@ -5,8 +5,8 @@
  */
 import { EtcdError, GrpcCode } from "./errors.ts";
 
-/** etcd's limit is 10,000; nothing of etcd's API nests anywhere near this deep. */
-export const JSON_DEPTH_MAX = 100;
+/** etcd's. */
+export const JSON_DEPTH_MAX = 10_000;
 
 export function invalidJson(message: string): EtcdError {
   return new EtcdError(GrpcCode.InvalidArgument, message);
@@ -15,7 +15,7 @@ export function invalidJson(message: string): EtcdError {
 /** Where the value that starts at or after `from` ends. Throws an `EtcdError` if there is none. */
 export function scanJsonValue(text: string, from: number): number {
   const scanner = new Scanner(text, skipSpace(text, from));
-  scanner.value(0);
+  scanner.value();
   return scanner.at;
 }
 
@@ -44,54 +44,66 @@ class Scanner {
     this.at = start;
   }
 
-  value(depth: number): void {
+  /** With all that is in it: brackets that are open stand in a list, so depth costs nothing of JavaScript's stack. */
+  value(): void {
     const unit = this.#text.charCodeAt(this.at);
-    if (unit === 0x7b) this.#object(depth + 1);
-    else if (unit === 0x5b) this.#array(depth + 1);
-    else if (unit === 0x22) this.#string();
+    if (unit !== 0x7b && unit !== 0x5b) return this.#scalar(unit);
+    const open: number[] = [];
+    do this.#element(open);
+    while (this.#goesOn(open));
+  }
+
+  /** Opens brackets, up to the first value that has none in it. */
+  #element(open: number[]): void {
+    for (;;) {
+      const unit = this.#text.charCodeAt(this.at);
+      if (unit !== 0x7b && unit !== 0x5b) return this.#scalar(unit);
+      if (open.length === JSON_DEPTH_MAX) throw this.#invalid("exceeded max depth");
+      this.at++;
+      this.#space();
+      const closing = unit + 2;
+      if (this.#closes(closing)) return;
+      open.push(closing);
+      if (closing === 0x7d) this.#key();
+    }
+  }
+
+  /** After a value: closes what ends with it, and tells whether another one comes. */
+  #goesOn(open: number[]): boolean {
+    for (let closing = open.at(-1); closing !== undefined; closing = open.at(-1)) {
+      this.#space();
+      if (this.#closes(closing)) {
+        open.pop();
+        continue;
+      }
+      const isObject = closing === 0x7d;
+      if (this.#text.charCodeAt(this.at) !== 0x2c) {
+        throw this.#invalid(isObject ? "after object key:value pair" : "after array element");
+      }
+      this.at++;
+      this.#space();
+      if (isObject) this.#key();
+      return true;
+    }
+    return false;
+  }
+
+  #key(): void {
+    if (this.#text.charCodeAt(this.at) !== 0x22) throw this.#invalid("looking for beginning of object key string");
+    this.#string();
+    this.#space();
+    if (this.#text.charCodeAt(this.at) !== 0x3a) throw this.#invalid("after object key");
+    this.at++;
+    this.#space();
+  }
+
+  #scalar(unit: number): void {
+    if (unit === 0x22) this.#string();
     else if (unit === 0x2d || isDigit(unit)) this.#number();
     else if (unit === 0x74) this.#word("true");
     else if (unit === 0x66) this.#word("false");
     else if (unit === 0x6e) this.#word("null");
     else throw this.#invalid("looking for beginning of value");
-  }
-
-  #object(depth: number): void {
-    this.#enter(depth);
-    if (this.#closes(0x7d)) return;
-    for (;;) {
-      if (this.#text.charCodeAt(this.at) !== 0x22) throw this.#invalid("looking for beginning of object key string");
-      this.#string();
-      this.#space();
-      if (this.#text.charCodeAt(this.at) !== 0x3a) throw this.#invalid("after object key");
-      this.at++;
-      this.#space();
-      this.value(depth);
-      this.#space();
-      if (this.#closes(0x7d)) return;
-      if (this.#text.charCodeAt(this.at) !== 0x2c) throw this.#invalid("after object key:value pair");
-      this.at++;
-      this.#space();
-    }
-  }
-
-  #array(depth: number): void {
-    this.#enter(depth);
-    if (this.#closes(0x5d)) return;
-    for (;;) {
-      this.value(depth);
-      this.#space();
-      if (this.#closes(0x5d)) return;
-      if (this.#text.charCodeAt(this.at) !== 0x2c) throw this.#invalid("after array element");
-      this.at++;
-      this.#space();
-    }
-  }
-
-  #enter(depth: number): void {
-    if (depth > JSON_DEPTH_MAX) throw invalidJson("exceeded max depth");
-    this.at++;
-    this.#space();
   }
 
   #closes(bracket: number): boolean {

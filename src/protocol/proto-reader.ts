@@ -1,7 +1,7 @@
 /** Reads protobuf from bytes that nobody has checked: every read is bounded by the message that it belongs to. */
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import { utf8DecodeStrict } from "../base/utf8.ts";
-import { DecodeError } from "./decode-error.ts";
+import { DecodeError, TooDeepError } from "./decode-error.ts";
 
 export const WIRE_VARINT = 0;
 export const WIRE_FIXED64 = 1;
@@ -10,7 +10,11 @@ export const WIRE_START_GROUP = 3;
 export const WIRE_END_GROUP = 4;
 export const WIRE_FIXED32 = 5;
 
-export const DEPTH_MAX = 100;
+/**
+ * Messages in one another. etcd's limit is 10,000, for which JavaScript has no stack; what etcd takes is less than 260
+ * deep, and what is stored is less (mvcc/validate.ts).
+ */
+export const DEPTH_MAX = 1000;
 
 const TWO_32 = 0x1_0000_0000;
 const scratch = new DataView(new ArrayBuffer(8));
@@ -125,6 +129,7 @@ export class ProtoReader {
   /** Enters a message nested here; give the result to `leave`. */
   enter(): number {
     const length = this.length();
+    if (this.#depth === DEPTH_MAX) throw new TooDeepError(`protobuf: nested deeper than ${DEPTH_MAX} messages`);
     this.#deeper();
     const outerEnd = this.end;
     this.end = this.at + length;
@@ -166,7 +171,7 @@ export class ProtoReader {
   #deeper(): void {
     if (this.#messagesLeft-- <= 0) throw new DecodeError("protobuf: too many messages in one");
     this.#depth++;
-    if (this.#depth > DEPTH_MAX) throw new DecodeError(`protobuf: nested deeper than ${DEPTH_MAX} messages`);
+    if (this.#depth > DEPTH_MAX) throw new DecodeError(`protobuf: nested deeper than ${DEPTH_MAX} groups`);
   }
 
   #advance(size: number): void {

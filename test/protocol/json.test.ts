@@ -323,10 +323,18 @@ describe("what is no JSON", () => {
     );
   });
 
-  test("nesting deeper than a hundred is refused before it costs anything", () => {
-    expect(refusal(rangeRequestSchema, `{"x":${"[".repeat(100_000)}`)).toBe("exceeded max depth");
-    expect(refusal(rangeRequestSchema, `{"x":${"[".repeat(99)}${"]".repeat(99)}}`)).toBe("not refused");
-    expect(refusal(rangeRequestSchema, `{"x":${"[".repeat(100)}${"]".repeat(100)}}`)).toBe("exceeded max depth");
+  test("nesting deeper than 10,000 is refused, as by Go's reader, and costs no stack", () => {
+    const deep = (depth: number): string => `{"x":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
+    expect(refusal(rangeRequestSchema, deep(10_000))).toBe("not refused");
+    expect(refusal(rangeRequestSchema, deep(10_001))).toBe("invalid character '[' exceeded max depth");
+    const txns = `{"success":[{"requestTxn":`.repeat(3334);
+    expect(refusal(txnRequestSchema, txns)).toBe("invalid character '[' exceeded max depth");
+  });
+
+  test("txns in one another are read deeper than etcd takes them, and refused deeper than JavaScript's stack is", () => {
+    const nested = (txns: number): string => `${`{"success":[{"requestTxn":`.repeat(txns)}{}${"}]}".repeat(txns)}`;
+    expect(refusal(txnRequestSchema, nested(400))).toBe("not refused");
+    expect(refusal(txnRequestSchema, nested(3333))).toBe("etcdserver: too many operations in txn request");
   });
 
   test("messages above the allowed number are refused before they fill the memory", () => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../src/base/text-codes.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { DecodeError } from "../../src/protocol/decode-error.ts";
+import { DecodeError, TooDeepError } from "../../src/protocol/decode-error.ts";
 import { userSchema } from "../../src/protocol/auth-schema.ts";
 import { internalRaftRequestSchema } from "../../src/protocol/internal-schema.ts";
 import { internalRaftRequest, requestHeader } from "../../src/protocol/internal.ts";
@@ -20,7 +20,12 @@ import { compare, putRequest, rangeRequest, txnRequest } from "../../src/protoco
 import { leaseGrantRequestSchema } from "../../src/protocol/lease-schema.ts";
 import { decode, encode } from "../../src/protocol/proto-codec.ts";
 import type { Schema } from "../../src/protocol/schema.ts";
-import { watchCancelRequestSchema, watchCreateRequestSchema, watchRequestSchema, watchResponseSchema } from "../../src/protocol/watch-schema.ts";
+import {
+  watchCancelRequestSchema,
+  watchCreateRequestSchema,
+  watchRequestSchema,
+  watchResponseSchema,
+} from "../../src/protocol/watch-schema.ts";
 import { watchCreateRequest, watchResponse } from "../../src/protocol/watch.ts";
 import { ALL_SCHEMAS } from "./support/all-schemas.ts";
 import { arbitraryMessage } from "./support/arbitrary.ts";
@@ -223,7 +228,7 @@ describe("garbage", () => {
     expect(() => fromText(schema, hex)).toThrow(DecodeError);
   });
 
-  test("messages nested deeper than a hundred are refused, groups too", () => {
+  test("messages nested deeper than a thousand are refused, groups too", () => {
     let nested = new Uint8Array(0);
     const wrap = (tag: number): void => {
       const length = nested.length < 128 ? [nested.length] : [(nested.length & 0x7f) | 0x80, nested.length >> 7];
@@ -233,11 +238,11 @@ describe("garbage", () => {
       nested = new Uint8Array(0);
       for (let level = 0; level < count; level++) wrap(level % 2 === 0 ? 0x22 : 0x12);
     };
-    depths(100);
+    depths(1000);
     expect(() => decode(txnRequestSchema, nested)).not.toThrow();
-    depths(102);
-    expect(() => decode(txnRequestSchema, nested)).toThrow("nested deeper than 100");
-    expect(() => decode(txnRequestSchema, new Uint8Array(5000).fill(0x7b))).toThrow("nested deeper than 100");
+    depths(1002);
+    expect(() => decode(txnRequestSchema, nested)).toThrow(TooDeepError);
+    expect(() => decode(txnRequestSchema, new Uint8Array(5000).fill(0x7b))).toThrow("nested deeper than 1000");
   });
 
   test("messages above the allowed number are refused before they fill the memory", () => {
