@@ -110,7 +110,7 @@ test("an edit that somebody else was faster than writes nothing until its author
   await page.locator("#edit-value").fill("mine");
   await page.evaluate(() => window.quorate.kv.put("shared", "theirs"));
   await page.getByRole("alert").getByText("just changed this key").waitFor();
-  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.getByRole("alert").getByText("Nothing was written").waitFor();
   await untilValue(page, "shared", "theirs");
   await page.getByRole("button", { name: "Overwrite" }).click();
@@ -125,10 +125,10 @@ test("bytes that are no text are shown as such, and edited as hex", async () => 
   await page.getByRole("button", { name: "bytes", exact: true }).click();
   expect(await page.locator("#edit-value").inputValue()).toBe("00 ff 10");
   await page.locator("#edit-value").fill("00 ff zz");
-  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.getByRole("alert").getByText("two digits").waitFor();
   await page.locator("#edit-value").fill("68 69");
-  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Save", exact: true }).click();
   await untilValue(page, "bytes", "hi");
 });
 
