@@ -25,6 +25,7 @@ export class Chores {
   #cancelScrub: Cancel | undefined;
   #cancelProgress: Cancel | undefined;
   #scrubWaiters: (() => void)[] = [];
+  #isStopped = false;
 
   constructor(host: ChoresHost) {
     this.#host = host;
@@ -32,17 +33,20 @@ export class Chores {
 
   /** Watchers were added, or readers took something: there may be history to deliver. */
   pumpWatches(): void {
+    if (this.#isStopped) return;
     this.#cancelPump ??= this.#host.clock.setTimer(0, () => this.#pump());
   }
 
   /** `done` is called when no compacted row is left, or the member stops. */
   scrub(done: (() => void) | undefined): void {
+    if (this.#isStopped) return done?.();
     if (done !== undefined) this.#scrubWaiters.push(done);
     this.#scrubAfter(0);
   }
 
   /** Some watcher wants periodic progress notices; the clock for them runs while there are watchers. */
   notifyProgressEvery(intervalMs: number): void {
+    if (this.#isStopped) return;
     this.#cancelProgress ??= this.#host.clock.setTimer(intervalMs, () => {
       this.#cancelProgress = undefined;
       this.#host.guard(() => {
@@ -53,6 +57,7 @@ export class Chores {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#cancelPump?.();
     this.#cancelScrub?.();
     this.#cancelProgress?.();

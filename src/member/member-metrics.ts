@@ -15,7 +15,26 @@ export interface ProbeCounters {
   isGood: boolean;
 }
 
+export interface MemberCounters {
+  proposalsFailed: number;
+  leaderChanges: number;
+  framesRejected: number;
+  framesSent: number;
+  framesReceived: number;
+  bytesSent: number;
+  bytesReceived: number;
+}
+
 export class MemberMetrics {
+  readonly counters: MemberCounters = {
+    proposalsFailed: 0,
+    leaderChanges: 0,
+    framesRejected: 0,
+    framesSent: 0,
+    framesReceived: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+  };
   readonly calls: CallMetrics;
   readonly peers: PeerMetrics;
   /** From handing entries to storage until they are durable. */

@@ -1,6 +1,7 @@
 /** What a member tells people about itself, and in words why it cannot serve. */
 import type { RaftStatus } from "../raft/ready.ts";
-import type { Member, Problem } from "./member.ts";
+import type { Problem } from "./lifecycle.ts";
+import type { Member } from "./member.ts";
 import type { MemberView, MemberViewPeer } from "./services.ts";
 
 export function memberView(member: Member): MemberView {

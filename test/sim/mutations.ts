@@ -185,8 +185,8 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "an installed snapshot leaves the member's old state in use",
-    file: "src/member/member.ts",
-    old: "    this.#machine.reopen(this.#storage.tables);\n",
+    file: "src/member/applying.ts",
+    old: "    machine.reopen(storage.tables);\n",
     new: "",
   },
   {

@@ -3,7 +3,7 @@ import type { Prng } from "../../src/base/prng.ts";
 import type { Clock } from "../../src/member/clock.ts";
 import { prepareStorage } from "../../src/member/founding.ts";
 import { Member } from "../../src/member/member.ts";
-import type { Problem } from "../../src/member/member.ts";
+import type { Problem } from "../../src/member/lifecycle.ts";
 import type { Beginning } from "../../src/member/options.ts";
 import type { Entry, Term } from "../../src/protocol/raft-message.ts";
 import { MemoryImage, MemoryStorage } from "../../src/storage/memory.ts";
