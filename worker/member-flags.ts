@@ -6,6 +6,8 @@ const NOTE_KEY = "auto-compaction";
 
 /** A request is a row of the log, and SQLite's rows end at 2 MB there. */
 const REQUEST_BYTES_MAX = 1_900_000;
+/** An object has 128 MB, and what it answers is in there as rows, as base64 and as JSON. */
+const RESPONSE_BYTES = 32 * 1024 * 1024;
 
 /** What is used of an object's storage. */
 interface Kept {
@@ -18,7 +20,7 @@ export function edgeOptionsOf(read: (flag: MemberFlagName) => string | undefined
   if ((options.limits?.requestBytes ?? 0) > REQUEST_BYTES_MAX) {
     throw new Error(`max-request-bytes is at most ${REQUEST_BYTES_MAX} at the edge`);
   }
-  return options;
+  return { ...options, limits: { responseBytes: RESPONSE_BYTES, ...options.limits } };
 }
 
 /** An object is thrown out of memory when it sleeps, so what it knows of past revisions is kept. */

@@ -17,6 +17,7 @@ export type MemberFlagName =
   | "auto-compaction-retention"
   | "max-txn-ops"
   | "max-request-bytes"
+  | "max-response-bytes"
   | "quota-backend-bytes"
   | "max-learners"
   | "strict-reconfig-check"
@@ -35,6 +36,10 @@ export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
   },
   "max-txn-ops": { value: "N", help: "operations of a txn; default 128" },
   "max-request-bytes": { value: "N", help: "one request; default 1572864" },
+  "max-response-bytes": {
+    value: "N",
+    help: "keys and values of one answer, but for streams; default 64 MiB (edge: 32)",
+  },
   "quota-backend-bytes": { value: "N", help: "what is stored; default 0: 2 GiB; -1: no limit" },
   "max-learners": { value: "N", help: "learners that people may add; default 1" },
   "strict-reconfig-check": { value: "BOOL", help: "whether changes of members need a healthy quorum; default true" },
@@ -67,6 +72,7 @@ export function memberOptionsOf(read: (flag: MemberFlagName) => string | undefin
   const limits = defined({
     txnOperations: given("max-txn-ops", count),
     requestBytes: given("max-request-bytes", count),
+    responseBytes: given("max-response-bytes", count),
     watchers: given("max-watchers", count),
     watchStreams: given("max-concurrent-streams", count),
     watchStreamBytes: given("max-watch-backlog-bytes", count),

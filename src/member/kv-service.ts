@@ -1,5 +1,8 @@
 /** etcd's KV over one member: validates as etcd does before Raft, then proposes or reads, then fills in the header. */
-import type { CompactionResponse } from "../protocol/kv.ts";
+import type { Caller } from "../auth/auth-store.ts";
+import { txnRequest } from "../protocol/kv.ts";
+import type { CompactionResponse, TxnRequest } from "../protocol/kv.ts";
+import { AnswerBudget, answersRanges, checkTxnAnswer } from "../mvcc/answer-budget.ts";
 import { checkRangeStream } from "../mvcc/range-chunks.ts";
 import {
   checkDeleteRange,
@@ -24,7 +27,7 @@ export function kvService(member: Member, access: Access): KvService {
       checkLeader(member, context);
       if (!request.serializable) await readIndex(member);
       access.checkRange(await access.caller(context), request);
-      return withHeader(member, member.machine.store.range(request));
+      return withHeader(member, member.machine.store.range(request, budgetOf(member)));
     },
     async *rangeStream(request, context) {
       checkRange(request);
@@ -46,21 +49,21 @@ export function kvService(member: Member, access: Access): KvService {
     async deleteRange(request, context) {
       checkDeleteRange(request);
       checkLeader(member, context);
-      return withHeader(
-        member,
-        await propose(member, { type: "deleteRange", deleteRange: request }, await access.caller(context)),
-      );
+      const caller = await access.caller(context);
+      checkAnswer(member, access, caller, txnRequest({ success: [{ type: "deleteRange", deleteRange: request }] }));
+      return withHeader(member, await propose(member, { type: "deleteRange", deleteRange: request }, caller));
     },
     async txn(request, context) {
       checkTxn(request, member.settings.limits.txnOperations);
       checkLeader(member, context);
       if (!isReadOnlyTxn(request)) {
         const caller = await access.caller(context);
+        checkAnswer(member, access, caller, request);
         return withHeader(member, await propose(member, { type: "txn", txn: request }, caller));
       }
       if (!isSerializableTxn(request)) await readIndex(member);
       access.checkTxn(await access.caller(context), request);
-      return withHeader(member, member.machine.store.txn(request).response);
+      return withHeader(member, member.machine.store.txn(request, budgetOf(member)).response);
     },
     async compact(request, context): Promise<CompactionResponse> {
       checkLeader(member, context);
@@ -75,4 +78,19 @@ export function kvService(member: Member, access: Access): KvService {
       return { header: member.header(revision) };
     },
   };
+}
+
+/** Whoever may not is told so when it is applied, and learns nothing here. */
+function checkAnswer(member: Member, access: Access, caller: Caller, request: TxnRequest): void {
+  if (!answersRanges(request)) return;
+  try {
+    access.checkTxn(caller, request);
+  } catch {
+    return;
+  }
+  checkTxnAnswer(member.machine.store, request, budgetOf(member));
+}
+
+function budgetOf({ settings }: Member): AnswerBudget {
+  return new AnswerBudget(settings.limits.responseBytes);
 }

@@ -21,6 +21,8 @@ export interface MemberLimits {
   readonly requestBytes: number;
   /** etcd's --max-txn-ops. Default 128. */
   readonly txnOperations: number;
+  /** Keys and values of one answer, which is built whole in memory; a streamed range has no such limit. Default 64 MiB. */
+  readonly responseBytes: number;
   /** Writes and reads that wait for an answer. Default 20,000 and 64 MiB. */
   readonly pendingRequests: number;
   readonly pendingBytes: number;
@@ -48,6 +50,7 @@ export interface MemberLimits {
 export const DEFAULT_LIMITS: MemberLimits = {
   requestBytes: 1.5 * 1024 * 1024,
   txnOperations: 128,
+  responseBytes: 64 * 1024 * 1024,
   pendingRequests: 20_000,
   pendingBytes: 64 * 1024 * 1024,
   applyBacklog: 5_000,

@@ -1,5 +1,6 @@
 /** How etcd's requests name keys: `range_end` empty is one key, "\0" is everything from the key on, else [key, end). */
 import { EMPTY_BYTES } from "../base/bytes.ts";
+import type { AnswerBudget } from "./answer-budget.ts";
 import type { KeyTable, RevisionRow } from "./tables.ts";
 
 export type KeyRange =
@@ -30,13 +31,14 @@ export function liveRow(keys: KeyTable, key: Uint8Array, atRevision: number): Re
   return row === undefined || row.version === 0 ? undefined : row;
 }
 
-/** Up to `limit` live rows in key order. */
+/** Up to `limit` live rows in key order; throws when they are more than the budget has. */
 export function liveRows(
   keys: KeyTable,
   range: KeyRange,
   atRevision: number,
   withValues: boolean,
   limit: number,
+  budget?: AnswerBudget,
 ): RevisionRow[] {
   const rows: RevisionRow[] = [];
   if (range.type === "key") {
@@ -44,6 +46,7 @@ export function liveRows(
     return row === undefined ? rows : [row];
   }
   keys.scan(range.start, range.end, atRevision, withValues, (row) => {
+    budget?.spend(row, withValues);
     rows.push(row);
     return rows.length < limit;
   });

@@ -5,6 +5,7 @@
 import { compareBytes } from "../base/bytes.ts";
 import { errCompacted, errFutureRev } from "../protocol/errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse, SortTarget } from "../protocol/kv.ts";
+import type { AnswerBudget } from "./answer-budget.ts";
 import { countLive, keyRange, liveRows, type KeyRange } from "./key-range.ts";
 import { headerAt, rowToKeyOnly, rowToKeyValue } from "./messages.ts";
 import { unstableSort } from "./unstable-sort.ts";
@@ -17,7 +18,7 @@ export interface ReadView {
   readonly compactRevision: number;
 }
 
-export function executeRange(view: ReadView, request: RangeRequest): RangeResponse {
+export function executeRange(view: ReadView, request: RangeRequest, budget?: AnswerBudget): RangeResponse {
   const atRevision = readableRevision(view, request.revision);
   const header = headerAt(view.revision);
   const range = keyRange(request.key, request.rangeEnd);
@@ -28,7 +29,7 @@ export function executeRange(view: ReadView, request: RangeRequest): RangeRespon
   const wholeRange = request.limit <= 0 || request.sortOrder !== "NONE" || filter !== undefined;
   const limit = wholeRange ? Number.POSITIVE_INFINITY : request.limit + 1;
   const withValues = !request.keysOnly || request.sortTarget === "VALUE";
-  let rows = liveRows(view.keys, range, atRevision, withValues, limit);
+  let rows = liveRows(view.keys, range, atRevision, withValues, limit, budget);
   const count = rows.length < limit ? rows.length : countAll(view.keys, range, atRevision, rows.length);
   if (filter !== undefined) rows = rows.filter(filter);
   sortRows(rows, request);

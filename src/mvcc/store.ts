@@ -17,6 +17,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from "../protocol/kv.ts";
+import type { AnswerBudget } from "./answer-budget.ts";
 import { Compaction } from "./compaction.ts";
 import { HashWalk } from "./hash.ts";
 import type { KeyValueHash } from "./hash.ts";
@@ -62,8 +63,8 @@ export class Store implements ReadView {
     return this.#compaction.revision;
   }
 
-  range(request: RangeRequest): RangeResponse {
-    return executeRange(this, request);
+  range(request: RangeRequest, budget?: AnswerBudget): RangeResponse {
+    return executeRange(this, request, budget);
   }
 
   /** The same answer in parts, each about `maxBytes` at most, all at one revision; see range-chunks.ts. */
@@ -80,9 +81,9 @@ export class Store implements ReadView {
     return this.#write((txn) => txn.deleteRange(request));
   }
 
-  /** Throws without any effect. Serves read-only txns too. */
-  txn(request: TxnRequest): WriteResult<TxnResponse> {
-    return this.#write((txn) => executeTxn(txn, request, this.#leases));
+  /** Throws without any effect. Serves read-only txns too; only they may have a budget. */
+  txn(request: TxnRequest, budget?: AnswerBudget): WriteResult<TxnResponse> {
+    return this.#write((txn) => executeTxn(txn, request, this.#leases, budget));
   }
 
   /** Deletes the keys in one revision, as the end of a lease does; those that do not live are passed over. */

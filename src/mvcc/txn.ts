@@ -6,16 +6,17 @@ import { unreachable } from "../base/assert.ts";
 import { bytesToLatin1 } from "../base/bytes.ts";
 import { errCompacted, errFutureRev, errKeyNotFound, errLeaseNotFound } from "../protocol/errors.ts";
 import type { PutRequest, RangeRequest, ResponseOp, TxnRequest, TxnResponse } from "../protocol/kv.ts";
+import type { AnswerBudget } from "./answer-budget.ts";
 import { choosePath, takenOps, type TxnPath } from "./compare.ts";
 import { isFromKeyEnd, liveRow } from "./key-range.ts";
 import { headerAt } from "./messages.ts";
 import { executeRange, type ReadView } from "./range.ts";
 import type { LeaseHook, WriteTxn } from "./write-txn.ts";
 
-export function executeTxn(txn: WriteTxn, request: TxnRequest, leases: LeaseHook): TxnResponse {
+export function executeTxn(txn: WriteTxn, request: TxnRequest, leases: LeaseHook, budget?: AnswerBudget): TxnResponse {
   const path = choosePath(txn, request);
   new TxnCheck(txn, leases).check(request, path);
-  const response = executeOps(txn, request, path);
+  const response = executeOps(txn, request, path, budget);
   return { ...response, header: headerAt(txn.revision) };
 }
 
@@ -84,18 +85,18 @@ class TxnCheck {
 }
 
 /** A nested response keeps an empty header, as in etcd. */
-function executeOps(txn: WriteTxn, request: TxnRequest, path: TxnPath): TxnResponse {
+function executeOps(txn: WriteTxn, request: TxnRequest, path: TxnPath, budget?: AnswerBudget): TxnResponse {
   let nested = 0;
   const responses = takenOps(request, path.succeeded).map((op): ResponseOp => {
     switch (op.type) {
       case "range":
-        return { type: "range", range: executeRange(txn, op.range) };
+        return { type: "range", range: executeRange(txn, op.range, budget) };
       case "put":
         return { type: "put", put: txn.put(op.put) };
       case "deleteRange":
         return { type: "deleteRange", deleteRange: txn.deleteRange(op.deleteRange) };
       case "txn":
-        return { type: "txn", txn: executeOps(txn, op.txn, path.nested[nested++] as TxnPath) };
+        return { type: "txn", txn: executeOps(txn, op.txn, path.nested[nested++] as TxnPath, budget) };
       case "none":
         return { type: "none" };
       default:
