@@ -1,3 +1,4 @@
+/** What is wrong with bytes that cannot be read: all codecs say it alike, and etcd's words are found for it at the front. */
 import { errTooManyOps, EtcdError, GrpcCode } from "./errors.ts";
 
 /** Bytes that are not what they should be: from a peer, a disk, or a client. Nothing was changed by reading them. */
