@@ -9,7 +9,10 @@ import { utf8DecodeStrict } from "../base/utf8.ts";
 import { errTooManyOps } from "./errors.ts";
 import type { EtcdError } from "./errors.ts";
 import { INT64_MAX, INT64_MIN, UINT64_MAX, integerOf, numberIn } from "./json-integer.ts";
-import { invalidJson, positionText, scanJsonValue, skipSpace } from "./json-scan.ts";
+import { invalidJson, positionText } from "./json-errors.ts";
+import { checkPairs } from "./json-pairs.ts";
+import { scanJsonValue, skipSpace } from "./json-scan.ts";
+import type { JsonWhole } from "./json-scan.ts";
 import { DEPTH_MAX } from "./proto-reader.ts";
 import { jsonName } from "./schema.ts";
 import type { FieldKind, FieldSpec, Schema } from "./schema.ts";
@@ -34,8 +37,8 @@ export function decodeJson<Message>(
   if (text === undefined) throw invalidJson("proto: syntax error: invalid UTF-8 in string");
   const start = skipSpace(text, 0);
   if (start === text.length) return schema.create();
-  scanJsonValue(text, start);
-  return new JsonReader(text, start, options?.messagesMax ?? Number.POSITIVE_INFINITY).message(schema) as Message;
+  const whole = { start, end: scanJsonValue(text, start) };
+  return new JsonReader(text, whole, options?.messagesMax ?? Number.POSITIVE_INFINITY).message(schema) as Message;
 }
 
 /** A field as it is found by its name: the union that it belongs to is told by `union`. */
@@ -67,15 +70,15 @@ function tableOf(schema: Schema<unknown>): ReadonlyMap<string, NamedField> {
 /** Reads a text that the scanner has found to be JSON. */
 class JsonReader {
   readonly #text: string;
-  readonly #start: number;
+  readonly #whole: JsonWhole;
   #at: number;
   #messagesLeft: number;
   #depth: number = 0;
 
-  constructor(text: string, start: number, messagesMax: number) {
+  constructor(text: string, whole: JsonWhole, messagesMax: number) {
     this.#text = text;
-    this.#start = start;
-    this.#at = start;
+    this.#whole = whole;
+    this.#at = whole.start;
     // The outermost message is not counted.
     this.#messagesLeft = messagesMax + 1;
   }
@@ -226,11 +229,14 @@ class JsonReader {
     const from = skipSpace(this.#text, this.#at);
     let at = from + 1;
     let escaped = false;
+    let mayHaveHalves = false;
     for (let unit = this.#text.charCodeAt(at); unit !== 0x22; unit = this.#text.charCodeAt(at)) {
       if (unit === 0x5c) escaped = true;
+      else if (unit >= 0xd800) mayHaveHalves = true;
       at += unit === 0x5c ? 2 : 1;
     }
     this.#at = at + 1;
+    if (escaped || mayHaveHalves) checkPairs(this.#text, from, this.#whole);
     return escaped ? (JSON.parse(this.#text.slice(from, this.#at)) as string) : this.#text.slice(from + 1, at);
   }
 
@@ -261,7 +267,7 @@ class JsonReader {
   }
 
   #skipValue(): void {
-    this.#at = scanJsonValue(this.#text, this.#at);
+    this.#at = scanJsonValue(this.#text, this.#at, this.#whole);
   }
 
   #unexpected(): EtcdError {
@@ -269,12 +275,14 @@ class JsonReader {
     const first = this.#text.charAt(at);
     if (first !== "{" && first !== "[") this.#skipValue();
     const token = first === "{" || first === "[" ? first : this.#rawText(at);
-    return invalidJson(`proto: syntax error ${positionText(this.#text, this.#start, at)}: unexpected token ${token}`);
+    return invalidJson(
+      `proto: syntax error ${positionText(this.#text, this.#whole.start, at)}: unexpected token ${token}`,
+    );
   }
 
   #error(at: number, message: string): EtcdError {
     const from = skipSpace(this.#text, at);
-    return invalidJson(`proto: ${positionText(this.#text, this.#start, from)}: ${message}`);
+    return invalidJson(`proto: ${positionText(this.#text, this.#whole.start, from)}: ${message}`);
   }
 }
 

@@ -3,18 +3,25 @@
  * integers into floats; so the text is checked here and then read in place by the codec, which needs no checks of its
  * own. The texts of the errors are those of Go's scanner, which clients of etcd's gateway know.
  */
-import { EtcdError, GrpcCode } from "./errors.ts";
+import type { EtcdError } from "./errors.ts";
+import { invalidJson } from "./json-errors.ts";
+import { checkPairs } from "./json-pairs.ts";
 
 /** etcd's. */
 export const JSON_DEPTH_MAX = 10_000;
 
-export function invalidJson(message: string): EtcdError {
-  return new EtcdError(GrpcCode.InvalidArgument, message);
+/** The whole value of which a part is scanned. */
+export interface JsonWhole {
+  readonly start: number;
+  readonly end: number;
 }
 
-/** Where the value that starts at or after `from` ends. Throws an `EtcdError` if there is none. */
-export function scanJsonValue(text: string, from: number): number {
-  const scanner = new Scanner(text, skipSpace(text, from));
+/**
+ * Where the value that starts at or after `from` ends. Throws an `EtcdError` if there is none. Go looks for halves of
+ * surrogate pairs only when it reads the strings, after all has been found to be JSON: then `whole` is known.
+ */
+export function scanJsonValue(text: string, from: number, whole?: JsonWhole): number {
+  const scanner = new Scanner(text, skipSpace(text, from), whole);
   scanner.value();
   return scanner.at;
 }
@@ -25,22 +32,14 @@ export function skipSpace(text: string, from: number): number {
   return at;
 }
 
-/** Line and column as protojson counts them, from 1, the column in characters. */
-export function positionText(text: string, start: number, at: number): string {
-  const before = text.slice(start, at);
-  const line = before.split("\n");
-  const column = Array.from(line[line.length - 1] ?? "").length + 1;
-  return `(line ${line.length}:${column})`;
-}
-
 class Scanner {
   at: number;
   readonly #text: string;
-  readonly #start: number;
+  readonly #whole: JsonWhole | undefined;
 
-  constructor(text: string, start: number) {
+  constructor(text: string, start: number, whole: JsonWhole | undefined) {
     this.#text = text;
-    this.#start = start;
+    this.#whole = whole;
     this.at = start;
   }
 
@@ -115,63 +114,40 @@ class Scanner {
   #string(): void {
     const text = this.#text;
     const start = this.at;
+    let mayHaveHalves = false;
     this.at++;
     for (;;) {
       const unit = text.charCodeAt(this.at);
-      if (unit === 0x22) {
+      if (unit === 0x22) break;
+      if (unit === 0x5c) {
+        mayHaveHalves = true;
+        this.#escape();
+      } else if (!(unit >= 0x20)) throw this.#invalid("in string literal");
+      else {
+        if (unit >= 0xd800 && unit <= 0xdfff) mayHaveHalves = true;
         this.at++;
-        return;
       }
-      if (unit === 0x5c) this.#escape(start);
-      else if (!(unit >= 0x20)) throw this.#invalid("in string literal");
-      else if (unit >= 0xd800 && unit <= 0xdfff) this.#surrogates(start);
-      else this.at++;
     }
+    this.at++;
+    if (mayHaveHalves && this.#whole !== undefined) checkPairs(text, start, this.#whole);
   }
 
-  #escape(start: number): void {
+  #escape(): void {
     this.at++;
-    const unit = this.#text.charCodeAt(this.at);
-    if (unit !== 0x75) {
-      if (!'"\\/bfnrt'.includes(this.#text.charAt(this.at)) || this.at >= this.#text.length) {
-        throw this.#invalid("in string escape code");
-      }
-      this.at++;
-      return;
+    if (this.#text.charCodeAt(this.at) === 0x75) return this.#hex();
+    if (!'"\\/bfnrt'.includes(this.#text.charAt(this.at)) || this.at >= this.#text.length) {
+      throw this.#invalid("in string escape code");
     }
-    const first = this.#hex();
-    if (first < 0xd800 || first > 0xdfff) return;
-    // Half of a pair: the other half follows as an escape too, or there is no such character.
-    const paired = first <= 0xdbff && this.#text.startsWith("\\u", this.at);
-    if (paired) this.at++;
-    const second = paired ? this.#hex() : 0;
-    if (second >= 0xdc00 && second <= 0xdfff) return;
-    const where = positionText(this.#text, this.#start, start);
-    throw invalidJson(`proto: syntax error ${where}: invalid escape code "\\\\u${first.toString(16)}" in string`);
+    this.at++;
   }
 
   /** Four digits after the `u` here. */
-  #hex(): number {
-    let value = 0;
+  #hex(): void {
     for (let digit = 0; digit < 4; digit++) {
       this.at++;
-      const parsed = Number.parseInt(this.#text.charAt(this.at), 16);
-      if (Number.isNaN(parsed)) throw this.#invalid("in \\u hexadecimal character escape");
-      value = value * 16 + parsed;
+      if (!/[0-9a-fA-F]/.test(this.#text.charAt(this.at))) throw this.#invalid("in \\u hexadecimal character escape");
     }
     this.at++;
-    return value;
-  }
-
-  /** A JavaScript string may hold half a pair, which no UTF-8 text does. */
-  #surrogates(start: number): void {
-    const first = this.#text.charCodeAt(this.at);
-    const second = this.#text.charCodeAt(this.at + 1);
-    if (first <= 0xdbff && second >= 0xdc00 && second <= 0xdfff) {
-      this.at += 2;
-      return;
-    }
-    throw invalidJson(`proto: syntax error ${positionText(this.#text, this.#start, start)}: invalid UTF-8 in string`);
   }
 
   #number(): void {

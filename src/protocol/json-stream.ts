@@ -4,7 +4,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { EtcdError, GrpcCode } from "./errors.ts";
-import { invalidJson } from "./json-scan.ts";
+import { invalidJson } from "./json-errors.ts";
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
