@@ -25,6 +25,7 @@ import type { LogReader } from "../src/raft/log-reader.ts";
 import { openDurableObjectStorage } from "../src/storage/durable-object.ts";
 import { DurableObjectRestore } from "../src/storage/durable-object-restore.ts";
 import type { Identity, Storage } from "../src/storage/storage.ts";
+import { emptyStorage } from "./empty-storage.ts";
 
 const RESTORE_FOLDER = "/quorate/restore/";
 /** The member that decides. */
@@ -284,11 +285,7 @@ export class EdgeRestore {
   #adopt(restore: string): void {
     const { storage } = this.#host;
     storage.transactionSync(() => {
-      const tables = storage.sql
-        .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'quorate%'")
-        .toArray();
-      for (const { name } of tables) storage.sql.exec(`DROP TABLE "${name}"`);
-      for (const [key] of storage.kv.list()) storage.kv.delete(key);
+      emptyStorage(storage);
       storage.kv.put(KEY, { restore, phase: "done" } satisfies Note);
     });
   }

@@ -8,6 +8,7 @@ import { encodeFrame } from "../src/protocol/frame.ts";
 import type { MemberId } from "../src/protocol/raft-message.ts";
 import { decodeBatch, encodeBatch } from "../src/transport/http-batch.ts";
 import { MAX_FRAME_BYTES } from "../src/transport/transport.ts";
+import { emptyStorage } from "./empty-storage.ts";
 
 const KEY = "removed";
 
@@ -28,11 +29,7 @@ export function tombstoneOf(storage: DurableObjectStorage): Tombstone | undefine
 /** All at once: either the member is there, or its tombstone. */
 export function bury(storage: DurableObjectStorage, tombstone: Tombstone): void {
   storage.transactionSync(() => {
-    const tables = storage.sql
-      .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'quorate%'")
-      .toArray();
-    for (const { name } of tables) storage.sql.exec(`DROP TABLE "${name}"`);
-    for (const [key] of storage.kv.list()) storage.kv.delete(key);
+    emptyStorage(storage);
     storage.kv.put(KEY, tombstone);
   });
 }

@@ -24,6 +24,11 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
 }
 
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  return concatAll(parts);
+}
+
+/** Always a copy, and of any number: what is handed over by spreading is limited by the stack. */
+export function concatAll(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let length = 0;
   for (const part of parts) length += part.length;
   const whole = new Uint8Array(length);
@@ -33,6 +38,12 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return whole;
+}
+
+/** What came in pieces; one that came whole is not copied. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const [first] = pieces;
+  return pieces.length === 1 && first !== undefined ? first : concatAll(pieces);
 }
 
 /** A copy with a buffer of its own, for bytes that outlive the buffer they were read from. */

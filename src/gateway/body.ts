@@ -1,4 +1,5 @@
 /** Request bodies, bounded before they are held: what is too large is refused as gRPC refuses a message. */
+import { concatAll, joined } from "../base/bytes.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 
 /** What etcd's gRPC server leaves around its request limit for the rest of the message. */
@@ -42,7 +43,7 @@ export async function readBody(request: Request, maxBytes: number): Promise<stri
 /** The body as it is; undefined when there is more of it. */
 export async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array | undefined> {
   const { pieces, bytes } = await taken(request, maxBytes);
-  return bytes > maxBytes ? undefined : joined(pieces, bytes);
+  return bytes > maxBytes ? undefined : concatAll(pieces);
 }
 
 export function tooLarge(bytes: number, maxBytes: number): EtcdError {
@@ -69,8 +70,7 @@ function textOf(bytes: ArrayBuffer | Uint8Array): string {
 async function readInPieces(request: Request, maxBytes: number, declared: string | null): Promise<string> {
   const { pieces, bytes } = await taken(request, maxBytes);
   if (bytes > maxBytes || declared !== null) throw tooLarge(Math.max(bytes, Number(declared)), maxBytes);
-  const [first] = pieces;
-  return textOf(pieces.length === 1 && first !== undefined ? first : joined(pieces, bytes));
+  return textOf(joined(pieces));
 }
 
 interface Taken {
@@ -98,14 +98,4 @@ async function taken(request: Request, maxBytes: number): Promise<Taken> {
     throw errBrokenBody;
   }
   return { pieces, bytes };
-}
-
-function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

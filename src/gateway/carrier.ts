@@ -5,6 +5,7 @@
  * and its streams with it.
  */
 import { unreachable } from "../base/assert.ts";
+import { joined } from "../base/bytes.ts";
 import type { Services } from "../member/services.ts";
 import {
   CARRIER_CREDIT_BYTES,
@@ -167,7 +168,7 @@ class Carrier {
     }
     carried.pieces.push(bytes);
     if (!isLast) return;
-    const message = joined(carried.pieces, carried.bytes);
+    const message = joined(carried.pieces);
     carried.pieces = [];
     carried.bytes = 0;
     try {
@@ -251,16 +252,4 @@ function decoded({ rpc }: CarriedMethod, message: Uint8Array): unknown {
   } catch (error) {
     throw unreadableRequest(error);
   }
-}
-
-function joined(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
-  const [first] = pieces;
-  if (pieces.length === 1 && first !== undefined) return first;
-  const all = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

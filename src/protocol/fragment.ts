@@ -8,6 +8,7 @@
  * Size and checksum are those of the whole frame and stand in each part, so a part cannot slip into another frame.
  */
 import { assert } from "../base/assert.ts";
+import { joined } from "../base/bytes.ts";
 import { crc32c } from "../base/crc32c.ts";
 import { DecodeError } from "./decode-error.ts";
 
@@ -97,7 +98,7 @@ export class Reassembler {
   }
 
   #finish(): Uint8Array {
-    const frame = joined(this.#pieces, this.#size);
+    const frame = joined(this.#pieces);
     if (crc32c(frame) !== this.#checksum) throw new DecodeError("fragment: the checksum does not match");
     this.#reset();
     return frame;
@@ -109,16 +110,4 @@ export class Reassembler {
     this.#size = 0;
     this.#checksum = 0;
   }
-}
-
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const only = pieces[0] as Uint8Array;
-  if (pieces.length === 1) return only;
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

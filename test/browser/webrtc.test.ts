@@ -81,12 +81,14 @@ async function onlineTransport(
   id: MemberId,
   options: Parameters<typeof transportIn>[2] = {},
 ): Promise<ReturnType<typeof openTransport>> {
-  const opened = Promise.withResolvers<ReturnType<typeof openTransport>>();
-  const open = openTransport(room, id, {
-    ...options,
-    onSignalling: (state) => state === "open" && opened.resolve(open),
+  return new Promise((resolve) => {
+    const opened = openTransport(room, id, {
+      ...options,
+      onSignalling: (state) => {
+        if (state === "open") resolve(opened);
+      },
+    });
   });
-  return opened.promise;
 }
 
 test("a peer that falls silent is taken down by pings, long before WebRTC notices", async () => {

@@ -1,7 +1,7 @@
 /** Quorate's gateway called in the same process, whatever the members behind it are made of. */
 import type { AcceptedWebSocket, gatewayApp } from "../../src/gateway/app.ts";
 import type { WebSocketLike } from "../../src/gateway/websocket.ts";
-import { answerOf, initOf, LineStream } from "./target.ts";
+import { answerOf, begun, initOf, LineStream } from "./target.ts";
 import type { Answer, Request as TargetRequest, Target, TargetStream, Waiting } from "./target.ts";
 
 type App = ReturnType<typeof gatewayApp>;
@@ -40,18 +40,7 @@ export class AppTarget implements Target {
   }
 
   begin(request: TargetRequest): Waiting {
-    const controller = new AbortController();
-    let answer: Answer | undefined;
-    const answered = (given: Answer): void => {
-      answer = given;
-    };
-    this.#fetch(request, controller.signal).then(answered, () => {});
-    return {
-      get answer() {
-        return answer;
-      },
-      abandon: () => controller.abort(),
-    };
+    return begun((signal) => this.#fetch(request, signal));
   }
 
   async open(path: string, token: string | undefined, body: string | undefined): Promise<TargetStream> {

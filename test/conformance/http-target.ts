@@ -1,5 +1,5 @@
 /** A server behind a URL: a real etcd, or Quorate at the edge. */
-import { answerOf, initOf, LineStream } from "./target.ts";
+import { answerOf, begun, initOf, LineStream } from "./target.ts";
 import type { Answer, Request, Target, TargetStream, Waiting } from "./target.ts";
 
 export interface HttpTargetOptions {
@@ -23,18 +23,7 @@ export class HttpTarget implements Target {
   }
 
   begin(request: Request): Waiting {
-    const controller = new AbortController();
-    let answer: Answer | undefined;
-    const answered = (given: Answer): void => {
-      answer = given;
-    };
-    this.#fetch(request, controller.signal).then(answered, () => {});
-    return {
-      get answer() {
-        return answer;
-      },
-      abandon: () => controller.abort(),
-    };
+    return begun((signal) => this.#fetch(request, signal));
   }
 
   async open(path: string, token: string | undefined, body: string | undefined): Promise<TargetStream> {

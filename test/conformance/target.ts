@@ -39,6 +39,22 @@ export interface Target {
   stop(): Promise<void>;
 }
 
+/** A request whose answer is not waited for; `send` is given the signal that abandons it. */
+export function begun(send: (signal: AbortSignal) => Promise<Answer>): Waiting {
+  const controller = new AbortController();
+  let answer: Answer | undefined;
+  const answered = (given: Answer): void => {
+    answer = given;
+  };
+  send(controller.signal).then(answered, () => {});
+  return {
+    get answer() {
+      return answer;
+    },
+    abandon: () => controller.abort(),
+  };
+}
+
 /** The lines of a response as they come; `close` is a reader that goes away. */
 export class LineStream implements TargetStream {
   readonly frames: string[] = [];

@@ -4,7 +4,8 @@ import type { WebSocketLike } from "../../src/gateway/websocket.ts";
 import type { Services } from "../../src/member/services.ts";
 import { GuardedCluster } from "../member/auth-kit.ts";
 import type { Answer } from "./endpoint.ts";
-import { Endpoint, lines } from "./endpoint.ts";
+import { jsonLines } from "../support/text-stream.ts";
+import { Endpoint } from "./endpoint.ts";
 
 const NO_USER = { code: 3, message: "etcdserver: user name is empty" };
 const NO_TOKEN = { code: 16, message: "etcdserver: invalid auth token" };
@@ -154,7 +155,7 @@ describe("no path leads around the guard", () => {
     const { endpoint, guarded } = await opened();
     const create = JSON.stringify({ create_request: { key: btoa("a") } });
     const response = await guarded.settled(endpoint.fetch("/v3/watch", { method: "POST", body: create }));
-    const stream = lines(response);
+    const stream = jsonLines(response);
     expect(await stream.next()).toMatchObject({
       result: {
         canceled: true,

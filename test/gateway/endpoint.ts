@@ -46,23 +46,3 @@ export class Endpoint {
     return this.post("/v3/kv/put", { key: btoa(key), value: btoa(value) });
   }
 }
-
-/** The parsed lines of a stream, one at a time. */
-export function lines(response: Response): { next(): Promise<unknown>; cancel(): Promise<void> } {
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  return {
-    async next() {
-      while (!text.includes("\n")) {
-        const { done, value } = await reader.read();
-        if (done) return undefined;
-        text += decoder.decode(value, { stream: true });
-      }
-      const line = text.slice(0, text.indexOf("\n"));
-      text = text.slice(line.length + 1);
-      return JSON.parse(line) as unknown;
-    },
-    cancel: () => reader.cancel(),
-  };
-}

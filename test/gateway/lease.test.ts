@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { WebSocketLike } from "../../src/gateway/websocket.ts";
-import { Endpoint, lines } from "./endpoint.ts";
+import { jsonLines } from "../support/text-stream.ts";
+import { Endpoint } from "./endpoint.ts";
 
 const HEADER = { cluster_id: "7", member_id: "1", raft_term: "2" };
 
@@ -116,7 +117,7 @@ test("observe is a stream of leaders, which a caller who leaves ends", async () 
     signal: gone.signal,
   });
   await endpoint.post("/v3/election/campaign", { name: "ZQ==", value: "djE=", lease: 255 });
-  const told = lines(await endpoint.cluster.settled(response));
+  const told = jsonLines(await endpoint.cluster.settled(response));
   const first = await endpoint.cluster.settled(told.next());
   gone.abort();
 
@@ -190,7 +191,7 @@ class FakeSocket implements WebSocketLike {
 
 async function streamed(endpoint: Endpoint, path: string, body: string, count: number): Promise<unknown[]> {
   const response = await endpoint.cluster.settled(endpoint.fetch(path, { method: "POST", body }));
-  const reader = lines(response);
+  const reader = jsonLines(response);
   const all: unknown[] = [];
   for (let at = 0; at <= count; at++) all.push(await endpoint.cluster.settled(reader.next()));
   return all;

@@ -5,34 +5,18 @@ import { errNoLeader } from "../../src/protocol/errors.ts";
 import { watchResponse } from "../../src/protocol/watch.ts";
 import { GuardedCluster } from "../member/auth-kit.ts";
 import { Cluster } from "../member/cluster.ts";
+import { textStream } from "../support/text-stream.ts";
+import type { TextStream } from "../support/text-stream.ts";
 import { Endpoint } from "./endpoint.ts";
 import { FakeWatch } from "./fake-watch.ts";
 
-interface Messages {
+/** Each up to the next empty line. */
+interface Messages extends TextStream {
   readonly response: Response;
-  /** Up to the next empty line; undefined at the end. */
-  next(): Promise<string | undefined>;
-  cancel(): Promise<void>;
 }
 
 function messagesOf(response: Response): Messages {
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  return {
-    response,
-    async next() {
-      while (!text.includes("\n\n")) {
-        const { done, value } = await reader.read();
-        if (done) return undefined;
-        text += decoder.decode(value, { stream: true });
-      }
-      const message = text.slice(0, text.indexOf("\n\n"));
-      text = text.slice(message.length + 2);
-      return message;
-    },
-    cancel: () => reader.cancel(),
-  };
+  return { response, ...textStream(response, "\n\n") };
 }
 
 async function watching(endpoint: Endpoint, path: string, headers: Record<string, string> = {}): Promise<Messages> {

@@ -5,7 +5,8 @@ import { errCompacted, errPermissionDenied } from "../../src/protocol/errors.ts"
 import { snapshotResponse } from "../../src/protocol/maintenance.ts";
 import { readPaths, RPCS } from "../../src/protocol/rpc-table.ts";
 import type { Rpc, RpcKind } from "../../src/protocol/rpc.ts";
-import { Endpoint, lines } from "./endpoint.ts";
+import { jsonLines } from "../support/text-stream.ts";
+import { Endpoint } from "./endpoint.ts";
 
 /** As swagger files of etcd v3.7.1 list them, which know nothing of our own one. */
 const ETCD_PATHS = `
@@ -82,7 +83,7 @@ describe("one request, many answers", () => {
       for (; made < 2; made++) yield PART;
       throw errCompacted;
     });
-    const reader = lines(await asked(app));
+    const reader = jsonLines(await asked(app));
     expect(made).toBe(0);
     expect(await reader.next()).toMatchObject(LINE);
     expect(await reader.next()).toMatchObject(LINE);
@@ -101,7 +102,7 @@ describe("one request, many answers", () => {
         isOver = true;
       }
     });
-    const reader = lines(await asked(app));
+    const reader = jsonLines(await asked(app));
     await reader.next();
     await reader.cancel();
     await vi.waitFor(() => expect(isOver).toBe(true));
@@ -157,7 +158,7 @@ test("RangeStream has a path of ours, whose parts make up the range", async () =
   for (let at = 10; at < 40; at++) await endpoint.put(`k${at}`, "v");
   const body = JSON.stringify({ key: btoa("k"), range_end: btoa("l") });
   const response = await endpoint.cluster.settled(endpoint.fetch("/quorate/v1/range-stream", { method: "POST", body }));
-  const reader = lines(response);
+  const reader = jsonLines(response);
   const parts: { range_response: { kvs?: { key: string }[]; count?: string; header?: { revision?: string } } }[] = [];
   for (let line = await reader.next(); line !== undefined; line = await reader.next()) {
     parts.push((line as { result: (typeof parts)[number] }).result);

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { gatewayApp } from "../../src/gateway/app.ts";
 import type { Services } from "../../src/member/services.ts";
 import { errInvalidAuthToken, errNoLeader } from "../../src/protocol/errors.ts";
-import { Endpoint, lines } from "./endpoint.ts";
+import { jsonLines } from "../support/text-stream.ts";
+import { Endpoint } from "./endpoint.ts";
 import { FakeWatch } from "./fake-watch.ts";
 
 const CREATE = '{"create_request":{"key":"Zm9v"}}';
@@ -11,7 +12,7 @@ test("a watch is a line per response: created first, then the events", async () 
   const endpoint = await Endpoint.open();
   const { cluster } = endpoint;
   const response = await cluster.settled(endpoint.fetch("/v3/watch", { method: "POST", body: CREATE }));
-  const stream = lines(response);
+  const stream = jsonLines(response);
 
   const created = await cluster.settled(stream.next());
   await endpoint.put("foo", "bar");
@@ -27,7 +28,7 @@ test("the end of the body leaves the watches alone", async () => {
   const endpoint = await Endpoint.open();
   const { cluster } = endpoint;
   const response = await cluster.settled(endpoint.fetch("/v3/watch", { method: "POST", body: `${CREATE}\n${CREATE}` }));
-  const stream = lines(response);
+  const stream = jsonLines(response);
 
   const first = await cluster.settled(stream.next());
   const second = await cluster.settled(stream.next());
@@ -45,7 +46,7 @@ test("a reader that is gone leaves no watcher behind", async () => {
   const { cluster } = endpoint;
   const hub = cluster.node(1n).member.machine.hub;
   const response = await cluster.settled(endpoint.fetch("/v3/watch", { method: "POST", body: CREATE }));
-  const stream = lines(response);
+  const stream = jsonLines(response);
   await cluster.settled(stream.next());
   const during = hub.watcherCount;
 
@@ -72,7 +73,7 @@ test("nothing is taken from the member before the reader has room for it", async
   const response = await app(watch).fetch(post(CREATE));
   const before = watch.taken;
 
-  await lines(response).next();
+  await jsonLines(response).next();
 
   expect(before).toBe(1);
   expect(watch.taken).toBeLessThan(10);
@@ -93,7 +94,7 @@ test("an error after that is the last line", async () => {
   const watch = new FakeWatch();
   watch.answer(1);
   const response = await app(watch).fetch(post(CREATE));
-  const stream = lines(response);
+  const stream = jsonLines(response);
   await stream.next();
 
   watch.fail(errNoLeader);
@@ -179,7 +180,7 @@ test("after a minute of silence it is found out whether the reader is still ther
   const watch = new FakeWatch();
   watch.answer(1);
   const response = await app(watch).fetch(post(CREATE));
-  const stream = lines(response);
+  const stream = jsonLines(response);
   await stream.next();
   const waiting = stream.next();
   await watch.awaited(2);

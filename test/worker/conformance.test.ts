@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import edgeCases from "../conformance/fixtures/edge.jsonl?raw";
 import { play } from "../conformance/play.ts";
-import { answerOf, initOf, LineStream } from "../conformance/target.ts";
+import { answerOf, begun, initOf, LineStream } from "../conformance/target.ts";
 import type { Answer, Request as TargetRequest, Target, TargetStream, Waiting } from "../conformance/target.ts";
 import { edge, leaderNumber } from "./edge-kit.ts";
 
@@ -12,18 +12,7 @@ class EdgeTarget implements Target {
   }
 
   begin(request: TargetRequest): Waiting {
-    const controller = new AbortController();
-    let answer: Answer | undefined;
-    const answered = (given: Answer): void => {
-      answer = given;
-    };
-    void fetched(request, controller.signal).then(answered, () => {});
-    return {
-      get answer() {
-        return answer;
-      },
-      abandon: () => controller.abort(),
-    };
+    return begun((signal) => fetched(request, signal));
   }
 
   async open(path: string, token: string | undefined, body: string | undefined): Promise<TargetStream> {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { jsonLines } from "../support/text-stream.ts";
 import { edge, put } from "./edge-kit.ts";
 
 interface WatchLine {
@@ -13,7 +14,7 @@ interface WatchLine {
 test("a watch at any member streams what is put at any other", async () => {
   const body = JSON.stringify({ create_request: { key: btoa("watched") } });
   const response = await edge("/m/2/v3/watch", { method: "POST", body });
-  const lines = linesOf(response);
+  const lines = jsonLines<WatchLine>(response);
   const created = await lines.next();
 
   await put("watched", "1", "/m/3");
@@ -65,7 +66,7 @@ test("watchers that have left are not counted any more", async () => {
   const body = JSON.stringify({ create_request: { key: btoa("left") } });
   // Those of the tests before have been told to go.
   await untilWatchers(0);
-  const lines = linesOf(await edge("/m/1/v3/watch", { method: "POST", body }));
+  const lines = jsonLines<WatchLine>(await edge("/m/1/v3/watch", { method: "POST", body }));
   await lines.next();
   const socket = await open("/m/1/v3/watch");
   socket.send({ create_request: { key: btoa("left") } });
@@ -88,25 +89,6 @@ async function untilWatchers(count: number): Promise<void> {
 async function watchers(): Promise<number> {
   const text = await (await edge("/m/1/metrics")).text();
   return Number(/^etcd_debugging_mvcc_watcher_total (\d+)$/m.exec(text)?.[1]);
-}
-
-function linesOf(response: Response): { next(): Promise<WatchLine | undefined>; cancel(): Promise<void> } {
-  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  return {
-    async next() {
-      while (!text.includes("\n")) {
-        const { done, value } = await reader.read();
-        if (done) return undefined;
-        text += decoder.decode(value, { stream: true });
-      }
-      const line = text.slice(0, text.indexOf("\n"));
-      text = text.slice(line.length + 1);
-      return JSON.parse(line) as WatchLine;
-    },
-    cancel: () => reader.cancel(),
-  };
 }
 
 interface Socket {
