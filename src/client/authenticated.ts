@@ -130,7 +130,9 @@ function named<Service extends object>(service: Service, session: Session, given
     get: (target, name) => {
       const own = Reflect.get(given, name) as unknown;
       if (own !== undefined) return own;
-      const method = Reflect.get(target, name) as Method;
+      const method = Reflect.get(target, name) as Method | undefined;
+      // Whoever gets a service by a promise asks whether it is a promise itself.
+      if (method === undefined) return undefined;
       return (request: unknown, context: CallContext): unknown =>
         session.call(context, (signed) => method.call(target, request, signed));
     },

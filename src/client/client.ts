@@ -18,7 +18,6 @@ import type { CallContext, MemberView, MemberViewPeer, Services } from "../membe
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { Member } from "../protocol/cluster.ts";
 import type { StatusResponse } from "../protocol/maintenance.ts";
-import { authenticated } from "./authenticated.ts";
 import type { User } from "./authenticated.ts";
 import { count, headerOf, toText } from "./convert.ts";
 import { leaseClient } from "./lease.ts";
@@ -27,6 +26,7 @@ import { electionClient, lockClient } from "./lock.ts";
 import type { ElectionClient, LockClient } from "./lock.ts";
 import { maintenanceClient } from "./maintenance.ts";
 import type { MaintenanceClient } from "./maintenance.ts";
+import { lateAuthenticated } from "./late-user.ts";
 import { REAL_PACE } from "./pace.ts";
 import type { Pace } from "./pace.ts";
 import {
@@ -102,7 +102,7 @@ export interface Client {
 }
 
 export function createClient(given: Services, options: ClientOptions = {}): Client {
-  const services = options.user === undefined ? given : authenticated(given, options.user);
+  const services = options.user === undefined ? given : lateAuthenticated(given, options.user);
   const context: CallContext = { token: options.token ?? "", requireLeader: options.requireLeader === true };
   const watchers = new Set<Watcher>();
   const closed = new AbortController();

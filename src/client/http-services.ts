@@ -1,6 +1,7 @@
 /**
  * A member behind HTTP, as `Services`: etcd's JSON API, so a real etcd will do as well. The methods are made from the
- * table of them.
+ * table of them. Those of keys, watches and leases are here from the start; the messages of the others, which make up
+ * more than half of etcd's API and are seldom used, are loaded with the first call.
  *
  * Beyond etcd's API stand `inspect`, which reads `GET {endpoint}/quorate/status` and without which the client does where
  * it is missing, and `rangeStream`, for which etcd's gateway has no path. Reads are repeated while the server is
@@ -8,13 +9,16 @@
  */
 import type { Pulled } from "../member/pulled.ts";
 import type { CallContext, MemberView, Services } from "../member/services.ts";
+import { lateService, loadedOnce } from "../member/late-service.ts";
 import { encodeJson } from "../protocol/json-encode.ts";
-import { RPCS } from "../protocol/rpc-table.ts";
+import { KV_RPCS } from "../protocol/kv-rpcs.ts";
+import { LEASE_RPCS } from "../protocol/lease-rpcs.ts";
+import { RPC_KINDS } from "../protocol/rpc-kinds.ts";
+import type { RpcTable } from "../protocol/rpc-table.ts";
 import type { Rpc, RpcKind } from "../protocol/rpc.ts";
 import { HttpCaller } from "./http-call.ts";
 import type { HttpOptions } from "./http-call.ts";
 import { foreignAnswerError, parseJson } from "./http-errors.ts";
-import { httpHealth } from "./http-health.ts";
 import { HttpLines } from "./http-lines.ts";
 import { HttpWatchStream } from "./http-watch.ts";
 import { answerOf, lineOf } from "./json-messages.ts";
@@ -35,24 +39,38 @@ export function httpServices(options: HttpServicesOptions): Services {
   const caller = new HttpCaller(options);
   const { endpoint, timeoutMs } = caller;
   const { WebSocket } = options;
-  const { watch: _watch, ...table } = RPCS;
-  const made = mapped(table, (rpcs) => mapped(rpcs, (rpc) => methodOf(caller, rpc as AnyRpc)));
-  const services = made as unknown as Omit<Services, "watch" | "health" | "inspect">;
+  const table = loadedOnce(async () => (await import("../protocol/rpc-table.ts")).RPCS);
+  const health = loadedOnce(async () => (await import("./http-health.ts")).httpHealth(caller));
+  const { lock, election, auth, cluster, maintenance } = RPC_KINDS;
   return {
-    ...services,
+    kv: served(caller, "kv", KV_RPCS),
     watch: {
       watch: (context) =>
         WebSocket === undefined
           ? new HttpWatchStream(caller, context)
           : new WebSocketWatchStream({ endpoint, timeoutMs, WebSocket, token: caller.tokenOf(context) }),
     },
-    health: httpHealth(caller),
+    lease: served(caller, "lease", LEASE_RPCS),
+    lock: lateService(lock, async () => served(caller, "lock", (await table()).lock)),
+    election: lateService({ ...election, observe: "duplex" }, async () =>
+      served(caller, "election", (await table()).election),
+    ),
+    auth: lateService(auth, async () => served(caller, "auth", (await table()).auth)),
+    cluster: lateService(cluster, async () => served(caller, "cluster", (await table()).cluster)),
+    maintenance: lateService(maintenance, async () => served(caller, "maintenance", (await table()).maintenance)),
+    health: {
+      check: async (what) => (await health()).check(what),
+      probe: async (kind, names) => (await health()).probe(kind, names),
+      metrics: () => [],
+    },
     inspect: { view: () => viewOf(caller) },
   };
 }
 
-function mapped(object: object, to: (value: object) => unknown): object {
-  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, to(value as object)]));
+/** The compiler compares table and services in member/table-services.ts. */
+function served<Name extends keyof RpcTable>(caller: HttpCaller, _name: Name, rpcs: RpcTable[Name]): Services[Name] {
+  const methods = Object.entries(rpcs as object as Readonly<Record<string, AnyRpc>>);
+  return Object.fromEntries(methods.map(([name, rpc]) => [name, methodOf(caller, rpc)])) as object as Services[Name];
 }
 
 function methodOf(caller: HttpCaller, rpc: AnyRpc): AnyMethod {

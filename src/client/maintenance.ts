@@ -1,6 +1,6 @@
 /** What keeps a cluster running: a copy of its data, another leader. */
 import { equalBytes } from "../base/bytes.ts";
-import { Sha256 } from "../base/sha256.ts";
+import { loadedOnce } from "../member/late-service.ts";
 import type { CallContext, Services } from "../member/services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import { moveLeaderRequest } from "../protocol/maintenance.ts";
@@ -17,6 +17,8 @@ export interface MaintenanceClient {
 
 const HASH_BYTES = 32;
 
+const sha256 = /* @__PURE__ */ loadedOnce(() => import("../base/sha256.ts"));
+
 export function maintenanceClient(
   { maintenance }: Services,
   context: CallContext,
@@ -25,6 +27,7 @@ export function maintenanceClient(
   return {
     async *snapshot() {
       checkOpen();
+      const { Sha256 } = await sha256();
       const hash = new Sha256();
       let last: Uint8Array | undefined;
       for await (const { blob } of maintenance.snapshot({}, context)) {

@@ -3,7 +3,8 @@
  * There are as many as there are methods and status codes, however many calls come.
  */
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import { RPCS } from "../protocol/rpc-table.ts";
+import { RPC_KINDS } from "../protocol/rpc-kinds.ts";
+import type { AnyRpcKinds } from "../protocol/rpc-kinds.ts";
 import type { RpcKind } from "../protocol/rpc.ts";
 import { Histogram } from "./histogram.ts";
 import type { Services } from "./services.ts";
@@ -12,8 +13,9 @@ import type { Services } from "./services.ts";
 const SECONDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export interface CalledMethod {
+  /** By the names of the table of methods. */
   readonly service: string;
-  readonly method: string;
+  readonly name: string;
   readonly kind: RpcKind;
   started: number;
   /** How many ended so, by GrpcCode. */
@@ -21,7 +23,6 @@ export interface CalledMethod {
   readonly seconds: Histogram;
 }
 
-type Described = Pick<CalledMethod, "service" | "method" | "kind">;
 type Method = (this: void, message: unknown, context: unknown) => unknown;
 
 /** A call under way; it ends once. */
@@ -61,27 +62,31 @@ export class CallMetrics {
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
-    for (const [service, rpcs] of Object.entries(RPCS)) {
-      for (const [name, { service: fullName, method, kind }] of Object.entries<Described>(rpcs)) {
-        const called = { service: fullName, method, kind, started: 0, handled: [0], seconds: new Histogram(SECONDS) };
+    for (const [service, kinds] of Object.entries(RPC_KINDS as AnyRpcKinds)) {
+      for (const [name, kind] of Object.entries(kinds)) {
+        const called = { service, name, kind, started: 0, handled: [0], seconds: new Histogram(SECONDS) };
         this.#byName.set(`${service}.${name}`, called);
       }
     }
     this.methods = [...this.#byName.values()];
   }
 
+  called(service: string, name: string): CalledMethod | undefined {
+    return this.#byName.get(`${service}.${name}`);
+  }
+
   /** The same services, which count. */
   counted(services: Services): Services {
     const all = Object.entries(services).map(([name, service]) => [
       name,
-      name in RPCS ? this.#countedService(name, service as Readonly<Record<string, Method>>) : service,
+      name in RPC_KINDS ? this.#countedService(name, service as Readonly<Record<string, Method>>) : service,
     ]);
     return Object.fromEntries(all) as Services;
   }
 
   #countedService(name: string, service: Readonly<Record<string, Method>>): Readonly<Record<string, Method>> {
     const methods = Object.entries(service).map(([key, method]): [string, Method] => {
-      const called = this.#byName.get(`${name}.${key}`);
+      const called = this.called(name, key);
       if (called === undefined) return [key, method];
       return [key, called.kind === "unary" ? this.#unary(called, method) : this.#stream(called, method)];
     });

@@ -8,6 +8,10 @@ import { PROBES } from "./services.ts";
 import type { HealthService } from "./services.ts";
 
 export function healthService(member: Member): HealthService {
+  return { ...healthChecks(member), metrics: () => metricSamples(member) };
+}
+
+export function healthChecks(member: Member): Omit<HealthService, "metrics"> {
   const { metrics } = member;
   return {
     async check(options) {
@@ -21,7 +25,6 @@ export function healthService(member: Member): HealthService {
       for (const result of results) metrics.probed(kind, result);
       return results;
     },
-    metrics: () => metricSamples(member),
     clusterVersion: () => member.machine.clusterVersion.version,
   };
 }

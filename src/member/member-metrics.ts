@@ -1,5 +1,5 @@
 /** What a member counts while it works, in a bounded number of numbers; health.ts prints them under etcd's names. */
-import { CallMetrics } from "./call-metrics.ts";
+import type { CallMetrics } from "./call-metrics.ts";
 import { doublings, Histogram } from "./histogram.ts";
 import { PeerMetrics } from "./peer-metrics.ts";
 import type { ProbeKind, ProbeResult } from "./services.ts";
@@ -35,7 +35,8 @@ export class MemberMetrics {
     bytesSent: 0,
     bytesReceived: 0,
   };
-  readonly calls: CallMetrics;
+  /** Where calls are counted: nobody reads the numbers of a tab. */
+  calls: CallMetrics | undefined;
   readonly peers: PeerMetrics;
   /** From handing entries to storage until they are durable. */
   readonly logWriteSeconds: Histogram = new Histogram(DISK_SECONDS);
@@ -45,7 +46,6 @@ export class MemberMetrics {
   readonly #probes: Map<string, ProbeCounters> = new Map();
 
   constructor(nowMs: () => number) {
-    this.calls = new CallMetrics(nowMs);
     this.peers = new PeerMetrics(nowMs);
   }
 

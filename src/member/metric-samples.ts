@@ -1,5 +1,7 @@
 /** A member's metrics under the names that etcd's dashboards and alerts ask for. What a platform does not tell is left out. */
 import { grpcCodeName, grpcCodeOf } from "../protocol/errors.ts";
+import { RPCS } from "../protocol/rpc-table.ts";
+import type { Rpc } from "../protocol/rpc.ts";
 import { CLUSTER_VERSION, SERVER_VERSION } from "../protocol/version.ts";
 import type { CalledMethod } from "./call-metrics.ts";
 import type { Histogram } from "./histogram.ts";
@@ -7,6 +9,7 @@ import type { Member } from "./member.ts";
 import { quotaBytes } from "./quota.ts";
 import type { MetricSample } from "./services.ts";
 
+type AnyRpcs = Readonly<Record<string, Readonly<Record<string, Pick<Rpc<unknown, unknown>, "service" | "method">>>>>;
 type Labels = Readonly<Record<string, string>>;
 
 const GRPC_TYPES = { unary: "unary", serverStream: "server_stream", duplex: "bidi_stream" } as const;
@@ -21,7 +24,7 @@ export function metricSamples(member: Member): readonly MetricSample[] {
     ...diskSamples(member),
     ...watchAndLeaseSamples(member),
     ...peerSamples(member),
-    ...callSamples(member.metrics.calls.methods),
+    ...callSamples(member.metrics.calls?.methods ?? []),
   ];
 }
 
@@ -99,8 +102,7 @@ function alarmSamples({ machine }: Member): readonly MetricSample[] {
 function storeSamples(member: Member): readonly MetricSample[] {
   const { store, counters } = member.machine;
   const { sizeBytes } = member;
-  const started = (method: string): number =>
-    member.metrics.calls.methods.find((called) => called.method === method)?.started ?? 0;
+  const started = (name: string): number => member.metrics.calls?.called("kv", name)?.started ?? 0;
   return [
     gauge("etcd_mvcc_db_total_size_in_bytes", "Total size of the underlying database.", sizeBytes),
     gauge(
@@ -114,7 +116,7 @@ function storeSamples(member: Member): readonly MetricSample[] {
     counter(
       "etcd_mvcc_range_total",
       "Total number of ranges seen by this member.",
-      started("Range") + started("RangeStream"),
+      started("range") + started("rangeStream"),
     ),
     counter("etcd_debugging_mvcc_events_total", "Total number of events.", counters.puts + counters.deletes),
     gauge("etcd_debugging_mvcc_current_revision", "The current revision of store.", store.revision),
@@ -139,7 +141,7 @@ function diskSamples({ metrics }: Member): readonly MetricSample[] {
 
 function watchAndLeaseSamples(member: Member): readonly MetricSample[] {
   const { hub, counters } = member.machine;
-  const watch = member.metrics.calls.methods.find(({ method, kind }) => method === "Watch" && kind === "duplex");
+  const watch = member.metrics.calls?.called("watch", "watch");
   const open = watch === undefined ? 0 : watch.started - sum(watch.handled);
   return [
     gauge("etcd_debugging_mvcc_watcher_total", "Total number of watchers.", hub.watcherCount),
@@ -161,12 +163,12 @@ function peerSamples(member: Member): readonly MetricSample[] {
     counter(
       "etcd_network_client_grpc_received_bytes_total",
       "The total number of bytes received from clients.",
-      metrics.calls.receivedBytes,
+      metrics.calls?.receivedBytes ?? 0,
     ),
     counter(
       "etcd_network_client_grpc_sent_bytes_total",
       "The total number of bytes sent to clients.",
-      metrics.calls.sentBytes,
+      metrics.calls?.sentBytes ?? 0,
     ),
   ];
   for (const { id } of machine.membership.members) {
@@ -195,8 +197,9 @@ function peerSamples(member: Member): readonly MetricSample[] {
 /** Those that were called; the rest stands at zero in the first two, so that the first call is seen as one. */
 function callSamples(methods: readonly CalledMethod[]): readonly MetricSample[] {
   const samples: MetricSample[] = [];
-  for (const { service, method, kind, started, handled, seconds } of methods) {
-    const labels = { grpc_type: GRPC_TYPES[kind], grpc_service: service, grpc_method: method };
+  for (const { service, name, kind, started, handled, seconds } of methods) {
+    const rpc = (RPCS as unknown as AnyRpcs)[service]?.[name];
+    const labels = { grpc_type: GRPC_TYPES[kind], grpc_service: rpc?.service ?? "", grpc_method: rpc?.method ?? "" };
     const startedHelp = "Total number of RPCs started on the server.";
     const handledHelp = "Total number of RPCs completed on the server, regardless of success or failure.";
     const secondsHelp = "How long the server handled an RPC.";

@@ -2,7 +2,6 @@
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
 import { REAL_PACE } from "../../src/client/pace.ts";
-import { createServices } from "../../src/member/member-services.ts";
 import type { Member } from "../../src/member/member.ts";
 import type { MemberView } from "../../src/member/services.ts";
 import { memberView } from "../../src/member/member-view.ts";
@@ -107,7 +106,7 @@ export class RoomSource implements PageSource {
 
   /** Ready is who can answer a linearizable read. */
   async #becomeReady(member: Member): Promise<void> {
-    const { kv } = createServices(member);
+    const { kv } = this.late.services;
     while (this.#member === member && member.problem === undefined) {
       if (member.leader !== 0n && member.machine.membership.has(member.id)) {
         const context = { token: "", requireLeader: false };

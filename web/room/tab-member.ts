@@ -12,7 +12,6 @@ import { Prng } from "../../src/base/prng.ts";
 import type { FlaggedOptions } from "../../src/member/flags.ts";
 import type { Clock } from "../../src/member/clock.ts";
 import { prepareStorage } from "../../src/member/founding.ts";
-import { createServices } from "../../src/member/member-services.ts";
 import { Member } from "../../src/member/member.ts";
 import type { Beginning } from "../../src/member/options.ts";
 import type { ProblemCode } from "../../src/member/services.ts";
@@ -26,6 +25,7 @@ import type { Transport } from "../../src/transport/transport.ts";
 import { enter, judge } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import type { LateServices } from "./late-services.ts";
+import { tabServices } from "./tab-services.ts";
 import type { RunningState, TabState } from "./tab-state.ts";
 
 /** A carrier that can be told that the network, or the page, is back. */
@@ -197,7 +197,7 @@ export class TabMember {
     this.#member = member;
     this.#transport = transport;
     member.start();
-    late.attach(createServices(member));
+    late.attach(tabServices(member));
     onRunning(member);
     this.#watchRegistry(member).catch((error: unknown) => this.#stopFor(error));
     const end = await ended;

@@ -1,0 +1,21 @@
+/** The services that stand on a member's core services, or beside them: for people who operate a cluster, mostly. */
+import { authService } from "./auth-service.ts";
+import type { Credentials } from "./auth-service.ts";
+import { clusterService } from "./cluster-service.ts";
+import type { CoreServices, OtherServices } from "./core-services.ts";
+import { electionService } from "./election-service.ts";
+import { guardedCluster, guardedMaintenance } from "./guard.ts";
+import { lockService } from "./lock-service.ts";
+import { maintenanceService } from "./maintenance-service.ts";
+import type { Member } from "./member.ts";
+
+export function otherServices(member: Member, core: CoreServices, credentials: Credentials): OtherServices {
+  const { kv, watch, lease, access } = core;
+  return {
+    lock: lockService({ kv, watch, lease }),
+    election: electionService({ kv, watch, lease }),
+    auth: authService(member, access, credentials),
+    cluster: guardedCluster(clusterService(member, access), access),
+    maintenance: guardedMaintenance(maintenanceService(member), access),
+  };
+}
