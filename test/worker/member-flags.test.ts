@@ -8,7 +8,7 @@ test("the worker's variables are a member's settings, texts or not", async () =>
   const env = { MAX_TXN_OPS: "7", MAX_WATCHERS: 8, STRICT_RECONFIG_CHECK: false, CLUSTER_NAME: "x" };
 
   expect(await flaggedOptions(env, storage)).toEqual({
-    limits: { txnOperations: 7, watchers: 8 },
+    limits: { responseBytes: 32 * 1024 * 1024, txnOperations: 7, watchers: 8 },
     cluster: { strictReconfigCheck: false },
   });
   await expect(flaggedOptions({ MAX_TXN_OPS: {} }, storage)).rejects.toThrow("MAX_TXN_OPS is a text");
