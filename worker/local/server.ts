@@ -40,6 +40,11 @@ export class LocalServer {
     this.listening.catch(() => {});
   }
 
+  /** workerd's; 0 when it could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   /** What was answered is on the disk, so nothing is lost however it ends. */
   stop(): void {
     this.#child.kill("SIGTERM");

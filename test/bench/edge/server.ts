@@ -8,6 +8,8 @@ import { workerdConfig } from "../../../worker/local/workerd-config.ts";
 
 export interface EdgeServer {
   readonly url: string;
+  /** workerd's, to see what it costs. */
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -47,6 +49,7 @@ export class EdgeFolder {
     const url = `http://127.0.0.1:${await server.listening}`;
     return {
       url,
+      pid: server.pid,
       async stop() {
         server.stop();
         await server.ended;

@@ -1,0 +1,26 @@
+/** `npm run load`: what many watches, many leases and clients that do not read cost a member. */
+import { runNode } from "../bench/processes.ts";
+import { SCENARIOS } from "./scenarios.ts";
+
+const HELP = `Loads one member, and tells what that costs: ${Object.keys(SCENARIOS).join(", ")}.
+
+  npm run load                         all of them, each in a process of its own
+  npm run load -- leases               one
+  npm run load -- leases --scale 0.1   a tenth of it
+`;
+
+const [name, option, scale = "1"] = process.argv.slice(2);
+const scenario = name === undefined ? undefined : SCENARIOS[name];
+if (name === undefined) for (const known of Object.keys(SCENARIOS)) await inProcessOfItsOwn(known, "1");
+else if (scenario === undefined) process.stdout.write(HELP);
+else if (typeof gc !== "function") await inProcessOfItsOwn(name, option === "--scale" ? scale : "1");
+else {
+  for (const { what, value, unit } of await scenario(Number(option))) {
+    console.log(`  ${what}: ${Math.round(value).toLocaleString("en")} ${unit}`);
+  }
+  process.exit(0);
+}
+
+async function inProcessOfItsOwn(known: string, size: string): Promise<void> {
+  console.log(`${known}:\n  ${await runNode(["--expose-gc", "test/load/main.ts", known, size])}`);
+}
