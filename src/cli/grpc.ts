@@ -20,6 +20,11 @@ It runs until it is interrupted. Clients bring their own tokens, so --token and 
     cert: { type: "string", value: "FILE", help: "certificate (PEM) to serve TLS with; needs --key" },
     key: { type: "string", value: "FILE", help: "its private key (PEM)" },
     "max-request-bytes": { type: "string", value: "N", help: "one request; default 1572864, as the endpoint's" },
+    "advertise-client-urls": {
+      type: "string",
+      value: "URL|LIST",
+      help: "where clients find the members: NAME=URL,NAME=URL; default this front, for all",
+    },
     "client-ca": { type: "string", value: "FILE", help: "serve only clients with a certificate from this CA (PEM)" },
   },
   examples: [
@@ -39,10 +44,15 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const listen = listenAddress(input.text("listen") ?? DEFAULT_LISTEN);
   const limits = requestBytes(input);
   const tls = await tlsFiles(input);
+  const urls = advertisedUrls(input);
   // Here, because grpc-js takes longer to load than other commands take to run.
   const { startGrpcFront } = await import("../grpc/front.ts");
   const { endpointServices } = await import("../grpc/endpoint-services.ts");
-  const services = endpointServices({ endpoint, timeoutMs: input.milliseconds("timeout", 10_000) });
+  const { advertised } = await import("../grpc/advertised.ts");
+  const behind = endpointServices({ endpoint, timeoutMs: input.milliseconds("timeout", 10_000) });
+  const own: { url: string } = { url: "" };
+  const cluster = advertised(behind.cluster, (name) => urls.get(name) ?? urls.get("") ?? own.url);
+  const services = { ...behind, cluster };
   let front: GrpcFront;
   try {
     front = await startGrpcFront({ services, listen, ...limits, ...(tls === undefined ? {} : { tls }) });
@@ -51,6 +61,8 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
     return ExitCode.refused;
   }
   const host = listen.slice(0, listen.lastIndexOf(":"));
+  // As etcd, which advertises localhost where it listens everywhere.
+  own.url = `${tls === undefined ? "http" : "https"}://${host === "0.0.0.0" ? "localhost" : host}:${front.port}`;
   const interrupted = new Promise<void>((resolve) => {
     terminal.onInterrupt(resolve);
   });
@@ -61,6 +73,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   });
   await interrupted;
   await front.close();
+  behind.close();
   return ExitCode.ok;
 }
 
@@ -71,6 +84,23 @@ function listenAddress(text: string): string {
     throw new UsageError(`--listen takes HOST:PORT such as ${DEFAULT_LISTEN}, not "${text}"`);
   }
   return `${host === "" ? "0.0.0.0" : host}:${port}`;
+}
+
+/** URLs by the members' names; that of "" is everybody else's. */
+function advertisedUrls(input: Input): ReadonlyMap<string, string> {
+  const text = input.text("advertise-client-urls");
+  if (text === undefined) return new Map();
+  return new Map(
+    text.split(",").map((part) => {
+      const [, name = "", url] = /^(?:([^=:/]+)=)?(https?:\/\/[^/\s]+)$/.exec(part) ?? [];
+      if (url === undefined) {
+        throw new UsageError(
+          `--advertise-client-urls takes http://HOST:PORT or NAME=http://HOST:PORT,…, not "${part}"`,
+        );
+      }
+      return [name, url];
+    }),
+  );
 }
 
 function requestBytes(input: Input): Pick<GrpcFrontOptions, "maxRequestBytes"> {

@@ -80,6 +80,11 @@ export class Carriers {
     };
   }
 
+  /** Ends all streams and connections; an idle one would keep the program for a while. */
+  close(): void {
+    for (const carrier of this.#carriers) carrier.close();
+  }
+
   #withRoom(): Carrier {
     for (const carrier of this.#carriers) if (carrier.streams < this.#maxStreams && carrier.isFresh) return carrier;
     const carrier = new Carrier(this.#options, () => this.#carriers.delete(carrier));
@@ -149,6 +154,10 @@ class Carrier {
     this.#send({ type: "cancel", stream: id });
     this.#forget(id);
     stream.drop();
+  }
+
+  close(): void {
+    this.#end("the front has stopped");
   }
 
   #opened(beatEveryMs: number): void {

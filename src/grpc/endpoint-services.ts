@@ -19,10 +19,15 @@ export interface EndpointOptions {
   readonly WebSocket?: CarrierSocketConstructor;
 }
 
+export interface EndpointServices extends Services {
+  /** Lets go of the connections on which streams were. */
+  close(): void;
+}
+
 /** More calls than that at once wait for each other. */
 const MAX_CONNECTIONS = 64;
 
-export function endpointServices(options: EndpointOptions): Services {
+export function endpointServices(options: EndpointOptions): EndpointServices {
   const { endpoint, timeoutMs } = options;
   const carriers = new Carriers({ WebSocket: options.WebSocket ?? WebSocket, endpoint, timeoutMs });
   const services = httpServices({ endpoint, timeoutMs, fetch: agentFetch(MAX_CONNECTIONS) });
@@ -68,6 +73,7 @@ export function endpointServices(options: EndpointOptions): Services {
   const { kv, lock, election, maintenance } = services;
   return {
     ...services,
+    close: () => carriers.close(),
     kv: { ...kv, rangeStream: (request, context) => answers(RPCS.kv.rangeStream, request, context) },
     watch: { watch: (context) => carriers.open(RPCS.watch.watch, context) },
     lock: { ...lock, lock: (request, context) => waited(RPCS.lock.lock, request, context) },

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../../src/cli/run.ts";
+import { memberListRequest } from "../../src/protocol/cluster.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
 import { RPCS } from "../../src/protocol/rpc-table.ts";
 import { serveMember } from "../client/support/served-member.ts";
@@ -23,6 +24,7 @@ afterAll(() => member.close());
 async function served(
   endpoint: string,
   use: (address: string) => Promise<void>,
+  options: readonly string[] = [],
 ): Promise<{ code: number; terminal: FakeTerminal }> {
   let listening = (_address: string): void => {};
   const address = new Promise<string>((resolve) => {
@@ -32,7 +34,7 @@ async function served(
     env: { QUORATE_ENDPOINT: endpoint },
     onWrite: (text) => listening(/gRPC at (\S+)/.exec(text)?.[1] ?? ""),
   });
-  const ended = run(["grpc", "--listen", "127.0.0.1:0"], terminal);
+  const ended = run(["grpc", "--listen", "127.0.0.1:0", ...options], terminal);
   await use(await address);
   terminal.interrupt();
   return { code: await ended, terminal };
@@ -60,6 +62,24 @@ describe("quorate grpc", () => {
     expect(terminal.err).toContain("quorate: the endpoint does not serve yet: no connection to http://127.0.0.1:1");
   });
 
+  test.each([
+    [[], (address: string): string => `http://${address}`],
+    [["--advertise-client-urls", "http://front:2379"], (): string => "http://front:2379"],
+    [["--advertise-client-urls", "other=http://o:1,solo=https://s:1"], (): string => "https://s:1"],
+    [["--advertise-client-urls", "other=http://o:1"], (address: string): string => `http://${address}`],
+  ])("the member list leads clients to a front, with %j", async (options, wanted) => {
+    await served(
+      member.endpoint,
+      async (address) => {
+        const client = new RawClient(address);
+        const { members } = await client.call(RPCS.cluster.memberList, memberListRequest({ linearizable: true }));
+        expect(members.map((one) => one.clientUrls)).toEqual([[wanted(address)]]);
+        client.close();
+      },
+      options,
+    );
+  });
+
   test("a port that is taken is said in one line", async () => {
     const { port } = new URL(member.endpoint);
     expect(await quorate(member.endpoint, ["grpc", "--listen", `127.0.0.1:${port}`])).toMatchObject({
@@ -75,6 +95,7 @@ describe("quorate grpc", () => {
     [["--cert", "a.pem"], "TLS needs both --cert and --key"],
     [["--client-ca", "a.pem"], "TLS needs both --cert and --key"],
     [["--cert", "/nowhere", "--key", "/nowhere"], "--cert cannot be read: ENOENT"],
+    [["--advertise-client-urls", "front:2379"], "--advertise-client-urls takes http://HOST:PORT or NAME="],
     [["--token", "t"], "grpc takes no --token: clients bring their own"],
   ])("%j is wrong usage: %s", async (args, text) => {
     const { code, err } = await quorate(member.endpoint, ["grpc", ...args]);

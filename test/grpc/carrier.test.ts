@@ -119,6 +119,18 @@ describe("many over one", () => {
     expect(ends.length).toBe(1);
   });
 
+  test("a front that stops lets go of all its connections, those at rest too", async () => {
+    const { carriers, ends } = carried({ watch: { watch: () => new Echo() } }, { maxStreams: 1 });
+    const stream = carriers.open(watch.watch, CALL);
+    carriers.open(watch.watch, CALL).close();
+    await settle();
+    const pulled = stream.next();
+    carriers.close();
+    await expect(pulled).rejects.toMatchObject({ code: 14, message: "the front has stopped" });
+    await settle();
+    expect([carriers.count, ends.map((end) => end.isClosed), Echo.open.size]).toEqual([0, [true, true], 0]);
+  });
+
   test("a carrier that is full is followed by another", async () => {
     const { carriers, ends } = carried({ watch: { watch: () => new Echo() } }, { maxStreams: 2 });
     const streams = Array.from({ length: 5 }, () => carriers.open(watch.watch, CALL));
