@@ -21,20 +21,18 @@
  *
  * Where what lives: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · following.ts
  * the other end · reads.ts read index · membership.ts, conf-change.ts, quorum.ts who counts · log.ts, unstable.ts,
- * writes.ts the log · progress.ts, inflights.ts flow control · well-formed.ts what is believed of a message.
+ * writes.ts the log · persisting.ts what is written next · progress.ts, inflights.ts flow control · well-formed.ts what is
+ * believed of a message.
  */
 import { assert, unreachable } from "../base/assert.ts";
 import type {
   ConfChange,
   ConfState,
-  Entry,
-  HardState,
   LogIndex,
   MemberId,
   ProposeMessage,
   RaftMessage,
   ReadIndexMessage,
-  SnapshotMeta,
   Term,
   TransferLeaderMessage,
 } from "../protocol/raft-message.ts";
@@ -60,8 +58,9 @@ import {
   type Proposal,
 } from "./leadership.ts";
 import { maybeLeaveJoint, switchConfiguration } from "./membership.ts";
+import { Persisting } from "./persisting.ts";
 import { requestRead } from "./reads.ts";
-import type { Persist, RaftBrief, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
+import type { RaftBrief, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
 import { becomeFollower } from "./roles.ts";
 import { statusOf } from "./status.ts";
 import { isWellFormed } from "./well-formed.ts";
@@ -69,12 +68,9 @@ import { isWellFormed } from "./well-formed.ts";
 /** What members ask of the leader. Its answer, if any, is of its term; a proposal is meant for one term only. */
 type Request = ProposeMessage | ReadIndexMessage | TransferLeaderMessage;
 
-const NO_ENTRIES: readonly Entry[] = [];
-
 export class Raft {
   readonly #core: Core;
-  /** As the storage was last asked to write it. */
-  #written: HardState;
+  readonly #persisting: Persisting;
   /** As the driver was last told. */
   #toldLeader: MemberId = NONE;
   #toldRole: Role = "follower";
@@ -82,7 +78,7 @@ export class Raft {
   constructor(config: RaftConfig) {
     checkConfig(config);
     this.#core = new Core(config);
-    this.#written = config.hardState;
+    this.#persisting = new Persisting(this.#core, config.hardState);
   }
 
   /** One tick. Ticks that were missed are not replayed: time that passed unseen must not start an election. */
@@ -172,7 +168,7 @@ export class Raft {
       core.wantsHeartbeats ||
       core.readStates.length > 0 ||
       core.log.applicable(core.told) > core.log.applying ||
-      this.#mustPersist() ||
+      this.#persisting.isDue ||
       (core.held.length > 0 && core.log.writes.count === 0) ||
       core.leader !== this.#toldLeader ||
       core.role !== this.#toldRole
@@ -183,7 +179,7 @@ export class Raft {
   ready(): Ready {
     const core = this.#core;
     if (core.isLeader) flush(core);
-    const persist = this.#takePersist();
+    const persist = this.#persisting.take((held) => this.#release(held));
     const committed = core.log.nextToApply(core.told, core.config.maxApplyBytes);
     if (core.isLeader) releaseUncommitted(core, committed);
     return {
@@ -352,58 +348,6 @@ export class Raft {
       if (message.to === this.#core.id) this.#dispatch(message);
       else this.#core.messages.push(message);
     }
-  }
-
-  #mustPersist(): boolean {
-    const { unstable } = this.#core.log;
-    return (
-      unstable.issued < unstable.last ||
-      this.#unissuedSnapshot() !== undefined ||
-      this.#hasNewTermOrVote() ||
-      this.#hasUntoldChange()
-    );
-  }
-
-  #hasUntoldChange(): boolean {
-    const { told, log, pendingConfIndex } = this.#core;
-    return told < log.committed && this.#written.commit < pendingConfIndex;
-  }
-
-  #hasNewTermOrVote(): boolean {
-    return this.#core.term !== this.#written.term || this.#core.vote !== this.#written.vote;
-  }
-
-  #unissuedSnapshot(): SnapshotMeta | undefined {
-    const { unstable } = this.#core.log;
-    return unstable.isSnapshotIssued ? undefined : unstable.snapshot;
-  }
-
-  #takePersist(): Persist | undefined {
-    const core = this.#core;
-    const { log } = core;
-    const { unstable, writes } = log;
-    const held = core.takeHeld();
-    if (!this.#mustPersist()) {
-      // Nothing new to write, but what was decided before may still be on its way to the disk.
-      if (writes.newest === undefined) this.#release(held);
-      else writes.newest.held.push(...held);
-      return undefined;
-    }
-    const snapshot = this.#unissuedSnapshot();
-    const entries =
-      unstable.issued < unstable.last ? unstable.slice(unstable.issued + 1, unstable.last + 1, Infinity) : NO_ENTRIES;
-    const hardState = this.#takeHardState();
-    unstable.issued = unstable.last;
-    unstable.isSnapshotIssued = true;
-    const { id } = writes.issue(log.lastIndex, this.#written.commit, snapshot, held);
-    return { id, hardState, entries, snapshot };
-  }
-
-  #takeHardState(): HardState | undefined {
-    const { term, vote, log } = this.#core;
-    if (!this.#hasNewTermOrVote() && log.committed === this.#written.commit) return undefined;
-    this.#written = { term, vote, commit: log.committed };
-    return this.#written;
   }
 
   #takeSoftState(): SoftState | undefined {

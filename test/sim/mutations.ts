@@ -101,7 +101,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "votes are not written",
-    file: "src/raft/raft.ts",
+    file: "src/raft/persisting.ts",
     old: "return this.#written;",
     new: "return { ...this.#written, vote: 0n };",
     faults: { ...QUICK_RESTARTS, crashEveryMs: 400, downMs: 40, partitionEveryMs: 2_000 },
