@@ -43,6 +43,7 @@ import {
 } from "../protocol/errors.ts";
 import type { InternalAuthenticateRequest } from "../protocol/internal.ts";
 import type { StateTables } from "../mvcc/tables.ts";
+import { unstableSort } from "../mvcc/unstable-sort.ts";
 import { AuthRows } from "./auth-rows.ts";
 import { isFromKey, KeyUnion } from "./key-union.ts";
 import type { KeySpec } from "./key-union.ts";
@@ -261,8 +262,7 @@ export class AuthStore {
     if (!isValidRange(perm)) throw errInvalidAuthMgmt;
     const role = this.#rows.roles.get(name);
     if (role === undefined) throw errRoleNotFound;
-    const others = role.keyPermission.filter((other) => !isSameRange(other, perm));
-    this.#rows.roles.put({ ...role, keyPermission: [...others, perm].toSorted(byRange) });
+    this.#rows.roles.put({ ...role, keyPermission: granted(role.keyPermission, perm) });
     this.#changed();
   }
 
@@ -316,8 +316,14 @@ function isSameRange(left: KeySpec, right: KeySpec): boolean {
   return equalBytes(left.key, right.key) && equalBytes(left.rangeEnd, right.rangeEnd);
 }
 
-function byRange(left: KeySpec, right: KeySpec): number {
-  return compareBytes(left.key, right.key) || compareBytes(left.rangeEnd, right.rangeEnd);
+/** Of the ranges of a key etcd looks at the first only: another one that is granted again is there twice. */
+function granted(permissions: readonly Permission[], perm: Permission): readonly Permission[] {
+  const first = permissions.findIndex(({ key }) => compareBytes(key, perm.key) >= 0);
+  const known = permissions[first];
+  if (known !== undefined && isSameRange(known, perm)) return permissions.with(first, perm);
+  const sorted = [...permissions, perm];
+  unstableSort(sorted, (left, right) => compareBytes(left.key, right.key));
+  return sorted;
 }
 
 function byBytes(left: string, right: string): number {

@@ -3,12 +3,8 @@
  * covers all of it, so ranges that touch count as one, and no single role need cover it alone.
  */
 import { bytesToLatin1 } from "../base/bytes.ts";
-
-/** Keys as latin1 text, which sorts as their bytes do. `end` undefined: to the end of the key space. */
-interface Span {
-  readonly start: string;
-  readonly end: string | undefined;
-}
+import { SpanTree } from "./span-tree.ts";
+import type { Span } from "./span-tree.ts";
 
 /** A range as etcd writes it: no end is the key alone, the end "\0" all keys from it on. */
 export interface KeySpec {
@@ -19,8 +15,12 @@ export interface KeySpec {
 export class KeyUnion {
   /** Sorted, and with a gap between any two. */
   readonly #spans: readonly Span[];
+  /** As they were given. */
+  readonly #specs: readonly KeySpec[];
+  #tree: SpanTree | undefined;
 
   constructor(specs: readonly KeySpec[]) {
+    this.#specs = specs;
     const sorted = specs.map(spanOf).filter((span) => span.end === undefined || span.start < span.end);
     sorted.sort((left, right) => (left.start < right.start ? -1 : left.start > right.start ? 1 : 0));
     const joined: Span[] = [];
@@ -32,9 +32,16 @@ export class KeyUnion {
     this.#spans = joined;
   }
 
-  /** An end at or before the key names no keys; whoever may touch the key may ask for them. */
+  /**
+   * An end at or before the key names no keys; whoever may touch the key may ask for them, if etcd's search comes to
+   * where that stands.
+   */
   covers(spec: KeySpec): boolean {
     const { start, end } = spanOf(spec);
+    if (end !== undefined && end <= start) {
+      this.#tree ??= new SpanTree(this.#specs.map(spanOf));
+      return this.#tree.findsBackwards(start, end);
+    }
     const span = this.#lastStartingUpTo(start);
     if (span === undefined) return false;
     if (span.end === undefined) return true;
@@ -53,6 +60,7 @@ export class KeyUnion {
   }
 }
 
+/** Keys as latin1 text, which sorts as their bytes do. */
 function spanOf({ key, rangeEnd }: KeySpec): Span {
   const start = bytesToLatin1(key);
   if (rangeEnd.length === 0) return { start, end: `${start}\0` };

@@ -86,6 +86,33 @@ test("AU2: a range that ends before it begins is allowed only to those who may h
   expect(union.covers(specOf({ key: "e", rangeEnd: "a" }))).toBe(false);
 });
 
+test.each([
+  { end: "e", may: true },
+  { end: "d", may: false },
+  { end: "c", may: false },
+])(
+  "AU3: of three ranges etcd's search begins in the middle, and looks no further when the end $end is behind",
+  (wanted) => {
+    const ranges = [
+      ["b", "z"],
+      ["d", "e"],
+      ["f", "g"],
+    ].map(([key = "", rangeEnd = ""]) => specOf({ key, rangeEnd }));
+    expect(new KeyUnion(ranges).covers(specOf({ key: "m", rangeEnd: wanted.end }))).toBe(wanted.may);
+  },
+);
+
+test("AU3: where a range stands in etcd's tree, the order decides in which ranges were granted", () => {
+  const ranges = ["sz", "bz", "eu", "cd", "qr", "il", "jk", "gm", "no", "ps", "as"].map((pair) =>
+    specOf({ key: pair.slice(0, 1), rangeEnd: pair.slice(1) }),
+  );
+  const first = (specs: readonly KeySpec[]): string | undefined =>
+    ["g", "h", "i", "j", "k"].find((rangeEnd) => new KeyUnion(specs).covers(specOf({ key: "t", rangeEnd })));
+  // As etcd 3.7.1 has answered.
+  expect(first(ranges)).toBe("j");
+  expect(first(ranges.toReversed())).toBe("h");
+});
+
 function specOf({ key, rangeEnd }: { readonly key: string; readonly rangeEnd: string }): KeySpec {
   return { key: latin1ToBytes(key), rangeEnd: latin1ToBytes(rangeEnd) };
 }
