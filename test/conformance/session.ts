@@ -14,8 +14,10 @@ const CATCH_UP_MS = 150;
 const PROGRESS_ASKED_MAX = 12;
 const EXPIRY_LOOKS_MAX = 60;
 const EXPIRY_LOOK_MS = 250;
-/** How often a target that has said less than is expected of it is given time to say it. */
-const MORE_TIME_MAX = 60;
+/** How often a target that has said less than is expected of it is given time to say it: a slow machine's half minute. */
+const MORE_TIME_MAX = 300;
+/** A call that waits takes its place, or gives it up, with a write. One that waits in a place that it had does not. */
+const PLACE_LOOKS_MAX = 40;
 
 /** That a stream over a WebSocket ends is compared; etcd often closes before it has told why. */
 const ERROR_LINE = '{"error"';
@@ -56,12 +58,10 @@ export class Session {
       case "call":
         return this.#answered(step, await this.#target.call(this.#request(step)));
       case "begin":
-        this.#waiting.set(step.name, { call: step, waiting: this.#target.begin(this.#request(step)) });
+        await this.#begun(step, expected !== undefined);
         return null;
       case "abandon":
-        this.#waiting.get(step.name)?.waiting.abandon();
-        this.#waiting.delete(step.name);
-        await this.#target.pause(QUIET_MS);
+        await this.#abandoned(step.name, expected !== undefined);
         return null;
       case "open": {
         const token = step.token === undefined ? undefined : this.#filled(step.token);
@@ -135,6 +135,42 @@ export class Session {
     const revision = Number(fieldOf(body, "header.revision") ?? 0);
     if (revision > this.#revision) this.#revision = revision;
     return normalAnswer(answer, call.path, this.#names);
+  }
+
+  /** Whoever plays what was recorded goes on where the recorder did: after the call has taken its place. */
+  async #begun(step: Call & { readonly type: "begin"; readonly name: string }, isPlayed: boolean): Promise<void> {
+    const before = isPlayed ? await this.#revisionNow(step) : undefined;
+    const waiting = this.#target.begin(this.#request(step));
+    this.#waiting.set(step.name, { call: step, waiting });
+    await this.#untilWritten(step, before, waiting);
+  }
+
+  async #abandoned(name: string, isPlayed: boolean): Promise<void> {
+    const entry = this.#waiting.get(name);
+    if (entry === undefined) return;
+    this.#waiting.delete(name);
+    const { call, waiting } = entry;
+    const isWaiting = isPlayed && waiting.answer === undefined;
+    const before = isWaiting ? await this.#revisionNow(call) : undefined;
+    waiting.abandon();
+    if (before === undefined) await this.#target.pause(QUIET_MS);
+    else await this.#untilWritten(call, before, waiting);
+  }
+
+  async #untilWritten(call: Call, before: number | undefined, waiting: Waiting): Promise<void> {
+    if (before === undefined) return;
+    for (let look = 0; look < PLACE_LOOKS_MAX && waiting.answer === undefined; look++) {
+      if (((await this.#revisionNow(call)) ?? before) > before) return;
+      await this.#target.pause(look < 10 ? PROGRESS_MS / 6 : PROGRESS_MS * 3);
+    }
+  }
+
+  /** Read with what anybody may ask who may ask at all. */
+  async #revisionNow({ headers }: Call): Promise<number | undefined> {
+    const path = "/v3/lease/leases";
+    const request = this.#request({ path, body: "{}", ...(headers === undefined ? {} : { headers }) });
+    const revision = fieldOf(parsed((await this.#target.call(request)).text), "header.revision");
+    return revision === undefined ? undefined : Number(revision);
   }
 
   async #synced(expected: Observation): Promise<Observation> {
