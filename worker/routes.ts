@@ -35,6 +35,9 @@ export function routeOf(path: string): Route {
   return { type: "member", number, path: rest };
 }
 
+/** With slashes too many, or the last one missing, they tell where to go. */
+const ALMOST_V3 = /^\/+v3(?:\/|$)/;
+
 function isMemberPath(path: string): boolean {
-  return MEMBER_PATHS.has(path) || MEMBER_FOLDERS.some((folder) => path.startsWith(folder));
+  return MEMBER_FOLDERS.some((folder) => path.startsWith(folder)) || MEMBER_PATHS.has(path) || ALMOST_V3.test(path);
 }

@@ -77,16 +77,23 @@ function unrouted(app: Hono, known: ReadonlySet<string>, request: Request): Resp
   // CORS asks before it lets a page send JSON.
   if (request.method === "OPTIONS") return new Response(null);
   const url = new URL(request.url);
-  const cleaned = url.pathname.replaceAll(/\/{2,}/g, "/");
-  if (cleaned !== url.pathname) {
-    return new Response(null, { status: 307, headers: { location: `${cleaned}${url.search}` } });
-  }
+  const cleaned = url.pathname === "/v3" ? "/v3/" : url.pathname.replaceAll(/\/{2,}/g, "/");
+  if (cleaned !== url.pathname) return redirected(request, `${cleaned}${url.search}`);
   if (url.pathname.startsWith("/v3beta/")) {
     url.pathname = `/v3/${url.pathname.slice("/v3beta/".length)}`;
     return app.fetch(new Request(url, request));
   }
   if (known.has(url.pathname)) return methodNotAllowed();
   return url.pathname.startsWith("/v3/") ? statusResponse(404, GrpcCode.NotFound, "Not Found") : noPage();
+}
+
+/** As Go's server does, which tells people who read where to go. */
+function redirected(request: Request, location: string): Response {
+  const headers = { location };
+  if (request.method !== "GET" && request.method !== "HEAD") return new Response(null, { status: 307, headers });
+  const shown = location.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&#34;");
+  const page = request.method === "HEAD" ? null : `<a href="${shown}">Temporary Redirect</a>.\n\n`;
+  return new Response(page, { status: 307, headers: { ...headers, "content-type": "text/html; charset=utf-8" } });
 }
 
 function onlyGet(): Response {

@@ -15,6 +15,23 @@ test("/version names an etcd version, and only GET asks for it", async () => {
   expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"]);
 });
 
+test.each(["/v3?a=1&b", "//v3//?a=1&b", "/v3//?a=1&b"])(
+  "%s is sent to where it belongs, as Go's server does it",
+  async (path) => {
+    const endpoint = await Endpoint.open();
+    const told = async (method: string): Promise<unknown> => {
+      const response = await endpoint.fetch(path, { method });
+      const { headers } = response;
+      return [response.status, headers.get("location"), headers.get("content-type"), await response.text()];
+    };
+    const html = "text/html; charset=utf-8";
+    expect(await told("POST")).toEqual([307, "/v3/?a=1&b", null, ""]);
+    expect(await told("HEAD")).toEqual([307, "/v3/?a=1&b", html, ""]);
+    const page = '<a href="/v3/?a=1&amp;b">Temporary Redirect</a>.\n\n';
+    expect(await told("GET")).toEqual([307, "/v3/?a=1&b", html, page]);
+  },
+);
+
 test("/version says which version the cluster keeps to while a downgrade is under way", async () => {
   const endpoint = await Endpoint.open();
   await endpoint.post("/v3/maintenance/downgrade", { action: "ENABLE", version: "3.6" });
