@@ -3,6 +3,7 @@ import { unreachable } from "../../src/base/assert.ts";
 import { benchCore } from "./core.ts";
 import { benchEdge } from "./edge.ts";
 import type { Figure } from "./figures.ts";
+import { benchGrpc } from "./grpc.ts";
 import { benchOptions, type BenchOptions, HELP, type Section } from "./options.ts";
 import { benchSize } from "./size.ts";
 import { json, machine, table } from "./table.ts";
@@ -44,6 +45,8 @@ function measure(section: Section, options: BenchOptions): Promise<readonly Figu
       return benchCore(options);
     case "edge":
       return benchEdge(options);
+    case "grpc":
+      return benchGrpc(options);
     case "tabs":
       return benchTabs(options);
     case "size":

@@ -1,19 +1,19 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from "node:util";
 
-export type Section = "core" | "edge" | "tabs" | "size";
+export type Section = "core" | "edge" | "grpc" | "tabs" | "size";
 
-const SECTIONS: readonly Section[] = ["core", "edge", "tabs", "size"];
+const SECTIONS: readonly Section[] = ["core", "edge", "grpc", "tabs", "size"];
 
 export const HELP: string = `Measures how fast Quorate is on this machine, and prints a table.
 
-  npm run bench                        everything, in about five minutes
+  npm run bench                        everything, in about seven minutes
   npm run bench -- core edge           these sections: ${SECTIONS.join(", ")}
-  npm run bench -- --quick             fewer and shorter runs, about a minute
+  npm run bench -- --quick             fewer and shorter runs, about two minutes
   npm run bench -- --json              the same as JSON, with every run
-  npm run bench -- edge --reference URL[,URL…]
+  npm run bench -- edge grpc --reference URL[,URL…]
                                        also loads the etcd at these client addresses (all members of one cluster;
-                                       its leader is asked), run by run in turn with the edge, and prints the ratio
+                                       its leader is asked), run by run in turn with ours, and prints the ratio
   npm run bench -- --help              this text
 `;
 

@@ -1,6 +1,6 @@
 /**
  * What a page loads, minified and compressed, as Vite builds it for a browser. Chunks are compressed one by one, because
- * that is how they travel.
+ * that is how they travel; a chunk is at the start if what begins imports it, and later if it is loaded with a call.
  */
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -9,25 +9,52 @@ import { PAGE, ROOT } from "../../worker/local/build.ts";
 import { type Aim, atMost, type Figure } from "./figures.ts";
 
 const COMMAND = "npm run bench -- size";
-const PEERJS = /\/peerjs(-[\w-]+)?\.js$/;
+const ROOM = "web/room/start.ts";
+const PEERJS = "src/transport/peerjs.ts";
+const CLIENT = "test/bench/size/http-client.ts";
 
-interface Output {
-  readonly name: string;
-  readonly bytes: number;
+type Output = Rolldown.OutputChunk | Rolldown.OutputAsset;
+
+/** Bytes after compression. */
+export interface Sizes {
+  /** Until the member runs, but for what carries its messages. */
+  readonly memberAtStart: number;
+  readonly peerJs: number;
+  /** A little later, or with the first call. */
+  readonly memberLater: number;
+  /** With its looks and peerjs. */
+  readonly pageAtStart: number;
+  readonly clientAtStart: number;
+  readonly clientLater: number;
 }
 
 export async function benchSize(): Promise<readonly Figure[]> {
-  const member = await loaded(library("web/room/start.ts"), () => true);
-  const page = await loaded(PAGE, (chunk) => !chunk.moduleIds.some((id) => id.includes("/web/edge/")));
-  const client = await loaded(library("test/bench/size/http-client.ts"), () => true);
-  const withoutPeerJs = (outputs: readonly Output[]): number =>
-    total(outputs.filter(({ name }) => !PEERJS.test(`/${name}`)));
+  const sizes = await measureSizes();
   return [
-    figure("a room's member, with peerjs", total(member), atMost(65)),
-    figure("a room's member, without peerjs", withoutPeerJs(member), atMost(40)),
-    figure("the whole page of a room, with its looks", total(page), undefined),
-    figure("the HTTP client alone", total(client), atMost(10)),
+    figure("a room's member at its start, with peerjs", sizes.memberAtStart + sizes.peerJs, atMost(65)),
+    figure("a room's member at its start, without peerjs", sizes.memberAtStart, atMost(40)),
+    figure("what a room's member loads later", sizes.memberLater, undefined),
+    figure("the whole page of a room at its start, with its looks", sizes.pageAtStart, undefined),
+    figure("the HTTP client at its start", sizes.clientAtStart, atMost(10)),
+    figure("what the HTTP client loads with the first call that needs it", sizes.clientLater, undefined),
   ];
+}
+
+export async function measureSizes(): Promise<Sizes> {
+  const [member, page, client] = await Promise.all([built(library(ROOM)), built(PAGE), built(library(CLIENT))]);
+  const begun = startOf(member, [ROOM]);
+  const carried = startOf(member, [ROOM, PEERJS]);
+  const shown = startOf(page, ["web/index.html", ROOM, PEERJS]);
+  const looks = page.filter(({ type }) => type === "asset");
+  const clientBegun = startOf(client, [CLIENT]);
+  return {
+    memberAtStart: total(begun),
+    peerJs: total(carried) - total(begun),
+    memberLater: total(member) - total(carried),
+    pageAtStart: total([...shown, ...looks]),
+    clientAtStart: total(clientBegun),
+    clientLater: total(client) - total(clientBegun),
+  };
 }
 
 function figure(name: string, bytes: number, aim: Aim | undefined): Figure {
@@ -36,28 +63,40 @@ function figure(name: string, bytes: number, aim: Aim | undefined): Figure {
 
 /** The page's own settings, for a module of it without the rest. */
 function library(entry: string): InlineConfig {
+  const input = join(ROOT, entry);
   return {
     ...PAGE,
     root: ROOT,
-    build: { ...PAGE.build, rolldownOptions: { input: join(ROOT, entry), preserveEntrySignatures: "strict" } },
+    build: { ...PAGE.build, rolldownOptions: { ...PAGE.build?.rolldownOptions, input, preserveEntrySignatures: "strict" } },
   };
 }
 
-async function loaded(
-  config: InlineConfig,
-  isLoaded: (chunk: Rolldown.OutputChunk) => boolean,
-): Promise<readonly Output[]> {
+async function built(config: InlineConfig): Promise<readonly Output[]> {
   const result = await build({ ...config, build: { ...config.build, write: false } });
   if (!("output" in result)) throw new Error("one build was expected");
-  return result.output.flatMap((output): readonly Output[] => {
-    if (output.type === "chunk") {
-      if (!isLoaded(output)) return [];
-      return [{ name: output.fileName, bytes: gzipSync(output.code, { level: 9 }).length }];
-    }
-    return [{ name: output.fileName, bytes: gzipSync(output.source, { level: 9 }).length }];
-  });
+  return result.output;
+}
+
+/** The chunks of these modules, and all that they import without being asked. */
+function startOf(outputs: readonly Output[], modules: readonly string[]): readonly Output[] {
+  const chunks = outputs.filter((output) => output.type === "chunk");
+  const found = new Set(modules.map((module) => chunkOf(chunks, module)));
+  for (const { imports } of found) {
+    for (const chunk of chunks) if (imports.includes(chunk.fileName)) found.add(chunk);
+  }
+  return [...found];
+}
+
+function chunkOf(chunks: readonly Rolldown.OutputChunk[], module: string): Rolldown.OutputChunk {
+  const chunk = chunks.find(({ facadeModuleId }) => facadeModuleId === join(ROOT, module));
+  if (chunk === undefined) throw new Error(`${module} has no chunk of its own`);
+  return chunk;
 }
 
 function total(outputs: readonly Output[]): number {
-  return outputs.reduce((sum, { bytes }) => sum + bytes, 0);
+  return outputs.reduce((sum, output) => sum + compressed(output), 0);
+}
+
+function compressed(output: Output): number {
+  return gzipSync(output.type === "chunk" ? output.code : output.source, { level: 9 }).length;
 }

@@ -1,0 +1,102 @@
+/** etcd's gRPC through `quorate grpc` in front of the edge; and, if asked, an etcd beside it, called the same way. */
+import { spawn } from "node:child_process";
+import { buildAll, ROOT } from "../../worker/local/build.ts";
+import { leaderOf } from "./edge/reference.ts";
+import { EdgeFolder } from "./edge/server.ts";
+import type { Figure } from "./figures.ts";
+import type { BenchOptions } from "./options.ts";
+import { runNode } from "./processes.ts";
+
+interface Load {
+  readonly name: string;
+  readonly unit: string;
+  readonly argv: string;
+  readonly ours: number[];
+  readonly theirs: number[];
+}
+
+const COMMAND = "npm run bench -- grpc";
+const CALLERS = [1, 64, 256];
+const WATCHES = 10_000;
+
+export async function benchGrpc(options: BenchOptions): Promise<readonly Figure[]> {
+  await buildAll();
+  const reference = options.reference.length === 0 ? undefined : new URL(await leaderOf(options.reference)).host;
+  const folder = await EdgeFolder.make();
+  const edge = await folder.start();
+  const front = await startFront(edge.url);
+  const loads = allLoads();
+  try {
+    for (let round = 0; round < (options.isQuick ? 1 : 3); round++) {
+      for (const { argv, ours, theirs } of loads) {
+        const run = async (address: string): Promise<number> => {
+          const forMs = argv.startsWith("fan-out") ? [] : [options.isQuick ? "700" : "1500"];
+          return Number(await runNode(["test/bench/grpc/load.ts", address, ...argv.split(" "), ...forMs]));
+        };
+        ours.push(await run(front.address));
+        if (reference !== undefined) theirs.push(await run(reference));
+      }
+    }
+  } finally {
+    await front.stop();
+    await edge.stop();
+    await folder.remove();
+  }
+  return loads.flatMap((load) => figuresOf(load, options));
+}
+
+function allLoads(): readonly Load[] {
+  const load = (name: string, unit: string, argv: string): Load => ({ name, unit, argv, ours: [], theirs: [] });
+  const called = (plural: string, operation: string, callers: readonly number[]): readonly Load[] =>
+    callers.map((count) => {
+      const who = count === 1 ? "1 caller" : `${count} callers`;
+      return load(`gRPC: ${plural}, ${who}`, `${plural.split(" ").at(-1)}/s`, `${operation} ${count}`);
+    });
+  return [
+    ...called("puts", "put", CALLERS),
+    ...called("linearizable ranges", "range", CALLERS),
+    ...called("txns", "txn", [1, 256]),
+    ...called("lease keep-alives", "keep-alive", [1, 256]),
+    load(`gRPC: 1 put to ${WATCHES.toLocaleString("en")} watches, to the last`, "ms", `fan-out ${WATCHES}`),
+  ];
+}
+
+function figuresOf({ name, unit, ours, theirs }: Load, { reference }: BenchOptions): readonly Figure[] {
+  const command = reference.length === 0 ? COMMAND : `${COMMAND} --reference ${reference.join(",")}`;
+  const figure = (suffix: string, shown: string, runs: readonly number[]): Figure => {
+    return { name: `${name}${suffix}`, unit: shown, runs, aim: undefined, command };
+  };
+  if (theirs.length === 0) return [figure("", unit, ours)];
+  // Run by run: the two of a pair were measured one after the other.
+  const ratios = ours.map((own, at) => own / (theirs[at] ?? Number.NaN));
+  return [figure("", unit, ours), figure(": etcd", unit, theirs), figure(": Quorate ÷ etcd", "×", ratios)];
+}
+
+interface Front {
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** As users start it. */
+async function startFront(endpoint: string): Promise<Front> {
+  const argv = ["src/cli/main.ts", "grpc", "--endpoint", endpoint, "--listen", "127.0.0.1:0"];
+  const child = spawn(process.execPath, argv, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const address = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+      const found = /127\.0\.0\.1:\d+/.exec(text);
+      if (found !== null) resolve(found[0]);
+    });
+    child.once("error", reject);
+    child.once("close", (code) => reject(new Error(`quorate grpc ended with ${code}`)));
+  });
+  return {
+    address,
+    async stop() {
+      child.kill("SIGINT");
+      await ended;
+    },
+  };
+}
