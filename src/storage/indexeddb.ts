@@ -9,17 +9,18 @@
  * so a large write of state does not hold up the log. What arrives while a transaction runs goes into the next one
  * together. A bootstrap and an install take both lanes at once.
  *
- * Browsers take the connection away (Safari does in the background); that is a normal event. With nothing in flight it is
- * opened again, and trusted when it still has the last write that was confirmed. With a transaction in flight nobody
- * knows what became of it, so the store fails and the member starts over from the disk.
+ * When the browser takes the connection away with nothing in flight, it is opened again, and trusted when it still has
+ * the last write that was confirmed. With a transaction in flight nobody knows what became of it, so the store fails and
+ * the member starts over from the disk.
  */
 import { deleteDB } from "idb";
 import { assert } from "../base/assert.ts";
 import type { HardState, LogIndex, Term } from "../protocol/raft-message.ts";
-import { MemoryTables } from "../mvcc/memory-tables.ts";
-import { ROW_OVERHEAD_BYTES, type RevisionRow, type StateTables } from "../mvcc/tables.ts";
+import type { MemoryTables } from "../mvcc/memory-tables.ts";
+import type { StateTables } from "../mvcc/tables.ts";
 import type { LogReader } from "../raft/log-reader.ts";
-import { ChangeTracker } from "./change-set.ts";
+import type { ChangeTracker } from "./change-set.ts";
+import { Connection } from "./indexeddb-connection.ts";
 import {
   ALL_STORES,
   LOG_STORES,
@@ -34,16 +35,18 @@ import {
   putLog,
   putMark,
   putState,
-  type Database,
   type Loaded,
   type StateMark,
-  type StoreName,
   type Writing,
 } from "./indexeddb-database.ts";
+import { IdbStagedState } from "./indexeddb-staged.ts";
 import type { LogImage } from "./log-image.ts";
-import { StateImage, type StateWrite } from "./state-image.ts";
+import type { StateImage } from "./state-image.ts";
 import { StorageError } from "./storage-error.ts";
 import type { Done, Identity, LogBatch, StagedState, Storage } from "./storage.ts";
+import { WaitingCalls } from "./waiting-calls.ts";
+import type { WaitingCall } from "./waiting-calls.ts";
+import { WriteBehind } from "./write-behind.ts";
 
 export interface IndexedDbOptions {
   /** Of the database: one per member. */
@@ -57,8 +60,6 @@ export interface IndexedDbOptions {
   /** ... or so many bytes. Default 4 MiB. */
   readonly behindBytes?: number;
 }
-
-const STAGED_BYTES_PER_WRITE = 1024 * 1024;
 
 type Lane = "log" | "state";
 
@@ -83,12 +84,6 @@ export async function deleteIndexedDb(name: string): Promise<void> {
   await deleteDB(name);
 }
 
-/** One call that waits to be told. */
-interface Waiting {
-  readonly done: Done;
-  ready: boolean;
-}
-
 class IndexedDbStorage implements Storage {
   readonly hardState: HardState;
   readonly appliedAtOpen: LogIndex;
@@ -106,14 +101,11 @@ class IndexedDbStorage implements Storage {
   /** The newest record of the log that is known to be on disk. */
   #durableSeq: number;
 
-  /** undefined: it was taken away, and is opened again when there is something to write. */
-  #database: Database | undefined;
-  #reopening: boolean = false;
+  readonly #connection: Connection;
   readonly #busy: Set<Lane> = new Set();
-  /** In order of the calls; told from the front. */
-  #waiting: Waiting[] = [];
-  #logWaiting: Waiting[] = [];
-  #flushWaiting: Waiting[] = [];
+  readonly #calls: WaitingCalls = new WaitingCalls();
+  readonly #logWaiting: WaitingCall[] = [];
+  readonly #flushWaiting: WaitingCall[] = [];
   #pumpScheduled: boolean = false;
   #flushDue: boolean = false;
   /** A bootstrap or an install: the next write takes both lanes. */
@@ -122,11 +114,11 @@ class IndexedDbStorage implements Storage {
   #leftovers: boolean = false;
   #failure: StorageError | undefined;
   #closed: boolean = false;
-  #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  #behindTimer: ReturnType<typeof setTimeout> | undefined;
+  readonly #behind: WriteBehind;
 
   constructor(loaded: Loaded, options: IndexedDbOptions) {
     this.#options = { idleMs: 500, behindMs: 2_000, behindRows: 20_000, behindBytes: 4 * 1024 * 1024, ...options };
+    this.#behind = new WriteBehind(this.#options, () => this.#startFlush());
     this.#identity = loaded.identity;
     this.#log = loaded.log;
     this.#tables = loaded.tables;
@@ -140,7 +132,10 @@ class IndexedDbStorage implements Storage {
     const { hardState } = loaded.log;
     this.hardState = { ...hardState, commit: Math.max(hardState.commit, loaded.state.applied) };
     this.#log.setHardState(this.hardState);
-    this.#adopt(loaded.database);
+    this.#connection = new Connection(options.name, loaded.database, {
+      changed: () => this.#schedule(),
+      failed: (error) => this.#fail(error),
+    });
   }
 
   get identity(): Identity | undefined {
@@ -185,10 +180,9 @@ class IndexedDbStorage implements Storage {
     assert(applied <= this.#log.window.lastIndex(), `entry ${applied} is in the log`);
     this.#tracker.mark(this.#tables);
     this.#marked = { generation: this.#marked.generation, applied, appliedTerm };
-    const { behindRows, behindBytes, idleMs, behindMs } = this.#options;
+    const { behindRows, behindBytes } = this.#options;
     if (this.#tracker.markedCount >= behindRows || this.#tracker.markedBytes >= behindBytes) return this.#startFlush();
-    this.#idleTimer ??= setTimeout(() => this.#idle(applied), idleMs);
-    this.#behindTimer ??= setTimeout(() => this.#startFlush(), behindMs);
+    this.#behind.changed(applied);
   }
 
   flush(done: Done): void {
@@ -230,23 +224,13 @@ class IndexedDbStorage implements Storage {
     this.#wholeDue = true;
   }
 
-  /** The timer is not moved with every put; it looks whether there was one since. */
-  #idle(appliedThen: LogIndex): void {
-    this.#idleTimer = undefined;
-    const { applied } = this.#marked;
-    if (applied === appliedThen) return this.#startFlush();
-    this.#idleTimer = setTimeout(() => this.#idle(applied), this.#options.idleMs);
-  }
-
   #startFlush(): void {
     this.#flushDue = true;
     this.#schedule();
   }
 
-  #wait(done: Done, lane: Waiting[]): void {
-    const waiting: Waiting = { done, ready: false };
-    this.#waiting.push(waiting);
-    lane.push(waiting);
+  #wait(done: Done, lane: WaitingCall[]): void {
+    lane.push(this.#calls.add(done));
     this.#schedule();
   }
 
@@ -272,9 +256,9 @@ class IndexedDbStorage implements Storage {
     if (this.#closed) this.#failure ??= new StorageError("closed", "the store was closed");
     if (this.#failure !== undefined) return this.#tellAll();
     const hasWork = this.#logWaiting.length > 0 || this.#flushDue || this.#wholeDue;
-    if (this.#database === undefined) {
+    if (!this.#connection.isOpen) {
       // With something in flight there is nothing to do but wait for it to fail.
-      if (hasWork && this.#busy.size === 0 && !this.#reopening) void this.#reopen();
+      if (hasWork && this.#busy.size === 0) void this.#reopen();
       return;
     }
     if (this.#wholeDue) {
@@ -287,7 +271,7 @@ class IndexedDbStorage implements Storage {
 
   #startLog(): void {
     if (!this.#log.dirty) return this.#tell(takeAll(this.#logWaiting));
-    const transaction = this.#begin(LOG_STORES);
+    const transaction = this.#connection.begin(LOG_STORES);
     if (transaction === undefined) return;
     const told = takeAll(this.#logWaiting);
     putLog(transaction, this.#log.takeWrites());
@@ -303,13 +287,13 @@ class IndexedDbStorage implements Storage {
     const staged = this.#staged;
     if (staged?.isStaging === true) {
       if (!staged.isHeavy) return;
-      const transaction = this.#begin(STATE_STORES);
+      const transaction = this.#connection.begin(STATE_STORES);
       if (transaction === undefined) return;
       putState(transaction, staged.generation, staged.takeWrites());
       return this.#finish(transaction, ["state"], () => {});
     }
     if (!this.#leftovers && staged === undefined) return;
-    const transaction = this.#begin(STATE_STORES);
+    const transaction = this.#connection.begin(STATE_STORES);
     if (transaction === undefined) return;
     this.#leftovers = false;
     this.#staged = undefined;
@@ -319,12 +303,12 @@ class IndexedDbStorage implements Storage {
 
   #startStateFlush(): void {
     const mark = this.#marked;
-    this.#stopTimers();
+    this.#behind.stop();
     if (this.#tracker.markedCount === 0 && mark.applied === this.#durable.applied) {
       this.#flushDue = false;
       return this.#tell(takeAll(this.#flushWaiting));
     }
-    const transaction = this.#begin(STATE_STORES);
+    const transaction = this.#connection.begin(STATE_STORES);
     if (transaction === undefined) return;
     const told = takeAll(this.#flushWaiting);
     this.#flushDue = false;
@@ -340,12 +324,12 @@ class IndexedDbStorage implements Storage {
   }
 
   #startWhole(): void {
-    const transaction = this.#begin(ALL_STORES);
+    const transaction = this.#connection.begin(ALL_STORES);
     if (transaction === undefined) return;
     const told = [...takeAll(this.#logWaiting), ...takeAll(this.#flushWaiting)];
     this.#wholeDue = false;
     this.#flushDue = false;
-    this.#stopTimers();
+    this.#behind.stop();
     const mark = this.#marked;
     const changes = this.#tracker.take();
     if (this.#identity !== undefined) putIdentity(transaction, this.#identity);
@@ -361,16 +345,8 @@ class IndexedDbStorage implements Storage {
     });
   }
 
-  /** undefined when the connection turns out to be gone: it is opened again, and the work is still there to be done. */
-  #begin(stores: readonly StoreName[]): Writing | undefined {
-    try {
-      return this.#database?.transaction([...stores], "readwrite", { durability: "strict" });
-    } catch (error) {
-      this.#database = undefined;
-      if (error instanceof DOMException && error.name === "InvalidStateError") this.#schedule();
-      else this.#fail(error);
-      return undefined;
-    }
+  #reopen(): Promise<void> {
+    return this.#connection.reopen((database) => checkUnchanged(database, this.#durableSeq, this.#durable));
   }
 
   #finish(transaction: Writing, lanes: readonly Lane[], durable: () => void): void {
@@ -393,31 +369,6 @@ class IndexedDbStorage implements Storage {
     transaction.commit();
   }
 
-  async #reopen(): Promise<void> {
-    this.#reopening = true;
-    try {
-      const database = await openDatabase(this.#options.name);
-      await checkUnchanged(database, this.#durableSeq, this.#durable);
-      if (this.#closed || this.#failure !== undefined) database.close();
-      else this.#adopt(database);
-    } catch (error) {
-      this.#fail(error);
-    }
-    this.#reopening = false;
-    this.#schedule();
-  }
-
-  #adopt(database: Database): void {
-    this.#database = database;
-    database.addEventListener("close", () => {
-      if (this.#database === database) this.#database = undefined;
-      this.#schedule();
-    });
-    database.addEventListener("versionchange", () => {
-      this.#fail(new StorageError("lost", "another page deletes or upgrades this member's database"));
-    });
-  }
-
   #fail(error: unknown): void {
     this.#failure ??= explained(error);
     this.#letGo();
@@ -425,94 +376,21 @@ class IndexedDbStorage implements Storage {
   }
 
   #letGo(): void {
-    this.#stopTimers();
-    this.#database?.close();
-    this.#database = undefined;
+    this.#behind.stop();
+    this.#connection.close();
   }
 
-  #stopTimers(): void {
-    clearTimeout(this.#idleTimer);
-    clearTimeout(this.#behindTimer);
-    this.#idleTimer = undefined;
-    this.#behindTimer = undefined;
-  }
-
-  #tell(told: readonly Waiting[]): void {
-    for (const waiting of told) waiting.ready = true;
-    for (let first = this.#waiting[0]; first?.ready === true; first = this.#waiting[0]) {
-      this.#waiting.shift();
-      first.done(this.#failure);
-    }
+  #tell(told: readonly WaitingCall[]): void {
+    this.#calls.tell(told, this.#failure);
   }
 
   #tellAll(): void {
     takeAll(this.#logWaiting);
     takeAll(this.#flushWaiting);
-    this.#tell([...this.#waiting]);
+    this.#calls.tellAll(this.#failure);
   }
 }
 
-/** Rows are in memory at once, as all state of a tab is, and go to disk as they come, so that the switch is small. */
-class IdbStagedState implements StagedState {
-  readonly generation: number;
-  readonly tracker: StagedTracker;
-  readonly tables: MemoryTables;
-  readonly image: StateImage = new StateImage();
-  #life: "staging" | "installed" | "aborted" = "staging";
-  readonly #schedule: () => void;
-
-  constructor(generation: number, schedule: () => void) {
-    this.generation = generation;
-    this.#schedule = schedule;
-    this.tracker = new StagedTracker(() => {
-      if (this.isStaging) schedule();
-    });
-    this.tables = new MemoryTables(this.tracker);
-  }
-
-  get isStaging(): boolean {
-    return this.#life === "staging";
-  }
-
-  get isHeavy(): boolean {
-    return this.tracker.unwrittenBytes >= STAGED_BYTES_PER_WRITE;
-  }
-
-  takeWrites(): readonly StateWrite[] {
-    this.tracker.mark(this.tables);
-    this.tracker.unwrittenBytes = 0;
-    return this.image.takeWrites(this.tracker.take(), this.tables, true);
-  }
-
-  install(): void {
-    assert(this.isStaging, `the staged state was ${this.#life}`);
-    this.#life = "installed";
-    this.tracker.mark(this.tables);
-  }
-
-  abort(): void {
-    if (!this.isStaging) return;
-    this.#life = "aborted";
-    this.#schedule();
-  }
-}
-
-class StagedTracker extends ChangeTracker {
-  unwrittenBytes: number = 0;
-  readonly #heavy: () => void;
-
-  constructor(heavy: () => void) {
-    super();
-    this.#heavy = heavy;
-  }
-
-  override rowAppended(row: RevisionRow): void {
-    super.rowAppended(row);
-    this.unwrittenBytes += row.key.length + row.value.length + ROW_OVERHEAD_BYTES;
-    if (this.unwrittenBytes >= STAGED_BYTES_PER_WRITE) this.#heavy();
-  }
-}
-
-function takeAll(lane: Waiting[]): readonly Waiting[] {
+function takeAll(lane: WaitingCall[]): readonly WaitingCall[] {
   return lane.splice(0, lane.length);
 }

@@ -1,0 +1,79 @@
+/**
+ * The connection to a database. Browsers take it away (Safari does in the background); that is a normal event, and it is
+ * opened again when there is something to write.
+ */
+import { openDatabase } from "./indexeddb-database.ts";
+import type { Database, StoreName, Writing } from "./indexeddb-database.ts";
+import { StorageError } from "./storage-error.ts";
+
+export interface ConnectionEvents {
+  /** It came or went: there may be something to do. */
+  readonly changed: () => void;
+  /** It must not be used any more, for good. */
+  readonly failed: (error: unknown) => void;
+}
+
+export class Connection {
+  readonly #name: string;
+  readonly #events: ConnectionEvents;
+  /** undefined: it was taken away. */
+  #database: Database | undefined;
+  #isOpening: boolean = false;
+  #isClosed: boolean = false;
+
+  constructor(name: string, database: Database, events: ConnectionEvents) {
+    this.#name = name;
+    this.#events = events;
+    this.#adopt(database);
+  }
+
+  get isOpen(): boolean {
+    return this.#database !== undefined;
+  }
+
+  /** undefined when the connection turns out to be gone: it is opened again, and the work is still there to be done. */
+  begin(stores: readonly StoreName[]): Writing | undefined {
+    try {
+      return this.#database?.transaction([...stores], "readwrite", { durability: "strict" });
+    } catch (error) {
+      this.#database = undefined;
+      if (error instanceof DOMException && error.name === "InvalidStateError") this.#events.changed();
+      else this.#events.failed(error);
+      return undefined;
+    }
+  }
+
+  /** `check` rejects when what it finds is not what was written. */
+  async reopen(check: (database: Database) => Promise<void>): Promise<void> {
+    if (this.#isOpening) return;
+    this.#isOpening = true;
+    try {
+      const database = await openDatabase(this.#name);
+      await check(database);
+      if (this.#isClosed) database.close();
+      else this.#adopt(database);
+    } catch (error) {
+      this.#events.failed(error);
+    }
+    this.#isOpening = false;
+    this.#events.changed();
+  }
+
+  /** For good. */
+  close(): void {
+    this.#isClosed = true;
+    this.#database?.close();
+    this.#database = undefined;
+  }
+
+  #adopt(database: Database): void {
+    this.#database = database;
+    database.addEventListener("close", () => {
+      if (this.#database === database) this.#database = undefined;
+      this.#events.changed();
+    });
+    database.addEventListener("versionchange", () => {
+      this.#events.failed(new StorageError("lost", "another page deletes or upgrades this member's database"));
+    });
+  }
+}
