@@ -186,12 +186,12 @@ describe("state is written behind", () => {
     const { storage } = await opened({ idleMs: 5, behindMs: 10_000 });
     await append(storage, batchOf(entriesOf(1, 3, 1)));
     for (let index = 1; index <= 3; index++) apply(storage, index);
-    await vi.waitFor(() => expect(storage.durableApplied).toBe(3));
+    await vi.waitFor(() => expect(storage.durableApplied).toBe(3), 60_000);
 
     const busy = await opened({ idleMs: 10_000, behindMs: 5 });
     await append(busy.storage, batchOf(entriesOf(1, 3, 1)));
     for (let index = 1; index <= 3; index++) apply(busy.storage, index);
-    await vi.waitFor(() => expect(busy.storage.durableApplied).toBe(3));
+    await vi.waitFor(() => expect(busy.storage.durableApplied).toBe(3), 60_000);
   });
 
   test("in segments, of which those that are mostly dead are written again", async () => {
@@ -227,11 +227,12 @@ describe("state is written behind", () => {
         value,
       });
     }
-    await vi.waitFor(async () =>
-      expect(await tamper(name, (database) => database.count("segments"))).toBeGreaterThan(1),
+    await vi.waitFor(
+      async () => expect(await tamper(name, (database) => database.count("segments"))).toBeGreaterThan(1),
+      60_000,
     );
     forgotten.abort();
-    await vi.waitFor(async () => expect(await tamper(name, (database) => database.count("segments"))).toBe(0));
+    await vi.waitFor(async () => expect(await tamper(name, (database) => database.count("segments"))).toBe(0), 60_000);
     await storage.close();
   });
 });

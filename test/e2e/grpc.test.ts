@@ -33,7 +33,7 @@ class CountedWebSocket extends WebSocket {
 beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "quorate-grpc-"));
   edge = await EdgeServer.start(data);
-  const services = endpointServices({ endpoint: edge.url, timeoutMs: 10_000, WebSocket: CountedWebSocket });
+  const services = endpointServices({ endpoint: edge.url, timeoutMs: 60_000, WebSocket: CountedWebSocket });
   front = await startGrpcFront({ services, listen: "127.0.0.1:0" });
   client = new RawClient(`127.0.0.1:${front.port}`);
 });

@@ -105,7 +105,7 @@ describe("one request, many answers", () => {
     const reader = jsonLines(await asked(app));
     await reader.next();
     await reader.cancel();
-    await vi.waitFor(() => expect(isOver).toBe(true));
+    await vi.waitFor(() => expect(isOver).toBe(true), 60_000);
     expect(signal?.aborted).toBe(true);
   });
 
@@ -124,7 +124,7 @@ describe("one request, many answers", () => {
     const reader = ((await asked(app)).body as ReadableStream<Uint8Array>).getReader();
     expect(new TextDecoder().decode((await reader.read()).value)).toBe("\n");
     await reader.cancel();
-    await vi.waitFor(() => expect(isOver).toBe(true));
+    await vi.waitFor(() => expect(isOver).toBe(true), 60_000);
   });
 
   test("silence is broken by an empty line now and then, and what comes after it is not lost", async () => {

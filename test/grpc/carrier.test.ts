@@ -31,7 +31,7 @@ function carried(
     ends.push(far);
     carryStreams(services as unknown as Services, far as CarrierSocket, { maxMessageBytes: 1 << 21, ...limits });
   });
-  return { carriers: new Carriers({ endpoint: "http://edge", timeoutMs: 1000, WebSocket, ...options }), ends };
+  return { carriers: new Carriers({ endpoint: "http://edge", timeoutMs: 60_000, WebSocket, ...options }), ends };
 }
 
 /** Each watch answers its requests with their key as the reason. */
@@ -212,7 +212,7 @@ describe("who is slow", () => {
       expect(await quick.next()).toBeDefined();
       await settle();
     }
-    await vi.waitFor(() => expect(source.made).toBeGreaterThan(100));
+    await vi.waitFor(() => expect(source.made).toBeGreaterThan(100), 60_000);
     const { made } = source;
     await settle();
     expect(source.made).toBe(made);
@@ -281,7 +281,7 @@ describe("who leaves", () => {
 
   test("an endpoint without carriers is told as one that cannot be reached", async () => {
     const WebSocket = socketsTo((far) => far.close());
-    const carriers = new Carriers({ endpoint: "http://edge", timeoutMs: 1000, WebSocket });
+    const carriers = new Carriers({ endpoint: "http://edge", timeoutMs: 60_000, WebSocket });
     await expect(carriers.open(watch.watch, CALL).next()).rejects.toMatchObject({ code: 14 });
   });
 

@@ -28,7 +28,7 @@ afterEach(async () => {
 
 test("whatever waits or goes on asks for one carrier, at the member that the endpoint names", async () => {
   const one = `${endpoint}/m/1`;
-  const { watch, lock, election, maintenance, kv } = endpointServices({ endpoint: one, timeoutMs: 1000 });
+  const { watch, lock, election, maintenance, kv } = endpointServices({ endpoint: one, timeoutMs: 60_000 });
   const range = rangeRequest({ key: Uint8Array.of(1) });
   const waiting = [
     watch.watch(CALL).next(),
