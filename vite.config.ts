@@ -14,6 +14,9 @@ import { chromiumContextOptions, chromiumLaunchOptions } from "./test/support/ch
 /** Time-outs end what hangs and judge nothing: the machine may be slow, its disk real, and others at work on it. */
 const HANGS_MS = 120_000;
 
+/** Files of one project that run at a time. */
+const TOGETHER = 2;
+
 const config: ViteUserConfig = defineConfig({
   test: {
     passWithNoTests: true,
@@ -26,6 +29,8 @@ const config: ViteUserConfig = defineConfig({
           environment: "node",
           // The pure core shares nothing, so a fresh module graph per file would only cost time.
           isolate: false,
+          // Vitest would leave a core of two to itself.
+          maxWorkers: TOGETHER,
           // The projects run one after the other: elections and clocks in the later ones want the machine to themselves.
           sequence: { groupOrder: 0 },
           testTimeout: HANGS_MS,
@@ -52,6 +57,8 @@ const config: ViteUserConfig = defineConfig({
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
           sequence: { groupOrder: 1 },
+          // Most of a file's time is spent waiting: for workerd's start, its disk, and members' clocks.
+          maxWorkers: TOGETHER,
           testTimeout: HANGS_MS,
           hookTimeout: HANGS_MS,
         },
