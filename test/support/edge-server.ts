@@ -24,8 +24,8 @@ export class EdgeServer {
     this.#output = output;
   }
 
-  static async start(data: string, options: readonly string[] = []): Promise<EdgeServer> {
-    const { child, output } = run(data, options, "0");
+  static async start(data: string, options: readonly string[] = [], port = 0): Promise<EdgeServer> {
+    const { child, output } = run(data, options, String(port));
     for (;;) {
       const url = /Quorate is serving (\S+)/.exec(output())?.[1];
       if (url !== undefined) return new EdgeServer(child, data, url, output);
