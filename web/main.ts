@@ -30,7 +30,7 @@ async function start(): Promise<void> {
   const source =
     mode.type === "edge"
       ? (await import("./edge/start.ts")).startEdge(location)
-      : (await import("./room/start.ts")).startRoom(mode.room, location);
+      : await (await import("./room/start.ts")).startRoom(mode.room, location);
   window.quorate = source.client;
   document.title = `${source.title} – Quorate`;
   showPage(root, mode.type, source);

@@ -67,7 +67,10 @@ function library(entry: string): InlineConfig {
   return {
     ...PAGE,
     root: ROOT,
-    build: { ...PAGE.build, rolldownOptions: { ...PAGE.build?.rolldownOptions, input, preserveEntrySignatures: "strict" } },
+    build: {
+      ...PAGE.build,
+      rolldownOptions: { ...PAGE.build?.rolldownOptions, input, preserveEntrySignatures: "strict" },
+    },
   };
 }
 

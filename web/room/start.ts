@@ -6,7 +6,7 @@ import { roomRegistry } from "../../src/transport/room.ts";
 import { WebRtcTransport } from "../../src/transport/webrtc.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { askToPersist, randomId, signallingToken } from "./identifiers.ts";
-import { roomSettings } from "./room-settings.ts";
+import type { RoomSettings } from "./room-settings.ts";
 import { RoomSource } from "./room-source.ts";
 import { storageQuotaBytes } from "./storage-quota.ts";
 import { tabClock } from "./tab-clock.ts";
@@ -18,10 +18,11 @@ import type { TabTransport } from "./tab-member.ts";
 /** The server's own machine needs nobody's help to find itself. */
 const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
-export function startRoom(room: string, location: Location): PageSource {
+/** Rejects with what is wrong in the address, for people. */
+export async function startRoom(room: string, location: Location): Promise<PageSource> {
   const name = `quorate/room/${room}`;
   const registry = roomRegistry(location.origin, room, (url, init) => fetch(url, init));
-  const { given, options: settings } = roomSettings(location.search);
+  const { given, options: settings } = await settingsOf(location.search);
   const link = `${location.origin}/?${new URLSearchParams({ room, ...given })}`;
   const source = new RoomSource(room, link, {
     takeOver: () => lock.takeOver(),
@@ -64,6 +65,13 @@ export function startRoom(room: string, location: Location): PageSource {
   acquire(lock, tab);
   watchPage(tab, lock);
   return source;
+}
+
+/** Most rooms have none, and need not load how they are read. */
+async function settingsOf(search: string): Promise<RoomSettings> {
+  const names = [...new URLSearchParams(search).keys()];
+  if (names.every((name) => name === "room")) return { given: {}, options: {} };
+  return (await import("./room-settings.ts")).roomSettings(search);
 }
 
 function acquire(lock: TabLock, tab: TabMember): void {

@@ -1,0 +1,30 @@
+/** What a page and an application load: growth is a decision, made here, and not an accident. */
+import { beforeAll, describe, expect, test } from "vitest";
+import { measureSizes } from "../bench/size.ts";
+import type { Sizes } from "../bench/size.ts";
+
+/** Bytes after gzip, as `npm run bench -- size` has them. Whoever needs more says in the commit what for. */
+const MEASURED: Sizes = {
+  memberAtStart: 89_213,
+  peerJs: 12_151,
+  memberLater: 12_941,
+  pageAtStart: 117_753,
+  clientAtStart: 15_301,
+  clientLater: 5_784,
+};
+
+const MAY_GROW = 1.05;
+
+describe("what is loaded does not grow by more than a twentieth unnoticed", () => {
+  let sizes: Sizes;
+
+  beforeAll(async () => {
+    sizes = await measureSizes();
+  });
+
+  test.each(Object.keys(MEASURED) as (keyof Sizes)[])("%s", (name) => {
+    expect(sizes[name]).toBeLessThanOrEqual(MEASURED[name] * MAY_GROW);
+    // A figure far above what is there would let the next growth pass.
+    expect(sizes[name]).toBeGreaterThan(MEASURED[name] / MAY_GROW / MAY_GROW);
+  });
+});
