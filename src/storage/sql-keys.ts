@@ -2,18 +2,18 @@
  * The key table of a Durable Object: SQLite, with the rows that it does not have yet in front.
  *
  * Rows in the overlay are newer than all rows in SQLite, so a read looks there first and at SQLite for the rest. Rows that
- * compaction drops stay in SQLite until the next flush, hidden by a bound per key: they may go only together with the
- * applied index of the compaction, or a crash would show the state of before it with holes.
+ * compaction drops stay in SQLite until the next flush, and are hidden until then.
  */
 import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES, bytesToLatin1, copyBytes, latin1ToBytes } from "../base/bytes.ts";
 import { ROW_OVERHEAD_BYTES } from "../mvcc/tables.ts";
 import type { KeyTable, RevisionRow } from "../mvcc/tables.ts";
 import { RowOverlay, compareRevisions, newestAt, type RevisionId } from "./sql-overlay.ts";
-import { NewestRows } from "./sql-newest.ts";
+import { SqlRemovals } from "./sql-removals.ts";
 import { SqlRevisions, type ListedRow } from "./sql-revisions.ts";
-import { bigintOf, bytesOf, hexName, integerOf, keyAfter, type SqlLike, type SqlRow, type SqlValue } from "./sql.ts";
-import { ROWS_AT_ONCE, type Generation, type StateStatements } from "./sql-statements.ts";
+import { SqlRows, type RowHead } from "./sql-rows.ts";
+import { hexName, type SqlLike } from "./sql.ts";
+import type { Generation, StateStatements } from "./sql-statements.ts";
 import { StorageCorruptError } from "./storage-error.ts";
 
 /** What would cost a walk over all rows to find out, so it is stored beside them. */
@@ -28,59 +28,26 @@ export interface StateCounters {
 
 export const EMPTY_COUNTERS: StateCounters = { rows: 0, bytes: 0, listed: 0, compacted: 0 };
 
-/** Rows of a key up to and including the bound are gone for readers. */
-interface Removal {
-  readonly key: Uint8Array;
-  readonly bound: RevisionId;
-}
-
-/** A key of SQLite as a scan meets it; no row when it was created later than the revision asked for. */
-interface ScannedKey {
-  readonly key: Uint8Array;
-  readonly row: RevisionRow | undefined;
-}
-
 const BEFORE_ALL: RevisionId = { main: -1, sub: -1 };
-const SCAN_KEYS_FIRST = 16;
-const SCAN_KEYS_MAX = 256;
-/** Larger values are fetched one by one, so that a chunk of a scan stays small. */
-const SCAN_VALUE_BYTES = 16 * 1024;
-/** Rows kept in memory that need not be. */
-const NEWEST_BYTES_MAX = 4 * 1024 * 1024;
 /** A step of compaction ends when it has looked at so many times the keys that it may handle ... */
 const COMPACT_KEYS_LOOKED_AT = 8;
 /** ... or has passed so many times as many rows: a hot key may fill many revisions. */
 const COMPACT_ROWS_WALKED = 64;
 
-interface RowHead extends RevisionId {
-  readonly version: number;
-  readonly valueBytes: number;
-}
-
 export class SqlKeyTable implements KeyTable {
-  readonly #sql: SqlLike;
-  readonly #texts: StateStatements;
   readonly #table: string;
   readonly #changed: (bytes: number) => void;
   readonly #revisions: SqlRevisions;
+  readonly #rows: SqlRows;
+  readonly #removals: SqlRemovals = new SqlRemovals();
   readonly #overlay: RowOverlay = new RowOverlay();
-  /** Of SQLite's rows; minding what is removed is up to whoever asks. */
-  readonly #newest: NewestRows = new NewestRows(NEWEST_BYTES_MAX);
-  /** No row of SQLite is newer; undefined until it is asked for. */
-  #storedMain: number | undefined;
   #rowCount: number;
   #sizeBytes: number;
   #compacted: number;
   /** The last revision that the pass of compaction under way has seen. */
   #walkedMain: number = 0;
-  /** By latin-1 key. */
-  readonly #removed: Map<string, Removal> = new Map();
-  readonly #openRemoved: Set<string> = new Set();
-  #markedRemoved: Map<string, Removal> = new Map();
   #markedRows: number = 0;
   #markedCounters: Omit<StateCounters, "listed">;
-  /** Reads below it must mind the removed rows. */
-  #hiddenBelow: number = 0;
   /** Whether SQLite's newest row of an overlaid key lives; asked often by count(), and true until the next flush. */
   readonly #liveBelow: Map<string, boolean> = new Map();
 
@@ -91,11 +58,10 @@ export class SqlKeyTable implements KeyTable {
     counters: StateCounters,
     changed: (bytes: number) => void,
   ) {
-    this.#sql = sql;
-    this.#texts = texts;
     this.#table = `quorate_rows_${generation}`;
     this.#changed = changed;
     this.#revisions = new SqlRevisions(sql, texts, generation, counters.listed);
+    this.#rows = new SqlRows(sql, texts, generation, () => this.#revisions.lastMain());
     this.#rowCount = counters.rows;
     this.#sizeBytes = counters.bytes;
     this.#compacted = counters.compacted;
@@ -111,14 +77,14 @@ export class SqlKeyTable implements KeyTable {
   }
 
   get markedCount(): number {
-    return this.#markedRows + this.#markedRemoved.size;
+    return this.#markedRows + this.#removals.markedCount;
   }
 
   at(key: Uint8Array, atRevision: number): RevisionRow | undefined {
     const name = bytesToLatin1(key);
     const recent = this.#overlay.key(name);
-    const row = (recent && newestAt(recent.rows, atRevision)) ?? this.#newestStored(name, key, atRevision);
-    return row === undefined || this.#isRemoved(name, row) ? undefined : row;
+    const row = (recent && newestAt(recent.rows, atRevision)) ?? this.#rows.newest(name, key, atRevision);
+    return row === undefined || this.#removals.hides(name, row) ? undefined : row;
   }
 
   scan(
@@ -131,7 +97,7 @@ export class SqlKeyTable implements KeyTable {
     const overlaid = this.#overlay.range(bytesToLatin1(start), end === undefined ? undefined : bytesToLatin1(end));
     const visitLive = (name: string | undefined, row: RevisionRow | undefined): boolean => {
       if (row === undefined || row.version === 0) return true;
-      if (name !== undefined && this.#isRemoved(name, row)) return true;
+      if (name !== undefined && this.#removals.hides(name, row)) return true;
       return visit(row);
     };
     let at = 0;
@@ -139,14 +105,13 @@ export class SqlKeyTable implements KeyTable {
       for (; at < overlaid.length; at++) {
         const key = overlaid[at];
         if (key === undefined || (below !== undefined && key.name >= below)) return true;
-        const row =
-          newestAt(key.rows, atRevision) ?? this.#stored(this.#texts.newestRow, latin1ToBytes(key.name), atRevision);
+        const row = newestAt(key.rows, atRevision) ?? this.#rows.newestUnkept(latin1ToBytes(key.name), atRevision);
         if (!visitLive(key.name, row)) return false;
       }
       return true;
     };
-    const needsNames = overlaid.length > 0 || atRevision < this.#hiddenBelow;
-    const finished = this.#scanStored(start, end, atRevision, withValues, ({ key, row }) => {
+    const needsNames = overlaid.length > 0 || this.#removals.concerns(atRevision);
+    const finished = this.#rows.scan(start, end, atRevision, withValues, ({ key, row }) => {
       if (!needsNames) return visitLive(undefined, row);
       const name = bytesToLatin1(key);
       if (!visitOverlaid(name)) return false;
@@ -158,13 +123,8 @@ export class SqlKeyTable implements KeyTable {
   }
 
   count(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
-    if (atRevision < this.#hiddenBelow) return this.#countByScan(start, end, atRevision);
-    const [counted] = (
-      end === undefined
-        ? this.#sql.exec(this.#texts.countToEnd, start, atRevision)
-        : this.#sql.exec(this.#texts.count, start, atRevision, end)
-    ).toArray();
-    let count = counted === undefined ? 0 : integerOf(counted, "live", this.#table, "count");
+    if (this.#removals.concerns(atRevision)) return this.#countByScan(start, end, atRevision);
+    let count = this.#rows.countLive(start, end, atRevision);
     for (const { name, rows } of this.#overlay.range(
       bytesToLatin1(start),
       end === undefined ? undefined : bytesToLatin1(end),
@@ -197,7 +157,7 @@ export class SqlKeyTable implements KeyTable {
 
   history(fromMain: number, toMain: number, visit: (row: RevisionRow) => boolean, fromSub: number = 0): void {
     this.#walk({ main: fromMain, sub: fromSub }, toMain, (listed, row) => {
-      if (this.#removed.size > 0 && this.#isRemoved(bytesToLatin1(listed.key), listed)) return true;
+      if (!this.#removals.isEmpty && this.#removals.hides(bytesToLatin1(listed.key), listed)) return true;
       const found = row ?? this.#listedRow(listed);
       return found === undefined || visit(found);
     });
@@ -238,41 +198,20 @@ export class SqlKeyTable implements KeyTable {
 
   mark(): void {
     this.#markedRows = this.#overlay.rows.length;
-    for (const name of this.#openRemoved) {
-      const removal = this.#removed.get(name);
-      if (removal !== undefined) this.#markedRemoved.set(name, removal);
-    }
-    this.#openRemoved.clear();
+    this.#removals.mark();
     this.#markedCounters = { rows: this.#rowCount, bytes: this.#sizeBytes, compacted: this.#compacted };
   }
 
   flush(): StateCounters {
-    const rows = this.#overlay.rows.slice(0, this.#markedRows).filter((row) => !this.#isMarkedRemoved(row));
-    this.#write(rows);
+    const rows = this.#overlay.rows.slice(0, this.#markedRows).filter((row) => !this.#removals.hidesMarked(row));
+    this.#rows.add(rows);
     this.#revisions.add(rows);
-    for (const [name, removal] of this.#markedRemoved) {
-      this.#sql.exec(this.#texts.deleteRows, removal.key, removal.bound.main, removal.bound.sub);
-      this.#newest.delete(name);
-      if (this.#removed.get(name) === removal) this.#removed.delete(name);
-    }
-    this.#markedRemoved = new Map();
-    if (this.#removed.size === 0) this.#hiddenBelow = 0;
+    this.#removals.flush((name, key, bound) => this.#rows.remove(name, key, bound));
     this.#overlay.drop(this.#markedRows);
     this.#markedRows = 0;
     this.#liveBelow.clear();
     this.#revisions.tidy(this.#markedCounters.rows);
     return { ...this.#markedCounters, listed: this.#revisions.listed };
-  }
-
-  #write(rows: readonly RevisionRow[]): void {
-    let at = 0;
-    // A statement costs more than a row in it.
-    for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE) {
-      this.#sql.exec(this.#texts.putRows, ...rows.slice(at, at + ROWS_AT_ONCE).flatMap(columnsOf));
-    }
-    for (; at < rows.length; at++) this.#sql.exec(this.#texts.putRow, ...columnsOf(rows[at] as RevisionRow));
-    for (const row of rows) this.#newest.set(bytesToLatin1(row.key), row);
-    this.#storedMain = rows.at(-1)?.main ?? this.#storedMain;
   }
 
   /** SQLite's lists, then the overlay, whose rows are handed over too. */
@@ -294,10 +233,8 @@ export class SqlKeyTable implements KeyTable {
   }
 
   #compactKey(name: string, key: Uint8Array, newest: RowHead, revision: number): void {
-    const from = this.#removed.get(name)?.bound ?? BEFORE_ALL;
-    const [measured] = this.#sql.exec(this.#texts.measure, key, from.main, from.sub, revision).toArray();
-    let rows = measured === undefined ? 0 : integerOf(measured, "rows", this.#table, hexName(key));
-    let valueBytes = measured === undefined ? 0 : integerOf(measured, "bytes", this.#table, hexName(key));
+    const from = this.#removals.boundOf(name) ?? BEFORE_ALL;
+    let { rows, bytes: valueBytes } = this.#rows.measure(key, from, revision);
     for (const row of this.#overlay.key(name)?.rows ?? []) {
       if (compareRevisions(row, from) <= 0 || row.main > revision) continue;
       rows++;
@@ -310,9 +247,7 @@ export class SqlKeyTable implements KeyTable {
     }
     if (rows === 0) return;
     const bound = { main: newest.main, sub: dropsNewest ? newest.sub : newest.sub - 1 };
-    this.#removed.set(name, { key: copyBytes(key), bound });
-    this.#openRemoved.add(name);
-    this.#hiddenBelow = Math.max(this.#hiddenBelow, revision);
+    this.#removals.add(name, key, bound, revision);
     this.#rowCount -= rows;
     this.#sizeBytes -= rows * (key.length + ROW_OVERHEAD_BYTES) + valueBytes;
     this.#changed(key.length + ROW_OVERHEAD_BYTES);
@@ -323,35 +258,16 @@ export class SqlKeyTable implements KeyTable {
     const recent = newestAt(this.#overlay.key(name)?.rows ?? [], revision);
     const head =
       recent === undefined
-        ? this.#storedHead(key, revision)
+        ? this.#rows.newestHead(key, revision)
         : { main: recent.main, sub: recent.sub, version: recent.version, valueBytes: recent.value.length };
-    return head === undefined || this.#isRemoved(name, head) ? undefined : head;
-  }
-
-  #storedHead(key: Uint8Array, revision: number): RowHead | undefined {
-    const [row] = this.#sql.exec(this.#texts.newestHead, key, revision).toArray();
-    if (row === undefined) return undefined;
-    const read = (column: string): number => integerOf(row, column, this.#table, hexName(key));
-    return { main: read("main"), sub: read("sub"), version: read("version"), valueBytes: read("size") };
-  }
-
-  #isRemoved(name: string, row: RevisionId): boolean {
-    const removal = this.#removed.get(name);
-    return removal !== undefined && compareRevisions(row, removal.bound) <= 0;
-  }
-
-  /** Such a row need not be written first: it goes in the same transaction in which it would come. */
-  #isMarkedRemoved(row: RevisionRow): boolean {
-    if (this.#markedRemoved.size === 0) return false;
-    const removal = this.#markedRemoved.get(bytesToLatin1(row.key));
-    return removal !== undefined && compareRevisions(row, removal.bound) <= 0;
+    return head === undefined || this.#removals.hides(name, head) ? undefined : head;
   }
 
   /** A key that has a row in the overlay at a revision has all its rows of SQLite below that revision. */
   #livesBelow(name: string): boolean {
     const known = this.#liveBelow.get(name);
     if (known !== undefined) return known;
-    const live = (this.#storedHead(latin1ToBytes(name), Number.MAX_SAFE_INTEGER)?.version ?? 0) > 0;
+    const live = (this.#rows.newestHead(latin1ToBytes(name), Number.MAX_SAFE_INTEGER)?.version ?? 0) > 0;
     this.#liveBelow.set(name, live);
     return live;
   }
@@ -362,84 +278,13 @@ export class SqlKeyTable implements KeyTable {
     return count;
   }
 
-  #newestStored(name: string, key: Uint8Array, atRevision: number): RevisionRow | undefined {
-    const known = this.#newest.get(name);
-    if (known !== undefined && known.main <= atRevision) return known;
-    const row = this.#stored(this.#texts.newestRow, key, atRevision);
-    this.#storedMain ??= this.#revisions.lastMain();
-    if (row !== undefined && atRevision >= this.#storedMain) this.#newest.set(name, row);
-    return row;
-  }
-
-  #stored(text: string, key: Uint8Array, ...rest: number[]): RevisionRow | undefined {
-    const [row] = this.#sql.exec(text, key, ...rest).toArray();
-    return row === undefined ? undefined : this.#rowOf(row, copyBytes(key), row["value"]);
-  }
-
   /** Its entry may have outlived the row, but only where compaction has been. */
   #listedRow(listed: ListedRow): RevisionRow | undefined {
-    const row = this.#stored(this.#texts.row, listed.key, listed.main, listed.sub);
+    const row = this.#rows.row(listed.key, listed);
     if (row !== undefined || listed.main <= this.#compacted) return row;
     const name = `${hexName(listed.key)} at ${listed.main}/${listed.sub}`;
     throw new StorageCorruptError(this.#table, name, "the row is listed and missing");
   }
-
-  #scanStored(
-    start: Uint8Array,
-    end: Uint8Array | undefined,
-    atRevision: number,
-    withValues: boolean,
-    visit: (scanned: ScannedKey) => boolean,
-  ): boolean {
-    const inlineBytes = withValues ? SCAN_VALUE_BYTES : -1;
-    let from = start;
-    for (let limit = SCAN_KEYS_FIRST; ; limit = Math.min(limit * 4, SCAN_KEYS_MAX)) {
-      const rows = (
-        end === undefined
-          ? this.#sql.exec(this.#texts.scanToEnd, from, atRevision, limit, inlineBytes)
-          : this.#sql.exec(this.#texts.scan, from, atRevision, limit, inlineBytes, end)
-      ).toArray();
-      let key: Uint8Array = from;
-      for (const row of rows) {
-        key = bytesOf(row, "key", this.#table, "scan");
-        if (!visit({ key, row: this.#scannedRow(row, key, withValues) })) return false;
-      }
-      if (rows.length < limit) return true;
-      from = keyAfter(key);
-    }
-  }
-
-  #scannedRow(row: SqlRow, key: Uint8Array, withValues: boolean): RevisionRow | undefined {
-    if (row["main"] === null) return undefined;
-    const inline = row["value"];
-    if (inline !== null) return this.#rowOf(row, key, inline);
-    if (!withValues || row["size"] === 0) return this.#rowOf(row, key, new ArrayBuffer(0));
-    return this.#stored(
-      this.#texts.row,
-      key,
-      integerOf(row, "main", this.#table, hexName(key)),
-      integerOf(row, "sub", this.#table, hexName(key)),
-    );
-  }
-
-  #rowOf(row: SqlRow, key: Uint8Array, value: SqlRow[string] | undefined): RevisionRow {
-    const name = hexName(key);
-    const read = (column: string): number => integerOf(row, column, this.#table, name);
-    return {
-      key,
-      main: read("main"),
-      sub: read("sub"),
-      createRevision: read("created"),
-      version: read("version"),
-      lease: row["lease"] === null ? 0n : bigintOf(row, "lease", this.#table, name),
-      value: bytesOf({ value: value ?? null }, "value", this.#table, name),
-    };
-  }
-}
-
-function columnsOf(row: RevisionRow): readonly (SqlValue | Uint8Array)[] {
-  const lease = row.lease === 0n ? null : row.lease.toString();
-  return [row.key, row.main, row.sub, row.createRevision, row.version, lease, row.value];
 }
 
 function firstAtOrAbove(rows: readonly RevisionRow[], from: RevisionId): number {
