@@ -22,6 +22,7 @@ const KEPT_BODY_BYTES = 64 * 1024;
 /** A member that could not answer is asked last for so long. */
 const AVOIDED_MS = 5_000;
 const READS = readPaths();
+const MOVE_LEADER_PATH = "/v3/maintenance/transfer-leadership";
 
 // Hints, shared by all requests of this isolate. Losing them costs a hop.
 let leaderHint = 1;
@@ -31,6 +32,8 @@ const failedAtMs = new Map<number, number>();
 const objectIds = new Map<number, DurableObjectId>();
 
 export function askAnyMember(request: Request, env: Env, path: string, ctx: ExecutionContext): Promise<Response> {
+  // The one call that only the leader answers: a hint is not enough.
+  if (path === MOVE_LEADER_PATH) return lookAround(request, env).then(() => askInTurn(request, env, path));
   if (!gathers(request, path)) return askInTurn(request, env, path);
   const answer = gatheredCall(request, path).then(
     (together) => askInTurn(request, env, path, together),
@@ -74,8 +77,7 @@ async function askInTurn(request: Request, env: Env, path: string, together?: Ga
 export async function askMember(request: Request, env: Env, number: number): Promise<Response | undefined> {
   // A worker that was just started knows of the founders only.
   if (number >= membersNow(env).next) {
-    const { url } = request;
-    await askInTurn(new Request(new URL("/version", url)), env, "/version").then((answer) => answer.text());
+    await lookAround(request, env);
   }
   const { all, next: nobody } = membersNow(env);
   if (!all.has(number)) return number < nobody ? refusal(number, REMOVED) : undefined;
@@ -84,6 +86,12 @@ export async function askMember(request: Request, env: Env, number: number): Pro
   } catch (error) {
     return unreachable(number, error);
   }
+}
+
+/** Any answer tells who leads, and who is there. */
+async function lookAround({ url }: Request, env: Env): Promise<void> {
+  const answer = await askInTurn(new Request(new URL("/version", url)), env, "/version");
+  await answer.text();
 }
 
 function membersNow(env: Env): LiveMembers {

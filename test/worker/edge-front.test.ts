@@ -57,6 +57,25 @@ test("a request learns who leads and the next one goes there", async () => {
   expect(response.headers.get("x-quorate-leader")).toMatch(/^[123]$/);
 });
 
+test("who moves the leader need not know who leads, nor need the front have heard of it", async () => {
+  const told = async (path: string, body: unknown): Promise<Record<string, string>> =>
+    (await edge(path, { method: "POST", body: JSON.stringify(body) })).json();
+  const status = (number: number): Promise<Record<string, string>> => told(`/m/${number}/v3/maintenance/status`, {});
+  await put("a", "1");
+  const states = [await status(1), await status(2), await status(3)];
+  const from = states.findIndex(({ header, leader }) => idOf(header) === leader);
+  const ids = states.map(({ header }) => idOf(header));
+  const others = ids.filter((_, at) => at !== from);
+
+  // Past the front, which goes on to believe in the old leader.
+  expect(await told(`/m/${from + 1}/v3/maintenance/transfer-leadership`, { targetID: others[0] })).toEqual({});
+  expect(await told("/v3/maintenance/transfer-leadership", { targetID: others[1] })).toEqual({});
+});
+
+function idOf(header: unknown): string {
+  return (header as { member_id: string }).member_id;
+}
+
 test("a body of 10 MB is refused, and the member goes on", async () => {
   const body = " ".repeat(10 * 1024 * 1024);
   const response = await edge("/v3/kv/put", { method: "POST", body });
