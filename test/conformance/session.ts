@@ -12,6 +12,8 @@ const PROGRESS_MS = 30;
 /** etcd looks every 100 ms for watches that begin in the past. */
 const CATCH_UP_MS = 150;
 const PROGRESS_ASKED_MAX = 12;
+/** A server with much else to do may take so long to make a watch. */
+const CREATED_LOOKS_MAX = 60;
 const EXPIRY_LOOKS_MAX = 60;
 const EXPIRY_LOOK_MS = 250;
 /** How often a target that has said less than is expected of it is given time to say it: a slow machine's half minute. */
@@ -28,6 +30,8 @@ interface OpenStream {
   /** A progress request can be sent on it. */
   readonly asks: boolean;
   readonly stream: TargetStream;
+  /** Watches asked for. */
+  asked: number;
   /** While a watch begins in the future, no progress is told. */
   startRevision: number;
   /** etcd tells no progress any more on a stream on which a watch was cancelled by a compaction. */
@@ -73,6 +77,7 @@ export class Session {
           isSocket,
           asks,
           stream,
+          asked: createRequests(step.body ?? ""),
           startRevision: 0,
           mute: false,
           log: new WatchLog(),
@@ -88,6 +93,7 @@ export class Session {
         if (entry === undefined) return null;
         const start = Number(fieldOf(parsed(step.text), "create_request.start_revision") ?? 0);
         if (start > entry.startRevision) entry.startRevision = start;
+        entry.asked += createRequests(step.text);
         entry.stream.send(this.#filled(step.text));
         return null;
       }
@@ -177,9 +183,20 @@ export class Session {
     const patience =
       this.#waiting.size > 0 || [...this.#streams.values()].some(({ log, asks }) => !asks || log.live.size === 0);
     if (patience && expected === undefined) await this.#target.pause(QUIET_MS);
+    if (expected === undefined) for (const entry of this.#streams.values()) await this.#created(entry);
     for (const entry of this.#streams.values()) await this.#progress(entry, expected);
     if (expected !== undefined) await this.#wait(expected);
     return this.#said(true);
+  }
+
+  async #created(entry: OpenStream): Promise<void> {
+    for (let look = 0; look < CREATED_LOOKS_MAX; look++) {
+      this.#read(entry);
+      if (entry.log.created >= entry.asked || entry.stream.ended) return;
+      await this.#target.pause(PROGRESS_MS);
+    }
+    // That one is never answered.
+    entry.asked = entry.log.created;
   }
 
   async #wait(expected: Observation): Promise<void> {
@@ -250,6 +267,10 @@ export class Session {
     }
     return "still there";
   }
+}
+
+function createRequests(text: string): number {
+  return text.split('"create_request":{').length - 1;
 }
 
 function fieldOf(body: unknown, path: string): unknown {

@@ -16,6 +16,8 @@ interface WatchLine {
 export class WatchLog {
   /** Watches that will say more. */
   readonly live: Set<string> = new Set();
+  /** How many requests for a watch were answered. */
+  created = 0;
   /** Of the latest answer to a progress request; 0 before the first. */
   progressRevision = 0;
   #said: Record<string, unknown[]> = {};
@@ -41,6 +43,7 @@ export class WatchLog {
     }
     const { header, watch_id: id = "0", events = [], ...rest } = line.result;
     if (rest.created === true || rest.canceled === true) {
+      if (rest.created === true) this.created++;
       if (rest.created === true && rest.canceled !== true) this.live.add(id);
       if (rest.canceled === true) this.live.delete(id);
       const revision = rest.created === true ? { revision: header?.revision } : {};
