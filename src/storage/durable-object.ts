@@ -12,7 +12,8 @@
 import { assert } from "../base/assert.ts";
 import type { HardState, LogIndex, Term } from "../protocol/raft-message.ts";
 import type { LogReader } from "../raft/log-reader.ts";
-import { CREATE_LOG, SqlLog } from "./sql-log.ts";
+import { CREATE_LOG } from "./sql-log-rows.ts";
+import { SqlLog } from "./sql-log.ts";
 import { CREATE_META, MetaTable, checkApplied } from "./sql-meta.ts";
 import { STATE_STATEMENTS, otherGeneration, type Generation } from "./sql-statements.ts";
 import { EMPTY_COUNTERS } from "./sql-keys.ts";

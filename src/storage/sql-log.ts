@@ -15,63 +15,22 @@ import { assert, must } from "../base/assert.ts";
 import type { Entry, HardState, LogIndex, Term } from "../protocol/raft-message.ts";
 import { CompactedError, type LogReader } from "../raft/log-reader.ts";
 import { LogWindow, checkEntries, entrySizeBytes, splitBatches } from "./log-window.ts";
-import { decodeEntries, encodeEntries, RecordError } from "./record.ts";
-import { bigintOf, bytesOf, integerOf, rowName, type SqlLike, type SqlRow } from "./sql.ts";
-import { StorageCorruptError } from "./storage-error.ts";
-
-const TABLE = "quorate_log";
-
-export const CREATE_LOG: readonly string[] = [
-  `CREATE TABLE quorate_log (
-    slot INTEGER PRIMARY KEY,
-    seq INTEGER NOT NULL,
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    first_term INTEGER NOT NULL,
-    last_term INTEGER NOT NULL,
-    term INTEGER NOT NULL,
-    vote TEXT NOT NULL,
-    commit_index INTEGER NOT NULL,
-    boundary_index INTEGER NOT NULL,
-    boundary_term INTEGER NOT NULL,
-    entries BLOB NOT NULL
-  )`,
-  `CREATE TABLE quorate_hard (
-    id INTEGER PRIMARY KEY,
-    seq INTEGER NOT NULL,
-    term INTEGER NOT NULL,
-    vote TEXT NOT NULL,
-    commit_index INTEGER NOT NULL,
-    boundary_index INTEGER NOT NULL,
-    boundary_term INTEGER NOT NULL
-  )`,
-];
-
-const SELECT_HEADS = "SELECT slot, seq, first, last, first_term, last_term FROM quorate_log ORDER BY first, seq";
-const SELECT_HARD =
-  "SELECT seq, term, vote, commit_index, boundary_index, boundary_term FROM quorate_hard WHERE id = 1";
-const SELECT_HARD_OF_ROW =
-  "SELECT seq, term, vote, commit_index, boundary_index, boundary_term FROM quorate_log WHERE slot = ?";
-const SELECT_ENTRIES = "SELECT entries FROM quorate_log WHERE slot = ?";
-const PUT_ROW = "INSERT OR REPLACE INTO quorate_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const PUT_HARD = "INSERT OR REPLACE INTO quorate_hard VALUES (1, ?, ?, ?, ?, ?, ?)";
-const DELETE_ROW = "DELETE FROM quorate_log WHERE slot = ?";
-const DELETE_ABOVE = "DELETE FROM quorate_log WHERE last > ?";
+import {
+  checkContiguous,
+  deleteAbove,
+  deleteRow,
+  newestMark,
+  putMark,
+  putRow,
+  readEntries,
+  readHeads,
+  type Boundary,
+  type Head,
+  type Mark,
+} from "./sql-log-rows.ts";
+import type { SqlLike } from "./sql.ts";
 
 const DECODED_ROWS_KEPT = 4;
-
-interface Head {
-  readonly slot: number;
-  readonly first: LogIndex;
-  readonly last: LogIndex;
-  readonly firstTerm: Term;
-  readonly lastTerm: Term;
-}
-
-interface Boundary {
-  readonly index: LogIndex;
-  readonly term: Term;
-}
 
 export class SqlLog implements LogReader {
   readonly #sql: SqlLike;
@@ -115,7 +74,7 @@ export class SqlLog implements LogReader {
 
   /** A log's first mark, on a fresh store. */
   static create(sql: SqlLike): void {
-    sql.exec(PUT_HARD, 0, 0, "0", 0, 0, 0);
+    putMark(sql, { seq: 0, hardState: { term: 0, vote: 0n, commit: 0 }, boundary: { index: 0, term: 0 } });
   }
 
   get hardState(): HardState {
@@ -211,14 +170,13 @@ export class SqlLog implements LogReader {
   /** Brings the disk up to what memory holds, inside the caller's transaction unless it `writesOnce`. */
   write(): void {
     if (!this.dirty) return;
-    if (this.#restartedAt !== undefined) this.#sql.exec(DELETE_ABOVE, this.#restartedAt);
+    if (this.#restartedAt !== undefined) deleteAbove(this.#sql, this.#restartedAt);
     const entries = this.#unwritten();
     if (entries.length > 0) {
       this.#truncate(this.#unwrittenFrom);
       for (const batch of splitBatches(entries)) this.#insert(batch);
     } else {
-      const { term, vote, commit } = this.#hardState;
-      this.#sql.exec(PUT_HARD, ++this.#seq, term, vote.toString(), commit, this.#boundary.index, this.#boundary.term);
+      putMark(this.#sql, this.#nextMark());
     }
     this.#restartedAt = undefined;
     this.#unwrittenFrom = this.lastIndex() + 1;
@@ -238,7 +196,7 @@ export class SqlLog implements LogReader {
       this.#heads.pop();
       const kept = head.first < from ? this.#rowOf(head).slice(0, from - head.first) : [];
       this.#free(head);
-      this.#sql.exec(DELETE_ROW, head.slot);
+      deleteRow(this.#sql, head);
       if (kept.length > 0) this.#insert(kept);
     }
   }
@@ -246,7 +204,6 @@ export class SqlLog implements LogReader {
   #insert(entries: readonly Entry[]): void {
     const first = must(entries[0], "a batch has an entry");
     const last = must(entries.at(-1), "a batch has an entry");
-    const { term, vote, commit } = this.#hardState;
     const head: Head = {
       slot: this.#freeSlots.pop() ?? this.#nextSlot++,
       first: first.index,
@@ -254,22 +211,12 @@ export class SqlLog implements LogReader {
       firstTerm: first.term,
       lastTerm: last.term,
     };
-    this.#sql.exec(
-      PUT_ROW,
-      head.slot,
-      ++this.#seq,
-      head.first,
-      head.last,
-      head.firstTerm,
-      head.lastTerm,
-      term,
-      vote.toString(),
-      commit,
-      this.#boundary.index,
-      this.#boundary.term,
-      encodeEntries(entries),
-    );
+    putRow(this.#sql, head, this.#nextMark(), entries);
     this.#heads.push(head);
+  }
+
+  #nextMark(): Mark {
+    return { seq: ++this.#seq, hardState: this.#hardState, boundary: this.#boundary };
   }
 
   #free(head: Head): void {
@@ -311,94 +258,10 @@ export class SqlLog implements LogReader {
   #rowOf(head: Head): readonly Entry[] {
     const known = this.#decoded.get(head.slot);
     if (known !== undefined) return known;
-    const name = `slot ${head.slot}, entries ${head.first} to ${head.last}`;
-    const [row] = this.#sql.exec(SELECT_ENTRIES, head.slot).toArray();
-    if (row === undefined) throw new StorageCorruptError(TABLE, name, "it is gone");
-    const entries = decodeRow(bytesOf(row, "entries", TABLE, name), head, name);
+    const entries = readEntries(this.#sql, head);
     this.#decoded.set(head.slot, entries);
     const oldest = this.#decoded.keys().next();
     if (this.#decoded.size > DECODED_ROWS_KEPT && oldest.done !== true) this.#decoded.delete(oldest.value);
     return entries;
   }
-}
-
-function decodeRow(record: Uint8Array, head: Head, name: string): readonly Entry[] {
-  try {
-    const entries = decodeEntries(record, head.first, head.last);
-    if (entries[0]?.term !== head.firstTerm || entries.at(-1)?.term !== head.lastTerm) {
-      throw new RecordError("its terms are not those of its row");
-    }
-    return entries;
-  } catch (error) {
-    if (error instanceof RecordError) throw new StorageCorruptError(TABLE, name, error.message);
-    throw error;
-  }
-}
-
-interface HeadWithSeq {
-  readonly head: Head;
-  readonly seq: number;
-}
-
-function readHeads(sql: SqlLike): readonly HeadWithSeq[] {
-  return sql
-    .exec(SELECT_HEADS)
-    .toArray()
-    .map((row) => {
-      const name = rowName(row, "slot");
-      const read = (column: string): number => integerOf(row, column, TABLE, name);
-      const head: Head = {
-        slot: read("slot"),
-        first: read("first"),
-        last: read("last"),
-        firstTerm: read("first_term"),
-        lastTerm: read("last_term"),
-      };
-      if (head.last < head.first) throw new StorageCorruptError(TABLE, name, "it ends before it begins");
-      return { head, seq: read("seq") };
-    });
-}
-
-interface Mark {
-  readonly seq: number;
-  readonly hardState: HardState;
-  readonly boundary: Boundary;
-}
-
-function newestMark(sql: SqlLike, heads: readonly HeadWithSeq[]): Mark {
-  const [alone] = sql.exec(SELECT_HARD).toArray();
-  if (alone === undefined) throw new StorageCorruptError("quorate_hard", "1", "the hard state is missing");
-  const mark = markOf(alone, "quorate_hard", "1");
-  const newest = heads.reduce<HeadWithSeq | undefined>(
-    (best, each) => (best === undefined || each.seq > best.seq ? each : best),
-    undefined,
-  );
-  if (newest === undefined || newest.seq < mark.seq) return mark;
-  const [row] = sql.exec(SELECT_HARD_OF_ROW, newest.head.slot).toArray();
-  const name = `slot ${newest.head.slot}`;
-  return markOf(must(row, "the row was there just now"), TABLE, name);
-}
-
-function markOf(row: SqlRow, table: string, name: string): Mark {
-  const read = (column: string): number => integerOf(row, column, table, name);
-  const vote = bigintOf(row, "vote", table, name);
-  return {
-    seq: read("seq"),
-    hardState: { term: read("term"), vote, commit: read("commit_index") },
-    boundary: { index: read("boundary_index"), term: read("boundary_term") },
-  };
-}
-
-function checkContiguous(heads: readonly Head[], boundary: Boundary): void {
-  let next = boundary.index + 1;
-  let term = boundary.term;
-  heads.forEach((head, at) => {
-    const fits = at === 0 ? head.first <= next : head.first === next && head.firstTerm >= term;
-    if (!fits) {
-      const name = `slot ${head.slot}, entries ${head.first} to ${head.last}`;
-      throw new StorageCorruptError(TABLE, name, `the log has a gap: entry ${next} should follow`);
-    }
-    next = head.last + 1;
-    term = head.lastTerm;
-  });
 }
