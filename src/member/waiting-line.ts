@@ -120,7 +120,7 @@ export class LineWatch {
     const response = await this.#stream.next();
     if (this.#signal?.aborted === true) throw errGone;
     if (response === undefined) throw lineError("lost watcher waiting for delete");
-    if (response.canceled) throw lineError(response.cancelReason || errCompacted.message);
+    if (response.canceled) throw lineError(reasonOf(response) || errCompacted.message);
     return response;
   }
 
@@ -128,6 +128,14 @@ export class LineWatch {
     this.#signal?.removeEventListener("abort", this.#abort);
     this.#stream.close();
   }
+}
+
+/**
+ * A watch that etcd does not make says why with its code. Who loses the permission later is told when it next reads, which
+ * is without one; here the watch says so.
+ */
+function reasonOf({ created, cancelReason }: WatchResponse): string {
+  return created ? cancelReason : cancelReason.replace(/^rpc error: code = \w+ desc = /, "");
 }
 
 /** What Go's client says about a call that its caller gave up. */

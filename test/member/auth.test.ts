@@ -21,6 +21,7 @@ import {
   errRequestTooLarge,
   errUserEmpty,
   errUserNotFound,
+  GrpcCode,
   rpcErrorText,
 } from "../../src/protocol/errors.ts";
 import { compactionRequest, deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../src/protocol/kv.ts";
@@ -179,6 +180,21 @@ describe("what callers may not do", () => {
     expect(await guarded.answer(lock.lock(lockRequest({ name: utf8Encode("yours") }), amy))).not.toBe(OK);
     const stream = election.observe({ name: utf8Encode("yours") }, amy);
     expect(await guarded.answer(stream.next())).not.toBe(OK);
+  });
+
+  test("AG29: who waits in line from before auth was on is told so at its turn, in the words of a read", async () => {
+    const guarded = await GuardedCluster.open();
+    const services = guarded.at();
+    const { lock, auth, lease } = services;
+    const root = await guarded.as("root");
+    for (const id of [16n, 17n]) await guarded.settled(lease.grant(leaseGrantRequest({ id, ttl: 600 }), root));
+    await guarded.settled(auth.authDisable({}, root));
+    const { key } = await guarded.settled(lock.lock(lockRequest({ name: A, lease: 16n }), CALL));
+    const waiting = lock.lock(lockRequest({ name: A, lease: 17n }), CALL).catch((error: unknown) => error);
+    await guarded.cluster.clock.advance(100);
+    await guarded.settled(auth.authEnable({}, CALL));
+    await guarded.settled(lock.unlock({ key }, await guarded.as("root")));
+    expect(await guarded.settled(waiting)).toMatchObject({ code: GrpcCode.Unknown, message: errUserEmpty.message });
   });
 
   test("AG11: the end of a lease needs nobody's permission", async () => {
