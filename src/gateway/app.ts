@@ -97,5 +97,6 @@ function redirected(request: Request, location: string): Response {
 }
 
 function onlyGet(): Response {
-  return new Response("Method Not Allowed\n", { status: 405, headers: { allow: "GET" } });
+  const headers = { allow: "GET", "content-type": "text/plain; charset=utf-8" };
+  return new Response("Method Not Allowed\n", { status: 405, headers });
 }

@@ -11,8 +11,9 @@ import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import { CARRIER_PATH } from "../protocol/carrier-frame.ts";
 import { decodeJson } from "../protocol/json-decode.ts";
 import { encodeJson } from "../protocol/json-encode.ts";
+import { encode } from "../protocol/proto-codec.ts";
 import { RPCS } from "../protocol/rpc-table.ts";
-import { MAX_BODY_BYTES, readBody } from "./body.ts";
+import { MAX_BODY_BYTES, readBody, tooLarge } from "./body.ts";
 import { type CarrierSocket, carryStreams } from "./carrier.ts";
 import { callContext, chosenSubprotocol, webSocketContext } from "./context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./errors.ts";
@@ -78,12 +79,22 @@ export function serveRpcs(services: Services, router: Router, options: RpcRouteO
   );
 }
 
+/** What is too large for etcd's gRPC server is refused there already, before anybody looks at it. */
+function checkSize({ request }: AnyRpc, message: unknown, bodyLength: number, maxBodyBytes: number): void {
+  // A body may be twice as large as its message (body.ts).
+  if (bodyLength <= maxBodyBytes / 2) return;
+  const { length } = encode(request, message);
+  if (length > maxBodyBytes / 2) throw tooLarge(length, maxBodyBytes);
+}
+
 function unaryHandler(rpc: AnyRpc, method: ServedRpc["method"], maxBodyBytes: number): Handler {
   const { request, response, isPatient } = rpc;
   return async (raw) => {
     try {
       const timeoutMs = timeoutMsOf(raw.headers);
-      const message = decodeJson(request, await readBody(raw, maxBodyBytes));
+      const body = await readBody(raw, maxBodyBytes);
+      const message = decodeJson(request, body);
+      checkSize(rpc, message, body.length, maxBodyBytes);
       const context = callContext(raw.headers);
       const call = async (signal: AbortSignal): Promise<unknown> =>
         method(message, isPatient === true ? { ...context, signal } : context);

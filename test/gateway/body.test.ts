@@ -11,6 +11,14 @@ test("a request above the member's limit is too large, as etcd words it", async 
   expect([answer.status, answer.text]).toEqual([400, '{"code":3,"message":"etcdserver: request is too large"}']);
 });
 
+test("a message above gRPC's limit in a body below ours is refused with its own size", async () => {
+  const endpoint = await Endpoint.open();
+  const value = btoa("x".repeat(2_200_000));
+  const { status, json } = await endpoint.post("/v3/kv/put", { key: "YmlnLTEyMw==", value });
+  const message = "grpc: received message larger than max (2200014 vs. 2097152)";
+  expect([status, json]).toEqual([429, { code: 8, message }]);
+});
+
 test("a body of 10 MB is refused, and its sender gets rid of it before", async () => {
   const endpoint = await Endpoint.open();
   const sender = new Sender(10);

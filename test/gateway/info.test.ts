@@ -13,6 +13,7 @@ test("/version names an etcd version, and only GET asks for it", async () => {
 
   expect(Object.keys(version.json)).toEqual(["etcdserver", "etcdcluster", "storage"]);
   expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"]);
+  expect(posted.headers.get("content-type")).toBe("text/plain; charset=utf-8");
 });
 
 test.each(["/v3?a=1&b", "//v3//?a=1&b", "/v3//?a=1&b"])(
@@ -88,6 +89,7 @@ test("/livez and /readyz say ok, with ?verbose by which checks, and each check h
   }
   const posted = await endpoint.post("/readyz/data_corruption", {});
   expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET"]);
+  expect(posted.headers.get("content-type")).toBe("text/plain; charset=utf-8");
 });
 
 test("/readyz tells which checks failed and which did not, without being asked, and /livez is not concerned", async () => {
