@@ -39,7 +39,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from "./kv.ts";
-import { header } from "./header-schema.ts";
+import { header, responseHeaderSchema } from "./header-schema.ts";
 import {
   always,
   bool,
@@ -54,6 +54,7 @@ import {
   optional,
   repeated,
   unionMessage,
+  unlessZero,
 } from "./schema.ts";
 import type { Schema } from "./schema.ts";
 
@@ -95,7 +96,13 @@ export const rangeRequestSchema: Schema<RangeRequest> = message<RangeRequest>(
 export const rangeResponseSchema: Schema<RangeResponse> = message<RangeResponse>(
   "etcdserverpb.RangeResponse",
   () => rangeResponse(),
-  { header, kvs: repeated(always(2, "kvs", () => keyValueSchema)), more: bool(3, "more"), count: int(4, "count") },
+  {
+    // The parts of a stream have none, but for the last: a client takes the revision from the first header that it meets.
+    header: unlessZero(1, "header", () => responseHeaderSchema),
+    kvs: repeated(always(2, "kvs", () => keyValueSchema)),
+    more: bool(3, "more"),
+    count: int(4, "count"),
+  },
 );
 
 export const rangeStreamResponseSchema: Schema<RangeStreamResponse> = message<RangeStreamResponse>(

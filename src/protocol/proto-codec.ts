@@ -332,12 +332,24 @@ function absence(kind: FieldKind): (value: unknown) => boolean {
       return (value) => value === zero || value === 0;
     }
     case "message":
-      return (value) => value === undefined;
+      return kind.presence === "unlessZero" ? zeroMessage(kind.schema) : (value) => value === undefined;
     case "oneof":
       return assert(false, "a union is not a value") as never;
     default:
       return unreachable(kind);
   }
+}
+
+/** Of messages of single scalars. */
+function zeroMessage(schema: () => Schema<unknown>): (value: unknown) => boolean {
+  let absent: ((message: Bag) => boolean)[] | undefined;
+  return (value) => {
+    absent ??= schema().fields.map(({ property, kind }) => {
+      const isAbsent = absence(kind);
+      return (message) => isAbsent(message[property]);
+    });
+    return absent.every((isAbsent) => isAbsent(value as Bag));
+  };
 }
 
 function isPackable(kind: FieldKind): boolean {

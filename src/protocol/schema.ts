@@ -6,7 +6,8 @@
  *   message<KeyValue>("mvccpb.KeyValue", keyValue, { key: bytes(1, "key"), lease: id(6, "lease", "signed"), … })
  *
  * Presence follows proto3: a zero scalar is absent. A message field is either `optional` (undefined when absent) or
- * `always` (a message of zeroes when absent, and always written), as etcd's servers do with the response header.
+ * `always` (a message of zeroes when absent, and always written), as etcd's servers do with the response header; or
+ * `unlessZero` (a message of zeroes when absent, and left out of protobuf when it is nothing else).
  */
 
 export type Signedness = "signed" | "unsigned";
@@ -25,7 +26,7 @@ export type FieldKind =
   | {
       readonly type: "message";
       readonly schema: () => Schema<unknown>;
-      readonly presence: "optional" | "always";
+      readonly presence: "optional" | "always" | "unlessZero";
     }
   /** A union value `{ type: tag, [tag]: value }` or `{ type: "none" }`; `name` is the union's name in the .proto. */
   | { readonly type: "oneof"; readonly name: string; readonly members: readonly FieldSpec[] };
@@ -160,6 +161,11 @@ export function optional<Message>(
 /* @__NO_SIDE_EFFECTS__ */
 export function always<Message>(number: number, protoName: string, schema: () => Schema<Message>): Field<Message> {
   return scalar(number, protoName, { type: "message", schema, presence: "always" });
+}
+
+/* @__NO_SIDE_EFFECTS__ */
+export function unlessZero<Message>(number: number, protoName: string, schema: () => Schema<Message>): Field<Message> {
+  return scalar(number, protoName, { type: "message", schema, presence: "unlessZero" });
 }
 
 /* @__NO_SIDE_EFFECTS__ */

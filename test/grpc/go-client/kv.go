@@ -79,11 +79,18 @@ func kvStream(w *world) error {
 	if err != nil {
 		return err
 	}
-	got, err := clientv3.GetStreamToGetResponse(stream)
-	if err != nil {
-		return err
+	got, headers := &clientv3.GetResponse{}, 0
+	for part := range stream {
+		if part.Err() != nil {
+			return part.Err()
+		}
+		got.Kvs = append(got.Kvs, part.RangeResponse.Kvs...)
+		got.Count, got.More = part.RangeResponse.Count, part.RangeResponse.More
+		if part.RangeResponse.Header != nil {
+			headers++
+		}
 	}
-	return all(expect("keys", len(got.Kvs), 100), expect("count", got.Count, 100), expect("more", got.More, false))
+	return all(expect("headers", headers, 1), expect("keys", len(got.Kvs), 100), expect("count", got.Count, 100), expect("more", got.More, false))
 }
 
 func kvKubernetes(w *world) error {

@@ -72,6 +72,7 @@ func leaseExpires(w *world) error {
 }
 
 func leaseMany(w *world) error {
+	var all []<-chan *clientv3.LeaseKeepAliveResponse
 	for range 100 {
 		granted, err := w.client.Grant(w.ctx, 60)
 		if err != nil {
@@ -81,7 +82,10 @@ func leaseMany(w *world) error {
 		if err != nil {
 			return err
 		}
-		if beat := <-beats; beat == nil || beat.ID != granted.ID {
+		all = append(all, beats)
+	}
+	for _, beats := range all {
+		if beat := <-beats; beat == nil || beat.TTL != 60 {
 			return errors.New("no beat")
 		}
 	}
