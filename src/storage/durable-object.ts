@@ -5,18 +5,18 @@
  * answer could not overtake its write anyway. We wait for sync() nevertheless: a member counts its own write towards the
  * quorum, and that is a decision inside the object, which no gate holds back.
  *
- * All calls of a turn make one transaction, in a microtask after it, and share its sync(). State rows ride with a log write once enough have gathered; an
- * idle moment or a large backlog makes a write for them alone. So a burst of puts costs one row for each put, one for
- * each batch of the log, and little else.
+ * All calls of a turn make one transaction, in a microtask after it, and share its sync(). State rows ride with a log
+ * write once enough have gathered; an idle moment or a large backlog makes a write for them alone. So a burst of puts
+ * costs one row for each put, one for each batch of the log, and little else.
  */
 import { assert } from "../base/assert.ts";
 import type { HardState, LogIndex, Term } from "../protocol/raft-message.ts";
 import type { LogReader } from "../raft/log-reader.ts";
+import { SqlStagedState } from "./durable-object-staged.ts";
 import { CREATE_LOG } from "./sql-log-rows.ts";
 import { SqlLog } from "./sql-log.ts";
 import { CREATE_META, MetaTable, checkApplied } from "./sql-meta.ts";
 import { STATE_STATEMENTS, otherGeneration, type Generation } from "./sql-statements.ts";
-import { EMPTY_COUNTERS } from "./sql-keys.ts";
 import { SqlStateTables } from "./sql-tables.ts";
 import type { DurableObjectStorageLike } from "./sql.ts";
 import { StorageError } from "./storage-error.ts";
@@ -44,8 +44,6 @@ export interface DurableObjectStorageOptions {
   /** Recent entries kept in memory. Default 1 MiB. */
   readonly tailBytes?: number;
 }
-
-const STAGED_BYTES_PER_WRITE = 512 * 1024;
 
 export function openDurableObjectStorage(
   storage: DurableObjectStorageLike,
@@ -326,44 +324,6 @@ class DurableObjectStorage implements Storage {
     } catch (error) {
       this.#failure ??= explained(error);
     }
-  }
-}
-
-/** Written as it grows, because a snapshot may be larger than memory; nobody can see it before it is installed. */
-class SqlStagedState implements StagedState {
-  readonly tables: SqlStateTables;
-  readonly #storage: DurableObjectStorageLike;
-  readonly #aborted: () => void;
-  #life: "staging" | "installed" | "aborted" = "staging";
-
-  constructor(storage: DurableObjectStorageLike, generation: Generation, aborted: () => void) {
-    this.#storage = storage;
-    this.#aborted = aborted;
-    this.tables = new SqlStateTables(storage.sql, generation, EMPTY_COUNTERS, () => this.#grown());
-  }
-
-  get isStaging(): boolean {
-    return this.#life === "staging";
-  }
-
-  abort(): void {
-    if (this.#life !== "staging") return;
-    this.#life = "aborted";
-    this.#aborted();
-  }
-
-  /** What is not written yet is written by the transaction that installs it. */
-  install(): SqlStateTables {
-    assert(this.#life === "staging", `the staged state was ${this.#life}`);
-    this.#life = "installed";
-    this.tables.mark();
-    return this.tables;
-  }
-
-  #grown(): void {
-    if (this.#life !== "staging" || this.tables.pendingBytes < STAGED_BYTES_PER_WRITE) return;
-    this.tables.mark();
-    this.#storage.transactionSync(() => this.tables.flush());
   }
 }
 

@@ -59,8 +59,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "heartbeats commit beyond what the follower has acknowledged",
     file: "src/raft/leadership.ts",
-    old: "const commit = Math.min(progress.match, core.log.committed);",
-    new: "const commit = core.log.committed;",
+    old: "const commit = Math.min(progress.match, core.told);",
+    new: "const commit = core.told;",
   },
   {
     name: "reads are answered without a round of heartbeats",
@@ -155,8 +155,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "rows may be compacted away under a snapshot that is being sent",
     file: "src/member/snapshots.ts",
-    old: "return this.#sender.active || this.#installing;",
-    new: "return this.#installing;",
+    old: "return this.#sender.active || this.#installing || this.#readers > 0;",
+    new: "return this.#installing || this.#readers > 0;",
     faults: { compactEveryMs: 700, crashEveryMs: 3_000, logEntries: 20, snapshotChunkBytes: 100, delayMs: 60 },
   },
   {
