@@ -1,8 +1,11 @@
 /** `npm run load`: what many watches, many leases and clients that do not read cost a member. */
 import { runNode } from "../bench/processes.ts";
-import { SCENARIOS } from "./scenarios.ts";
+import { unreadAtTheEdge } from "./edge.ts";
+import { type Scenario, SCENARIOS as IN_MEMORY } from "./scenarios.ts";
 
-const HELP = `Loads one member, and tells what that costs: ${Object.keys(SCENARIOS).join(", ")}.
+const SCENARIOS: Readonly<Record<string, Scenario>> = { ...IN_MEMORY, edge: unreadAtTheEdge };
+
+const HELP = `Loads one member in memory, or three at the edge, and tells what that costs: ${Object.keys(SCENARIOS).join(", ")}.
 
   npm run load                         all of them, each in a process of its own
   npm run load -- leases               one
