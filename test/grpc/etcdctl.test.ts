@@ -5,7 +5,7 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -14,6 +14,7 @@ import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
 import { alarmRequest } from "../../src/protocol/maintenance.ts";
 import { startMember } from "../client/support/served-member.ts";
+import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
 
 const ETCDCTL = process.env["QUORATE_ETCDCTL"];
 const run = promisify(execFile);
@@ -170,6 +171,30 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
     expect(await refusal("--user", "u:pw", "put", "z/1", "v")).toBe("Error: etcdserver: permission denied");
     expect(await refusal("put", "k/1", "v")).toBe("Error: etcdserver: user name is empty");
     expect(await etcdctl("--user", "root:pw", "auth", "disable")).toBe("Authentication Disabled\n");
+  });
+
+  test.skipIf(!hasOpenssl)("speaks TLS, with a certificate of its own where one is asked for", async () => {
+    const { ca, server, client } = makeCertificates();
+    const folder = await mkdtemp(join(tmpdir(), "quorate-etcdctl-tls-"));
+    const file = (name: string): string => join(folder, name);
+    await Promise.all([
+      writeFile(file("ca.pem"), ca.cert),
+      writeFile(file("client.pem"), client.cert),
+      writeFile(file("client.key"), client.key),
+    ]);
+    const tls = { ...server, clientCa: ca.cert };
+    const secure = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0", tls });
+    const args = ["--endpoints", `https://localhost:${secure.port}`, "--cacert", file("ca.pem")];
+    const mine = ["--cert", file("client.pem"), "--key", file("client.key")];
+    try {
+      expect((await run(ETCDCTL ?? "", [...args, ...mine, "put", "tls/1", "v"])).stdout).toBe("OK\n");
+      await expect(run(ETCDCTL ?? "", [...args, "--command-timeout", "1s", "get", "tls/1"])).rejects.toThrow(
+        "Command failed",
+      );
+    } finally {
+      await secure.close();
+      await rm(folder, { recursive: true });
+    }
   });
 
   test("tells of the endpoint and its members", async () => {
