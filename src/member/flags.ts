@@ -22,6 +22,7 @@ export type MemberFlagName =
   | "max-learners"
   | "strict-reconfig-check"
   | "corrupt-check-time"
+  | "watch-progress-notify-interval"
   | "max-watchers"
   | "max-concurrent-streams"
   | "max-watch-backlog-bytes"
@@ -44,6 +45,7 @@ export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
   "max-learners": { value: "N", help: "learners that people may add; default 1" },
   "strict-reconfig-check": { value: "BOOL", help: "whether changes of members need a healthy quorum; default true" },
   "corrupt-check-time": { value: "TIME", help: "time between two comparisons of all members' data; default 0: none" },
+  "watch-progress-notify-interval": { value: "TIME", help: "time between two progress notices; default 10m" },
   "max-watchers": { value: "N", help: "watches of one member; default 10000" },
   "max-concurrent-streams": { value: "N", help: "watch streams open at one member; default 20000" },
   "max-watch-backlog-bytes": { value: "N", help: "what waits for one slow reader of watches; default 4194304" },
@@ -53,7 +55,7 @@ export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
 
 export type FlaggedOptions = Pick<
   MemberOptions,
-  "autoCompaction" | "cluster" | "corruptCheckMs" | "limits" | "quotaBackendBytes"
+  "autoCompaction" | "cluster" | "corruptCheckMs" | "limits" | "quotaBackendBytes" | "watchProgressMs"
 >;
 
 export const MEMBER_FLAG_NAMES: readonly MemberFlagName[] = Object.keys(MEMBER_FLAGS) as MemberFlagName[];
@@ -89,6 +91,7 @@ export function memberOptionsOf(read: (flag: MemberFlagName) => string | undefin
     ...defined({
       quotaBackendBytes: given("quota-backend-bytes", whole),
       corruptCheckMs: given("corrupt-check-time", (text) => durationMs(text)),
+      watchProgressMs: given("watch-progress-notify-interval", interval),
       autoCompaction: autoCompaction(read("auto-compaction-mode") ?? "", read("auto-compaction-retention") ?? ""),
     }),
   };
@@ -129,6 +132,13 @@ export function durationMs(text: string): number {
     sumMs += Number(amount) * (UNITS_MS[unit] ?? 0);
   }
   return sumMs;
+}
+
+/** Long enough that the notices are no load by themselves. */
+function interval(text: string, flag: MemberFlagName): number {
+  const ms = durationMs(text);
+  if (ms < 100) throw new Error(`${flag} is 100ms or more, not ${text}`);
+  return ms;
 }
 
 function whole(text: string, flag: MemberFlagName): number {

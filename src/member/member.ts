@@ -157,8 +157,8 @@ export class Member {
     this.#parts.chores.pumpWatches();
   }
 
-  notifyProgressEvery(intervalMs: number): void {
-    this.#parts.chores.notifyProgressEvery(intervalMs);
+  notifyProgressEvery(): void {
+    this.#parts.chores.notifyProgressEvery(this.settings.watchProgressMs);
   }
 
   /** Starts physical compaction; `done` is called when it has ended. */

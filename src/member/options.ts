@@ -137,6 +137,8 @@ export interface MemberOptions {
    * reads every row, at all members. Default 0: never.
    */
   readonly corruptCheckMs?: number;
+  /** etcd's --watch-progress-notify-interval. Default: 10 minutes. */
+  readonly watchProgressMs?: number;
   /** etcd's feature InitialCorruptCheck: a member that starts compares its data once, and stops when it differs. */
   readonly initialCorruptCheck?: boolean;
   /** Told once, when the member had to stop: storage refused a write, or an invariant broke. */
@@ -155,6 +157,7 @@ export interface Settings {
   /** As told; Quota reads it. */
   readonly quotaBackendBytes: number;
   readonly corruptCheckMs: number;
+  readonly watchProgressMs: number;
   readonly learnersRefuse: boolean;
   readonly initialCorruptCheck: boolean;
   readonly limits: MemberLimits;
@@ -173,6 +176,7 @@ export function settingsOf(options: MemberOptions): Settings {
     learnersRefuse: options.cluster?.learnersRefuse ?? false,
     quotaBackendBytes: options.quotaBackendBytes ?? 0,
     corruptCheckMs: options.corruptCheckMs ?? 0,
+    watchProgressMs: options.watchProgressMs ?? 600_000,
     initialCorruptCheck: options.initialCorruptCheck ?? false,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
   };

@@ -8,9 +8,6 @@ import type { Member } from "./member.ts";
 import { checkServing } from "./requests.ts";
 import type { CallContext, WatchStream } from "./services.ts";
 
-/** etcd's --watch-progress-notify-interval. */
-const PROGRESS_NOTIFY_MS = 10 * 60 * 1000;
-
 export interface RefusingStream extends WatchStream {
   /** Answers a request for a watch by its end; the reason is the guard's. */
   refuse(cancelReason: string): void;
@@ -67,7 +64,7 @@ class MemberWatchStream implements RefusingStream {
         break;
       case "create":
         this.#stream.create(request.create);
-        if (request.create.progressNotify) this.#member.notifyProgressEvery(PROGRESS_NOTIFY_MS);
+        if (request.create.progressNotify) this.#member.notifyProgressEvery();
         this.#member.pumpWatches();
         break;
       case "cancel":

@@ -20,6 +20,7 @@ test("each limit has its flag", () => {
     "max-learners": "2",
     "strict-reconfig-check": "false",
     "corrupt-check-time": "1h30m",
+    "watch-progress-notify-interval": "1s",
     "max-watchers": "3",
     "max-concurrent-streams": "4",
     "max-watch-backlog-bytes": "5",
@@ -40,6 +41,7 @@ test("each limit has its flag", () => {
     cluster: { maxLearners: 2, strictReconfigCheck: false },
     quotaBackendBytes: -1,
     corruptCheckMs: 5_400_000,
+    watchProgressMs: 1_000,
   });
 });
 
@@ -73,6 +75,7 @@ test.each([
   [{ "max-watchers": "1e9" }, 'max-watchers is a whole number, not "1e9"'],
   [{ "strict-reconfig-check": "yes" }, 'strict-reconfig-check is true or false, not "yes"'],
   [{ "corrupt-check-time": "5" }, 'invalid duration "5"; one looks like 1h30m'],
+  [{ "watch-progress-notify-interval": "0" }, "watch-progress-notify-interval is 100ms or more, not 0"],
   [{ "auto-compaction-retention": "-1h" }, 'invalid duration "-1h"; one looks like 1h30m'],
   [
     { "auto-compaction-mode": "revision", "auto-compaction-retention": "1h" },

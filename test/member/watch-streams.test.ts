@@ -38,6 +38,26 @@ const numbers = (from: number, to: number): readonly number[] =>
   Array.from({ length: to - from }, (_, at) => from + at);
 
 describe("a watch stream", () => {
+  test("that asks for progress notices gets them at the interval that is set, ten minutes by default", async () => {
+    for (const [options, intervalMs] of [
+      [{}, 600_000],
+      [{ watchProgressMs: 1_000 }, 1_000],
+    ] as const) {
+      const cluster = await Cluster.founded(1, options);
+      const node = await cluster.elected();
+      const stream = watch(node, { progressNotify: true });
+      await cluster.settled(stream.next());
+      const notice = stream.next();
+      let isTold = false;
+      void notice.then(() => (isTold = true));
+      await cluster.clock.advance(intervalMs - 1);
+      expect(isTold).toBe(false);
+      await cluster.clock.advance(1);
+      expect(isTold).toBe(true);
+      expect(await notice).toMatchObject({ events: [], header: { revision: 1 } });
+    }
+  });
+
   test("from a revision of the past brings all of it, in order, and then what comes", async () => {
     const cluster = await Cluster.founded(1);
     const node = await cluster.elected();
