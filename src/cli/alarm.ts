@@ -6,6 +6,7 @@ import type { Command, Input } from "./command.ts";
 import { connectServices } from "./connect.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { jsonLine } from "./json-output.ts";
+import { memberIdText } from "./member-id.ts";
 import { CALL } from "./members.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -35,7 +36,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
 }
 
 function line({ memberId, alarm }: AlarmMember): string {
-  return `${alarm} ${memberId === 0n ? "cluster" : `member ${memberId}`}\n`;
+  return `${alarm} ${memberId === 0n ? "cluster" : `member ${memberIdText(memberId)}`}\n`;
 }
 
 function alarmJson({ memberId, alarm }: AlarmMember): { readonly memberID: string; readonly alarm: string } {

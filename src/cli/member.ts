@@ -5,6 +5,7 @@ import type { ClusterService } from "../member/services.ts";
 import { endpointOf, UsageError } from "./command.ts";
 import type { Command, Input } from "./command.ts";
 import { connectServices } from "./connect.ts";
+import { memberIdText, parseMemberId } from "./member-id.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { jsonLine } from "./json-output.ts";
 import { CALL } from "./members.ts";
@@ -86,36 +87,33 @@ async function list(cluster: ClusterService, linearizable: boolean): Promise<Tol
 async function add(cluster: ClusterService, peerUrls: readonly string[], isLearner: boolean): Promise<Told> {
   const { member, members } = await cluster.memberAdd(memberAddRequest({ peerUrls, isLearner }), CALL);
   const kind = isLearner ? "learner" : "member";
-  return { members, line: `added ${kind} ${hex(member?.id ?? 0n)}, ${members.length} in all\n` };
+  return { members, line: `added ${kind} ${memberIdText(member?.id ?? 0n)}, ${members.length} in all\n` };
 }
 
 async function remove(cluster: ClusterService, id: bigint): Promise<Told> {
   const { members } = await cluster.memberRemove({ id }, CALL);
-  return { members, line: `removed member ${hex(id)}, ${members.length} left\n` };
+  return { members, line: `removed member ${memberIdText(id)}, ${members.length} left\n` };
 }
 
 async function update(cluster: ClusterService, id: bigint, peerUrls: readonly string[]): Promise<Told> {
   const { members } = await cluster.memberUpdate(memberUpdateRequest({ id, peerUrls }), CALL);
-  return { members, line: `updated member ${hex(id)}\n` };
+  return { members, line: `updated member ${memberIdText(id)}\n` };
 }
 
 async function promote(cluster: ClusterService, id: bigint): Promise<Told> {
   const { members } = await cluster.memberPromote({ id }, CALL);
-  return { members, line: `promoted member ${hex(id)}\n` };
+  return { members, line: `promoted member ${memberIdText(id)}\n` };
 }
 
-/** In hexadecimal, as etcdctl reads and prints it. */
 function idOf(word: string, rest: readonly string[]): bigint {
-  const [text = ""] = rest;
-  if (rest.length !== 1 || !/^(?:0x)?[0-9a-f]{1,16}$/i.test(text)) {
-    throw new UsageError(`member ${word} takes a member's id, as member list prints it`);
-  }
-  return BigInt(`0x${text.replace(/^0x/i, "")}`);
+  const id = rest.length === 1 ? parseMemberId(rest[0] ?? "") : undefined;
+  if (id === undefined) throw new UsageError(`member ${word} takes a member's id, as member list prints it`);
+  return id;
 }
 
 function listText(members: readonly Member[]): string {
   const rows = members.map(({ id, name, peerUrls, clientUrls, isLearner }) => [
-    hex(id),
+    memberIdText(id),
     name === "" ? "unstarted" : "started",
     name,
     isLearner ? "learner" : "voter",
@@ -129,8 +127,4 @@ function memberJson({ id, name, peerUrls, clientUrls, isLearner }: Member): {
   readonly [name: string]: string | boolean | readonly string[];
 } {
   return { ID: id.toString(), name, peerURLs: peerUrls, clientURLs: clientUrls, isLearner };
-}
-
-function hex(id: bigint): string {
-  return id.toString(16);
 }

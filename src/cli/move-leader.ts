@@ -7,6 +7,7 @@ import { endpointOf, UsageError } from "./command.ts";
 import type { Command, Input } from "./command.ts";
 import { connectServices } from "./connect.ts";
 import { ExitCode } from "./exit-codes.ts";
+import { memberIdText, parseMemberId } from "./member-id.ts";
 import type { Terminal } from "./terminal.ts";
 
 export const moveLeaderCommand: Command = {
@@ -14,14 +15,12 @@ export const moveLeaderCommand: Command = {
   usage: "MEMBER [options]",
   summary: "Hands the leadership over to MEMBER, and returns when that one leads.",
   details: `
-MEMBER is a name or an id, as \`quorate status\` lists them (or 0x and an id as etcdctl prints it). An endpoint of one
-member (…/m/2) is asked itself, and refuses when it does not lead.`,
+MEMBER is a name or an id, as \`quorate status\` lists them. An endpoint of one member (…/m/2) is asked itself, and
+refuses when it does not lead.`,
   options: {},
-  examples: ["quorate move-leader edge-2", "quorate move-leader 1234567890123"],
+  examples: ["quorate move-leader edge-2", "quorate move-leader 8e9e05c52164694d"],
   run,
 };
-
-const INT64_MAX = (1n << 64n) - 1n;
 
 async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const [wanted, ...more] = input.positionals;
@@ -41,8 +40,8 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
     try {
       const { maintenance } = connectServices(input, terminal, address);
       await maintenance.moveLeader(moveLeaderRequest({ targetId }), context);
-      const from = leader === targetId ? "" : ` from ${leader}`;
-      await terminal.write(`Leadership transferred${from} to ${targetId}\n`);
+      const from = leader === targetId ? "" : ` from ${memberIdText(leader)}`;
+      await terminal.write(`Leadership transferred${from} to ${memberIdText(targetId)}\n`);
       return ExitCode.ok;
     } catch (error) {
       refused ??= error;
@@ -55,8 +54,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
 }
 
 function idOf(text: string): bigint {
-  const isNumber = /^\d+$/.test(text) || /^0x[0-9a-f]+$/i.test(text);
-  const id = isNumber ? BigInt(text) : INT64_MAX + 1n;
-  if (id > INT64_MAX) throw new UsageError(`there is no member "${text}"; see quorate status`);
+  const id = parseMemberId(text);
+  if (id === undefined) throw new UsageError(`there is no member "${text}"; see quorate status`);
   return id;
 }

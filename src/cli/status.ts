@@ -8,6 +8,7 @@ import { endpointOf, UsageError } from "./command.ts";
 import type { Command, Input } from "./command.ts";
 import { connectServices } from "./connect.ts";
 import { ExitCode } from "./exit-codes.ts";
+import { memberIdText } from "./member-id.ts";
 import { bytesText } from "./progress.ts";
 import { tableText } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
@@ -75,14 +76,23 @@ async function tryStatus(client: Client): Promise<Status | undefined> {
 function textOf(asked: Status, answers: ReadonlyMap<string, Status>): string {
   const most = Math.max(...[...answers.values()].map(({ applied }) => applied));
   const rows = asked.members.map(({ id, name, learner, match }) => {
+    const idText = memberIdText(BigInt(id));
     const status = answers.get(id);
     if (status === undefined) {
       const lag = match === undefined ? "?" : String(Math.max(most - match, 0));
-      return [id, name, learner ? "learner" : "voter", "no answer", "-", "-", "-", lag, "-"];
+      return [idText, name, learner ? "learner" : "voter", "no answer", "-", "-", "-", lag, "-"];
     }
     const { role, term, commit, applied, revision, dbSizeBytes } = status;
     const numbers = [term, revision, commit].map(String);
-    return [id, name, learner ? "learner" : "voter", role, ...numbers, String(most - applied), bytesText(dbSizeBytes)];
+    return [
+      idText,
+      name,
+      learner ? "learner" : "voter",
+      role,
+      ...numbers,
+      String(most - applied),
+      bytesText(dbSizeBytes),
+    ];
   });
   return tableText([["ID", "NAME", "KIND", "ROLE", "TERM", "REVISION", "COMMIT", "LAG", "SIZE"], ...rows]);
 }

@@ -273,7 +273,7 @@ describe("status", () => {
     const { code, out } = await cli("status");
     expect(code).toBe(0);
     expect(out).toMatch(/^ID +NAME +KIND +ROLE +TERM +REVISION +COMMIT +LAG +SIZE\n/);
-    expect(out).toMatch(/\n18446462598732840961 +solo +voter +leader +\d+ +\d+ +\d+ +\d+ +\S+ \S*B\n$/);
+    expect(out).toMatch(/\nffff000000000001 +solo +voter +leader +\d+ +\d+ +\d+ +\d+ +\S+ \S*B\n$/);
   });
 
   test("--json gives each member's own status", async () => {

@@ -95,7 +95,7 @@ test("a stream that ends early leaves no file", async () => {
 test("move-leader to itself is done at once, and nobody else is a member", async () => {
   const { out } = await cli("status", "--json");
   const [status] = JSON.parse(out) as readonly { readonly id: string; readonly members: readonly { name: string }[] }[];
-  const id = status?.id ?? "";
+  const id = BigInt(status?.id ?? "").toString(16);
   const name = status?.members[0]?.name ?? "";
   expect(await cli("move-leader", name)).toMatchObject({ code: 0, out: `Leadership transferred to ${id}\n` });
   expect(await cli("move-leader", id)).toMatchObject({ code: 0 });
