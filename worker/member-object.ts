@@ -117,7 +117,8 @@ export class EdgeMember extends DurableObject<Env> {
   /** Calls of the gateway's paths, many in one; see together.ts. */
   async ask(url: string, calls: readonly GatheredCall[]): Promise<GatheredAnswers> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
-    if (state.type !== "running") return refuseTogether(await this.fetch(new Request(url)), calls);
+    if (state.type === "down") return refuseTogether(refusal(this.#number, state), calls);
+    if (state.type === "removed" || this.#isLeaving) return refuseTogether(this.#leaving(), calls);
     if (!this.#isAddressSaid) this.#sayAddress(state.member, url);
     const answers = await answerTogether(state.calls, calls);
     return { headers: this.#headers(state.member), answers };

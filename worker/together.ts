@@ -2,6 +2,7 @@
  * Calls that a member gets many at a time (lane.ts): what travels, and what both sides make of it. The worker in front
  * reads such a request whole and makes a `Response` of its answer; the member has to do with neither.
  */
+import { assert } from "../src/base/assert.ts";
 import { readBody } from "../src/gateway/body.ts";
 import { callContext } from "../src/gateway/context.ts";
 import { errorResponse, JSON_TYPE, responseOf } from "../src/gateway/errors.ts";
@@ -19,7 +20,12 @@ export interface GatheredAnswers {
   /** Of each answer: the member's word to the worker in front. */
   readonly headers: Readonly<Record<string, string>>;
   /** In the order of the calls. */
-  readonly answers: readonly KvAnswer[];
+  readonly answers: readonly SentAnswer[];
+}
+
+/** The platform bounds a message between objects, and a stream is no part of it. */
+export interface SentAnswer extends Omit<KvAnswer, "body"> {
+  readonly body: string | ReadableStream<Uint8Array>;
 }
 
 /** A member as the worker in front sees it. */
@@ -34,6 +40,8 @@ interface Answered {
 }
 
 const BODY_BYTES_MAX = 64 * 1024;
+/** Of answers within a message, whose bound is 32 MiB; a character may be two bytes. */
+const SENT_CHARACTERS_MAX = 8 * 1024 * 1024;
 
 /** By the member's number; negative for reads of its own state, which need not wait for what needs a quorum. */
 const lanes = new Map<number, Lane<GatheredCall, Answered>>();
@@ -66,7 +74,7 @@ export async function askTogether(
 ): Promise<Response> {
   const { answer, headers } = await laneTo(number, call).ask(call, async (calls) => {
     const together = await member.ask(url, calls);
-    return together.answers.map((each) => ({ answer: each, headers: together.headers }));
+    return Promise.all(together.answers.map((each) => received(each, together.headers)));
   });
   if (answer.error === undefined)
     return new Response(answer.body, { headers: { "content-type": JSON_TYPE, ...headers } });
@@ -75,18 +83,36 @@ export async function askTogether(
   return response;
 }
 
+/** In the event that asked: nobody else can read its stream. */
+async function received({ body, error }: SentAnswer, headers: GatheredAnswers["headers"]): Promise<Answered> {
+  const text = typeof body === "string" ? body : await new Response(body).text();
+  return { answer: { body: text, error }, headers };
+}
+
 /** The member's side. */
-export function answerTogether(
+export async function answerTogether(
   kvCalls: ReadonlyMap<string, KvCall>,
   calls: readonly GatheredCall[],
-): Promise<readonly KvAnswer[]> {
-  return Promise.all(
+): Promise<readonly SentAnswer[]> {
+  const answers = await Promise.all(
     calls.map(({ path, body, token, requireLeader }) => {
       const call = kvCalls.get(path);
       if (call === undefined) throw new Error(`calls of ${path} do not go together`);
       return call(body, { token, requireLeader });
     }),
   );
+  let characters = 0;
+  return answers.map((answer) => {
+    if (characters + answer.body.length > SENT_CHARACTERS_MAX) return { ...answer, body: streamOf(answer.body) };
+    characters += answer.body.length;
+    return answer;
+  });
+}
+
+function streamOf(text: string): ReadableStream<Uint8Array> {
+  const { body } = new Response(text);
+  assert(body !== null, "a text has a stream");
+  return body;
 }
 
 /** When the member says the same to all of them. */
