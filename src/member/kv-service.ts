@@ -1,5 +1,6 @@
 /** etcd's KV over one member: validates as etcd does before Raft, then proposes or reads, then fills in the header. */
 import type { Caller } from "../auth/auth-store.ts";
+import { errStopped } from "../protocol/errors.ts";
 import { txnRequest } from "../protocol/kv.ts";
 import type { CompactionResponse, TxnRequest } from "../protocol/kv.ts";
 import { AnswerBudget, answersRanges, checkTxnAnswer } from "../mvcc/answer-budget.ts";
@@ -35,10 +36,13 @@ export function kvService(member: Member, access: Access): KvService {
       checkLeader(member, context);
       if (!request.serializable) await readIndex(member);
       access.checkRange(await access.caller(context), request);
-      for (const part of member.machine.store.rangeChunks(request, STREAM_PART_BYTES)) {
+      const { store } = member.machine;
+      for (const part of store.rangeChunks(request, STREAM_PART_BYTES)) {
         const isLast = part.header.revision !== 0;
         yield { rangeResponse: isLast ? withHeader(member, part) : part };
         checkServing(member);
+        // A snapshot from the leader took the place of the rows; what is left would look like the end of the range.
+        if (member.machine.store !== store) throw errStopped;
       }
     },
     async put(request, context) {

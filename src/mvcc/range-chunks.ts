@@ -2,6 +2,7 @@
  * A range in parts, for RangeStream and for answers too large to build at once. The revision is pinned by the first part;
  * a compaction beyond it ends the stream with an error. Header, `more` and `count` stand in the last part only.
  */
+import { assert } from "../base/assert.ts";
 import { EtcdError, GrpcCode, errCompacted } from "../protocol/errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse } from "../protocol/kv.ts";
 import { countLive, keyAfter, keyRange } from "./key-range.ts";
@@ -65,6 +66,7 @@ export function* rangeChunks(
     });
     sent += kvs.length;
     const last = kvs[kvs.length - 1];
+    assert(last !== undefined || toSend === 0, "the rows of a range stay while it is read");
     if (last === undefined || sent >= toSend) {
       yield { header, kvs, more: toSend < count, count };
       return;

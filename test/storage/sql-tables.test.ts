@@ -2,7 +2,9 @@ import { describe, expect, test } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
+import { Store } from "../../src/mvcc/store.ts";
 import type { RevisionRow, StateTables } from "../../src/mvcc/tables.ts";
+import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
 import { STATE_STATEMENTS } from "../../src/storage/sql-statements.ts";
 import { EMPTY_COUNTERS, type StateCounters } from "../../src/storage/sql-keys.ts";
 import { SqlStateTables } from "../../src/storage/sql-tables.ts";
@@ -141,3 +143,19 @@ function passed(tables: StateTables, from: number, to: number, fromSub: number, 
   tables.keys.history(from, to, (row) => rows.push(rowText(row)) < limit, fromSub);
   return rows;
 }
+
+test("a range in parts whose rows are dropped before its end is no whole range", () => {
+  const { sql } = nodeSqlite();
+  for (const text of STATE_STATEMENTS.a.create) sql.exec(text);
+  const tables = new SqlStateTables(sql, "a", EMPTY_COUNTERS);
+  const store = new Store(tables, { exists: () => false, attach: () => {}, detach: () => {} });
+  for (let at = 10; at < 40; at++) store.put(putRequest({ key: utf8Encode(`a${at}`) }));
+  tables.mark();
+  tables.flush();
+  const parts = store.rangeChunks(rangeRequest({ key: utf8Encode("a"), rangeEnd: utf8Encode("b") }), 1024);
+  parts.next();
+  // As when a snapshot was installed and the former rows are left over.
+  for (const text of [...STATE_STATEMENTS.a.drop, ...STATE_STATEMENTS.a.create]) sql.exec(text);
+
+  expect(() => [...parts]).toThrow("the rows of a range stay");
+});
