@@ -6,6 +6,7 @@ import { servedRpcs } from "../member/table-services.ts";
 import type { AnyRpc, ServedRpc } from "../member/table-services.ts";
 import { rpcPath } from "../protocol/rpc.ts";
 import { RPCS } from "../protocol/rpc-table.ts";
+import { Beats } from "./lease-stream.ts";
 import { OneRequest } from "./server-stream.ts";
 import type { DuplexStream } from "./websocket.ts";
 
@@ -14,11 +15,10 @@ export interface CarriedMethod {
   open(context: CallContext): DuplexStream<unknown, unknown>;
 }
 
-/** By their path. Beats of leases are calls, and go the way of calls. */
+/** By their path. */
 export function carriedMethods(services: Services): ReadonlyMap<string, CarriedMethod> {
   const methods = new Map<string, CarriedMethod>();
   for (const served of servedRpcs(services)) {
-    if (served.rpc === (RPCS.lease.keepAlive as AnyRpc)) continue;
     methods.set(rpcPath(served.rpc), { rpc: served.rpc, open: (context) => opened(services, served, context) });
   }
   return methods;
@@ -36,7 +36,9 @@ function opened(services: Services, { rpc, method }: ServedRpc, context: CallCon
         context,
       );
     case "duplex":
-      return services.watch.watch(context);
+      return rpc === (RPCS.lease.keepAlive as AnyRpc)
+        ? new Beats(services.lease, context)
+        : services.watch.watch(context);
     default:
       return unreachable(rpc.kind);
   }

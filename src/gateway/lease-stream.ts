@@ -15,6 +15,8 @@ import { overWebSocket, type DuplexStream, type WebSocketLike, type WebSocketLim
 
 /** Beats that a client sends without waiting for an answer. */
 const WAITING_MAX = 1_000;
+/** Of those, what the member works on at once: one round among the members then does for them all. */
+const TOGETHER_MAX = 64;
 
 export function keepAliveOverHttp(
   service: LeaseService,
@@ -56,10 +58,12 @@ function keepAliveLine(response: LeaseKeepAliveResponse): string {
   return `{"result":${encodeJson(leaseKeepAliveResponseSchema, response)}}\n`;
 }
 
-class Beats implements DuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> {
+export class Beats implements DuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> {
   readonly #service: LeaseService;
   readonly #context: CallContext;
   #waiting: LeaseKeepAliveRequest[] = [];
+  /** In the order of their requests. */
+  #answers: Promise<LeaseKeepAliveResponse>[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
 
@@ -69,26 +73,42 @@ class Beats implements DuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveRespons
   }
 
   request(request: LeaseKeepAliveRequest): void {
-    if (this.#waiting.length >= WAITING_MAX) {
+    if (this.#waiting.length + this.#answers.length >= WAITING_MAX) {
       throw new EtcdError(GrpcCode.ResourceExhausted, "too many beats wait for an answer");
     }
     this.#waiting.push(request);
+    this.#ask();
     this.#wake?.();
   }
 
   async next(): Promise<LeaseKeepAliveResponse | undefined> {
-    while (this.#waiting.length === 0 && !this.#closed) {
+    while (this.#answers.length === 0 && !this.#closed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const request = this.#waiting.shift();
-    if (request === undefined || this.#closed) return undefined;
-    return this.#service.keepAlive(request, this.#context);
+    if (this.#closed) return undefined;
+    // It counts for as long as it is awaited.
+    const answer = await this.#answers[0];
+    void this.#answers.shift();
+    this.#ask();
+    return answer;
   }
 
   close(): void {
     this.#closed = true;
+    this.#waiting = [];
     this.#wake?.();
+  }
+
+  #ask(): void {
+    while (this.#answers.length < TOGETHER_MAX) {
+      const request = this.#waiting.shift();
+      if (request === undefined) return;
+      const answer = this.#service.keepAlive(request, this.#context);
+      // What it has to complain about is heard in its turn, if anybody still listens.
+      answer.catch(() => undefined);
+      this.#answers.push(answer);
+    }
   }
 }

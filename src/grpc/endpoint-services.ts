@@ -1,15 +1,18 @@
 /**
  * The services of a member behind HTTP, for the front: short calls share some kept-alive connections, and whatever waits
- * or goes on (watches, observations, snapshots, streamed ranges, locks and campaigns) shares a few carriers.
+ * or goes on (watches, observations, snapshots, streamed ranges, locks and campaigns, beats
+ * of leases that come quickly) shares a few carriers.
  */
 import { httpServices } from "../client/http-services.ts";
-import type { CallContext, Services } from "../member/services.ts";
+import type { CallContext } from "../member/services.ts";
 import { errStopped } from "../protocol/errors.ts";
 import { RPCS } from "../protocol/rpc-table.ts";
 import type { Rpc } from "../protocol/rpc.ts";
 import { agentFetch } from "./agent-fetch.ts";
+import { BeatCarrier } from "./beats.ts";
 import { Carriers } from "./carrier.ts";
 import type { CarriedStream, CarrierSocketConstructor } from "./carrier.ts";
+import type { FrontServices } from "./two-way.ts";
 
 export interface EndpointOptions {
   readonly endpoint: string;
@@ -19,7 +22,7 @@ export interface EndpointOptions {
   readonly WebSocket?: CarrierSocketConstructor;
 }
 
-export interface EndpointServices extends Services {
+export interface EndpointServices extends FrontServices {
   /** Lets go of the connections on which streams were. */
   close(): void;
 }
@@ -74,6 +77,7 @@ export function endpointServices(options: EndpointOptions): EndpointServices {
   return {
     ...services,
     close: () => carriers.close(),
+    beats: new BeatCarrier((context) => carriers.open(RPCS.lease.keepAlive, context)),
     kv: { ...kv, rangeStream: (request, context) => answers(RPCS.kv.rangeStream, request, context) },
     watch: { watch: (context) => carriers.open(RPCS.watch.watch, context) },
     lock: { ...lock, lock: (request, context) => waited(RPCS.lock.lock, request, context) },

@@ -4,12 +4,12 @@
  * Limits and keep-alive are those of etcd's server, but for one: grpc-js cannot punish clients that ping too often.
  */
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
-import type { Services } from "../member/services.ts";
 import { bindMethods } from "./methods.ts";
 import { OpenStreams } from "./streams.ts";
+import type { FrontServices } from "./two-way.ts";
 
 export interface GrpcFrontOptions {
-  readonly services: Services;
+  readonly services: FrontServices;
   /** `host:port`; port 0 takes a free one. */
   readonly listen: string;
   /** Without it everything goes in the clear. */

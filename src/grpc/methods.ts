@@ -10,7 +10,7 @@ import type {
 import { unreachable } from "../base/assert.ts";
 import { pulled } from "../member/pulled.ts";
 import type { Pulled } from "../member/pulled.ts";
-import type { CallContext, Services } from "../member/services.ts";
+import type { CallContext } from "../member/services.ts";
 import { servedRpcs } from "../member/table-services.ts";
 import type { ServedRpc } from "../member/table-services.ts";
 import { HEALTH_RPCS } from "../protocol/health-rpcs.ts";
@@ -24,10 +24,11 @@ import { checkHealth, healthSource } from "./health.ts";
 import { serviceError } from "./status.ts";
 import type { OpenStreams } from "./streams.ts";
 import { beatSource, watchSource } from "./two-way.ts";
+import type { FrontServices } from "./two-way.ts";
 
 type Described<Request, Response> = Rpc<Request, Response, RpcKind>;
 
-export function bindMethods(server: Server, services: Services, streams: OpenStreams): void {
+export function bindMethods(server: Server, services: FrontServices, streams: OpenStreams): void {
   for (const served of servedRpcs(services)) bind(server, served, streams);
   serveDuplex(server, RPCS.watch.watch, streams, (call) => watchSource(services, call));
   serveDuplex(server, RPCS.lease.keepAlive, streams, (call) => beatSource(services, call));

@@ -4,13 +4,20 @@ import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { errWatchCanceled } from "../protocol/errors.ts";
 import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/lease.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
-import type { CallContext, LeaseService, Services } from "../member/services.ts";
+import type { Services } from "../member/services.ts";
+import { BeatStream } from "./beats.ts";
+import type { BeatCarrier } from "./beats.ts";
 import { callContext } from "./call-context.ts";
 import { readable } from "./codec.ts";
 import type { Unreadable } from "./codec.ts";
 
 type WatchCall = ServerDuplexStream<WatchRequest | Unreadable, WatchResponse>;
 type BeatCall = ServerDuplexStream<LeaseKeepAliveRequest | Unreadable, LeaseKeepAliveResponse>;
+
+export interface FrontServices extends Services {
+  /** Without it, each beat of a lease is a call. */
+  readonly beats?: BeatCarrier;
+}
 
 /** A client that will send no more requests still hears of its watches. */
 export function watchSource({ watch }: Services, call: WatchCall): Pulled<WatchResponse> {
@@ -35,53 +42,65 @@ export function watchSource({ watch }: Services, call: WatchCall): Pulled<WatchR
   };
 }
 
-export function beatSource({ lease }: Services, call: BeatCall): Pulled<LeaseKeepAliveResponse> {
+export function beatSource({ lease, beats }: FrontServices, call: BeatCall): Pulled<LeaseKeepAliveResponse> {
   const abort = new AbortController();
-  return new Beats(lease, call, callContext(call.metadata, abort.signal), abort);
+  return new Beats(call, new BeatStream(lease, callContext(call.metadata, abort.signal), beats), abort);
 }
 
-/** Beats that wait to be passed on; a client that sends more is not read from until they are. */
+/** Beats without an answer; a client that sends more is not read from until they have theirs. */
 const WAITING_MAX = 256;
 
 /** One answer for one beat, in order, until the beats end. */
 class Beats implements Pulled<LeaseKeepAliveResponse> {
-  readonly #lease: LeaseService;
   readonly #call: BeatCall;
-  readonly #context: CallContext;
+  readonly #beats: BeatStream;
   readonly #abort: AbortController;
-  #waiting: (LeaseKeepAliveRequest | Unreadable)[] = [];
+  #waiting = 0;
   #isLast = false;
+  /** Of what comes after all that wait. */
+  #refusal: unknown;
   #wake: (() => void) | undefined;
 
-  constructor(lease: LeaseService, call: BeatCall, context: CallContext, abort: AbortController) {
-    this.#lease = lease;
+  constructor(call: BeatCall, beats: BeatStream, abort: AbortController) {
     this.#call = call;
-    this.#context = context;
+    this.#beats = beats;
     this.#abort = abort;
     call.on("data", (request: LeaseKeepAliveRequest | Unreadable) => this.#received(request));
     call.on("end", () => this.#ended());
   }
 
   async next(): Promise<LeaseKeepAliveResponse | undefined> {
-    while (this.#waiting.length === 0 && !this.#isLast) {
+    while (this.#waiting === 0 && !this.#isLast) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    const beat = this.#waiting.shift();
-    if (this.#call.isPaused() && this.#waiting.length < WAITING_MAX / 2) this.#call.resume();
-    return beat === undefined ? undefined : this.#lease.keepAlive(readable(beat), this.#context);
+    if (this.#waiting === 0) {
+      if (this.#refusal !== undefined) throw this.#refusal;
+      return undefined;
+    }
+    const answer = await this.#beats.next();
+    this.#waiting -= 1;
+    if (this.#call.isPaused() && this.#waiting < WAITING_MAX / 2) this.#call.resume();
+    return answer;
   }
 
   close(): void {
-    this.#waiting = [];
-    this.#abort.abort();
     this.#ended();
+    this.#abort.abort();
+    this.#beats.close();
   }
 
   #received(request: LeaseKeepAliveRequest | Unreadable): void {
-    this.#waiting.push(request);
-    if (this.#waiting.length >= WAITING_MAX) this.#call.pause();
+    if (this.#isLast) return;
+    try {
+      this.#beats.request(readable(request));
+    } catch (error) {
+      this.#refusal = error;
+      return this.#ended();
+    }
+    this.#waiting += 1;
+    if (this.#waiting >= WAITING_MAX) this.#call.pause();
     this.#wake?.();
   }
 

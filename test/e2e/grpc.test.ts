@@ -99,8 +99,13 @@ test("a lease is kept alive by a stream of beats", async () => {
   const stream = client.duplex(lease.keepAlive);
   stream.call.write(leaseKeepAliveRequest({ id }));
   expect(await stream.next()).toMatchObject({ id, ttl: 60 });
+  for (let beat = 0; beat < 100; beat++) stream.call.write(leaseKeepAliveRequest({ id: beat % 2 === 0 ? id : 404n }));
   stream.call.end();
+  expect((await stream.all()).map((answer) => [answer.id, answer.ttl])).toEqual(
+    Array.from({ length: 100 }, (_, beat) => (beat % 2 === 0 ? [id, 60] : [404n, 0])),
+  );
   expect((await stream.ended).code).toBe(GrpcCode.OK);
+  expect(carriers).toBe(1);
 });
 
 test("when the edge goes, calls and streams are Unavailable, so that clients try again", async () => {

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
+import { Beats } from "../../src/gateway/lease-stream.ts";
 import type { WebSocketLike } from "../../src/gateway/websocket.ts";
+import type { LeaseService } from "../../src/member/services.ts";
+import { errNoLeader } from "../../src/protocol/errors.ts";
+import { leaseKeepAliveResponse } from "../../src/protocol/lease.ts";
+import type { LeaseKeepAliveResponse } from "../../src/protocol/lease.ts";
+import { CALL } from "../member/cluster.ts";
 import { jsonLines } from "../support/text-stream.ts";
 import { Endpoint } from "./endpoint.ts";
 
@@ -167,6 +173,26 @@ test("beats that come over a WebSocket without end are bounded", async () => {
   for (let at = 0; at <= 1_000; at++) socket.emit("message", '{"ID":1}');
 
   expect(socket.sent).toEqual(['{"error":{"code":8,"message":"too many beats wait for an answer"}}']);
+});
+
+test("beats of a stream are worked on together, a bounded number at once; answers and an error come in their order", async () => {
+  const asked = new Map<bigint, { resolve(response: LeaseKeepAliveResponse): void; reject(error: unknown): void }>();
+  const keepAlive = ({ id }: { readonly id: bigint }): Promise<LeaseKeepAliveResponse> =>
+    new Promise((resolve, reject) => asked.set(id, { resolve, reject }));
+  const beats = new Beats({ keepAlive } as object as LeaseService, CALL);
+  for (let id = 1n; id <= 100n; id++) beats.request({ id });
+  expect(asked.size).toBe(64);
+
+  asked.get(2n)?.resolve(leaseKeepAliveResponse({ id: 2n }));
+  asked.get(3n)?.reject(errNoLeader);
+  const first = beats.next();
+  expect(await Promise.race([first, Promise.resolve("nothing yet")])).toBe("nothing yet");
+  asked.get(1n)?.resolve(leaseKeepAliveResponse({ id: 1n }));
+
+  expect([(await first)?.id, (await beats.next())?.id, asked.size]).toEqual([1n, 2n, 66]);
+  await expect(beats.next()).rejects.toBe(errNoLeader);
+  beats.close();
+  expect(await beats.next()).toBeUndefined();
 });
 
 class FakeSocket implements WebSocketLike {
