@@ -47,6 +47,8 @@ const CLOSE_BAD_DATA = 1007;
 const CLOSE_POLICY = 1008;
 /** As the gRPC front's own codec. */
 const MESSAGES_MAX = 1 << 16;
+/** What a piece costs beside its bytes: a great many tiny ones must not hold more than they count for. */
+const AROUND_PIECE_BYTES = 256;
 
 export function carryStreams(services: Services, socket: CarrierSocket, limits: CarrierLimits): void {
   const carrier = new Carrier(carriedMethods(services), socket, limits);
@@ -61,9 +63,10 @@ interface Carried {
   readonly stream: DuplexStream<unknown, unknown>;
   credit: number;
   isOver: boolean;
-  /** Of the request that is coming in pieces. */
+  /** Of the request that is coming in pieces; `held` is what they cost. */
   pieces: Uint8Array[];
   bytes: number;
+  held: number;
   wake: () => void;
 }
 
@@ -75,6 +78,8 @@ class Carrier {
   readonly #streams: Map<number, Carried> = new Map();
   readonly #watchdog: ReturnType<typeof setInterval>;
   #credit: number = CARRIER_CREDIT_BYTES;
+  /** By requests that are not complete, of all streams. */
+  #held = 0;
   #isHeard = true;
   #isOver = false;
 
@@ -148,6 +153,7 @@ class Carrier {
         isOver: false,
         pieces: [],
         bytes: 0,
+        held: 0,
         wake: () => {},
       };
       this.#streams.set(id, carried);
@@ -167,10 +173,9 @@ class Carrier {
       return this.#end(carried, new EtcdError(GrpcCode.ResourceExhausted, text));
     }
     carried.pieces.push(bytes);
-    if (!isLast) return;
+    if (!isLast) return this.#hold(carried, bytes.length + AROUND_PIECE_BYTES);
     const message = joined(carried.pieces);
-    carried.pieces = [];
-    carried.bytes = 0;
+    this.#drop(carried);
     try {
       carried.stream.request(decoded(carried.method, message));
     } catch (error) {
@@ -178,14 +183,30 @@ class Carrier {
     }
   }
 
+  /** A front sends a request in one go, so hardly more than one is ever incomplete. */
+  #hold(carried: Carried, bytes: number): void {
+    carried.held += bytes;
+    this.#held += bytes;
+    if (this.#held <= 2 * this.#maxMessageBytes) return;
+    this.#end(carried, new EtcdError(GrpcCode.ResourceExhausted, "too many incomplete requests over one carrier"));
+  }
+
+  #drop(carried: Carried): void {
+    this.#held -= carried.held;
+    carried.held = 0;
+    carried.bytes = 0;
+    carried.pieces = [];
+  }
+
+  /** Never more than at the beginning: who gives back what it was not sent would make bytes pile up in the socket. */
   #credited(id: number, bytes: number): void {
     if (id !== 0) {
       const carried = this.#streams.get(id);
       if (carried === undefined) return;
-      carried.credit += bytes;
+      carried.credit = Math.min(carried.credit + bytes, STREAM_CREDIT_BYTES);
       return carried.wake();
     }
-    this.#credit += bytes;
+    this.#credit = Math.min(this.#credit + bytes, CARRIER_CREDIT_BYTES);
     for (const carried of this.#streams.values()) carried.wake();
   }
 
@@ -232,6 +253,7 @@ class Carrier {
   #forget(carried: Carried): void {
     carried.isOver = true;
     this.#streams.delete(carried.id);
+    this.#drop(carried);
     carried.stream.close();
     carried.wake();
   }

@@ -3,7 +3,12 @@ import { utf8Encode } from "../../src/base/utf8.ts";
 import { type CarrierLimits, type CarrierSocket, carryStreams } from "../../src/gateway/carrier.ts";
 import { type CarrierOptions, Carriers } from "../../src/grpc/carrier.ts";
 import type { CallContext, Services, WatchStream } from "../../src/member/services.ts";
-import { CARRIER_CREDIT_BYTES, PIECE_BYTES, STREAM_CREDIT_BYTES } from "../../src/protocol/carrier-frame.ts";
+import {
+  CARRIER_CREDIT_BYTES,
+  encodeFrame,
+  PIECE_BYTES,
+  STREAM_CREDIT_BYTES,
+} from "../../src/protocol/carrier-frame.ts";
 import { errLeaseNotFound, errNoLeader } from "../../src/protocol/errors.ts";
 import { lockRequest, lockResponse } from "../../src/protocol/lock.ts";
 import { snapshotResponse } from "../../src/protocol/maintenance.ts";
@@ -336,5 +341,42 @@ describe("what is none of a front's", () => {
     first.request(created("x".repeat(2000)));
     await expect(first.next()).rejects.toMatchObject({ code: 8 });
     expect(Echo.open.size).toBe(0);
+  });
+
+  test.each([
+    ["large pieces of many requests", 1000, 900],
+    ["tiny pieces of one", 1, 1],
+  ])("requests that are never complete hold a bounded number of bytes together: %s", async (_what, streams, size) => {
+    const { carriers, ends } = carried({ watch: { watch: () => new Echo() } }, {}, { maxMessageBytes: 10_000 });
+    const opened = Array.from({ length: streams }, () => carriers.open(watch.watch, CALL));
+    await settle();
+    const peer = front(ends);
+    const bytes = new Uint8Array(size);
+    for (let at = 0; at < 1000; at++) {
+      peer.send(encodeFrame({ type: "piece", stream: 1 + (at % streams), bytes, isLast: false }));
+    }
+    await settle();
+    // What a stream held is given free with its end, so others go on.
+    expect(Echo.open.size).toBeLessThan(streams);
+    await expect(Promise.race(opened.map((stream) => stream.next()))).rejects.toMatchObject({
+      code: 8,
+      message: "too many incomplete requests over one carrier",
+    });
+    const next = carriers.open(watch.watch, CALL);
+    for (const stream of opened) stream.close();
+    next.request(created("k"));
+    expect(await next.next()).toBeDefined();
+  });
+
+  test("credit that nothing was sent for counts for nothing: the member makes no more than may be on its way", async () => {
+    const source = endless(1000);
+    const { carriers, ends } = carried(source.services);
+    carriers.open(maintenance.snapshot, CALL).request({});
+    await Promise.resolve();
+    const peer = front(ends);
+    peer.isStuck = true;
+    for (const stream of [0, 1]) peer.send(encodeFrame({ type: "credit", stream, bytes: 0xffff_ffff }));
+    for (let at = 0; at < 50; at++) await settle();
+    expect(source.made * 1000).toBeLessThan(3 * STREAM_CREDIT_BYTES);
   });
 });
