@@ -141,6 +141,8 @@ function listText(range: RangeResponse, revision: number, keysOnly: boolean, nex
 async function put(kv: KvService, request: Request, context: CallContext, maxBodyBytes: number): Promise<Response> {
   const { key, lease } = plainTarget(request);
   const conditions = conditionsOf(request.headers);
+  // A part of a value would become all of it (RFC 9110, 14.5).
+  if (request.headers.has("content-range")) throw badRequest("a value is put whole: Content-Range is not served");
   const value = await readBytes(request, maxBodyBytes);
   if (value === undefined) throw errRequestTooLarge;
   const message = putRequest({ key, value, lease });

@@ -98,6 +98,16 @@ test("PUT and DELETE compare with If-Match and If-None-Match in one txn", async 
   expect([never.status, never.json.message]).toEqual([412, "not as asked for: the key does not exist"]);
 });
 
+test("a PUT of a part, as of an upload that goes on, is refused: it would become the whole value", async () => {
+  const endpoint = await Endpoint.open();
+  await endpoint.call("/kv/a", { method: "PUT", body: "whole" });
+  const headers = { "content-range": "bytes 2-4/5" };
+  const part = await endpoint.call("/kv/a", { method: "PUT", body: "ole", headers });
+
+  expect([part.status, part.json.message]).toEqual([400, "a value is put whole: Content-Range is not served"]);
+  expect((await endpoint.call("/kv/a")).text).toBe("whole");
+});
+
 test("as JSON a pair is readable: text where it is UTF-8, else base64 under its own name", async () => {
   const endpoint = await withKeys(["a", "1"]);
   await endpoint.call("/kv/%FF", { method: "PUT", body: BINARY });
