@@ -10,6 +10,8 @@ test("npm start takes the members' flags, and the environment's where none is gi
   expect(given.memberVars).toEqual({ MAX_TXN_OPS: "7", AUTO_COMPACTION_RETENTION: "1h", MAX_WATCHERS: "10" });
   expect(startOptions([], {}).memberVars).toEqual({});
   expect(HELP).toContain("--auto-compaction-retention N");
+  // However long a name is, its explanation stands apart from it.
+  expect(HELP).toMatch(/--watch-progress-notify-interval TIME {2,}time between/);
 });
 
 test("origins may be given more than once, with commas, or in the environment", () => {

@@ -76,7 +76,7 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
 }
 
 function flagHelp(name: MemberFlagName): string {
-  return `  --${`${name} ${MEMBER_FLAGS[name].value}`.padEnd(32)}${MEMBER_FLAGS[name].help}`;
+  return `  --${`${name} ${MEMBER_FLAGS[name].value}`.padEnd(40)}${MEMBER_FLAGS[name].help}`;
 }
 
 function originsChecked(text: string | undefined): string | undefined {
