@@ -107,7 +107,8 @@ async function writeAll(stream: AsyncIterable<SnapshotResponse>, file: FileHandl
     if (last !== undefined) hash.update(last);
     last = response.blob;
     bytes += last.length;
-    await file.write(last);
+    // Not `write`, which may take a part.
+    await file.writeFile(last);
     progress.advance(last.length);
   }
   if (last?.length !== HASH_BYTES || !equalBytes(hash.digest(), last)) {
