@@ -109,10 +109,11 @@ export class LogImage {
     return this.#seq;
   }
 
-  /** Whether entries, term or vote are not on disk. A commit index alone waits for the next write. */
+  /** Whether entries or the hard state are not on disk. */
   get dirty(): boolean {
     if (this.#restarted || this.#unwrittenFrom <= this.window.lastIndex()) return true;
-    return this.#hardState.term !== this.#writtenHard.term || this.#hardState.vote !== this.#writtenHard.vote;
+    const { term, vote, commit } = this.#writtenHard;
+    return this.#hardState.term !== term || this.#hardState.vote !== vote || this.#hardState.commit > commit;
   }
 
   setHardState(hardState: HardState): void {

@@ -41,7 +41,7 @@ export class SqlLog implements LogReader {
   #nextSlot: number = 1;
   #seq: number;
   #hardState: HardState;
-  /** Term and vote as on disk. */
+  /** As on disk. */
   #writtenHard: HardState;
   #boundary: Boundary;
   /** The recent entries; those from #unwrittenFrom on are nowhere else. */
@@ -81,10 +81,11 @@ export class SqlLog implements LogReader {
     return this.#hardState;
   }
 
-  /** Whether a write is due: entries, term or vote have changed. A commit index alone waits for the next write. */
+  /** Whether a write is due: entries or the hard state have changed. */
   get dirty(): boolean {
     if (this.#unwrittenFrom <= this.lastIndex() || this.#restartedAt !== undefined) return true;
-    return this.#hardState.term !== this.#writtenHard.term || this.#hardState.vote !== this.#writtenHard.vote;
+    const { term, vote, commit } = this.#writtenHard;
+    return this.#hardState.term !== term || this.#hardState.vote !== vote || this.#hardState.commit > commit;
   }
 
   firstIndex(): LogIndex {

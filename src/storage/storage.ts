@@ -34,8 +34,8 @@ export interface Identity {
 
 export interface LogBatch {
   /**
-   * Term and vote are durable with the batch. A batch that only raises `commit` may be kept in memory until the next
-   * write: Raft may forget a commit index, and it is not worth a transaction (or a billed row) of its own.
+   * Durable with the batch, `commit` too: Raft seldom asks for that alone, and when it does, a change of the members is
+   * told only because a restart would know that it is committed.
    */
   readonly hardState: HardState | undefined;
   /** Contiguous; replaces everything from entries[0].index on. */
