@@ -381,6 +381,14 @@ describe("Lease.LeaseKeepAlive", () => {
     ]);
     expect((await stream.ended).code).toBe(GrpcCode.OK);
   });
+
+  test("a beat that cannot be read ends the stream, after the answers to those before it", async () => {
+    const stream = client.duplex({ ...lease.keepAlive, request: kv.range.request });
+    // Of a range's fields none is a beat's; without any it is the beat of lease 0.
+    for (const key of ["", "", "x", ""]) stream.call.write(rangeRequest({ key: bytes(key) }));
+    expect([(await stream.next()).ttl, (await stream.next()).ttl]).toEqual([0, 0]);
+    expect((await stream.ended).code).toBe(GrpcCode.Internal);
+  });
 });
 
 describe("grpc.health.v1", () => {
