@@ -237,8 +237,12 @@ test("a snapshot is saved as a file, of the edge and of a room", async () => {
     const page = await openPage(path);
     await page.evaluate(() => window.quorate.kv.put("in-the-snapshot", "yes"));
     const begun = page.waitForEvent("download");
-    await page.getByRole("button", { name: "Save a snapshot" }).click();
+    const button = page.getByRole("button", { name: "Save a snapshot" });
+    await button.press("Enter");
     const file = await readFile(await (await begun).path());
+    // By keyboard: it says what has come of it, and the focus stays where it was.
+    await page.getByRole("status").filter({ hasText: "Saved: " }).waitFor();
+    expect(await button.evaluate((element) => document.activeElement === element)).toBe(true);
     expect(file.length % 512).toBe(32);
     expect(file.includes("in-the-snapshot")).toBe(true);
   }

@@ -1,5 +1,6 @@
 /** Who belongs to the cluster, what each is, and how far each is behind. */
 import type { Client } from "../../src/client/client.ts";
+import { sizeText } from "../model/bytes-text.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { UNKNOWN } from "../model/situation.ts";
 import type { MemberRow } from "../model/situation.ts";
@@ -70,20 +71,25 @@ function memberRow(): Row<MemberRow> {
 function snapshotPart(client: Client): HTMLElement {
   const done = h("span", { class: "muted small", role: "status" });
   const button = h("button", { type: "button" }, "Save a snapshot");
+  let isSaving = false;
   const save = async (): Promise<void> => {
-    button.disabled = true;
-    setText(done, "");
+    // A button that is disabled would lose the focus of whoever pressed it by keyboard.
+    if (isSaving) return;
+    isSaving = true;
+    setText(done, "Saving…");
     try {
       const parts: BlobPart[] = [];
       for await (const part of client.maintenance.snapshot()) parts.push(part as Uint8Array<ArrayBuffer>);
-      const url = URL.createObjectURL(new Blob(parts));
+      const file = new Blob(parts);
+      const url = URL.createObjectURL(file);
       h("a", { href: url, download: "quorate-snapshot.db" }).click();
+      setText(done, `Saved: ${sizeText(file.size)}.`);
       // The download has begun by then.
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
     } catch (error) {
       setText(done, `Not saved: ${error instanceof Error ? error.message : String(error)}.`);
     } finally {
-      button.disabled = false;
+      isSaving = false;
     }
   };
   button.addEventListener("click", () => void save());
