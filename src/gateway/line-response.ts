@@ -16,6 +16,8 @@ const encoder = new TextEncoder();
  * left can find it out by no other means, so by then the answer begins, line or not.
  */
 export async function lineResponse(signal: AbortSignal, lines: Lines, probeAfterMs: number): Promise<Response> {
+  // Who left while the request was read is not told of any more.
+  if (signal.aborted) lines.close();
   signal.addEventListener("abort", () => lines.close(), { once: true });
   const pending = lines.next();
   let first: string | undefined;

@@ -37,6 +37,8 @@ export async function plainWatch(
     });
   }
   const events = new EventLines(watch.watch(context), heartbeatMs);
+  // Who left while the start was looked up is not told of any more.
+  if (request.signal.aborted) events.close();
   request.signal.addEventListener("abort", () => events.close(), { once: true });
   try {
     const { rangeEnd } = target;

@@ -193,3 +193,16 @@ test("a reader that is gone closes its watch, and one that does not read takes n
   abort.abort();
   expect(watch.closed).toBe(true);
 });
+
+test("a reader that is gone before its watch begins leaves none behind", async () => {
+  const watch = new FakeWatch();
+  const abort = new AbortController();
+  const range = async (): Promise<unknown> => {
+    abort.abort();
+    return {};
+  };
+  const app = gatewayApp({ watch, kv: { range } } as unknown as Services);
+  await app.fetch(new Request("http://edge/kv/a?watch&rev=1", { signal: abort.signal }));
+
+  expect([watch.closed, watch.taken]).toEqual([true, 0]);
+});
