@@ -182,7 +182,8 @@ function textOf(parameters: ReadonlyMap<string, Uint8Array>, name: string): stri
 function tagsOf(header: string | null, weak: boolean): Tags | undefined {
   if (header === null) return undefined;
   if (header.trim() === "*") return "any";
-  const tags = header.split(",").map((tag) => revisionOf(tag.trim(), weak));
+  // A comma between quotes is part of a tag, which is none of ours.
+  const tags = (header.match(/(?:"[^"]*"|[^,])+/g) ?? [""]).map((tag) => revisionOf(tag.trim(), weak));
   if (tags.length > TAGS_MAX) throw badRequest(`at most ${TAGS_MAX} tags can be compared`);
   return tags;
 }

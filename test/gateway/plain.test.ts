@@ -98,6 +98,16 @@ test("PUT and DELETE compare with If-Match and If-None-Match in one txn", async 
   expect([never.status, never.json.message]).toEqual([412, "not as asked for: the key does not exist"]);
 });
 
+test("a comma in a tag is part of it: of a tag that only looks like a list nothing matches", async () => {
+  const endpoint = await Endpoint.open();
+  await endpoint.call("/kv/a", { method: "PUT", body: "v" });
+  const status = async (tags: string): Promise<number> =>
+    (await endpoint.call("/kv/a", { headers: { "if-match": tags } })).status;
+
+  for (const tags of ['"1,2,3"', '"2', '"2"x', "", ","]) expect([tags, await status(tags)]).toEqual([tags, 412]);
+  for (const tags of ['"1,2", "2"', '"1","2"', "1, 2"]) expect([tags, await status(tags)]).toEqual([tags, 200]);
+});
+
 test("a PUT of a part, as of an upload that goes on, is refused: it would become the whole value", async () => {
   const endpoint = await Endpoint.open();
   await endpoint.call("/kv/a", { method: "PUT", body: "whole" });
