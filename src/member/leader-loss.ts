@@ -5,14 +5,23 @@
 import type { MemberId } from "../protocol/raft-message.ts";
 
 const ELECTION_TIMEOUTS = 3;
+/** An election that goes well takes no longer. */
+const FRESH_ELECTION_TIMEOUTS = 2;
 
 export class LeaderLoss {
   readonly #limitTicks: number;
+  readonly #freshTicks: number;
   readonly #waiting: Set<() => void> = new Set();
   #ticks = 0;
 
   constructor(electionTicks: number) {
     this.#limitTicks = ELECTION_TIMEOUTS * electionTicks;
+    this.#freshTicks = FRESH_ELECTION_TIMEOUTS * electionTicks;
+  }
+
+  /** So lately that the members may not have found each other yet; always so at a start. */
+  get isFresh(): boolean {
+    return this.#ticks < this.#freshTicks;
   }
 
   /** Gives back what takes it back. */
@@ -24,8 +33,7 @@ export class LeaderLoss {
   /** A cluster that sleeps does not tick, and has lost nothing. */
   tick(leader: MemberId): void {
     this.#ticks = leader === 0n ? this.#ticks + 1 : 0;
-    if (this.#ticks < this.#limitTicks) return;
-    this.#ticks = 0;
+    if (this.#ticks === 0 || this.#ticks % this.#limitTicks !== 0) return;
     for (const run of this.#waiting) run();
   }
 }

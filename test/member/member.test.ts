@@ -65,6 +65,18 @@ describe("a cluster of three", () => {
     expect(view.problem?.code).toBe("no-quorum");
   });
 
+  test("a member that has just woken up says that an election is under way, and no quorum only when none was heard", async () => {
+    const cluster = await Cluster.founded(3);
+    await cluster.elected();
+    const [image] = [1n, 2n, 3n].map((id) => cluster.crash(id));
+    const { services } = await cluster.start(1n, { type: "join" }, image);
+    expect((await services.inspect.view()).problem?.code).toBe("no-leader");
+    await cluster.clock.advance(1_500);
+    expect((await services.inspect.view()).problem?.code).toBe("no-leader");
+    await cluster.clock.advance(1_000);
+    expect((await services.inspect.view()).problem?.code).toBe("no-quorum");
+  });
+
   test("a watch gets each put of a later time, in order, from any member", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
