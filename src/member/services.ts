@@ -117,6 +117,8 @@ export interface CallContext {
   readonly requireLeader: boolean;
   /** Aborted when the caller does not wait any more; for calls that may wait for long. */
   readonly signal?: AbortSignal | undefined;
+  /** The network address of the caller, as the platform saw it; absent where there is none, as in a tab. */
+  readonly address?: string | undefined;
   /** Who calls. The guard finds it out from the token (guard.ts); what a front writes here counts for nothing. */
   readonly caller?: Caller;
 }
