@@ -25,18 +25,22 @@ export interface MemoryNetworkOptions {
    */
   readonly schedule?: (delivery: Delivery) => void;
   readonly maxFrameBytes?: number;
+  /** Who has proved that it belongs to the others. Default: everybody, because all are in one process. */
+  readonly isAuthenticated?: (peer: MemberId) => boolean;
   /** Per direction of a pair of members; only without `schedule`. */
   readonly maxQueueBytes?: number;
 }
 
 export class MemoryNetwork {
   readonly maxFrameBytes: number;
+  readonly isAuthenticated: (peer: MemberId) => boolean;
   readonly #schedule: (delivery: Delivery) => void;
   readonly #stations: Map<MemberId, MemoryTransport> = new Map();
   readonly #cuts: Set<string> = new Set();
 
   constructor(options: MemoryNetworkOptions = {}) {
     this.maxFrameBytes = options.maxFrameBytes ?? MAX_FRAME_BYTES;
+    this.isAuthenticated = options.isAuthenticated ?? (() => true);
     this.#schedule = options.schedule ?? new EndOfTurn(options.maxQueueBytes ?? MAX_QUEUE_BYTES).schedule;
   }
 
@@ -123,6 +127,10 @@ class MemoryTransport implements Transport {
   setPeers(peers: readonly MemberId[]): void {
     this.#wanted = new Set(peers);
     this.#network.refresh();
+  }
+
+  isAuthenticated(peer: MemberId): boolean {
+    return this.#connected.has(peer) && this.#network.isAuthenticated(peer);
   }
 
   close(): void {

@@ -41,6 +41,13 @@ export interface Transport {
    * leaves the list is disconnected.
    */
   setPeers(peers: readonly MemberId[]): void;
+  /**
+   * Whether this peer has proved to the carrier that it belongs to us: it is an object of our own, or knows the room's
+   * secret. It says nothing of membership, which the log decides. False for a peer that is not connected, and for every
+   * peer of a carrier that cannot tell. The member asks while it looks at a frame of that peer, and never remembers the
+   * answer; so a carrier that lets proven and unproven channels of one peer live side by side says false.
+   */
+  isAuthenticated(peer: MemberId): boolean;
   /** Disconnects. No handler is called afterwards. */
   close(): void;
 }

@@ -84,3 +84,13 @@ test("what is on its way to a member that crashed arrives at the one that came b
   expect(before.frames).toEqual([]);
   expect(after.frames).toHaveLength(1);
 });
+
+test("who is connected has proved that it belongs, but for those whom the network says otherwise of", () => {
+  const network = new MemoryNetwork({ isAuthenticated: (peer) => peer !== 3n });
+  const [left, right, stranger] = [network.transportFor(1n), network.transportFor(2n), network.transportFor(3n)];
+  for (const transport of [left, right, stranger]) transport.start(new Recorder());
+  left.setPeers([2n, 3n]);
+  expect([2n, 3n, 4n].map((peer) => left.isAuthenticated(peer))).toEqual([true, false, false]);
+  network.setLink(1n, 2n, false);
+  expect(left.isAuthenticated(2n)).toBe(false);
+});
