@@ -98,6 +98,7 @@ export class Assembly {
     this.metrics = new MemberMetrics(() => clock.nowMs());
     storage.onStateWritten = (durationMs) => this.metrics.stateWriteSeconds.observe(durationMs / 1_000);
     this.life = new Lifecycle(this, options.onStopped);
+    storage.onFailed = (error) => this.life.stop({ code: "storage", text: error.message });
     this.ticking = new Ticking(this);
     this.driver = new Driver(this);
     this.inbox = new Inbox(this);

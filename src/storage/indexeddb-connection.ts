@@ -1,14 +1,16 @@
 /**
- * The connection to a database. Browsers take it away (Safari does in the background); that is a normal event, and it is
- * opened again when there is something to write.
+ * The connection to a database. Browsers close it (Safari does in the background, and every browser does when the user
+ * clears the site's data). It is opened again at once, to find out which of the two it was.
  */
 import { openDatabase } from "./indexeddb-database.ts";
 import type { Database, StoreName, Writing } from "./indexeddb-database.ts";
 import { StorageError } from "./storage-error.ts";
 
 export interface ConnectionEvents {
-  /** It came or went: there may be something to do. */
+  /** It was opened, or found to be closed: there may be something to do. */
   readonly changed: () => void;
+  /** The browser closed it. A transaction in flight may never get an event of its own. */
+  readonly closed: () => void;
   /** It must not be used any more, for good. */
   readonly failed: (error: unknown) => void;
 }
@@ -69,8 +71,9 @@ export class Connection {
   #adopt(database: Database): void {
     this.#database = database;
     database.addEventListener("close", () => {
-      if (this.#database === database) this.#database = undefined;
-      this.#events.changed();
+      if (this.#database !== database) return;
+      this.#database = undefined;
+      this.#events.closed();
     });
     database.addEventListener("versionchange", () => {
       this.#events.failed(new StorageError("lost", "another page deletes or upgrades this member's database"));

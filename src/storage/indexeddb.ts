@@ -9,9 +9,9 @@
  * so a large write of state does not hold up the log. What arrives while a transaction runs goes into the next one
  * together. A bootstrap and an install take both lanes at once.
  *
- * When the browser takes the connection away with nothing in flight, it is opened again, and trusted when it still has
- * the last write that was confirmed. With a transaction in flight nobody knows what became of it, so the store fails and
- * the member starts over from the disk.
+ * When the browser closes the connection with nothing in flight, it is opened again at once, and trusted when it still
+ * has the last write that was confirmed. With a transaction in flight its outcome is unknown, and Chromium may send that
+ * transaction no event at all. So the store fails at the `close` event and the member starts over from the disk.
  */
 import { deleteDB } from "idb";
 import { assert } from "../base/assert.ts";
@@ -88,6 +88,7 @@ class IndexedDbStorage implements Storage {
   readonly hardState: HardState;
   readonly appliedAtOpen: LogIndex;
   onStateWritten: ((durationMs: number) => void) | undefined;
+  onFailed: ((error: Error) => void) | undefined;
   readonly #options: Required<IndexedDbOptions>;
   readonly #log: LogImage;
   #identity: Identity | undefined;
@@ -134,6 +135,7 @@ class IndexedDbStorage implements Storage {
     this.#log.setHardState(this.hardState);
     this.#connection = new Connection(options.name, loaded.database, {
       changed: () => this.#schedule(),
+      closed: () => this.#onClosed(),
       failed: (error) => this.#fail(error),
     });
   }
@@ -345,6 +347,12 @@ class IndexedDbStorage implements Storage {
     });
   }
 
+  #onClosed(): void {
+    if (this.#busy.size === 0) return void this.#reopen();
+    const text = "the browser closed this member's database while a write was under way; was the site's data cleared?";
+    this.#fail(new StorageError("lost", text));
+  }
+
   #reopen(): Promise<void> {
     return this.#connection.reopen((database) => checkUnchanged(database, this.#durableSeq, this.#durable));
   }
@@ -370,9 +378,11 @@ class IndexedDbStorage implements Storage {
   }
 
   #fail(error: unknown): void {
+    const isFirst = this.#failure === undefined;
     this.#failure ??= explained(error);
     this.#letGo();
     this.#schedule();
+    if (isFirst && !this.#closed) this.onFailed?.(this.#failure);
   }
 
   #letGo(): void {

@@ -79,6 +79,11 @@ export interface Storage {
   stage(): StagedState;
   /** Told after each transaction that wrote state rows, by homes that have a disk. */
   onStateWritten?: ((durationMs: number) => void) | undefined;
+  /**
+   * Called once, when the platform has taken the store away and no call is there to fail: a member that has nothing to
+   * write must learn of it too. Backends whose platform never does so need not call it.
+   */
+  onFailed?: ((error: Error) => void) | undefined;
   /** On the platform's disk, as far as it tells. */
   readonly sizeBytes: number;
   /** Writes behind, waits for the writes, lets go. A store need not be closed: a crash is as good. */

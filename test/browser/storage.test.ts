@@ -26,13 +26,24 @@ import {
 /** Connections and transactions as the adapter makes them, to be pulled from under it. */
 const connections = new Set<IDBDatabase>();
 const transactions: IDBTransaction[] = [];
+/** Those that have completed, known before the adapter hears of it. */
+const completed = new Set<IDBTransaction>();
+/** New transactions get no event at their end, as Chromium may do when the site's data is cleared. */
+let isMute = false;
 const { transaction: begin } = IDBDatabase.prototype as {
   transaction: (...options: Parameters<IDBDatabase["transaction"]>) => IDBTransaction;
 };
 IDBDatabase.prototype.transaction = function (this: IDBDatabase, ...options): IDBTransaction {
   const transaction = begin.apply(this, options);
   connections.add(this);
-  if (transaction.mode === "readwrite") transactions.push(transaction);
+  if (transaction.mode !== "readwrite") return transaction;
+  transactions.push(transaction);
+  transaction.addEventListener("complete", () => completed.add(transaction));
+  if (isMute) {
+    for (const end of ["complete", "abort", "error"] as const) {
+      transaction.addEventListener(end, (event) => event.stopImmediatePropagation(), { capture: true });
+    }
+  }
   return transaction;
 };
 
@@ -45,6 +56,7 @@ function newName(): string {
 }
 
 afterEach(async () => {
+  isMute = false;
   crash();
   await Promise.all(databases.splice(0).map((name) => deleteIndexedDb(name)));
 });
@@ -110,7 +122,65 @@ function problemOf(storage: Storage, index: number): Promise<StorageError | unde
   );
 }
 
+describe("a write", () => {
+  test("is reported done when its transaction has completed, not when its requests have succeeded", async () => {
+    const { storage } = await opened();
+    transactions.length = 0;
+    // Whether all of its transactions have completed at the moment of the call.
+    const areComplete = (): boolean => transactions.length > 0 && transactions.every((each) => completed.has(each));
+    expect(await append(storage, batchOf([entry(1, 1)])).then(areComplete)).toBe(true);
+    transactions.length = 0;
+    apply(storage, 1);
+    expect(await flush(storage).then(areComplete)).toBe(true);
+  });
+
+  test("is flushed to the device, whatever it holds: each transaction that writes is strict", async () => {
+    transactions.length = 0;
+    const { name, storage } = await opened({ behindRows: 1 });
+    await append(storage, batchOf(entriesOf(1, 3, 1)));
+    for (let index = 1; index <= 3; index++) apply(storage, index);
+    storage.stage().abort();
+    await flush(storage);
+    storage.compactLog(2);
+    await append(storage, batchOf([entry(4, 1)]));
+    await storage.close();
+    await (await openIndexedDbStorage({ name })).close();
+    // The browser's own transaction that makes the stores has no such choice.
+    const chosen = transactions.filter(({ mode }) => mode === "readwrite").map(({ durability }) => durability);
+    expect(chosen.length).toBeGreaterThan(3);
+    expect(new Set(chosen)).toEqual(new Set(["strict"]));
+  });
+});
+
 describe("a connection that the browser takes away", () => {
+  test("breaks the store at its close event, though the transaction in flight gets no event", async () => {
+    const { storage } = await opened();
+    const failures: Error[] = [];
+    storage.onFailed = (error) => failures.push(error);
+    isMute = true;
+    const problem = problemOf(storage, 1);
+    // The adapter begins its transaction at the end of the turn.
+    await Promise.resolve();
+    for (const connection of connections) {
+      connection.close();
+      connection.dispatchEvent(new Event("close"));
+    }
+    expect(await problem).toMatchObject({ kind: "lost", message: expect.stringContaining("cleared") });
+    expect(failures).toHaveLength(1);
+  });
+
+  test("breaks the store at its close event when the data is gone, with nothing to write", async () => {
+    const { name, storage } = await opened();
+    await append(storage, batchOf([entry(1, 1)]));
+    const failed = new Promise<Error>((resolve) => {
+      storage.onFailed = resolve;
+    });
+    for (const connection of connections) connection.close();
+    await deleteDB(name);
+    for (const connection of connections) connection.dispatchEvent(new Event("close"));
+    expect(await failed).toMatchObject({ kind: "lost" });
+  });
+
   test("is opened again when nothing was in flight, and nobody notices", async () => {
     const { name, storage } = await opened();
     await append(storage, batchOf([entry(1, 1)]));

@@ -5,6 +5,7 @@ import { EtcdError } from "../../src/protocol/errors.ts";
 import { encodeFrame } from "../../src/protocol/frame.ts";
 import { compactionRequest, putRequest, rangeRequest } from "../../src/protocol/kv.ts";
 import { watchCreateRequest } from "../../src/protocol/watch.ts";
+import type { Storage } from "../../src/storage/storage.ts";
 import { CALL, CLUSTER_ID, Cluster } from "./cluster.ts";
 import type { Node } from "./cluster.ts";
 
@@ -48,6 +49,19 @@ describe("a store that refuses a write", () => {
     cluster.nodes.delete(leader.id);
     const next = await cluster.elected();
     await cluster.settled(put(next));
+  });
+
+  test("that the platform takes away stops its member, though nothing is being written", async () => {
+    const cluster = await Cluster.founded(1);
+    const node = await cluster.elected();
+    await cluster.settled(put(node));
+    const watch = node.services.watch.watch(CALL);
+    const next = watch.next();
+    const storage: Storage = node.storage;
+    storage.onFailed?.(new Error("the site's data was cleared"));
+    expect(node.member.problem).toEqual({ code: "storage", text: "the site's data was cleared" });
+    expect(await next).toBeUndefined();
+    expect(await refusal(range(node, true))).toBe(STOPPED);
   });
 
   test("at a follower leaves the leader with its quorum", async () => {
