@@ -4,6 +4,7 @@ import { bytesToLatin1, latin1ToBytes } from "../../src/base/bytes.ts";
 import { chunkSource, writeChunk } from "../../src/member/snapshot-codec.ts";
 import { SnapshotReceiver } from "../../src/member/snapshot-receiver.ts";
 import { SnapshotSender } from "../../src/member/snapshot-sender.ts";
+import { Snapshots } from "../../src/member/snapshots.ts";
 import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
 import { BUCKET_NAMES } from "../../src/mvcc/tables.ts";
 import type { StateTables } from "../../src/mvcc/tables.ts";
@@ -306,3 +307,32 @@ function countChunks(tables: StateTables): number {
   while (!chunks.next().last) count++;
   return count;
 }
+
+test("transfers of two runs of one sender have different numbers, so a late chunk of the first joins none of the second", () => {
+  const transfersOf = (firstTransfer: number): readonly number[] => {
+    const numbers: number[] = [];
+    const storage = new MemoryStorage();
+    const snapshots = new Snapshots({
+      raft: () => {
+        throw new Error("sending a snapshot asks nothing of Raft");
+      },
+      storage,
+      chunkBytes: 100,
+      firstTransfer,
+      send: (_to, body) => {
+        if (body.type === "snapshot-chunk") numbers.push(body.transferId);
+      },
+      onTransferEnd: () => {},
+      onRejected: () => {},
+    });
+    snapshots.send(message(), 10, 1);
+    snapshots.sendOnlyTo([]);
+    snapshots.send(message(), 10, 1);
+    return [...new Set(numbers)];
+  };
+  const first = transfersOf(1_000);
+  const second = transfersOf(2_000);
+  expect(first).toHaveLength(2);
+  expect(second).toHaveLength(2);
+  expect(first.filter((number) => second.includes(number))).toEqual([]);
+});

@@ -189,6 +189,13 @@ describe("§5.3 replication", () => {
     expect(termsOf(group.at(2))).toEqual(termsOf(group.at(1)));
   });
 
+  test("§5.3 an append acknowledges what it has shown to be equal, not the rest of a longer log", () => {
+    const member = solo(3, { logTerms: [1, 1, 1] });
+    // An old message, of a leader whose log may differ from entry 3 on.
+    member.raft.step(append(2n, 2, [1, 1], [1]));
+    expect(sentDurably(member)).toMatchObject([{ type: "append-response", reject: false, index: 2 }]);
+  });
+
   test("§5.3 an append that arrives twice changes nothing", () => {
     const member = solo(3);
     for (let i = 0; i < 3; i++) member.raft.step(append(2n, 1, [0, 0], [1, 1]));

@@ -94,6 +94,14 @@ const MUTATIONS: readonly Mutation[] = [
     new: 'core.send({\n    type: "append-response",\n    from,',
   },
   {
+    name: "an old append is acknowledged up to the end of the log",
+    file: "src/raft/following.ts",
+    old: "acknowledge(core, message.from, lastNew);",
+    new: "acknowledge(core, message.from, log.lastIndex);",
+    faults: FREQUENT_ELECTIONS,
+    foundBy: "test/raft/paper-replication.test.ts",
+  },
+  {
     name: "promises of all kinds leave before they are durable",
     file: "src/raft/core.ts",
     old: "this.held.push(message);",
@@ -151,6 +159,7 @@ const MUTATIONS: readonly Mutation[] = [
     old: "this.#host.firstTransfer + this.#sent",
     new: "0 * this.#host.firstTransfer + this.#sent",
     faults: { ...QUICK_RESTARTS, logEntries: 20, snapshotChunkBytes: 100 },
+    foundBy: "test/member/snapshot.test.ts",
   },
   {
     name: "rows may be compacted away under a snapshot that is being sent",

@@ -13,6 +13,7 @@ import {
   entriesOf,
   entry,
   flush,
+  IDENTITY,
   snapshotAt,
   type StorageHome,
 } from "../contract/storage-kit.ts";
@@ -62,6 +63,34 @@ async function opened(
   await bootstrap(storage);
   return { disk, storage, timer };
 }
+
+describe("a write", () => {
+  test("is reported done when sync() has resolved, not when the rows are written", async () => {
+    const disk = nodeSqlite();
+    const waiting: (() => void)[] = [];
+    const gated = { ...disk, sync: () => new Promise<void>((resolve) => waiting.push(resolve)) };
+    const storage = openDurableObjectStorage(gated, { timer: never });
+    const finished: string[] = [];
+    const syncNext = async (): Promise<void> => {
+      waiting.shift()?.();
+      await flushedTurn();
+    };
+    storage.bootstrap(IDENTITY, () => finished.push("bootstrap"));
+    await flushedTurn();
+    expect(finished).toEqual([]);
+    await syncNext();
+    expect(finished).toEqual(["bootstrap"]);
+    storage.append(batchOf([entry(1, 1)]), () => finished.push("append"));
+    apply(storage, 1);
+    storage.flush(() => finished.push("flush"));
+    await flushedTurn();
+    expect(finished).toEqual(["bootstrap"]);
+    expect(storage.durableApplied).toBe(0);
+    await syncNext();
+    expect(finished).toEqual(["bootstrap", "append", "flush"]);
+    expect(storage.durableApplied).toBe(1);
+  });
+});
 
 describe("state is written behind", () => {
   test("with a log write, once enough rows have gathered", async () => {
