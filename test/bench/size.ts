@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type InlineConfig, type Rolldown } from "vite";
-import { PAGE, ROOT } from "../../worker/local/build.ts";
+import { pageConfig, ROOT } from "../../worker/local/build.ts";
 import { type Aim, atMost, type Figure } from "./figures.ts";
 
 const COMMAND = "npm run bench -- size";
@@ -41,7 +41,7 @@ export async function benchSize(): Promise<readonly Figure[]> {
 }
 
 export async function measureSizes(): Promise<Sizes> {
-  const [member, page, client] = await Promise.all([built(library(ROOM)), built(PAGE), built(library(CLIENT))]);
+  const [member, page, client] = await Promise.all([built(library(ROOM)), built(pageConfig()), built(library(CLIENT))]);
   const begun = startOf(member, [ROOM]);
   const carried = startOf(member, [ROOM, PEERJS]);
   const shown = startOf(page, ["web/index.html", ROOM, PEERJS]);
@@ -63,14 +63,11 @@ function figure(name: string, bytes: number, aim: Aim | undefined): Figure {
 
 /** The page's own settings, for a module of it without the rest. */
 function library(entry: string): InlineConfig {
-  const input = join(ROOT, entry);
+  const page = pageConfig();
   return {
-    ...PAGE,
+    ...page,
     root: ROOT,
-    build: {
-      ...PAGE.build,
-      rolldownOptions: { ...PAGE.build?.rolldownOptions, input, preserveEntrySignatures: "strict" },
-    },
+    build: { ...page.build, rolldownOptions: { input: join(ROOT, entry), preserveEntrySignatures: "strict" } },
   };
 }
 

@@ -14,14 +14,16 @@ export const ROOT: string = join(import.meta.dirname, "../..");
 export const DIST: string = join(ROOT, "dist");
 /** Its time is that of the last build. */
 export const STAMP: string = join(DIST, "built");
-/** How the page is built. */
-export const PAGE: InlineConfig = {
-  configFile: false,
-  root: join(ROOT, "web"),
-  logLevel: "warn",
-  resolve: { alias: { "webrtc-adapter": join(ROOT, "web/no-webrtc-adapter.ts") } },
-  build: { target: "es2023", outDir: join(DIST, "web"), emptyOutDir: true },
-};
+/** Returns how the page is built; a new object each time, because Vite writes into what it is given. */
+export function pageConfig(): InlineConfig {
+  return {
+    configFile: false,
+    root: join(ROOT, "web"),
+    logLevel: "warn",
+    resolve: { alias: { "webrtc-adapter": join(ROOT, "web/no-webrtc-adapter.ts") } },
+    build: { target: "es2023", outDir: join(DIST, "web"), emptyOutDir: true },
+  };
+}
 
 if (import.meta.main) await buildAll();
 
@@ -57,5 +59,5 @@ async function buildWorker(entry: string, fileName: string): Promise<void> {
 
 /** There is no page yet while the project is young: then the endpoint serves its API alone. */
 async function buildPage(): Promise<void> {
-  if (existsSync(join(ROOT, "web/index.html"))) await build(PAGE);
+  if (existsSync(join(ROOT, "web/index.html"))) await build(pageConfig());
 }
