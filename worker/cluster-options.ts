@@ -8,6 +8,15 @@ export function clusterOptions(number: number, { CLUSTER_NAME, ENDPOINT_URL = ""
     learnersRefuse: true,
     // The next number: whoever was removed keeps its own for ever.
     newMemberId: (everCount) => memberIdOf(CLUSTER_NAME, everCount + 1),
-    ...(ENDPOINT_URL === "" ? {} : { clientUrls: [`${ENDPOINT_URL.replace(/\/+$/, "")}/m/${number}`] }),
+    // Only what the operator says: clients send their tokens there.
+    clientUrls: ENDPOINT_URL === "" ? [] : [`${endpointOf(ENDPOINT_URL)}/m/${number}`],
   };
+}
+
+function endpointOf(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const isPlain =
+    url !== undefined && /^https?:$/.test(url.protocol) && `${url.search}${url.hash}${url.username}` === "";
+  if (!isPlain) throw new Error(`ENDPOINT_URL is an address as "https://quorate.example", not ${JSON.stringify(text)}`);
+  return url.href.replace(/\/+$/, "");
 }

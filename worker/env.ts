@@ -11,7 +11,7 @@ export interface Env {
   readonly CLUSTER_NAME: string;
   /** "1", "3" or "5". */
   readonly CLUSTER_SIZE: string;
-  /** Where clients reach the worker, for the members' client URLs; without it, where they were first seen to. */
+  /** Where clients reach the worker, for the members' client URLs; without it, members say none. */
   readonly ENDPOINT_URL?: string;
   /** "*" (default), or origins separated by commas; see src/gateway/origins.ts. */
   readonly ALLOWED_ORIGINS?: string;

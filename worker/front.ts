@@ -11,12 +11,11 @@
 import { readPaths } from "../src/protocol/rpc-table.ts";
 import { clusterSize, type Env } from "./env.ts";
 import { objectNameOf } from "./identity.ts";
-import { founders, learnMembers, type LiveMembers, MEMBERS_HEADER } from "./live-members.ts";
-import { refusal, REMOVED, UNAVAILABLE_HEADER } from "./refusal.ts";
+import { type Hints, hintsOf, withoutHints } from "./internal-headers.ts";
+import { founders, learnMembers, type LiveMembers } from "./live-members.ts";
+import { refusal, REMOVED } from "./refusal.ts";
+import type { EdgeMember } from "./member-object.ts";
 import { askTogether, gatheredCall, type GatheredCall, gathers } from "./together.ts";
-
-/** Of a member's answers, for us. */
-export const LEADER_HEADER = "x-quorate-leader";
 
 const KEPT_BODY_BYTES = 64 * 1024;
 /** A member that could not answer is asked last for so long. */
@@ -59,8 +58,9 @@ async function askInTurn(request: Request, env: Env, path: string, together?: Ga
     if (attempt === undefined) break;
     asked.add(number);
     try {
-      answer = await call(env, number, attempt, together);
-      if (!answer.headers.has(UNAVAILABLE_HEADER)) return learned(number, answer);
+      const { response, hints } = await call(env, number, attempt, together);
+      if (!hints.isUnavailable) return learned(number, response, hints);
+      answer = response;
       failed(number);
     } catch (error) {
       failed(number);
@@ -80,9 +80,9 @@ export async function askMember(request: Request, env: Env, number: number): Pro
     await lookAround(request, env);
   }
   const { all, next: nobody } = membersNow(env);
-  if (!all.has(number)) return number < nobody ? refusal(number, REMOVED) : undefined;
+  if (!all.has(number)) return number < nobody ? withoutHints(refusal(number, REMOVED)) : undefined;
   try {
-    return await call(env, number, request);
+    return (await call(env, number, request)).response;
   } catch (error) {
     return unreachable(number, error);
   }
@@ -99,18 +99,32 @@ function membersNow(env: Env): LiveMembers {
   return live;
 }
 
-async function call(env: Env, number: number, request: Request, together?: GatheredCall): Promise<Response> {
+export function memberStub(env: Env, number: number): DurableObjectStub<EdgeMember> {
   let id = objectIds.get(number);
   if (id === undefined) {
     id = env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, number));
     objectIds.set(number, id);
   }
-  const member = env.MEMBERS.get(id);
-  const alone = together === undefined;
-  const answer = await (alone ? member.fetch(request) : askTogether(number, member, request.url, together));
-  const told = answer.headers.get(MEMBERS_HEADER);
-  if (told !== null) live = learnMembers(membersNow(env), told);
+  return env.MEMBERS.get(id);
+}
+
+interface Answer {
+  /** For the client. */
+  readonly response: Response;
+  readonly hints: Hints;
+}
+
+async function call(env: Env, number: number, request: Request, together?: GatheredCall): Promise<Answer> {
+  const member = memberStub(env, number);
+  const answer = await (together === undefined ? fetched(member, request) : askTogether(number, member, together));
+  const { members } = answer.hints;
+  if (members !== undefined) live = learnMembers(membersNow(env), members);
   return answer;
+}
+
+async function fetched(member: DurableObjectStub<EdgeMember>, request: Request): Promise<Answer> {
+  const response = await member.fetch(request);
+  return { response: withoutHints(response), hints: hintsOf((name) => response.headers.get(name)) };
 }
 
 function next(order: readonly number[] | undefined, asked: ReadonlySet<number>): number | undefined {
@@ -131,12 +145,11 @@ function failed(number: number): void {
   failedAtMs.set(number, Date.now());
 }
 
-function learned(number: number, answer: Response): Response {
+function learned(number: number, response: Response, { leader }: Hints): Response {
   well.add(number);
   failedAtMs.delete(number);
-  const leader = answer.headers.get(LEADER_HEADER);
-  if (leader !== null) leaderHint = Number(leader);
-  return answer;
+  if (leader !== undefined) leaderHint = Number(leader);
+  return response;
 }
 
 type Copy = () => Request | undefined;

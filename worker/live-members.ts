@@ -7,8 +7,6 @@
  */
 import type { Member as MemberRecord } from "../src/protocol/cluster.ts";
 
-export const MEMBERS_HEADER = "x-quorate-members";
-
 export interface LiveMembers {
   /** Grows with each member that comes, is promoted, or goes. */
   readonly version: number;

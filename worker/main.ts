@@ -1,10 +1,13 @@
 /** The worker: sends each request to where it is answered. */
 import { unreachable } from "../src/base/assert.ts";
-import { hostRefusal, hostsOf } from "../src/gateway/hosts.ts";
+import { badHost, hostRefusal, hostsOf } from "../src/gateway/hosts.ts";
 import { noPage } from "../src/gateway/no-page.ts";
 import { originPolicy } from "../src/gateway/origins.ts";
 import { allowedOrigins, type Env } from "./env.ts";
-import { askAnyMember, askMember } from "./front.ts";
+import { type Address, addressed, addressOf, withPath } from "./address.ts";
+import { askAnyMember, askMember, memberStub } from "./front.ts";
+import { DECIDER } from "./restore.ts";
+import { restoreAnswer } from "./restore-route.ts";
 import { routeOf } from "./routes.ts";
 import { signallingRoute } from "./signalling-route.ts";
 
@@ -13,6 +16,8 @@ export { RoomSignalling } from "./signalling.ts";
 
 const worker: ExportedHandler<Env> = {
   async fetch(request, env, ctx): Promise<Response> {
+    const address = addressOf(request);
+    if (address === undefined) return badHost();
     const misdirected = env.HOST_WHITELIST && hostRefusal(request, hostsOf(env.HOST_WHITELIST));
     if (misdirected) return misdirected;
     const origin = request.headers.get("origin");
@@ -21,41 +26,33 @@ const worker: ExportedHandler<Env> = {
       const refusal = policy.refusal(request, origin);
       if (refusal !== undefined) return policy.stamp(refusal, origin);
     }
-    const path = pathOf(request.url);
-    const route = routeOf(path);
-    switch (route.type) {
-      case "any-member":
-        return askAnyMember(request, env, path, ctx);
-      case "member":
-        return (
-          (await askMember(new Request(withPath(request.url, route.path), request), env, route.number)) ?? notFound()
-        );
-      case "signalling":
-        return signalling(request, env);
-      case "asset":
-        return asset(request, env);
-      case "nowhere":
-        return notFound();
-      default:
-        return unreachable(route);
-    }
+    return respond(request, address, env, ctx);
   },
 };
 
 export default worker;
 
-/** Cheaper than a URL, and this is every request's way. */
-function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("//") + 2);
-  if (start === -1) return "/";
-  const query = url.indexOf("?", start);
-  return query === -1 ? url.slice(start) : url.slice(start, query);
-}
-
-function withPath(url: string, path: string): string {
-  const changed = new URL(url);
-  changed.pathname = path;
-  return changed.href;
+/** Whoever answers gets a request with the address that was judged here, and cannot come to another one. */
+async function respond(request: Request, address: Address, env: Env, ctx: ExecutionContext): Promise<Response> {
+  const route = routeOf(address.path);
+  switch (route.type) {
+    case "any-member":
+      return askAnyMember(addressed(request, address), env, address.path, ctx);
+    case "member":
+      return (await askMember(addressed(request, withPath(address, route.path)), env, route.number)) ?? notFound();
+    case "restore":
+      return restoreAnswer(route.step, new URLSearchParams(address.search), request, (step) =>
+        memberStub(env, DECIDER).restore(step),
+      );
+    case "signalling":
+      return signalling(addressed(request, address), env);
+    case "asset":
+      return asset(addressed(request, address), env);
+    case "nowhere":
+      return notFound();
+    default:
+      return unreachable(route);
+  }
 }
 
 async function signalling(request: Request, env: Env): Promise<Response> {

@@ -4,7 +4,10 @@
  *
  *     worker ── fetch ──► gateway ──► member ──► storage (this object's SQLite)
  *                                       │ ▲
- *     other objects ◄── POST /raft ─────┘ └── POST /raft ── other objects
+ *     other objects ◄── raft() ─────────┘ └── raft() ── other objects
+ *
+ * `fetch` serves the public API and nothing else. What members say to each other, and what the worker says to a member
+ * beside requests, are methods, which no request can name.
  *
  * The object opens its member at the first event and again after the platform has thrown it out of memory. A member
  * that cannot open, or had to stop, does not take the object down: it says why, and is tried again after a while.
@@ -31,19 +34,24 @@ import { BadBatchError } from "../src/transport/http-batch.ts";
 import { HttpTransport } from "../src/transport/http.ts";
 import { objectClock } from "./clock.ts";
 import { allowedOrigins, clusterSize, type Env } from "./env.ts";
-import { LEADER_HEADER } from "./front.ts";
 import { clusterOptions } from "./cluster-options.ts";
 import { Directory } from "./directory.ts";
 import { clusterIdOf, memberIdOf, memberNameOf, objectNameOf, peerUrlOf } from "./identity.ts";
-import { membersHeader, MEMBERS_HEADER } from "./live-members.ts";
+import { LEADER_HEADER, MEMBERS_HEADER } from "./internal-headers.ts";
+import { membersHeader } from "./live-members.ts";
 import { flaggedOptions } from "./member-flags.ts";
 import { refusal, REMOVED } from "./refusal.ts";
-import { EdgeRestore, isRestorePath, type RestoreAnswer, type RestoreCall, restoredFrom } from "./restore.ts";
-import { answerFromTheGrave, bury, type Tombstone, tombstoneOf } from "./tombstone.ts";
+import {
+  type ClientStep,
+  EdgeRestore,
+  type RestoreAnswer,
+  type RestoreCall,
+  restoredFrom,
+  type StepAnswer,
+} from "./restore.ts";
+import { bury, type Tombstone, tombstoneAnswer, tombstoneOf } from "./tombstone.ts";
 import { answerTogether, type GatheredAnswers, type GatheredCall, refuseTogether } from "./together.ts";
 
-/** Between members only: the worker in front passes on no such path (routes.ts). */
-const RAFT_URL = "http://member/raft";
 const REOPEN_AFTER_MS = 5_000;
 /** Members that there may ever be. */
 const NUMBERS_MAX = 99_999;
@@ -53,6 +61,11 @@ const QUIET_AFTER_TICKS = 30;
 const COMMIT_DELAY_MS = 5;
 /** Under which name the object keeps the member's note to itself. */
 const NOTE_KEY = "leases";
+
+/** To frames of another member; `isBad` when they were none. */
+export type FramesAnswer =
+  | { readonly type: "batch"; readonly batch: Uint8Array }
+  | { readonly type: "refused"; readonly isBad: boolean; readonly reason: string };
 
 interface Running {
   readonly type: "running";
@@ -83,8 +96,6 @@ export class EdgeMember extends DurableObject<Env> {
   /** Tells the worker in front who is there; absent while the founders are. */
   #membersHeader: string | undefined;
   #isLeaving = false;
-  /** Clients' addresses are said, or cannot be. */
-  #isAddressSaid = false;
   readonly #stubs = new Map<number, DurableObjectStub<EdgeMember>>();
   #state: Running | Down | Removed | undefined;
   #opening: Promise<Running | Down | Removed> | undefined;
@@ -97,31 +108,46 @@ export class EdgeMember extends DurableObject<Env> {
   }
 
   override async fetch(request: Request): Promise<Response> {
-    if (isRestorePath(request.url)) {
-      await this.#opening;
-      return this.#restores.serve(request);
-    }
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "down") return refusal(this.#number, state);
-    if (state.type === "removed") return this.#refuseForGood(state.tombstone, request);
-    if (request.url === RAFT_URL) return framesAnswer(state.transport, request);
     // A leader that was removed goes on until somebody took over; clients better ask another one already.
-    if (this.#isLeaving) return this.#leaving();
-    if (!this.#isAddressSaid) this.#sayAddress(state.member, request.url);
+    if (state.type === "removed" || this.#isLeaving) return this.#leaving();
     const response = await state.app.fetch(request);
     if (response.status === 101) return response;
     for (const [name, value] of Object.entries(this.#headers(state.member))) response.headers.set(name, value);
     return response;
   }
 
+  /** Frames from another member (src/transport/http.ts), and what there is to say to it. */
+  async raft(batch: Uint8Array): Promise<FramesAnswer> {
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    try {
+      switch (state.type) {
+        case "down":
+          return { type: "refused", isBad: false, reason: state.text };
+        case "removed":
+          return { type: "batch", batch: tombstoneAnswer(state.tombstone, batch) };
+        case "running":
+          return { type: "batch", batch: await state.transport.handlePost(batch) };
+      }
+    } catch (error) {
+      return { type: "refused", isBad: error instanceof BadBatchError, reason: messageOf(error) };
+    }
+  }
+
   /** Calls of the gateway's paths, many in one; see together.ts. */
-  async ask(url: string, calls: readonly GatheredCall[]): Promise<GatheredAnswers> {
+  async ask(calls: readonly GatheredCall[]): Promise<GatheredAnswers> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "down") return refuseTogether(refusal(this.#number, state), calls);
     if (state.type === "removed" || this.#isLeaving) return refuseTogether(this.#leaving(), calls);
-    if (!this.#isAddressSaid) this.#sayAddress(state.member, url);
     const answers = await answerTogether(state.calls, calls);
     return { headers: this.#headers(state.member), answers };
+  }
+
+  /** A step of a client's restore. */
+  async restore(step: ClientStep): Promise<StepAnswer> {
+    await this.#opening;
+    return this.#restores.take(step);
   }
 
   /** From another member, about a snapshot that is being restored; see restore.ts. */
@@ -237,21 +263,12 @@ export class EdgeMember extends DurableObject<Env> {
   #membershipChanged({ id, machine: { membership } }: Member): void {
     this.#directory.knows(membership.everCount);
     this.#isLeaving = membership.wasRemoved(id);
-    this.#isAddressSaid = false;
     const { members, everCount } = membership;
     this.#membersHeader = this.#headerOf(members, everCount);
   }
 
   #headerOf(members: readonly MemberRecord[], everCount: number): string | undefined {
     return membersHeader(members, everCount, clusterSize(this.env), (id) => this.#directory.numberOf(id));
-  }
-
-  #sayAddress(member: Member, url: string): void {
-    const { origin } = new URL(url);
-    this.#isAddressSaid = member.attributes.seenAt((id) => {
-      const number = this.#directory.numberOf(id);
-      return number === undefined ? undefined : `${origin}/m/${number}`;
-    });
   }
 
   #newDirectory(): Directory {
@@ -306,15 +323,6 @@ export class EdgeMember extends DurableObject<Env> {
     return response;
   }
 
-  async #refuseForGood(tombstone: Tombstone, request: Request): Promise<Response> {
-    if (request.url !== RAFT_URL) return this.#leaving();
-    try {
-      return new Response(answerFromTheGrave(tombstone, new Uint8Array(await request.arrayBuffer())));
-    } catch (error) {
-      return new Response(messageOf(error), { status: error instanceof BadBatchError ? 400 : 503 });
-    }
-  }
-
   #down(code: ProblemCode, text: string): void {
     // Whoever runs the cluster reads the worker's log.
     console.error(`member ${this.#number}: ${text}`);
@@ -325,9 +333,9 @@ export class EdgeMember extends DurableObject<Env> {
     const number = this.#directory.numberOf(to);
     if (number === undefined) throw new Error("a member of another cluster");
     try {
-      const response = await this.#stub(number).fetch(RAFT_URL, { method: "POST", body });
-      if (!response.ok) throw new Error(`member ${number} answered ${response.status}`);
-      return new Uint8Array(await response.arrayBuffer());
+      const answer = await this.#stub(number).raft(body);
+      if (answer.type === "refused") throw new Error(`member ${number} refused frames: ${answer.reason}`);
+      return answer.batch;
     } catch (error) {
       // A stub does not outlive a broken object.
       this.#stubs.delete(number);
@@ -342,14 +350,6 @@ export class EdgeMember extends DurableObject<Env> {
     const stub = MEMBERS.get(MEMBERS.idFromName(objectNameOf(CLUSTER_NAME, number)));
     this.#stubs.set(number, stub);
     return stub;
-  }
-}
-
-async function framesAnswer(transport: HttpTransport, request: Request): Promise<Response> {
-  try {
-    return new Response(await transport.handlePost(new Uint8Array(await request.arrayBuffer())));
-  } catch (error) {
-    return new Response(messageOf(error), { status: error instanceof BadBatchError ? 400 : 503 });
   }
 }
 

@@ -1,8 +1,6 @@
 /** What a member that cannot serve answers, or the worker in its name. */
 import type { ProblemCode } from "../src/member/services.ts";
-
-/** Says so to the worker in front: nothing was done with the request. */
-export const UNAVAILABLE_HEADER = "x-quorate-unavailable";
+import { UNAVAILABLE_HEADER } from "./internal-headers.ts";
 
 export interface Reason {
   readonly code: ProblemCode;

@@ -27,15 +27,26 @@ import { DurableObjectRestore } from "../src/storage/durable-object-restore.ts";
 import type { Identity, Storage } from "../src/storage/storage.ts";
 import { emptyStorage } from "./empty-storage.ts";
 
-const RESTORE_FOLDER = "/quorate/restore/";
-/** The member that decides. */
-const DECIDER = 1;
+/** The number of the member that decides. */
+export const DECIDER = 1;
 
 export type RestoreCall = { readonly type: "hold" | "release" | "ask" | "adopt"; readonly restore: string };
 export type RestoreAnswer = "held" | "not-empty" | "under-way" | "done" | "unknown";
 
+/** What a client asks of the member that decides; `restore` is what `begin` answered. */
+export type ClientStep =
+  | { readonly type: "begin" }
+  | { readonly type: "chunk"; readonly restore: string; readonly piece: string; readonly chunk: Uint8Array }
+  | { readonly type: "commit"; readonly restore: string; readonly sha256: string }
+  | { readonly type: "abort"; readonly restore: string };
+
+/** As HTTP says it. */
+export interface StepAnswer {
+  readonly status: number;
+  readonly body: Readonly<Record<string, string | number>>;
+}
+
 const KEY = "restore";
-const CHUNK_BYTES_MAX = 8 * 1024 * 1024;
 /** A client that sends nothing for longer is gone. */
 const SILENT_MS = 60_000;
 /** Where the new cluster's log begins. */
@@ -76,11 +87,6 @@ export interface RestoreHost {
 export function restoredFrom(storage: DurableObjectStorage): string | undefined {
   const note = storage.kv.get<Note>(KEY);
   return note?.phase === "done" ? note.restore : undefined;
-}
-
-/** What is not one is seldom parsed. */
-export function isRestorePath(url: string): boolean {
-  return url.includes(RESTORE_FOLDER) && new URL(url).pathname.startsWith(RESTORE_FOLDER);
 }
 
 class Refusal extends Error {
@@ -142,47 +148,42 @@ export class EdgeRestore {
     }
   }
 
-  async serve(request: Request): Promise<Response> {
+  /** From a client. Never rejects. */
+  async take(step: ClientStep): Promise<StepAnswer> {
     try {
-      const url = new URL(request.url);
-      return Response.json(await this.#step(url.pathname.slice(RESTORE_FOLDER.length), url.searchParams, request));
+      return { status: 200, body: await this.#step(step) };
     } catch (error) {
       if (error instanceof Refusal) {
-        return Response.json({ code: error.code, message: error.message }, { status: error.status });
+        return { status: error.status, body: { code: error.code, message: error.message } };
       }
       await this.#abort();
       const isBad = error instanceof DecodeError;
       const message = error instanceof Error ? error.message : String(error);
       const code = isBad ? GrpcCode.InvalidArgument : GrpcCode.Internal;
-      return Response.json({ code, message: `the restore was broken off: ${message}` }, { status: isBad ? 400 : 500 });
+      return { status: isBad ? 400 : 500, body: { code, message: `the restore was broken off: ${message}` } };
     }
   }
 
-  async #step(step: string, query: URLSearchParams, request: Request): Promise<object> {
-    if (request.method !== "POST") throw new Refusal(405, GrpcCode.Unimplemented, "Method Not Allowed");
-    // No page has any business here.
-    if (request.headers.has("origin")) throw new Refusal(403, GrpcCode.PermissionDenied, "pages may not restore");
-    if (step === "begin") return this.#begin();
+  async #step(step: ClientStep): Promise<StepAnswer["body"]> {
+    if (step.type === "begin") return this.#begin();
     const session = this.#session;
-    if (session === undefined || session.restore !== query.get("restore")) {
+    if (session === undefined || session.restore !== step.restore) {
       throw new Refusal(409, GrpcCode.FailedPrecondition, "this restore is not under way any more");
     }
     clearTimeout(session.silence);
     session.silence = setTimeout(() => void this.#abort(), SILENT_MS);
-    switch (step) {
+    switch (step.type) {
       case "chunk":
-        return this.#take(session, query.get("piece"), await bodyOf(request));
+        return this.#takeChunk(session, step.piece, step.chunk);
       case "commit":
-        return this.#commit(session, query.get("sha256") ?? "");
+        return this.#commit(session, step.sha256);
       case "abort":
         await this.#abort();
         return {};
-      default:
-        throw new Refusal(404, GrpcCode.NotFound, "Not Found");
     }
   }
 
-  async #begin(): Promise<object> {
+  async #begin(): Promise<StepAnswer["body"]> {
     if (this.#session !== undefined || this.#beginning !== undefined) {
       throw new Refusal(409, GrpcCode.FailedPrecondition, "another restore is under way");
     }
@@ -221,7 +222,7 @@ export class EdgeRestore {
     }
   }
 
-  #take(session: Session, piece: string | null, chunk: Uint8Array): object {
+  #takeChunk(session: Session, piece: string, chunk: Uint8Array): StepAnswer["body"] {
     if (piece !== String(session.pieces)) throw new DecodeError(`piece ${session.pieces} is next, not ${piece}`);
     session.pieces += 1;
     session.hash.update(chunk);
@@ -229,7 +230,7 @@ export class EdgeRestore {
     return {};
   }
 
-  async #commit(session: Session, sha256: string): Promise<object> {
+  async #commit(session: Session, sha256: string): Promise<StepAnswer["body"]> {
     const { storage, members, identity, size, call, resume } = this.#host;
     const { restore, state, target, hash } = session;
     const wanted = fromBase64(sha256);
@@ -310,10 +311,4 @@ function isUnwritten(log: LogReader, founders: number): boolean {
 function isOfItself(data: Uint8Array): boolean {
   const { type } = decode(internalRaftRequestSchema, data).request;
   return type === "clusterMemberAttrSet" || type === "clusterVersionSet" || type === "downgradeInfoSet";
-}
-
-async function bodyOf(request: Request): Promise<Uint8Array> {
-  const declared = Number(request.headers.get("content-length") ?? NaN);
-  if (!(declared <= CHUNK_BYTES_MAX)) throw new DecodeError(`a piece is larger than ${CHUNK_BYTES_MAX} bytes`);
-  return new Uint8Array(await request.arrayBuffer());
 }

@@ -7,6 +7,7 @@ import { readBody } from "../src/gateway/body.ts";
 import { callContext } from "../src/gateway/context.ts";
 import { errorResponse, JSON_TYPE, responseOf } from "../src/gateway/errors.ts";
 import { KV_CALL_PATHS, type KvAnswer, type KvCall } from "../src/gateway/kv-calls.ts";
+import { type Hints, hintsOf } from "./internal-headers.ts";
 import { Lane } from "./lane.ts";
 
 export interface GatheredCall {
@@ -30,8 +31,7 @@ export interface SentAnswer extends Omit<KvAnswer, "body"> {
 
 /** A member as the worker in front sees it. */
 export interface AskedTogether {
-  /** `url` is that of one of the calls. */
-  ask(url: string, calls: readonly GatheredCall[]): Promise<GatheredAnswers>;
+  ask(calls: readonly GatheredCall[]): Promise<GatheredAnswers>;
 }
 
 interface Answered {
@@ -39,6 +39,7 @@ interface Answered {
   readonly headers: GatheredAnswers["headers"];
 }
 
+const JSON_ANSWER = { headers: { "content-type": JSON_TYPE } } as const;
 const BODY_BYTES_MAX = 64 * 1024;
 /** Of answers within a message, whose bound is 32 MiB; a character may be two bytes. */
 const SENT_CHARACTERS_MAX = 8 * 1024 * 1024;
@@ -69,18 +70,15 @@ export async function gatheredCall(request: Request, path: string): Promise<Gath
 export async function askTogether(
   number: number,
   member: AskedTogether,
-  url: string,
   call: GatheredCall,
-): Promise<Response> {
+): Promise<{ readonly response: Response; readonly hints: Hints }> {
   const { answer, headers } = await laneTo(number, call).ask(call, async (calls) => {
-    const together = await member.ask(url, calls);
+    const together = await member.ask(calls);
     return Promise.all(together.answers.map((each) => received(each, together.headers)));
   });
-  if (answer.error === undefined)
-    return new Response(answer.body, { headers: { "content-type": JSON_TYPE, ...headers } });
-  const response = responseOf(answer.error);
-  for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
-  return response;
+  const { body, error } = answer;
+  const response = error === undefined ? new Response(body, JSON_ANSWER) : responseOf(error);
+  return { response, hints: hintsOf((name) => headers[name]) };
 }
 
 /** In the event that asked: nobody else can read its stream. */

@@ -35,7 +35,7 @@ export function bury(storage: DurableObjectStorage, tombstone: Tombstone): void 
 }
 
 /** The answer to frames of another member: that it was removed, or where to ask. Throws BadBatchError. */
-export function answerFromTheGrave(tombstone: Tombstone, body: Uint8Array): Uint8Array<ArrayBuffer> {
+export function tombstoneAnswer(tombstone: Tombstone, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const { sender } = decodeBatch(body, { maxFrameBytes: MAX_FRAME_BYTES, maxBatchBytes: MAX_FRAME_BYTES });
   const { cluster, member, removed } = tombstone;
   const refusal = removed.includes(sender) ? "removed" : "";

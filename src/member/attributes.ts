@@ -29,26 +29,6 @@ export class Attributes {
     this.#clientUrls = clientUrls;
   }
 
-  /**
-   * Clients were seen to reach the members there. That is told for all who have not said it themselves, because most
-   * requests only ever reach the leader. True once nothing is left to say.
-   */
-  seenAt(urlOf: (id: MemberId) => string | undefined): boolean {
-    const { membership, leader, write } = this.#host;
-    const silent = membership().members.filter(({ name, clientUrls }) => name !== "" && clientUrls.length === 0);
-    if (this.#isWriting || leader() === 0n) return false;
-    for (const { id, name } of silent) {
-      const url = urlOf(id);
-      if (url === undefined) continue;
-      this.#isWriting = true;
-      const memberAttributes = { name, clientUrls: [url] };
-      write({ type: "clusterMemberAttrSet", clusterMemberAttrSet: { memberId: id, memberAttributes } }, () => {
-        this.#isWriting = false;
-      });
-    }
-    return silent.length === 0;
-  }
-
   tick(): void {
     this.#ticks += 1;
     if (this.#ticks % AGAIN_EVERY_TICKS === 0) this.publish();

@@ -355,17 +355,4 @@ describe("what a member says of itself", () => {
     const urls = (): readonly string[] | undefined => people.leader.member.machine.membership.get(1n)?.clientUrls;
     await people.cluster.clock.until(() => urls()?.join() === "http://here:1", "published");
   });
-
-  test("is where it was first seen to be reached, unless it was told", async () => {
-    const people = await People.founded(1);
-    const { member } = people.leader;
-    expect(member.attributes.seenAt(() => "http://seen:1")).toBe(false);
-    await people.cluster.clock.until(
-      () => member.machine.membership.get(1n)?.clientUrls.join() === "http://seen:1",
-      "seen",
-    );
-    expect(member.attributes.seenAt(() => "http://elsewhere:1")).toBe(true);
-    await people.cluster.clock.advance(3_000);
-    expect(member.machine.membership.get(1n)?.clientUrls).toEqual(["http://seen:1"]);
-  });
 });

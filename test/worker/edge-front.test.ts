@@ -22,6 +22,9 @@ describe("routes", () => {
     ["/m/1", { type: "nowhere" }],
     ["/m/1/raft", { type: "nowhere" }],
     ["/m/1//raft", { type: "nowhere" }],
+    ["/m/1/quorate/restore/begin", { type: "nowhere" }],
+    ["/m/2/peerjs/id", { type: "nowhere" }],
+    ["/quorate/restore/begin", { type: "restore", step: "begin" }],
     ["/m/1/m/1/raft", { type: "nowhere" }],
     ["/raft", { type: "asset" }],
     ["/peerjs/room/r/peerjs", { type: "signalling" }],
@@ -31,13 +34,42 @@ describe("routes", () => {
   });
 });
 
-test("what members say to each other cannot be reached from outside", async () => {
-  for (const url of ["/m/1/raft", "/m/1/v3/../../raft", "/v3/..%2fraft"]) {
+test("what members say to each other has no address, inside neither", async () => {
+  for (const url of ["/m/1/raft", "/v3/..%2fraft"]) {
     const response = await edge(url, { method: "POST", body: "frames" });
 
     expect([response.status, await response.text()]).toEqual([404, NOT_FOUND]);
   }
-  expect((await edge("/raft", { method: "POST", body: "frames" })).status).toBe(404);
+  for (const url of ["/raft", "/m/1/v3/../../../raft"]) {
+    expect((await edge(url, { method: "POST", body: "frames" })).status).toBe(404);
+  }
+  for (const url of ["http://member/raft", "http://member/quorate/restore/begin"]) {
+    const response = await stubOf(1).fetch(url, { method: "POST", body: "frames" });
+    expect([response.status, await response.text()]).toEqual([404, "404 page not found\n"]);
+  }
+});
+
+test.each(["a, b", "a/b", "a?b", "a#b", "user@a", "a b", "<x>", "a:99999", ""])(
+  "a Host that is no name is refused, and no member is blamed for it: %j",
+  async (host) => {
+    const response = await edge("/v3/kv/range", { method: "POST", body: "{}", headers: { host } });
+
+    expect(response.status).toBe(400);
+    await response.text();
+    expect((await edge("/v3/kv/range", { method: "POST", body: JSON.stringify({ key: "YQ==" }) })).status).toBe(200);
+  },
+);
+
+test("headers of a client that look like a member's say nothing, and a member's are not shown", async () => {
+  const headers = { "x-quorate-leader": "9", "x-quorate-members": "999;9;7", "x-quorate-unavailable": "removed" };
+  for (const path of ["/health", "/v3/kv/range", "/m/1/v3/kv/range", "/m/9/v3/kv/range", "/kv/a"]) {
+    const init = path.includes("range") ? { method: "POST", body: JSON.stringify({ key: "YQ==" }) } : {};
+    const response = await edge(path, { ...init, headers });
+    await response.text();
+
+    expect(Object.keys(headers).filter((name) => response.headers.has(name))).toEqual([]);
+  }
+  expect(await put("a", "still here")).toBeGreaterThan(1);
 });
 
 test("unknown paths answer as etcd does, below every prefix and outside of all", async () => {
@@ -50,9 +82,10 @@ test("unknown paths answer as etcd does, below every prefix and outside of all",
   expect([outside.status, await outside.text()]).toEqual([404, "404 page not found\n"]);
 });
 
-test("a request learns who leads and the next one goes there", async () => {
+test("a member tells the worker in front who leads", async () => {
   await put("a", "1");
-  const response = await edge("/health");
+  const response = await stubOf(1).fetch("http://edge/health");
+  await response.text();
 
   expect(response.headers.get("x-quorate-leader")).toMatch(/^[123]$/);
 });
@@ -103,9 +136,6 @@ test.each([
   ["cut off", Uint8Array.of(1, 2, 3)],
   ["of nobody's", new Uint8Array(64)],
 ])("frames that are %s are refused by the member, which goes on", async (_what, body) => {
-  const response = await stubOf(1).fetch("http://member/raft", { method: "POST", body });
-
-  expect([400, 503]).toContain(response.status);
-  await response.text();
+  expect(await stubOf(1).raft(body)).toMatchObject({ type: "refused" });
   expect(await put("after", "bad frames")).toBeGreaterThan(1);
 });

@@ -21,7 +21,8 @@ Of the members, as etcd's flags (and in the environment or in wrangler.toml: MAX
 
 ${MEMBER_FLAG_NAMES.map((name) => flagHelp(name)).join("\n")}
 
-What else there is stands in wrangler.toml; CLUSTER_SIZE=1 (3, 5) and ALLOWED_ORIGINS=… in the environment win.
+What else there is stands in wrangler.toml; CLUSTER_SIZE=1 (3, 5), ALLOWED_ORIGINS=… and ENDPOINT_URL=… (where clients
+reach it: the members' client URLs; default: the address on which it listens, if that is one) in the environment win.
 `;
 
 /** For the user: printed without a stack. */

@@ -4,7 +4,7 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
-import { createServer, isIP } from "node:net";
+import { type AddressInfo, createServer, isIP } from "node:net";
 import { join, relative, resolve } from "node:path";
 import { buildAll, DIST, ROOT, STAMP } from "./build.ts";
 import { readDeployed } from "./deployed.ts";
@@ -13,6 +13,8 @@ import { HELP, StartError, startOptions, type StartOptions } from "./options.ts"
 import { type Ended, LocalServer, stopLeftover } from "./server.ts";
 import { workerdConfig } from "./workerd-config.ts";
 
+/** Not one place but every address of the machine. */
+const WILDCARDS = ["0.0.0.0", "::", "[::]"];
 const HEALTHY_WITHIN_MS = 30_000;
 const SOURCES = ["src", "web", "worker", "package-lock.json", "wrangler.toml"];
 
@@ -51,12 +53,12 @@ async function serve(options: StartOptions, home: string): Promise<number> {
   const files = { configFile: join(home, "workerd.capnp"), pidFile: join(home, "workerd.pid") };
   if (await stopLeftover(files.pidFile, files.configFile))
     console.log("Stopped the workerd of a start that was killed.");
-  await checkPort(options);
+  const place = { ...options, port: await freePort(options) };
   if (options.build && (await isStale())) await build();
   const dataFolder = join(home, "data");
   if (options.fresh) await rm(dataFolder, { recursive: true, force: true });
   await mkdir(dataFolder, { recursive: true });
-  await writeFile(files.configFile, configText(options, home, dataFolder));
+  await writeFile(files.configFile, configText(place, home, dataFolder));
 
   const server = new LocalServer(files);
   let stopping = false;
@@ -66,7 +68,7 @@ async function serve(options: StartOptions, home: string): Promise<number> {
       server.stop();
     });
   }
-  void announce(server, options);
+  void announce(server, place);
   const ended = await server.ended;
   if (stopping) return 0;
   console.error(`workerd ended unexpectedly: ${describe(ended)}. The data is in ${dataFolder}; start again to go on.`);
@@ -90,6 +92,7 @@ function configText(options: StartOptions, home: string, dataFolder: string): st
       ...(CLUSTER_SIZE === undefined ? {} : { CLUSTER_SIZE }),
       ...options.memberVars,
       ...(options.hostWhitelist === undefined ? {} : { HOST_WHITELIST: options.hostWhitelist }),
+      ...endpointVar(options),
       // As etcd's default: a developer's pages come from other ports of this machine.
       ALLOWED_ORIGINS: options.allowedOrigins ?? "*",
     },
@@ -99,9 +102,8 @@ function configText(options: StartOptions, home: string, dataFolder: string): st
 async function announce(server: LocalServer, options: StartOptions): Promise<void> {
   try {
     const port = await server.listening;
-    const name = options.host === "127.0.0.1" || options.host === "0.0.0.0" ? "localhost" : bracketed(options.host);
-    const url = `http://${name}:${port}`;
-    await healthy(`http://${options.host === "0.0.0.0" ? "127.0.0.1" : bracketed(options.host)}:${port}`);
+    const url = urlOf(options);
+    await healthy(`http://${WILDCARDS.includes(options.host) ? "127.0.0.1" : bracketed(options.host)}:${port}`);
     console.log(`Quorate is serving ${url}
 
   curl -X PUT -d bar ${url}/kv/foo
@@ -138,15 +140,34 @@ async function build(): Promise<void> {
   }
 }
 
-/** workerd says this too, but not so that one knows what to do. */
-function checkPort({ host, port }: StartOptions): Promise<void> {
+/** Of this machine. */
+function urlOf({ host, port }: StartOptions): string {
+  const name = host === "127.0.0.1" || WILDCARDS.includes(host) ? "localhost" : bracketed(host);
+  return `http://${name}:${port}`;
+}
+
+/** Where clients reach the members is what whoever starts it says, or where it listens if that is one place. */
+function endpointVar(options: StartOptions): { readonly ENDPOINT_URL?: string } {
+  const told = process.env["ENDPOINT_URL"] ?? "";
+  if (told !== "") return { ENDPOINT_URL: told };
+  return WILDCARDS.includes(options.host) ? {} : { ENDPOINT_URL: urlOf(options) };
+}
+
+/**
+ * The port, or a free one where any will do: the members say at their start where clients reach them. workerd says too that
+ * a port is taken, but not so that one knows what to do.
+ */
+function freePort({ host, port }: StartOptions): Promise<number> {
   return new Promise((free, taken) => {
     const probe = createServer();
     probe.once("error", (error: NodeJS.ErrnoException) => {
       const why = error.code === "EADDRINUSE" ? "is in use" : `cannot be used (${error.message})`;
       taken(new StartError(`Port ${port} of ${host} ${why}. Choose another: PORT=${port + 1} npm start`));
     });
-    probe.listen(port, host, () => probe.close(() => free()));
+    probe.listen(port, host, () => {
+      const { port: chosen } = probe.address() as AddressInfo;
+      probe.close(() => free(chosen));
+    });
   });
 }
 
