@@ -163,12 +163,14 @@ export class AuthStore {
     this.#tokens.invalidateAll();
   }
 
-  /** The hash to check a password against, and the revision at which it stands. */
+  /**
+   * The hash to check a password against, and the revision at which it stands. Undefined where no password is right: an
+   * unknown user and one without a password are the same to a stranger (etcd tells them apart).
+   */
   hashedPassword(name: string): { readonly hash: Uint8Array; readonly revision: number } | undefined {
     if (!this.enabled) throw errAuthNotEnabled;
     const user = this.#rows.users.get(name);
-    if (user === undefined) return undefined;
-    if (user.options?.noPassword === true) throw errNoPasswordUser;
+    if (user === undefined || user.options?.noPassword === true) return undefined;
     return { hash: user.password, revision: this.revision };
   }
 

@@ -28,8 +28,9 @@ with a new DIR. It becomes another cluster, with ids of its own. Keys keep their
 with their whole time to live, users, roles and whether auth is on stay as they were. If anything breaks before the
 end, the cluster is as empty as it was.
 
-Passwords that an etcd has hashed (bcrypt) cannot be verified here. So that nobody is locked out, such a file with auth
-enabled needs --auth-off; set the passwords anew (\`etcdctl user passwd\`) and enable auth again.
+Users keep their passwords, those of an etcd too, but for hashes that cost too much to verify here (an etcd's
+--bcrypt-cost above 12). So that nobody is locked out, a file with such ones and auth enabled needs --auth-off; set
+those passwords anew (\`etcdctl user passwd\`) and enable auth again.
 
 Exit code 1 when the file is damaged.`,
   options: {
@@ -91,8 +92,8 @@ async function restore(
   const authOff = input.flag("auth-off");
   if (facts.authEnabled && facts.foreignPasswords > 0 && !authOff) {
     terminal.writeError(
-      `quorate: auth is enabled in it, and ${facts.foreignPasswords} passwords were hashed by an etcd, which cannot be ` +
-        "verified here: nobody could log in. --auth-off restores it with auth disabled; nothing was done\n",
+      `quorate: auth is enabled in it, and ${facts.foreignPasswords} passwords have hashes that cannot be verified ` +
+        "here: their users could not log in. --auth-off restores it with auth disabled; nothing was done\n",
     );
     return ExitCode.negative;
   }

@@ -76,11 +76,11 @@ async function authenticated(
 ): Promise<Authenticated> {
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const checked = member.machine.auth.hashedPassword(name);
-    if (checked === undefined) {
-      await passwords.verifyNobody(password);
-      throw errAuthFailed;
-    }
-    if (!(await passwords.verify(password, utf8Decode(checked.hash)))) throw errAuthFailed;
+    const isRight = await passwords.verify(
+      password,
+      checked === undefined ? passwords.nobodys : utf8Decode(checked.hash),
+    );
+    if (checked === undefined || !isRight) throw errAuthFailed;
     const authenticate = { name, password: "", simpleToken: tokens.newPrefix() };
     const answer = await propose<Authenticated>(member, { type: "authenticate", authenticate });
     if (answer.revision === checked.revision) return answer;

@@ -5,12 +5,12 @@
 import type { Caller } from "../auth/auth-store.ts";
 
 export interface PasswordHasher {
-  /** Says by itself how it was made, so that its cost can be raised without a migration. */
+  /** Says by itself how it was made, so that its cost can be raised without a migration. Refuses what is too long. */
   hash(password: string): Promise<string>;
   /** False also for what is no hash of ours. Takes as long for a wrong password as for a right one. */
   verify(password: string, hashed: string): Promise<boolean>;
-  /** For a user that does not exist: takes as long as a verification does. */
-  verifyNobody(password: string): Promise<void>;
+  /** No password's hash, which costs as much to verify as a new user's. */
+  readonly nobodys: string;
 }
 
 export interface TokenProvider {

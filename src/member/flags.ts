@@ -6,6 +6,7 @@
  */
 import type { AutoCompactionOptions } from "./auto-compaction.ts";
 import type { MemberOptions } from "./options.ts";
+import { BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "./password-hashes.ts";
 
 export interface MemberFlag {
   readonly value: string;
@@ -15,6 +16,7 @@ export interface MemberFlag {
 export type MemberFlagName =
   | "auto-compaction-mode"
   | "auto-compaction-retention"
+  | "bcrypt-cost"
   | "max-txn-ops"
   | "max-request-bytes"
   | "max-response-bytes"
@@ -35,6 +37,7 @@ export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
     value: "N",
     help: "history that stays: 30m, 1h (or 1), or so many revisions; default 0: all of it",
   },
+  "bcrypt-cost": { value: "N", help: "what it costs to hash a new password; 4 to 12, default 10" },
   "max-txn-ops": { value: "N", help: "operations of a txn; default 128" },
   "max-request-bytes": { value: "N", help: "one request; default 1572864" },
   "max-response-bytes": {
@@ -55,7 +58,7 @@ export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
 
 export type FlaggedOptions = Pick<
   MemberOptions,
-  "autoCompaction" | "cluster" | "corruptCheckMs" | "limits" | "quotaBackendBytes" | "watchProgressMs"
+  "autoCompaction" | "bcryptCost" | "cluster" | "corruptCheckMs" | "limits" | "quotaBackendBytes" | "watchProgressMs"
 >;
 
 export const MEMBER_FLAG_NAMES: readonly MemberFlagName[] = Object.keys(MEMBER_FLAGS) as MemberFlagName[];
@@ -89,6 +92,7 @@ export function memberOptionsOf(read: (flag: MemberFlagName) => string | undefin
     limits,
     cluster,
     ...defined({
+      bcryptCost: given("bcrypt-cost", bcryptCost),
       quotaBackendBytes: given("quota-backend-bytes", whole),
       corruptCheckMs: given("corrupt-check-time", (text) => durationMs(text)),
       watchProgressMs: given("watch-progress-notify-interval", interval),
@@ -151,6 +155,14 @@ function count(text: string, flag: MemberFlagName): number {
   const number = whole(text, flag);
   if (number < 1) throw new Error(`${flag} is 1 or more, not ${text}`);
   return number;
+}
+
+function bcryptCost(text: string, flag: MemberFlagName): number {
+  const cost = whole(text, flag);
+  if (cost < BCRYPT_COST_MIN || cost > BCRYPT_COST_MAX) {
+    throw new Error(`${flag} is from ${BCRYPT_COST_MIN} to ${BCRYPT_COST_MAX}, not ${text}`);
+  }
+  return cost;
 }
 
 function truth(text: string, flag: MemberFlagName): boolean {

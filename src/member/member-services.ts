@@ -10,14 +10,15 @@ import { refusingLearner } from "./learner-guard.ts";
 import type { Member } from "./member.ts";
 import { memberView } from "./member-view.ts";
 import { otherServices } from "./other-services.ts";
+import { paced } from "./pace.ts";
+import { memberPasswords } from "./passwords.ts";
 import type { Services } from "./services.ts";
 import { simpleTokenProvider } from "./token-providers.ts";
-import { webCryptoPasswords } from "./web-crypto-passwords.ts";
 
 /** Everything that fronts get is guarded; who holds the member itself is a member's own code. */
 export function createServices(member: Member, credentials: Partial<Credentials> = {}): Services {
   const tokens = credentials.tokens ?? simpleTokenProvider(member.tokens);
-  const passwords = credentials.passwords ?? webCryptoPasswords();
+  const passwords = credentials.passwords ?? memberPasswords(paced(member.clock), member.settings.bcryptCost);
   const core = coreServices(member, tokens);
   const { kv, watch, lease } = core;
   member.metrics.calls ??= new CallMetrics(() => member.clock.nowMs());

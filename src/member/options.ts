@@ -7,6 +7,7 @@ import type { Identity, Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { AutoCompactionOptions } from "./auto-compaction.ts";
 import type { Clock } from "./clock.ts";
+import { BCRYPT_COST_DEFAULT, BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "./password-hashes.ts";
 import type { ProblemCode } from "./services.ts";
 
 /** How a store that is fresh begins; a store with a past ignores it. */
@@ -130,6 +131,8 @@ export interface MemberOptions {
   readonly autoCompaction?: AutoCompactionOptions;
   /** etcd's --auth-token-ttl: a simple token ends so long after its last use. Default 300 s. */
   readonly authTokenTtlMs?: number;
+  /** etcd's --bcrypt-cost, of new passwords: 4 to 12. Default 10. */
+  readonly bcryptCost?: number;
   /** etcd's --quota-backend-bytes: 0 (default) is 2 GiB, a negative one none. What is stored may be as large. */
   readonly quotaBackendBytes?: number;
   /**
@@ -154,6 +157,7 @@ export interface Settings {
   readonly quietAfterTicks: number;
   readonly commitDelayMs: number;
   readonly authTokenTtlMs: number;
+  readonly bcryptCost: number;
   /** As told; Quota reads it. */
   readonly quotaBackendBytes: number;
   readonly corruptCheckMs: number;
@@ -173,6 +177,7 @@ export function settingsOf(options: MemberOptions): Settings {
     quietAfterTicks: options.quietAfterTicks ?? 0,
     commitDelayMs: options.commitDelayMs ?? 0,
     authTokenTtlMs: options.authTokenTtlMs ?? 300_000,
+    bcryptCost: options.bcryptCost ?? BCRYPT_COST_DEFAULT,
     learnersRefuse: options.cluster?.learnersRefuse ?? false,
     quotaBackendBytes: options.quotaBackendBytes ?? 0,
     corruptCheckMs: options.corruptCheckMs ?? 0,
@@ -183,6 +188,10 @@ export function settingsOf(options: MemberOptions): Settings {
   assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");
   assert(settings.commitDelayMs < tickMs, "what waits leaves before the heartbeat that would tell it too");
   assert(settings.limits.catchUpEntries < settings.limits.logEntries, "what is kept is less than what is allowed");
+  assert(
+    settings.bcryptCost >= BCRYPT_COST_MIN && settings.bcryptCost <= BCRYPT_COST_MAX,
+    "a hash of bcrypt's costs enough, and can be verified",
+  );
   assert(
     settings.quietAfterTicks === 0 || settings.quietAfterTicks > electionTicks,
     "quiet comes after an election timeout",

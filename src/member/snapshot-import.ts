@@ -2,7 +2,7 @@
  * A snapshot's file, ours or etcd's, as the state of a new cluster: records in chunks, as members send each other their
  * state. What belongs to the old cluster stays behind: its members, alarms, downgrades, how far its log had come.
  */
-import { bytesToLatin1, equalBytes, latin1ToBytes, startsWith } from "../base/bytes.ts";
+import { bytesToLatin1, equalBytes, latin1ToBytes } from "../base/bytes.ts";
 import { crc32c } from "../base/crc32c.ts";
 import { userSchema } from "../protocol/auth-schema.ts";
 import type { BoltReader } from "../protocol/bolt-reader.ts";
@@ -13,6 +13,7 @@ import { decode, encode } from "../protocol/proto-codec.ts";
 import { snapshotRecordSchema } from "../protocol/snapshot-schema.ts";
 import type { SnapshotRecord, SnapshotRow } from "../protocol/snapshot.ts";
 import { FINISHED_COMPACT, revisionBytes, SCHEDULED_COMPACT } from "../mvcc/meta.ts";
+import { parsePasswordHash } from "./password-hashes.ts";
 import { joinRecords } from "./snapshot-codec.ts";
 import { SAME_BUCKETS } from "./snapshot-file.ts";
 
@@ -26,7 +27,7 @@ export interface FileFacts {
   /** "" when the file does not say: it is older than etcd 3.6. */
   readonly version: string;
   readonly authEnabled: boolean;
-  /** Users whose passwords no member of ours can verify: etcd hashes them with bcrypt. */
+  /** Users whose passwords no member of ours can verify: hashed by another function, or at too high a cost. */
   readonly foreignPasswords: number;
 }
 
@@ -74,8 +75,6 @@ export interface RestoreOptions {
 }
 
 const AUTH_ENABLED = latin1ToBytes("authEnabled");
-/** See web-crypto-passwords.ts. */
-const OUR_PASSWORDS = latin1ToBytes("$pbkdf2-sha256$");
 const CHUNK_BYTES = 512 * 1024;
 
 /** The state as chunks of records; `facts` are the same file's. */
@@ -136,7 +135,7 @@ function bucketRow(name: string, key: Uint8Array, value: Uint8Array): SnapshotRe
 }
 
 function isForeign(password: Uint8Array): boolean {
-  return password.length > 0 && !startsWith(password, OUR_PASSWORDS);
+  return password.length > 0 && parsePasswordHash(bytesToLatin1(password)) === undefined;
 }
 
 const REVISION_KEY_BYTES = 17;

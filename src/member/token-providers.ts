@@ -5,7 +5,6 @@
  */
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { TokenProvider } from "./credentials.ts";
-import { jwtTokens } from "./jwt-tokens.ts";
 import type { SimpleTokens } from "./simple-tokens.ts";
 
 export interface TokenOptions {
@@ -39,6 +38,8 @@ export async function openTokenProvider(tokens: SimpleTokens, options: TokenOpti
   const settings = settingsOf(pairs);
   if (type === "simple") return simpleTokenProvider(tokens);
   if (type !== "jwt") throw invalid(`no such token type: ${JSON.stringify(type)}`);
+  // Tabs, and members with simple tokens, never load it.
+  const { jwtTokens } = await import("./jwt-tokens.ts");
   return jwtTokens({
     method: settings.get("sign-method") ?? "",
     ttlMs: durationMs(settings.get("ttl")),

@@ -6,7 +6,7 @@ import { prepareStorage } from "../../src/member/founding.ts";
 import { createServices } from "../../src/member/member-services.ts";
 import { Member } from "../../src/member/member.ts";
 import type { Beginning } from "../../src/member/options.ts";
-import { webCryptoPasswords } from "../../src/member/web-crypto-passwords.ts";
+import { memberPasswords } from "../../src/member/passwords.ts";
 import { member as memberRecord } from "../../src/protocol/cluster.ts";
 import { deleteIndexedDb, openIndexedDbStorage } from "../../src/storage/indexeddb.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
@@ -47,7 +47,7 @@ async function openTabTarget(): Promise<AppTarget> {
       await deleteIndexedDb(name);
     },
   };
-  const passwords = webCryptoPasswords({ iterations: 1, rounds: 1 });
+  const passwords = memberPasswords((work) => work(), 4);
   return new AppTarget(surroundings, (acceptWebSocket) => [
     gatewayApp(createServices(member, { passwords }), { acceptWebSocket }),
   ]);

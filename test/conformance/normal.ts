@@ -6,6 +6,7 @@
  * - leases of the server's, which last for a minute, in the list of leases
  * - the seconds that a lease has left (that there are some, is compared), and the order in lists of leases, a lease's keys, alarms
  * - sizes, names and addresses of members, hashes of whole stores
+ * - with which error a log-in fails for a user without a password: etcd tells such a user from others
  * - the spaces that protojson puts into its texts at random
  */
 import type { Answer } from "./target.ts";
@@ -19,12 +20,16 @@ const OWN_FIELDS = new Set([
 /** `names` tells by which name a step keeps a value of this server's. */
 export function normalAnswer(answer: Answer, path: string, names: ReadonlyMap<string, string>): unknown {
   const { "content-type": type, ...others } = answer.headers;
+  if (answer.text.includes(NO_PASSWORD_USER)) return { status: 400, body: AUTH_FAILED };
   // What is not said is JSON, which keeps the recorded answers short; an empty answer says its type, or that it has none.
   const headers = type === "application/json" ? others : { "content-type": "", ...answer.headers };
   const lines = STREAMS.has(path) ? answer.text.split("\n").filter((line) => line !== "") : undefined;
   const body = normal(lines === undefined ? parsed(answer.text) : lines.map(parsed), path, names);
   return Object.keys(headers).length === 0 ? { status: answer.status, body } : { status: answer.status, headers, body };
 }
+
+const NO_PASSWORD_USER = "auth: authentication failed, password was given for no password user";
+const AUTH_FAILED = { code: 3, message: "etcdserver: authentication failed, invalid user ID or password" };
 
 const STREAMS = new Set(["/v3/lease/keepalive", "/v3/watch", "/v3/election/observe"]);
 

@@ -26,6 +26,7 @@ test("each limit has its flag", () => {
     "max-watch-backlog-bytes": "5",
     "max-pending-requests": "6",
     "max-apply-backlog": "7",
+    "bcrypt-cost": "12",
   });
 
   expect(all).toEqual({
@@ -40,6 +41,7 @@ test("each limit has its flag", () => {
     },
     cluster: { maxLearners: 2, strictReconfigCheck: false },
     quotaBackendBytes: -1,
+    bcryptCost: 12,
     corruptCheckMs: 5_400_000,
     watchProgressMs: 1_000,
   });

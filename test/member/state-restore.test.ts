@@ -117,11 +117,17 @@ test("what the file says of itself: its revision, its live keys, its version", a
   });
 });
 
-test("auth is on in the new cluster as it was, unless it is wanted off; bcrypt's passwords are counted", async () => {
+test("auth is on in the new cluster as it was, unless it is wanted off; passwords that cannot be verified are counted", async () => {
   const { cluster, node } = await filled();
   const { tables } = node.member.machine;
-  const root = user({ name: latin1ToBytes("root"), password: latin1ToBytes("$2a$10$GqdZdX6z7EDD3vLIeOFkZe27AsB7rO") });
-  tables.bucket("authUsers").set(latin1ToBytes("root"), encode(userSchema, root));
+  for (const [name, password] of [
+    ["root", "$2a$10$zMLaWiDpQZH35TdHvJqg6O.4X5KXRVVIZs9bTRAiBaySUObanE.TC"],
+    ["old", "$pbkdf2-sha256$i=100000,r=6$AAAAAAAAAAAAAAAAAAAAAA==$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="],
+    ["costly", "$2a$14$zMLaWiDpQZH35TdHvJqg6O.4X5KXRVVIZs9bTRAiBaySUObanE.TC"],
+  ] as const) {
+    const one = user({ name: latin1ToBytes(name), password: latin1ToBytes(password) });
+    tables.bucket("authUsers").set(latin1ToBytes(name), encode(userSchema, one));
+  }
   tables.bucket("auth").set(latin1ToBytes("authEnabled"), Uint8Array.of(1));
   const file = await fileOf(cluster, node);
   expect(inspectFile(file)).toMatchObject({ authEnabled: true, foreignPasswords: 1 });

@@ -5,13 +5,15 @@ import { healthChecks } from "../../src/member/health.ts";
 import type { Member } from "../../src/member/member.ts";
 import { otherServices } from "../../src/member/other-services.ts";
 import type { HealthService } from "../../src/member/services.ts";
-import { webCryptoPasswords } from "../../src/member/web-crypto-passwords.ts";
+import { paced } from "../../src/member/pace.ts";
+import { memberPasswords } from "../../src/member/passwords.ts";
 
 export interface LaterServices extends OtherServices {
   readonly health: Omit<HealthService, "metrics">;
 }
 
 export function laterServices(member: Member, core: CoreServices, tokens: TokenProvider): LaterServices {
-  const others = otherServices(member, core, { tokens, passwords: webCryptoPasswords() });
+  const passwords = memberPasswords(paced(member.clock), member.settings.bcryptCost);
+  const others = otherServices(member, core, { tokens, passwords });
   return { ...others, health: healthChecks(member) };
 }

@@ -52,7 +52,8 @@ async function buildWorker(entry: string, fileName: string): Promise<void> {
       copyPublicDir: false,
       minify: false,
       lib: { entry: join(ROOT, entry), formats: ["es"], fileName: () => fileName },
-      rolldownOptions: { external: /^cloudflare:/ },
+      // workerd is given one module: what is loaded later elsewhere is in it.
+      rolldownOptions: { external: /^cloudflare:/, output: { codeSplitting: false } },
     },
   });
 }
