@@ -8,6 +8,8 @@
  *
  * Members come and go, too: each answer may tell who is there (live-members.ts). Learners are asked by their number only.
  */
+import { inTime } from "../src/gateway/body.ts";
+import { errorResponse } from "../src/gateway/errors.ts";
 import { readPaths } from "../src/protocol/rpc-table.ts";
 import { clusterSize, type Env } from "./env.ts";
 import { objectNameOf } from "./identity.ts";
@@ -50,7 +52,12 @@ async function askInTurn(request: Request, env: Env, path: string, together?: Ga
   const isUsual = failedAtMs.size === 0 && members.all.has(leaderHint);
   let order = isUsual ? undefined : askingOrder(members);
   const first = order?.[0] ?? leaderHint;
-  const copy = together !== undefined || well.has(first) ? onlyOnce(request) : await repeatable(request);
+  let copy: Copy;
+  try {
+    copy = together !== undefined || well.has(first) ? onlyOnce(request) : await repeatable(request);
+  } catch (error) {
+    return errorResponse(error);
+  }
   let answer: Response | undefined;
   const asked = new Set<number>();
   for (let number: number | undefined = first; number !== undefined; number = next(order, asked)) {
@@ -167,9 +174,10 @@ function onlyOnce(request: Request): Copy {
 async function repeatable(request: Request): Promise<Copy> {
   const declared = request.headers.get("content-length");
   if (!mayHaveBody(request) || declared === null || Number(declared) > KEPT_BODY_BYTES) return onlyOnce(request);
-  const { method, headers, signal } = request;
-  const body = await request.arrayBuffer();
-  return () => new Request(request.url, { method, headers, signal, body });
+  const { method, headers, signal, cf } = request;
+  const body = await inTime(request.arrayBuffer());
+  // The platform's word of where it came from is in `cf`.
+  return () => new Request(request.url, { method, headers, signal, body, ...(cf === undefined ? {} : { cf }) });
 }
 
 function mayHaveBody(request: Request): boolean {

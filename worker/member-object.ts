@@ -234,6 +234,7 @@ export class EdgeMember extends DurableObject<Env> {
     const app = gatewayApp(services, {
       allowedOrigins: allowedOrigins(this.env),
       maxBodyBytes: bodyBytesFor(member.settings.limits.requestBytes),
+      callers: member.callers,
       acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
     });
     member.start();

@@ -7,6 +7,7 @@ import { readBody } from "../src/gateway/body.ts";
 import { callContext } from "../src/gateway/context.ts";
 import { errorResponse, JSON_TYPE, responseOf } from "../src/gateway/errors.ts";
 import { KV_CALL_PATHS, type KvAnswer, type KvCall } from "../src/gateway/kv-calls.ts";
+import { unfinishedOf } from "./front-callers.ts";
 import { type Hints, hintsOf } from "./internal-headers.ts";
 import { Lane } from "./lane.ts";
 
@@ -15,6 +16,7 @@ export interface GatheredCall {
   readonly body: string;
   readonly token: string;
   readonly requireLeader: boolean;
+  readonly address?: string | undefined;
 }
 
 export interface GatheredAnswers {
@@ -58,9 +60,15 @@ export function gathers(request: Request, path: string): boolean {
 
 /** Throws a `Response` when the body breaks off. */
 export async function gatheredCall(request: Request, path: string): Promise<GatheredCall> {
-  const { token, requireLeader } = callContext(request.headers);
+  const { token, requireLeader, address } = callContext(request);
   try {
-    return { path, body: await readBody(request, BODY_BYTES_MAX), token, requireLeader };
+    return {
+      path,
+      body: await readBody(request, BODY_BYTES_MAX, unfinishedOf(address)),
+      token,
+      requireLeader,
+      address,
+    };
   } catch (error) {
     throw errorResponse(error);
   }
@@ -93,10 +101,10 @@ export async function answerTogether(
   calls: readonly GatheredCall[],
 ): Promise<readonly SentAnswer[]> {
   const answers = await Promise.all(
-    calls.map(({ path, body, token, requireLeader }) => {
+    calls.map(({ path, body, token, requireLeader, address }) => {
       const call = kvCalls.get(path);
       if (call === undefined) throw new Error(`calls of ${path} do not go together`);
-      return call(body, { token, requireLeader });
+      return call(body, { token, requireLeader, address });
     }),
   );
   let characters = 0;

@@ -66,6 +66,7 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
   const plain = plainFront(services, {
     maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
     heartbeatMs: options.heartbeatMs,
+    callers: options.callers,
   });
   app.all("/kv/*", (context) => guarded(context.req.raw, plain));
   app.notFound((context) => guarded(context.req.raw, (request) => unrouted(app, known, request)));

@@ -6,7 +6,8 @@
  */
 import { unreachable } from "../base/assert.ts";
 import { joined } from "../base/bytes.ts";
-import type { Services } from "../member/services.ts";
+import type { Share } from "../member/caller-budget.ts";
+import type { CallContext, Services } from "../member/services.ts";
 import {
   CARRIER_CREDIT_BYTES,
   decodeFrame,
@@ -16,8 +17,9 @@ import {
 } from "../protocol/carrier-frame.ts";
 import type { CarrierFrame } from "../protocol/carrier-frame.ts";
 import { unreadableRequest } from "../protocol/decode-error.ts";
-import { errStopped, EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { errRequestTooManyRequests, errStopped, EtcdError, GrpcCode } from "../protocol/errors.ts";
 import { decode, encode } from "../protocol/proto-codec.ts";
+import type { CallerLimits } from "./caller-limits.ts";
 import { carriedMethods } from "./carrier-calls.ts";
 import type { CarriedMethod } from "./carrier-calls.ts";
 import { asEtcdError } from "./errors.ts";
@@ -27,6 +29,8 @@ import type { DuplexStream } from "./websocket.ts";
 export interface CarrierSocket {
   /** As what binary frames come. */
   binaryType?: string;
+  /** Bytes given to `send` that the network has not taken yet. */
+  readonly bufferedAmount?: number;
   send(bytes: Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
@@ -40,21 +44,45 @@ export interface CarrierLimits {
   readonly maxStreams?: number;
   /** Default 60,000; the other side speaks three times as often. */
   readonly silentAfterMs?: number;
+  /** A socket that has opened no stream for so long is closed. Default 10,000 at first. */
+  readonly unusedAfterMs?: number;
 }
 
 const CLOSE_NORMAL = 1000;
 const CLOSE_BAD_DATA = 1007;
 const CLOSE_POLICY = 1008;
+const CLOSE_TRY_AGAIN_LATER = 1013;
 /** As the gRPC front's own codec. */
 const MESSAGES_MAX = 1 << 16;
 /** What a piece costs beside its bytes: a great many tiny ones must not hold more than they count for. */
 const AROUND_PIECE_BYTES = 256;
+/** In the socket; credit keeps it far below. */
+const BUFFERED_BYTES_MAX = 2 * CARRIER_CREDIT_BYTES;
 
-export function carryStreams(services: Services, socket: CarrierSocket, limits: CarrierLimits): void {
-  const carrier = new Carrier(carriedMethods(services), socket, limits);
+export function carryStreams(
+  services: Services,
+  socket: CarrierSocket,
+  limits: CarrierLimits,
+  peer: CallContext = { token: "", requireLeader: false },
+  callers?: CallerLimits,
+): void {
+  let held: Held;
+  try {
+    held = { socket: callers?.take("sockets", peer), bytes: callers?.take("unfinished_bytes", peer, 0) };
+  } catch {
+    return socket.close(CLOSE_TRY_AGAIN_LATER, "too many requests");
+  }
+  const carrier = new Carrier(carriedMethods(services), socket, limits, peer.address, held);
   socket.addEventListener("message", ({ data }) => carrier.received(data));
   socket.addEventListener("close", () => carrier.close(CLOSE_NORMAL, ""));
   socket.addEventListener("error", () => carrier.close(CLOSE_NORMAL, ""));
+}
+
+/** What the socket counts for; absent where nobody counts. */
+interface Held {
+  readonly socket: Share | undefined;
+  /** Of requests that are not complete, of all its streams. */
+  readonly bytes: Share | undefined;
 }
 
 interface Carried {
@@ -77,14 +105,28 @@ class Carrier {
   readonly #maxStreams: number;
   readonly #streams: Map<number, Carried> = new Map();
   readonly #watchdog: ReturnType<typeof setInterval>;
+  readonly #address: string | undefined;
+  readonly #share: Held;
+  readonly #unused: ReturnType<typeof setTimeout>;
   #credit: number = CARRIER_CREDIT_BYTES;
   /** By requests that are not complete, of all streams. */
   #held = 0;
   #isHeard = true;
+  /** A stream was opened since the last look. */
+  #isUsed = false;
   #isOver = false;
 
-  constructor(methods: ReadonlyMap<string, CarriedMethod>, socket: CarrierSocket, limits: CarrierLimits) {
+  constructor(
+    methods: ReadonlyMap<string, CarriedMethod>,
+    socket: CarrierSocket,
+    limits: CarrierLimits,
+    address: string | undefined,
+    share: Held,
+  ) {
     this.#methods = methods;
+    this.#address = address;
+    this.#share = share;
+    this.#unused = setTimeout(() => this.close(CLOSE_POLICY, "no stream was opened"), limits.unusedAfterMs ?? 10_000);
     this.#socket = socket;
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#maxStreams = limits.maxStreams ?? 1024;
@@ -123,28 +165,35 @@ class Carrier {
     if (this.#isOver) return;
     this.#isOver = true;
     clearInterval(this.#watchdog);
+    clearTimeout(this.#unused);
     for (const carried of this.#streams.values()) this.#forget(carried);
     try {
       this.#socket.close(code, reason);
     } catch {
       // It was closing already.
     }
+    this.#share.socket?.release();
+    this.#share.bytes?.release();
   }
 
   #look(): void {
     if (!this.#isHeard) return this.close(CLOSE_POLICY, "nothing was heard");
+    if (this.#streams.size === 0 && !this.#isUsed) return this.close(CLOSE_NORMAL, "no stream is open");
     this.#isHeard = false;
+    this.#isUsed = false;
   }
 
   #open({ stream: id, method: path, token, requireLeader }: CarrierFrame & { readonly type: "open" }): void {
     if (id === 0 || this.#streams.has(id)) return this.close(CLOSE_BAD_DATA, "a stream's number was used twice");
     const method = this.#methods.get(path);
+    clearTimeout(this.#unused);
+    this.#isUsed = true;
     try {
       if (method === undefined) throw new EtcdError(GrpcCode.Unimplemented, `unknown method ${path}`);
       if (this.#streams.size >= this.#maxStreams) {
         throw new EtcdError(GrpcCode.ResourceExhausted, "too many streams over one carrier");
       }
-      const stream = method.open({ token, requireLeader });
+      const stream = method.open({ token, requireLeader, address: this.#address });
       const carried: Carried = {
         id,
         method,
@@ -185,6 +234,7 @@ class Carrier {
 
   /** A front sends a request in one go, so hardly more than one is ever incomplete. */
   #hold(carried: Carried, bytes: number): void {
+    if (this.#share.bytes?.grow(bytes) === false) return this.#end(carried, errRequestTooManyRequests);
     carried.held += bytes;
     this.#held += bytes;
     if (this.#held <= 2 * this.#maxMessageBytes) return;
@@ -193,6 +243,7 @@ class Carrier {
 
   #drop(carried: Carried): void {
     this.#held -= carried.held;
+    this.#share.bytes?.shrink(carried.held);
     carried.held = 0;
     carried.bytes = 0;
     carried.pieces = [];
@@ -260,6 +311,8 @@ class Carrier {
 
   #send(frame: CarrierFrame): void {
     if (this.#isOver) return;
+    // What ends a stream and what answers a beat costs no credit, so whoever asks for these and reads nothing is stopped here.
+    if ((this.#socket.bufferedAmount ?? 0) > BUFFERED_BYTES_MAX) return this.close(CLOSE_POLICY, "nothing is read");
     try {
       this.#socket.send(encodeFrame(frame) as Uint8Array<ArrayBuffer>);
     } catch {

@@ -1,13 +1,17 @@
 /** The metadata of a call, read from its HTTP headers as etcd's gateway does. */
 import type { CallContext } from "../member/services.ts";
+import { callerAddress } from "./caller-address.ts";
 
 const ANONYMOUS: CallContext = { token: "", requireLeader: false };
 const EMPTY_TOKEN = " ";
 const ANONYMOUS_WITH_LEADER: CallContext = { token: "", requireLeader: true };
 
-export function callContext(headers: Headers): CallContext {
+export function callContext(request: Request): CallContext {
+  const { headers } = request;
   const token = tokenOf(headers);
   const requireLeader = headers.get("grpc-metadata-hasleader") === "true";
+  const address = callerAddress(request);
+  if (address !== undefined) return { token, requireLeader, address };
   if (token === "") return requireLeader ? ANONYMOUS_WITH_LEADER : ANONYMOUS;
   return { token, requireLeader };
 }
@@ -19,9 +23,9 @@ function tokenOf(headers: Headers): string {
 }
 
 /** A browser cannot set headers on a WebSocket, so its token comes as a subprotocol: `Bearer, <token>`. */
-export function webSocketContext(headers: Headers): CallContext {
-  const context = callContext(headers);
-  const offered = headers.get("sec-websocket-protocol");
+export function webSocketContext(request: Request): CallContext {
+  const context = callContext(request);
+  const offered = request.headers.get("sec-websocket-protocol");
   if (offered === null || !offersBearer(offered)) return context;
   const comma = offered.indexOf(",");
   return { ...context, token: comma === -1 ? "" : offered.slice(comma + 1).trim() };

@@ -1,5 +1,6 @@
 /** Errors as etcd's gateway writes them: `google.rpc.Status` as JSON, with the HTTP status of its gRPC code. */
 import { EtcdError, GrpcCode, httpStatus } from "../protocol/errors.ts";
+import { errSlowBody } from "./body.ts";
 
 export const JSON_TYPE = "application/json";
 
@@ -29,7 +30,12 @@ export function errorResponse(thrown: unknown): Response {
 export function errorParts(thrown: unknown): ErrorParts {
   const error = asEtcdError(thrown);
   const challenge = error.code === GrpcCode.Unauthenticated ? error.message : undefined;
-  return { status: httpStatus(error.code), body: statusText(error), challenge };
+  return { status: statusOf(error), body: statusText(error), challenge };
+}
+
+/** That of its code, but where HTTP has a better one. */
+export function statusOf(error: EtcdError): number {
+  return error === errSlowBody ? 408 : httpStatus(error.code);
 }
 
 export function responseOf({ status, body, challenge }: ErrorParts): Response {
@@ -58,5 +64,5 @@ function statusText({ code, message }: EtcdError): string {
 }
 
 function errorAnswer(error: EtcdError, body: string): Response {
-  return new Response(body, { status: httpStatus(error.code), headers: { "content-type": JSON_TYPE } });
+  return new Response(body, { status: statusOf(error), headers: { "content-type": JSON_TYPE } });
 }

@@ -9,6 +9,7 @@ import { leaseKeepAliveRequestSchema, leaseKeepAliveResponseSchema } from "../pr
 import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/lease.ts";
 import type { CallContext, LeaseService } from "../member/services.ts";
 import { BodyMessages } from "./body-messages.ts";
+import { unfinishedBytes } from "./caller-limits.ts";
 import { lineResponse } from "./line-response.ts";
 import type { WatchLimits } from "./watch-http.ts";
 import { overWebSocket, type DuplexStream, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
@@ -22,9 +23,9 @@ export function keepAliveOverHttp(
   service: LeaseService,
   request: Request,
   context: CallContext,
-  { maxMessageBytes, probeAfterMs }: WatchLimits,
+  { maxMessageBytes, probeAfterMs, callers }: WatchLimits,
 ): Promise<Response> {
-  const messages = new BodyMessages(request, maxMessageBytes);
+  const messages = new BodyMessages(request, maxMessageBytes, unfinishedBytes(callers, context));
   const lines = {
     async next() {
       const beat = await nextBeat(messages);

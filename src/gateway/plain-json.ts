@@ -7,10 +7,9 @@ import {
   errCompacted,
   errRequestTooLarge,
   errUserEmpty,
-  httpStatus,
 } from "../protocol/errors.ts";
 import type { Event, KeyValue } from "../protocol/kv.ts";
-import { asEtcdError, JSON_TYPE } from "./errors.ts";
+import { asEtcdError, JSON_TYPE, statusOf } from "./errors.ts";
 
 /** Where HTTP has a better word than etcd's gateway. etcd's errors are recognised by their texts. */
 const STATUS: ReadonlyMap<string, number> = new Map([
@@ -47,7 +46,7 @@ export function plainEvent({ type, kv }: Event): Record<string, unknown> {
 /** One message; browsers and people find the rest in the status and the headers. */
 export function plainError(thrown: unknown): Response {
   const error = asEtcdError(thrown);
-  const status = STATUS.get(error.message) ?? httpStatus(error.code);
+  const status = STATUS.get(error.message) ?? statusOf(error);
   const response = plainAnswer(status, plainErrorBody(error));
   if (status === 401) response.headers.set("www-authenticate", "Bearer");
   return response;

@@ -16,6 +16,7 @@ import { deleteRangeRequest, type KeyValue, putRequest, rangeRequest } from "../
 import type { RangeResponse, TxnResponse } from "../protocol/kv.ts";
 import type { CallContext, KvService, Services } from "../member/services.ts";
 import { readBytes } from "./body.ts";
+import { type CallerLimits, unfinishedBytes } from "./caller-limits.ts";
 import { callContext } from "./context.ts";
 import { JSON_TYPE } from "./errors.ts";
 import { conditional, outcomeOf } from "./plain-conditions.ts";
@@ -35,6 +36,7 @@ import { plainWatch } from "./plain-watch.ts";
 export interface PlainOptions {
   /** A value and what else is in its request; the member has its own limit. */
   readonly maxBodyBytes: number;
+  readonly callers?: CallerLimits | undefined;
   /** Silence after which a watch says that it is still there. Default 30,000: proxies wait for a minute and more. */
   readonly heartbeatMs?: number | undefined;
 }
@@ -65,8 +67,8 @@ function shownToPages(request: Request, response: Response): Response {
 }
 
 async function answer(services: Services, options: PlainOptions, request: Request): Promise<Response> {
-  const { method, headers } = request;
-  const context = callContext(headers);
+  const { method } = request;
+  const context = callContext(request);
   if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: METHODS } });
   if (method === "GET" || method === "HEAD") {
     const target = plainTarget(request);
@@ -78,7 +80,7 @@ async function answer(services: Services, options: PlainOptions, request: Reques
       ? getList(services.kv, target, request, context)
       : getOne(services.kv, target, request, context);
   }
-  if (method === "PUT") return put(services.kv, request, context, options.maxBodyBytes);
+  if (method === "PUT") return put(services.kv, request, context, options);
   if (method === "DELETE") return remove(services.kv, request, context);
   const refusal = plainAnswer(405, { code: GrpcCode.Unimplemented, message: `${method} is none of ${METHODS}` });
   refusal.headers.set("allow", METHODS);
@@ -138,12 +140,17 @@ function listText(range: RangeResponse, revision: number, keysOnly: boolean, nex
   return `{"revision":${revision},"count":${range.count},"kvs":[${pairs}\n]${tail}}\n`;
 }
 
-async function put(kv: KvService, request: Request, context: CallContext, maxBodyBytes: number): Promise<Response> {
+async function put(
+  kv: KvService,
+  request: Request,
+  context: CallContext,
+  { maxBodyBytes, callers }: PlainOptions,
+): Promise<Response> {
   const { key, lease } = plainTarget(request);
   const conditions = conditionsOf(request.headers);
   // A part of a value would become all of it (RFC 9110, 14.5).
   if (request.headers.has("content-range")) throw badRequest("a value is put whole: Content-Range is not served");
-  const value = await readBytes(request, maxBodyBytes);
+  const value = await readBytes(request, maxBodyBytes, unfinishedBytes(callers, context));
   if (value === undefined) throw errRequestTooLarge;
   const message = putRequest({ key, value, lease });
   if (!anyCondition(conditions)) return changed(200, (await kv.put(message, context)).header.revision);

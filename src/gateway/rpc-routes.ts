@@ -14,6 +14,7 @@ import { encodeJson } from "../protocol/json-encode.ts";
 import { encode } from "../protocol/proto-codec.ts";
 import { RPCS } from "../protocol/rpc-table.ts";
 import { MAX_BODY_BYTES, readBody, tooLarge } from "./body.ts";
+import { type CallerLimits, unfinishedBytes } from "./caller-limits.ts";
 import { type CarrierSocket, carryStreams } from "./carrier.ts";
 import { callContext, chosenSubprotocol, webSocketContext } from "./context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./errors.ts";
@@ -31,6 +32,8 @@ export interface RpcRouteOptions {
   /** Accepts the WebSocket that a request asks for; absent where the platform has none. */
   readonly acceptWebSocket?: (request: Request, subprotocol: string | undefined) => AcceptedWebSocket;
   readonly webSocket?: Omit<WebSocketLimits, "maxMessageBytes">;
+  /** Bounds what each caller holds of sockets and of unfinished requests. Default: nobody does. */
+  readonly callers?: CallerLimits;
 }
 
 export interface AcceptedWebSocket {
@@ -62,19 +65,21 @@ export function serveRpcs(services: Services, router: Router, options: RpcRouteO
   const limits: Limits = {
     maxMessageBytes,
     probeAfterMs: options.probeAfterMs ?? 60_000,
+    callers: options.callers,
     webSocket: { ...options.webSocket, maxMessageBytes },
   };
   for (const { rpc, method } of servedRpcs(services)) {
     const stream = streamOf(services, rpc, method, limits);
     for (const path of rpc.paths) {
-      if (stream === undefined) router.post(path, unaryHandler(rpc, method, maxMessageBytes));
+      if (stream === undefined) router.post(path, unaryHandler(rpc, method, limits));
       else serveStream(path, stream, router, options);
     }
   }
   router.get(CARRIER_PATH, (request) =>
     upgraded(request, options, (socket) => {
       // Every platform's WebSocket takes bytes too.
-      carryStreams(services, socket as WebSocketLike & CarrierSocket, { maxMessageBytes });
+      const peer = callContext(request);
+      carryStreams(services, socket as WebSocketLike & CarrierSocket, { maxMessageBytes }, peer, options.callers);
     }),
   );
 }
@@ -87,15 +92,16 @@ function checkSize({ request }: AnyRpc, message: unknown, bodyLength: number, ma
   if (length > maxBodyBytes / 2) throw tooLarge(length, maxBodyBytes);
 }
 
-function unaryHandler(rpc: AnyRpc, method: ServedRpc["method"], maxBodyBytes: number): Handler {
+function unaryHandler(rpc: AnyRpc, method: ServedRpc["method"], limits: Limits): Handler {
   const { request, response, isPatient } = rpc;
+  const { maxMessageBytes: maxBodyBytes, callers } = limits;
   return async (raw) => {
     try {
       const timeoutMs = timeoutMsOf(raw.headers);
-      const body = await readBody(raw, maxBodyBytes);
+      const context = callContext(raw);
+      const body = await readBody(raw, maxBodyBytes, unfinishedBytes(callers, context));
       const message = decodeJson(request, body);
       checkSize(rpc, message, body.length, maxBodyBytes);
-      const context = callContext(raw.headers);
       const call = async (signal: AbortSignal): Promise<unknown> =>
         method(message, isPatient === true ? { ...context, signal } : context);
       const answer = await (timeoutMs === undefined ? call(raw.signal) : within(timeoutMs, raw.signal, call));
@@ -139,9 +145,9 @@ function duplexOf(services: Services, rpc: AnyRpc, limits: Limits): Stream {
 }
 
 function serveStream(path: string, stream: Stream, router: Router, options: RpcRouteOptions): void {
-  router.post(path, (request) => stream.overHttp(request, callContext(request.headers)));
+  router.post(path, (request) => stream.overHttp(request, callContext(request)));
   router.get(path, (request) =>
-    upgraded(request, options, (socket) => stream.overWebSocket(socket, webSocketContext(request.headers))),
+    upgraded(request, options, (socket) => stream.overWebSocket(socket, webSocketContext(request))),
   );
 }
 

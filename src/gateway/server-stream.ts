@@ -13,6 +13,7 @@ import { encodeJson } from "../protocol/json-encode.ts";
 import type { Rpc, RpcKind } from "../protocol/rpc.ts";
 import type { Schema } from "../protocol/schema.ts";
 import { readBody } from "./body.ts";
+import { unfinishedBytes } from "./caller-limits.ts";
 import { errorResponse, streamErrorResponse } from "./errors.ts";
 import { lineResponse } from "./line-response.ts";
 import type { WatchLimits } from "./watch-http.ts";
@@ -29,7 +30,10 @@ export async function answersOverHttp<Request_, Response_>(
 ): Promise<Response> {
   let message: Request_;
   try {
-    message = decodeJson(rpc.request, await readBody(request, limits.maxMessageBytes));
+    message = decodeJson(
+      rpc.request,
+      await readBody(request, limits.maxMessageBytes, unfinishedBytes(limits.callers, context)),
+    );
   } catch (error) {
     // Before the stream there is none, and so no `error` around the error.
     return errorResponse(error);

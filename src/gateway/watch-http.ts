@@ -12,6 +12,7 @@ import { watchRequestSchema, watchResponseSchema } from "../protocol/watch-schem
 import type { WatchResponse } from "../protocol/watch.ts";
 import type { CallContext, WatchService, WatchStream } from "../member/services.ts";
 import { BodyMessages } from "./body-messages.ts";
+import { type CallerLimits, unfinishedBytes } from "./caller-limits.ts";
 import { JSON_TYPE, streamErrorLine, streamErrorResponse } from "./errors.ts";
 import { ProbedWatch } from "./probed-watch.ts";
 
@@ -20,6 +21,8 @@ export interface WatchLimits {
   readonly maxMessageBytes: number;
   /** Silence after which it is found out whether the reader is still there. */
   readonly probeAfterMs: number;
+  /** See RpcRouteOptions. */
+  readonly callers?: CallerLimits | undefined;
 }
 
 const encoder = new TextEncoder();
@@ -35,7 +38,7 @@ export async function watchOverHttp(
   context: CallContext,
   limits: WatchLimits,
 ): Promise<Response> {
-  const messages = new BodyMessages(request, limits.maxMessageBytes);
+  const messages = new BodyMessages(request, limits.maxMessageBytes, unfinishedBytes(limits.callers, context));
   let call: HttpWatch | undefined;
   try {
     const message = await messages.next();

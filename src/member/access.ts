@@ -69,6 +69,7 @@ export class Access {
     if (!this.auth.enabled) return NOBODY;
     const caller = await this.#tokens.callerOf(token, this.auth.revision);
     if (caller === undefined) throw errInvalidAuthToken;
+    this.#member.callers.learn(token, caller.username);
     return caller;
   }
 

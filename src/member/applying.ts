@@ -85,12 +85,13 @@ export class Applying {
 
   /** Storage has switched over to the state of a snapshot. */
   installed(snapshot: SnapshotMeta): void {
-    const { storage, machine, belonging, snapshots, proposals, reads, chores } = this.#parts;
+    const { storage, machine, belonging, snapshots, proposals, reads, chores, leases } = this.#parts;
     snapshots.installed();
     this.#index = snapshot.index;
     this.#term = snapshot.term;
     proposals.stateReplaced();
     machine.reopen(storage.tables);
+    leases.tableReplaced();
     belonging.membershipChanged();
     reads.applied(this.#index);
     chores.scrub(undefined);

@@ -14,6 +14,7 @@ import { Admission } from "./admission.ts";
 import { Applying } from "./applying.ts";
 import { Attributes } from "./attributes.ts";
 import { Belonging } from "./belonging.ts";
+import { Callers } from "./callers.ts";
 import { Chores } from "./chores.ts";
 import type { Clock } from "./clock.ts";
 import { ClusterChanges } from "./cluster-changes.ts";
@@ -55,6 +56,7 @@ export class Assembly {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly metrics: MemberMetrics;
+  readonly callers: Callers;
   readonly life: Lifecycle;
   readonly ticking: Ticking;
   readonly driver: Driver;
@@ -97,6 +99,7 @@ export class Assembly {
     const { limits, commitDelayMs, electionTicks } = this.settings;
     this.metrics = new MemberMetrics(() => clock.nowMs());
     storage.onStateWritten = (durationMs) => this.metrics.stateWriteSeconds.observe(durationMs / 1_000);
+    this.callers = new Callers(limits);
     this.life = new Lifecycle(this, options.onStopped);
     storage.onFailed = (error) => this.life.stop({ code: "storage", text: error.message });
     this.ticking = new Ticking(this);

@@ -29,6 +29,15 @@ export type MemberFlagName =
   | "max-concurrent-streams"
   | "max-watch-backlog-bytes"
   | "max-pending-requests"
+  | "max-leases"
+  | "max-multiplexed-sockets"
+  | "max-unfinished-bytes"
+  | "max-pending-requests-per-caller"
+  | "max-watchers-per-caller"
+  | "max-concurrent-streams-per-caller"
+  | "max-leases-per-caller"
+  | "max-multiplexed-sockets-per-caller"
+  | "max-unfinished-bytes-per-caller"
   | "max-apply-backlog";
 
 export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
@@ -49,10 +58,19 @@ export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
   "strict-reconfig-check": { value: "BOOL", help: "whether changes of members need a healthy quorum; default true" },
   "corrupt-check-time": { value: "TIME", help: "time between two comparisons of all members' data; default 0: none" },
   "watch-progress-notify-interval": { value: "TIME", help: "time between two progress notices; default 10m" },
-  "max-watchers": { value: "N", help: "watches of one member; default 10000" },
-  "max-concurrent-streams": { value: "N", help: "watch streams open at one member; default 20000" },
+  "max-watchers": { value: "N", help: "watches of one member; default 12500" },
+  "max-concurrent-streams": { value: "N", help: "streams open at one member; default 20000" },
   "max-watch-backlog-bytes": { value: "N", help: "what waits for one slow reader of watches; default 4194304" },
   "max-pending-requests": { value: "N", help: "requests of one member that wait for an answer; default 20000" },
+  "max-leases": { value: "N", help: "leases granted through one member; default 100000" },
+  "max-multiplexed-sockets": { value: "N", help: "WebSockets of `quorate grpc` at one member; default 256" },
+  "max-unfinished-bytes": { value: "N", help: "of requests that have not arrived whole; default 33554432" },
+  "max-pending-requests-per-caller": { value: "N", help: "of one user or address; default: four fifths" },
+  "max-watchers-per-caller": { value: "N", help: "likewise" },
+  "max-concurrent-streams-per-caller": { value: "N", help: "likewise" },
+  "max-leases-per-caller": { value: "N", help: "likewise" },
+  "max-multiplexed-sockets-per-caller": { value: "N", help: "likewise" },
+  "max-unfinished-bytes-per-caller": { value: "N", help: "likewise" },
   "max-apply-backlog": { value: "N", help: "entries committed and not yet applied; default 5000" },
 };
 
@@ -83,6 +101,15 @@ export function memberOptionsOf(read: (flag: MemberFlagName) => string | undefin
     watchStreamBytes: given("max-watch-backlog-bytes", count),
     pendingRequests: given("max-pending-requests", count),
     applyBacklog: given("max-apply-backlog", count),
+    leases: given("max-leases", count),
+    sockets: given("max-multiplexed-sockets", count),
+    unfinishedBytes: given("max-unfinished-bytes", count),
+    pendingRequestsPerCaller: given("max-pending-requests-per-caller", count),
+    watchersPerCaller: given("max-watchers-per-caller", count),
+    watchStreamsPerCaller: given("max-concurrent-streams-per-caller", count),
+    leasesPerCaller: given("max-leases-per-caller", count),
+    socketsPerCaller: given("max-multiplexed-sockets-per-caller", count),
+    unfinishedBytesPerCaller: given("max-unfinished-bytes-per-caller", count),
   });
   const cluster = defined({
     maxLearners: given("max-learners", count),

@@ -69,6 +69,7 @@ export class LeaseKeeper implements LeaseListener {
   #hasNote: boolean;
   /** Renewals of leases that have ended and are not revoked yet. */
   readonly #waiting: Map<bigint, SecondsDone[]> = new Map();
+  readonly #whenRevoked: Map<bigint, () => void> = new Map();
 
   constructor(host: LeaseKeeperHost) {
     this.#host = host;
@@ -95,6 +96,21 @@ export class LeaseKeeper implements LeaseListener {
     return ids;
   }
 
+  /** Calls `done` once, when the lease is gone; at once if it is by now. One of a lease. */
+  whenRevoked(id: bigint, done: () => void): void {
+    if (this.#host.table().exists(id)) this.#whenRevoked.set(id, done);
+    else done();
+  }
+
+  /** A snapshot took the place of the table: what is gone with it was revoked elsewhere. */
+  tableReplaced(): void {
+    for (const [id, done] of this.#whenRevoked) {
+      if (this.#host.table().exists(id)) continue;
+      this.#whenRevoked.delete(id);
+      done();
+    }
+  }
+
   // ── the log ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   granted(lease: Lease): void {
@@ -103,6 +119,8 @@ export class LeaseKeeper implements LeaseListener {
 
   revoked(id: bigint): void {
     this.#expiry.revoked(id);
+    this.#whenRevoked.get(id)?.();
+    this.#whenRevoked.delete(id);
     const waiting = this.#waiting.get(id) ?? [];
     this.#waiting.delete(id);
     for (const done of waiting) done({ ok: true, value: undefined });

@@ -14,15 +14,21 @@ export function leaseService(member: Member): LeaseService {
   return {
     async grant({ id, ttl }, context) {
       checkLeader(member, context);
+      const counted = member.callers.take("leases", context);
       const leaseGrant = {
         id: id === 0n ? member.newLeaseId() : id,
         // Here and not where it is applied, so that members need not agree about their election timeouts.
         ttl: Math.max(ttl, minTtlSeconds(member)),
       };
-      return withHeader(
-        member,
-        await propose<LeaseGrantResponse>(member, { type: "leaseGrant", leaseGrant }, context.caller),
-      );
+      try {
+        const request = { type: "leaseGrant", leaseGrant } as const;
+        const granted = await propose<LeaseGrantResponse>(member, request, context.caller);
+        member.leases.whenRevoked(leaseGrant.id, counted.release);
+        return withHeader(member, granted);
+      } catch (error) {
+        counted.release();
+        throw error;
+      }
     },
     async revoke(request, context) {
       checkLeader(member, context);

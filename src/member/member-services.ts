@@ -7,6 +7,7 @@ import { CallMetrics } from "./call-metrics.ts";
 import { coreServices } from "./core-services.ts";
 import { healthService } from "./health.ts";
 import { refusingLearner } from "./learner-guard.ts";
+import { limitedServices } from "./limited-services.ts";
 import type { Member } from "./member.ts";
 import { memberView } from "./member-view.ts";
 import { otherServices } from "./other-services.ts";
@@ -22,13 +23,14 @@ export function createServices(member: Member, credentials: Partial<Credentials>
   const core = coreServices(member, tokens);
   const { kv, watch, lease } = core;
   member.metrics.calls ??= new CallMetrics(() => member.clock.nowMs());
-  const services = member.metrics.calls.counted({
+  const all: Services = {
     kv,
     watch,
     lease,
     ...otherServices(member, core, { tokens, passwords }),
     health: healthService(member),
     inspect: { view: async () => memberView(member) },
-  });
+  };
+  const services = member.metrics.calls.counted(limitedServices(all, member.callers));
   return member.settings.learnersRefuse ? refusingLearner(services, member) : services;
 }

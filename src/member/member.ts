@@ -24,6 +24,7 @@ import type { StateTables } from "../mvcc/tables.ts";
 import { Assembly } from "./assembly.ts";
 import type { Attributes } from "./attributes.ts";
 import { autoCompactionOf } from "./auto-compaction.ts";
+import type { Callers } from "./callers.ts";
 import type { Clock } from "./clock.ts";
 import type { ClusterChanges } from "./cluster-changes.ts";
 import { CorruptionCheck } from "./corruption.ts";
@@ -55,6 +56,8 @@ export class Member {
   readonly leaderLoss: LeaderLoss;
   readonly tokens: SimpleTokens;
   readonly metrics: MemberMetrics;
+  /** Who holds how much of it. */
+  readonly callers: Callers;
   readonly counters: MemberCounters;
   readonly #parts: Assembly;
   #isStarted = false;
@@ -77,6 +80,7 @@ export class Member {
     this.leaderLoss = parts.leaderLoss;
     this.tokens = parts.tokens;
     this.metrics = parts.metrics;
+    this.callers = parts.callers;
     this.counters = parts.metrics.counters;
     parts.ticking.attendTo([new CorruptionCheck(this), autoCompactionOf(this, options.autoCompaction)]);
   }

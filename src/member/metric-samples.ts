@@ -24,7 +24,23 @@ export function metricSamples(member: Member): readonly MetricSample[] {
     ...diskSamples(member),
     ...watchAndLeaseSamples(member),
     ...peerSamples(member),
+    ...callerSamples(member),
     ...callSamples(member.metrics.calls?.methods ?? []),
+  ];
+}
+
+function callerSamples({ callers }: Member): readonly MetricSample[] {
+  const all = Object.entries(callers.budgets);
+  return [
+    ...all.map(([kind, budget]) =>
+      gauge("quorate_callers", "Users and addresses that hold something of a kind.", budget.callers, { kind }),
+    ),
+    ...all.map(([kind, budget]) =>
+      gauge("quorate_caller_held", "What all callers together hold of a kind.", budget.used, { kind }),
+    ),
+    ...all.map(([kind, budget]) =>
+      counter("quorate_caller_rejected_total", "What was refused at a limit.", budget.rejected, { kind }),
+    ),
   ];
 }
 

@@ -40,15 +40,30 @@ export interface MemberLimits {
   readonly snapshotChunkBytes: number;
   /** Simple tokens that this member remembers. Default 10,000. */
   readonly authTokens: number;
-  /** Default 10,000. */
+  /** Default 12,500. */
   readonly watchers: number;
   /** Open at once, of all clients; each may hold many watches. Default 20,000. */
   readonly watchStreams: number;
+  /** Granted through this member and not ended. Default 100,000. */
+  readonly leases: number;
+  /** WebSockets that carry many streams each. Default 256. */
+  readonly sockets: number;
+  /** Of requests that have not arrived whole. Default 32 MiB. */
+  readonly unfinishedBytes: number;
+  /** What one caller may hold of each: a user, or an address where there is no user. Default: four fifths of it. */
+  readonly pendingRequestsPerCaller: number;
+  readonly watchersPerCaller: number;
+  readonly watchStreamsPerCaller: number;
+  readonly leasesPerCaller: number;
+  readonly socketsPerCaller: number;
+  readonly unfinishedBytesPerCaller: number;
   /** Responses that wait for one slow reader, per stream. Default 4 MiB. */
   readonly watchStreamBytes: number;
 }
 
-export const DEFAULT_LIMITS: MemberLimits = {
+type PerCaller = Extract<keyof MemberLimits, `${string}PerCaller`>;
+
+export const DEFAULT_LIMITS: Omit<MemberLimits, PerCaller> = {
   requestBytes: 1.5 * 1024 * 1024,
   txnOperations: 128,
   responseBytes: 64 * 1024 * 1024,
@@ -61,8 +76,11 @@ export const DEFAULT_LIMITS: MemberLimits = {
   appendBytes: 1024 * 1024,
   snapshotChunkBytes: 128 * 1024,
   authTokens: 10_000,
-  watchers: 10_000,
+  watchers: 12_500,
   watchStreams: 20_000,
+  leases: 100_000,
+  sockets: 256,
+  unfinishedBytes: 32 * 1024 * 1024,
   watchStreamBytes: 4 * 1024 * 1024,
 };
 
@@ -167,6 +185,23 @@ export interface Settings {
   readonly limits: MemberLimits;
 }
 
+/** A caller that takes all that it may leaves a fifth for the others. */
+const CALLER_PART = 0.8;
+
+export function limitsOf(given: Partial<MemberLimits> = {}): MemberLimits {
+  const limits = { ...DEFAULT_LIMITS, ...given };
+  const part = (total: number): number => Math.max(1, Math.floor(total * CALLER_PART));
+  return {
+    pendingRequestsPerCaller: part(limits.pendingRequests),
+    watchersPerCaller: part(limits.watchers),
+    watchStreamsPerCaller: part(limits.watchStreams),
+    leasesPerCaller: part(limits.leases),
+    socketsPerCaller: part(limits.sockets),
+    unfinishedBytesPerCaller: part(limits.unfinishedBytes),
+    ...limits,
+  };
+}
+
 export function settingsOf(options: MemberOptions): Settings {
   const tickMs = options.tickMs ?? 100;
   const electionTicks = options.electionTicks ?? 10;
@@ -183,7 +218,7 @@ export function settingsOf(options: MemberOptions): Settings {
     corruptCheckMs: options.corruptCheckMs ?? 0,
     watchProgressMs: options.watchProgressMs ?? 600_000,
     initialCorruptCheck: options.initialCorruptCheck ?? false,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: limitsOf(options.limits),
   };
   assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");
   assert(settings.commitDelayMs < tickMs, "what waits leaves before the heartbeat that would tell it too");

@@ -2,35 +2,34 @@
  * A member's data as a stream: a file of etcd's format, and the SHA-256 of it. All of it is of one revision, while the
  * member goes on writing; all that it holds in memory is what is on its way.
  *
- * Rows must not be removed meanwhile, so compaction waits; a reader that takes nothing for a while is given up.
+ * Rows must not be removed meanwhile, so compaction waits. A reader that takes nothing for a while is given up, and so is
+ * one that takes so little that it would hold the rows for ever.
  */
 import { Sha256 } from "../base/sha256.ts";
 import { BoltWriter } from "../protocol/bolt-writer.ts";
-import { errRequestTooManyRequests, errStopped, errTimeout } from "../protocol/errors.ts";
+import { ROOT } from "../auth/auth-store.ts";
+import { errStopped, errTimeout } from "../protocol/errors.ts";
 import { snapshotResponse } from "../protocol/maintenance.ts";
 import type { Member } from "./member.ts";
 import { checkLeader, checkServing } from "./requests.ts";
-import type { MaintenanceService } from "./services.ts";
+import type { CallContext, MaintenanceService } from "./services.ts";
 import { snapshotSources } from "./snapshot-file.ts";
 import type { SnapshotState } from "./snapshot-file.ts";
 
 const BLOB_BYTES = 32 * 1024;
-/** At the same time; each goes over all of the data. */
-const READERS_MAX = 4;
-const STALLED_MS = 60_000;
+const STALLED_MS = 10_000;
+/** From then on a reader must have taken so much on average. */
+const HURRY_AFTER_MS = 30_000;
+const BYTES_PER_SECOND_MIN = 16 * 1024;
 /** Leaves gone over before others have their turn. */
 const MEASURED_PER_TURN = 4;
 
 export function snapshotService(member: Member): Pick<MaintenanceService, "snapshot"> {
-  let readers = 0;
   return {
     async *snapshot(_request, context) {
       checkLeader(member, context);
-      if (readers >= READERS_MAX) throw errRequestTooManyRequests;
-      readers += 1;
-      const hold = new Hold(member, () => {
-        readers -= 1;
-      });
+      const { release } = member.callers.take("snapshots", context, 1, isOwner(member, context));
+      const hold = new Hold(member, release);
       try {
         yield* responses(member, hold);
       } finally {
@@ -38,6 +37,11 @@ export function snapshotService(member: Member): Pick<MaintenanceService, "snaps
       }
     },
   };
+}
+
+/** For whom a place is kept, so that others cannot keep the owner from a backup. */
+function isOwner({ callers }: Member, context: CallContext): boolean {
+  return context.caller?.username === ROOT || callers.keyOf(context) === undefined;
 }
 
 async function* responses(member: Member, hold: Hold): ReturnType<MaintenanceService["snapshot"]> {
@@ -54,7 +58,7 @@ async function* responses(member: Member, hold: Hold): ReturnType<MaintenanceSer
     hash.update(blob);
     remainingBytes -= blob.length;
     yield snapshotResponse({ remainingBytes, blob, version });
-    hold.check();
+    hold.taken(blob.length);
   }
   yield snapshotResponse({ blob: hash.digest(), version });
 }
@@ -64,7 +68,9 @@ class Hold {
   readonly #member: Member;
   readonly #keys: unknown;
   readonly #letGo: () => void;
+  readonly #sinceMs: number;
   #takenMs: number;
+  #bytes: number = 0;
   #cancelTimer: () => void;
   #ended: boolean = false;
 
@@ -76,11 +82,19 @@ class Hold {
       release();
       ended();
     };
-    this.#takenMs = member.clock.nowMs();
+    this.#sinceMs = member.clock.nowMs();
+    this.#takenMs = this.#sinceMs;
     this.#cancelTimer = this.#watch();
   }
 
-  /** The reader has taken what it got. Throws when the state is not there any more. */
+  /** The reader has taken so much. Throws when the state is not there any more, or the reader is too slow for it. */
+  taken(bytes: number): void {
+    this.#bytes += bytes;
+    this.check();
+    const forMs = this.#takenMs - this.#sinceMs;
+    if (forMs > HURRY_AFTER_MS && this.#bytes < (forMs / 1_000) * BYTES_PER_SECOND_MIN) throw errTimeout;
+  }
+
   check(): void {
     checkServing(this.#member);
     if (this.#ended) throw errTimeout;
@@ -97,8 +111,10 @@ class Hold {
   }
 
   #watch(): () => void {
-    return this.#member.clock.setTimer(STALLED_MS, () => {
-      if (this.#member.clock.nowMs() - this.#takenMs >= STALLED_MS) this.end();
+    const { clock } = this.#member;
+    const untilMs = this.#takenMs + STALLED_MS;
+    return clock.setTimer(Math.max(untilMs - clock.nowMs(), 0), () => {
+      if (clock.nowMs() - this.#takenMs >= STALLED_MS) this.end();
       else this.#cancelTimer = this.#watch();
     });
   }

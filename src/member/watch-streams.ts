@@ -1,6 +1,6 @@
 /** Watch streams as a front sees them: requests in, responses pulled out one at a time. */
 import { unreachable } from "../base/assert.ts";
-import { errNoLeader, errRequestTooManyRequests } from "../protocol/errors.ts";
+import { errNoLeader } from "../protocol/errors.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 import type { HubStream } from "../mvcc/watch-hub.ts";
@@ -15,19 +15,14 @@ export interface RefusingStream extends WatchStream {
 
 /** What it opens shows whatever is asked for; see guarded-watch.ts for who may see it. */
 export function watchStreams(member: Member): (context: CallContext) => RefusingStream {
-  let open = 0;
   return (context) => {
     checkServing(member);
-    if (open >= member.settings.limits.watchStreams) throw errRequestTooManyRequests;
-    open += 1;
-    return openWatchStream(member, context, () => {
-      open -= 1;
-    });
+    return openWatchStream(member, context, member.callers.take("streams", context).release);
   };
 }
 
 function openWatchStream(member: Member, context: CallContext, onClosed: () => void): RefusingStream {
-  const stream = new MemberWatchStream(member, onClosed);
+  const stream = new MemberWatchStream(member, context, onClosed);
   if (!context.requireLeader) return stream;
   stream.endWithoutLeader();
   // A member that was asleep knows of no leader yet. To ask for one wakes the cluster up.
@@ -50,10 +45,16 @@ class MemberWatchStream implements RefusingStream {
   #forget: () => void;
   readonly #onClosed: () => void;
 
-  constructor(member: Member, onClosed: () => void) {
+  constructor(member: Member, context: CallContext, onClosed: () => void) {
     this.#member = member;
     this.#onClosed = onClosed;
-    this.#stream = member.machine.hub.openStream(() => this.#deliver());
+    this.#stream = member.machine.hub.openStream(
+      () => this.#deliver(),
+      () => {
+        const { callers } = member;
+        return callers.budgets.watches.take(callers.keyOf(context))?.release;
+      },
+    );
     this.#forget = member.whenStopped(() => this.close());
   }
 

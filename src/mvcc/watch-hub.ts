@@ -23,7 +23,7 @@ import type { Store } from "./store.ts";
 import { RESPONSE_BYTES, eventsBytes, fragments, shapedEvents } from "./watch-events.ts";
 import { WatchIndex, type WatchParty, type WatchSpot } from "./watch-index.ts";
 import { WatchQueue } from "./watch-queue.ts";
-import { WatchStream, type HubStream, type StreamHost } from "./watch-stream.ts";
+import { type Admit, WatchStream, type HubStream, type StreamHost } from "./watch-stream.ts";
 import { watchKeys, watchShape, type Watcher } from "./watcher.ts";
 
 export type { HubStream } from "./watch-stream.ts";
@@ -81,8 +81,12 @@ export class WatchHub implements StreamHost {
   }
 
   /** `onReadable` is called when responses came to an empty queue, after the call that made them has done its work. */
-  openStream(onReadable: () => void): HubStream {
-    return new WatchStream(this, new WatchQueue(this.#options.streamBytesMax, onReadable));
+  /**
+   * `admit` is asked for each watch of the stream: undefined when its caller has too many; else what it gives is called
+   * once, when the watch is over.
+   */
+  openStream(onReadable: () => void, admit: Admit = () => () => {}): HubStream {
+    return new WatchStream(this, new WatchQueue(this.#options.streamBytesMax, onReadable), admit);
   }
 
   /** After every write that made events, in order. */
@@ -130,14 +134,13 @@ export class WatchHub implements StreamHost {
 
   // For the streams; they are part of the hub and stand apart only because each has its own watches.
 
-  add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken"): Watcher | undefined {
+  add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken", admit: Admit): Watcher | undefined {
     const keys = watchKeys(request);
     if (request.startRevision < 0) return this.refuse(queue, errCompacted.message);
     if (keys === undefined) return this.refuse(queue, REASON_EMPTY_RANGE);
     if (id === "taken") return this.refuse(queue, REASON_DUPLICATE_ID);
-    if (this.watcherCount >= this.#options.watchersMax) {
-      return this.refuse(queue, errRequestTooManyRequests.message);
-    }
+    const release = this.watcherCount >= this.#options.watchersMax ? undefined : admit();
+    if (release === undefined) return this.refuse(queue, errRequestTooManyRequests.message);
     const { startRevision } = request;
     const synced = startRevision === 0 || startRevision > this.#revision;
     const watcher: Watcher = {
@@ -151,6 +154,7 @@ export class WatchHub implements StreamHost {
       nextRevision: startRevision === 0 ? this.#revision + 1 : startRevision,
       state: synced ? "synced" : "catching-up",
       idle: true,
+      release,
     };
     (synced ? this.#synced : this.#catchingUp).add(watcher);
     if (watcher.progressNotify) this.#notified.add(watcher);
@@ -159,6 +163,8 @@ export class WatchHub implements StreamHost {
   }
 
   remove(watcher: Watcher): void {
+    if (watcher.state === "removed") return;
+    watcher.release();
     this.#synced.delete(watcher);
     this.#catchingUp.delete(watcher);
     this.#notified.delete(watcher);

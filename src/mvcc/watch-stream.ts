@@ -18,10 +18,13 @@ export interface HubStream {
   close(): void;
 }
 
+/** Whether its caller may have one more; see `WatchHub.openStream`. */
+export type Admit = () => (() => void) | undefined;
+
 /** What a stream needs of the hub. */
 export interface StreamHost {
   /** Undefined when the request was refused; it was answered either way. That the id is taken is the last reason. */
-  add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken"): Watcher | undefined;
+  add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken", admit: Admit): Watcher | undefined;
   remove(watcher: Watcher): void;
   refuse(queue: WatchQueue, cancelReason: string): undefined;
   answer(queue: WatchQueue, set: Partial<WatchResponse>): void;
@@ -35,10 +38,12 @@ const REMOVED_KEPT_MAX = 1_000;
 export class WatchStream implements HubStream {
   readonly #hub: StreamHost;
   readonly #queue: WatchQueue;
+  readonly #admit: Admit;
   readonly #watchers: Map<number, Watcher> = new Map();
   #nextId = 0;
 
-  constructor(hub: StreamHost, queue: WatchQueue) {
+  constructor(hub: StreamHost, queue: WatchQueue, admit: Admit) {
+    this.#admit = admit;
     this.#hub = hub;
     this.#queue = queue;
   }
@@ -56,7 +61,7 @@ export class WatchStream implements HubStream {
     if (this.#watchers.size >= REMOVED_KEPT_MAX) this.#forgetRemoved();
     const chosen = this.#watchers.has(request.watchId) ? "taken" : request.watchId;
     const id = request.watchId === 0 ? this.#freeId() : chosen;
-    const watcher = this.#hub.add(this.#queue, request, id);
+    const watcher = this.#hub.add(this.#queue, request, id, this.#admit);
     if (watcher !== undefined && id !== "taken") {
       this.#watchers.set(id, watcher);
       if (request.watchId === 0) this.#nextId = id + 1;

@@ -34,6 +34,8 @@ export interface Watcher {
   state: "synced" | "catching-up" | "removed";
   /** Nothing was delivered since the last round of periodic progress. */
   idle: boolean;
+  /** Called once, when it is removed: it counts no more. */
+  readonly release: () => void;
 }
 
 /** Undefined for a range without keys. An empty key is the smallest one, as etcd reads it. */

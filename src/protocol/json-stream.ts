@@ -26,6 +26,11 @@ export class JsonStreamReader {
     this.#limitBytes = limitBytes;
   }
 
+  /** Bytes of a message that is not complete. */
+  get pending(): number {
+    return this.#filled - this.#start;
+  }
+
   push(chunk: Uint8Array): void {
     const kept = this.#filled - this.#start;
     if (this.#filled + chunk.length > this.#buffer.length) {
