@@ -12,13 +12,14 @@ import { agentFetch } from "./agent-fetch.ts";
 import { BeatCarrier } from "./beats.ts";
 import { Carriers } from "./carrier.ts";
 import type { CarriedStream, CarrierSocketConstructor } from "./carrier.ts";
-import type { FrontServices } from "./two-way.ts";
+import type { FrontServices } from "./front-services.ts";
+import { platformWebSocket } from "./web-socket.ts";
 
 export interface EndpointOptions {
   readonly endpoint: string;
   /** For a call with all its attempts. */
   readonly timeoutMs: number;
-  /** Default: the platform's. */
+  /** Default: Node's own, or that of the package ws. */
   readonly WebSocket?: CarrierSocketConstructor;
 }
 
@@ -32,7 +33,7 @@ const MAX_CONNECTIONS = 64;
 
 export function endpointServices(options: EndpointOptions): EndpointServices {
   const { endpoint, timeoutMs } = options;
-  const carriers = new Carriers({ WebSocket: options.WebSocket ?? WebSocket, endpoint, timeoutMs });
+  const carriers = new Carriers({ WebSocket: options.WebSocket ?? platformWebSocket(), endpoint, timeoutMs });
   const services = httpServices({ endpoint, timeoutMs, fetch: agentFetch(MAX_CONNECTIONS) });
 
   function asked<Request, Response, Kind extends "unary" | "serverStream">(

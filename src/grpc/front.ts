@@ -6,7 +6,7 @@
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { bindMethods } from "./methods.ts";
 import { OpenStreams } from "./streams.ts";
-import type { FrontServices } from "./two-way.ts";
+import type { FrontServices } from "./front-services.ts";
 
 export interface GrpcFrontOptions {
   readonly services: FrontServices;
@@ -20,10 +20,10 @@ export interface GrpcFrontOptions {
 
 /** In PEM. */
 export interface TlsFiles {
-  readonly cert: Buffer;
-  readonly key: Buffer;
+  readonly cert: Uint8Array;
+  readonly key: Uint8Array;
   /** With it, only clients that it vouches for are served. */
-  readonly clientCa?: Buffer;
+  readonly clientCa?: Uint8Array;
 }
 
 export interface GrpcFront {
@@ -65,8 +65,9 @@ function bindError(error: Error): Error {
 
 function credentialsOf(tls: TlsFiles | undefined): ServerCredentials {
   if (tls === undefined) return ServerCredentials.createInsecure();
-  const pair = { private_key: tls.key, cert_chain: tls.cert };
-  return ServerCredentials.createSsl(tls.clientCa ?? null, [pair], tls.clientCa !== undefined);
+  const pair = { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) };
+  const clientCa = tls.clientCa === undefined ? null : Buffer.from(tls.clientCa);
+  return ServerCredentials.createSsl(clientCa, [pair], clientCa !== null);
 }
 
 async function close(server: Server, streams: OpenStreams): Promise<void> {

@@ -24,7 +24,7 @@ import { checkHealth, healthSource } from "./health.ts";
 import { serviceError } from "./status.ts";
 import type { OpenStreams } from "./streams.ts";
 import { beatSource, watchSource } from "./two-way.ts";
-import type { FrontServices } from "./two-way.ts";
+import type { FrontServices } from "./front-services.ts";
 
 type Described<Request, Response> = Rpc<Request, Response, RpcKind>;
 

@@ -6,18 +6,13 @@ import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/
 import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 import type { Services } from "../member/services.ts";
 import { BeatStream } from "./beats.ts";
-import type { BeatCarrier } from "./beats.ts";
 import { callContext } from "./call-context.ts";
 import { readable } from "./codec.ts";
 import type { Unreadable } from "./codec.ts";
+import type { FrontServices } from "./front-services.ts";
 
 type WatchCall = ServerDuplexStream<WatchRequest | Unreadable, WatchResponse>;
 type BeatCall = ServerDuplexStream<LeaseKeepAliveRequest | Unreadable, LeaseKeepAliveResponse>;
-
-export interface FrontServices extends Services {
-  /** Without it, each beat of a lease is a call. */
-  readonly beats?: BeatCarrier;
-}
 
 /** A client that will send no more requests still hears of its watches. */
 export function watchSource({ watch }: Services, call: WatchCall): Pulled<WatchResponse> {

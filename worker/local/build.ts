@@ -25,7 +25,7 @@ export function pageConfig(): InlineConfig {
   };
 }
 
-if (import.meta.main) await buildAll();
+if (process.argv[1] === import.meta.filename) await buildAll();
 
 export async function buildAll(): Promise<void> {
   const startedMs = Date.now();

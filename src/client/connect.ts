@@ -1,0 +1,50 @@
+/** Connects an application to an endpoint: Quorate's, or etcd's JSON gateway. */
+import type { User } from "./authenticated.ts";
+import { createClient } from "./client.ts";
+import type { Client } from "./client.ts";
+import { httpServices } from "./http-services.ts";
+import type { WebSocketConstructor } from "./websocket-watch.ts";
+
+export interface ConnectOptions {
+  /** `https://host:port`, with a path (`/m/1`) to ask one member of several. */
+  readonly endpoint: string;
+  /** Who calls. The client authenticates before its first call, and again when its token has ended. */
+  readonly user?: User;
+  /** A token that was issued elsewhere. Ignored when `user` is given. */
+  readonly token?: string;
+  /** Makes a member without a leader refuse calls and end watches at once. Default false. */
+  readonly requireLeader?: boolean;
+  /** Of a whole call with its retries, in milliseconds. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Closes the client when it aborts. */
+  readonly signal?: AbortSignal;
+  /** Default: the platform's. */
+  readonly fetch?: typeof fetch;
+  /** Carries watches. Default: the platform's; where there is none, and with `false`, watches are HTTP responses. */
+  readonly WebSocket?: WebSocketConstructor | false;
+}
+
+/**
+ * Returns a client. No request is sent before the first call.
+ *
+ * Throws EtcdError (InvalidArgument) when `endpoint` is not an http or https URL.
+ */
+export function connect(options: ConnectOptions): Client {
+  const { endpoint, user, token = "", requireLeader = false, timeoutMs, signal } = options;
+  const WebSocket = options.WebSocket ?? platformWebSocket();
+  const services = httpServices({
+    endpoint,
+    token: user === undefined ? token : "",
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
+    ...(WebSocket === undefined || WebSocket === false ? {} : { WebSocket }),
+  });
+  const client = createClient(services, { user, requireLeader });
+  if (signal?.aborted === true) client.close();
+  else signal?.addEventListener("abort", () => client.close(), { once: true });
+  return client;
+}
+
+function platformWebSocket(): WebSocketConstructor | undefined {
+  return (globalThis as { readonly WebSocket?: WebSocketConstructor }).WebSocket;
+}

@@ -1,0 +1,43 @@
+/**
+ * The package `quorate`: the client for an endpoint, anywhere that has `fetch`.
+ *
+ *   import { connect } from "quorate";
+ *
+ *   const client = connect({ endpoint: "http://localhost:8787" });
+ *   await client.kv.put("flags/dark", "on");
+ *   for await (const { events } of client.watch("flags/", { prefix: true })) console.log(events);
+ */
+export { connect } from "../client/connect.ts";
+export type { ConnectOptions } from "../client/connect.ts";
+export { CompactedError, EtcdError, GrpcCode, toText } from "../client/client.ts";
+export type { Client, KvClient, Status } from "../client/client.ts";
+export { compare, op } from "../client/txn.ts";
+export type { Compare, CompareHelpers, Comparison, OpHelpers, RequestOp, Txn } from "../client/txn.ts";
+export type { KeepAliveOptions, KeptAlive, KeptAliveEnd, LeaseClient, LeaseGrant } from "../client/lease.ts";
+export type { LeaseBeat, LeaseTimeToLive } from "../client/lease.ts";
+export type { ElectionClient, Leader, LeaderKey, LockClient, WaitOptions } from "../client/lock.ts";
+export type { MaintenanceClient } from "../client/maintenance.ts";
+export type { User } from "../client/authenticated.ts";
+export type { Watcher } from "../client/watcher.ts";
+export type { WebSocketConstructor, WebSocketLike } from "../client/websocket-watch.ts";
+export type {
+  Bytes,
+  CompactOptions,
+  CompactResult,
+  DeleteRangeOptions,
+  DeleteRangeResult,
+  Header,
+  Id,
+  KeyRange,
+  KeyValue,
+  OpResult,
+  PutOptions,
+  PutResult,
+  RangeOptions,
+  RangeResult,
+  SortBy,
+  TxnResult,
+  WatchEvent,
+  WatchOptions,
+  WatchResponse,
+} from "../client/types.ts";

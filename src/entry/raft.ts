@@ -1,0 +1,35 @@
+/**
+ * The package's `quorate/raft`: the consensus core alone. It does no I/O, reads no clock and returns no promise; its driver
+ * feeds it ticks, messages and storage acknowledgements and does what each `Ready` says. See raft.ts for the contract.
+ */
+export { Raft } from "../raft/raft.ts";
+export type { RaftConfig } from "../raft/config.ts";
+export { CompactedError } from "../raft/log-reader.ts";
+export type { LogReader } from "../raft/log-reader.ts";
+export type {
+  Persist,
+  ProgressStatus,
+  RaftBrief,
+  RaftStatus,
+  ReadState,
+  Ready,
+  Role,
+  SoftState,
+} from "../raft/ready.ts";
+export { Prng } from "../base/prng.ts";
+export { decodeRaftMessage, encodeRaftMessage } from "../protocol/raft-message.ts";
+export type {
+  ConfChange,
+  ConfChangeSingle,
+  ConfChangeTransition,
+  ConfChangeType,
+  ConfState,
+  Entry,
+  EntryType,
+  HardState,
+  LogIndex,
+  MemberId,
+  RaftMessage,
+  SnapshotMeta,
+  Term,
+} from "../protocol/raft-message.ts";

@@ -1,0 +1,45 @@
+/**
+ * `npm run foreign`: packs the package and uses it as others do, in projects outside the tree that know nothing of it but
+ * the tarball: a script on the oldest Node, a strict TypeScript project under both resolutions, a page that Vite builds.
+ *
+ *   npm run foreign              needs `npm run build`, npm's registry or its cache, and Node 20 or newer as `node`
+ *   npm run foreign -- --keep    leaves the projects where they are, and says where
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { EdgeServer } from "../support/edge-server.ts";
+import { installProject } from "./project.ts";
+import { nodeSteps } from "./node-steps.ts";
+import { packageSteps } from "./package-steps.ts";
+import { pageSteps } from "./page-steps.ts";
+import { type Step, runSteps } from "./steps.ts";
+import { typeSteps } from "./type-steps.ts";
+import { packTarball } from "./tarball.ts";
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: { keep: { type: "boolean", default: false } } });
+  const folder = await mkdtemp(join(tmpdir(), "quorate-foreign-"));
+  try {
+    const tarball = await packTarball(folder);
+    const server = await EdgeServer.start(join(folder, "data"));
+    try {
+      const project = (name: string): Promise<string> => installProject(join(folder, name), name, tarball);
+      const steps: readonly Step[] = [
+        ...packageSteps(tarball),
+        ...nodeSteps(() => project("node"), server.url),
+        ...typeSteps(() => project("types")),
+        ...pageSteps(() => project("page")),
+      ];
+      return await runSteps(steps);
+    } finally {
+      await server.stop();
+    }
+  } finally {
+    if (values.keep) console.log(`The projects are in ${folder}`);
+    else await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,37 @@
+import { compare, connect, EtcdError, GrpcCode, op } from "quorate";
+import type { Client, KeyValue, WatchEvent } from "quorate";
+import { startGrpcFront } from "quorate/grpc";
+import { Prng } from "quorate/raft";
+import type { Raft, RaftMessage, Ready } from "quorate/raft";
+
+const client: Client = connect({ endpoint: "https://config.example", user: { name: "ann", password: "secret" } });
+
+export async function colours(): Promise<readonly string[]> {
+  const { kvs } = await client.kv.range("colour/", { prefix: true, serializable: true });
+  return kvs.map((kv: KeyValue) => client.toText(kv.value));
+}
+
+export async function paint(colour: string): Promise<boolean> {
+  try {
+    const { succeeded } = await client.kv
+      .txn()
+      .if(compare.version("colour").equals(0))
+      .then(op.put("colour", colour))
+      .commit();
+    return succeeded;
+  } catch (error) {
+    if (error instanceof EtcdError && error.code === GrpcCode.Unavailable) return false;
+    throw error;
+  }
+}
+
+export async function follow(seen: (event: WatchEvent) => void): Promise<void> {
+  for await (const { events } of client.watch("colour/", { prefix: true })) events.forEach(seen);
+}
+
+// @ts-expect-error an endpoint is needed
+connect({});
+
+export const prng: Prng = new Prng(1);
+export type Driver = (raft: Raft, ready: Ready, send: (message: RaftMessage) => void) => void;
+export const front: typeof startGrpcFront = startGrpcFront;
