@@ -4,10 +4,14 @@
  */
 import type { Member as MemberRecord } from "../protocol/cluster.ts";
 import type { FrameBody } from "../protocol/frame-schema.ts";
+import { JOIN_REFUSALS } from "../protocol/join-refusal.ts";
 import type { MemberId } from "../protocol/raft-message.ts";
 import type { Raft } from "../raft/raft.ts";
+import type { Acquaintance } from "./acquaintance.ts";
+import { Allowance } from "./allowance.ts";
 import type { Applying } from "./applying.ts";
 import type { Attributes } from "./attributes.ts";
+import type { Clock } from "./clock.ts";
 import type { KnownLeader } from "./known-leader.ts";
 import { WAS_REMOVED } from "./lifecycle.ts";
 import type { Lifecycle } from "./lifecycle.ts";
@@ -18,8 +22,12 @@ import type { Snapshots } from "./snapshots.ts";
 import type { StateMachine } from "./state-machine.ts";
 
 const REFERRALS_MAX = 64;
+const REFUSAL_MAX = 64;
 /** To one that still speaks as if it belonged to us. An id that was removed never comes back, so this stays true. */
-const REMOVED = { type: "join-response", refusal: "removed" } as const;
+const REMOVED = { type: "join-response", refusal: JOIN_REFUSALS.removed } as const;
+/** Answers to former members, at once and per second: their ids are known, and may be made up. */
+const FAREWELLS_BURST = 32;
+const FAREWELLS_PER_SECOND = 16;
 
 type JoinResponse = Extract<FrameBody, { readonly type: "join-response" }>;
 
@@ -27,11 +35,13 @@ export interface BelongingParts {
   readonly id: MemberId;
   readonly clusterId: bigint;
   readonly options: MemberOptions;
+  readonly clock: Clock;
   readonly life: Lifecycle;
   readonly raft: Raft;
   readonly machine: StateMachine;
   readonly applying: Applying;
   readonly leader: KnownLeader;
+  readonly acquaintance: Acquaintance;
   readonly roster: Roster;
   readonly snapshots: Snapshots;
   readonly attributes: Attributes;
@@ -40,10 +50,13 @@ export interface BelongingParts {
 
 export class Belonging {
   readonly #parts: BelongingParts;
+  readonly #farewells: Allowance;
   #successors: readonly MemberRecord[] | undefined;
+  #refusal: string | undefined;
 
   constructor(parts: BelongingParts) {
     this.#parts = parts;
+    this.#farewells = new Allowance(FAREWELLS_BURST, FAREWELLS_PER_SECOND, () => parts.clock.nowMs());
   }
 
   /** As far as this member knows; one that was removed may know better from the others. */
@@ -51,8 +64,14 @@ export class Belonging {
     return this.#successors ?? this.#parts.machine.membership.members;
   }
 
+  /** Why this member is not let in, as one of those said last whom it asked; undefined for a member. */
+  get joinRefusal(): string | undefined {
+    return this.#parts.acquaintance.belongs ? undefined : this.#refusal;
+  }
+
   membershipChanged(): void {
-    const { options, machine, roster, snapshots, attributes } = this.#parts;
+    const { options, machine, roster, snapshots, attributes, acquaintance } = this.#parts;
+    acquaintance.forget();
     options.onMembership?.(machine.membership.members);
     roster.connect();
     snapshots.sendOnlyTo(roster.others);
@@ -67,26 +86,26 @@ export class Belonging {
     if (voters.length === 1 && voters[0] === id) raft.campaign();
   }
 
-  /** True for one that was removed: what it says is not heard. */
-  refuses(from: MemberId, body: FrameBody): boolean {
-    const { machine, leader, clusterId, outbox } = this.#parts;
-    // A leader that was removed goes on until somebody took over, so that what it says last is heard.
-    if (from === leader.id || !machine.membership.wasRemoved(from)) return false;
-    // It may have been away when that was decided, and would ask for votes for ever.
-    const asks = body.type === "raft" || body.type === "join" || body.type === "wake";
-    if (asks && this.#knowsForGood) outbox.send(from, { ...REMOVED, clusterId, members: this.members });
-    return true;
+  /** One that was removed speaks as if it still belonged to us: it may have been away when that was decided. */
+  tellRemoved(member: MemberId): void {
+    const { clusterId, outbox } = this.#parts;
+    if (!this.#knowsForGood || !this.#farewells.take()) return;
+    outbox.send(member, { ...REMOVED, clusterId, members: this.members });
   }
 
-  /** One that was removed itself and knows no better sends us to those that it knew last. */
+  /** What one says who is believed (frame-policy.ts): whom to ask, that nobody is let in, or that this is the end. */
   answered(body: JoinResponse): void {
-    const { roster, life } = this.#parts;
-    if (body.refusal !== REMOVED.refusal) {
-      roster.dial(body.members.slice(0, REFERRALS_MAX).map((member) => member.id));
-      return;
+    const { roster, life, acquaintance } = this.#parts;
+    if (body.refusal === REMOVED.refusal) {
+      this.#successors = body.members;
+      life.stop(WAS_REMOVED);
+    } else if (body.refusal !== "") {
+      this.#refusal = body.refusal.slice(0, REFUSAL_MAX);
+    } else {
+      const members = body.members.slice(0, REFERRALS_MAX);
+      acquaintance.introduce(members);
+      roster.refer(members.map(({ id }) => id));
     }
-    this.#successors = body.members;
-    life.stop(WAS_REMOVED);
   }
 
   /**

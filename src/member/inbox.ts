@@ -1,6 +1,5 @@
-/** The one way in: what other members say is checked and given to the part that it is for. */
+/** The one way in: what other members may say (frame-filter.ts) is given to the part that it is for. */
 import { unreachable } from "../base/assert.ts";
-import { DecodeError } from "../protocol/decode-error.ts";
 import type { FrameBody } from "../protocol/frame-schema.ts";
 import type { MemberId } from "../protocol/raft-message.ts";
 import type { Raft } from "../raft/raft.ts";
@@ -9,25 +8,25 @@ import type { Belonging } from "./belonging.ts";
 import type { ClusterChanges } from "./cluster-changes.ts";
 import type { CommitNotices } from "./commit-notices.ts";
 import type { Driver } from "./driver.ts";
-import type { KnownLeader } from "./known-leader.ts";
+import type { FrameFilter } from "./frame-filter.ts";
+import type { Joining } from "./joining.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MemberMetrics } from "./member-metrics.ts";
 import type { Quiet } from "./quiet.ts";
 import type { Roster } from "./roster.ts";
 import type { Rpc } from "./rpc.ts";
 import type { Snapshots } from "./snapshots.ts";
-import { decodeMemberFrame } from "./wire.ts";
 import type { WritesInFlight } from "./writes-in-flight.ts";
 
 export interface InboxParts {
   readonly id: MemberId;
-  readonly clusterId: bigint;
   readonly transport: Transport;
   readonly life: Lifecycle;
   readonly raft: Raft;
   readonly driver: Driver;
   readonly belonging: Belonging;
-  readonly leader: KnownLeader;
+  readonly filter: FrameFilter;
+  readonly joining: Joining;
   readonly quiet: Quiet;
   readonly notices: CommitNotices;
   readonly snapshots: Snapshots;
@@ -58,28 +57,23 @@ export class Inbox {
 
   /** `done` is called when all that the frame causes here is durable, and what answers it has been sent. */
   #onFrame(from: MemberId, frame: Uint8Array, done: () => void): void {
-    const { metrics, belonging, roster, changes, writes, driver } = this.#parts;
+    const { filter, metrics, writes, driver } = this.#parts;
+    const body = filter.accept(from, frame);
+    if (body === undefined) return done();
     metrics.counters.framesReceived += 1;
     metrics.counters.bytesReceived += frame.length;
-    const body = this.#decode(from, frame);
-    if (body === undefined || belonging.refuses(from, body)) return done();
-    roster.heard(from);
-    metrics.peers.received(from, body, frame.length);
-    changes.heard(from);
+    // A wish to be let in makes nobody a member who is there.
+    if (body.type !== "join") this.#heard(from, body, frame.length);
     this.#onBody(from, body);
     writes.whenSettled(done);
     driver.schedule();
   }
 
-  #decode(from: MemberId, frame: Uint8Array): FrameBody | undefined {
-    const { id, clusterId, metrics } = this.#parts;
-    try {
-      return decodeMemberFrame(frame, { clusterId, from, to: id });
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      metrics.counters.framesRejected += 1;
-      return undefined;
-    }
+  #heard(from: MemberId, body: FrameBody, bytes: number): void {
+    const { metrics, roster, changes } = this.#parts;
+    roster.heard(from);
+    metrics.peers.received(from, body, bytes);
+    changes.heard(from);
   }
 
   #onBody(from: MemberId, body: FrameBody): void {
@@ -96,7 +90,7 @@ export class Inbox {
         snapshots.takeAcknowledgement(from, body.transferId, body.nextSeq);
         break;
       case "join":
-        this.#parts.roster.onJoin(body.memberId, body.name, this.#parts.leader.id);
+        this.#parts.joining.onJoin(from, body);
         break;
       case "quiet":
         quiet.onNotice(from, body.term, body.index);
@@ -105,7 +99,7 @@ export class Inbox {
         quiet.onWake(from);
         break;
       case "not-leading":
-        quiet.onNotLeading();
+        quiet.onNotLeading(from);
         break;
       case "rpc":
         quiet.onRequest();
@@ -113,7 +107,7 @@ export class Inbox {
         rpc.onRequest(from, body);
         break;
       case "rpc-response":
-        rpc.onResponse(body);
+        rpc.onResponse(from, body);
         break;
       case "join-response":
         this.#parts.belonging.answered(body);
@@ -132,8 +126,7 @@ export class Inbox {
     const { raft, quiet, notices } = this.#parts;
     quiet.onRaft(from, messages);
     for (const message of messages) {
-      // A snapshot is announced by the chunks that bring it, and by nothing else.
-      if (message.from === from && message.type !== "snapshot") raft.step(message);
+      raft.step(message);
       if (message.type === "propose" || message.type === "read-index") notices.asked(from);
     }
   }

@@ -191,6 +191,11 @@ export class Member {
     return this.#parts.belonging.members;
   }
 
+  /** While it is not let in: why not (protocol/join-refusal.ts), as one of those said last whom it asked. */
+  get joinRefusal(): string | undefined {
+    return this.#parts.belonging.joinRefusal;
+  }
+
   /** Whether it was heard of within the last election timeout. */
   isActive(member: MemberId): boolean {
     return this.#parts.roster.silentMs(member) <= 2 * this.settings.electionTicks * this.settings.tickMs;

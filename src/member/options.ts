@@ -17,6 +17,22 @@ export type Beginning =
   /** Added later: asks the others until the log says that it belongs to them. */
   | { readonly type: "join" };
 
+/** A member that asks to be let in. */
+export interface Newcomer {
+  readonly id: MemberId;
+  /** As it calls itself. */
+  readonly name: string;
+  /** Whether the carrier has proof that it belongs to us (Transport.isAuthenticated). */
+  readonly isAuthenticated: boolean;
+}
+
+/**
+ * Who is let in, as a learner, that asks by itself. "nobody": people add members. "authenticated": whom the carrier has
+ * proof of. "all": everybody, as in a room that is open. A function decides for each: it must not throw, and is asked
+ * again when the newcomer asks again. All members of a cluster are to be given the same.
+ */
+export type AdmissionPolicy = "nobody" | "authenticated" | "all" | ((newcomer: Newcomer) => boolean);
+
 export interface MemberLimits {
   /** etcd's --max-request-bytes: the marshalled request. Default 1.5 MiB. */
   readonly requestBytes: number;
@@ -38,6 +54,8 @@ export interface MemberLimits {
   readonly appendBytes: number;
   /** The state is streamed to a lagging member in chunks of about this size. Default 128 KiB. */
   readonly snapshotChunkBytes: number;
+  /** Nobody is let in by its own asking where there are so many learners. Default 64. */
+  readonly joinedLearners: number;
   /** Simple tokens that this member remembers. Default 10,000. */
   readonly authTokens: number;
   /** Default 12,500. */
@@ -75,6 +93,7 @@ export const DEFAULT_LIMITS: Omit<MemberLimits, PerCaller> = {
   catchUpEntries: 5_000,
   appendBytes: 1024 * 1024,
   snapshotChunkBytes: 128 * 1024,
+  joinedLearners: 64,
   authTokens: 10_000,
   watchers: 12_500,
   watchStreams: 20_000,
@@ -127,6 +146,8 @@ export interface MemberOptions {
   /** Used on a fresh store; a store with a past keeps its own. */
   readonly identity: Identity;
   readonly beginning: Beginning;
+  /** Default "nobody". */
+  readonly admission?: AdmissionPolicy;
   /** Default 100. */
   readonly tickMs?: number;
   /** Election timeout, randomised in [n, 2n). Default 10. */

@@ -2,6 +2,7 @@
 import { encodeFrame } from "../protocol/frame.ts";
 import type { FrameBody } from "../protocol/frame-schema.ts";
 import type { MemberId } from "../protocol/raft-message.ts";
+import type { Raft } from "../raft/raft.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { MemberMetrics } from "./member-metrics.ts";
 
@@ -9,6 +10,7 @@ export interface OutboxParts {
   readonly id: MemberId;
   readonly clusterId: bigint;
   readonly transport: Transport;
+  readonly raft: Raft;
   readonly metrics: MemberMetrics;
 }
 
@@ -20,11 +22,12 @@ export class Outbox {
   }
 
   send(to: MemberId, body: FrameBody): void {
-    const { id, clusterId, transport, metrics } = this.#parts;
+    const { id, clusterId, transport, metrics, raft } = this.#parts;
     const frame = encodeFrame({ clusterId, from: id, to }, body);
     metrics.counters.framesSent += 1;
     metrics.counters.bytesSent += frame.length;
-    metrics.peers.sent(to, body, frame.length);
+    // Strangers are answered too, and would take the place of members there.
+    if (raft.roleOf(to) !== undefined) metrics.peers.sent(to, body, frame.length);
     transport.send(to, frame);
   }
 }

@@ -41,7 +41,8 @@ export class Quiet {
   #state: Wakefulness = "awake";
   #idleTicks = 0;
   #wakingTicks = 0;
-  #answers = 0;
+  /** Who has said since then that it does not lead. */
+  readonly #answers: Set<MemberId> = new Set();
 
   /** `afterTicks` 0: never. */
   constructor(afterTicks: number, host: QuietHost) {
@@ -52,6 +53,11 @@ export class Quiet {
   /** Requests may be given to the leader. */
   get isAwake(): boolean {
     return this.#state === "awake";
+  }
+
+  /** Whether a leader that is there would have been heard: it may sleep too, and answers when it is asked. */
+  get wouldHear(): boolean {
+    return this.#state === "awake" || (this.#state === "waking" && this.#wakingTicks >= WAKING_TICKS);
   }
 
   /** At each tick, first: true when the clock was stopped instead. A heartbeat after the notice would wake the others. */
@@ -121,10 +127,10 @@ export class Quiet {
   }
 
   /** Once all others have said so, nobody leads, and an election is due. */
-  onNotLeading(): void {
+  onNotLeading(from: MemberId): void {
     if (this.#state !== "waking") return;
-    this.#answers += 1;
-    if (this.#answers >= this.#host.others().length) this.#host.raft().campaign();
+    this.#answers.add(from);
+    if (this.#host.others().every((other) => this.#answers.has(other))) this.#host.raft().campaign();
   }
 
   #isLeading(message: RaftMessage): boolean {
@@ -135,7 +141,7 @@ export class Quiet {
   #askWhoLeads(): void {
     this.#state = "waking";
     this.#wakingTicks = 0;
-    this.#answers = 0;
+    this.#answers.clear();
     const others = this.#host.others();
     for (const peer of others) this.#host.send(peer, { type: "wake" });
     if (others.length === 0) this.#host.raft().campaign();

@@ -6,7 +6,6 @@ import type { FrameBody } from "../protocol/frame-schema.ts";
 import type { ConfChangeType, MemberId } from "../protocol/raft-message.ts";
 import type { RaftStatus } from "../raft/ready.ts";
 import { autopilotStep } from "./autopilot.ts";
-import { encodeMember } from "./membership.ts";
 import type { Membership } from "./membership.ts";
 import type { MemberOptions } from "./options.ts";
 
@@ -41,7 +40,9 @@ export class Roster {
   #leadingSinceTicks = 0;
   #ledAtTicks = -Infinity;
   readonly #up: Set<MemberId> = new Set();
-  #dialed: readonly MemberId[] = [];
+  #dialed: ReadonlySet<MemberId> = new Set();
+  /** Whom a member has named. */
+  #referred: readonly MemberId[] = [];
 
   constructor(host: RosterHost) {
     this.#host = host;
@@ -78,12 +79,23 @@ export class Roster {
 
   /** Beside the members: a newcomer must know somebody to ask. */
   dial(peers: readonly MemberId[]): void {
-    this.#dialed = peers;
+    this.#dialed = new Set(peers);
+    this.connect();
+  }
+
+  isDialed(peer: MemberId): boolean {
+    return this.#dialed.has(peer);
+  }
+
+  /** Beside the members, too: those who may know better. */
+  refer(peers: readonly MemberId[]): void {
+    this.#referred = peers;
     this.connect();
   }
 
   connect(): void {
-    const peers = new Set([...this.#dialed, ...this.#host.membership().members.map((member) => member.id)]);
+    const members = this.#host.membership().members.map((member) => member.id);
+    const peers = new Set([...this.#dialed, ...this.#referred, ...members]);
     peers.delete(this.#host.id);
     this.#host.options.transport.setPeers([...peers]);
   }
@@ -107,22 +119,16 @@ export class Roster {
     }
   }
 
+  /** Those who are told by `isKnown` are asked for the members; a member that asks to join is answered by their list. */
+  askForMembers(isKnown: (peer: MemberId) => boolean): void {
+    const { id, name, send } = this.#host;
+    for (const peer of this.#up) if (isKnown(peer)) send(peer, { type: "join", memberId: id, name });
+  }
+
   /** Whoever knows that this member was removed will say so. */
   askIfRemoved(): void {
     if (!this.#host.membership().wasRemoved(this.#host.id)) return;
     for (const peer of this.#up) this.#host.send(peer, { type: "wake" });
-  }
-
-  /** A newcomer begins as a learner. Whoever does not lead hands its wish on. */
-  onJoin(member: MemberId, name: string, leader: MemberId): void {
-    const membership = this.#host.membership();
-    if (membership.has(member) || membership.wasRemoved(member)) return;
-    if (leader === this.#host.id) {
-      const record = { id: member, name, peerUrls: [], clientUrls: [], isLearner: true };
-      this.#host.change("add-learner", member, encodeMember(record));
-    } else if (leader !== 0n) {
-      this.#host.send(leader, { type: "join", memberId: member, name });
-    }
   }
 
   /** At the leader of a room: the next safe step towards an odd number of voters that are there. */

@@ -38,11 +38,13 @@ export interface RpcLimits {
 }
 
 interface Call {
+  /** Who is asked now, and alone may answer. */
+  readonly to: MemberId;
   readonly deadlineMs: number;
   readonly done: RpcDone;
 }
 
-interface LeaderCall extends Call {
+interface LeaderCall extends Omit<Call, "to"> {
   readonly method: string;
   readonly payload: Uint8Array;
   /** Not before, lest a member that does not know better is asked in a loop. */
@@ -76,13 +78,18 @@ export class Rpc {
     return this.#calls.size + this.#toLeader.size;
   }
 
+  /** Those that have a handler. */
+  get methods(): readonly string[] {
+    return [...this.#handlers.keys()];
+  }
+
   handle(method: string, handler: RpcHandler): void {
     this.#handlers.set(method, handler);
   }
 
   call(to: MemberId, method: string, payload: Uint8Array, done: RpcDone): void {
     const deadlineMs = this.#host.nowMs() + this.#limits.timeoutMs;
-    if (this.#attempt(to, method, payload, { deadlineMs, done }) === 0) {
+    if (this.#attempt(method, payload, { to, deadlineMs, done }) === 0) {
       done({ ok: false, error: errRequestTooManyRequests });
     }
   }
@@ -103,7 +110,7 @@ export class Rpc {
       this.#calls.delete(call.attempt);
       call.askAgainMs = nowMs + this.#limits.retryMs;
       const done: RpcDone = (outcome) => this.#leaderAnswered(call, outcome);
-      call.attempt = this.#attempt(leader, call.method, call.payload, { deadlineMs: call.deadlineMs, done });
+      call.attempt = this.#attempt(call.method, call.payload, { to: leader, deadlineMs: call.deadlineMs, done });
     }
   }
 
@@ -116,7 +123,8 @@ export class Rpc {
     });
   }
 
-  onResponse({ id, code, message, payload }: RpcResponse): void {
+  onResponse(from: MemberId, { id, code, message, payload }: RpcResponse): void {
+    if (this.#calls.get(id)?.to !== from) return;
     const outcome: Outcome<Uint8Array> =
       code === GrpcCode.OK
         ? { ok: true, value: payload }
@@ -133,7 +141,8 @@ export class Rpc {
   }
 
   /** 0 when too many calls are under way. */
-  #attempt(to: MemberId, method: string, payload: Uint8Array, call: Call): number {
+  #attempt(method: string, payload: Uint8Array, call: Call): number {
+    const { to } = call;
     if (this.#calls.size >= this.#limits.pending) return 0;
     const id = ++this.#lastId;
     this.#calls.set(id, call);

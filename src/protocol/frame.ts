@@ -97,6 +97,15 @@ export interface FrameOptions extends DecodeOptions {
 }
 
 export function decodeFrame(bytes: Uint8Array, options: FrameOptions): Frame {
+  const { kind, header } = decodeFrameHeader(bytes, options);
+  return { header, body: decodeBody(kind, bytes.subarray(FRAME_HEADER_BYTES), options) };
+}
+
+/** What can be told of a frame before its body is read. */
+export function decodeFrameHeader(
+  bytes: Uint8Array,
+  options: FrameOptions,
+): { readonly kind: FrameBody["type"]; readonly header: FrameHeader } {
   if (bytes.length > options.maxBytes) {
     throw new DecodeError(`frame: ${bytes.length} bytes, of at most ${options.maxBytes}`);
   }
@@ -108,8 +117,10 @@ export function decodeFrame(bytes: Uint8Array, options: FrameOptions): Frame {
   const kind = KINDS[bytes[3] as number];
   if (kind === undefined) throw new DecodeError(`frame: unknown kind ${bytes[3]}`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEADER_BYTES);
-  const header = { clusterId: view.getBigUint64(4), from: view.getBigUint64(12), to: view.getBigUint64(20) };
-  return { header, body: decodeBody(kind, bytes.subarray(FRAME_HEADER_BYTES), options) };
+  return {
+    kind,
+    header: { clusterId: view.getBigUint64(4), from: view.getBigUint64(12), to: view.getBigUint64(20) },
+  };
 }
 
 function encodeBody(body: FrameBody): Uint8Array {

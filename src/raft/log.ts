@@ -7,6 +7,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Entry, LogIndex, SnapshotMeta, Term } from "../protocol/raft-message.ts";
+import { ComingMembers } from "./coming-members.ts";
 import type { LogReader } from "./log-reader.ts";
 import { Unstable } from "./unstable.ts";
 import { Writes, type Write } from "./writes.ts";
@@ -22,6 +23,7 @@ export class RaftLog {
   readonly #reader: LogReader;
   readonly unstable: Unstable;
   readonly writes: Writes = new Writes();
+  readonly coming: ComingMembers = new ComingMembers();
   committed: LogIndex;
   /** What a restart would know to be committed. */
   durableCommit: LogIndex;
@@ -36,6 +38,7 @@ export class RaftLog {
     this.applying = options.applied;
     this.committed = Math.max(options.commit, options.applied);
     this.durableCommit = options.commit;
+    this.coming.load(options.reader, options.applied);
   }
 
   get firstIndex(): LogIndex {
@@ -88,6 +91,7 @@ export class RaftLog {
     if (first === undefined) return;
     assert(first.index > this.committed, `entry ${first.index} does not rewrite what is committed`);
     this.unstable.append(entries);
+    this.coming.append(entries);
   }
 
   /** Where the entries first differ from this log, as a position in `entries`; their count when they do not. */
@@ -143,6 +147,7 @@ export class RaftLog {
     if (index <= this.applied) return;
     assert(index <= this.applying, `entry ${index} was handed out`);
     this.applied = index;
+    this.coming.appliedTo(index);
     this.unstable.trim(index);
   }
 
@@ -150,6 +155,7 @@ export class RaftLog {
   restore(snapshot: SnapshotMeta): void {
     assert(snapshot.index > this.committed, "a snapshot never takes back what is committed");
     this.unstable.restore(snapshot);
+    this.coming.clear();
     this.committed = snapshot.index;
   }
 

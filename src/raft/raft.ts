@@ -195,6 +195,25 @@ export class Raft {
     return this.#core.term;
   }
 
+  /** 0n: none known. */
+  get leader(): MemberId {
+    return this.#core.leader;
+  }
+
+  /** Whether a leader was heard so recently that nobody may be elected in its place; a leader hears itself. */
+  get hearsLeader(): boolean {
+    return this.#core.isInLease;
+  }
+
+  /** What the configuration, or an entry that is not applied yet, makes of this id; the most of it. */
+  roleOf(id: MemberId): "voter" | "learner" | undefined {
+    const { conf, quorum, log } = this.#core;
+    if (quorum.has(id)) return "voter";
+    const coming = log.coming.roleOf(id);
+    if (coming !== undefined) return coming;
+    return conf.learners.includes(id) || conf.learnersNext.includes(id) ? "learner" : undefined;
+  }
+
   /** Entries that are committed and not applied. */
   get backlog(): number {
     return this.#core.log.committed - this.#core.log.applied;

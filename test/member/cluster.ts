@@ -9,6 +9,7 @@ import { member as memberRecord } from "../../src/protocol/cluster.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { MemoryImage } from "../../src/storage/memory.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
+import type { Transport } from "../../src/transport/transport.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 export const CLUSTER_ID = 7n;
@@ -25,7 +26,11 @@ export type NodeOptions = Partial<Omit<MemberOptions, "storage" | "transport" | 
 
 export class Cluster {
   readonly clock: VirtualClock = new VirtualClock();
-  readonly network: MemoryNetwork = new MemoryNetwork();
+  /** Whom the carrier has no proof of. */
+  readonly strangers: Set<bigint> = new Set();
+  readonly network: MemoryNetwork = new MemoryNetwork({ isAuthenticated: (peer) => !this.strangers.has(peer) });
+  /** Where members get their carriers from. */
+  carriers: { readonly transportFor: (id: bigint) => Transport } = this.network;
   readonly nodes: Map<bigint, Node> = new Map();
   readonly #prng: Prng;
   readonly #options: NodeOptions;
@@ -38,22 +43,33 @@ export class Cluster {
   /** Founders 1..count. */
   static async founded(count: number, options: NodeOptions = {}, seed = 1): Promise<Cluster> {
     const cluster = new Cluster(seed, options);
-    const members = Array.from({ length: count }, (_, at) => memberRecord({ id: BigInt(at + 1), name: `m${at + 1}` }));
-    await Promise.all(members.map((record) => cluster.start(record.id, { type: "found", members })));
+    await cluster.found(count);
     return cluster;
   }
 
-  async start(id: bigint, beginning: Beginning, image?: MemoryImage, options: NodeOptions = {}): Promise<Node> {
+  async found(count: number): Promise<void> {
+    const members = Array.from({ length: count }, (_, at) => memberRecord({ id: BigInt(at + 1), name: `m${at + 1}` }));
+    await Promise.all(members.map((record) => this.start(record.id, { type: "found", members })));
+  }
+
+  async start(
+    id: bigint,
+    beginning: Beginning,
+    image?: MemoryImage,
+    options: NodeOptions = {},
+    name = `m${id}`,
+  ): Promise<Node> {
     const storage = new MemoryStorage(image === undefined ? {} : { image });
-    const identity = { clusterId: CLUSTER_ID, memberId: id, name: `m${id}` };
+    const identity = { clusterId: CLUSTER_ID, memberId: id, name };
     await new Promise<void>((resolve, reject) => {
       prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
     });
     const member = new Member({
+      admission: "authenticated",
       ...this.#options,
       ...options,
       storage,
-      transport: this.network.transportFor(id),
+      transport: this.carriers.transportFor(id),
       clock: this.clock,
       prng: this.#prng.fork(),
       identity,

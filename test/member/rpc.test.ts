@@ -38,17 +38,23 @@ class End {
     this.rpc.call(to, "echo", utf8Encode(text), this.done);
   }
 
-  answer(at: number, payload: string): void {
-    const { body } = this.sent[at] as { readonly body: FrameBody };
+  answer(at: number, payload: string, by?: bigint): void {
+    const { body, to } = this.sent[at] as { readonly body: FrameBody; readonly to: bigint };
     if (body.type !== "rpc") throw new Error("a call");
-    this.rpc.onResponse({ type: "rpc-response", id: body.id, code: 0, message: "", payload: utf8Encode(payload) });
+    this.rpc.onResponse(by ?? to, {
+      type: "rpc-response",
+      id: body.id,
+      code: 0,
+      message: "",
+      payload: utf8Encode(payload),
+    });
   }
 
   refuse(at: number, error: EtcdError): void {
-    const { body } = this.sent[at] as { readonly body: FrameBody };
+    const { body, to } = this.sent[at] as { readonly body: FrameBody; readonly to: bigint };
     if (body.type !== "rpc") throw new Error("a call");
     const { code, message } = error;
-    this.rpc.onResponse({ type: "rpc-response", id: body.id, code, message, payload: new Uint8Array(0) });
+    this.rpc.onResponse(to, { type: "rpc-response", id: body.id, code, message, payload: new Uint8Array(0) });
   }
 }
 
@@ -103,6 +109,15 @@ test("a request is answered with what its handler says, an unknown method with c
     [7, errNotLeader.code, errNotLeader.message],
     [7, GrpcCode.Unimplemented, "unknown method nothing"],
   ]);
+});
+
+test("an answer counts only from whom the call went to", () => {
+  const end = new End();
+  end.call("a");
+  end.answer(0, "forged", 3n);
+  expect([end.outcomes, end.rpc.pending]).toEqual([[], 1]);
+  end.answer(0, "A");
+  expect([end.outcomes, end.rpc.pending]).toEqual([["A"], 0]);
 });
 
 test("a call to the leader waits for one, and asks the next one when that one leads no more or says nothing", () => {

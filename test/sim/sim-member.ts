@@ -147,6 +147,7 @@ export class Machine {
       prng: prng.fork(),
       identity: { clusterId: CLUSTER_ID, memberId: this.id, name: `m${this.id}` },
       beginning: this.#beginning,
+      admission: "authenticated",
       quietAfterTicks: faults.quietAfterTicks,
       ...(faults.isRoom ? { autopilot: { votersMax: 5, goneAfterMs: GONE_AFTER_MS } } : {}),
       cluster: { maxLearners: 3, newMemberId: this.#host.newMemberId },

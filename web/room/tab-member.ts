@@ -186,6 +186,7 @@ export class TabMember {
       prng: new Prng(newId()),
       identity,
       beginning,
+      admission: "all",
       autopilot: AUTOPILOT,
       quotaBackendBytes,
       ...settings,
