@@ -17,6 +17,8 @@ export interface Env {
   readonly ALLOWED_ORIGINS?: string;
   /** etcd's --host-whitelist: "*" (default), or host names separated by commas; see src/gateway/hosts.ts. */
   readonly HOST_WHITELIST?: string;
+  /** Who may frame the page: nobody (default), "*", or "self" and origins separated by commas; see security-headers.ts. */
+  readonly FRAME_ANCESTORS?: string;
   /** etcd's --auth-token: "simple" (default), or "jwt,sign-method=EdDSA,ttl=5m"; see src/member/token-providers.ts. */
   readonly AUTH_TOKEN?: string;
   /** Secrets, for jwt: the private key (PEM, PKCS #8, or the secret of HS256) and, to verify only, the public one (PEM). */

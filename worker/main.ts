@@ -1,14 +1,16 @@
 /** The worker: sends each request to where it is answered. */
 import { unreachable } from "../src/base/assert.ts";
-import { badHost, hostRefusal, hostsOf } from "../src/gateway/hosts.ts";
+import { errorResponse } from "../src/gateway/errors.ts";
+import { badHost, hostRefusal } from "../src/gateway/hosts.ts";
 import { noPage } from "../src/gateway/no-page.ts";
-import { originPolicy } from "../src/gateway/origins.ts";
-import { allowedOrigins, type Env } from "./env.ts";
+import { withSecurityHeaders } from "../src/gateway/security-headers.ts";
 import { type Address, addressed, addressOf, withPath } from "./address.ts";
+import type { Env } from "./env.ts";
 import { askAnyMember, askMember, memberStub } from "./front.ts";
+import { type PagePolicy, pagePolicyOf } from "./page-policy.ts";
 import { DECIDER } from "./restore.ts";
 import { restoreAnswer } from "./restore-route.ts";
-import { routeOf } from "./routes.ts";
+import { type Route, routeOf } from "./routes.ts";
 import { signallingRoute } from "./signalling-route.ts";
 
 export { EdgeMember } from "./member-object.ts";
@@ -16,25 +18,39 @@ export { RoomSignalling } from "./signalling.ts";
 
 const worker: ExportedHandler<Env> = {
   async fetch(request, env, ctx): Promise<Response> {
-    const address = addressOf(request);
-    if (address === undefined) return badHost();
-    const misdirected = env.HOST_WHITELIST && hostRefusal(request, hostsOf(env.HOST_WHITELIST));
-    if (misdirected) return misdirected;
-    const origin = request.headers.get("origin");
-    if (origin !== null) {
-      const policy = originPolicy(allowedOrigins(env));
-      const refusal = policy.refusal(request, origin);
-      if (refusal !== undefined) return policy.stamp(refusal, origin);
+    try {
+      const policy = pagePolicyOf(env);
+      return withSecurityHeaders(await judged(request, env, ctx, policy), policy.headers);
+    } catch (error) {
+      return withSecurityHeaders(errorResponse(error));
     }
-    return respond(request, address, env, ctx);
   },
 };
 
 export default worker;
 
-/** Whoever answers gets a request with the address that was judged here, and cannot come to another one. */
-async function respond(request: Request, address: Address, env: Env, ctx: ExecutionContext): Promise<Response> {
+/** Refuses what the settings do not let in, before anything else is done with the request. */
+async function judged(request: Request, env: Env, ctx: ExecutionContext, policy: PagePolicy): Promise<Response> {
+  const address = addressOf(request);
+  if (address === undefined) return badHost();
+  const misdirected = hostRefusal(request, policy.hosts);
+  if (misdirected !== undefined) return misdirected;
   const route = routeOf(address.path);
+  const refusal = policy.origins.refusal(request, route.type === "asset" ? "files" : "data");
+  if (refusal !== undefined) return policy.origins.stamp(refusal, request.headers.get("origin"));
+  const response = await respond(request, address, route, env, ctx);
+  // A room lets every page see its answers; which pages get any is said here.
+  return route.type === "signalling" ? withOrigin(response, request, policy) : response;
+}
+
+/** Whoever answers gets a request with the address that was judged here, and cannot come to another one. */
+async function respond(
+  request: Request,
+  address: Address,
+  route: Route,
+  env: Env,
+  ctx: ExecutionContext,
+): Promise<Response> {
   switch (route.type) {
     case "any-member":
       return askAnyMember(addressed(request, address), env, address.path, ctx);
@@ -58,11 +74,12 @@ async function respond(request: Request, address: Address, env: Env, ctx: Execut
 async function signalling(request: Request, env: Env): Promise<Response> {
   const route = signallingRoute(new URL(request.url));
   if (route === undefined) return notFound();
-  const response = await env.ROOMS.get(env.ROOMS.idFromName(route.room)).fetch(request);
-  const origin = request.headers.get("origin");
-  // A room lets every page see its answers; which pages get any is said here.
-  if (origin === null || response.status === 101) return response;
-  return originPolicy(allowedOrigins(env)).stamp(new Response(response.body, response), origin);
+  return env.ROOMS.get(env.ROOMS.idFromName(route.room)).fetch(request);
+}
+
+function withOrigin(response: Response, request: Request, { origins }: PagePolicy): Response {
+  if (response.status === 101) return response;
+  return origins.stamp(new Response(response.body, response), request.headers.get("origin"));
 }
 
 async function asset(request: Request, env: Env): Promise<Response> {

@@ -34,8 +34,9 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
 
   const guarded = async (request: Request, handler: Handler): Promise<Response> => {
     const origin = request.headers.get("origin");
-    if (origin === null) return handler(request);
-    return policy.stamp(policy.refusal(request, origin) ?? (await handler(request)), origin);
+    const refusal = policy.refusal(request);
+    if (origin === null) return refusal ?? handler(request);
+    return policy.stamp(refusal ?? (await handler(request)), origin);
   };
   const post = (path: string, handler: Handler): void => {
     known.add(path);

@@ -8,7 +8,7 @@
 import { GrpcCode } from "../protocol/errors.ts";
 import { statusResponse } from "./errors.ts";
 
-/** "*", or host names without ports. */
+/** "*", or host names without ports; ANY_ADDRESS among them stands for every IP address. */
 export type AllowedHosts = "*" | readonly string[];
 
 /** What a Host header names. */
@@ -21,6 +21,9 @@ export interface Host {
 
 /** Names that nobody else can have. */
 export const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+
+/** Nobody can make an address point elsewhere, so it is safe where the machine's own addresses are not known. */
+export const ANY_ADDRESS = "<addresses>";
 
 const MAX_NAME_LENGTH = 253;
 const MAX_PORT = 65_535;
@@ -56,13 +59,13 @@ export function badHost(): Response {
   return statusResponse(400, GrpcCode.InvalidArgument, "the Host header is not one host name");
 }
 
-/** From a setting: "*" or nothing for all, or names separated by commas. */
+/** From a setting: "*" or nothing for all, or names separated by commas. Throws when something else is among them. */
 export function hostsOf(text: string): AllowedHosts {
   const hosts = text
     .split(",")
-    .map((part) => part.trim().toLowerCase())
+    .map((part) => part.trim())
     .filter((part) => part !== "");
-  return hosts.length === 0 || hosts.includes("*") ? "*" : hosts;
+  return hosts.length === 0 || hosts.includes("*") ? "*" : hosts.map(nameOf);
 }
 
 /** As etcd, asks only where the connection itself does not prove the name. */
@@ -72,8 +75,18 @@ export function hostRefusal(request: Request, allowed: AllowedHosts): Response |
   if (host === undefined) return badHost();
   const { hostname } = host;
   if (request.url.startsWith("https:") || LOOPBACK.includes(hostname) || allowed.includes(hostname)) return undefined;
+  if (allowed.includes(ANY_ADDRESS) && (hostname.startsWith("[") || IPV4.test(hostname))) return undefined;
   const message = `the host ${hostname} is not on the whitelist; use TLS, or add it to HOST_WHITELIST`;
   return statusResponse(421, GrpcCode.PermissionDenied, message);
+}
+
+function nameOf(text: string): string {
+  if (text === ANY_ADDRESS) return text;
+  const host = hostOf(text);
+  if (host === undefined || host.port !== undefined) {
+    throw new Error(`${JSON.stringify(text)} is no host name; one looks like "my.host", without a port`);
+  }
+  return host.hostname;
 }
 
 function hostnameOf(name: string): string | undefined {

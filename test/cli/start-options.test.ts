@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { hostRefusal, hostsOf } from "../../src/gateway/hosts.ts";
+import { LOOPBACK_ORIGINS } from "../../src/gateway/origins.ts";
 import { HELP, startOptions } from "../../worker/local/options.ts";
 
 test("npm start takes the members' flags, and the environment's where none is given", () => {
@@ -15,14 +17,50 @@ test("npm start takes the members' flags, and the environment's where none is gi
 });
 
 test("origins may be given more than once, with commas, or in the environment", () => {
-  const of = (argv: readonly string[], env = {}): string | undefined => startOptions(argv, env).allowedOrigins;
+  const of = (argv: readonly string[], env = {}): string => startOptions(argv, env).allowedOrigins;
 
   expect(of(["--allow-origin", "https://a.example", "--allow-origin=https://b.example,https://c.example"])).toBe(
     "https://a.example,https://b.example,https://c.example",
   );
   expect(of([], { ALLOWED_ORIGINS: "*" })).toBe("*");
   expect(of(["--allow-origin", ""], { ALLOWED_ORIGINS: "*" })).toBe("");
-  expect(of([])).toBeUndefined();
+});
+
+test("unless told otherwise, pages of this machine may call a server of this machine, and only its own pages another", () => {
+  expect(startOptions([], {}).allowedOrigins).toBe(LOOPBACK_ORIGINS);
+  expect(startOptions([], { HOST: "::1" }).allowedOrigins).toBe(LOOPBACK_ORIGINS);
+  expect(startOptions([], { HOST: "0.0.0.0" }).allowedOrigins).toBe("");
+});
+
+test("unless told otherwise, a server of this machine answers to its names; to others it is told to", () => {
+  const of = (argv: readonly string[], env: Record<string, string>): string => startOptions(argv, env).hostWhitelist;
+  const answers = (setting: string, host: string): boolean =>
+    hostRefusal(new Request("http://edge", { headers: { host } }), hostsOf(setting)) === undefined;
+  const given = ["--host-whitelist", "a.example", "--host-whitelist=b.example,c.example"];
+
+  for (const env of [{}, { HOST: "127.0.0.5" }, { HOST: "::1" }, { HOST: "0.0.0.0" }, { HOST: "::" }]) {
+    expect(answers(of([], env), "localhost:8787")).toBe(true);
+    expect(answers(of([], env), "evil.example:8787")).toBe(false);
+    expect(["b.example", "localhost", "evil.example"].map((host) => answers(of(given, env), host))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(answers(of(["--host-whitelist", "*"], env), "evil.example")).toBe(true);
+  }
+  expect([of([], {}), of([], { HOST_WHITELIST: "a.example" })]).toEqual(["127.0.0.1,", "127.0.0.1,a.example"]);
+  expect(answers(of([], {}), "192.168.1.5")).toBe(false);
+  expect(answers(of([], { HOST: "127.0.0.5" }), "127.0.0.5:8787")).toBe(true);
+  expect(answers(of([], { HOST: "0.0.0.0" }), "192.168.1.5")).toBe(true);
+  expect(answers(of([], { HOST: "my.host" }), "my.host")).toBe(true);
+});
+
+test("who may frame the page is told by a flag or the environment", () => {
+  expect(startOptions(["--frame-ancestors", "https://a.example", "--frame-ancestors=self"], {}).frameAncestors).toBe(
+    "https://a.example,self",
+  );
+  expect(startOptions([], { FRAME_ANCESTORS: "self" }).frameAncestors).toBe("self");
+  expect(startOptions([], {}).frameAncestors).toBeUndefined();
 });
 
 test.each([
@@ -30,6 +68,8 @@ test.each([
   [["--auto-compaction-mode", "hourly"], 'unknown auto-compaction-mode "hourly"'],
   [["--max-request-bytes", "2000000"], "max-request-bytes is at most 1900000 at the edge"],
   [["--allow-origin", "a.example"], '"a.example" is no origin'],
+  [["--frame-ancestors", "a.example"], '"a.example" is no origin'],
+  [["--host-whitelist", "a.example:80"], '"a.example:80" is no host name'],
 ])("what a worker could not start with is refused before it starts: %j", (argv, message) => {
   expect(() => startOptions(argv, {})).toThrow(message);
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { gatewayApp, type GatewayOptions } from "../../src/gateway/app.ts";
-import { originsOf } from "../../src/gateway/origins.ts";
+import { LOOPBACK_ORIGINS, originPolicy, originsOf } from "../../src/gateway/origins.ts";
 import type { CallContext, Services } from "../../src/member/services.ts";
 import { errInvalidAuthToken, errNoLeader } from "../../src/protocol/errors.ts";
 import { putResponse } from "../../src/protocol/kv.ts";
@@ -92,8 +92,87 @@ test("a setting of origins is read as browsers write them, and what is none is a
     "https://app.example",
     "http://localhost:3000",
   ]);
-  for (const text of ["app.example", "https://app.example/path", "null", "https://"]) {
+  for (const text of [
+    "app.example",
+    "https://app.example/path",
+    "null",
+    "https://",
+    "https://user@app.example",
+    "https://app.example:1:*",
+    "https://*",
+    "file:///x",
+  ]) {
     expect(() => originsOf(text)).toThrow(`${JSON.stringify(text)} is no origin`);
+  }
+});
+
+test("an origin with any port admits every port of that scheme and host, and nothing else", () => {
+  const policy = originPolicy(originsOf("http://localhost:*, https://app.example"));
+  const statusFor = (origin: string): number | undefined =>
+    policy.refusal(new Request("http://edge/v3/kv/put", { headers: { origin } }))?.status;
+
+  for (const origin of ["http://localhost", "http://localhost:3000", "https://app.example", "http://edge"]) {
+    expect([origin, statusFor(origin)]).toEqual([origin, undefined]);
+  }
+  for (const origin of [
+    "https://localhost:3000",
+    "http://localhost.evil.example",
+    "http://localhost:3000.evil.example",
+    "http://evil.example:3000",
+    "http://127.0.0.1:3000",
+    "http://localhost:3000/",
+    "http://evil@localhost:3000",
+    "http://localhost:*",
+    "https://app.example:444",
+    "null",
+    "",
+  ]) {
+    expect([origin, statusFor(origin)]).toEqual([origin, 403]);
+  }
+});
+
+test("the setting for the pages of this machine names every loopback host, with and without TLS", () => {
+  const policy = originPolicy(originsOf(LOOPBACK_ORIGINS));
+
+  for (const scheme of ["http", "https"]) {
+    for (const host of ["localhost", "127.0.0.1", "[::1]"]) {
+      const headers = { origin: `${scheme}://${host}:5173` };
+      expect(policy.refusal(new Request("http://edge/kv/a", { headers }))).toBeUndefined();
+    }
+  }
+  expect(policy.refusal(new Request("http://edge/kv/a", { headers: { origin: "http://evil.example" } }))?.status).toBe(
+    403,
+  );
+});
+
+test.each<[what: string, headers: Record<string, string>, data: number | undefined, files: number | undefined]>([
+  ["no browser", {}, undefined, undefined],
+  ["an element of the own page", { site: "same-origin", mode: "no-cors", dest: "image" }, undefined, undefined],
+  ["an address that somebody types", { site: "none", mode: "navigate", dest: "document" }, undefined, undefined],
+  ["a link of another site", { site: "cross-site", mode: "navigate", dest: "document" }, undefined, undefined],
+  ["an image of another site", { site: "cross-site", mode: "no-cors", dest: "image" }, 403, undefined],
+  ["a script of another port", { site: "same-site", mode: "no-cors", dest: "script" }, 403, undefined],
+  ["a frame of another site", { site: "cross-site", mode: "navigate", dest: "iframe" }, 403, undefined],
+  ["an object of another site", { site: "cross-site", mode: "navigate", dest: "object" }, 403, undefined],
+  ["a site nobody knows", { site: "new-kind", mode: "no-cors", dest: "image" }, 403, undefined],
+])("with a list, a GET without an origin is judged by what the browser says of it: %s", (_what, said, data, files) => {
+  const policy = originPolicy([]);
+  const headers = Object.fromEntries(Object.entries(said).map(([name, value]) => [`sec-fetch-${name}`, value]));
+  const request = new Request("http://edge/kv/a", { headers });
+
+  expect([policy.refusal(request)?.status, policy.refusal(request, "files")?.status]).toEqual([data, files]);
+  expect(originPolicy("*").refusal(request)).toBeUndefined();
+});
+
+test("the gateway itself refuses an element of another site, on routes that exist and on others", async () => {
+  const app = gatewayApp(
+    putOnly(() => {}),
+    { allowedOrigins: [] },
+  );
+  const headers = { "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" };
+
+  for (const path of ["/health", "/kv/a", "/nothing"]) {
+    expect((await app.fetch(new Request(`http://edge${path}`, { headers }))).status).toBe(403);
   }
 });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { hostOf, hostRefusal, requestHost } from "../../src/gateway/hosts.ts";
+import { ANY_ADDRESS, hostOf, hostRefusal, hostsOf, requestHost } from "../../src/gateway/hosts.ts";
 
 test.each<[header: string, hostname: string, port: number | undefined]>([
   ["localhost", "localhost", undefined],
@@ -123,4 +123,24 @@ test.each<[base: string, host: string, status: number | undefined]>([
   const request = new Request(base, { headers: { host } });
 
   expect(hostRefusal(request, ["my.host"])?.status).toBe(status);
+});
+
+test("any address stands for IP addresses, never for a name", () => {
+  const statusFor = (host: string): number | undefined =>
+    hostRefusal(new Request("http://edge", { headers: { host } }), hostsOf(`${ANY_ADDRESS},mine`))?.status;
+
+  expect([statusFor("192.168.1.5:8787"), statusFor("[2001:db8::1]"), statusFor("mine")]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  expect([statusFor("evil.example"), statusFor("1.2.3.4.evil.example"), statusFor("1.2.3")]).toEqual([421, 421, 400]);
+});
+
+test("a setting of hosts is read as headers are, and what is no name is a mistake that is told", () => {
+  expect(hostsOf(" My.Host., [0:0::1] ")).toEqual(["my.host", "[::1]"]);
+  expect([hostsOf(""), hostsOf("a, *")]).toEqual(["*", "*"]);
+  for (const text of ["my.host:8787", "http://my.host", "my host", "*.example"]) {
+    expect(() => hostsOf(text)).toThrow(`${JSON.stringify(text)} is no host name`);
+  }
 });

@@ -1,6 +1,10 @@
 /** The command line of `npm start`. */
+import { isIP } from "node:net";
+import { hostname } from "node:os";
 import { parseArgs } from "node:util";
-import { originsOf } from "../../src/gateway/origins.ts";
+import { ANY_ADDRESS, hostOf, hostsOf, LOOPBACK } from "../../src/gateway/hosts.ts";
+import { LOOPBACK_ORIGINS, originsOf } from "../../src/gateway/origins.ts";
+import { frameAncestorsOf } from "../../src/gateway/security-headers.ts";
 import { MEMBER_FLAG_NAMES, MEMBER_FLAGS, type MemberFlagName, variableOf } from "../../src/member/flags.ts";
 import { edgeOptionsOf } from "../member-flags.ts";
 
@@ -8,12 +12,17 @@ export const HELP: string = `Serves the edge cluster on this machine: three memb
 
   npm start                      on http://localhost:8787, data in .quorate
   PORT=9000 npm start            on another port
-  HOST=0.0.0.0 npm start         reachable from other machines (everybody may then read and write)
+  HOST=0.0.0.0 npm start         reachable from other machines (everybody there may then read and write)
   npm start -- --fresh           delete the data first
   npm start -- --data DIR        keep the data in DIR
-  npm start -- --allow-origin URL  let only the pages of this origin call, and the endpoint's own (more than once, or
-                                 with commas; default: every page may call, as etcd's --cors)
-  npm start -- --host-whitelist LIST  answer only to these host names, against DNS rebinding (default: all, as etcd)
+  npm start -- --allow-origin URL  which pages may call, beside the endpoint's own: those of this origin (more than once,
+                                 or with commas; http://localhost:* is any port), "*" for all, as etcd's --cors, "" for
+                                 none. Default: the pages of this machine (localhost, 127.0.0.1, [::1]); with another
+                                 HOST, none
+  npm start -- --host-whitelist LIST  answer to these host names, too; to others never, against DNS rebinding. "*" for all,
+                                 as etcd. Default: localhost, 127.0.0.1 and [::1]; with another HOST, also this machine's
+                                 name and any address
+  npm start -- --frame-ancestors LIST  who may show the page in a frame: origins, "self", "*" (default: nobody)
   npm start -- --no-build        serve what was built last, whatever has changed since
   npm start -- --help            this text
 
@@ -21,8 +30,9 @@ Of the members, as etcd's flags (and in the environment or in wrangler.toml: MAX
 
 ${MEMBER_FLAG_NAMES.map((name) => flagHelp(name)).join("\n")}
 
-What else there is stands in wrangler.toml; CLUSTER_SIZE=1 (3, 5), ALLOWED_ORIGINS=… and ENDPOINT_URL=… (where clients
-reach it: the members' client URLs; default: the address on which it listens, if that is one) in the environment win.
+What else there is stands in wrangler.toml; CLUSTER_SIZE=1 (3, 5), ALLOWED_ORIGINS=…, HOST_WHITELIST=…,
+FRAME_ANCESTORS=… and ENDPOINT_URL=… (where clients reach it: the members' client URLs; default: the address on which it
+listens, if that is one) in the environment win.
 `;
 
 /** For the user: printed without a stack. */
@@ -35,10 +45,11 @@ export interface StartOptions {
   readonly data: string;
   readonly host: string;
   readonly port: number;
-  /** What ALLOWED_ORIGINS says; undefined when nothing was said. */
-  readonly allowedOrigins: string | undefined;
-  /** What HOST_WHITELIST says; likewise. */
-  readonly hostWhitelist: string | undefined;
+  /** What ALLOWED_ORIGINS and HOST_WHITELIST say. */
+  readonly allowedOrigins: string;
+  readonly hostWhitelist: string;
+  /** What FRAME_ANCESTORS says; undefined when nothing was said. */
+  readonly frameAncestors: string | undefined;
   /** Of the members' flags, by the names of the worker's variables; those that were given. */
   readonly memberVars: Readonly<Record<string, string>>;
 }
@@ -53,7 +64,8 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
       data: { type: "string", default: ".quorate" },
       "no-build": { type: "boolean", default: false },
       "allow-origin": { type: "string", multiple: true },
-      "host-whitelist": { type: "string" },
+      "host-whitelist": { type: "string", multiple: true },
+      "frame-ancestors": { type: "string", multiple: true },
       ...Object.fromEntries(MEMBER_FLAG_NAMES.map((name) => [name, { type: "string" } as const])),
     },
   });
@@ -62,16 +74,24 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new StartError(`PORT is a number up to 65535, not "${text}".`);
   // Not "localhost": that may be two addresses, and would be told as one.
-  const host = env["HOST"] ?? "";
+  const { HOST = "" } = env;
+  const host = HOST === "" ? "127.0.0.1" : HOST;
+  const isLocal = isLoopback(host);
   return {
     help: values.help,
     fresh: values.fresh,
     build: !values["no-build"],
     data: values.data,
-    host: host === "" ? "127.0.0.1" : host,
+    host,
     port,
-    allowedOrigins: originsChecked(values["allow-origin"]?.join(",") ?? env["ALLOWED_ORIGINS"]),
-    hostWhitelist: values["host-whitelist"] ?? env["HOST_WHITELIST"],
+    allowedOrigins: originsChecked(
+      values["allow-origin"]?.join(",") ?? env["ALLOWED_ORIGINS"] ?? (isLocal ? LOOPBACK_ORIGINS : ""),
+    ),
+    hostWhitelist: hostsChecked([
+      ...(isLocal ? [bracketed(host)] : [ANY_ADDRESS, ...[hostname(), host].filter(isName)]),
+      ...(values["host-whitelist"] ?? [env["HOST_WHITELIST"] ?? ""]),
+    ]),
+    frameAncestors: framesChecked(values["frame-ancestors"]?.join(",") ?? env["FRAME_ANCESTORS"]),
     memberVars: memberVars(values, env),
   };
 }
@@ -80,8 +100,33 @@ function flagHelp(name: MemberFlagName): string {
   return `  --${`${name} ${MEMBER_FLAGS[name].value}`.padEnd(40)}${MEMBER_FLAGS[name].help}`;
 }
 
-function originsChecked(text: string | undefined): string | undefined {
-  checked(() => originsOf(text ?? ""));
+/** As an address stands in a URL. */
+export function bracketed(host: string): string {
+  return isIP(host) === 6 ? `[${host}]` : host;
+}
+
+function isLoopback(host: string): boolean {
+  return LOOPBACK.includes(bracketed(host)) || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** A machine may call itself anything. */
+function isName(host: string): boolean {
+  return hostOf(host) !== undefined;
+}
+
+function originsChecked(text: string): string {
+  checked(() => originsOf(text));
+  return text;
+}
+
+function hostsChecked(hosts: readonly string[]): string {
+  const text = hosts.join(",");
+  checked(() => hostsOf(text));
+  return text;
+}
+
+function framesChecked(text: string | undefined): string | undefined {
+  checked(() => frameAncestorsOf(text ?? ""));
   return text;
 }
 

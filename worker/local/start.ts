@@ -4,12 +4,12 @@
  */
 import { existsSync, statSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer, isIP } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { join, relative, resolve } from "node:path";
 import { buildAll, DIST, ROOT, STAMP } from "./build.ts";
 import { readDeployed } from "./deployed.ts";
 import { lockFolder } from "./lock.ts";
-import { HELP, StartError, startOptions, type StartOptions } from "./options.ts";
+import { bracketed, HELP, StartError, startOptions, type StartOptions } from "./options.ts";
 import { type Ended, LocalServer, stopLeftover } from "./server.ts";
 import { workerdConfig } from "./workerd-config.ts";
 
@@ -91,10 +91,10 @@ function configText(options: StartOptions, home: string, dataFolder: string): st
       ...deployed.vars,
       ...(CLUSTER_SIZE === undefined ? {} : { CLUSTER_SIZE }),
       ...options.memberVars,
-      ...(options.hostWhitelist === undefined ? {} : { HOST_WHITELIST: options.hostWhitelist }),
       ...endpointVar(options),
-      // As etcd's default: a developer's pages come from other ports of this machine.
-      ALLOWED_ORIGINS: options.allowedOrigins ?? "*",
+      ...(options.frameAncestors === undefined ? {} : { FRAME_ANCESTORS: options.frameAncestors }),
+      HOST_WHITELIST: options.hostWhitelist,
+      ALLOWED_ORIGINS: options.allowedOrigins,
     },
   });
 }
@@ -185,10 +185,6 @@ async function isStale(): Promise<boolean> {
     }
   }
   return false;
-}
-
-function bracketed(host: string): string {
-  return isIP(host) === 6 ? `[${host}]` : host;
 }
 
 function describe({ code, signal }: Ended): string {
