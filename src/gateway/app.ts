@@ -23,7 +23,7 @@ export type { AcceptedWebSocket } from "./rpc-routes.ts";
 export interface GatewayOptions extends RpcRouteOptions {
   /** Web pages of which origins may call, beside those of the endpoint itself. Default: all, as etcd's. */
   readonly allowedOrigins?: AllowedOrigins;
-  /** See PlainOptions. Default 30,000. */
+  /** See PlainOptions. Default 4,000. */
   readonly heartbeatMs?: number;
 }
 
