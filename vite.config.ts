@@ -45,7 +45,7 @@ const config: ViteUserConfig = defineConfig({
             wrangler: { configPath: "./wrangler.toml" },
             main: "./test/worker/main.ts",
             miniflare: {
-              bindings: { ENDPOINT_URL: "http://edge" },
+              bindings: { OPEN: "true", ENDPOINT_URL: "http://edge" },
               durableObjects: {
                 TEST_STORE: { className: "TestStore", useSQLite: true },
                 TEST_CARRIERS: { className: "TestCarrier", useSQLite: true },

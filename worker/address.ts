@@ -40,3 +40,10 @@ export function withPath(address: Address, path: string): Address {
 export function addressed(request: Request, { url }: Address): Request {
   return request.url === url ? request : new Request(url, request);
 }
+
+/** Of a URL that an Address holds: there is nothing left to parse. */
+export function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("//") + 2);
+  const end = url.indexOf("?", start);
+  return end === -1 ? url.slice(start) : url.slice(start, end);
+}

@@ -13,6 +13,10 @@ export interface Env {
   readonly CLUSTER_SIZE: string;
   /** Where clients reach the worker, for the members' client URLs; without it, members say none. */
   readonly ENDPOINT_URL?: string;
+  /** "true": everybody may use it, without auth too; see entrance.ts. */
+  readonly OPEN?: string;
+  /** A secret: what its owner shows until auth is enabled. */
+  readonly SETUP_TOKEN?: string;
   /** "*" (default), or origins separated by commas; see src/gateway/origins.ts. */
   readonly ALLOWED_ORIGINS?: string;
   /** etcd's --host-whitelist: "*" (default), or host names separated by commas; see src/gateway/hosts.ts. */

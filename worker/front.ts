@@ -9,7 +9,8 @@
  * Members come and go, too: each answer may tell who is there (live-members.ts). Learners are asked by their number only.
  */
 import { inTime } from "../src/gateway/body.ts";
-import { errorResponse } from "../src/gateway/errors.ts";
+import { webSocketContext } from "../src/gateway/context.ts";
+import { errorResponse, responseOf } from "../src/gateway/errors.ts";
 import { readPaths } from "../src/protocol/rpc-table.ts";
 import { clusterSize, type Env } from "./env.ts";
 import { objectNameOf } from "./identity.ts";
@@ -93,6 +94,23 @@ export async function askMember(request: Request, env: Env, number: number): Pro
   } catch (error) {
     return unreachable(number, error);
   }
+}
+
+/** For what no member serves: undefined when the caller may use it (entrance.ts). Any member knows. */
+export async function refusalOf(request: Request, env: Env): Promise<Response | undefined> {
+  if (env.OPEN === "true") return undefined;
+  const context = webSocketContext(request);
+  let last: unknown = "there is none";
+  for (const number of askingOrder(membersNow(env))) {
+    try {
+      const parts = await memberStub(env, number).refusal(context);
+      return parts === undefined ? undefined : responseOf(parts);
+    } catch (error) {
+      last = error;
+      failed(number);
+    }
+  }
+  return unreachable(leaderHint, last);
 }
 
 /** Any answer tells who leads, and who is there. */

@@ -6,7 +6,7 @@ import { noPage } from "../src/gateway/no-page.ts";
 import { withSecurityHeaders } from "../src/gateway/security-headers.ts";
 import { type Address, addressed, addressOf, withPath } from "./address.ts";
 import type { Env } from "./env.ts";
-import { askAnyMember, askMember, memberStub } from "./front.ts";
+import { askAnyMember, askMember, memberStub, refusalOf } from "./front.ts";
 import { type PagePolicy, pagePolicyOf } from "./page-policy.ts";
 import { DECIDER } from "./restore.ts";
 import { restoreAnswer } from "./restore-route.ts";
@@ -57,9 +57,7 @@ async function respond(
     case "member":
       return (await askMember(addressed(request, withPath(address, route.path)), env, route.number)) ?? notFound();
     case "restore":
-      return restoreAnswer(route.step, new URLSearchParams(address.search), request, (step) =>
-        memberStub(env, DECIDER).restore(step),
-      );
+      return restoreAnswer(route.step, new URLSearchParams(address.search), request, memberStub(env, DECIDER));
     case "signalling":
       return signalling(addressed(request, address), env);
     case "asset":
@@ -74,6 +72,8 @@ async function respond(
 async function signalling(request: Request, env: Env): Promise<Response> {
   const route = signallingRoute(new URL(request.url));
   if (route === undefined) return notFound();
+  const refusal = await refusalOf(request, env);
+  if (refusal !== undefined) return refusal;
   return env.ROOMS.get(env.ROOMS.idFromName(route.room)).fetch(request);
 }
 

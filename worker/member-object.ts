@@ -17,12 +17,13 @@ import type { Hono } from "hono";
 import { Prng } from "../src/base/prng.ts";
 import { type AcceptedWebSocket, gatewayApp } from "../src/gateway/app.ts";
 import { bodyBytesFor } from "../src/gateway/body.ts";
+import type { ErrorParts } from "../src/gateway/errors.ts";
 import { type KvCall, kvCalls } from "../src/gateway/kv-calls.ts";
 import { prepareStorage } from "../src/member/founding.ts";
 import { createServices } from "../src/member/member-services.ts";
 import { Member } from "../src/member/member.ts";
 import type { Beginning, Wakeup } from "../src/member/options.ts";
-import type { ProblemCode } from "../src/member/services.ts";
+import type { CallContext, ProblemCode } from "../src/member/services.ts";
 import { openTokenProvider } from "../src/member/token-providers.ts";
 import { member as memberRecord } from "../src/protocol/cluster.ts";
 import type { Member as MemberRecord } from "../src/protocol/cluster.ts";
@@ -36,6 +37,7 @@ import { objectClock } from "./clock.ts";
 import { allowedOrigins, clusterSize, type Env } from "./env.ts";
 import { clusterOptions } from "./cluster-options.ts";
 import { Directory } from "./directory.ts";
+import { Entrance } from "./entrance.ts";
 import { clusterIdOf, memberIdOf, memberNameOf, objectNameOf, peerUrlOf } from "./identity.ts";
 import { LEADER_HEADER, MEMBERS_HEADER } from "./internal-headers.ts";
 import { membersHeader } from "./live-members.ts";
@@ -92,6 +94,7 @@ interface Removed {
 export class EdgeMember extends DurableObject<Env> {
   readonly #number: number;
   readonly #restores: EdgeRestore;
+  readonly #entrance: Entrance;
   #directory: Directory;
   /** Tells the worker in front who is there; absent while the founders are. */
   #membersHeader: string | undefined;
@@ -103,6 +106,7 @@ export class EdgeMember extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#number = numberOf(ctx.id, env);
+    this.#entrance = new Entrance(env);
     this.#directory = this.#newDirectory();
     this.#restores = this.#makeRestores();
   }
@@ -140,14 +144,22 @@ export class EdgeMember extends DurableObject<Env> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "down") return refuseTogether(refusal(this.#number, state), calls);
     if (state.type === "removed" || this.#isLeaving) return refuseTogether(this.#leaving(), calls);
-    const answers = await answerTogether(state.calls, calls);
+    const answers = await answerTogether(state.calls, calls, (context) =>
+      this.#entrance.callRefusal(context, state.member.machine.auth.enabled),
+    );
     return { headers: this.#headers(state.member), answers };
   }
 
   /** A step of a client's restore. */
-  async restore(step: ClientStep): Promise<StepAnswer> {
-    await this.#opening;
-    return this.#restores.take(step);
+  async restore(step: ClientStep, context: CallContext): Promise<StepAnswer | ErrorParts> {
+    return (await this.refusal(context)) ?? this.#restores.take(step);
+  }
+
+  /** What a caller is told who may not use what no member serves; undefined when it may. */
+  async refusal(context: CallContext): Promise<ErrorParts | undefined> {
+    // While a snapshot is being restored, the member is down, and has nothing to say about it.
+    const state = this.#state ?? (await this.#opened());
+    return this.#entrance.callRefusal(context, state.type === "running" && state.member.machine.auth.enabled);
   }
 
   /** From another member, about a snapshot that is being restored; see restore.ts. */
@@ -230,11 +242,12 @@ export class EdgeMember extends DurableObject<Env> {
       privateKey: this.env.AUTH_PRIVATE_KEY,
       publicKey: this.env.AUTH_PUBLIC_KEY,
     });
-    const services = createServices(member, { tokens });
+    const services = createServices(member, { tokens }, (context) => this.#entrance.admit(context));
     const app = gatewayApp(services, {
       allowedOrigins: allowedOrigins(this.env),
       maxBodyBytes: bodyBytesFor(member.settings.limits.requestBytes),
       callers: member.callers,
+      admit: (request) => this.#entrance.refusal(request, member.machine.auth.enabled),
       acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
     });
     member.start();

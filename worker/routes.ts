@@ -3,6 +3,15 @@
  * is a file of the page or nothing. Members are asked for these paths only, and what members say to each other has no path.
  */
 
+/**
+ * Who may use a route.
+ *
+ * - `everybody`: it says nothing of the cluster but whether it is well.
+ * - `caller`: on an endpoint that is closed and has no auth enabled, whoever shows the setup token; else who etcd's rules let.
+ * - `owner`: on an endpoint that is closed, whoever shows the setup token; with auth enabled there is nothing to do there.
+ */
+export type Right = "everybody" | "caller" | "owner";
+
 export type Route =
   | { readonly type: "any-member" }
   /** `path` is what the member is asked for; whether there is one of that number, members know (front.ts). */
@@ -16,25 +25,26 @@ interface Row {
   /** A folder when it ends in a slash. */
   readonly path: string;
   readonly to: "any-member" | "restore" | "signalling";
+  readonly right: Right;
 }
 
 const TABLE: readonly Row[] = [
-  { path: "/v3/", to: "any-member" },
-  { path: "/kv/", to: "any-member" },
-  { path: "/kv", to: "any-member" },
-  { path: "/v3beta/", to: "any-member" },
-  { path: "/quorate/v1/", to: "any-member" },
-  { path: "/quorate/status", to: "any-member" },
-  { path: "/metrics", to: "any-member" },
-  { path: "/version", to: "any-member" },
-  { path: "/health", to: "any-member" },
-  { path: "/livez", to: "any-member" },
-  { path: "/livez/", to: "any-member" },
-  { path: "/readyz", to: "any-member" },
-  { path: "/readyz/", to: "any-member" },
-  { path: "/quorate/restore/", to: "restore" },
-  { path: "/peerjs", to: "signalling" },
-  { path: "/peerjs/", to: "signalling" },
+  { path: "/v3/", to: "any-member", right: "caller" },
+  { path: "/kv/", to: "any-member", right: "caller" },
+  { path: "/kv", to: "any-member", right: "caller" },
+  { path: "/v3beta/", to: "any-member", right: "caller" },
+  { path: "/quorate/v1/", to: "any-member", right: "caller" },
+  { path: "/quorate/status", to: "any-member", right: "caller" },
+  { path: "/metrics", to: "any-member", right: "caller" },
+  { path: "/version", to: "any-member", right: "caller" },
+  { path: "/health", to: "any-member", right: "everybody" },
+  { path: "/livez", to: "any-member", right: "everybody" },
+  { path: "/livez/", to: "any-member", right: "everybody" },
+  { path: "/readyz", to: "any-member", right: "everybody" },
+  { path: "/readyz/", to: "any-member", right: "everybody" },
+  { path: "/quorate/restore/", to: "restore", right: "owner" },
+  { path: "/peerjs", to: "signalling", right: "caller" },
+  { path: "/peerjs/", to: "signalling", right: "caller" },
 ];
 
 const ANY_MEMBER: Route = { type: "any-member" };
@@ -53,6 +63,11 @@ export function routeOf(path: string): Route {
   const rest = one[2] ?? "/";
   if (number < 1 || rowOf(rest)?.to !== "any-member") return { type: "nowhere" };
   return { type: "member", number, path: rest };
+}
+
+/** Of a path that a member is asked for. What is in no row is the owner's, and he is told that there is nothing. */
+export function rightOf(path: string): Right {
+  return rowOf(path)?.right ?? "owner";
 }
 
 function rowOf(path: string): Row | undefined {

@@ -5,7 +5,8 @@
 import { assert } from "../src/base/assert.ts";
 import { readBody } from "../src/gateway/body.ts";
 import { callContext } from "../src/gateway/context.ts";
-import { errorResponse, JSON_TYPE, responseOf } from "../src/gateway/errors.ts";
+import { type ErrorParts, errorResponse, JSON_TYPE, responseOf } from "../src/gateway/errors.ts";
+import type { CallContext } from "../src/member/services.ts";
 import { KV_CALL_PATHS, type KvAnswer, type KvCall } from "../src/gateway/kv-calls.ts";
 import { unfinishedOf } from "./front-callers.ts";
 import { type Hints, hintsOf } from "./internal-headers.ts";
@@ -99,12 +100,15 @@ async function received({ body, error }: SentAnswer, headers: GatheredAnswers["h
 export async function answerTogether(
   kvCalls: ReadonlyMap<string, KvCall>,
   calls: readonly GatheredCall[],
+  refusalOf: (context: CallContext) => ErrorParts | undefined,
 ): Promise<readonly SentAnswer[]> {
   const answers = await Promise.all(
-    calls.map(({ path, body, token, requireLeader, address }) => {
+    calls.map(async ({ path, body, token, requireLeader, address }): Promise<KvAnswer> => {
       const call = kvCalls.get(path);
       if (call === undefined) throw new Error(`calls of ${path} do not go together`);
-      return call(body, { token, requireLeader, address });
+      const context = { token, requireLeader, address };
+      const error = refusalOf(context);
+      return error === undefined ? call(body, context) : { body: error.body, error };
     }),
   );
   let characters = 0;

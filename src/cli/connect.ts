@@ -12,10 +12,14 @@ import type { Terminal } from "./terminal.ts";
 const DEFAULT_TIMEOUT_MS = 10_000;
 
 export function connectServices(input: Input, terminal: Terminal, endpoint: string): Services {
-  const token = input.text("token") ?? terminal.env["QUORATE_TOKEN"] ?? "";
+  const token = tokenOf(input, terminal);
   const services = httpServices({ endpoint, token, timeoutMs: input.milliseconds("timeout", DEFAULT_TIMEOUT_MS) });
   const user = userOf(input, terminal.env);
   return user === undefined ? services : authenticated(services, user);
+}
+
+export function tokenOf(input: Input, terminal: Terminal): string {
+  return input.text("token") ?? terminal.env["QUORATE_TOKEN"] ?? "";
 }
 
 /** Everything behind the first colon is the password, colons too. */

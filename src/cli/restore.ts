@@ -11,7 +11,7 @@ import { DecodeError } from "../protocol/decode-error.ts";
 import { grpcCodeOf } from "../protocol/errors.ts";
 import { endpointOf, UsageError } from "./command.ts";
 import type { Command, Input } from "./command.ts";
-import { connectServices } from "./connect.ts";
+import { connectServices, tokenOf } from "./connect.ts";
 import { ExitCode } from "./exit-codes.ts";
 import { bytesText, Progress } from "./progress.ts";
 import { withSnapshotFile } from "./snapshot-file.ts";
@@ -26,7 +26,7 @@ export const restoreCommand: Command = {
 The endpoint's cluster must be one that nothing was ever written to: a new deployment, or \`npm start -- --data DIR\`
 with a new DIR. It becomes another cluster, with ids of its own. Keys keep their revisions and versions, leases begin
 with their whole time to live, users, roles and whether auth is on stay as they were. If anything breaks before the
-end, the cluster is as empty as it was.
+end, the cluster is as empty as it was. An endpoint that is closed takes its setup token (--token, or QUORATE_TOKEN).
 
 Users keep their passwords, those of an etcd too, but for hashes that cost too much to verify here (an etcd's
 --bcrypt-cost above 12). So that nobody is locked out, a file with such ones and auth enabled needs --auth-off; set
@@ -98,7 +98,7 @@ async function restore(
     return ExitCode.negative;
   }
   const progress = new Progress(terminal, { quiet: input.flag("quiet"), unit: "pieces" });
-  const place = { endpoint, timeoutMs: input.milliseconds("timeout", 60_000) };
+  const place = { endpoint, timeoutMs: input.milliseconds("timeout", 60_000), token: tokenOf(input, terminal) };
   const { restore: id } = await post<{ readonly restore: string }>(place, "begin", {});
   const hash = new Sha256();
   let bytes = 0;
@@ -148,10 +148,12 @@ async function allThere(
 interface Place {
   readonly endpoint: string;
   readonly timeoutMs: number;
+  /** The endpoint's setup token; empty for one that is open. */
+  readonly token: string;
 }
 
 async function post<T>(
-  { endpoint, timeoutMs }: Place,
+  { endpoint, timeoutMs, token }: Place,
   step: string,
   query: Readonly<Record<string, string>>,
   body: Uint8Array = new Uint8Array(),
@@ -161,6 +163,7 @@ async function post<T>(
   try {
     response = await fetch(url, {
       method: "POST",
+      headers: token === "" ? {} : { authorization: `Bearer ${token}` },
       body: body as Uint8Array<ArrayBuffer>,
       signal: AbortSignal.timeout(timeoutMs),
     });

@@ -23,7 +23,9 @@ export type { AcceptedWebSocket } from "./rpc-routes.ts";
 export interface GatewayOptions extends RpcRouteOptions {
   /** Web pages of which origins may call, beside those of the endpoint itself. Default: all, as etcd's. */
   readonly allowedOrigins?: AllowedOrigins;
-  /** See PlainOptions. Default 4,000. */
+  /** Answers a request that may not be served, before it is read. Default: all are served. */
+  readonly admit?: (request: Request) => Response | undefined;
+  /** See PlainOptions. Default 30,000. */
   readonly heartbeatMs?: number;
 }
 
@@ -34,7 +36,7 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
 
   const guarded = async (request: Request, handler: Handler): Promise<Response> => {
     const origin = request.headers.get("origin");
-    const refusal = policy.refusal(request);
+    const refusal = policy.refusal(request) ?? options.admit?.(request);
     if (origin === null) return refusal ?? handler(request);
     return policy.stamp(refusal ?? (await handler(request)), origin);
   };

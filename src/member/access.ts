@@ -14,13 +14,19 @@ import { readIndex } from "./requests.ts";
 import type { CallContext } from "./services.ts";
 import { indexOfToken } from "./simple-tokens.ts";
 
+/** Asked for every call while auth is off. Throws what its caller is told when it may not call. */
+export type Admission = (context: CallContext) => void;
+
 export class Access {
   readonly #member: Member;
   readonly #tokens: TokenProvider;
+  readonly #admit: Admission | undefined;
 
-  constructor(member: Member, tokens: TokenProvider) {
+  /** Without `admit`, whoever reaches the member may call while auth is off, as with etcd. */
+  constructor(member: Member, tokens: TokenProvider, admit?: Admission) {
     this.#member = member;
     this.#tokens = tokens;
+    this.#admit = admit;
   }
 
   get auth(): AuthStore {
@@ -28,8 +34,15 @@ export class Access {
   }
 
   /** NOBODY for a call without a token, and for every call while auth is off. A token that is none is refused. */
-  caller({ token }: CallContext): Caller | Promise<Caller> {
-    return token === "" ? NOBODY : this.#callerOf(token);
+  caller(context: CallContext): Caller | Promise<Caller> {
+    if (context.token !== "") return this.#callerOf(context);
+    this.checkAdmitted(context);
+    return NOBODY;
+  }
+
+  /** While auth is off. Throws what `admit` does. */
+  checkAdmitted(context: CallContext): void {
+    if (!this.auth.enabled) this.#admit?.(context);
   }
 
   /** Whoever it is, it must be somebody. */
@@ -62,10 +75,12 @@ export class Access {
     return { auth, caller, keysOfLease: (id) => leases.keysOf(id) };
   }
 
-  async #callerOf(token: string): Promise<Caller> {
+  async #callerOf(context: CallContext): Promise<Caller> {
+    const { token } = context;
     // A member that lags behind may not know yet of the token, nor that auth is on.
     const index = indexOfToken(token);
     if (index !== undefined && index > this.#member.applied) await readIndex(this.#member);
+    this.checkAdmitted(context);
     if (!this.auth.enabled) return NOBODY;
     const caller = await this.#tokens.callerOf(token, this.auth.revision);
     if (caller === undefined) throw errInvalidAuthToken;

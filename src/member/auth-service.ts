@@ -49,6 +49,7 @@ export function authService(member: Member, access: Access, { passwords, tokens 
       return change({ type: "authUserChangePassword", authUserChangePassword }, context);
     },
     async authenticate(request, context) {
+      access.checkAdmitted(context);
       checkLeader(member, context);
       await readIndex(member);
       const { token, revision } = await authenticated(member, request, passwords, tokens);

@@ -2,7 +2,7 @@
  * Those of a member's services that every member has from its first moment on. The others (other-services.ts) stand on
  * them; a page loads those a little later (web/room/tab-services.ts).
  */
-import { Access } from "./access.ts";
+import { Access, type Admission } from "./access.ts";
 import type { TokenProvider } from "./credentials.ts";
 import { guardedKv, guardedLease, guardedWatch } from "./guard.ts";
 import { kvService } from "./kv-service.ts";
@@ -19,8 +19,8 @@ export interface CoreServices extends Pick<Services, "kv" | "watch" | "lease"> {
 
 export type OtherServices = Pick<Services, "lock" | "election" | "auth" | "cluster" | "maintenance">;
 
-export function coreServices(member: Member, tokens: TokenProvider): CoreServices {
-  const access = new Access(member, tokens);
+export function coreServices(member: Member, tokens: TokenProvider, admit?: Admission): CoreServices {
+  const access = new Access(member, tokens, admit);
   const { kv, lease } = withQuota(member, {
     kv: guardedKv(kvService(member, access), access),
     lease: guardedLease(leaseService(member), access),

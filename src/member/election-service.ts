@@ -10,14 +10,15 @@ import type { CallContext, ElectionService, LeaderStream } from "./services.ts";
 import {
   LineWatch,
   asLineError,
+  cleaningUp,
   createdAt,
   errGone,
   firstInLine,
   lineError,
   linePrefix,
+  placeKey,
   sessionLease,
   waitForTurn,
-  withPlace,
 } from "./waiting-line.ts";
 import type { LineServices } from "./waiting-line.ts";
 
@@ -52,27 +53,35 @@ function provided(leader: LeaderKey | undefined): LeaderKey {
   return leader;
 }
 
-function campaign(services: LineServices, request: CampaignRequest, context: CallContext): Promise<CampaignResponse> {
+async function campaign(
+  services: LineServices,
+  request: CampaignRequest,
+  context: CallContext,
+): Promise<CampaignResponse> {
   const { name, value } = request;
+  const lease = await sessionLease(services, request.lease, context);
   const prefix = linePrefix(name);
-  return withPlace(services, prefix, request.lease, context, async (place) => {
-    const { key, lease } = place;
-    const txn = txnRequest({
-      compare: [createdAt(key, 0)],
-      success: [{ type: "put", put: putRequest({ key, value, lease }) }],
-      failure: [{ type: "range", range: rangeRequest({ key }) }],
-    });
-    const { header, succeeded, responses } = await services.kv.txn(txn, context);
-    const former = !succeeded && responses[0]?.type === "range" ? responses[0].range.kvs[0] : undefined;
-    place.revision = former?.createRevision ?? header.revision;
-    const leader: LeaderKey = { name, key, rev: place.revision, lease };
-    if (former !== undefined && !equalBytes(former.value, value)) {
-      await proclaimOrResign(services, leader, value, context);
-    }
-    // Whoever is still there when this fails may campaign again with the same lease, and has kept its place.
-    await waitForTurn(services, prefix, leader.rev, context);
-    return campaignResponse({ header, leader });
+  const key = placeKey(prefix, lease);
+  const txn = txnRequest({
+    compare: [createdAt(key, 0)],
+    success: [{ type: "put", put: putRequest({ key, value, lease }) }],
+    failure: [{ type: "range", range: rangeRequest({ key }) }],
   });
+  const { header, succeeded, responses } = await services.kv.txn(txn, context);
+  const former = !succeeded && responses[0]?.type === "range" ? responses[0].range.kvs[0] : undefined;
+  const leader: LeaderKey = { name, key, rev: former?.createRevision ?? header.revision, lease };
+  if (former !== undefined && !equalBytes(former.value, value)) {
+    await proclaimOrResign(services, leader, value, context);
+  }
+  try {
+    await waitForTurn(services, prefix, leader.rev, context);
+    if (context.signal?.aborted === true) throw errGone;
+  } catch (error) {
+    // Whoever is still there may campaign again with the same lease, and has kept its place.
+    if (context.signal?.aborted === true) await resign(services, leader, cleaningUp(context));
+    throw error;
+  }
+  return campaignResponse({ header, leader });
 }
 
 async function proclaimOrResign(
@@ -84,7 +93,7 @@ async function proclaimOrResign(
   try {
     await proclaim(services, leader, value, context);
   } catch (error) {
-    await resign(services, leader, context);
+    await resign(services, leader, cleaningUp(context));
     throw error;
   }
 }

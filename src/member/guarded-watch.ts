@@ -41,7 +41,7 @@ export class GuardedWatchStream implements WatchStream {
   request(request: WatchRequest): void {
     // Without a token nothing is waited for, and the stream costs no more than its member's.
     if (this.#waiting === 0 && (request.type !== "create" || this.#context.token === "")) {
-      if (request.type === "create") this.#create(request.create, this.#access.caller(this.#context) as Caller);
+      if (request.type === "create") this.#createNameless(request.create);
       else this.#stream.request(request);
       return;
     }
@@ -77,6 +77,16 @@ export class GuardedWatchStream implements WatchStream {
   /** etcd looks at the revision first, and at the token afterwards. */
   #callerOf(request: WatchCreateRequest): Caller | Promise<Caller> {
     return request.startRevision < 0 ? NOBODY : this.#access.caller(this.#context);
+  }
+
+  #createNameless(request: WatchCreateRequest): void {
+    let caller: Caller;
+    try {
+      caller = this.#access.caller(this.#context) as Caller;
+    } catch (error) {
+      return this.#refuse(error);
+    }
+    this.#create(request, caller);
   }
 
   #create(request: WatchCreateRequest, caller: Caller): void {

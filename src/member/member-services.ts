@@ -2,6 +2,7 @@
  * etcd's services over one member: each from a file of its own, and round all of them the guard. Promises begin here;
  * below there are callbacks only.
  */
+import type { Admission } from "./access.ts";
 import type { Credentials } from "./auth-service.ts";
 import { CallMetrics } from "./call-metrics.ts";
 import { coreServices } from "./core-services.ts";
@@ -16,11 +17,11 @@ import { memberPasswords } from "./passwords.ts";
 import type { Services } from "./services.ts";
 import { simpleTokenProvider } from "./token-providers.ts";
 
-/** Everything that fronts get is guarded; who holds the member itself is a member's own code. */
-export function createServices(member: Member, credentials: Partial<Credentials> = {}): Services {
+/** Everything that fronts get is guarded; who holds the member itself is a member's own code. For `admit` see access.ts. */
+export function createServices(member: Member, credentials: Partial<Credentials> = {}, admit?: Admission): Services {
   const tokens = credentials.tokens ?? simpleTokenProvider(member.tokens);
   const passwords = credentials.passwords ?? memberPasswords(paced(member.clock), member.settings.bcryptCost);
-  const core = coreServices(member, tokens);
+  const core = coreServices(member, tokens, admit);
   const { kv, watch, lease } = core;
   member.metrics.calls ??= new CallMetrics(() => member.clock.nowMs());
   const all: Services = {

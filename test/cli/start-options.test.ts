@@ -16,6 +16,30 @@ test("npm start takes the members' flags, and the environment's where none is gi
   expect(HELP).toMatch(/--watch-progress-notify-interval TIME {2,}time between/);
 });
 
+test.each([
+  [{}, [], true],
+  [{ HOST: "localhost" }, [], true],
+  [{ HOST: "::1" }, [], true],
+  [{ HOST: "127.8.0.1" }, [], true],
+  [{}, ["--closed"], false],
+  [{ HOST: "0.0.0.0" }, [], false],
+  [{ HOST: "192.0.2.7" }, [], false],
+  [{ HOST: "127.evil.example" }, [], false],
+  [{ HOST: "0.0.0.0" }, ["--open"], true],
+])("%j with %j lets everybody in: %s", (env, argv, isOpen) => {
+  expect(startOptions(argv, env).isOpen).toBe(isOpen);
+});
+
+test("the setup token is given, or the environment's; a short one is refused", () => {
+  const SETUP_TOKEN = "of the environment";
+  expect(startOptions([], {}).setupToken).toBeUndefined();
+  expect(startOptions([], { SETUP_TOKEN }).setupToken).toBe(SETUP_TOKEN);
+  expect(startOptions(["--setup-token", "of the command line"], { SETUP_TOKEN }).setupToken).toBe(
+    "of the command line",
+  );
+  expect(() => startOptions(["--setup-token", "15 letters long"], {})).toThrow("at least 16 characters");
+});
+
 test("origins may be given more than once, with commas, or in the environment", () => {
   const of = (argv: readonly string[], env = {}): string => startOptions(argv, env).allowedOrigins;
 

@@ -21,6 +21,7 @@ import {
   errRequestTooLarge,
   errUserEmpty,
   errUserNotFound,
+  EtcdError,
   GrpcCode,
   rpcErrorText,
 } from "../../src/protocol/errors.ts";
@@ -69,6 +70,43 @@ describe("who calls", () => {
     const walked = everyMethod(guarded.at()).map(([name]) => name);
     // A stream, which is asked by a test of its own.
     expect(walked.toSorted()).toEqual(names.filter((name) => name !== "election.observe").toSorted());
+  });
+
+  test("AG24: while auth is off, every method asks who is admitted; with auth on, none does", async () => {
+    const cluster = await Cluster.founded(1);
+    const guarded = new GuardedCluster(cluster);
+    const { member } = await cluster.elected();
+    const asked: CallContext[] = [];
+    const services = createServices(member, { passwords: PLAIN }, (context) => {
+      asked.push(context);
+      if (context.token !== "the owner's") throw new EtcdError(GrpcCode.Unauthenticated, "closed");
+    });
+    for (const token of ["", "another"]) {
+      const refused = await Promise.all(
+        everyMethod(services).map(async ([name, call]) => [name, await guarded.answer(call({ ...CALL, token }))]),
+      );
+      expect(refused.filter(([, answer]) => answer !== "closed")).toEqual([]);
+    }
+    for (const token of ["", "another"]) {
+      const stream = services.watch.watch({ ...CALL, token });
+      stream.request({ type: "create", create: watchCreateRequest({ key: A }) });
+      expect(await next(guarded, stream)).toMatchObject({
+        canceled: true,
+        cancelReason: expect.stringMatching("closed"),
+      });
+    }
+    expect(member.machine.store.revision).toBe(1);
+
+    const owner = { ...CALL, token: "the owner's" };
+    const root = authUserAddRequest({ name: "root", password: "root" });
+    expect(await guarded.answer(services.auth.userAdd(root, owner))).toBe(OK);
+    expect(await guarded.answer(services.auth.userGrantRole({ user: "root", role: "root" }, owner))).toBe(OK);
+    expect(await guarded.answer(services.auth.authEnable({}, owner))).toBe(OK);
+    asked.length = 0;
+    const { token } = await guarded.settled(services.auth.authenticate({ name: "root", password: "root" }, CALL));
+    expect(await guarded.answer(services.kv.range(rangeRequest({ key: A }), { ...CALL, token }))).toBe(OK);
+    expect(await guarded.answer(services.kv.range(rangeRequest({ key: A }), owner))).toBe(errInvalidAuthToken.message);
+    expect(asked).toEqual([]);
   });
 
   test("AG4: a caller that a front claims to be counts for nothing", async () => {

@@ -6,13 +6,14 @@ import { ANY_ADDRESS, hostOf, hostsOf, LOOPBACK } from "../../src/gateway/hosts.
 import { LOOPBACK_ORIGINS, originsOf } from "../../src/gateway/origins.ts";
 import { frameAncestorsOf } from "../../src/gateway/security-headers.ts";
 import { MEMBER_FLAG_NAMES, MEMBER_FLAGS, type MemberFlagName, variableOf } from "../../src/member/flags.ts";
+import { SETUP_TOKEN_LENGTH_MIN } from "../entrance.ts";
 import { edgeOptionsOf } from "../member-flags.ts";
 
 export const HELP: string = `Serves the edge cluster on this machine: three members, each a Durable Object with SQLite storage.
 
   npm start                      on http://localhost:8787, data in .quorate
   PORT=9000 npm start            on another port
-  HOST=0.0.0.0 npm start         reachable from other machines (everybody there may then read and write)
+  HOST=0.0.0.0 npm start         reachable from other machines and closed (see --closed)
   npm start -- --fresh           delete the data first
   npm start -- --data DIR        keep the data in DIR
   npm start -- --allow-origin URL  which pages may call, beside the endpoint's own: those of this origin (more than once,
@@ -23,6 +24,9 @@ export const HELP: string = `Serves the edge cluster on this machine: three memb
                                  as etcd. Default: localhost, 127.0.0.1 and [::1]; with another HOST, also this machine's
                                  name and any address
   npm start -- --frame-ancestors LIST  who may show the page in a frame: origins, "self", "*" (default: nobody)
+  npm start -- --closed          serve as deployed: until auth is enabled, only who shows the setup token is let in
+  npm start -- --setup-token T   the setup token (or SETUP_TOKEN in the environment; default: a new one at each start)
+  npm start -- --open            let everybody in; default on this machine, not so where others can reach it (HOST)
   npm start -- --no-build        serve what was built last, whatever has changed since
   npm start -- --help            this text
 
@@ -45,6 +49,10 @@ export interface StartOptions {
   readonly data: string;
   readonly host: string;
   readonly port: number;
+  /** Everybody is let in while auth is not enabled. */
+  readonly isOpen: boolean;
+  /** Undefined when none was said. */
+  readonly setupToken: string | undefined;
   /** What ALLOWED_ORIGINS and HOST_WHITELIST say. */
   readonly allowedOrigins: string;
   readonly hostWhitelist: string;
@@ -63,6 +71,9 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
       fresh: { type: "boolean", default: false },
       data: { type: "string", default: ".quorate" },
       "no-build": { type: "boolean", default: false },
+      open: { type: "boolean", default: false },
+      closed: { type: "boolean", default: false },
+      "setup-token": { type: "string" },
       "allow-origin": { type: "string", multiple: true },
       "host-whitelist": { type: "string", multiple: true },
       "frame-ancestors": { type: "string", multiple: true },
@@ -84,6 +95,8 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
     data: values.data,
     host,
     port,
+    isOpen: isOpen(values, isLocal),
+    setupToken: setupTokenOf(values["setup-token"] ?? env["SETUP_TOKEN"]),
     allowedOrigins: originsChecked(
       values["allow-origin"]?.join(",") ?? env["ALLOWED_ORIGINS"] ?? (isLocal ? LOOPBACK_ORIGINS : ""),
     ),
@@ -94,6 +107,19 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
     frameAncestors: framesChecked(values["frame-ancestors"]?.join(",") ?? env["FRAME_ANCESTORS"]),
     memberVars: memberVars(values, env),
   };
+}
+
+function isOpen({ open, closed }: { readonly open: boolean; readonly closed: boolean }, isLocal: boolean): boolean {
+  if (open && closed) throw new StartError("--open and --closed exclude each other.");
+  return open || (isLocal && !closed);
+}
+
+function setupTokenOf(text: string | undefined): string | undefined {
+  if (text === undefined || text === "") return undefined;
+  if (text.length < SETUP_TOKEN_LENGTH_MIN) {
+    throw new StartError(`The setup token has at least ${SETUP_TOKEN_LENGTH_MIN} characters.`);
+  }
+  return text;
 }
 
 function flagHelp(name: MemberFlagName): string {

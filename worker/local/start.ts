@@ -2,6 +2,7 @@
  * `npm start`: builds what is out of date and lets workerd serve it, on this machine alone: no account, no network, no
  * proxy in between. The data lies in one folder, which one server at a time may use.
  */
+import { randomBytes } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
@@ -53,7 +54,8 @@ async function serve(options: StartOptions, home: string): Promise<number> {
   const files = { configFile: join(home, "workerd.capnp"), pidFile: join(home, "workerd.pid") };
   if (await stopLeftover(files.pidFile, files.configFile))
     console.log("Stopped the workerd of a start that was killed.");
-  const place = { ...options, port: await freePort(options) };
+  const setupToken = options.setupToken ?? (options.isOpen ? undefined : randomBytes(24).toString("base64url"));
+  const place = { ...options, setupToken, port: await freePort(options) };
   if (options.build && (await isStale())) await build();
   const dataFolder = join(home, "data");
   if (options.fresh) await rm(dataFolder, { recursive: true, force: true });
@@ -92,6 +94,8 @@ function configText(options: StartOptions, home: string, dataFolder: string): st
       ...(CLUSTER_SIZE === undefined ? {} : { CLUSTER_SIZE }),
       ...options.memberVars,
       ...endpointVar(options),
+      OPEN: String(options.isOpen),
+      ...(options.setupToken === undefined ? {} : { SETUP_TOKEN: options.setupToken }),
       ...(options.frameAncestors === undefined ? {} : { FRAME_ANCESTORS: options.frameAncestors }),
       HOST_WHITELIST: options.hostWhitelist,
       ALLOWED_ORIGINS: options.allowedOrigins,
@@ -105,7 +109,7 @@ async function announce(server: LocalServer, options: StartOptions): Promise<voi
     const url = urlOf(options);
     await healthy(`http://${WILDCARDS.includes(options.host) ? "127.0.0.1" : bracketed(options.host)}:${port}`);
     console.log(`Quorate is serving ${url}
-
+${entranceText(options)}
   curl -X PUT -d bar ${url}/kv/foo
   curl ${url}/kv/foo
 
@@ -117,6 +121,17 @@ As etcd's clients say it, in base64; Zm9v is "foo" and YmFy is "bar":
   } catch {
     // workerd has ended, and says so itself.
   }
+}
+
+/** Whoever starts it shall know who is let in. */
+function entranceText({ isOpen, host, setupToken = "" }: StartOptions): string {
+  if (isOpen && host === "127.0.0.1") return "";
+  if (isOpen) return "\nIt is OPEN: until auth is enabled, everybody who can reach it may read and write.\n";
+  return `
+It is closed: until auth is enabled, it serves only who shows its setup token, in each request (and so in those below):
+
+  curl -H "Authorization: Bearer ${setupToken}" ...
+`;
 }
 
 async function healthy(url: string): Promise<void> {

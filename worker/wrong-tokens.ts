@@ -1,0 +1,40 @@
+/** Counts wrong setup tokens of each network address, so that nobody tries many. */
+
+interface Tries {
+  count: number;
+  readonly sinceMs: number;
+}
+
+const WITHIN_MS = 60_000;
+const TRIES_MAX = 10;
+/** Addresses that are remembered; the one that began first is forgotten. */
+const ADDRESSES_MAX = 1_000;
+
+export class WrongTokens {
+  readonly #nowMs: () => number;
+  readonly #tries: Map<string, Tries> = new Map();
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  /** Without an address nobody is held back: one caller would lock out all. */
+  isTooMany(address: string | undefined): boolean {
+    const tries = address === undefined ? undefined : this.#tries.get(address);
+    return tries !== undefined && tries.count >= TRIES_MAX && this.#nowMs() - tries.sinceMs < WITHIN_MS;
+  }
+
+  count(address: string | undefined): void {
+    if (address === undefined) return;
+    const nowMs = this.#nowMs();
+    const known = this.#tries.get(address);
+    if (known !== undefined && nowMs - known.sinceMs < WITHIN_MS) {
+      known.count += 1;
+      return;
+    }
+    this.#tries.delete(address);
+    const [first] = this.#tries.keys();
+    if (first !== undefined && this.#tries.size >= ADDRESSES_MAX) this.#tries.delete(first);
+    this.#tries.set(address, { count: 1, sinceMs: nowMs });
+  }
+}
