@@ -10,7 +10,7 @@ import { putRequest } from "../../src/protocol/kv.ts";
 import type { RaftMessage } from "../../src/protocol/raft-message.ts";
 import { CALL, CLUSTER_ID, Cluster } from "./cluster.ts";
 import type { Node, NodeOptions } from "./cluster.ts";
-import { forgedFrames } from "./forged-frames.ts";
+import { forgedFrames } from "../sim/forged-frames.ts";
 
 const NOTHING = new Uint8Array(0);
 const NEWCOMER = 9n;

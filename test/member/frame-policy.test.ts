@@ -14,8 +14,8 @@ import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
 import { MAX_FRAME_BYTES } from "../../src/transport/transport.ts";
 import { CALL, CLUSTER_ID, Cluster } from "./cluster.ts";
 import type { Node } from "./cluster.ts";
-import { forgedFrames } from "./forged-frames.ts";
-import type { Forgery, Victim } from "./forged-frames.ts";
+import { forgedFrames } from "../sim/forged-frames.ts";
+import type { Forgery, Victim } from "../sim/forged-frames.ts";
 import { HttpCarriers } from "./http-carriers.ts";
 
 const LEARNER = 4n;

@@ -9,6 +9,8 @@ export interface NetworkHost {
   readonly queue: EventQueue;
   readonly prng: Prng;
   readonly faults: Faults;
+  /** Belongs to nobody. */
+  readonly stranger: bigint;
   /** Sees what is sent, whatever becomes of it. */
   readonly observe: (frame: Uint8Array) => void;
   /** Runs it at the machine, when that is awake. */
@@ -21,10 +23,21 @@ export class SimNetwork {
   readonly #cut: Set<string> = new Set();
   readonly #deaf: Set<string> = new Set();
   #isMended = false;
+  #isForging = false;
 
   constructor(host: NetworkHost) {
     this.#host = host;
-    this.carrier = new MemoryNetwork({ schedule: (delivery) => this.#carry(delivery) });
+    this.carrier = new MemoryNetwork({
+      schedule: (delivery) => this.#carry(delivery),
+      isAuthenticated: (peer) => peer !== host.stranger,
+    });
+  }
+
+  /** Arrives at once, whatever is cut or slow: no chance is drawn that decides what happens to others. */
+  forge(from: bigint, to: bigint, frame: Uint8Array): void {
+    this.#isForging = true;
+    this.carrier.post(from, to, frame);
+    this.#isForging = false;
   }
 
   /** Cuts the cluster in two, or single cables, for a while. Returns what it cut, in words. */
@@ -86,6 +99,8 @@ export class SimNetwork {
       queue.after(faults.delayMs, deliver);
       return;
     }
+    if (this.#isForging) return deliver();
+    if (delivery.to === this.#host.stranger) return;
     this.#host.observe(delivery.frame);
     if (this.#isMended) {
       queue.after(1 + prng.next() * 5, deliver);

@@ -100,6 +100,7 @@ class Simulation {
     for (const machine of this.#world.machines.values()) machine.powerOn();
     for (let id = 0; id < CLIENTS; id++) this.#startClient(id);
     this.#operator.start();
+    this.#world.attacker.start();
     this.#world.run(this.#options.seconds * 1_000);
   }
 
@@ -148,7 +149,10 @@ class Simulation {
         if (outcome.ok) progress.wrote = true;
       });
     }
-    for (const member of this.#world.alive) world.truth.checkHash(member);
+    for (const member of this.#world.alive) {
+      world.truth.checkHash(member);
+      world.attacker.checkEnd(member);
+    }
     const leader = world.leader();
     if (leader !== undefined) this.#operator.people.check(leader);
   }

@@ -37,6 +37,8 @@ interface Seen {
 
 export class Truth {
   readonly ledger: Ledger = new Ledger();
+  /** Members whose removal was applied somewhere. */
+  readonly removed: Set<bigint> = new Set();
   /** By index: the entry that was applied there. */
   readonly #entries: (Entry | undefined)[] = [undefined];
   /** By index: everything that was ever written there. */
@@ -185,6 +187,7 @@ export class Truth {
     const from = Math.max(seen.applied + 1, log.firstIndex());
     for (const entry of from <= applied ? log.entries(from, applied + 1, Infinity) : []) this.#applied(machine, entry);
     seen.applied = applied;
+    for (const id of member.machine.membership.removed) this.removed.add(id);
     if (applied > this.lastApplied) throw new Violation(`nobody has shown entry ${this.lastApplied + 1}`);
     const { revision, compactRevision } = member.machine.store;
     const expected = this.ledger.revisionAfter(applied);

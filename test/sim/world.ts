@@ -3,6 +3,7 @@ import { Prng } from "../../src/base/prng.ts";
 import type { Member } from "../../src/member/member.ts";
 import type { Beginning } from "../../src/member/options.ts";
 import { member as memberRecord } from "../../src/protocol/cluster.ts";
+import { Attacker, STRANGER } from "./attacker.ts";
 import type { DiskLie } from "./disk.ts";
 import { EventQueue } from "./event-queue.ts";
 import { drawFaults } from "./faults.ts";
@@ -29,6 +30,7 @@ export class World {
   readonly network: SimNetwork;
   readonly machines: Map<bigint, Machine> = new Map();
   readonly truth: Truth = new Truth();
+  readonly attacker: Attacker;
   /** The first one moves from member to member, the others stay with theirs. */
   readonly watchers: Watcher[] = [];
   /** Set once everything is mended: no more faults. */
@@ -49,9 +51,11 @@ export class World {
       queue: this.queue,
       prng: this.prng,
       faults: this.faults,
+      stranger: STRANGER,
       observe: (frame) => this.#noting(() => this.truth.sent(frame)),
       arrive: (at, deliver) => this.machines.get(at)?.whenAwake(deliver),
     });
+    this.attacker = new Attacker(this, seed);
     this.#addWatcher("that roams");
     this.#found(seed % 2 === 0 ? 3 : 5);
   }
@@ -123,7 +127,7 @@ export class World {
         onWritten: (writer, entries, previousTerm) => this.#noting(() => truth.written(writer, entries, previousTerm)),
         onStarted: (_, member) => watcher.attach(member),
         onStopped: (stopped, { text }) => {
-          if (text.includes("removed from the cluster")) this.trace(`${stopped.id} was removed`);
+          if (text.includes("removed from the cluster")) this.#wasRemoved(stopped);
           else this.#broken ??= `stopped: member ${stopped.id}: ${text}`;
         },
       },
@@ -132,6 +136,13 @@ export class World {
     );
     this.machines.set(id, machine);
     return machine;
+  }
+
+  /** Nobody may be told so by whom it should not believe. */
+  #wasRemoved({ id, member }: Machine): void {
+    this.trace(`${id} was removed`);
+    const isTrue = this.truth.removed.has(id) || member?.machine.membership.wasRemoved(id) === true;
+    if (!isTrue) this.#broken ??= `stranger: member ${id} believed that it was removed`;
   }
 
   #addWatcher(name: string): Watcher {
@@ -163,6 +174,7 @@ export class World {
     for (const machine of this.machines.values()) {
       this.truth.observe(machine);
       machine.running?.checkInvariants();
+      if (machine.running !== undefined) this.attacker.check(machine.running);
     }
     this.truth.checkDurability(this.machines);
     const { alive } = this;

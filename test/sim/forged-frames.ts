@@ -28,7 +28,10 @@ export interface Victim {
 }
 
 const NOTHING = new Uint8Array(0);
-const TERMS_AHEAD = 1_000;
+/** No simulated cluster gets so far by itself. */
+export const FORGED_TERMS_AHEAD = 1_000;
+export const FORGED_KEY = "forged";
+export const FORGED_ID = 666n;
 
 /** All that `from` could say to the victim, as if it were entitled to. */
 export function forgedFrames(from: bigint, victim: Victim): readonly Forgery[] {
@@ -37,15 +40,15 @@ export function forgedFrames(from: bigint, victim: Victim): readonly Forgery[] {
 
 function frames(from: bigint, victim: Victim): readonly Forgery[] {
   const { clusterId, id, term, lastIndex, confState } = victim;
-  const evil = memberRecord({ id: 666n, name: "evil" });
-  const snapshot = { index: lastIndex + 1_000, term: term + TERMS_AHEAD, confState };
-  const message = { type: "snapshot", from, to: id, term: term + TERMS_AHEAD, snapshot } as const;
+  const evil = memberRecord({ id: FORGED_ID, name: "evil" });
+  const snapshot = { index: lastIndex + 1_000, term: term + FORGED_TERMS_AHEAD, confState };
+  const message = { type: "snapshot", from, to: id, term: term + FORGED_TERMS_AHEAD, snapshot } as const;
   const bodies: { readonly [Kind in Exclude<FrameBody["type"], "raft" | "rpc">]: readonly FrameBody[] } = {
     "snapshot-chunk": [{ type: "snapshot-chunk", transferId: 1, message, seq: 0, last: true, data: NOTHING }],
     "snapshot-ack": [{ type: "snapshot-ack", transferId: 1, nextSeq: 0 }],
     join: [
       { type: "join", memberId: from, name: "me" },
-      { type: "join", memberId: 666n, name: "another one" },
+      { type: "join", memberId: FORGED_ID, name: "another one" },
       { type: "join", memberId: 0n, name: "nobody" },
     ],
     "join-response": [
@@ -68,7 +71,7 @@ function frames(from: bigint, victim: Victim): readonly Forgery[] {
 
 function raftFrames(from: bigint, victim: Victim): readonly Forgery[] {
   const base = { from, to: victim.id, term: victim.term };
-  const ahead = { ...base, term: victim.term + TERMS_AHEAD };
+  const ahead = { ...base, term: victim.term + FORGED_TERMS_AHEAD };
   const forged = [...messages(base, victim), ...messages(ahead, victim)];
   const named = forged.map((message): Forgery => {
     const variant = message.term === victim.term ? "" : " ahead";
@@ -89,9 +92,15 @@ function messages(base: Pick<RaftMessage, "from" | "to" | "term">, victim: Victi
   const forged: { readonly [Type in RaftMessage["type"]]: RaftMessage } = {
     append: { ...base, ...append, entries: [{ ...putEntry(), index: lastIndex + 1, term }] },
     "append-response": { ...base, type: "append-response", index: 0, reject: false, rejectHint: 0, hintTerm: 0 },
-    vote: { ...base, type: "vote", lastIndex: lastIndex + 1, lastTerm: term - 1, transfer: true },
+    vote: { ...base, type: "vote", lastIndex: lastIndex + 1, lastTerm: Math.max(0, term - 1), transfer: true },
     "vote-response": { ...base, type: "vote-response", reject: true },
-    "pre-vote": { ...base, type: "pre-vote", lastIndex: lastIndex + 1, lastTerm: term - 1, transfer: true },
+    "pre-vote": {
+      ...base,
+      type: "pre-vote",
+      lastIndex: lastIndex + 1,
+      lastTerm: Math.max(0, term - 1),
+      transfer: true,
+    },
     "pre-vote-response": { ...base, type: "pre-vote-response", reject: true },
     heartbeat: { ...base, type: "heartbeat", commit: lastIndex, context: NOTHING },
     "heartbeat-response": { ...base, type: "heartbeat-response", context: NOTHING },
@@ -120,8 +129,11 @@ function rpcFrames({ id }: Victim): readonly Forgery[] {
 }
 
 function putEntry(): Entry {
-  const request = { type: "put", put: putRequest({ key: utf8Encode("forged"), value: utf8Encode("forged") }) } as const;
-  const header = { id: 666n, username: "root", authRevision: 1 };
+  const request = {
+    type: "put",
+    put: putRequest({ key: utf8Encode(FORGED_KEY), value: utf8Encode(FORGED_KEY) }),
+  } as const;
+  const header = { id: FORGED_ID, username: "root", authRevision: 1 };
   return { type: "normal", term: 0, index: 0, data: encode(internalRaftRequestSchema, { header, request }) };
 }
 

@@ -1,0 +1,101 @@
+/**
+ * A stranger who knows everything but belongs to nobody: it sends members forged frames of every kind, in its own name, in
+ * the name of others, of members that were removed and of another cluster, above all to those who hear no leader. It is
+ * heard whatever the network does to the others. Nothing may come of it.
+ */
+import { Prng } from "../../src/base/prng.ts";
+import { utf8Encode } from "../../src/base/utf8.ts";
+import type { Member } from "../../src/member/member.ts";
+import { encodeFrame } from "../../src/protocol/frame.ts";
+import { rangeRequest } from "../../src/protocol/kv.ts";
+import { FORGED_ID, FORGED_KEY, forgedFrames, FORGED_TERMS_AHEAD } from "./forged-frames.ts";
+import type { Machine } from "./sim-member.ts";
+import { CLUSTER_ID } from "./sim-member.ts";
+import { Violation } from "./truth.ts";
+import type { World } from "./world.ts";
+
+export const STRANGER = 1_000_666n;
+const EVERY_MS = 400;
+const FRAMES_PER_ATTACK = 6;
+
+export class Attacker {
+  readonly #world: World;
+  /** Of its own, so that a seed does the same to the others with the attacker and without. */
+  readonly #prng: Prng;
+
+  constructor(world: World, seed: number) {
+    this.#world = world;
+    this.#prng = new Prng(seed + 2);
+  }
+
+  start(): void {
+    const { network, queue } = this.#world;
+    const station = network.carrier.transportFor(STRANGER);
+    station.start({ onFrame: () => {}, onPeerUp: () => {}, onPeerDown: () => {} });
+    const attack = (): void => {
+      station.setPeers([...this.#world.machines.keys()]);
+      this.#attack();
+      // To the end: when all is mended, it is still there.
+      queue.after(EVERY_MS * (0.5 + this.#prng.next()), attack);
+    };
+    attack();
+  }
+
+  /** What is looked at again and again. */
+  check(member: Member): void {
+    const { id, machine } = member;
+    const { membership } = machine;
+    const { term } = member.brief();
+    if (term >= FORGED_TERMS_AHEAD) throw new Violation(`stranger: member ${id} is in term ${term}`);
+    const evil = [STRANGER, FORGED_ID].find((one) => membership.has(one) || membership.wasRemoved(one));
+    if (evil !== undefined) throw new Violation(`stranger: member ${id} knows ${evil}`);
+  }
+
+  checkEnd(member: Member): void {
+    const { kvs } = member.machine.store.range(rangeRequest({ key: utf8Encode(FORGED_KEY) }));
+    if (kvs.length > 0) throw new Violation(`stranger: member ${member.id} has the stranger's key`);
+  }
+
+  #attack(): void {
+    const victim = this.#victim();
+    const member = victim?.running;
+    if (victim === undefined || member === undefined) return;
+    const { term, lastIndex, confState } = member.status();
+    const lastTerm = member.logTerm(lastIndex) ?? 0;
+    const target = { id: member.id, clusterId: CLUSTER_ID, term, lastIndex, lastTerm, confState };
+    const { carrierId, frameId, clusterId } = this.#name(victim);
+    const forged = forgedFrames(frameId, target);
+    for (let count = 0; count < FRAMES_PER_ATTACK; count++) {
+      const frame = encodeFrame({ clusterId, from: frameId, to: member.id }, this.#prng.pick(forged).body);
+      this.#world.network.forge(carrierId, member.id, frame);
+    }
+  }
+
+  /** Who hears nobody is worth more. */
+  #victim(): Machine | undefined {
+    const up = [...this.#world.machines.values()].filter(({ running }) => running !== undefined);
+    const alone = up.filter(({ member }) => member?.leader === 0n);
+    const chosen = alone.length > 0 && this.#prng.bool(0.7) ? alone : up;
+    return chosen.length > 0 ? this.#prng.pick(chosen) : undefined;
+  }
+
+  /** Who the carrier says it is, and who the frame says. */
+  #name(victim: Machine): { readonly carrierId: bigint; readonly frameId: bigint; readonly clusterId: bigint } {
+    const ids = [...this.#world.machines.keys()];
+    const removed = ids.filter((id) => this.#isGone(id, victim));
+    const kind = this.#prng.int(0, 9);
+    if (kind === 0) return { carrierId: STRANGER, frameId: this.#prng.pick(ids), clusterId: CLUSTER_ID };
+    if (kind === 1) return { carrierId: STRANGER, frameId: STRANGER, clusterId: CLUSTER_ID + 1n };
+    if (kind === 2 && removed.length > 0) {
+      const former = this.#prng.pick(removed);
+      return { carrierId: former, frameId: former, clusterId: CLUSTER_ID };
+    }
+    return { carrierId: STRANGER, frameId: STRANGER, clusterId: CLUSTER_ID };
+  }
+
+  /** One that was removed and leads nobody: the leader that a member follows may be one that was removed. */
+  #isGone(id: bigint, { member }: Machine): boolean {
+    if (member?.machine.membership.wasRemoved(id) !== true || member.brief().leader === id) return false;
+    return this.#world.machines.get(id)?.running === undefined;
+  }
+}
