@@ -8,6 +8,7 @@ import { callContext } from "../src/gateway/context.ts";
 import { type ErrorParts, errorResponse, JSON_TYPE, responseOf } from "../src/gateway/errors.ts";
 import type { CallContext } from "../src/member/services.ts";
 import { KV_CALL_PATHS, type KvAnswer, type KvCall } from "../src/gateway/kv-calls.ts";
+import { networkOf } from "../src/member/caller-key.ts";
 import { unfinishedOf } from "./front-callers.ts";
 import { type Hints, hintsOf } from "./internal-headers.ts";
 import { Lane } from "./lane.ts";
@@ -18,6 +19,8 @@ export interface GatheredCall {
   readonly token: string;
   readonly requireLeader: boolean;
   readonly address?: string | undefined;
+  /** For fair turns: the address as far as it counts. */
+  readonly caller?: string | undefined;
 }
 
 export interface GatheredAnswers {
@@ -69,6 +72,7 @@ export async function gatheredCall(request: Request, path: string): Promise<Gath
       token,
       requireLeader,
       address,
+      caller: address === undefined ? undefined : networkOf(address),
     };
   } catch (error) {
     throw errorResponse(error);

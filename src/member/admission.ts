@@ -58,7 +58,13 @@ export class Admission {
     this.#parts.driver.schedule();
   }
 
-  write(request: InternalRequest, done: (outcome: Outcome<unknown>) => void, caller: Caller = NOBODY): void {
+  /** In the name of `caller`; it has its turn among all that are `key`'s. */
+  write(
+    request: InternalRequest,
+    done: (outcome: Outcome<unknown>) => void,
+    caller: Caller = NOBODY,
+    key?: string,
+  ): void {
     const { life, raft, settings, proposals } = this.#parts;
     if (life.problem !== undefined) return done({ ok: false, error: errStopped });
     const id = this.newRequestId();
@@ -66,7 +72,7 @@ export class Admission {
     const bytes = encode(internalRaftRequestSchema, { header, request });
     if (bytes.length > settings.limits.requestBytes) return done({ ok: false, error: errRequestTooLarge });
     const isBehind = raft.backlog > settings.limits.applyBacklog;
-    if (isBehind || !proposals.add({ id, bytes, deadlineMs: this.#deadlineMs, done })) {
+    if (isBehind || !proposals.add({ id, bytes, deadlineMs: this.#deadlineMs, caller: key, done })) {
       return done({ ok: false, error: errRequestTooManyRequests });
     }
     this.wake();

@@ -48,14 +48,17 @@ export function kvService(member: Member, access: Access): KvService {
     async put(request, context) {
       checkPut(request);
       checkLeader(member, context);
-      return withHeader(member, await propose(member, { type: "put", put: request }, await access.caller(context)));
+      return withHeader(
+        member,
+        await propose(member, { type: "put", put: request }, await access.caller(context), context),
+      );
     },
     async deleteRange(request, context) {
       checkDeleteRange(request);
       checkLeader(member, context);
       const caller = await access.caller(context);
       checkAnswer(member, access, caller, txnRequest({ success: [{ type: "deleteRange", deleteRange: request }] }));
-      return withHeader(member, await propose(member, { type: "deleteRange", deleteRange: request }, caller));
+      return withHeader(member, await propose(member, { type: "deleteRange", deleteRange: request }, caller, context));
     },
     async txn(request, context) {
       checkTxn(request, member.settings.limits.txnOperations);
@@ -63,7 +66,7 @@ export function kvService(member: Member, access: Access): KvService {
       if (!isReadOnlyTxn(request)) {
         const caller = await access.caller(context);
         checkAnswer(member, access, caller, request);
-        return withHeader(member, await propose(member, { type: "txn", txn: request }, caller));
+        return withHeader(member, await propose(member, { type: "txn", txn: request }, caller, context));
       }
       if (!isSerializableTxn(request)) await readIndex(member);
       access.checkTxn(await access.caller(context), request);
@@ -71,7 +74,7 @@ export function kvService(member: Member, access: Access): KvService {
     },
     async compact(request, context): Promise<CompactionResponse> {
       checkLeader(member, context);
-      await propose<undefined>(member, { type: "compaction", compaction: request }, context.caller);
+      await propose<undefined>(member, { type: "compaction", compaction: request }, context.caller, context);
       const revision = member.machine.store.revision;
       // The rows go in steps behind the answer; `physical` asks to wait for the last of them.
       await new Promise<void>((resolve) => {

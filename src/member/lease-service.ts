@@ -22,7 +22,7 @@ export function leaseService(member: Member): LeaseService {
       };
       try {
         const request = { type: "leaseGrant", leaseGrant } as const;
-        const granted = await propose<LeaseGrantResponse>(member, request, context.caller);
+        const granted = await propose<LeaseGrantResponse>(member, request, context.caller, context);
         member.leases.whenRevoked(leaseGrant.id, counted.release);
         return withHeader(member, granted);
       } catch (error) {
@@ -33,7 +33,7 @@ export function leaseService(member: Member): LeaseService {
     async revoke(request, context) {
       checkLeader(member, context);
       const leaseRevoke = { type: "leaseRevoke", leaseRevoke: request } as const;
-      return withHeader(member, await propose<LeaseRevokeResponse>(member, leaseRevoke, context.caller));
+      return withHeader(member, await propose<LeaseRevokeResponse>(member, leaseRevoke, context.caller, context));
     },
     async keepAlive({ id }, context) {
       checkLeader(member, context);

@@ -32,6 +32,6 @@ export function createServices(member: Member, credentials: Partial<Credentials>
     health: healthService(member),
     inspect: { view: async () => memberView(member) },
   };
-  const services = member.metrics.calls.counted(limitedServices(all, member.callers));
+  const services = member.metrics.calls.counted(limitedServices(all, member));
   return member.settings.learnersRefuse ? refusingLearner(services, member) : services;
 }

@@ -120,9 +120,9 @@ export class Member {
 
   // ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Proposes a request; `done` gets what applying it gave, or an error. */
-  write(request: InternalRequest, done: (outcome: Outcome<unknown>) => void, caller?: Caller): void {
-    this.#parts.admission.write(request, done, caller);
+  /** Proposes a request; `done` gets what applying it gave, or an error. `key` is the caller's in `callers`. */
+  write(request: InternalRequest, done: (outcome: Outcome<unknown>) => void, caller?: Caller, key?: string): void {
+    this.#parts.admission.write(request, done, caller, key);
   }
 
   /** Runs `read` once everything that was committed before this call is applied here. */

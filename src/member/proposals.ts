@@ -5,7 +5,9 @@
  * member leads. A write whose entry never comes back ends with a time-out, and its outcome is unknown, as in etcd; but
  * where it is sure that the entry is lost the write is proposed again.
  */
+import { assert } from "../base/assert.ts";
 import type { EtcdError } from "../protocol/errors.ts";
+import { FairQueue } from "./fair-queue.ts";
 
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: EtcdError };
 
@@ -13,6 +15,8 @@ interface Waiting {
   readonly id: bigint;
   readonly bytes: Uint8Array;
   readonly deadlineMs: number;
+  /** Whose it is, for fair turns; absent: this program's own. */
+  readonly caller?: string | undefined;
   readonly done: (outcome: Outcome<unknown>) => void;
 }
 
@@ -21,11 +25,22 @@ interface Proposal extends Waiting {
   term: number;
 }
 
+/** What a caller may propose before it is another's turn. */
+const TURN_BYTES = 16 * 1024;
+/** What an entry costs beside its bytes. */
+const AROUND_ENTRY_BYTES = 256;
+
 export class Proposals {
   readonly #countMax: number;
   readonly #bytesMax: number;
-  #queue: Proposal[] = [];
-  #queueHead = 0;
+  /** Proposed once and lost; they go first. */
+  #again: Proposal[] = [];
+  readonly #queue: FairQueue<Proposal> = new FairQueue({
+    weightOf: ({ bytes }) => bytes.length + AROUND_ENTRY_BYTES,
+    quantum: TURN_BYTES,
+  });
+  /** By `nextBatch`. */
+  #selected: readonly Proposal[] = [];
   readonly #byId = new Map<bigint, Proposal>();
   #bytes = 0;
 
@@ -39,7 +54,7 @@ export class Proposals {
   }
 
   get queued(): number {
-    return this.#queue.length - this.#queueHead;
+    return this.#again.length + this.#queue.length;
   }
 
   /** False when the member has as much in hand as it may. */
@@ -47,34 +62,40 @@ export class Proposals {
     if (this.#byId.size >= this.#countMax || this.#bytes + waiting.bytes.length > this.#bytesMax) return false;
     const proposal = { ...waiting, term: 0 };
     this.#byId.set(waiting.id, proposal);
-    this.#queue.push(proposal);
+    this.#queue.push(waiting.caller ?? "", proposal);
     this.#bytes += waiting.bytes.length;
     return true;
   }
 
-  /** The next batch to propose: as many as fit `bytesMax`, at least one. `batchTaken` removes it from the queue. */
+  /**
+   * The next batch to propose, callers in turn: as many as fit `bytesMax`, at least one. `batchTaken` removes it from the
+   * queue.
+   */
   nextBatch(bytesMax: number): readonly Uint8Array[] {
-    const batch: Uint8Array[] = [];
     let bytes = 0;
-    for (let at = this.#queueHead; at < this.#queue.length; at++) {
-      const waiting = this.#queue[at] as Proposal;
-      if (batch.length > 0 && bytes + waiting.bytes.length > bytesMax) break;
-      batch.push(waiting.bytes);
-      bytes += waiting.bytes.length;
+    let count = 0;
+    const fits = (proposal: Proposal): boolean => {
+      if (count > 0 && bytes + proposal.bytes.length > bytesMax) return false;
+      bytes += proposal.bytes.length;
+      count += 1;
+      return true;
+    };
+    const again: Proposal[] = [];
+    for (const proposal of this.#again) {
+      if (!fits(proposal)) break;
+      again.push(proposal);
     }
-    return batch;
+    const isFull = again.length < this.#again.length;
+    this.#selected = isFull ? again : [...again, ...this.#queue.select(fits)];
+    return this.#selected.map((proposal) => proposal.bytes);
   }
 
+  /** The first `count` of `nextBatch` were proposed. */
   batchTaken(count: number, term: number): void {
-    for (let taken = 0; taken < count; taken++) (this.#queue[this.#queueHead + taken] as Proposal).term = term;
-    this.#queueHead += count;
-    if (this.#queueHead === this.#queue.length) {
-      this.#queue = [];
-      this.#queueHead = 0;
-    } else if (this.#queueHead > 4096) {
-      this.#queue = this.#queue.slice(this.#queueHead);
-      this.#queueHead = 0;
-    }
+    assert(count <= this.#selected.length, "what is taken was selected before");
+    const taken = this.#selected.slice(0, count);
+    for (const proposal of taken) proposal.term = term;
+    this.#unqueue(taken);
   }
 
   /**
@@ -86,8 +107,7 @@ export class Proposals {
     for (const waiting of this.#byId.values()) if (waiting.term > 0 && waiting.term < term) lost.push(waiting);
     if (lost.length === 0) return;
     for (const waiting of lost) waiting.term = 0;
-    this.#queue = [...lost, ...this.#queue.slice(this.#queueHead)];
-    this.#queueHead = 0;
+    this.#again = [...lost, ...this.#again];
   }
 
   /** A snapshot does not tell which of them it holds: they will not be proposed again. */
@@ -119,13 +139,20 @@ export class Proposals {
   }
 
   #drop(dropped: readonly Proposal[], error: EtcdError): void {
-    const gone = new Set(dropped);
-    this.#queue = this.#queue.slice(this.#queueHead).filter((waiting) => !gone.has(waiting));
-    this.#queueHead = 0;
+    this.#unqueue(dropped);
     for (const waiting of dropped) {
       this.#forget(waiting);
       waiting.done({ ok: false, error });
     }
+  }
+
+  #unqueue(proposals: readonly Proposal[]): void {
+    this.#selected = [];
+    if (this.#again.length > 0) {
+      const gone = new Set(proposals);
+      this.#again = this.#again.filter((proposal) => !gone.has(proposal));
+    }
+    this.#queue.remove(proposals);
   }
 
   #forget(waiting: Proposal): void {

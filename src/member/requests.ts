@@ -7,8 +7,13 @@ import type { InternalRequest } from "../protocol/internal.ts";
 import type { Member } from "./member.ts";
 import type { CallContext } from "./services.ts";
 
-/** In the name of `caller`; without one, in nobody's. */
-export function propose<R>(member: Member, request: InternalRequest, caller?: Caller): Promise<R> {
+/** In the name of `caller`; without one, in nobody's. `context` tells whose turn it takes. */
+export function propose<R>(
+  member: Member,
+  request: InternalRequest,
+  caller?: Caller,
+  context?: CallContext,
+): Promise<R> {
   return new Promise((resolve, reject: (error: EtcdError) => void) => {
     member.write(
       request,
@@ -17,6 +22,7 @@ export function propose<R>(member: Member, request: InternalRequest, caller?: Ca
         else reject(outcome.error);
       },
       caller,
+      context === undefined ? undefined : member.callers.keyOf(context),
     );
   });
 }

@@ -1,9 +1,14 @@
 /** `npm run load`: what many watches, many leases and clients that do not read cost a member. */
 import { runNode } from "../bench/processes.ts";
 import { unreadAtTheEdge } from "./edge.ts";
+import { neighbourOfAFlood } from "./neighbour.ts";
 import { type Scenario, SCENARIOS as IN_MEMORY } from "./scenarios.ts";
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { ...IN_MEMORY, edge: unreadAtTheEdge };
+const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  ...IN_MEMORY,
+  edge: unreadAtTheEdge,
+  neighbour: neighbourOfAFlood,
+};
 
 const HELP = `Loads one member in memory, or three at the edge, and tells what that costs: ${Object.keys(SCENARIOS).join(", ")}.
 

@@ -11,6 +11,11 @@ function request(proposals: Proposals, id: bigint, bytes = 10, deadlineMs = 1_00
   return isAdded ? outcomes : "refused";
 }
 
+function take(proposals: Proposals, count: number, term: number): void {
+  proposals.nextBatch(Infinity);
+  proposals.batchTaken(count, term);
+}
+
 describe("proposals", () => {
   test("are batched up to a size, in order, and stay queued until the batch is taken", () => {
     const proposals = new Proposals(10, 1_000);
@@ -18,20 +23,20 @@ describe("proposals", () => {
     const batch = proposals.nextBatch(100);
     expect(batch.map((bytes) => bytes[0])).toEqual([1, 2]);
     expect(proposals.nextBatch(100)).toEqual(batch);
-    proposals.batchTaken(2, 1);
+    take(proposals, 2, 1);
     expect(proposals.nextBatch(100).map((bytes) => bytes[0])).toEqual([3]);
   });
 
   test("of an earlier term that were not applied are proposed again, first and once; those of this term are not", () => {
     const proposals = new Proposals(10, 1_000);
     for (const id of [1n, 2n, 3n, 4n]) request(proposals, id);
-    proposals.batchTaken(2, 5);
-    proposals.batchTaken(1, 6);
+    take(proposals, 2, 5);
+    take(proposals, 1, 6);
     proposals.resolve(1n, { ok: true, value: 0 });
     proposals.termApplied(6);
     proposals.termApplied(6);
     expect(proposals.nextBatch(100).map((bytes) => bytes[0])).toEqual([2, 4]);
-    proposals.batchTaken(2, 6);
+    take(proposals, 2, 6);
     proposals.termApplied(6);
     expect(proposals.queued).toBe(0);
   });
@@ -39,7 +44,7 @@ describe("proposals", () => {
   test("are not proposed again once a snapshot may hold them", () => {
     const proposals = new Proposals(10, 1_000);
     for (const id of [1n, 2n]) request(proposals, id);
-    proposals.batchTaken(1, 5);
+    take(proposals, 1, 5);
     proposals.stateReplaced();
     proposals.termApplied(6);
     expect(proposals.nextBatch(100).map((bytes) => bytes[0])).toEqual([2]);
@@ -98,5 +103,18 @@ describe("proposals", () => {
       proposals.batchTaken(batch.length, 1);
     }
     expect(taken).toBe(10_000);
+  });
+
+  test("of a caller that has queued a great deal are proposed in turn with a neighbour's", () => {
+    const proposals = new Proposals(1_000, 100_000_000);
+    const add = (id: bigint, caller: string): boolean =>
+      proposals.add({ id, bytes: new Uint8Array(10_000).fill(Number(id)), deadlineMs: 1, caller, done: () => {} });
+    for (let id = 1n; id <= 100n; id++) add(id, "flooder");
+    add(200n, "neighbour");
+    const batch = proposals.nextBatch(100_000).map((bytes) => bytes[0]);
+    expect(batch).toContain(200);
+    expect(batch.filter((id) => id !== 200)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    proposals.batchTaken(batch.length, 1);
+    expect(proposals.nextBatch(10_000)[0]?.[0]).toBe(10);
   });
 });

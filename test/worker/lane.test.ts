@@ -3,6 +3,7 @@ import { Lane } from "../../worker/lane.ts";
 
 interface Call {
   readonly body: string;
+  readonly caller?: string;
 }
 
 /** Requests that are answered when the test says so. */
@@ -114,5 +115,56 @@ describe("a lane", () => {
     requests.answer(1);
 
     expect(await later).toBe("answer to b");
+  });
+
+  test("a neighbour does not wait for the flooder's request, and rides with none of its calls", async () => {
+    const lane = new Lane<Call, string>();
+    const requests = new Requests();
+    const flood = Array.from({ length: 300 }, (_, at) =>
+      lane.ask({ body: `f${at}`, caller: "flooder" }, requests.send),
+    );
+    expect(requests.sent).toEqual([["f0"]]);
+
+    const neighbour = lane.ask({ body: "n", caller: "neighbour" }, requests.send);
+    expect(requests.sent).toEqual([["f0"], ["n"]]);
+    requests.answer(1);
+    expect(await neighbour).toBe("answer to n");
+    for (let at = 0; requests.sent.flat().length < 301; at++) {
+      if (at !== 1) requests.answer(at);
+      await untilSent(requests, at + 2);
+    }
+    requests.answer(requests.sent.length - 1);
+    await Promise.all(flood);
+  });
+
+  test("while a neighbour calls, the flooder has a few calls on their way at a time; alone it has all", async () => {
+    const lane = new Lane<Call, string>();
+    const requests = new Requests();
+    const asked = [lane.ask({ body: "n", caller: "neighbour" }, requests.send)];
+    for (let at = 0; at < 100; at++) asked.push(lane.ask({ body: `f${at}`, caller: "flooder" }, requests.send));
+    requests.answer(0);
+    requests.answer(1);
+    await untilSent(requests, 3);
+    expect(requests.sent.map((calls) => calls.length)).toEqual([1, 1, 6]);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    for (let at = 2; requests.sent.flat().length < 101; at++) {
+      requests.answer(at);
+      await untilSent(requests, at + 2);
+    }
+    expect(Math.max(...requests.sent.map((calls) => calls.length))).toBeGreaterThan(6);
+    requests.sent.forEach((_, at) => requests.answer(at));
+    await Promise.all(asked);
+  });
+
+  test("many callers of one call each go together all the same", async () => {
+    const lane = new Lane<Call, string>();
+    const requests = new Requests();
+    const asked = Array.from({ length: 100 }, (_, at) => lane.ask({ body: `${at}`, caller: `${at}` }, requests.send));
+    expect(requests.sent.map((calls) => calls.length)).toEqual([1, 1, 1, 1]);
+    requests.answer(0);
+    await untilSent(requests, 5);
+    expect(requests.sent[4]).toHaveLength(96);
+    requests.sent.forEach((_, at) => requests.answer(at));
+    await Promise.all(asked);
   });
 });

@@ -25,10 +25,11 @@ export class Connection {
     socket.on("close", () => this.#onEnd(new Error("the server closed the connection")));
   }
 
-  static open(url: string): Promise<Connection> {
+  /** `localAddress` is whom the server sees: on Linux all of 127.0.0.0/8 is this machine. */
+  static open(url: string, localAddress?: string): Promise<Connection> {
     const { hostname, port } = new URL(url);
     return new Promise((resolve, reject) => {
-      const socket = connect(Number(port), hostname);
+      const socket = connect({ port: Number(port), host: hostname, localAddress });
       socket.once("error", reject);
       socket.once("connect", () => {
         socket.off("error", reject);
