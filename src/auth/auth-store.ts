@@ -174,6 +174,14 @@ export class AuthStore {
     return { hash: user.password, revision: this.revision };
   }
 
+  /** Of all users that have one. */
+  *passwordHashes(): Generator<Uint8Array, void, void> {
+    for (const name of this.#rows.users.names()) {
+      const user = this.#user(name);
+      if (user.options?.noPassword !== true) yield user.password;
+    }
+  }
+
   /** The password was checked by whoever proposed this; `index` makes the token unique in the log. */
   authenticate(request: InternalAuthenticateRequest, index: number): Authenticated {
     if (!this.enabled) throw errAuthNotEnabled;

@@ -6,11 +6,14 @@ import { utf8Decode, utf8Encode } from "../base/utf8.ts";
 import { toBase64 } from "../base/text-codes.ts";
 import type { Authenticated } from "../auth/auth-store.ts";
 import type { AuthenticateRequest, AuthUserAddRequest, AuthUserChangePasswordRequest } from "../protocol/auth.ts";
-import { errAuthFailed, errAuthOldRevision } from "../protocol/errors.ts";
+import { errAuthFailed, errAuthNotEnabled, errAuthOldRevision } from "../protocol/errors.ts";
 import type { ResponseHeader } from "../protocol/header.ts";
 import type { InternalRequest } from "../protocol/internal.ts";
 import type { Access } from "./access.ts";
+import { networkOf } from "./caller-key.ts";
 import type { PasswordHasher, TokenProvider } from "./credentials.ts";
+import { Decoys } from "./decoys.ts";
+import { LogInLine } from "./log-in-line.ts";
 import type { Member } from "./member.ts";
 import { checkLeader, propose, readIndex } from "./requests.ts";
 import type { AuthService, CallContext } from "./services.ts";
@@ -30,6 +33,8 @@ interface Headed {
 type Change = (request: InternalRequest, context: CallContext) => Promise<Headed>;
 
 export function authService(member: Member, access: Access, { passwords, tokens }: Credentials): AuthService {
+  const line = new LogInLine(member.clock);
+  const decoys = new Decoys();
   const change: Change = async (request, context) => {
     checkLeader(member, context);
     await propose(member, request, await access.caller(context));
@@ -52,7 +57,7 @@ export function authService(member: Member, access: Access, { passwords, tokens 
       access.checkAdmitted(context);
       checkLeader(member, context);
       await readIndex(member);
-      const { token, revision } = await authenticated(member, request, passwords, tokens);
+      const { token, revision } = await authenticated(request, addressOf(context));
       return { header: headerOf(member), token: await tokens.issue(request.name, revision, token) };
     },
   };
@@ -65,29 +70,37 @@ export function authService(member: Member, access: Access, { passwords, tokens 
     const caller = await access.caller(context);
     await readIndex(member);
     access.auth.checkAdmin(caller);
-    return toBase64(utf8Encode(await passwords.hash(password)));
+    const asker = { address: addressOf(context), name: caller.username };
+    return toBase64(utf8Encode(await line.run(asker, () => passwords.hash(password))));
   }
-}
 
-async function authenticated(
-  member: Member,
-  { name, password }: AuthenticateRequest,
-  passwords: PasswordHasher,
-  tokens: TokenProvider,
-): Promise<Authenticated> {
-  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const checked = member.machine.auth.hashedPassword(name);
-    const isRight = await passwords.verify(
-      password,
-      checked === undefined ? passwords.nobodys : utf8Decode(checked.hash),
-    );
-    if (checked === undefined || !isRight) throw errAuthFailed;
-    const authenticate = { name, password: "", simpleToken: tokens.newPrefix() };
-    const answer = await propose<Authenticated>(member, { type: "authenticate", authenticate });
-    if (answer.revision === checked.revision) return answer;
-    // The password may have been changed after it was verified.
+  async function authenticated(request: AuthenticateRequest, address: string): Promise<Authenticated> {
+    const { name } = request;
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const revision = await verified(request, address);
+      const authenticate = { name, password: "", simpleToken: tokens.newPrefix() };
+      const answer = await propose<Authenticated>(member, { type: "authenticate", authenticate });
+      if (answer.revision === revision) return answer;
+      // The password may have been changed after it was verified.
+    }
+    throw errAuthOldRevision;
   }
-  throw errAuthOldRevision;
+
+  /** The revision at which the password is right. Whatever else is the case, the work and the error are the same. */
+  async function verified({ name, password }: AuthenticateRequest, address: string): Promise<number> {
+    const { auth } = member.machine;
+    if (!auth.enabled) throw errAuthNotEnabled;
+    let revision = 0;
+    const isRight = await line.verify({ address, name }, async () => {
+      const stored = auth.hashedPassword(name);
+      revision = stored?.revision ?? 0;
+      const hash = stored === undefined ? (decoys.hashFor(auth, name) ?? passwords.nobodys) : utf8Decode(stored.hash);
+      const isTheirs = await passwords.verify(password, hash);
+      return isTheirs && stored !== undefined;
+    });
+    if (!isRight) throw errAuthFailed;
+    return revision;
+  }
 }
 
 type Unhashed = Omit<AuthService, "userAdd" | "userChangePassword" | "authenticate" | keyof Reads>;
@@ -150,4 +163,9 @@ function reads(member: Member, access: Access): Reads {
 
 function headerOf(member: Member): ResponseHeader {
   return member.header(member.machine.store.revision);
+}
+
+/** Whose address is not known stands with all others of whom it is not. */
+function addressOf({ address }: CallContext): string {
+  return address === undefined ? "" : networkOf(address);
 }

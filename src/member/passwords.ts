@@ -5,7 +5,7 @@
  */
 import bcrypt from "bcryptjs";
 import { unreachable } from "../base/assert.ts";
-import { errRequestTooManyRequests, EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { PasswordHasher } from "./credentials.ts";
 import type { Slice } from "./pace.ts";
 import { BCRYPT_COST_DEFAULT, parsePasswordHash } from "./password-hashes.ts";
@@ -22,9 +22,6 @@ const PASSWORD_LENGTH_MAX = 4_096;
 /** Of no password that is known: 22 characters of salt and 31 of a hash that nobody has computed. */
 const NOBODYS_SALT_AND_HASH = ".".repeat(53);
 
-/** Everybody may ask to be authenticated. One is worked on at a time, and so many more may wait. */
-const WAITING_MAX = 32;
-
 /** `cost` is bcrypt's, of new hashes; etcd's --bcrypt-cost. */
 export function memberPasswords(slice: Slice, cost: number = BCRYPT_COST_DEFAULT): PasswordHasher {
   const nobodys = `$2b$${String(cost).padStart(2, "0")}$${NOBODYS_SALT_AND_HASH}`;
@@ -40,34 +37,16 @@ export function memberPasswords(slice: Slice, cost: number = BCRYPT_COST_DEFAULT
         return unreachable(stored);
     }
   };
-  const inLine = oneAfterTheOther();
   return {
     nobodys,
     async hash(password) {
       if (bcrypt.truncates(password)) throw errPasswordTooLong;
-      return inLine(() => slice(() => bcrypt.hash(password, cost)));
+      return slice(() => bcrypt.hash(password, cost));
     },
     async verify(password, text) {
       const isTooLong = password.length > PASSWORD_LENGTH_MAX;
-      const isRight = await inLine(() => verify(isTooLong ? "" : password, text));
+      const isRight = await verify(isTooLong ? "" : password, text);
       return isRight && !isTooLong;
     },
-  };
-}
-
-function oneAfterTheOther(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  return async (work) => {
-    if (waiting >= WAITING_MAX) throw errRequestTooManyRequests;
-    waiting += 1;
-    const before = last;
-    const mine = before.then(work, work);
-    last = mine;
-    try {
-      return await mine;
-    } finally {
-      waiting -= 1;
-    }
   };
 }

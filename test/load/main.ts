@@ -1,12 +1,14 @@
-/** `npm run load`: what many watches, many leases and clients that do not read cost a member. */
+/** `npm run load`: what many watches, many leases, clients that do not read and strangers who guess passwords cost a member. */
 import { runNode } from "../bench/processes.ts";
 import { unreadAtTheEdge } from "./edge.ts";
+import { wrongLogIns } from "./log-ins.ts";
 import { neighbourOfAFlood } from "./neighbour.ts";
 import { type Scenario, SCENARIOS as IN_MEMORY } from "./scenarios.ts";
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...IN_MEMORY,
   edge: unreadAtTheEdge,
+  "log-ins": wrongLogIns,
   neighbour: neighbourOfAFlood,
 };
 

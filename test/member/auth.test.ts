@@ -19,6 +19,7 @@ import {
   errLeaseNotFound,
   errPermissionDenied,
   errRequestTooLarge,
+  errRequestTooManyRequests,
   errUserEmpty,
   errUserNotFound,
   EtcdError,
@@ -332,26 +333,56 @@ describe("watches", () => {
 });
 
 describe("signing in", () => {
-  test("AG16: an unknown user and a wrong password are told the same", async () => {
+  test("AG16: an unknown user, a wrong password and a user without a password are told the same", async () => {
     const guarded = await GuardedCluster.open();
     const { auth } = guarded.at();
-    expect(await guarded.answer(auth.authenticate({ name: "nobody", password: "x" }, CALL))).toBe(
-      errAuthFailed.message,
+    await guarded.settled(
+      auth.userAdd(authUserAddRequest({ name: "cn", options: { noPassword: true } }), await guarded.as("root")),
     );
-    expect(await guarded.answer(auth.authenticate({ name: "amy", password: "x" }, CALL))).toBe(errAuthFailed.message);
+    const errors = await Promise.all(
+      ["nobody", "amy", "cn", ""].map((name) =>
+        guarded.settled(auth.authenticate({ name, password: "x" }, CALL).catch((error: unknown) => error)),
+      ),
+    );
+    for (const error of errors) expect(error).toBe(errAuthFailed);
   });
 
-  test("AG17: an unknown user costs as much work as a wrong password", async () => {
+  test("AG17: an unknown user and one without a password cost the same work as a wrong password", async () => {
     const guarded = await GuardedCluster.open();
+    await guarded.settled(
+      guarded
+        .at()
+        .auth.userAdd(authUserAddRequest({ name: "cn", options: { noPassword: true } }), await guarded.as("root")),
+    );
     const done: string[] = [];
     const passwords: PasswordHasher = {
       ...PLAIN,
-      verify: async (password, hashed) => done.push("verified") > 0 && PLAIN.verify(password, hashed),
+      verify: async (password, hashed) => done.push(hashed.slice(0, 6)) > 0 && PLAIN.verify(password, hashed),
     };
     const { auth } = createServices((await guarded.cluster.elected()).member, { passwords });
-    await guarded.answer(auth.authenticate({ name: "nobody", password: "x" }, CALL));
-    await guarded.answer(auth.authenticate({ name: "amy", password: "x" }, CALL));
-    expect(done).toEqual(["verified", "verified"]);
+    for (const name of ["nobody", "amy", "cn"]) await guarded.answer(auth.authenticate({ name, password: "x" }, CALL));
+    expect(done).toEqual(["plain:", "plain:", "plain:"]);
+    // The password of the user whose hash it is is not theirs, and nothing is proposed for it.
+    const { applied } = (await guarded.cluster.elected()).member;
+    for (const password of ["amy", "root"]) {
+      expect(await guarded.answer(auth.authenticate({ name: "nobody", password }, CALL))).toBe(errAuthFailed.message);
+      expect(await guarded.answer(auth.authenticate({ name: "cn", password }, CALL))).toBe(errAuthFailed.message);
+    }
+    expect((await guarded.cluster.elected()).member.applied).toBe(applied);
+  });
+
+  test("AG30: who asks too often is told so, and others log in meanwhile", async () => {
+    const guarded = await GuardedCluster.open();
+    const { auth } = guarded.at();
+    const wrong = { name: "amy", password: "x" };
+    const flood = Array.from({ length: 50 }, () =>
+      guarded.answer(auth.authenticate(wrong, { ...CALL, address: "6.6.6.6" })),
+    );
+    const honest = guarded.answer(auth.authenticate({ name: "amy", password: "amy" }, { ...CALL, address: "1.1.1.1" }));
+    expect(await honest).toBe(OK);
+    const answers = await Promise.all(flood);
+    expect(answers.filter((answer) => answer === errRequestTooManyRequests.message).length).toBe(50 - 33);
+    expect(answers.filter((answer) => answer === errAuthFailed.message).length).toBe(33);
   });
 
   test("AG18: nobody signs in while auth is off, and tokens of before are gone when it is on again", async () => {

@@ -96,3 +96,21 @@ test("EA5: what members say to each other is no way in", async () => {
     await response.text();
   }
 });
+
+test("EA8: while strangers guess passwords in loops, puts go through and a user logs in", async () => {
+  const token = await signIn("amy");
+  const over = new AbortController();
+  const told = new Set<unknown>();
+  const loops = Array.from({ length: 6 }, async (_, at) => {
+    while (!over.signal.aborted) {
+      const name = ["root", "nobody", "somebody"][at % 3];
+      const { json } = await call(`/m/${(at % 3) + 1}/v3/auth/authenticate`, { name, password: "wrong" });
+      told.add(json["message"]);
+    }
+  });
+  for (let at = 0; at < 10; at++) expect((await call("/v3/kv/put", KEY, token)).status).toBe(200);
+  expect((await call("/v3/kv/put", KEY, await signIn("amy"))).status).toBe(200);
+  over.abort();
+  await Promise.all(loops);
+  expect([...told]).toEqual(["etcdserver: authentication failed, invalid user ID or password"]);
+});

@@ -34,7 +34,7 @@ export class EdgeFolder {
       assetsFile: relative(folder, join(DIST, "worker/assets.js")),
       pageFolder: join(DIST, "web"),
       dataFolder: join(folder, "data"),
-      vars: { ...deployed.vars, ALLOWED_ORIGINS: "*" },
+      vars: { ...deployed.vars, ALLOWED_ORIGINS: "*", OPEN: "true" },
     });
     await writeFile(join(folder, "workerd.capnp"), config);
     return new EdgeFolder(folder);
