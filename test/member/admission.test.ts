@@ -4,7 +4,7 @@ import { utf8Encode } from "../../src/base/utf8.ts";
 import { encodeMember } from "../../src/member/membership.ts";
 import type { AdmissionPolicy } from "../../src/member/options.ts";
 import { member as memberRecord } from "../../src/protocol/cluster.ts";
-import { encodeFrame } from "../../src/protocol/frame.ts";
+import { decodeFrame, encodeFrame } from "../../src/protocol/frame.ts";
 import type { FrameBody } from "../../src/protocol/frame-schema.ts";
 import { putRequest } from "../../src/protocol/kv.ts";
 import type { RaftMessage } from "../../src/protocol/raft-message.ts";
@@ -59,6 +59,8 @@ describe("a newcomer that asks to be let in", () => {
       }
       await cluster.clock.advance(5_000);
       expect(has(leader, NEWCOMER)).toBe(false);
+      expect(leader.member.isActive(NEWCOMER)).toBe(false);
+      expect([...leader.member.metrics.peers.peers.keys()]).not.toContain(NEWCOMER);
     }
   });
 
@@ -143,6 +145,8 @@ describe("a member that missed how all the others were replaced", () => {
   test("comes back without any proof as long as one is there whom it knows", async () => {
     const { cluster, away, image } = await replaced(false);
     for (const id of [11n, 12n, 13n]) cluster.strangers.add(id);
+    cluster.leader?.member.transferLeader(13n);
+    await cluster.clock.until(() => cluster.node(13n).member.status().role === "leader", "one of the new ones leads");
     const back = await cluster.start(away, { type: "join" }, image);
     await cluster.clock.until(() => back.member.applied === cluster.leader?.member.applied, "caught up");
     expect(has(back, 13n)).toBe(true);
@@ -237,4 +241,42 @@ test("a learner's answer makes a leader give way to a term that may be true, and
 
 function framed(from: bigint, to: Node, body: FrameBody): Uint8Array {
   return encodeFrame({ clusterId: CLUSTER_ID, from, to: to.id }, body);
+}
+
+test("a voter that is in the log and not applied yet is followed, without proof and without being asked about", async () => {
+  const cluster = await Cluster.founded(3);
+  const leader = await cluster.elected();
+  await grow(cluster, 11n);
+  await cluster.clock.advance(1_000);
+  const behind = [...cluster.nodes.values()].find(({ id }) => id !== leader.id && id !== 11n) as Node;
+  cluster.strangers.add(12n);
+  const { network } = cluster;
+  const post = network.post.bind(network);
+  let isHeld = true;
+  const known = leader.member.status().commit;
+  network.post = (from, to, frame) => {
+    // The entries arrive; word that they are committed, and any list of the members, does not.
+    const passed = isHeld && to === behind.id ? withoutCommit(frame, known) : frame;
+    if (passed !== undefined) post(from, to, passed);
+  };
+  leader.member.changeMembership("add-node", 12n, encodeMember(memberRecord({ id: 12n, name: "m12" })));
+  const fresh = await cluster.start(12n, { type: "join" });
+  await cluster.clock.until(() => fresh.member.status().confState.voters.includes(12n), "a voter");
+  expect(has(behind, 12n)).toBe(false);
+  leader.member.transferLeader(12n);
+  await cluster.clock.until(() => fresh.member.status().role === "leader", "it leads");
+  await cluster.clock.until(() => behind.member.leader === 12n, "it is followed");
+  expect(has(behind, 12n)).toBe(false);
+  isHeld = false;
+  await cluster.clock.until(() => has(behind, 12n), "known");
+});
+
+function withoutCommit(frame: Uint8Array, known: number): Uint8Array | undefined {
+  const { header, body } = decodeFrame(frame, { maxBytes: frame.length });
+  if (body.type !== "raft") return undefined;
+  const messages = body.messages.map((message): RaftMessage => {
+    const hasCommit = message.type === "append" || message.type === "heartbeat";
+    return hasCommit ? { ...message, commit: Math.min(message.commit, known) } : message;
+  });
+  return encodeFrame(header, { ...body, messages });
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
-import { CALL, Cluster } from "./cluster.ts";
+import { encodeFrame } from "../../src/protocol/frame.ts";
+import { CALL, CLUSTER_ID, Cluster } from "./cluster.ts";
 import type { Node } from "./cluster.ts";
 
 const OPTIONS = { quietAfterTicks: 20 };
@@ -125,4 +126,26 @@ describe("a quiet cluster", () => {
     await cluster.clock.until(() => leaving.member.problem !== undefined, "removed");
     await quiet(cluster);
   });
+});
+
+test("who wakes up counts each of the others once that says it does not lead", async () => {
+  const cluster = await Cluster.founded(3, OPTIONS);
+  const leader = await cluster.elected();
+  await quiet(cluster);
+  const [one, two] = others(cluster, leader) as [Node, Node];
+  for (const { id } of others(cluster, one)) cluster.network.setLink(one.id, id, false);
+  one.member.wake();
+  const asks = (): boolean => one.member.status().role !== "follower";
+  const answer = async (from: bigint): Promise<void> => {
+    cluster.network.setLink(one.id, from, true);
+    const header = { clusterId: CLUSTER_ID, from, to: one.id };
+    cluster.network.post(from, one.id, encodeFrame(header, { type: "not-leading" }));
+    await cluster.clock.advance(0);
+    cluster.network.setLink(one.id, from, false);
+    await cluster.clock.advance(0);
+  };
+  for (let times = 0; times < 3; times++) await answer(two.id);
+  expect(asks()).toBe(false);
+  await answer(leader.id);
+  expect(asks()).toBe(true);
 });
