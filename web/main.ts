@@ -2,6 +2,7 @@
 import "./style.css";
 import type { Client } from "../src/client/client.ts";
 import { pageMode } from "./page-mode.ts";
+import { PageRefusal } from "./page-refusal.ts";
 import { h } from "./view/dom.ts";
 import { showPage } from "./view/page.ts";
 
@@ -14,6 +15,10 @@ declare global {
 
 const root = document.getElementById("root") ?? document.body;
 start().catch((error: unknown) => {
+  if (error instanceof PageRefusal) {
+    root.replaceChildren(refusal(error.message, error.link));
+    return;
+  }
   root.replaceChildren(refusal(`This page could not start: ${error instanceof Error ? error.message : String(error)}`));
 });
 
@@ -36,7 +41,8 @@ async function start(): Promise<void> {
   showPage(root, mode.type, source);
 }
 
-function refusal(text: string): HTMLElement {
-  const home = h("a", { href: "/" }, "To the edge cluster");
-  return h("main", { class: "refusal", role: "alert" }, h("h1", {}, "Quorate"), h("p", {}, text), h("p", {}, home));
+function refusal(text: string, link?: PageRefusal["link"]): HTMLElement {
+  const ways = link === undefined ? [] : [h("p", {}, h("a", { href: link.href }, link.text))];
+  const home = h("p", {}, h("a", { href: "/" }, "To the edge cluster"));
+  return h("main", { class: "refusal", role: "alert" }, h("h1", {}, "Quorate"), h("p", {}, text), ...ways, home);
 }

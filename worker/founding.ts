@@ -6,6 +6,8 @@
  *       ▲                  │ 15 s without confirmation: the next one who asks      │
  *       └──────────────────┴──── forget (a person decides: its data is gone) ──────┘
  *
+ * Who may claim, confirm and forget at all is decided before (room-access.ts).
+ *
  * Every method is synchronous from reading to writing, which is what makes it atomic.
  */
 
@@ -24,14 +26,19 @@ export interface FoundingSlot {
   delete(): void;
 }
 
-export const CONFIRM_WITHIN_MS: number = 15_000;
+const CONFIRM_WITHIN_MS: number = 15_000;
+
+/** Whether an unconfirmed claim still holds the room. */
+export function isClaimFresh({ sinceMs }: Founding, nowMs: number): boolean {
+  return nowMs - sinceMs < CONFIRM_WITHIN_MS;
+}
 
 /** Whoever asks gets the room as it is now: founded by itself if the answer names it. Asking again is harmless. */
 export function claim(slot: FoundingSlot, cluster: string, member: string, nowMs: number): Founding {
   const current = slot.get();
   const ours = current !== undefined && current.cluster === cluster && current.member === member;
   if (current?.confirmed === true) return current;
-  if (current !== undefined && !ours && nowMs - current.sinceMs < CONFIRM_WITHIN_MS) return current;
+  if (current !== undefined && !ours && isClaimFresh(current, nowMs)) return current;
   const founding = { cluster, member, sinceMs: nowMs, confirmed: false };
   slot.put(founding);
   return founding;

@@ -44,6 +44,11 @@ export class SignalQueue {
     return true;
   }
 
+  clear(): void {
+    this.#waiting = [];
+    this.#bytes = 0;
+  }
+
   /** What waits for that peer, oldest first. */
   take(dst: string): readonly Signal[] {
     return this.#remove(({ signal }) => signal.dst === dst).map(({ signal }) => signal);

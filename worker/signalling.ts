@@ -7,7 +7,12 @@
  *     {base}{key}/peers      GET   the ids that are online
  *     {base}peerjs           WS    signalling: ?key=peerjs&id=…&token=…
  *     {base}room             GET   which cluster lives here, and who is online
- *     {base}found|founded|forget   POST {"member":"…","cluster":"…"}
+ *     {base}found            POST  {"member":"…","cluster":"…"}, with "open":true for a room without a key
+ *     {base}founded|forget   POST  {"member":"…","cluster":"…"}
+ *     {base}ticket           POST  {"id":"…","token":"…"}: a token for one WebSocket
+ *
+ * A room that was claimed with a key (room-access.ts) answers only who shows it, in `Authorization: Bearer …`; a
+ * WebSocket shows it there too, or brings a ticket (room-tickets.ts) as its token.
  *
  * An idle room costs nothing: its WebSockets hibernate, the platform itself answers the clients' heartbeats, and there
  * is an alarm only while a signal waits for somebody to come. What is needed after hibernation lies in the sockets'
@@ -17,7 +22,11 @@
  * socket is closed, where PeerServer leaves it waiting for ever. And a client that sends nonsense is thrown out.
  */
 import { DurableObject } from "cloudflare:workers";
+import { callerAddress } from "../src/gateway/caller-address.ts";
+import { AddressBudget } from "./address-budget.ts";
 import { claim, confirm, forget, type Founding, type FoundingSlot } from "./founding.ts";
+import { type Access, accessOf, accessRefusal, shownKeyHash, type StoredAccess } from "./room-access.ts";
+import { RoomTickets } from "./room-tickets.ts";
 import { type Signal, SignalQueue } from "./signalling-queue.ts";
 import { signallingRoute } from "./signalling-route.ts";
 
@@ -28,6 +37,13 @@ const PEER_ID = /^[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*$/;
 const MAX_ID_LENGTH = 64;
 const MAX_TOKEN_LENGTH = 128;
 const MAX_PEERS = 100;
+/** Of one address, in a room that anybody may enter. */
+const MAX_PEERS_PER_ADDRESS = 32;
+/** With those that are dead or about to close. */
+const MAX_SOCKETS = 256;
+/** Of one address in one room, a minute. */
+const MAX_REQUESTS = 600;
+const MAX_FAILURES = 30;
 const MAX_MESSAGE_LENGTH = 64 * 1024;
 const MAX_BODY_BYTES = 4096;
 /** PeerJS pings every 5 s, a hidden tab only once a minute. */
@@ -42,10 +58,23 @@ interface Attachment {
   readonly seenMs: number;
   /** Another socket has taken over, and this one is about to close. */
   readonly replaced: boolean;
+  readonly address: string;
+  /** Of the key that was shown for this socket. */
+  readonly keyHash: string | undefined;
+}
+
+interface Caller {
+  readonly address: string;
+  /** The hash of the key that it shows. */
+  readonly shown: string | undefined;
+  readonly nowMs: number;
 }
 
 export class RoomSignalling extends DurableObject {
   readonly #queue: SignalQueue = new SignalQueue(QUEUE_LIMITS);
+  readonly #tickets: RoomTickets = new RoomTickets();
+  readonly #requests: AddressBudget = new AddressBudget(MAX_REQUESTS);
+  readonly #failures: AddressBudget = new AddressBudget(MAX_FAILURES);
 
   constructor(ctx: DurableObjectState, env: object) {
     super(ctx, env);
@@ -57,9 +86,13 @@ export class RoomSignalling extends DurableObject {
     const route = signallingRoute(url);
     if (route === undefined) return answer(404, { error: "no such room" });
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: CORS });
-    if (route.rest === KEY && request.headers.get("upgrade") === "websocket") return this.#open(url.searchParams);
-    if (request.method === "GET") return this.#get(route.rest);
-    if (request.method === "POST") return this.#post(route.rest, request);
+    const caller = callerOf(request);
+    if (!this.#requests.spend(caller.address, caller.nowMs)) return tooMany();
+    if (route.rest === KEY && request.headers.get("upgrade") === "websocket") {
+      return this.#open(url.searchParams, caller);
+    }
+    if (request.method === "GET") return this.#get(route.rest, caller);
+    if (request.method === "POST") return this.#post(route.rest, request, caller);
     return answer(405, { error: "GET or POST" });
   }
 
@@ -93,7 +126,7 @@ export class RoomSignalling extends DurableObject {
     await this.#setAlarm();
   }
 
-  #get(rest: string): Response {
+  #get(rest: string, caller: Caller): Response {
     const [key, method, ...more] = rest.split("/");
     if (rest === "") {
       return answer(200, {
@@ -102,37 +135,101 @@ export class RoomSignalling extends DurableObject {
         website: "https://peerjs.com/",
       });
     }
-    if (rest === "room") return answer(200, this.#room());
+    if (rest === "room") return this.#refused(caller) ?? answer(200, this.#room(caller));
     if (key !== "" && more.length === 0 && method === "id") {
       return new Response(crypto.randomUUID(), { headers: { ...CORS, "content-type": "text/html; charset=utf-8" } });
     }
-    if (key !== "" && more.length === 0 && method === "peers") return answer(200, this.#online());
+    if (key !== "" && more.length === 0 && method === "peers") {
+      return this.#refused(caller) ?? answer(200, this.#online());
+    }
     return answer(404, { error: "no such path" });
   }
 
-  async #post(rest: string, request: Request): Promise<Response> {
-    if (rest !== "found" && rest !== "founded" && rest !== "forget") return answer(404, { error: "no such path" });
-    const body = parseClaim(await boundedText(request));
-    if (body === undefined || (rest !== "forget" && body.member === "")) {
+  async #post(rest: string, request: Request, caller: Caller): Promise<Response> {
+    if (!POSTS.has(rest)) return answer(404, { error: "no such path" });
+    const body = parseObject((await boundedText(request)) ?? "");
+    // Only now: the room may have been claimed while the body came.
+    const refusal = this.#refused(caller);
+    if (refusal !== undefined) return refusal;
+    if (rest === "ticket") return this.#ticket(body, caller);
+    const ids = parseClaim(body);
+    if (ids === undefined || (rest !== "forget" && ids.member === "")) {
       return answer(400, { error: 'expected {"member":"<decimal id>","cluster":"<decimal id>"}' });
     }
-    const { cluster, member } = body;
-    if (rest === "forget") return answer(200, { forgotten: forget(this.#slot, cluster), ...this.#room() });
-    if (rest === "founded") {
-      const confirmed = confirm(this.#slot, cluster, member);
-      return answer(confirmed ? 200 : 409, { ...this.#room(), confirmed });
-    }
-    const founding = claim(this.#slot, cluster, member, Date.now());
-    const founded = founding.cluster === cluster && founding.member === member;
-    return answer(200, { founded, ...this.#room() });
+    if (rest === "forget") return this.#forget(ids.cluster, caller);
+    return rest === "founded" ? this.#founded(ids, caller) : this.#found(ids, body?.["open"] === true, caller);
   }
 
-  #room(): object {
+  /** In this and the next methods nothing is awaited between reading and writing: each is atomic. */
+  #found({ cluster, member }: ClaimIds, open: boolean, caller: Caller): Response {
+    if (this.#access(caller.nowMs).type === "free") {
+      if (open === (caller.shown !== undefined)) {
+        return answer(400, { error: 'a new room is claimed either with a key or with "open":true' });
+      }
+      this.#choose({ keyHash: caller.shown, fixed: this.#storedAccess?.fixed === true });
+    }
+    const founding = claim(this.#slot, cluster, member, caller.nowMs);
+    const founded = founding.cluster === cluster && founding.member === member;
+    return answer(200, { founded, ...this.#room(caller) });
+  }
+
+  #founded({ cluster, member }: ClaimIds, caller: Caller): Response {
+    const stored = this.#storedAccess;
+    // A claim that has run out is confirmed only by whoever made it.
+    const confirmed = stored?.keyHash === caller.shown && confirm(this.#slot, cluster, member);
+    if (confirmed && stored?.fixed === false) this.ctx.storage.kv.put("access", { ...stored, fixed: true });
+    return answer(confirmed ? 200 : 409, { ...this.#room(caller), confirmed });
+  }
+
+  #forget(cluster: string, caller: Caller): Response {
+    // Nothing tells one caller of an open room from another: there it takes that nobody else is here.
+    if (this.#access(caller.nowMs).type !== "closed" && this.#online().length > 1) {
+      return answer(409, { forgotten: false, ...this.#room(caller) });
+    }
+    return answer(200, { forgotten: forget(this.#slot, cluster), ...this.#room(caller) });
+  }
+
+  #ticket(body: Record<string, unknown> | undefined, { shown, nowMs }: Caller): Response {
+    const { id, token } = body ?? {};
+    if (!isPeerId(id) || !isToken(token)) return answer(400, { error: 'expected {"id":"<peer id>","token":"<text>"}' });
+    return answer(200, { ticket: this.#tickets.issue({ id, token, keyHash: shown }, nowMs) });
+  }
+
+  #access(nowMs: number): Access {
+    return accessOf(this.#storedAccess, this.#slot.get(), nowMs);
+  }
+
+  get #storedAccess(): StoredAccess | undefined {
+    return this.ctx.storage.kv.get<StoredAccess>("access");
+  }
+
+  /** Whoever came in before the room was claimed with a key, and does not have it, leaves. */
+  #choose(access: StoredAccess): void {
+    this.ctx.storage.kv.put("access", access);
+    if (access.keyHash === undefined) return;
+    this.#queue.clear();
+    for (const socket of this.ctx.getWebSockets()) {
+      if (attachmentOf(socket)?.keyHash !== access.keyHash) expel(socket, "the room is closed");
+    }
+  }
+
+  #refused(caller: Caller): Response | undefined {
+    const code = accessRefusal(this.#access(caller.nowMs), caller.shown);
+    if (code === undefined) return undefined;
+    if (!this.#failures.spend(caller.address, caller.nowMs)) return tooMany();
+    const headers = code === "key-needed" ? { "www-authenticate": "Bearer" } : undefined;
+    return answer(code === "key-needed" ? 401 : 403, { code, error: REFUSALS[code] }, headers);
+  }
+
+  #room({ shown, nowMs }: Caller): object {
+    const access = this.#access(nowMs).type;
     const founding = this.#slot.get();
     const peers = this.#online();
-    if (founding === undefined) return { cluster: null, peers };
+    // A claim that has run out is nobody's business but the claimer's.
+    const isTold = access !== "free" || this.#storedAccess?.keyHash === shown;
+    if (founding === undefined || !isTold) return { access, cluster: null, peers };
     const { cluster, member, confirmed, sinceMs } = founding;
-    return { cluster, member, confirmed, since: sinceMs, peers };
+    return { access, cluster, member, confirmed, since: sinceMs, peers };
   }
 
   get #slot(): FoundingSlot {
@@ -144,15 +241,27 @@ export class RoomSignalling extends DurableObject {
     };
   }
 
-  #open(query: URLSearchParams): Response {
-    const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
+  #open(query: URLSearchParams, caller: Caller): Response {
     const id = query.get("id") ?? "";
-    const token = query.get("token") ?? "";
-    const refusal = this.#refusal(query.get("key") ?? "", id, token);
-    if (refusal === undefined) this.#welcome(server, id, token);
+    const ticket = this.#tickets.redeem(query.get("token") ?? "", id, caller.nowMs);
+    const token = ticket?.token ?? query.get("token") ?? "";
+    const keyHash = ticket?.keyHash ?? caller.shown;
+    const access = this.#access(caller.nowMs);
+    // Before there is a socket: whoever cannot show the key holds nothing here, not even a connection.
+    const refused = this.#refused({ ...caller, shown: keyHash });
+    if (refused !== undefined) return refused;
+    if (this.ctx.getWebSockets().length >= MAX_SOCKETS) this.#closeDead();
+    if (this.ctx.getWebSockets().length >= MAX_SOCKETS) return tooMany();
+    const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
+    const { address } = caller;
+    const refusal =
+      this.#refusal(query.get("key") ?? "", id, token) ??
+      (access.type === "closed" ? undefined : this.#crowd(address, id));
+    if (refusal === undefined)
+      this.#welcome(server, { id, token, seenMs: caller.nowMs, replaced: false, address, keyHash });
     else {
-      // Not a hibernating socket: it must never be counted as somebody.
-      server.accept();
+      // Without an attachment it counts as nobody, and it can hibernate if its client does not close.
+      this.ctx.acceptWebSocket(server);
       server.send(JSON.stringify(refusal));
       server.close(1008, "refused");
     }
@@ -163,26 +272,31 @@ export class RoomSignalling extends DurableObject {
   #refusal(key: string, id: string, token: string): object | undefined {
     if (key === "" || id === "" || token === "") return errorOf("No id, token, or key supplied to websocket server");
     if (key !== KEY) return errorOf("Invalid key provided");
-    if (id.length > MAX_ID_LENGTH || !PEER_ID.test(id) || token.length > MAX_TOKEN_LENGTH) {
-      return errorOf("Invalid id or token provided");
-    }
+    if (!isPeerId(id) || !isToken(token)) return errorOf("Invalid id or token provided");
     const holder = this.#find(id);
     if (holder !== undefined && attachmentOf(holder)?.token !== token) {
       return { type: "ID-TAKEN", payload: { msg: "ID is taken" } };
     }
-    if (holder === undefined && this.#online().length >= MAX_PEERS) {
-      return errorOf("Server has reached its concurrent user limit");
-    }
+    if (holder === undefined && this.#online().length >= MAX_PEERS) return errorOf(CROWDED);
     return undefined;
   }
 
-  #welcome(socket: WebSocket, id: string, token: string): void {
-    for (const old of this.ctx.getWebSockets(id)) replace(old);
-    this.ctx.acceptWebSocket(socket, [id]);
-    const attachment: Attachment = { id, token, seenMs: Date.now(), replaced: false };
+  /** Where anybody may come in, one address does not take all places. */
+  #crowd(address: string, id: string): object | undefined {
+    const others = this.#living().filter((attachment) => attachment.address === address && attachment.id !== id);
+    return others.length >= MAX_PEERS_PER_ADDRESS ? errorOf(CROWDED) : undefined;
+  }
+
+  #welcome(socket: WebSocket, attachment: Attachment): void {
+    for (const old of this.ctx.getWebSockets(attachment.id)) replace(old);
+    this.ctx.acceptWebSocket(socket, [attachment.id]);
     socket.serializeAttachment(attachment);
     socket.send('{"type":"OPEN"}');
-    for (const signal of this.#queue.take(id)) socket.send(JSON.stringify(signal));
+    for (const signal of this.#queue.take(attachment.id)) socket.send(JSON.stringify(signal));
+  }
+
+  #closeDead(): void {
+    for (const socket of this.ctx.getWebSockets()) if (!this.#lives(socket)) expel(socket, "silent for too long");
   }
 
   #forward(signal: Signal, length: number): void {
@@ -211,12 +325,14 @@ export class RoomSignalling extends DurableObject {
   }
 
   #online(): readonly string[] {
-    const ids = new Set<string>();
-    for (const socket of this.ctx.getWebSockets()) {
+    return [...new Set(this.#living().map(({ id }) => id))];
+  }
+
+  #living(): readonly Attachment[] {
+    return this.ctx.getWebSockets().flatMap((socket) => {
       const attachment = attachmentOf(socket);
-      if (attachment !== undefined && this.#lives(socket)) ids.add(attachment.id);
-    }
-    return [...ids];
+      return attachment !== undefined && this.#lives(socket) ? [attachment] : [];
+    });
   }
 
   #lives(socket: WebSocket): boolean {
@@ -230,12 +346,38 @@ export class RoomSignalling extends DurableObject {
 const CORS: Record<string, string> = {
   "access-control-allow-origin": "*",
   "access-control-allow-methods": "GET, POST, OPTIONS",
-  "access-control-allow-headers": "content-type",
+  "access-control-allow-headers": "authorization, content-type",
   "access-control-max-age": "86400",
 };
 
-function answer(status: number, body: object): Response {
-  return Response.json(body, { status, headers: { ...CORS, "cache-control": "no-store" } });
+/** The codes are what clients read; the words are for people who look. */
+const REFUSALS = {
+  "key-needed": "this room is closed: it answers only who shows its key",
+  "key-wrong": "this room is closed, and that is not its key",
+  "room-open": "this room is open: it has no key, and takes none",
+} as const;
+const CROWDED = "Server has reached its concurrent user limit";
+const POSTS: ReadonlySet<string> = new Set(["found", "founded", "forget", "ticket"]);
+
+function answer(status: number, body: object, headers: Readonly<Record<string, string>> = {}): Response {
+  return Response.json(body, { status, headers: { ...CORS, ...headers, "cache-control": "no-store" } });
+}
+
+function tooMany(): Response {
+  return answer(429, { error: "too many requests" }, { "retry-after": "60" });
+}
+
+/** Where the platform does not tell addresses, all callers share one. */
+function callerOf(request: Request): Caller {
+  return { address: callerAddress(request) ?? "", shown: shownKeyHash(request.headers), nowMs: Date.now() };
+}
+
+function isPeerId(value: unknown): value is string {
+  return typeof value === "string" && value.length <= MAX_ID_LENGTH && PEER_ID.test(value);
+}
+
+function isToken(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.length <= MAX_TOKEN_LENGTH;
 }
 
 function attachmentOf(socket: WebSocket): Attachment | undefined {
@@ -247,6 +389,12 @@ function replace(socket: WebSocket): void {
   if (attachment === undefined || attachment.replaced) return;
   socket.serializeAttachment({ ...attachment, replaced: true });
   socket.close(1000, "replaced");
+}
+
+function expel(socket: WebSocket, reason: string): void {
+  const attachment = attachmentOf(socket);
+  if (attachment !== undefined) socket.serializeAttachment({ ...attachment, replaced: true });
+  if (socket.readyState !== WebSocket.CLOSED) socket.close(1008, reason);
 }
 
 function refuse(socket: WebSocket, msg: string): void {
@@ -275,10 +423,15 @@ function parseMessage(message: string | ArrayBuffer): Message | undefined {
   return { type, dst, payload, length: message.length };
 }
 
-function parseClaim(text: string | undefined): { readonly cluster: string; readonly member: string } | undefined {
-  const parsed = text === undefined ? undefined : parseObject(text);
-  if (parsed === undefined) return undefined;
-  const { cluster, member = "" } = parsed;
+interface ClaimIds {
+  readonly cluster: string;
+  /** Empty when there is none. */
+  readonly member: string;
+}
+
+function parseClaim(body: Record<string, unknown> | undefined): ClaimIds | undefined {
+  if (body === undefined) return undefined;
+  const { cluster, member = "" } = body;
   if (!isId(cluster) || (member !== "" && !isId(member))) return undefined;
   return { cluster, member };
 }
@@ -296,10 +449,16 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Undefined when there is more of it than any of our requests has. */
+/** Undefined when there is more of it than any of our requests has: no more than that is read. */
 async function boundedText(request: Request): Promise<string | undefined> {
-  const length = Number(request.headers.get("content-length") ?? "0");
-  if (length > MAX_BODY_BYTES) return undefined;
-  const text = await request.text();
-  return text.length > MAX_BODY_BYTES ? undefined : text;
+  if (request.body === null) return undefined;
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const part of request.body as ReadableStream<Uint8Array>) {
+    bytes += part.length;
+    if (bytes > MAX_BODY_BYTES) return undefined;
+    text += decoder.decode(part, { stream: true });
+  }
+  return text + decoder.decode();
 }

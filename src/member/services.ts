@@ -310,6 +310,7 @@ export type ProblemCode =
   | "no-signalling"
   | "storage"
   | "stopped"
+  | "refused"
   | "removed";
 
 export interface InspectService {

@@ -10,12 +10,23 @@ export interface Channel {
   readonly dialed: boolean;
   /** Bytes handed over and not yet sent. */
   readonly bufferedBytes: number;
+  /** Known from onOpen and the first onMessage on; undefined when the browser does not tell. */
+  readonly fingerprints: ChannelFingerprints | undefined;
   /** Once, before anything else happens to it. */
   start(events: ChannelEvents): void;
   /** At most 16 KiB; only between onOpen and onClosed. Never throws. */
   send(message: Uint8Array<ArrayBuffer>): void;
   /** onClosed is not called for it. */
   close(): void;
+}
+
+/**
+ * SHA-256 of the DTLS certificates of the two ends, as the encrypted transport itself has seen them: signalling, which
+ * carries them too, may lie.
+ */
+export interface ChannelFingerprints {
+  readonly own: Uint8Array;
+  readonly peer: Uint8Array;
 }
 
 export interface ChannelEvents {

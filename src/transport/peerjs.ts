@@ -10,12 +10,13 @@
  * - Chromium may call a channel that the peer opened open and then, for a while or for ever, connecting again.
  * - Nobody looks whether the server answers heartbeats. Ours does, so a socket that is dead without knowing is found.
  */
-import { type DataConnection, Peer } from "peerjs";
+import { type DataConnection, Peer, util } from "peerjs";
 import type { MemberId } from "../protocol/raft-message.ts";
-import type { Channel, ChannelEvents, PeerPort, PeerPortEvents } from "./channel.ts";
+import type { Channel, ChannelEvents, ChannelFingerprints, PeerPort, PeerPortEvents } from "./channel.ts";
 import { type CarrierClock, platformClock } from "./clock.ts";
+import { certificateFingerprint, peerFingerprint } from "./dtls.ts";
 import { peerIdOf } from "./peer-id.ts";
-import { roomPath } from "./room.ts";
+import { RoomRefusal, roomPath } from "./room.ts";
 
 export interface PeerJsPortOptions {
   readonly id: MemberId;
@@ -27,6 +28,10 @@ export interface PeerJsPortOptions {
    * that reloads without it may have to wait until the server gives its former self up for dead.
    */
   readonly token: string;
+  /** `newCertificate()`: what this end shows to its peers. */
+  readonly certificate: RTCCertificate;
+  /** What the server wants to see instead of the token, fetched anew for each attempt; for a room that has a key. */
+  readonly ticket?: (peerId: string, token: string) => Promise<string>;
   /** STUN and TURN. Default: PeerJS's own, which are shared and best effort. */
   readonly iceServers?: readonly RTCIceServer[];
   readonly clock?: CarrierClock;
@@ -67,6 +72,8 @@ class PeerJsPort implements PeerPort {
   #peer: Peer | undefined;
   #refusal: string | undefined;
   #failures = 0;
+  /** A ticket is on its way. */
+  #isFetching = false;
   #cancelRetry: (() => void) | undefined;
   #cancelWatch: (() => void) | undefined;
   #lastWatchMs = 0;
@@ -115,21 +122,48 @@ class PeerJsPort implements PeerPort {
     this.#refusal = undefined;
     this.#lastEchoMs = undefined;
     this.#events?.onSignalling("connecting", "asking the signalling server");
-    if (this.#peer !== undefined && !this.#peer.destroyed && this.#peer.disconnected) this.#peer.reconnect();
-    else this.#create();
+    const { id, ticket, token } = this.#options;
+    if (ticket === undefined) this.#connectWith(token);
+    else void this.#connectBy(ticket(peerIdOf(id), token));
   }
 
-  #create(): void {
+  async #connectBy(ticket: Promise<string>): Promise<void> {
+    this.#isFetching = true;
+    try {
+      const token = await ticket;
+      this.#isFetching = false;
+      if (this.#events !== undefined) this.#connectWith(token);
+    } catch (error) {
+      this.#isFetching = false;
+      if (error instanceof RoomRefusal) this.#refusal = error.message;
+      this.#retryLater();
+    }
+  }
+
+  #connectWith(token: string): void {
+    const peer = this.#peer;
+    if (peer === undefined || peer.destroyed || !peer.disconnected) this.#create(token);
+    else {
+      peer.options.token = token;
+      peer.reconnect();
+    }
+  }
+
+  #create(token: string): void {
     const { hostname, port, protocol } = new URL(this.#options.baseUrl);
     const secure = protocol === "https:";
-    const { iceServers } = this.#options;
+    const { certificate, iceServers } = this.#options;
     const peer = new Peer(peerIdOf(this.#options.id), {
       host: hostname,
       port: port === "" ? (secure ? 443 : 80) : Number(port),
       path: roomPath(this.#options.room),
       secure,
-      token: this.#options.token,
-      ...(iceServers === undefined ? {} : { config: { iceServers } }),
+      token,
+      config: {
+        ...util.defaultConfig,
+        ...(iceServers === undefined ? {} : { iceServers }),
+        certificates: [certificate],
+      },
     });
     this.#peer = peer;
     peer.on("open", () => this.#opened());
@@ -155,7 +189,8 @@ class PeerJsPort implements PeerPort {
   }
 
   #channel(connection: DataConnection, dialed: boolean): PeerJsChannel {
-    const channel = new PeerJsChannel(connection, dialed, () => this.#channels.delete(channel));
+    const own = certificateFingerprint(this.#options.certificate);
+    const channel = new PeerJsChannel(connection, dialed, own, () => this.#channels.delete(channel));
     this.#channels.add(channel);
     return channel;
   }
@@ -171,7 +206,11 @@ class PeerJsPort implements PeerPort {
 
   /** PeerJS may say both `disconnected` and `close`; one retry is enough. */
   #lost(peer: Peer): void {
-    if (peer !== this.#peer || this.#events === undefined || this.#cancelRetry !== undefined) return;
+    if (peer === this.#peer && !this.#isFetching) this.#retryLater();
+  }
+
+  #retryLater(): void {
+    if (this.#events === undefined || this.#cancelRetry !== undefined) return;
     const waitMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures) * (0.5 + this.#random());
     this.#failures += 1;
     this.#cancelRetry = this.#clock.after(waitMs, () => this.#connect());
@@ -207,15 +246,17 @@ class PeerJsChannel implements Channel {
   readonly peerId: string;
   readonly dialed: boolean;
   readonly #connection: DataConnection;
+  readonly #ownFingerprint: Uint8Array | undefined;
   readonly #forget: () => void;
   #events: ChannelEvents | undefined;
   #closed = false;
   #unsent = 0;
 
-  constructor(connection: DataConnection, dialed: boolean, forget: () => void) {
+  constructor(connection: DataConnection, dialed: boolean, ownFingerprint: Uint8Array | undefined, forget: () => void) {
     this.#connection = connection;
     this.peerId = connection.peer;
     this.dialed = dialed;
+    this.#ownFingerprint = ownFingerprint;
     this.#forget = forget;
   }
 
@@ -225,6 +266,11 @@ class PeerJsChannel implements Channel {
 
   get bufferedBytes(): number {
     return this.#dataChannel?.bufferedAmount ?? 0;
+  }
+
+  get fingerprints(): ChannelFingerprints | undefined {
+    const peer = peerFingerprint(this.#connection.peerConnection);
+    return this.#ownFingerprint === undefined || peer === undefined ? undefined : { own: this.#ownFingerprint, peer };
   }
 
   start(events: ChannelEvents): void {

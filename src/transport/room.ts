@@ -8,6 +8,8 @@ import type { MemberId } from "../protocol/raft-message.ts";
 import { memberOfPeerId } from "./peer-id.ts";
 
 export interface RoomInfo {
+  /** Free: nobody has claimed it. Open: whoever knows its name may do everything. Closed: whoever has its key. */
+  readonly access: "free" | "open" | "closed";
   /** Undefined while nobody has founded one. */
   readonly cluster: bigint | undefined;
   /** Who founded it. */
@@ -33,7 +35,12 @@ export interface RoomRegistry {
   peers(): Promise<readonly MemberId[]>;
   /** For a person to decide, when the founder's data and everybody else's is gone. False: it is another one by now. */
   forget(cluster: bigint): Promise<boolean>;
+  /** A token with which that peer may connect to signalling, once and soon; `token` is what it is to stand for. */
+  ticket(peerId: string, token: string): Promise<string>;
 }
+
+/** What is shown to the registry: a key, or that the room is meant to be open. */
+export type RoomCredential = { readonly type: "open" } | { readonly type: "key"; readonly key: string };
 
 /** The part of `fetch` that is needed. */
 export type FetchLike = (
@@ -49,29 +56,54 @@ export class RoomError extends Error {
   }
 }
 
+/** Why the registry tells us nothing: the room has a key and none was shown, or another one; or it has none. */
+export type RoomRefusalCode = "key-needed" | "key-wrong" | "room-open";
+
+const REFUSAL_WORDS: Readonly<Record<RoomRefusalCode, string>> = {
+  "key-needed": "the room is closed, and no secret was shown",
+  "key-wrong": "the room is closed by another secret",
+  "room-open": "the room is open and has no secret",
+};
+
+/** Asking again is in vain. */
+export class RoomRefusal extends RoomError {
+  readonly code: RoomRefusalCode;
+
+  constructor(code: RoomRefusalCode) {
+    super(REFUSAL_WORDS[code]);
+    this.name = "RoomRefusal";
+    this.code = code;
+  }
+}
+
+const REFUSALS: ReadonlySet<unknown> = new Set(Object.keys(REFUSAL_WORDS));
+const ACCESSES: ReadonlySet<unknown> = new Set<RoomInfo["access"]>(["free", "open", "closed"]);
+const MAX_TICKET_LENGTH = 128;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const MAX_PEERS = 1000;
 const TIMEOUT_MS = 10_000;
 
 /** All methods reject with RoomError and nothing else. `baseUrl` is the origin that serves `/peerjs/`. */
-export function roomRegistry(baseUrl: string, room: string, fetchLike: FetchLike): RoomRegistry {
+export function roomRegistry(
+  baseUrl: string,
+  room: string,
+  credential: RoomCredential,
+  fetchLike: FetchLike,
+): RoomRegistry {
   const base = new URL(roomPath(room), baseUrl).href;
+  const ask = asker(fetchLike, credential);
   const ids = (member: MemberId, cluster: bigint): object => ({ member: `${member}`, cluster: `${cluster}` });
+  const open = credential.type === "open" ? { open: true } : {};
   return {
     claim: async (member, cluster) => {
-      const { body } = await ask(fetchLike, `${base}found`, ids(member, cluster));
+      const body = await ask(`${base}found`, { ...ids(member, cluster), ...open });
       return { ...parseInfo(body), founded: parseBoolean(body, "founded") };
     },
-    confirm: async (member, cluster) => {
-      const { body } = await ask(fetchLike, `${base}founded`, ids(member, cluster));
-      return parseBoolean(body, "confirmed");
-    },
-    info: async () => parseInfo((await ask(fetchLike, `${base}room`)).body),
-    peers: async () => parsePeers((await ask(fetchLike, `${base}peerjs/peers`)).body),
-    forget: async (cluster) => {
-      const { body } = await ask(fetchLike, `${base}forget`, { cluster: `${cluster}` });
-      return parseBoolean(body, "forgotten");
-    },
+    confirm: async (member, cluster) => parseBoolean(await ask(`${base}founded`, ids(member, cluster)), "confirmed"),
+    info: async () => parseInfo(await ask(`${base}room`)),
+    peers: async () => parsePeers(await ask(`${base}peerjs/peers`)),
+    forget: async (cluster) => parseBoolean(await ask(`${base}forget`, { cluster: `${cluster}` }), "forgotten"),
+    ticket: async (id, token) => parseTicket(await ask(`${base}ticket`, { id, token })),
   };
 }
 
@@ -80,19 +112,36 @@ export function roomPath(room: string): string {
   return room === "" ? "/peerjs/" : `/peerjs/room/${encodeURIComponent(room)}/`;
 }
 
-async function ask(fetchLike: FetchLike, url: string, body?: object): Promise<{ readonly body: unknown }> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const headers = { "content-type": "application/json" };
-  try {
-    const init = body === undefined ? { method: "GET" } : { method: "POST", body: JSON.stringify(body) };
-    const response = await fetchLike(url, { ...init, headers: body === undefined ? {} : headers, signal });
-    // 409 is an answer: the claim was lost.
-    if (!response.ok && response.status !== 409) throw new RoomError(`the room answered ${response.status}`);
-    return { body: JSON.parse(await boundedText(response)) as unknown };
-  } catch (error) {
-    if (error instanceof RoomError) throw error;
-    throw new RoomError(`the room could not be asked: ${error instanceof Error ? error.message : String(error)}`);
-  }
+type Ask = (url: string, body?: object) => Promise<unknown>;
+
+function asker(fetchLike: FetchLike, credential: RoomCredential): Ask {
+  const key: Record<string, string> = credential.type === "key" ? { authorization: `Bearer ${credential.key}` } : {};
+  return async (url, body) => {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    try {
+      const init =
+        body === undefined
+          ? { method: "GET", headers: key }
+          : { method: "POST", headers: { ...key, "content-type": "application/json" }, body: JSON.stringify(body) };
+      const response = await fetchLike(url, { ...init, signal });
+      const text = await boundedText(response);
+      // 409 is an answer: the claim was lost.
+      if (!response.ok && response.status !== 409) throw refusalOf(response.status, text);
+      return JSON.parse(text) as unknown;
+    } catch (error) {
+      if (error instanceof RoomError) throw error;
+      throw new RoomError(`the room could not be asked: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+}
+
+function refusalOf(status: number, text: string): RoomError {
+  const code = status === 401 || status === 403 ? fieldsOf(JSON.parse(text))["code"] : undefined;
+  return isRefusalCode(code) ? new RoomRefusal(code) : new RoomError(`the room answered ${status}`);
+}
+
+function isRefusalCode(code: unknown): code is RoomRefusalCode {
+  return REFUSALS.has(code);
 }
 
 async function boundedText(response: Response): Promise<string> {
@@ -114,11 +163,24 @@ async function boundedText(response: Response): Promise<string> {
 }
 
 function parseInfo(body: unknown): RoomInfo {
-  const { cluster, member, confirmed, since, peers } = fieldsOf(body);
+  const { access, cluster, member, confirmed, since, peers } = fieldsOf(body);
+  if (!isAccess(access)) throw new RoomError("the room's answer is not one");
   const members = parsePeers(peers);
-  if (cluster === null) return { cluster: undefined, founder: undefined, confirmed: false, sinceMs: 0, members };
+  if (cluster === null) {
+    return { access, cluster: undefined, founder: undefined, confirmed: false, sinceMs: 0, members };
+  }
   if (typeof confirmed !== "boolean" || typeof since !== "number") throw new RoomError("the room's answer is not one");
-  return { cluster: parseId(cluster), founder: parseId(member), confirmed, sinceMs: since, members };
+  return { access, cluster: parseId(cluster), founder: parseId(member), confirmed, sinceMs: since, members };
+}
+
+function isAccess(access: unknown): access is RoomInfo["access"] {
+  return ACCESSES.has(access);
+}
+
+function parseTicket(body: unknown): string {
+  const { ticket } = fieldsOf(body);
+  if (typeof ticket !== "string" || ticket.length > MAX_TICKET_LENGTH) throw new RoomError("the room gave no ticket");
+  return ticket;
 }
 
 function parseBoolean(body: unknown, name: string): boolean {

@@ -1,13 +1,14 @@
 /**
  * One channel to a member, from its opening to its end: greeting, frames in parts, back-pressure, and a pulse.
  *
- *     HELLO    0x01 version session   said by both sides until they are welcome; tells one start of a member from another
- *     WELCOME  0x04 version session   the answer to each HELLO
- *     PING     0x02                   answered at once
+ *     HELLO    0x01 …   said by both sides until they are welcome; see greeting.ts
+ *     WELCOME  0x04 …   the answer to each HELLO, with the proof that the room's secret is known
+ *     PING     0x02     answered at once
  *     PONG     0x03
- *     PART     0x50 …                 see protocol/fragment.ts
+ *     PART     0x50 …   see protocol/fragment.ts
  *
- * A side is ready when it has been welcomed, so when both directions work. Browsers do not promise that: Chromium may
+ * A side is ready when it has been welcomed with a proof, so when the peer is authenticated and both directions work.
+ * Nothing else that comes before is read; it is held, up to a bound, because the peer may be ready earlier. Browsers do not promise that: Chromium may
  * say that a channel which the peer opened is open a moment before it is. What is sent in that moment is lost, though
  * the channel is reliable; and once in some hundred times it never carries anything that way.
  *
@@ -17,12 +18,28 @@
  * hidden peer answers at once, because messages are not throttled as timers are.
  */
 import { fragment, PART_HEADER_BYTES, Reassembler } from "../protocol/fragment.ts";
-import type { Channel } from "./channel.ts";
+import { equalSecrets } from "../base/hmac-sha256.ts";
+import type { MemberId } from "../protocol/raft-message.ts";
+import type { Channel, ChannelFingerprints } from "./channel.ts";
 import type { CarrierClock } from "./clock.ts";
+import {
+  decodeGreeting,
+  encodeGreeting,
+  type Greeting,
+  greetingProof,
+  type GreetingSide,
+  type GreetingSides,
+  HELLO,
+  NONCE_BYTES,
+  WELCOME,
+} from "./greeting.ts";
 
 export interface LinkOptions {
   readonly channel: Channel;
+  readonly id: MemberId;
+  readonly peer: MemberId;
   readonly session: bigint;
+  readonly greetingKey: Uint8Array;
   readonly maxFrameBytes: number;
   readonly maxQueueBytes: number;
   readonly pingMs: number;
@@ -51,12 +68,13 @@ const DOUBT_HURRY = 4;
 const GREET_MS = 500;
 const MAX_GREETINGS = 10;
 
-const HELLO = 0x01;
+/** What is held of a peer that has not proved anything yet. */
+const MAX_HELD_BYTES = 512 * 1024;
+const MAX_HELD_MESSAGES = 256;
+
+const FINGERPRINT_BYTES = 32;
 const PING = 0x02;
 const PONG = 0x03;
-const WELCOME = 0x04;
-const VERSION = 2;
-const GREETING_BYTES = 10;
 
 export class Link {
   readonly channel: Channel;
@@ -66,9 +84,15 @@ export class Link {
   readonly #events: LinkEvents;
   readonly #reassembler: Reassembler;
   #state: "opening" | "greeting" | "ready" | "closed" = "opening";
+  readonly #nonce: Uint8Array = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
+  #fingerprints: ChannelFingerprints | undefined;
   #greetings = 0;
-  /** The peer's session, once it has greeted. */
-  #greeter: bigint | undefined;
+  /** Both ends, once the peer has greeted; and what we prove to it. */
+  #sides: GreetingSides | undefined;
+  #proof: Uint8Array | undefined;
+  /** What came between the peer's greeting and its proof. */
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
   /** Frames that wait for the channel to drain, and the parts of the one that is being sent. */
   #queue: Uint8Array[] = [];
   #queueBytes = 0;
@@ -113,6 +137,7 @@ export class Link {
     this.#queue = [];
     this.#parts = [];
     this.#queueBytes = 0;
+    this.#held = [];
     this.channel.close();
   }
 
@@ -126,6 +151,13 @@ export class Link {
     if (this.#state !== "opening") return;
     this.#state = "greeting";
     this.#cancelTimer();
+    const { fingerprints } = this.channel;
+    const isKnown = fingerprints?.own.length === FINGERPRINT_BYTES && fingerprints.peer.length === FINGERPRINT_BYTES;
+    if (!isKnown) {
+      this.#end("a connection whose certificates cannot be seen");
+      return;
+    }
+    this.#fingerprints = fingerprints;
     this.#greet();
   }
 
@@ -137,15 +169,11 @@ export class Link {
     this.#greetings += 1;
     // What is sent may end the link, and its timers with it.
     this.#cancelTimer = this.#options.clock.after(GREET_MS, () => this.#greet());
-    this.channel.send(this.#greeting(HELLO));
+    this.channel.send(this.#greeting(HELLO, new Uint8Array(0)));
   }
 
-  #greeting(type: number): Uint8Array<ArrayBuffer> {
-    const greeting = new Uint8Array(GREETING_BYTES);
-    greeting[0] = type;
-    greeting[1] = VERSION;
-    new DataView(greeting.buffer).setBigUint64(2, this.#options.session);
-    return greeting;
+  #greeting(type: Greeting["type"], proof: Uint8Array): Uint8Array<ArrayBuffer> {
+    return encodeGreeting({ type, session: this.#options.session, nonce: this.#nonce, proof });
   }
 
   #received(data: unknown): void {
@@ -160,36 +188,68 @@ export class Link {
     // A peer's first messages may overtake the news that the channel is open.
     if (this.#state === "opening") this.#opened();
     if (message[0] === HELLO || message[0] === WELCOME) this.#greeted(message);
-    else if (this.#greeter === undefined) this.#end("a peer that does not speak our protocol");
-    else {
-      // It says more than greetings, so it has our welcome; only its own was lost.
-      this.#welcomed(this.#greeter);
-      this.#talked(message);
+    else if (this.#sides === undefined) this.#end("a peer that does not speak our protocol");
+    else if (this.#state === "greeting") this.#hold(message);
+    else this.#talked(message);
+  }
+
+  /** It says more than greetings, so it has our welcome; only its own is late or was lost, and is asked for at once. */
+  #hold(message: Uint8Array<ArrayBuffer>): void {
+    this.#held.push(message);
+    this.#heldBytes += message.length;
+    if (this.#heldBytes > MAX_HELD_BYTES || this.#held.length > MAX_HELD_MESSAGES) {
+      this.#end("a peer that talks before it has proved that it knows the room's secret");
+    } else if (this.#held.length === 1) {
+      this.#cancelTimer();
+      this.#greet();
     }
   }
 
   #greeted(message: Uint8Array<ArrayBuffer>): void {
-    if (message.length !== GREETING_BYTES || message[1] !== VERSION) {
-      this.#end("a peer that does not speak our protocol");
+    const greeting = decodeGreeting(message);
+    if (typeof greeting === "string") {
+      this.#end(greeting);
       return;
     }
-    const session = new DataView(message.buffer).getBigUint64(2);
-    if (this.#greeter !== undefined && this.#greeter !== session) {
+    const sides = this.#sides ?? this.#sidesWith(greeting);
+    if (sides === undefined) return;
+    this.#sides = sides;
+    const { session, nonce } = this.channel.dialed ? sides.dialed : sides.dialer;
+    if (session !== greeting.session || !equalSecrets(nonce, greeting.nonce)) {
       this.#end("a peer that is suddenly another");
-      return;
+    } else this.#believe(greeting, sides);
+  }
+
+  #believe({ type, session, proof }: Greeting, sides: GreetingSides): void {
+    const { greetingKey } = this.#options;
+    const [own, peer] = this.channel.dialed ? (["dialer", "dialed"] as const) : (["dialed", "dialer"] as const);
+    if (type === HELLO) {
+      this.#proof ??= greetingProof(greetingKey, sides, own);
+      this.#answer(this.#greeting(WELCOME, this.#proof));
+    } else if (this.#state === "greeting") {
+      if (equalSecrets(proof, greetingProof(greetingKey, sides, peer))) this.#welcomed(session);
+      else this.#end("a peer that does not know the room's secret, or one that somebody sits in between");
     }
-    this.#greeter = session;
-    if (message[0] === HELLO) this.#answer(this.#greeting(WELCOME));
-    else this.#welcomed(session);
+  }
+
+  #sidesWith({ session, nonce }: Greeting): GreetingSides | undefined {
+    const { channel, id, peer: peerId, session: ownSession } = this.#options;
+    const fingerprints = this.#fingerprints;
+    if (fingerprints === undefined) return undefined;
+    const own: GreetingSide = { id, session: ownSession, nonce: this.#nonce, fingerprint: fingerprints.own };
+    const peer: GreetingSide = { id: peerId, session, nonce, fingerprint: fingerprints.peer };
+    return channel.dialed ? { dialer: own, dialed: peer } : { dialer: peer, dialed: own };
   }
 
   #welcomed(session: bigint): void {
-    if (this.#state !== "greeting") return;
     this.session = session;
     this.#state = "ready";
     this.#cancelTimer();
     this.#beatLater();
     this.#events.onReady(this);
+    const held = this.#held;
+    this.#held = [];
+    for (const message of held) this.#talked(message);
   }
 
   #talked(message: Uint8Array): void {

@@ -1,15 +1,18 @@
 /**
  * The carrier between browsers: one WebRTC data channel to each member of the room, kept up as long as it is wanted.
  *
- *     wanted ──► dial ──► Link: hello, hello ──► ready: up ──► falls silent, closes: down ──┐
- *                 ▲                                                                         │
- *                 └───────── back-off with jitter, doubled by each failure ◄────────────────┘
+ *     wanted ──► dial ──► Link: greeting, proof ──► ready: up ──► falls silent, closes: down ──┐
+ *                 ▲                                                                            │
+ *                 └──────────── back-off with jitter, doubled by each failure ◄────────────────┘
  *
  * Whoever wants a peer dials it, because only the one who joins may know of the other. Of two who want each other the
  * one with the lower id dials at once and the other a moment later, which spares most rooms the meeting of two dials.
  * When two channels do meet, the one that the lower id dialed stays; the lower id closes the other, after a while in
  * which both have moved over. A peer that crashed and came back has a new session: its former channels are dead, even
  * if nobody has noticed yet.
+ *
+ * No frame of a peer is read, and none is sent to it, before both have proved that they know the room's secret
+ * (greeting.ts).
  *
  * Frames of one pair arrive in order, except while a second channel takes over from a first.
  */
@@ -25,6 +28,8 @@ export interface WebRtcTransportOptions {
   readonly id: MemberId;
   /** `peerJsPort`, with the same id. */
   readonly port: PeerPort;
+  /** `roomKeys(…).greeting`: whoever does not prove that it has it, too, is not connected. */
+  readonly greetingKey: Uint8Array;
   /** For the page to say why it is not ready. */
   readonly onSignalling?: (state: SignallingState, text: string) => void;
   readonly maxFrameBytes?: number;
@@ -113,9 +118,9 @@ export class WebRtcTransport implements Transport {
     for (const peer of this.#peers.values()) if (peer.wanted && !wanted.has(peer.id)) this.#dismiss(peer);
   }
 
-  /** Whoever knows the room's name can connect, and nobody proves more than that. */
-  isAuthenticated(): boolean {
-    return false;
+  /** Frames come only from links whose peer has proved that it knows the room's secret; in an open room all know it. */
+  isAuthenticated(peer: MemberId): boolean {
+    return this.#peers.get(peer)?.current !== undefined;
   }
 
   /** The page has woken up, or the network is back: no more waiting. */
@@ -186,7 +191,10 @@ export class WebRtcTransport implements Transport {
     const link = new Link(
       {
         channel,
+        id: this.#id,
+        peer: peer.id,
         session: this.#session,
+        greetingKey: this.#options.greetingKey,
         maxFrameBytes: this.maxFrameBytes,
         maxQueueBytes,
         pingMs,

@@ -1,10 +1,15 @@
 import { Peer } from "peerjs";
 import { expect, inject, onTestFinished, test } from "vitest";
 import type { MemberId } from "../../src/protocol/raft-message.ts";
+import type { Channel, PeerPort } from "../../src/transport/channel.ts";
+import { type CarrierClock, platformClock } from "../../src/transport/clock.ts";
+import { newCertificate } from "../../src/transport/dtls.ts";
 import { peerJsPort } from "../../src/transport/peerjs.ts";
+import { newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
 import { roomRegistry } from "../../src/transport/room.ts";
 import { WebRtcTransport, type WebRtcTransportOptions } from "../../src/transport/webrtc.ts";
 import { localStation, Recorder, transportContract } from "../contract/transport.ts";
+import { LyingSignalling } from "./lying-signalling.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -14,18 +19,88 @@ declare module "vitest" {
 
 const baseUrl = inject("signallingUrl");
 
-/** Of our protocol's version, session 0. */
-const HELLO: Uint8Array = new Uint8Array([0x01, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
-const WELCOME: Uint8Array = new Uint8Array([0x04, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+const certificate: RTCCertificate = await newCertificate();
+const SECRET = newRoomSecret();
+const HELLO = 0x01;
+const WELCOME = 0x04;
 
-function transportIn(
-  room: string,
-  id: MemberId,
-  options: Partial<WebRtcTransportOptions> & { readonly token?: string } = {},
-): WebRtcTransport {
-  const { token = `token of ${id}`, ...rest } = options;
-  const port = peerJsPort({ id, baseUrl, room, token: token.replaceAll(" ", "-"), iceServers: [] });
-  return new WebRtcTransport({ id, port, redialMs: 50, ...rest });
+type Options = Partial<WebRtcTransportOptions> & {
+  readonly token?: string;
+  readonly ticket?: (peerId: string, token: string) => Promise<string>;
+};
+
+function transportIn(room: string, id: MemberId, options: Options = {}): WebRtcTransport {
+  const { ticket, ...rest } = options;
+  const token = tokenIn(id, options);
+  const tickets = ticket === undefined ? {} : { ticket };
+  const port = peerJsPort({ id, baseUrl, room, token, certificate, iceServers: [], ...tickets });
+  return new WebRtcTransport({ id, port, redialMs: 50, greetingKey: roomKeys(room, SECRET).greeting, ...rest });
+}
+
+function tokenIn(id: MemberId, { token = `token-of-${id}` }: Options): string {
+  return token;
+}
+
+/** A member whose browser freezes when it is told to: it says, hears and does nothing more, but nothing closes. */
+function freezingMember(room: string, id: MemberId, target?: MemberId) {
+  let isFrozen = false;
+  const clock: CarrierClock = {
+    nowMs: () => platformClock.nowMs(),
+    after: (delayMs, run) =>
+      platformClock.after(delayMs, () => {
+        if (!isFrozen) run();
+      }),
+  };
+  let close: () => void = () => {};
+  const closed = new Promise<void>((resolve) => (close = resolve));
+  const frozen = (channel: Channel): Channel => ({
+    peerId: channel.peerId,
+    dialed: channel.dialed,
+    get bufferedBytes() {
+      return channel.bufferedBytes;
+    },
+    get fingerprints() {
+      return channel.fingerprints;
+    },
+    start: (events) =>
+      channel.start({
+        onOpen: () => events.onOpen(),
+        onMessage: (data) => {
+          if (!isFrozen) events.onMessage(data);
+        },
+        onDrained: () => events.onDrained(),
+        onDoubt: () => {},
+        onClosed: (reason) => {
+          close();
+          events.onClosed(reason);
+        },
+      }),
+    send: (message) => {
+      if (!isFrozen) channel.send(message);
+    },
+    close: () => {
+      if (!isFrozen) channel.close();
+    },
+  });
+  const inner = peerJsPort({ id, baseUrl, room, token: tokenIn(id, {}), certificate, clock, iceServers: [] });
+  const port: PeerPort = {
+    start: (events) => inner.start({ ...events, onChannel: (channel) => events.onChannel(frozen(channel)) }),
+    dial: (peerId) => {
+      const channel = isFrozen ? undefined : inner.dial(peerId);
+      return channel === undefined ? undefined : frozen(channel);
+    },
+    retryNow: () => inner.retryNow(),
+    close: () => inner.close(),
+  };
+  const { transport, recorder } = openTransport(room, id, { port, clock });
+  if (target !== undefined) transport.setPeers([target]);
+  return {
+    closed,
+    recorder,
+    freeze: (): void => {
+      isFrozen = true;
+    },
+  };
 }
 
 /** A PeerJS peer that is none of ours, under any name, connected to a member. */
@@ -38,12 +113,7 @@ async function stranger(room: string, name: string, target: MemberId, token: str
   const connection = peer.connect(`m${target}`, { reliable: true, serialization: "raw" });
   const closed = new Promise<void>((resolve) => connection.on("close", () => resolve()));
   await new Promise<void>((resolve) => connection.on("open", () => resolve()));
-  /** It greets as a member does, and then does no more than a crashed browser does. */
-  const greet = (): void => {
-    void connection.send(HELLO);
-    void connection.send(WELCOME);
-  };
-  return { closed, connection, greet };
+  return { closed, connection };
 }
 
 transportContract("webrtc", async () => {
@@ -94,9 +164,9 @@ async function onlineTransport(
 test("a peer that falls silent is taken down by pings, long before WebRTC notices", async () => {
   const room = crypto.randomUUID();
   const { recorder } = openTransport(room, 1n, { pingMs: 100 });
-  const { closed, greet } = await stranger(room, "m2", 1n);
-  greet();
+  const { closed, freeze } = freezingMember(room, 2n, 1n);
   expect(await recorder.told("up 2")).toEqual(["up 2"]);
+  freeze();
   await closed;
   expect(await recorder.told("down 2")).toEqual(["up 2", "down 2"]);
 });
@@ -106,9 +176,10 @@ test("a page that comes back under its id takes over its former self, here and a
   const left = openTransport(room, 1n, { pingMs: 60_000 });
   left.transport.setPeers([2n]);
   // It has crashed, and nobody has noticed: neither the server nor the peer has seen anything close.
-  const former = await stranger(room, "m2", 1n, "token-of-2");
-  former.greet();
+  const former = freezingMember(room, 2n);
   await left.recorder.told("up 2");
+  await former.recorder.told("up 1");
+  former.freeze();
   const next = openTransport(room, 2n, { session: 77n });
   next.transport.setPeers([1n]);
   await next.recorder.told("up 1");
@@ -144,7 +215,14 @@ test("an id that somebody else holds is refused, and told so, until it is free",
 
 test("a server that is not there is told as lost, and asked again", async () => {
   const states: string[] = [];
-  const port = peerJsPort({ id: 1n, baseUrl: "http://127.0.0.1:9", room: "x", token: "t", iceServers: [] });
+  const port = peerJsPort({
+    id: 1n,
+    baseUrl: "http://127.0.0.1:9",
+    room: "x",
+    token: "t",
+    certificate,
+    iceServers: [],
+  });
   onTestFinished(() => port.close());
   await new Promise<void>((resolve) => {
     port.start({
@@ -175,7 +253,7 @@ test("a PeerJS peer that is no member is turned away", async () => {
 test("the room's registry is reachable from a page, and sees who is online", async () => {
   const room = crypto.randomUUID();
   await onlineTransport(room, 7n);
-  const registry = roomRegistry(baseUrl, room, (url, init) => fetch(url, init));
+  const registry = roomRegistry(baseUrl, room, { type: "open" }, (url, init) => fetch(url, init));
   expect(await registry.claim(7n, 70n)).toMatchObject({ founded: true, cluster: 70n, founder: 7n, members: [7n] });
   expect(await registry.claim(8n, 80n)).toMatchObject({ founded: false, cluster: 70n, founder: 7n });
   expect(await registry.confirm(7n, 70n)).toBe(true);
@@ -192,10 +270,14 @@ test("a page that is torn down without a word is down soon, and its id can be ta
   if (script === undefined) throw new Error("a document of its own");
   script.type = "module";
   script.textContent = `
+    import { newCertificate } from "${new URL("../../src/transport/dtls.ts", import.meta.url).href}";
+    import { roomKeys } from "${new URL("../../src/transport/room-secret.ts", import.meta.url).href}";
     import { peerJsPort } from "${new URL("../../src/transport/peerjs.ts", import.meta.url).href}";
     import { WebRtcTransport } from "${new URL("../../src/transport/webrtc.ts", import.meta.url).href}";
-    const port = peerJsPort({ id: 2n, baseUrl: "${baseUrl}", room: "${room}", token: "of-2", iceServers: [] });
-    new WebRtcTransport({ id: 2n, port }).start({ onFrame() {}, onPeerUp() {}, onPeerDown() {} });`;
+    const certificate = await newCertificate();
+    const greetingKey = roomKeys("${room}", "${SECRET}").greeting;
+    const port = peerJsPort({ id: 2n, baseUrl: "${baseUrl}", room: "${room}", token: "of-2", certificate, iceServers: [] });
+    new WebRtcTransport({ id: 2n, port, greetingKey }).start({ onFrame() {}, onPeerUp() {}, onPeerDown() {} });`;
   frame.contentDocument?.body.append(script);
   await recorder.told("up 2");
   const tornDownMs = performance.now();
@@ -205,4 +287,84 @@ test("a page that is torn down without a word is down soon, and its id can be ta
   expect(performance.now() - tornDownMs).toBeLessThan(25_000);
   openTransport(room, 2n, { token: "of-2" });
   await recorder.told("up 2", 2);
+});
+
+test("a stranger that knows the room's name is closed, whatever it says, and nothing of it is read", async () => {
+  const room = crypto.randomUUID();
+  const { recorder } = openTransport(room, 1n);
+  const heard: number[] = [];
+  const { closed, connection } = await stranger(room, "m2", 1n);
+  connection.on("data", (data) => {
+    heard.push(new Uint8Array(data as ArrayBuffer)[0] ?? 0);
+    // It plays back our own greeting, then talks.
+    void connection.send(data);
+    void connection.send(new Uint8Array([0x50, 1, 2, 3]));
+  });
+  await closed;
+  expect(heard.every((type) => type === HELLO || type === WELCOME)).toBe(true);
+  expect([recorder.events, recorder.frames]).toEqual([[], []]);
+});
+
+test("members with different secrets do not connect", async () => {
+  const room = crypto.randomUUID();
+  const left = await onlineTransport(room, 1n);
+  const other = openTransport(room, 2n, { greetingKey: roomKeys(room, newRoomSecret()).greeting });
+  other.transport.setPeers([1n]);
+  // One with the right secret that asks later is connected all the same.
+  const right = openTransport(room, 3n);
+  right.transport.setPeers([1n]);
+  expect(await left.recorder.told("up 3")).toEqual(["up 3"]);
+  expect(other.recorder.events).toEqual([]);
+});
+
+test("a signalling server that puts its own certificates between two members gains nothing", async () => {
+  const room = crypto.randomUUID();
+  const liar = new LyingSignalling();
+  onTestFinished(() => liar.stop());
+  liar.start();
+  const left = await onlineTransport(room, 1n);
+  const right = await onlineTransport(room, 2n);
+  left.transport.setPeers([2n]);
+  await liar.bridgeClosed;
+  left.transport.send(2n, new Uint8Array([42]));
+  // The bridge worked: each has heard the other's greeting, and at least one its proof.
+  const heard = (from: string): Set<number> =>
+    new Set(liar.heard.filter((one) => one.from === from).map(({ type }) => type));
+  expect([heard("m1").has(HELLO), heard("m2").has(HELLO)]).toEqual([true, true]);
+  expect(liar.heard.some(({ type }) => type === WELCOME)).toBe(true);
+  expect(liar.heard.every(({ type }) => type === HELLO || type === WELCOME)).toBe(true);
+  expect([left.recorder.events, right.recorder.events]).toEqual([[], []]);
+});
+
+test("a room with a key is entered with tickets, each time anew, and refused in words without", async () => {
+  const room = crypto.randomUUID();
+  const ask: Parameters<typeof roomRegistry>[3] = (url, init) => fetch(url, init);
+  const registry = roomRegistry(baseUrl, room, { type: "key", key: "the-key" }, ask);
+  await registry.claim(1n, 10n);
+  await registry.confirm(1n, 10n);
+  let tickets = 0;
+  const ticket = (peerId: string, token: string): Promise<string> => {
+    tickets += 1;
+    return registry.ticket(peerId, token);
+  };
+  const left = await onlineTransport(room, 1n, { ticket });
+  const right = await onlineTransport(room, 2n, { ticket });
+  right.transport.setPeers([1n]);
+  expect(await left.recorder.told("up 2")).toEqual(["up 2"]);
+  expect(tickets).toBe(2);
+  // A reload: the same member again, by its token.
+  await onlineTransport(room, 2n, { ticket, session: 9n });
+  expect(tickets).toBe(3);
+
+  const wrong = roomRegistry(baseUrl, room, { type: "key", key: "another" }, ask);
+  const told = await new Promise<string>((resolve) => {
+    openTransport(room, 3n, {
+      ticket: (peerId, token) => wrong.ticket(peerId, token),
+      onSignalling: (state, text) => {
+        if (state === "refused") resolve(text);
+      },
+    });
+  });
+  expect(told).toBe("the room is closed by another secret");
+  expect(new Set(await registry.peers())).toEqual(new Set([1n, 2n]));
 });

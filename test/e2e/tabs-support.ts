@@ -1,4 +1,5 @@
 /** A server as `npm start` runs it, and tabs of it: each in a browser profile of its own, with its own IndexedDB and locks. */
+import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,6 +35,11 @@ export async function startServer(): Promise<Server> {
   };
 }
 
+/** A room's link, with the secret that the tests' rooms have: it follows from the name. */
+export function roomUrl(server: Pick<Server, "url">, room: string): string {
+  return `${server.url}/?room=${room}#k=${createHash("sha256").update(room).digest("base64url")}`;
+}
+
 /** A browser profile, and the tab in it that is a member of the room. */
 export class Tab {
   readonly context: BrowserContext;
@@ -51,7 +57,7 @@ export class Tab {
   }
 
   static async openIn(context: BrowserContext, server: Server, room: string): Promise<Tab> {
-    const url = `${server.url}/?room=${room}`;
+    const url = roomUrl(server, room);
     return new Tab(context, await openPage(context, url), url);
   }
 

@@ -2,7 +2,13 @@
  * Signalling and channels in one process, moved by a manual clock: what PeerJS and WebRTC do, as far as the carrier can
  * see it, so that meetings and failures can be arranged.
  */
-import type { Channel, ChannelEvents, PeerPort, PeerPortEvents } from "../../src/transport/channel.ts";
+import type {
+  Channel,
+  ChannelEvents,
+  ChannelFingerprints,
+  PeerPort,
+  PeerPortEvents,
+} from "../../src/transport/channel.ts";
 import type { ManualClock } from "./manual-clock.ts";
 
 const CONNECT_MS = 20;
@@ -88,6 +94,10 @@ export class FakeChannel implements Channel {
   /** How many bytes a slow network has not taken. */
   bufferedBytes = 0;
   slow = false;
+  /** As two honest ends see each other: what one shows is what the other sees. */
+  fingerprints: ChannelFingerprints | undefined;
+  /** Everything that was sent, and what sees it on its way. */
+  readonly messages: Uint8Array[] = [];
   readonly sent: number[] = [];
   readonly #clock: ManualClock;
   #events: ChannelEvents | undefined;
@@ -96,6 +106,8 @@ export class FakeChannel implements Channel {
     this.#clock = clock;
     this.peerId = peerId;
     this.dialed = dialed;
+    const [dialer, dialing] = [new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)];
+    this.fingerprints = dialed ? { own: dialer, peer: dialing } : { own: dialing, peer: dialer };
   }
 
   start(events: ChannelEvents): void {
@@ -104,6 +116,7 @@ export class FakeChannel implements Channel {
 
   send(message: Uint8Array<ArrayBuffer>): void {
     this.sent.push(message[0] as number);
+    this.messages.push(message.slice());
     if (this.slow) this.bufferedBytes += message.length;
     this.loses -= 1;
     if (this.loses >= 0 || this.dead || this.other?.dead === true) return;

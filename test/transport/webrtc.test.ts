@@ -1,11 +1,14 @@
 import { describe, expect, test } from "vitest";
 import type { MemberId } from "../../src/protocol/raft-message.ts";
 import { memberOfPeerId, peerIdOf } from "../../src/transport/peer-id.ts";
+import { newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
 import { WebRtcTransport, type WebRtcTransportOptions } from "../../src/transport/webrtc.ts";
 import { Recorder } from "../contract/transport.ts";
 import { FakeRoom } from "./fake-port.ts";
 import { ManualClock } from "./manual-clock.ts";
 
+const KEY = roomKeys("planning", newRoomSecret()).greeting;
+const HELLO = 0x01;
 const PING = 0x02;
 const WELCOME = 0x04;
 
@@ -18,7 +21,15 @@ function lab() {
     const recorder = new Recorder();
     session += 1n;
     // With 0.5 the jitter is none.
-    const transport = new WebRtcTransport({ id, port, clock, session, random: () => 0.5, ...options });
+    const transport = new WebRtcTransport({
+      id,
+      port,
+      greetingKey: KEY,
+      clock,
+      session,
+      random: () => 0.5,
+      ...options,
+    });
     transport.start(recorder);
     return { port, recorder, transport };
   };
@@ -145,6 +156,9 @@ describe("a channel that is called open too early", () => {
     clock.advance(1);
     expect(right.recorder.events).toEqual(["up 1"]);
     right.transport.send(1n, new Uint8Array([9]));
+    // The frame, the greeting that it causes, and the welcome that this one causes.
+    clock.advance(2);
+    expect(left.recorder.events).toEqual([]);
     clock.advance(1);
     expect(left.recorder.events).toEqual(["up 2"]);
     expect(left.recorder.frames.map(({ frame }) => frame[0])).toEqual([9]);
@@ -180,9 +194,9 @@ describe("a channel that is called open too early", () => {
   });
 
   test("is not greeted without end, and who is ready answers greetings only while they are taken", () => {
-    const { clock, near, right, room } = opening();
+    const { clock, far, near, right, room } = opening();
     clock.advance(100);
-    const hello = new Uint8Array([0x01, 2, 0, 0, 0, 0, 0, 0, 0, 2]).buffer;
+    const hello = far.messages.find(([type]) => type === HELLO)?.slice().buffer;
     const before = near.sent.length;
     near.arrived(hello);
     expect(near.sent.slice(before)).toEqual([WELCOME]);

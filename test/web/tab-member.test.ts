@@ -9,6 +9,7 @@ import type { MemberId } from "../../src/protocol/raft-message.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { MemoryImage } from "../../src/storage/memory.ts";
 import { StorageCorruptError } from "../../src/storage/storage-error.ts";
+import { RoomRefusal } from "../../src/transport/room.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
 import { lateServices } from "../../web/room/late-services.ts";
 import { roomSettings } from "../../web/room/room-settings.ts";
@@ -40,6 +41,7 @@ class Profile {
   storage: MemoryStorage | undefined;
   state: TabState = { type: "opening" };
   refuse: Error | undefined;
+  refusals = 0;
   readonly #waiting: Set<() => void> = new Set();
 
   constructor(registry: FakeRegistry, network: MemoryNetwork) {
@@ -68,6 +70,9 @@ class Profile {
       settings,
       newId: () => BigInt(Math.floor(Math.random() * 2 ** 48) + 1),
       late,
+      onRefused: () => {
+        this.refusals += 1;
+      },
       onRunning: () => {},
       onChange: (state) => {
         this.state = state;
@@ -241,4 +246,41 @@ test("a stopped tab's member sends and writes nothing any more", async () => {
   expect(tab.member).toBeUndefined();
   await expect(client.kv.put("a", "2")).rejects.toThrow("taken this room over");
   expect(member === undefined ? "" : memberView(member).problem?.code).toBe("stopped");
+});
+
+test("a tab that the registry refuses stops at once, says why, and keeps nothing", async () => {
+  const { registry, profile } = room();
+  registry.refusal = "key-wrong";
+  const stranger = profile();
+  const { client } = stranger.open();
+  const state = await stranger.until(({ type }) => type === "stopped");
+  expect(state).toMatchObject({ code: "refused", text: expect.stringContaining("nothing of the room is shown") });
+  expect([stranger.refusals, stranger.image, registry.founding]).toEqual([1, undefined, undefined]);
+  await expect(client.kv.put("key", "value")).rejects.toThrow("not the secret of this room");
+});
+
+test("a founder whose claim was taken over meanwhile throws its cluster away", async () => {
+  const { registry, profile } = room();
+  registry.confirm = async () => {
+    registry.refusal = "key-wrong";
+    throw new RoomRefusal("key-wrong");
+  };
+  const founder = profile();
+  founder.open();
+  expect(await founder.until(({ type }) => type === "stopped")).toMatchObject({ code: "refused" });
+  expect([founder.refusals, founder.image]).toEqual([1, undefined]);
+});
+
+test("a member with a past goes on by itself where the registry refuses it, and says so", async () => {
+  const { registry, profile } = room();
+  const founder = profile();
+  const first = founder.open();
+  await eventually(() => first.client.kv.put("key", "value"));
+  founder.close(first.tab);
+  registry.refusal = "key-wrong";
+  const again = founder.open();
+  await eventually(() => again.client.kv.put("key", "more"));
+  const state = await founder.until((now) => now.type === "running" && now.roomTrouble !== undefined);
+  expect(state).toMatchObject({ roomTrouble: "the room is closed by another secret" });
+  expect(founder.refusals).toBe(0);
 });

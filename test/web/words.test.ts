@@ -77,7 +77,7 @@ const RUNNING: RunningState = {
   type: "running",
   sinceMs: 0,
   signalling: { state: "open", text: "others can find this member" },
-  room: { cluster: 10n, founder: 1n, confirmed: true, sinceMs: 0, members: [1n] },
+  room: { access: "closed", cluster: 10n, founder: 1n, confirmed: true, sinceMs: 0, members: [1n] },
   roomTrouble: undefined,
   isConflict: false,
   aloneSinceMs: undefined,
@@ -92,7 +92,7 @@ const JOINING: MemberView = {
 };
 
 function situation(state: TabState, view: MemberView | undefined, nowMs = 0): ReturnType<typeof roomSituation> {
-  const knowledge: RoomKnowledge = { state, view, nowMs, problemSinceMs: 0 };
+  const knowledge: RoomKnowledge = { isOpen: false, state, view, nowMs, problemSinceMs: 0 };
   const none = (): void => {};
   return roomSituation(knowledge, {
     takeOver: none,

@@ -1,7 +1,7 @@
 import { env, exports } from "cloudflare:workers";
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { RoomError, roomRegistry } from "../../src/transport/room.ts";
+import { type RoomCredential, RoomError, roomRegistry, RoomRefusal } from "../../src/transport/room.ts";
 
 const { ROOMS } = env as unknown as { readonly ROOMS: DurableObjectNamespace };
 const worker = (exports as unknown as { readonly default: Fetcher }).default;
@@ -34,16 +34,28 @@ class Client {
   }
 }
 
-async function connect(room: string, query: string): Promise<Client> {
-  const response = await worker.fetch(`${ORIGIN}/peerjs/room/${room}/peerjs?${query}`, {
-    headers: { upgrade: "websocket" },
+/** What comes with a request: headers, and what the platform says of it. */
+interface Sent {
+  readonly headers?: Record<string, string>;
+  readonly cf?: { readonly clientIp: string };
+}
+
+/** The answer to an upgrade; whoever wants the socket accepts it. */
+async function upgrade(room: string, query: string, { headers, cf }: Sent = {}): Promise<Response> {
+  return worker.fetch(`${ORIGIN}/peerjs/room/${room}/peerjs?${query}`, {
+    headers: { upgrade: "websocket", ...headers },
+    cf: { ...cf },
   });
+}
+
+async function connect(room: string, query: string, sent: Sent = {}): Promise<Client> {
+  const response = await upgrade(room, query, sent);
   if (response.webSocket === null) throw new Error(`no WebSocket, but ${response.status}`);
   return new Client(response.webSocket);
 }
 
-async function join(room: string, id: string, token: string = `token-of-${id}`): Promise<Client> {
-  const client = await connect(room, `key=peerjs&id=${id}&token=${token}&version=1.5.5`);
+async function join(room: string, id: string, token: string = `token-of-${id}`, sent: Sent = {}): Promise<Client> {
+  const client = await connect(room, `key=peerjs&id=${id}&token=${token}&version=1.5.5`, sent);
   expect(await client.take()).toEqual({ type: "OPEN" });
   return client;
 }
@@ -56,8 +68,10 @@ async function get(path: string): Promise<Response> {
   return worker.fetch(`${ORIGIN}${path}`);
 }
 
-function registryOf(room: string) {
-  return roomRegistry(ORIGIN, room, (url, init) => worker.fetch(url, init));
+const OPEN_ROOM: RoomCredential = { type: "open" };
+
+function registryOf(room: string, credential: RoomCredential = OPEN_ROOM) {
+  return roomRegistry(ORIGIN, room, credential, (url, init) => worker.fetch(url, init));
 }
 
 /** Then no alarm rings by itself, however slow the machine is. */
@@ -221,7 +235,10 @@ describe("who may come in", () => {
   });
 
   test("a hundred peers fit into a room; the next one is refused, and one that is in may come again", async () => {
-    await Promise.all(Array.from({ length: 100 }, (_, index) => join("crowd", `m${index + 1}`)));
+    const from = (index: number) => ({ cf: { clientIp: `192.0.2.${index % 10}` } });
+    await Promise.all(
+      Array.from({ length: 100 }, (_, index) => join("crowd", `m${index + 1}`, undefined, from(index))),
+    );
     const late = await connect("crowd", "key=peerjs&id=m101&token=t");
     expect(await late.take()).toEqual({
       type: "ERROR",
@@ -293,7 +310,14 @@ describe("founding", () => {
     });
     await evictDurableObject(stubOf("stays"));
     expect(await registry.claim(2n, 22n)).toMatchObject({ founded: false, founder: 1n, cluster: 11n, confirmed: true });
-    expect(await registry.info()).toEqual({ cluster: 11n, founder: 1n, confirmed: true, sinceMs: 0, members: [] });
+    expect(await registry.info()).toEqual({
+      access: "open",
+      cluster: 11n,
+      founder: 1n,
+      confirmed: true,
+      sinceMs: 0,
+      members: [],
+    });
   });
 
   test("a room is forgotten only under the name of the cluster that is meant", async () => {
@@ -304,6 +328,7 @@ describe("founding", () => {
     expect((await registry.info()).cluster).toBe(11n);
     expect(await registry.forget(11n)).toBe(true);
     expect(await registry.info()).toEqual({
+      access: "open",
       cluster: undefined,
       founder: undefined,
       confirmed: false,
@@ -319,19 +344,249 @@ describe("founding", () => {
     expect((await registryOf("mixed").claim(12n, 5n)).members).toEqual([12n]);
   });
 
-  test.each([["{}"], ['{"member":"1"}'], ['{"member":"0","cluster":"1"}'], ['{"member":1,"cluster":2}'], ["x"]])(
-    "a claim that is not one (%s) is refused",
-    async (body) => {
-      const response = await worker.fetch(`${ORIGIN}/peerjs/room/bad/found`, { method: "POST", body });
-      expect(response.status).toBe(400);
-      await response.text();
-    },
-  );
+  test.each([
+    ["{}"],
+    ['{"member":"1"}'],
+    ['{"member":"0","cluster":"1"}'],
+    ['{"member":1,"cluster":2}'],
+    ["x"],
+    ['{"member":"1","cluster":"2"}'],
+    [`{"member":"1","cluster":"2","open":true,"more":"${"x".repeat(4096)}"}`],
+  ])("a claim that is not one (%.40s) is refused", async (body) => {
+    const response = await worker.fetch(`${ORIGIN}/peerjs/room/bad/found`, { method: "POST", body });
+    expect(response.status).toBe(400);
+    await response.text();
+  });
 
   test("ids of 64 bits pass unharmed, longer ones do not", async () => {
     const registry = registryOf("big");
     const member = (1n << 64n) - 1n;
     expect(await registry.claim(member, member - 1n)).toMatchObject({ founder: member, cluster: member - 1n });
     await expect(registry.claim(member + 1n, 1n)).rejects.toThrow(RoomError);
+  });
+});
+
+describe("a room that was claimed with a key", () => {
+  const KEY: RoomCredential = { type: "key", key: "the-key-of-the-room" };
+  const WRONG: RoomCredential = { type: "key", key: "the-key-of-the-roon" };
+  const bearer = ({ key }: { readonly key: string }) => ({ headers: { authorization: `Bearer ${key}` } });
+
+  async function closedRoom(): Promise<string> {
+    const room = crypto.randomUUID();
+    await registryOf(room, KEY).claim(1n, 11n);
+    await registryOf(room, KEY).confirm(1n, 11n);
+    return room;
+  }
+
+  /** All that a room can be asked, and what it keeps. */
+  async function everything(room: string, credential: RoomCredential): Promise<readonly unknown[]> {
+    const registry = registryOf(room, credential);
+    const outcome = (asked: Promise<unknown>) =>
+      asked.catch((error: unknown) => (error instanceof RoomRefusal ? error.code : error));
+    return Promise.all([
+      outcome(registry.info()),
+      outcome(registry.peers()),
+      outcome(registry.claim(6n, 66n)),
+      outcome(registry.confirm(1n, 11n)),
+      outcome(registry.forget(11n)),
+      outcome(registry.ticket("m6", "t")),
+    ]);
+  }
+
+  function kept(room: string): Promise<string> {
+    return runInDurableObject(stubOf(room), (_, { storage }) => JSON.stringify([...storage.kv.list()]));
+  }
+
+  test("tells and gives nothing to who shows none or another one, and keeps nothing of it", async () => {
+    const room = await closedRoom();
+    const before = await kept(room);
+    expect(await everything(room, OPEN_ROOM)).toEqual(Array(6).fill("key-needed"));
+    expect(await everything(room, WRONG)).toEqual(Array(6).fill("key-wrong"));
+    expect(await kept(room)).toBe(before);
+    for (const authorization of [
+      "Basic dGhlLWtleS1vZi10aGUtcm9vbQ==",
+      "Bearer",
+      "Bearer ",
+      `Bearer ${"k".repeat(300)}`,
+    ]) {
+      const response = await worker.fetch(`${ORIGIN}/peerjs/room/${room}/room`, { headers: { authorization } });
+      expect(response.status).toBe(403);
+      expect(Object.keys(await response.json<object>())).toEqual(["code", "error"]);
+    }
+    const none = await get(`/peerjs/room/${room}/room`);
+    expect([none.status, none.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
+    await none.text();
+  });
+
+  test("keeps the key's hash only, and knows it after an eviction", async () => {
+    const room = await closedRoom();
+    expect(await kept(room)).not.toContain(KEY.key);
+    await evictDurableObject(stubOf(room));
+    expect(await registryOf(room, KEY).info()).toMatchObject({ access: "closed", cluster: 11n });
+    await expect(registryOf(room, WRONG).info()).rejects.toThrow(RoomRefusal);
+  });
+
+  test("stays closed by that key when its founder is forgotten: no stranger takes it, nor opens it", async () => {
+    const room = await closedRoom();
+    expect(await registryOf(room, KEY).forget(11n)).toBe(true);
+    expect(await everything(room, WRONG)).toEqual(Array(6).fill("key-wrong"));
+    expect(await everything(room, OPEN_ROOM)).toEqual(Array(6).fill("key-needed"));
+    expect(await registryOf(room, KEY).claim(2n, 22n)).toMatchObject({ founded: true, access: "closed" });
+  });
+
+  test("lets no stranger open a WebSocket, by whatever token, and holds no connection of one", async () => {
+    const room = await closedRoom();
+    const query = (token: string) => `key=peerjs&id=m6&token=${token}`;
+    for (const sent of [{}, bearer({ key: "another" })]) {
+      for (let index = 0; index < 120; index++) {
+        const response = await upgrade(room, query("t"), sent);
+        expect([401, 403, 429]).toContain(response.status);
+        expect(response.webSocket).toBeNull();
+        await response.text();
+      }
+    }
+    const count = await runInDurableObject(stubOf(room), (_, state) => state.getWebSockets().length);
+    expect(count).toBe(0);
+    // Who has the key is let in all the same, from the same address.
+    const ticket = await registryOf(room, KEY).ticket("m6", "t");
+    expect((await (await connect(room, query(ticket))).take()).type).toBe("OPEN");
+    expect(await registryOf(room, KEY).peers()).toEqual([6n]);
+  });
+
+  test("gives tickets that are good once, for one id, and not for long", async () => {
+    const room = await closedRoom();
+    const registry = registryOf(room, KEY);
+    const ticket = await registry.ticket("m6", "t");
+    expect((await upgrade(room, `key=peerjs&id=m7&token=${ticket}`)).status).toBe(401);
+    const client = await connect(room, `key=peerjs&id=m6&token=${ticket}`);
+    expect(await client.take()).toEqual({ type: "OPEN" });
+    expect((await upgrade(room, `key=peerjs&id=m6&token=${ticket}`)).status).toBe(401);
+    client.send({ type: "CANDIDATE", dst: "m6", payload: "still here" });
+    expect((await client.take()).payload).toBe("still here");
+    const old = await registry.ticket("m7", "t");
+    vi.setSystemTime(Date.now() + 31_000);
+    onTestFinished(() => void vi.useRealTimers());
+    expect((await upgrade(room, `key=peerjs&id=m7&token=${old}`)).status).toBe(401);
+  });
+
+  test("takes the key in a header of the upgrade too; the token of a ticket tells who comes back", async () => {
+    const room = await closedRoom();
+    const registry = registryOf(room, KEY);
+    const first = await connect(room, `key=peerjs&id=m6&token=${await registry.ticket("m6", "mine")}`);
+    await first.take();
+    const thief = await connect(room, "key=peerjs&id=m6&token=other", bearer(KEY));
+    expect((await thief.take()).type).toBe("ID-TAKEN");
+    const again = await connect(room, `key=peerjs&id=m6&token=${await registry.ticket("m6", "mine")}`);
+    expect((await again.take()).type).toBe("OPEN");
+    await first.closed;
+  });
+
+  test("throws out whoever came before it was claimed, and does not bring their signals to anybody", async () => {
+    const room = crypto.randomUUID();
+    anHourAhead();
+    const stranger = await join(room, "m66");
+    stranger.send({ ...OFFER, dst: "m1" });
+    stranger.send({ type: "CANDIDATE", dst: "m66", payload: "a mark" });
+    await stranger.take();
+    const early = await connect(room, `key=peerjs&id=m2&token=${await registryOf(room, KEY).ticket("m2", "t")}`);
+    await early.take();
+    await registryOf(room, KEY).claim(1n, 11n);
+    await stranger.closed;
+    const founder = await connect(room, `key=peerjs&id=m1&token=${await registryOf(room, KEY).ticket("m1", "t")}`);
+    expect(await founder.take()).toEqual({ type: "OPEN" });
+    early.send({ type: "CANDIDATE", dst: "m1", payload: "a member's" });
+    expect(await founder.take()).toMatchObject({ src: "m2" });
+    expect(new Set((await registryOf(room, KEY).info()).members)).toEqual(new Set([1n, 2n]));
+  });
+
+  test("is free again when its claim is not confirmed in time; the key goes with the claim", async () => {
+    const room = crypto.randomUUID();
+    expect((await registryOf(room, WRONG).claim(6n, 66n)).founded).toBe(true);
+    await expect(registryOf(room, KEY).claim(1n, 11n)).rejects.toThrow(RoomRefusal);
+    vi.setSystemTime(Date.now() + 16_000);
+    onTestFinished(() => void vi.useRealTimers());
+    // What ran out is told to nobody but its claimer.
+    expect(await registryOf(room, KEY).info()).toMatchObject({ access: "free", cluster: undefined });
+    expect(await registryOf(room, KEY).confirm(6n, 66n)).toBe(false);
+    expect(await registryOf(room, KEY).claim(1n, 11n)).toMatchObject({ founded: true, access: "closed" });
+    await expect(registryOf(room, WRONG).confirm(6n, 66n)).rejects.toThrow(RoomRefusal);
+    expect(await registryOf(room, KEY).confirm(1n, 11n)).toBe(true);
+  });
+
+  test("answers a flood of wrong keys with 429, and who shows the right one as ever", async () => {
+    const room = await closedRoom();
+    const statuses: number[] = [];
+    for (let index = 0; index < 60; index++) {
+      const response = await worker.fetch(`${ORIGIN}/peerjs/room/${room}/room`, {
+        ...bearer({ key: `k${index}` }),
+      });
+      statuses.push(response.status);
+      await response.text();
+    }
+    expect(new Set(statuses.slice(0, 30))).toEqual(new Set([403]));
+    expect(new Set(statuses.slice(30))).toEqual(new Set([429]));
+    expect((await registryOf(room, KEY).info()).access).toBe("closed");
+  });
+});
+
+describe("an open room", () => {
+  const KEY: RoomCredential = { type: "key", key: "a-stranger's-key" };
+
+  test("is claimed as open and stays so: a stranger cannot put a key on it", async () => {
+    const room = crypto.randomUUID();
+    const registry = registryOf(room);
+    expect(await registry.claim(1n, 11n)).toMatchObject({ access: "open", founded: true });
+    await registry.confirm(1n, 11n);
+    const stranger = registryOf(room, KEY);
+    for (const asked of [stranger.info(), stranger.claim(6n, 66n), stranger.forget(11n), stranger.ticket("m6", "t")]) {
+      await expect(asked).rejects.toMatchObject({ code: "room-open" });
+    }
+    await registry.forget(11n);
+    await expect(stranger.claim(6n, 66n)).rejects.toMatchObject({ code: "room-open" });
+    expect(await registry.info()).toMatchObject({ access: "open", cluster: undefined });
+  });
+
+  test("is what a room of an older version is, whose entry says nothing of a key", async () => {
+    const room = crypto.randomUUID();
+    await runInDurableObject(stubOf(room), (_, { storage }) =>
+      storage.kv.put("founding", { cluster: "11", member: "1", sinceMs: 5, confirmed: true }),
+    );
+    expect(await registryOf(room).info()).toMatchObject({ access: "open", cluster: 11n });
+    await expect(registryOf(room, KEY).claim(6n, 66n)).rejects.toMatchObject({ code: "room-open" });
+  });
+
+  test("forgets its founder only while no two peers are here", async () => {
+    const room = crypto.randomUUID();
+    const registry = registryOf(room);
+    await registry.claim(1n, 11n);
+    await registry.confirm(1n, 11n);
+    const [, second] = [await join(room, "m1"), await join(room, "m2")];
+    expect(await registry.forget(11n)).toBe(false);
+    second.send({ type: "LEAVE" });
+    await second.closed;
+    expect(await registry.forget(11n)).toBe(true);
+  });
+
+  test("gives one address only so many places, so that idle sockets do not fill it", async () => {
+    const room = crypto.randomUUID();
+    const sent = { cf: { clientIp: "192.0.2.1" } };
+    for (let index = 1; index <= 32; index++) await join(room, `m${index}`, undefined, sent);
+    const late = await connect(room, "key=peerjs&id=m33&token=t", sent);
+    expect(await late.take()).toMatchObject({ type: "ERROR" });
+    await join(room, "m7", undefined, sent);
+    await join(room, "m33", undefined, { cf: { clientIp: "192.0.2.2" } });
+  });
+
+  test("takes no more than so many requests of one address a minute", async () => {
+    const room = crypto.randomUUID();
+    const ask = async (clientIp: string): Promise<number> => {
+      const response = await worker.fetch(`${ORIGIN}/peerjs/room/${room}/room`, { cf: { clientIp } });
+      await response.text();
+      return response.status;
+    };
+    let status = 200;
+    for (let index = 0; index < 601; index++) status = await ask("192.0.2.1");
+    expect(status).toBe(429);
+    expect(await ask("192.0.2.2")).toBe(200);
   });
 });

@@ -1,4 +1,6 @@
 /** Chance and small memory of a browser profile. */
+import { isRoomSecret } from "../../src/transport/room-secret.ts";
+import type { KnownSecrets } from "./room-door.ts";
 
 /** 64 random bits; 0 means "nobody" in Raft. */
 export function randomId(): bigint {
@@ -21,6 +23,36 @@ export function signallingToken(room: string): string {
     return kept ?? fresh;
   } catch {
     return fresh;
+  }
+}
+
+/** The room's secret, beside its store: whoever can read the one can read the other. */
+export function knownSecrets(room: string): KnownSecrets {
+  const place = `quorate/secret/${room}`;
+  return {
+    get: () => {
+      const known = quietly(() => localStorage.getItem(place)) ?? "";
+      return isRoomSecret(known) ? known : undefined;
+    },
+    set: (secret) => {
+      // Another tab of this profile may have been faster.
+      const known = quietly(() => localStorage.getItem(place)) ?? "";
+      if (isRoomSecret(known)) return known;
+      quietly(() => localStorage.setItem(place, secret));
+      return secret;
+    },
+    forget: () => {
+      quietly(() => localStorage.removeItem(place));
+    },
+  };
+}
+
+/** Without a place to keep things, the address is all that there is. */
+function quietly<Value>(act: () => Value): Value | undefined {
+  try {
+    return act();
+  } catch {
+    return undefined;
   }
 }
 

@@ -5,9 +5,11 @@ import type { RoomInfo } from "../../src/transport/room.ts";
 import { countOf, numberText, sizeText } from "../model/bytes-text.ts";
 import { durationText, lagText, shortId, UNKNOWN } from "../model/situation.ts";
 import type { Action, Fact, MemberRow, Situation, Tone } from "../model/situation.ts";
-import type { RunningState, TabState } from "./tab-state.ts";
+import type { RunningState, StoppedState, TabState } from "./tab-state.ts";
 
 export interface RoomKnowledge {
+  /** Anybody who knows its name may come in. */
+  readonly isOpen: boolean;
   readonly state: TabState;
   /** Undefined while there is no member. */
   readonly view: MemberView | undefined;
@@ -34,7 +36,7 @@ export function roomSituation(knowledge: RoomKnowledge, actions: RoomActions): S
   return {
     badge: badgeOf(state, view),
     standing: standingOf(knowledge, actions),
-    facts: factsOf(view),
+    facts: factsOf(view, knowledge.isOpen),
     members: view === undefined ? [] : view.members.map((peer) => rowOf(peer, view)),
     revision: view?.revision ?? 0,
   };
@@ -49,6 +51,8 @@ export function roomProblem(state: TabState, view: MemberView): MemberView["prob
   return { code: "no-signalling", text: `${text} ${problem.text}` };
 }
 
+const STOPPED_BADGES: Partial<Record<StoppedState["code"], string>> = { removed: "Removed", refused: "Refused" };
+
 function badgeOf(state: TabState, view: MemberView | undefined): Situation["badge"] {
   switch (state.type) {
     case "waiting":
@@ -57,7 +61,7 @@ function badgeOf(state: TabState, view: MemberView | undefined): Situation["badg
     case "asking":
       return { text: "Starting", tone: "busy" };
     case "stopped":
-      return { text: state.code === "removed" ? "Removed" : "Stopped", tone: "bad" };
+      return { text: STOPPED_BADGES[state.code] ?? "Stopped", tone: "bad" };
     case "running":
       return view === undefined ? { text: "Starting", tone: "busy" } : roleBadge(view);
     default:
@@ -112,6 +116,7 @@ function removed({ deleteStore }: RoomActions): Standing {
 }
 
 function stoppedText(code: string, text: string): string {
+  if (code === "refused") return text;
   const what =
     code === "storage" ? "Storage failed, so this tab’s member has stopped" : "This tab’s member has stopped";
   return `${what}. ${sentence(text)}`;
@@ -187,7 +192,7 @@ function founderOf({ founder, sinceMs }: RoomInfo): string {
   return `member ${shortId(String(founder ?? 0n))} on ${new Date(sinceMs).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}`;
 }
 
-function factsOf(view: MemberView | undefined): readonly Fact[] {
+function factsOf(view: MemberView | undefined, isOpen: boolean): readonly Fact[] {
   const number = (value: number | undefined): string => (value === undefined ? UNKNOWN : numberText(value));
   return [
     { label: "Role", value: view === undefined ? UNKNOWN : roleWord(view) },
@@ -198,6 +203,7 @@ function factsOf(view: MemberView | undefined): readonly Fact[] {
     { label: "Revision", value: number(view?.revision) },
     { label: "Members", value: view === undefined ? UNKNOWN : membersText(view.members) },
     { label: "Stored", value: view === undefined ? UNKNOWN : sizeText(view.dbSizeBytes) },
+    { label: "Room", value: isOpen ? "open to anybody" : "closed: by its link" },
   ];
 }
 

@@ -37,6 +37,13 @@ const NO_VIEW: Omit<MemberView, "problem"> = {
   members: [],
 };
 
+const CLOSED_TEXT =
+  "Whoever opens this link in another browser or profile becomes a member of this room and can change everything in " +
+  "it. Nobody comes in without it: its end is the room’s secret.";
+const OPEN_TEXT =
+  "This room is open: anybody who knows its name can join it and change everything in it. Whoever opens this link in " +
+  "another browser or profile becomes a member.";
+
 export class RoomSource implements PageSource {
   readonly title: string;
   readonly share: PageSource["share"];
@@ -45,6 +52,7 @@ export class RoomSource implements PageSource {
   readonly serializable: boolean = true;
   readonly refreshMs: number = 400;
   readonly late: LateServices;
+  readonly #isOpen: boolean;
   readonly #actions: RoomActions;
   readonly #listeners: Set<() => void> = new Set();
   #state: TabState = { type: "opening" };
@@ -54,9 +62,10 @@ export class RoomSource implements PageSource {
   #open: () => void = () => {};
   readonly #ready: Settle;
 
-  constructor(room: string, link: string, actions: RoomActions) {
+  constructor(room: string, link: string, isOpen: boolean, actions: RoomActions) {
     this.title = room;
-    this.share = { link, text: "Whoever opens this link in another browser or profile becomes a member of this room." };
+    this.share = { link, text: isOpen ? OPEN_TEXT : CLOSED_TEXT };
+    this.#isOpen = isOpen;
     this.#actions = actions;
     this.opened = new Promise((resolve) => {
       this.#open = resolve;
@@ -77,6 +86,7 @@ export class RoomSource implements PageSource {
     const member = this.#member;
     return roomSituation(
       {
+        isOpen: this.#isOpen,
         state: this.#state,
         view: member === undefined ? undefined : memberView(member),
         nowMs: performance.now(),

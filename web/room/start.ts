@@ -2,10 +2,14 @@
 import type { MemberId } from "../../src/protocol/raft-message.ts";
 import { deleteIndexedDb, openIndexedDbStorage } from "../../src/storage/indexeddb.ts";
 import type { SignallingState } from "../../src/transport/channel.ts";
+import { roomKeys } from "../../src/transport/room-secret.ts";
 import { roomRegistry } from "../../src/transport/room.ts";
+import type { RoomCredential, RoomInfo, RoomRegistry } from "../../src/transport/room.ts";
 import { WebRtcTransport } from "../../src/transport/webrtc.ts";
 import type { PageSource } from "../model/page-source.ts";
-import { askToPersist, randomId, signallingToken } from "./identifiers.ts";
+import { PageRefusal } from "../page-refusal.ts";
+import { askToPersist, knownSecrets, randomId, signallingToken } from "./identifiers.ts";
+import { roomLink, secretAtDoor } from "./room-door.ts";
 import type { RoomSettings } from "./room-settings.ts";
 import { RoomSource } from "./room-source.ts";
 import { storageQuotaBytes } from "./storage-quota.ts";
@@ -18,13 +22,27 @@ import type { TabTransport } from "./tab-member.ts";
 /** The server's own machine needs nobody's help to find itself. */
 const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
+const INSECURE =
+  "A room needs https, or localhost: a browser gives other pages no locks for a member’s storage and no cryptography for " +
+  "its secret. The edge cluster’s page works here.";
+
 /** Rejects with what is wrong in the address, for people. */
 export async function startRoom(room: string, location: Location): Promise<PageSource> {
+  if (!isSecureContext) throw new PageRefusal(INSECURE);
   const name = `quorate/room/${room}`;
-  const registry = roomRegistry(location.origin, room, (url, init) => fetch(url, init));
+  const registryWith = (secret: string | undefined): RoomRegistry =>
+    roomRegistry(location.origin, room, credentialOf(room, secret), (url, init) => fetch(url, init));
   const { given, options: settings } = await settingsOf(location.search);
-  const link = `${location.origin}/?${new URLSearchParams({ room, ...given })}`;
-  const source = new RoomSource(room, link, {
+  const { search, hash } = location;
+  const secrets = knownSecrets(room);
+  const ask = (tried: string | undefined): Promise<RoomInfo> => registryWith(tried).info();
+  const secret = await secretAtDoor({ room, search, hash, secrets, ask, hasStore: () => hasDatabase(name) });
+  const registry = registryWith(secret);
+  const link = roomLink(location.origin, room, given, secret);
+  history.replaceState(history.state, "", link);
+  // Another secret is another room, which begins with a page of its own.
+  addEventListener("hashchange", () => location.reload());
+  const source = new RoomSource(room, link, secret === undefined, {
     takeOver: () => lock.takeOver(),
     joinOther: () => void tab.leave().finally(() => location.reload()),
     foundAnew: () => void tab.foundAnew(),
@@ -35,12 +53,13 @@ export async function startRoom(room: string, location: Location): Promise<PageS
     registry,
     openStorage: () => openIndexedDbStorage({ name }),
     deleteStorage: () => deleteIndexedDb(name),
-    openTransport: (id, onSignalling) => openTransport(room, location, id, onSignalling),
+    openTransport: (id, onSignalling) => openTransport({ room, secret, registry, location }, id, onSignalling),
     quotaBytes: () => storageQuotaBytes(() => navigator.storage.estimate()),
     settings,
     clock: tabClock,
     newId: randomId,
     late: source.late,
+    onRefused: () => secrets.forget(),
     onChange: (state) => source.stateChanged(state),
     onRunning: (member) => {
       source.running(member);
@@ -70,7 +89,7 @@ export async function startRoom(room: string, location: Location): Promise<PageS
 /** Most rooms have none, and need not load how they are read. */
 async function settingsOf(search: string): Promise<RoomSettings> {
   const names = [...new URLSearchParams(search).keys()];
-  if (names.every((name) => name === "room")) return { given: {}, options: {} };
+  if (names.every((name) => name === "room" || name === "open")) return { given: {}, options: {} };
   return (await import("./room-settings.ts")).roomSettings(search);
 }
 
@@ -90,16 +109,46 @@ function broadcast(name: string, heard: (message: unknown) => void): BroadcastLi
   };
 }
 
+interface Way {
+  readonly room: string;
+  readonly secret: string | undefined;
+  readonly registry: RoomRegistry;
+  readonly location: Location;
+}
+
 async function openTransport(
-  room: string,
-  { origin, hostname }: Location,
+  { room, secret, registry, location: { origin, hostname } }: Way,
   id: MemberId,
   onSignalling: (state: SignallingState, text: string) => void,
 ): Promise<TabTransport> {
-  const { peerJsPort } = await import("../../src/transport/peerjs.ts");
-  const ice = LOCAL_HOST.test(hostname) ? { iceServers: [] } : {};
-  const port = peerJsPort({ id, baseUrl: origin, room, token: signallingToken(room), ...ice });
-  return new WebRtcTransport({ id, port, onSignalling });
+  const [{ peerJsPort }, { newCertificate }] = await Promise.all([
+    import("../../src/transport/peerjs.ts"),
+    import("../../src/transport/dtls.ts"),
+  ]);
+  const port = peerJsPort({
+    id,
+    baseUrl: origin,
+    room,
+    token: signallingToken(room),
+    certificate: await newCertificate(),
+    ...(secret === undefined ? {} : { ticket: (peerId, token) => registry.ticket(peerId, token) }),
+    ...(LOCAL_HOST.test(hostname) ? { iceServers: [] } : {}),
+  });
+  return new WebRtcTransport({ id, port, greetingKey: roomKeys(room, secret).greeting, onSignalling });
+}
+
+function credentialOf(room: string, secret: string | undefined): RoomCredential {
+  const { registry } = roomKeys(room, secret);
+  return registry === undefined ? { type: "open" } : { type: "key", key: registry };
+}
+
+/** A browser that does not list its databases is taken to have none. */
+async function hasDatabase(name: string): Promise<boolean> {
+  try {
+    return (await indexedDB.databases()).some((database) => database.name === name);
+  } catch {
+    return false;
+  }
 }
 
 function watchPage(tab: TabMember, lock: TabLock): void {

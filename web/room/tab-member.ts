@@ -20,11 +20,13 @@ import type { MemberId } from "../../src/protocol/raft-message.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import type { Identity, Storage } from "../../src/storage/storage.ts";
 import type { SignallingState } from "../../src/transport/channel.ts";
+import { RoomRefusal } from "../../src/transport/room.ts";
 import type { RoomInfo, RoomRegistry } from "../../src/transport/room.ts";
 import type { Transport } from "../../src/transport/transport.ts";
 import { enter, judge } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import type { LateServices } from "./late-services.ts";
+import { refusalText } from "./room-door.ts";
 import { tabServices } from "./tab-services.ts";
 import type { RunningState, TabState } from "./tab-state.ts";
 
@@ -49,6 +51,8 @@ export interface TabMemberOptions {
   readonly newId: () => bigint;
   readonly late: LateServices;
   readonly onChange: (state: TabState) => void;
+  /** The registry has refused a tab that has nothing of the room yet: another secret holds there. */
+  readonly onRefused: () => void;
   /** Called once for each cluster that the tab comes into. */
   readonly onRunning: (member: Member) => void;
 }
@@ -124,12 +128,25 @@ export class TabMember {
     this.#change({ type: "opening" });
     const storage = await this.#options.openStorage();
     this.#storage = storage;
-    const entry = await this.#enter(storage);
-    if (entry === undefined) return "over";
-    const end = entry.type === "discard" ? "again" : await this.#become(storage, entry);
+    const end = await this.#enterAndBecome(storage);
     this.#session.abort();
     if (end === "again") await this.#discard(storage);
     return end;
+  }
+
+  /** Whoever is refused has no log yet, and keeps nothing of a room that is not its own. */
+  async #enterAndBecome(storage: Storage): Promise<End> {
+    try {
+      const entry = await this.#enter(storage);
+      if (entry === undefined) return "over";
+      return entry.type === "discard" ? "again" : await this.#become(storage, entry);
+    } catch (error) {
+      if (!(error instanceof RoomRefusal)) throw error;
+      await this.#discard(storage);
+      this.#options.onRefused();
+      this.#stopWith("refused", refusalText(error.code), false);
+      return "over";
+    }
   }
 
   /** Asks until somebody answers. Undefined when all is over. */
@@ -186,7 +203,7 @@ export class TabMember {
       prng: new Prng(newId()),
       identity,
       beginning,
-      admission: "all",
+      admission: "authenticated",
       autopilot: AUTOPILOT,
       quotaBackendBytes,
       ...settings,
@@ -261,6 +278,7 @@ export class TabMember {
       try {
         return await attempt();
       } catch (error) {
+        if (error instanceof RoomRefusal) throw error;
         if (!this.#isOver) trouble(messageOf(error));
         await this.#pause(pauseMs);
       }

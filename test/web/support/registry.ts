@@ -1,7 +1,7 @@
 /** The room's registry as the signalling object keeps it, in this process; it can be cut off, and it can forget. */
 import type { MemberId } from "../../../src/protocol/raft-message.ts";
-import { RoomError } from "../../../src/transport/room.ts";
-import type { RoomInfo, RoomRegistry } from "../../../src/transport/room.ts";
+import { RoomError, RoomRefusal } from "../../../src/transport/room.ts";
+import type { RoomInfo, RoomRefusalCode, RoomRegistry } from "../../../src/transport/room.ts";
 import { claim, confirm, forget } from "../../../worker/founding.ts";
 import type { Founding, FoundingSlot } from "../../../worker/founding.ts";
 
@@ -10,6 +10,8 @@ export class FakeRegistry implements RoomRegistry {
   online: readonly MemberId[] = [];
   isReachable = true;
   nowMs = 0;
+  /** What it refuses everything for. */
+  refusal: RoomRefusalCode | undefined;
   readonly #slot: FoundingSlot = {
     get: () => this.founding,
     put: (founding) => {
@@ -45,13 +47,20 @@ export class FakeRegistry implements RoomRegistry {
     return forget(this.#slot, `${cluster}`);
   }
 
+  async ticket(_peerId: string, token: string): Promise<string> {
+    this.#check();
+    return token;
+  }
+
   #check(): void {
+    if (this.refusal !== undefined) throw new RoomRefusal(this.refusal);
     if (!this.isReachable) throw new RoomError("the room could not be asked: no network");
   }
 
   #info(): RoomInfo {
     const { founding } = this;
     return {
+      access: founding === undefined ? "free" : "closed",
       cluster: founding === undefined ? undefined : BigInt(founding.cluster),
       founder: founding === undefined ? undefined : BigInt(founding.member),
       confirmed: founding?.confirmed === true,

@@ -1,0 +1,36 @@
+/** The certificates of the two ends of a WebRTC connection, by their SHA-256. */
+import { Sha256 } from "../base/sha256.ts";
+import { fromHex } from "../base/text-codes.ts";
+
+/** One for all connections of a page. */
+export function newCertificate(): Promise<RTCCertificate> {
+  const algorithm: EcKeyGenParams = { name: "ECDSA", namedCurve: "P-256" };
+  return RTCPeerConnection.generateCertificate(algorithm);
+}
+
+export function certificateFingerprint(certificate: RTCCertificate): Uint8Array | undefined {
+  return bytesOf(certificate.getFingerprints().find(({ algorithm }) => algorithm === "sha-256")?.value);
+}
+
+/**
+ * Of the certificate with which the other end has opened the connection. The session description is no proof of it: of
+ * two lines in it one browser heeds the last and another any. Where the transport cannot be asked (Firefox before 153)
+ * a description with one line will do, because then there is nothing to choose from.
+ */
+export function peerFingerprint(connection: RTCPeerConnection): Uint8Array | undefined {
+  const dtls: Partial<RTCDtlsTransport> | undefined = connection.sctp?.transport;
+  if (dtls?.getRemoteCertificates === undefined) return describedFingerprint(connection.remoteDescription?.sdp ?? "");
+  const [certificate] = dtls.getRemoteCertificates();
+  return certificate === undefined ? undefined : new Sha256().update(new Uint8Array(certificate)).digest();
+}
+
+/** For tests. */
+export function describedFingerprint(description: string): Uint8Array | undefined {
+  const lines = [...description.matchAll(/^a=fingerprint:(\S+) (\S+)/gm)];
+  const [, algorithm, value] = lines[0] ?? [];
+  return lines.length === 1 && algorithm?.toLowerCase() === "sha-256" ? bytesOf(value) : undefined;
+}
+
+function bytesOf(value: string | undefined): Uint8Array | undefined {
+  return value === undefined ? undefined : fromHex(value.replaceAll(":", "").toLowerCase());
+}

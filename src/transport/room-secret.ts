@@ -1,0 +1,54 @@
+/**
+ * A room's secret: 32 random bytes, in the fragment of the room's link as base64url, where browsers send them to nobody.
+ * What others see follows from it by HKDF, bound to the room's name, and leads neither back nor from one to the other:
+ *
+ * - the registry's key, which the signalling server is shown (and of which it keeps a hash);
+ * - the greeting's key, by which two members prove to each other that they know the secret (greeting.ts).
+ *
+ * An open room has no secret: its greeting's key follows from nothing but the name, and proves nothing.
+ */
+import { assert } from "../base/assert.ts";
+import { EMPTY_BYTES } from "../base/bytes.ts";
+import { hkdfSha256 } from "../base/hmac-sha256.ts";
+import { fromBase64, toBase64 } from "../base/text-codes.ts";
+import { utf8Encode } from "../base/utf8.ts";
+
+export interface RoomKeys {
+  /** For `Authorization: Bearer`; undefined in an open room. */
+  readonly registry: string | undefined;
+  readonly greeting: Uint8Array;
+}
+
+const SECRET_BYTES = 32;
+const SECRET = /^[A-Za-z0-9_-]{43}$/;
+const SALT = utf8Encode("quorate/room/1");
+
+export function newRoomSecret(): string {
+  return toBase64Url(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)));
+}
+
+/** Whether the text is a whole secret. One that was cut is not; a wrong one may be, and only the registry knows. */
+export function isRoomSecret(text: string): boolean {
+  return secretBytes(text) !== undefined;
+}
+
+/** `secret` undefined: for an open room. Throws for a text that is no secret. */
+export function roomKeys(room: string, secret: string | undefined): RoomKeys {
+  const bytes = secret === undefined ? EMPTY_BYTES : secretBytes(secret);
+  assert(bytes !== undefined, "a room's secret is 32 bytes");
+  const derived = (use: string): Uint8Array => hkdfSha256(bytes, SALT, utf8Encode(`${use}\0${room}`));
+  return {
+    registry: secret === undefined ? undefined : toBase64Url(derived("registry")),
+    greeting: derived("greeting"),
+  };
+}
+
+function secretBytes(text: string): Uint8Array | undefined {
+  const bytes = SECRET.test(text) ? fromBase64(text.replaceAll("-", "+").replaceAll("_", "/")) : undefined;
+  // The last letter has two bits to spare, which must not be used to write one secret in four ways.
+  return bytes?.length === SECRET_BYTES && toBase64Url(bytes) === text ? bytes : undefined;
+}
+
+function toBase64Url(bytes: Uint8Array): string {
+  return toBase64(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
