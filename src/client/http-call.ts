@@ -5,7 +5,7 @@
  */
 import type { CallContext } from "../member/services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import { answerError, connectionError, NotSentError, timeoutError } from "./http-errors.ts";
+import { answerError, connectionError, NotSentError, parseJson, statusError, timeoutError } from "./http-errors.ts";
 import { backoffMs, REAL_PACE } from "./pace.ts";
 import type { Pace } from "./pace.ts";
 
@@ -95,6 +95,9 @@ export class HttpCaller {
       );
       const text = await response.text();
       if (!response.ok) throw answerError(this.endpoint, response.status, text);
+      // An answer that began before anybody knew how it would end tells an error in its body.
+      const late = call.isPatient === true ? statusError(parseJson(text)) : undefined;
+      if (late !== undefined) throw late;
       return text;
     } catch (error) {
       if (error instanceof EtcdError) throw error;

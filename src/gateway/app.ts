@@ -25,7 +25,7 @@ export interface GatewayOptions extends RpcRouteOptions {
   readonly allowedOrigins?: AllowedOrigins;
   /** Answers a request that may not be served, before it is read. Default: all are served. */
   readonly admit?: (request: Request) => Response | undefined;
-  /** See PlainOptions. Default 30,000. */
+  /** See PlainOptions. Default 4,000. */
   readonly heartbeatMs?: number;
 }
 

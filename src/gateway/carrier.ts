@@ -10,6 +10,7 @@ import type { Share } from "../member/caller-budget.ts";
 import type { CallContext, Services } from "../member/services.ts";
 import {
   CARRIER_CREDIT_BYTES,
+  CARRIER_SILENT_MAX_MS,
   decodeFrame,
   encodeFrame,
   piecesOf,
@@ -42,7 +43,7 @@ export interface CarrierLimits {
   readonly maxMessageBytes: number;
   /** Default 1,024. */
   readonly maxStreams?: number;
-  /** Default 60,000; the other side speaks three times as often. */
+  /** Default 9,000; the other side speaks more than three times as often (carrier-frame.ts). */
   readonly silentAfterMs?: number;
   /** A socket that has opened no stream for so long is closed. Default 10,000 at first. */
   readonly unusedAfterMs?: number;
@@ -52,6 +53,10 @@ const CLOSE_NORMAL = 1000;
 const CLOSE_BAD_DATA = 1007;
 const CLOSE_POLICY = 1008;
 const CLOSE_TRY_AGAIN_LATER = 1013;
+/** In the time that the other side may be silent. */
+const LOOKS = 6;
+/** A minute by default; a front closes what it does not use earlier. */
+const UNUSED_LOOKS_MAX = 40;
 /** As the gRPC front's own codec. */
 const MESSAGES_MAX = 1 << 16;
 /** What a piece costs beside its bytes: a great many tiny ones must not hold more than they count for. */
@@ -114,6 +119,9 @@ class Carrier {
   #isHeard = true;
   /** A stream was opened since the last look. */
   #isUsed = false;
+  /** In a row. */
+  #silentLooks = 0;
+  #unusedLooks = 0;
   #isOver = false;
 
   constructor(
@@ -132,7 +140,7 @@ class Carrier {
     this.#maxStreams = limits.maxStreams ?? 1024;
     // Bytes, and at once: the newer default of workers is a Blob.
     socket.binaryType = "arraybuffer";
-    this.#watchdog = setInterval(() => this.#look(), limits.silentAfterMs ?? 60_000);
+    this.#watchdog = setInterval(() => this.#look(), (limits.silentAfterMs ?? CARRIER_SILENT_MAX_MS) / LOOKS);
   }
 
   received(data: unknown): void {
@@ -177,8 +185,11 @@ class Carrier {
   }
 
   #look(): void {
-    if (!this.#isHeard) return this.close(CLOSE_POLICY, "nothing was heard");
-    if (this.#streams.size === 0 && !this.#isUsed) return this.close(CLOSE_NORMAL, "no stream is open");
+    this.#silentLooks = this.#isHeard ? 0 : this.#silentLooks + 1;
+    // It was heard between two looks, so one look less is as long as it may be silent.
+    if (this.#silentLooks >= LOOKS - 1) return this.close(CLOSE_POLICY, "nothing was heard");
+    this.#unusedLooks = this.#streams.size > 0 || this.#isUsed ? 0 : this.#unusedLooks + 1;
+    if (this.#unusedLooks >= UNUSED_LOOKS_MAX) return this.close(CLOSE_NORMAL, "no stream is open");
     this.#isHeard = false;
     this.#isUsed = false;
   }

@@ -31,13 +31,14 @@ import {
   tagged,
   wantsJson,
 } from "./plain-request.ts";
+import { PROBE_AFTER_MS } from "./presence.ts";
 import { plainWatch } from "./plain-watch.ts";
 
 export interface PlainOptions {
   /** A value and what else is in its request; the member has its own limit. */
   readonly maxBodyBytes: number;
   readonly callers?: CallerLimits | undefined;
-  /** Silence after which a watch says that it is still there. Default 30,000: proxies wait for a minute and more. */
+  /** Silence after which a watch writes a comment, to find out whether its reader is there. Default 4,000 (presence.ts). */
   readonly heartbeatMs?: number | undefined;
 }
 
@@ -74,7 +75,7 @@ async function answer(services: Services, options: PlainOptions, request: Reques
     const target = plainTarget(request);
     if (target.key.length === 0 && !target.prefix) throw errEmptyKey;
     if (target.watch && method === "GET") {
-      return plainWatch(services, request, target, context, options.heartbeatMs ?? 30_000);
+      return plainWatch(services, request, target, context, options.heartbeatMs ?? PROBE_AFTER_MS);
     }
     return target.prefix
       ? getList(services.kv, target, request, context)

@@ -9,13 +9,13 @@ import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
 export class ProbedWatch implements WatchStream {
   readonly #stream: WatchStream;
   readonly #probe: ReturnType<typeof setInterval>;
-  /** The reader waits for us, and nothing came since the last look. */
+  /** The reader waits for us, and nothing came since the last look; there are two looks in the time. */
   #isWaiting = false;
   #isSilent = false;
 
   constructor(stream: WatchStream, probeAfterMs: number) {
     this.#stream = stream;
-    this.#probe = setInterval(() => this.#lookForReader(), probeAfterMs);
+    this.#probe = setInterval(() => this.#lookForReader(), probeAfterMs / 2);
   }
 
   request(request: WatchRequest): void {

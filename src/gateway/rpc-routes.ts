@@ -18,7 +18,9 @@ import { type CallerLimits, unfinishedBytes } from "./caller-limits.ts";
 import { type CarrierSocket, carryStreams } from "./carrier.ts";
 import { callContext, chosenSubprotocol, webSocketContext } from "./context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./errors.ts";
+import { lateAnswer, type LateAnswerTimes, type Waiter } from "./late-answer.ts";
 import { keepAliveOverHttp, keepAliveOverWebSocket } from "./lease-stream.ts";
+import { PROBE_AFTER_MS } from "./presence.ts";
 import { answersOverHttp, answersOverWebSocket } from "./server-stream.ts";
 import { timeoutMsOf, within } from "./timeout.ts";
 import { watchOverHttp, type WatchLimits } from "./watch-http.ts";
@@ -27,8 +29,10 @@ import { watchOverWebSocket, type WebSocketLike, type WebSocketLimits } from "./
 export interface RpcRouteOptions {
   /** Default: what etcd's gRPC server takes, with room for its JSON form. */
   readonly maxBodyBytes?: number;
-  /** See WatchLimits. Default 60,000. */
+  /** See WatchLimits. Default 4,000. */
   readonly probeAfterMs?: number;
+  /** Of calls that may wait for others. */
+  readonly lateAnswer?: LateAnswerTimes;
   /** Accepts the WebSocket that a request asks for; absent where the platform has none. */
   readonly acceptWebSocket?: (request: Request, subprotocol: string | undefined) => AcceptedWebSocket;
   readonly webSocket?: Omit<WebSocketLimits, "maxMessageBytes">;
@@ -64,14 +68,14 @@ export function serveRpcs(services: Services, router: Router, options: RpcRouteO
   const maxMessageBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
   const limits: Limits = {
     maxMessageBytes,
-    probeAfterMs: options.probeAfterMs ?? 60_000,
+    probeAfterMs: options.probeAfterMs ?? PROBE_AFTER_MS,
     callers: options.callers,
     webSocket: { ...options.webSocket, maxMessageBytes },
   };
   for (const { rpc, method } of servedRpcs(services)) {
     const stream = streamOf(services, rpc, method, limits);
     for (const path of rpc.paths) {
-      if (stream === undefined) router.post(path, unaryHandler(rpc, method, limits));
+      if (stream === undefined) router.post(path, unaryHandler(rpc, method, limits, options.lateAnswer));
       else serveStream(path, stream, router, options);
     }
   }
@@ -92,8 +96,13 @@ function checkSize({ request }: AnyRpc, message: unknown, bodyLength: number, ma
   if (length > maxBodyBytes / 2) throw tooLarge(length, maxBodyBytes);
 }
 
-function unaryHandler(rpc: AnyRpc, method: ServedRpc["method"], limits: Limits): Handler {
-  const { request, response, isPatient } = rpc;
+function unaryHandler(
+  rpc: AnyRpc,
+  method: ServedRpc["method"],
+  limits: Limits,
+  times: LateAnswerTimes | undefined,
+): Handler {
+  const { request, response, isPatient = false } = rpc;
   const { maxMessageBytes: maxBodyBytes, callers } = limits;
   return async (raw) => {
     try {
@@ -102,14 +111,25 @@ function unaryHandler(rpc: AnyRpc, method: ServedRpc["method"], limits: Limits):
       const body = await readBody(raw, maxBodyBytes, unfinishedBytes(callers, context));
       const message = decodeJson(request, body);
       checkSize(rpc, message, body.length, maxBodyBytes);
-      const call = async (signal: AbortSignal): Promise<unknown> =>
-        method(message, isPatient === true ? { ...context, signal } : context);
-      const answer = await (timeoutMs === undefined ? call(raw.signal) : within(timeoutMs, raw.signal, call));
-      return new Response(encodeJson(response, answer), JSON_ANSWER);
+      const answer = async (named: CallContext): Promise<string> => encodeJson(response, await method(message, named));
+      if (isPatient) {
+        const call = (waiter: Waiter): Promise<string> =>
+          inTime(timeoutMs, waiter.signal, (signal) => answer({ ...context, ...waiter, signal }));
+        return await lateAnswer(raw.signal, call, times);
+      }
+      return new Response(await inTime(timeoutMs, raw.signal, () => answer(context)), JSON_ANSWER);
     } catch (error) {
       return errorResponse(error);
     }
   };
+}
+
+function inTime<R>(
+  timeoutMs: number | undefined,
+  signal: AbortSignal,
+  call: (signal: AbortSignal) => Promise<R>,
+): Promise<R> {
+  return timeoutMs === undefined ? call(signal) : within(timeoutMs, signal, call);
 }
 
 function streamOf(services: Services, rpc: AnyRpc, method: ServedRpc["method"], limits: Limits): Stream | undefined {

@@ -4,7 +4,14 @@
  * cluster at rest can sleep; when one breaks, its streams are Unavailable and the next stream opens another.
  */
 import { assert, unreachable } from "../base/assert.ts";
-import { CARRIER_CREDIT_BYTES, CARRIER_PATH, decodeFrame, encodeFrame, piecesOf } from "../protocol/carrier-frame.ts";
+import {
+  CARRIER_CREDIT_BYTES,
+  CARRIER_PATH,
+  CARRIER_PING_EVERY_MS,
+  decodeFrame,
+  encodeFrame,
+  piecesOf,
+} from "../protocol/carrier-frame.ts";
 import type { CarrierFrame } from "../protocol/carrier-frame.ts";
 import { EtcdError, GrpcCode, grpcCodeOf } from "../protocol/errors.ts";
 import { decode, encode } from "../protocol/proto-codec.ts";
@@ -34,7 +41,7 @@ export interface CarrierOptions {
   readonly WebSocket: CarrierSocketConstructor;
   /** Over one carrier. Default 512: the member takes 1,024. */
   readonly maxStreams?: number;
-  /** Default 20,000. */
+  /** Default 2,000. */
   readonly beatEveryMs?: number;
   /** Default 30,000. */
   readonly closeAfterMs?: number;
@@ -45,6 +52,8 @@ export interface CarriedStream<Request, Response> extends Pulled<Response> {
 }
 
 const STREAM_ID_MAX = 0xffff_ffff;
+/** A member may be busy for some seconds, and its callers lose more by a new start than by waiting. */
+const SILENT_BEATS_MAX = 10;
 
 export class Carriers {
   readonly #options: CarrierOptions;
@@ -104,13 +113,15 @@ class Carrier {
   #unsent: CarrierFrame[] | undefined = [];
   #received = 0;
   #isHeard = true;
+  /** Sent without an answer, in a row. */
+  #silentBeats = 0;
   #isOver = false;
   #connecting: ReturnType<typeof setTimeout>;
   #beats: ReturnType<typeof setInterval> | undefined;
   #idle: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: CarrierOptions, onOver: () => void) {
-    const { endpoint, timeoutMs, beatEveryMs = 20_000 } = options;
+    const { endpoint, timeoutMs, beatEveryMs = CARRIER_PING_EVERY_MS } = options;
     this.#endpoint = endpoint;
     this.#onOver = onOver;
     this.#closeAfterMs = options.closeAfterMs ?? 30_000;
@@ -170,7 +181,8 @@ class Carrier {
 
   /** Each is answered. */
   #beat(): void {
-    if (!this.#isHeard) return this.#end(`${this.#endpoint} has gone silent`);
+    this.#silentBeats = this.#isHeard ? 0 : this.#silentBeats + 1;
+    if (this.#silentBeats === SILENT_BEATS_MAX) return this.#end(`${this.#endpoint} has gone silent`);
     this.#isHeard = false;
     this.#send({ type: "beat", stream: 0 });
   }

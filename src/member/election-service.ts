@@ -10,15 +10,14 @@ import type { CallContext, ElectionService, LeaderStream } from "./services.ts";
 import {
   LineWatch,
   asLineError,
-  cleaningUp,
   createdAt,
   errGone,
   firstInLine,
   lineError,
   linePrefix,
-  placeKey,
   sessionLease,
   waitForTurn,
+  withPlace,
 } from "./waiting-line.ts";
 import type { LineServices } from "./waiting-line.ts";
 
@@ -53,35 +52,27 @@ function provided(leader: LeaderKey | undefined): LeaderKey {
   return leader;
 }
 
-async function campaign(
-  services: LineServices,
-  request: CampaignRequest,
-  context: CallContext,
-): Promise<CampaignResponse> {
+function campaign(services: LineServices, request: CampaignRequest, context: CallContext): Promise<CampaignResponse> {
   const { name, value } = request;
-  const lease = await sessionLease(services, request.lease, context);
   const prefix = linePrefix(name);
-  const key = placeKey(prefix, lease);
-  const txn = txnRequest({
-    compare: [createdAt(key, 0)],
-    success: [{ type: "put", put: putRequest({ key, value, lease }) }],
-    failure: [{ type: "range", range: rangeRequest({ key }) }],
-  });
-  const { header, succeeded, responses } = await services.kv.txn(txn, context);
-  const former = !succeeded && responses[0]?.type === "range" ? responses[0].range.kvs[0] : undefined;
-  const leader: LeaderKey = { name, key, rev: former?.createRevision ?? header.revision, lease };
-  if (former !== undefined && !equalBytes(former.value, value)) {
-    await proclaimOrResign(services, leader, value, context);
-  }
-  try {
+  return withPlace(services, prefix, request.lease, context, async (place) => {
+    const { key, lease } = place;
+    const txn = txnRequest({
+      compare: [createdAt(key, 0)],
+      success: [{ type: "put", put: putRequest({ key, value, lease }) }],
+      failure: [{ type: "range", range: rangeRequest({ key }) }],
+    });
+    const { header, succeeded, responses } = await services.kv.txn(txn, context);
+    const former = !succeeded && responses[0]?.type === "range" ? responses[0].range.kvs[0] : undefined;
+    place.revision = former?.createRevision ?? header.revision;
+    const leader: LeaderKey = { name, key, rev: place.revision, lease };
+    if (former !== undefined && !equalBytes(former.value, value)) {
+      await proclaimOrResign(services, leader, value, context);
+    }
+    // Whoever is still there when this fails may campaign again with the same lease, and has kept its place.
     await waitForTurn(services, prefix, leader.rev, context);
-    if (context.signal?.aborted === true) throw errGone;
-  } catch (error) {
-    // Whoever is still there may campaign again with the same lease, and has kept its place.
-    if (context.signal?.aborted === true) await resign(services, leader, cleaningUp(context));
-    throw error;
-  }
-  return campaignResponse({ header, leader });
+    return campaignResponse({ header, leader });
+  });
 }
 
 async function proclaimOrResign(
@@ -93,7 +84,7 @@ async function proclaimOrResign(
   try {
     await proclaim(services, leader, value, context);
   } catch (error) {
-    await resign(services, leader, cleaningUp(context));
+    await resign(services, leader, context);
     throw error;
   }
 }

@@ -9,19 +9,8 @@ import type { KeyValue, TxnResponse } from "../protocol/kv.ts";
 import { lockResponse, unlockResponse } from "../protocol/lock.ts";
 import type { LockRequest, LockResponse } from "../protocol/lock.ts";
 import type { CallContext, LockService } from "./services.ts";
-import {
-  asLineError,
-  cleaningUp,
-  createdAt,
-  errGone,
-  firstInLine,
-  linePrefix,
-  lineError,
-  placeKey,
-  sessionLease,
-  waitForTurn,
-} from "./waiting-line.ts";
-import type { LineServices } from "./waiting-line.ts";
+import { asLineError, createdAt, firstInLine, linePrefix, lineError, waitForTurn, withPlace } from "./waiting-line.ts";
+import type { LineServices, Place } from "./waiting-line.ts";
 
 export function lockService(services: LineServices): LockService {
   return {
@@ -34,23 +23,34 @@ export function lockService(services: LineServices): LockService {
   };
 }
 
-async function lock(services: LineServices, request: LockRequest, context: CallContext): Promise<LockResponse> {
-  const lease = await sessionLease(services, request.lease, context);
+function lock(services: LineServices, request: LockRequest, context: CallContext): Promise<LockResponse> {
   const prefix = linePrefix(request.name);
-  const key = placeKey(prefix, lease);
-  const entered = await enter(services, prefix, key, lease, context);
-  const place = placeOf(entered);
-  const first = rangedIn(entered, 1);
-  if (first === undefined || first.createRevision === place) return lockResponse({ header: entered.header, key });
+  return withPlace(services, prefix, request.lease, context, async (place) => {
+    const { key, lease } = place;
+    const entered = await enter(services, prefix, key, lease, context);
+    const revision = placeOf(entered);
+    const first = rangedIn(entered, 1);
+    const isFirst = first === undefined || first.createRevision === revision;
+    // A lock that the lease had before is not this call's to give back.
+    if (entered.succeeded || !isFirst) place.revision = revision;
+    if (isFirst) return lockResponse({ header: entered.header, key });
+    return waitForLock(services, prefix, place, context);
+  });
+}
+
+async function waitForLock(
+  services: LineServices,
+  prefix: Uint8Array,
+  { key, revision }: Place,
+  context: CallContext,
+): Promise<LockResponse> {
   try {
-    await waitForTurn(services, prefix, place, context);
+    await waitForTurn(services, prefix, revision, context);
     const { kvs, header } = await services.kv.range(rangeRequest({ key }), context);
-    if (kvs.length > 0) {
-      if (context.signal?.aborted === true) throw errGone;
-      return lockResponse({ header, key });
-    }
+    if (kvs.length > 0) return lockResponse({ header, key });
   } catch (error) {
-    await services.kv.deleteRange(deleteRangeRequest({ key }), cleaningUp(context));
+    // Of a caller that is gone, withPlace removes it.
+    if (context.signal?.aborted !== true) await services.kv.deleteRange(deleteRangeRequest({ key }), context);
     throw error;
   }
   throw lineError("mutex: session is expired");

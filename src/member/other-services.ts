@@ -8,12 +8,14 @@ import { guardedCluster, guardedMaintenance } from "./guard.ts";
 import { lockService } from "./lock-service.ts";
 import { maintenanceService } from "./maintenance-service.ts";
 import type { Member } from "./member.ts";
+import { Places } from "./places.ts";
 
 export function otherServices(member: Member, core: CoreServices, credentials: Credentials): OtherServices {
   const { kv, watch, lease, access } = core;
+  const line = { kv, watch, lease, places: new Places(member) };
   return {
-    lock: lockService({ kv, watch, lease }),
-    election: electionService({ kv, watch, lease }),
+    lock: lockService(line),
+    election: electionService(line),
     auth: authService(member, access, credentials),
     cluster: guardedCluster(clusterService(member, access), access),
     maintenance: guardedMaintenance(maintenanceService(member), access),

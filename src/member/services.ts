@@ -117,6 +117,11 @@ export interface CallContext {
   readonly requireLeader: boolean;
   /** Aborted when the caller does not wait any more; for calls that may wait for long. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Resolves once the front has made sure, as far as it can, that the caller still waits; of one that does not, `signal`
+   * is aborted by then. For calls that have waited, before they give what others wait for. Never rejects.
+   */
+  readonly confirmWaiting?: (() => Promise<void>) | undefined;
   /** The network address of the caller, as the platform saw it; absent where there is none, as in a tab. */
   readonly address?: string | undefined;
   /** Who calls. The guard finds it out from the token (guard.ts); what a front writes here counts for nothing. */

@@ -2,8 +2,8 @@
  * Keys under a prefix as a line in which the oldest is first: what etcd's locks and elections are made of. Whoever hangs
  * a key on its lease stands in line; the one whose key was created first has the lock, or leads.
  *
- * All of it is done with the services that everybody has, as etcd's own client does it, so there is no state here and
- * no rule that a client could not follow by itself.
+ * All of it is done with the services that everybody has, as etcd's own client does it, so there is no rule here that a
+ * client could not follow by itself. Only what a caller that is gone leaves behind is the member's to remove (places.ts).
  */
 import { concatBytes, latin1ToBytes, prefixEnd } from "../base/bytes.ts";
 import { EtcdError, GrpcCode, errCompacted } from "../protocol/errors.ts";
@@ -12,12 +12,14 @@ import type { Compare, RangeRequest, RangeResponse } from "../protocol/kv.ts";
 import { leaseGrantRequest } from "../protocol/lease.ts";
 import { watchCreateRequest } from "../protocol/watch.ts";
 import type { WatchCreateRequest, WatchResponse } from "../protocol/watch.ts";
+import type { Places } from "./places.ts";
 import type { CallContext, KvService, LeaseService, WatchService } from "./services.ts";
 
 export interface LineServices {
   readonly kv: KvService;
   readonly watch: WatchService;
   readonly lease: LeaseService;
+  readonly places: Places;
 }
 
 /** etcd's, for who brings no lease; nobody keeps it alive. */
@@ -27,6 +29,55 @@ const SESSION_TTL_SECONDS = 60;
 export async function sessionLease(services: LineServices, lease: bigint, context: CallContext): Promise<bigint> {
   if (lease !== 0n) return lease;
   return (await services.lease.grant(leaseGrantRequest({ ttl: SESSION_TTL_SECONDS }), context)).id;
+}
+
+/** What a call holds in the queue while it waits. */
+export interface Place {
+  readonly key: Uint8Array;
+  readonly lease: bigint;
+  /** Create revision of the key; 0 until it is known, and for a lock that the lease held before the call. */
+  revision: number;
+}
+
+/**
+ * Runs a call that takes a place in the queue. When its caller is gone by the end, whatever the end is, the call takes
+ * the place back: a lease that was made for this call ends, because nobody else knows its id; with the caller's own
+ * lease the key is deleted. etcd does the same, but for a caller that leaves before it waits or when it is about to be
+ * answered: there etcd leaves the key until the lease ends.
+ */
+export async function withPlace<R>(
+  services: LineServices,
+  prefix: Uint8Array,
+  askedLease: bigint,
+  context: CallContext,
+  run: (place: Place) => Promise<R>,
+): Promise<R> {
+  const { places } = services;
+  const lease = await sessionLease(services, askedLease, context);
+  const place: Place = { key: placeKey(prefix, lease), lease, revision: 0 };
+  const leave = places.enter(place.key);
+  try {
+    checkThere(context);
+    const result = await run(place);
+    checkThere(context);
+    return result;
+  } catch (error) {
+    if (isGone(context)) {
+      if (askedLease === 0n) await places.endLease(lease);
+      else if (place.revision > 0) await places.remove(place.key, place.revision);
+    }
+    throw error;
+  } finally {
+    leave();
+  }
+}
+
+function checkThere(context: CallContext): void {
+  if (isGone(context)) throw errGone;
+}
+
+function isGone({ signal }: CallContext): boolean {
+  return signal?.aborted === true;
 }
 
 export function linePrefix(name: Uint8Array): Uint8Array {
@@ -53,19 +104,26 @@ export function createdAt(key: Uint8Array, createRevision: number): Compare {
   return compare({ key, target: "CREATE", targetUnion: { type: "createRevision", createRevision } });
 }
 
-/** Until all keys of the line that were created before `revision` are deleted. */
+/**
+ * Waits until all keys of the line that were created before `revision` are deleted, and then until the front has made
+ * sure that the caller is still there: whoever is gone must not get what others wait for.
+ */
 export async function waitForTurn(
   services: LineServices,
   prefix: Uint8Array,
   revision: number,
   context: CallContext,
 ): Promise<void> {
+  let hasWaited = false;
   for (;;) {
     const before = await lastBefore(services, prefix, revision, context);
     const [last] = before.kvs;
-    if (last === undefined) return;
+    if (last === undefined) break;
+    hasWaited = true;
     await deleted(services, last.key, before.header.revision, context);
   }
+  if (hasWaited) await context.confirmWaiting?.();
+  checkThere(context);
 }
 
 function lastBefore(
@@ -154,9 +212,4 @@ export async function asLineError<R>(run: () => Promise<R>): Promise<R> {
     if (!(error instanceof EtcdError) || error === errGone) throw error;
     throw lineError(error.message);
   }
-}
-
-/** The caller may be gone, and its token with it, but what it left behind must go. */
-export function cleaningUp(context: CallContext): CallContext {
-  return { ...context, signal: undefined };
 }

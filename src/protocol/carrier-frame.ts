@@ -14,6 +14,11 @@ import { isUtf8, utf8Decode, utf8Encode } from "../base/utf8.ts";
 /** Under which path of a member carriers are opened. */
 export const CARRIER_PATH = "/quorate/v1/streams";
 
+/** How often a front says something over a carrier on which nothing else is said, in ms. */
+export const CARRIER_PING_EVERY_MS = 2_000;
+/** A member that hears nothing from a front for so long ends all its streams, in ms: their callers may be gone. */
+export const CARRIER_SILENT_MAX_MS = 9_000;
+
 /** What a stream may be sent before its reader says that it has taken some. */
 export const STREAM_CREDIT_BYTES: number = 128 * 1024;
 /** What may be on its way for all streams together. */

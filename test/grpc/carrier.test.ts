@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { type CarrierLimits, type CarrierSocket, carryStreams } from "../../src/gateway/carrier.ts";
+import { GONE_WITHIN_MS } from "../../src/gateway/presence.ts";
 import { type CarrierOptions, Carriers } from "../../src/grpc/carrier.ts";
 import type { CallContext, Services, WatchStream } from "../../src/member/services.ts";
 import {
@@ -309,12 +310,15 @@ describe("who leaves", () => {
     const stream = carriers.open(watch.watch, CALL);
     await vi.advanceTimersByTimeAsync(600_000);
     expect(Echo.open.size).toBe(1);
-    (ends[0] as SocketEnd).isStuck = true;
     const lost = stream.next().catch((error: unknown) => error);
     front(ends).peer = undefined;
-    await vi.advanceTimersByTimeAsync(121_000);
-    expect(await lost).toMatchObject({ code: 14, message: "http://edge has gone silent" });
+    (ends[0] as SocketEnd).peer = undefined;
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(Echo.open.size).toBe(1);
+    await vi.advanceTimersByTimeAsync(GONE_WITHIN_MS - 6_000);
     expect(Echo.open.size).toBe(0);
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(await lost).toMatchObject({ code: 14, message: "http://edge has gone silent" });
   });
 });
 

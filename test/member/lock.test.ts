@@ -4,6 +4,8 @@ import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import type { LeaderKey, LeaderResponse } from "../../src/protocol/election.ts";
 import { rangeRequest } from "../../src/protocol/kv.ts";
+import type { CallContext } from "../../src/member/services.ts";
+import { GuardedCluster } from "./auth-kit.ts";
 import { CALL, Cluster } from "./cluster.ts";
 import type { Node } from "./cluster.ts";
 
@@ -111,6 +113,164 @@ describe("a lock", () => {
     const empty = cluster.settled(node.services.lock.unlock({ key: EMPTY_BYTES }, CALL));
     await expect(empty).rejects.toMatchObject({ code: 2, message: "etcdserver: key is not provided" });
   });
+});
+
+/** A call whose caller the test sends away. */
+interface Left {
+  readonly gone: AbortController;
+  /** What became of it. */
+  readonly state: { value: unknown; error: unknown };
+}
+
+/** Far enough for a proposal, which goes when the clock does. */
+async function proposed(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+}
+
+type Waiter = Pick<CallContext, "confirmWaiting">;
+
+const CALLS: Readonly<
+  Record<string, (node: Node, lease: bigint, signal: AbortSignal, waiter?: Waiter) => Promise<unknown>>
+> = {
+  lock: (node, lease, signal, waiter) => node.services.lock.lock({ name: NAME, lease }, { ...CALL, ...waiter, signal }),
+  campaign: (node, lease, signal, waiter) =>
+    node.services.election.campaign({ name: NAME, lease, value: EMPTY_BYTES }, { ...CALL, ...waiter, signal }),
+};
+
+describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, call) => {
+  function left(node: Node, lease: bigint, waiter?: (gone: AbortController) => Waiter): Left {
+    const gone = new AbortController();
+    return { gone, state: watched(call(node, lease, gone.signal, waiter?.(gone))) };
+  }
+
+  test.each([16n, 0n])("before its key is there leaves none (lease %d)", async (lease) => {
+    const { cluster, node } = await founded();
+    const leases = node.member.leases.ids().length;
+    const { gone, state } = left(node, lease);
+    gone.abort();
+    await cluster.clock.advance(1_000);
+    expect([keys(node), node.member.leases.ids().length]).toEqual([[], leases]);
+    expect(state.error).toMatchObject({ code: GrpcCode.Canceled });
+  });
+
+  test("while its key is being created leaves none", async () => {
+    const { cluster, node } = await founded();
+    const { gone, state } = left(node, 16n);
+    await proposed();
+    const { revision } = node.member.machine.store;
+    gone.abort();
+    await cluster.clock.advance(1_000);
+    // Created, and deleted.
+    expect(node.member.machine.store.revision).toBe(revision + 2);
+    expect(keys(node)).toEqual([]);
+    expect(state.error).toMatchObject({ code: GrpcCode.Canceled });
+  });
+
+  test("leaves no lease that was made for it, so that the next one does not wait for its end", async () => {
+    const { cluster, node } = await founded();
+    const leases = node.member.leases.ids().length;
+    await cluster.settled(lock(node, 16n));
+    const { gone } = left(node, 0n);
+    await cluster.clock.advance(100);
+    expect([keys(node).length, node.member.leases.ids().length]).toEqual([2, leases + 1]);
+    gone.abort();
+    await cluster.clock.advance(1_000);
+    expect([keys(node), node.member.leases.ids().length]).toEqual([["name/10"], leases]);
+  });
+
+  test.each([17n, 0n])("just when it is its turn does not get it (lease %d)", async (lease) => {
+    const { cluster, node } = await founded();
+    const first = await cluster.settled(lock(node, 16n));
+    const { state } = left(node, lease, (gone) => ({ confirmWaiting: async () => gone.abort() }));
+    await cluster.clock.advance(100);
+    const next = watched(lock(node, -18n));
+    await cluster.clock.advance(100);
+    await cluster.settled(node.services.lock.unlock({ key: first.key }, CALL));
+    await cluster.clock.advance(1_000);
+    expect(state.error).toMatchObject({ code: GrpcCode.Canceled });
+    expect(utf8Decode(next.value?.key ?? EMPTY_BYTES)).toBe("name/-12");
+    expect(keys(node)).toEqual(["name/-12"]);
+  });
+
+  test("leaves its place to itself when it came back with its lease before that", async () => {
+    const { cluster, node } = await founded();
+    const first = await cluster.settled(lock(node, 16n));
+    const before = left(node, 17n);
+    await cluster.clock.advance(100);
+    const again = left(node, 17n);
+    await cluster.clock.advance(100);
+    before.gone.abort();
+    await cluster.clock.advance(100);
+    expect(keys(node)).toEqual(["name/10", "name/11"]);
+    await cluster.settled(node.services.lock.unlock({ key: first.key }, CALL));
+    await cluster.clock.advance(100);
+    expect(again.state.value).toBeDefined();
+    expect(keys(node)).toEqual(["name/11"]);
+  });
+
+  /** Three members; their leader is cut off while the caller leaves, and its removal is tried again and again. */
+  async function leftAlone(): Promise<{ cluster: Cluster; node: Node; heal: () => void }> {
+    const cluster = await Cluster.founded(3);
+    const node = await cluster.elected();
+    for (const id of [16n, 17n]) await cluster.settled(node.services.lease.grant({ id, ttl: 6_000 }, CALL));
+    await cluster.settled(lock(node, 16n));
+    const { gone } = left(node, 17n);
+    await cluster.clock.advance(1_000);
+    const others = [1n, 2n, 3n].filter((id) => id !== node.id);
+    const link = (connected: boolean): void => {
+      for (const id of others) cluster.network.setLink(node.id, id, connected);
+    };
+    link(false);
+    gone.abort();
+    await cluster.clock.advance(15_000);
+    expect(keys(node)).toEqual(["name/10", "name/11"]);
+    return { cluster, node, heal: () => link(true) };
+  }
+
+  test("leaves although no leader is there just now, once there is one", async () => {
+    const { cluster, node, heal } = await leftAlone();
+    heal();
+    await cluster.clock.advance(15_000);
+    expect(keys(node)).toEqual(["name/10"]);
+  });
+
+  test("is not removed any more when it comes back before that succeeds", async () => {
+    const { cluster, node, heal } = await leftAlone();
+    const { state } = left(node, 17n);
+    heal();
+    await cluster.clock.advance(15_000);
+    expect([keys(node), state.error]).toEqual([["name/10", "name/11"], undefined]);
+  });
+});
+
+test("a caller that is gone keeps a lock that its lease had before the call", async () => {
+  const { cluster, node } = await founded();
+  await cluster.settled(lock(node, 16n));
+  const gone = new AbortController();
+  const again = watched(lock(node, 16n, gone.signal));
+  await proposed();
+  gone.abort();
+  await cluster.clock.advance(1_000);
+  expect(again.error).toMatchObject({ code: GrpcCode.Canceled });
+  expect(keys(node)).toEqual(["name/10"]);
+});
+
+test("a caller that is gone leaves the queue although its token is worth nothing any more", async () => {
+  const guarded = await GuardedCluster.open();
+  const { cluster } = guarded;
+  const services = guarded.at();
+  await guarded.grant("READWRITE", "name/", "name0");
+  const root = await guarded.as("root");
+  await cluster.settled(services.lock.lock({ name: NAME, lease: 0n }, root));
+  const gone = new AbortController();
+  const amy = await guarded.as("amy");
+  void services.lock.lock({ name: NAME, lease: 0n }, { ...amy, signal: gone.signal }).catch(() => {});
+  const node = cluster.leader as Node;
+  await cluster.clock.until(() => keys(node).length === 2, "amy waits");
+  await cluster.settled(services.auth.userDelete({ name: "amy" }, root));
+  gone.abort();
+  await cluster.clock.advance(1_000);
+  expect(keys(node)).toHaveLength(1);
 });
 
 function campaign(node: Node, lease: bigint, value: string, signal?: AbortSignal): Promise<LeaderKey | undefined> {
