@@ -76,6 +76,35 @@ test("members that know the secret prove it to each other before any frame, each
   for (const { messages } of ends()) expect(messages.map(typeOf)).toEqual([HELLO, WELCOME]);
 });
 
+test("who has proved that it knows the secret is authenticated as long as it is up, and nobody else is", () => {
+  const { clock, member, stranger } = lab();
+  const left = member(1n);
+  const right = member(2n);
+  const visitor = stranger(3n);
+  left.transport.setPeers([2n]);
+  visitor.dial(1n);
+  clock.advance(100);
+  expect([1n, 2n, 3n, 4n].map((peer) => left.transport.isAuthenticated(peer))).toEqual([false, true, false, false]);
+  right.transport.close();
+  clock.advance(100);
+  expect(left.transport.isAuthenticated(2n)).toBe(false);
+});
+
+test("a member that greets anew with another nonce is another, and its connection ends", () => {
+  const { clock, ends, live, member } = lab();
+  const [left] = [member(1n), member(2n)];
+  left.transport.setPeers([2n]);
+  clock.advance(100);
+  const said = decodeGreeting(ends()[1].messages[0]?.slice() ?? new Uint8Array(0));
+  if (typeof said === "string") throw new Error(said);
+  ends()[0].arrived(encodeGreeting(said).buffer);
+  clock.advance(10);
+  expect(live()).toHaveLength(2);
+  ends()[0].arrived(encodeGreeting({ ...said, nonce: new Uint8Array(32) }).buffer);
+  clock.advance(10);
+  expect(live()).toEqual([]);
+});
+
 test("another secret is no connection: neither side is up, and no frame is read or sent", () => {
   const { clock, live, member, room } = lab();
   const left = member(1n);
@@ -244,13 +273,13 @@ describe("a stranger who takes a member's name", () => {
 });
 
 test("a connection whose certificates cannot be seen is none", () => {
-  for (const fingerprints of [undefined, { own: new Uint8Array(32), peer: new Uint8Array(0) }]) {
+  for (const fingerprints of [undefined, { own: new Uint8Array(0), peer: new Uint8Array(0) }]) {
     const { clock, ends, live, member } = lab();
     const left = member(1n);
     member(2n);
     left.transport.setPeers([2n]);
     clock.advance(30);
-    ends()[0].fingerprints = fingerprints;
+    for (const end of ends()) end.fingerprints = fingerprints;
     clock.advance(20_000);
     expect(left.recorder.events).toEqual([]);
     expect(live()).toEqual([]);

@@ -42,6 +42,7 @@ class Profile {
   state: TabState = { type: "opening" };
   refuse: Error | undefined;
   refusals = 0;
+  deletions = 0;
   readonly #waiting: Set<() => void> = new Set();
 
   constructor(registry: FakeRegistry, network: MemoryNetwork) {
@@ -60,6 +61,7 @@ class Profile {
       },
       deleteStorage: async () => {
         this.image = undefined;
+        this.deletions += 1;
       },
       openTransport: async (id: MemberId, onSignalling) => {
         this.registry.online = [...this.registry.online, id];
@@ -255,7 +257,7 @@ test("a tab that the registry refuses stops at once, says why, and keeps nothing
   const { client } = stranger.open();
   const state = await stranger.until(({ type }) => type === "stopped");
   expect(state).toMatchObject({ code: "refused", text: expect.stringContaining("nothing of the room is shown") });
-  expect([stranger.refusals, stranger.image, registry.founding]).toEqual([1, undefined, undefined]);
+  expect([stranger.refusals, stranger.deletions, registry.founding]).toEqual([1, 1, undefined]);
   await expect(client.kv.put("key", "value")).rejects.toThrow("not the secret of this room");
 });
 
@@ -268,7 +270,7 @@ test("a founder whose claim was taken over meanwhile throws its cluster away", a
   const founder = profile();
   founder.open();
   expect(await founder.until(({ type }) => type === "stopped")).toMatchObject({ code: "refused" });
-  expect([founder.refusals, founder.image]).toEqual([1, undefined]);
+  expect([founder.refusals, founder.deletions]).toEqual([1, 1]);
 });
 
 test("a member with a past goes on by itself where the registry refuses it, and says so", async () => {
@@ -282,5 +284,5 @@ test("a member with a past goes on by itself where the registry refuses it, and 
   await eventually(() => again.client.kv.put("key", "more"));
   const state = await founder.until((now) => now.type === "running" && now.roomTrouble !== undefined);
   expect(state).toMatchObject({ roomTrouble: "the room is closed by another secret" });
-  expect(founder.refusals).toBe(0);
+  expect([founder.refusals, founder.deletions]).toEqual([0, 0]);
 });
