@@ -127,6 +127,7 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
         createdNotify: watchOptions.createdNotify === true,
         signal: watchOptions.signal,
         onDisconnect: watchOptions.onDisconnect,
+        onConnect: watchOptions.onConnect,
         onEnd: (ended) => watchers.delete(ended),
       });
       if (!watcher.isOver) watchers.add(watcher);

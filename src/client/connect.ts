@@ -1,8 +1,10 @@
 /** Connects an application to an endpoint: Quorate's, or etcd's JSON gateway. */
 import type { User } from "./authenticated.ts";
+import { type ApplicationClient, applicationClient } from "./app/application-client.ts";
+import { Connection } from "./app/connection.ts";
 import { createClient } from "./client.ts";
-import type { Client } from "./client.ts";
 import { httpServices } from "./http-services.ts";
+import { REAL_PACE } from "./pace.ts";
 import type { WebSocketConstructor } from "./websocket-watch.ts";
 
 export interface ConnectOptions {
@@ -29,17 +31,20 @@ export interface ConnectOptions {
  *
  * Throws EtcdError (InvalidArgument) when `endpoint` is not an http or https URL.
  */
-export function connect(options: ConnectOptions): Client {
+export function connect(options: ConnectOptions): ApplicationClient {
   const { endpoint, user, token = "", requireLeader = false, timeoutMs, signal } = options;
   const WebSocket = options.WebSocket ?? platformWebSocket();
+  const connection = new Connection();
+  // Not a bare reference: browsers refuse a fetch whose `this` is another object.
+  const send = options.fetch ?? ((input, init) => fetch(input, init));
   const services = httpServices({
     endpoint,
     token: user === undefined ? token : "",
+    fetch: connection.observeFetch(send),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
-    ...(options.fetch === undefined ? {} : { fetch: options.fetch }),
-    ...(WebSocket === undefined || WebSocket === false ? {} : { WebSocket }),
+    ...(WebSocket === undefined || WebSocket === false ? {} : { WebSocket: connection.observeWebSocket(WebSocket) }),
   });
-  const client = createClient(services, { user, requireLeader });
+  const client = applicationClient(createClient(services, { user, requireLeader }), { pace: REAL_PACE, connection });
   if (signal?.aborted === true) client.close();
   else signal?.addEventListener("abort", () => client.close(), { once: true });
   return client;

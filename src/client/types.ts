@@ -132,6 +132,8 @@ export interface WatchOptions extends KeyRange {
   readonly signal?: AbortSignal | undefined;
   /** Told of each broken stream, before the watch tries again. */
   readonly onDisconnect?: ((error: Error) => void) | undefined;
+  /** Told of each stream on which the server has taken the watch, the first one included. */
+  readonly onConnect?: (() => void) | undefined;
 }
 
 export interface WatchEvent {

@@ -37,6 +37,7 @@ export interface WatcherOptions {
   readonly createdNotify: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onDisconnect: ((error: Error) => void) | undefined;
+  readonly onConnect?: (() => void) | undefined;
   readonly onEnd: (watcher: Watcher) => void;
 }
 
@@ -156,6 +157,7 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
   }
 
   #digestCreated(header: Header): WatchResponse | undefined {
+    this.#options.onConnect?.();
     if (this.#nextRevision === 0) this.#nextRevision = header.revision + 1;
     if (this.#isCreated) return undefined;
     this.#isCreated = true;

@@ -10,7 +10,7 @@ import { authUserAddRequest, permission } from "../../src/protocol/auth.ts";
 import { errAuthFailed, errAuthOldRevision, errPermissionDenied } from "../../src/protocol/errors.ts";
 import { PLAIN } from "../member/auth-kit.ts";
 import { CALL } from "../member/cluster.ts";
-import { startMember } from "./support/served-member.ts";
+import { startMember } from "./support/own-member.ts";
 
 const AMY = { name: "amy", password: "amy" };
 

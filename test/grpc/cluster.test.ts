@@ -5,7 +5,7 @@ import type { GrpcFront } from "../../src/grpc/front.ts";
 import { memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/cluster.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { RPCS } from "../../src/protocol/rpc-table.ts";
-import { startMember } from "../client/support/served-member.ts";
+import { startMember } from "../client/support/own-member.ts";
 import { failure, RawClient } from "./support/raw-client.ts";
 
 const { cluster } = RPCS;

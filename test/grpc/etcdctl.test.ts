@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
 import { alarmRequest } from "../../src/protocol/maintenance.ts";
-import { startMember } from "../client/support/served-member.ts";
+import { startMember } from "../client/support/own-member.ts";
 import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
 
 const ETCDCTL = process.env["QUORATE_ETCDCTL"];

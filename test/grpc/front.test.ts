@@ -24,7 +24,7 @@ import { RPCS } from "../../src/protocol/rpc-table.ts";
 import { HEALTH_RPCS } from "../../src/protocol/health-rpcs.ts";
 import type { Rpc } from "../../src/protocol/rpc.ts";
 import { watchCreateRequest, watchResponse } from "../../src/protocol/watch.ts";
-import { startMember } from "../client/support/served-member.ts";
+import { startMember } from "../client/support/own-member.ts";
 import { failure, RawClient } from "./support/raw-client.ts";
 
 const { kv, watch, lease } = RPCS;

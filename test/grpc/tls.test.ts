@@ -6,7 +6,7 @@ import type { GrpcFront, TlsFiles } from "../../src/grpc/front.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { putRequest } from "../../src/protocol/kv.ts";
 import { RPCS } from "../../src/protocol/rpc-table.ts";
-import { startMember } from "../client/support/served-member.ts";
+import { startMember } from "../client/support/own-member.ts";
 import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
 import { failure, RawClient } from "./support/raw-client.ts";
 

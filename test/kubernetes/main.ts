@@ -4,7 +4,7 @@ import { endpointServices } from "../../src/grpc/endpoint-services.ts";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import { buildAll } from "../../worker/local/build.ts";
 import { EdgeFolder } from "../bench/edge/server.ts";
-import { startMember } from "../client/support/served-member.ts";
+import { startMember } from "../client/support/own-member.ts";
 import { play, type Step } from "./play.ts";
 
 const HELP = `Plays kube-apiserver: checks every answer and event, and tells how long each step took.

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
-import { startMember } from "../client/support/served-member.ts";
+import { startMember } from "../client/support/own-member.ts";
 import { play, type Step } from "./play.ts";
 
 let member: Awaited<ReturnType<typeof startMember>>;

@@ -10,7 +10,7 @@ import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
 import { leaseGrantRequest } from "../../src/protocol/lease.ts";
 import { RPCS } from "../../src/protocol/rpc-table.ts";
 import { watchCreateRequest } from "../../src/protocol/watch.ts";
-import { startMember } from "../client/support/served-member.ts";
+import { startMember } from "../client/support/own-member.ts";
 import { RawClient } from "../grpc/support/raw-client.ts";
 
 export interface Cost {

@@ -6,7 +6,7 @@ import type { Member } from "../../src/member/member.ts";
 import { authUserAddRequest } from "../../src/protocol/auth.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { tabServices } from "../../web/room/tab-services.ts";
-import { startMember } from "../client/support/served-member.ts";
+import { startMember } from "../client/support/own-member.ts";
 import { CALL } from "../member/cluster.ts";
 
 let member: Member | undefined;

@@ -1,0 +1,76 @@
+/** The client of an application: etcd's calls whole, and above them what applications reach for first. */
+import type { Client } from "../client.ts";
+import type { Pace } from "../pace.ts";
+import type { Connection } from "./connection.ts";
+import { acquire, withLock, type HeldLock, type LockOptions } from "./held-lock.ts";
+import { electionOf, type Election, type Leadership } from "./leadership.ts";
+import { namespace, type Namespace } from "./namespace.ts";
+import { presence, type Presence, type PresenceOptions } from "./presence.ts";
+import type { ValueOptions } from "./schema.ts";
+import type { Bytes, RangeOptions } from "../types.ts";
+import { transaction, type Transaction, type TransactionOptions } from "./transaction.ts";
+
+export interface ApplicationClient extends Client, AsyncDisposable {
+  /** What is true of the connection now; `subscribe` and `getSnapshot` are made for `useSyncExternalStore`. */
+  readonly connection: Pick<Connection, "getSnapshot" | "subscribe">;
+  /** Returns the keys with a prefix, as values of one type. Sends nothing. */
+  namespace<Value = unknown>(prefix: string, options?: ValueOptions<Value>): Namespace<Value>;
+  /** Runs `use` while the lock is held. */
+  withLock<Result>(
+    name: string,
+    use: (lock: HeldLock) => Promise<Result> | Result,
+    options?: LockOptions,
+  ): Promise<Result>;
+  /** Waits until the lock is held; `await using` releases it. */
+  acquire(name: string, options?: LockOptions): Promise<HeldLock>;
+  /** Waits until elected; `await using` resigns. */
+  lead(name: string, value: string, options?: LockOptions): Promise<Leadership>;
+  elect(name: string): Election;
+  /** Runs `run` as if it were alone, again when somebody came between. */
+  transaction<Result>(
+    run: (tx: Transaction) => Promise<Result> | Result,
+    options?: TransactionOptions,
+  ): Promise<Result>;
+  /** Shows this participant to the others under the prefix for as long as it is here. */
+  presence<Me>(prefix: string, me: Me, options?: PresenceOptions): Promise<Presence<Me>>;
+}
+
+export interface ApplicationParts {
+  readonly pace: Pace;
+  readonly connection: Connection;
+}
+
+export function applicationClient(client: Client, { pace, connection }: ApplicationParts): ApplicationClient {
+  const closed = new AbortController();
+  const { kv, lease, lock, election } = client;
+  const host = {
+    kv,
+    lease,
+    lock,
+    election,
+    pace,
+    closed: closed.signal,
+    range: (key: Bytes, options: RangeOptions) => kv.range(key, options),
+    watch: (key: string, options: Parameters<Client["watch"]>[1]) => client.watch(key, options),
+  };
+  const close = (): void => {
+    closed.abort();
+    client.close();
+    connection.close();
+  };
+  return {
+    ...client,
+    connection,
+    namespace: (prefix, options) => namespace(host, prefix, options),
+    withLock: (name, use, options) => withLock(host, name, use, options),
+    acquire: (name, options) => acquire(host, name, options),
+    lead: (name, value, options) => electionOf(host, name).campaign(value, options),
+    elect: (name) => electionOf(host, name),
+    transaction: (run, options) => transaction(host, run, options),
+    presence: (prefix, me, options) => presence(host, prefix, me, options),
+    close,
+    async [Symbol.asyncDispose]() {
+      close();
+    },
+  };
+}

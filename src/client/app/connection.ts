@@ -1,0 +1,83 @@
+/**
+ * What is true of the connection to an endpoint, from what its requests and sockets have come to. It sends nothing by itself.
+ */
+import type { WebSocketConstructor, WebSocketLike } from "../websocket-watch.ts";
+import { Store } from "./store.ts";
+
+export type ConnectionState =
+  /** Nothing was asked yet. */
+  | "idle"
+  | "connected"
+  /** The endpoint responds that it cannot serve. */
+  | "unavailable"
+  /** The endpoint does not respond. */
+  | "disconnected"
+  | "closed";
+
+export interface ConnectionSnapshot {
+  readonly state: ConnectionState;
+  /** For people; empty while connected. */
+  readonly reason: string;
+  /** Milliseconds since 1970 when `state` last changed. */
+  readonly since: number;
+}
+
+export class Connection {
+  readonly #store: Store<ConnectionSnapshot> = new Store({ state: "idle", reason: "", since: Date.now() });
+  readonly getSnapshot: () => ConnectionSnapshot = this.#store.getSnapshot;
+  readonly subscribe: (listener: () => void) => () => void = this.#store.subscribe;
+
+  /** Returns `fetch` with its outcomes noted. */
+  observeFetch(send: typeof fetch): typeof fetch {
+    return async (input, init) => {
+      try {
+        const response = await send(input, init);
+        const { status } = response;
+        if (status === 502 || status === 503 || status === 504) {
+          this.#set("unavailable", `the endpoint responds with ${status}`);
+        } else this.#set("connected", "");
+        return response;
+      } catch (error) {
+        // A call that its caller gave up says nothing about the endpoint.
+        if (init?.signal?.aborted !== true) this.#set("disconnected", messageOf(error));
+        throw error;
+      }
+    };
+  }
+
+  /** Returns a WebSocket whose opening and closing are noted. */
+  observeWebSocket(Socket: WebSocketConstructor): WebSocketConstructor {
+    const note = (socket: WebSocketLike): void => {
+      let isClosedByUs = false;
+      const close = socket.close.bind(socket);
+      socket.close = () => {
+        isClosedByUs = true;
+        close();
+      };
+      socket.addEventListener("open", () => this.#set("connected", ""));
+      socket.addEventListener("close", () => {
+        if (!isClosedByUs) this.#set("disconnected", "the connection was lost");
+      });
+    };
+    return class extends Socket {
+      constructor(url: string, protocols?: string[]) {
+        super(url, protocols);
+        note(this);
+      }
+    };
+  }
+
+  close(): void {
+    this.#set("closed", "the client is closed");
+  }
+
+  #set(state: ConnectionState, reason: string): void {
+    const before = this.getSnapshot();
+    if (before.state === "closed" || (before.state === state && before.reason === reason)) return;
+    this.#store.set({ state, reason, since: before.state === state ? before.since : Date.now() });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,102 @@
+/**
+ * One leader among many candidates, on a lease that is kept alive.
+ *
+ *   await using leadership = await client.lead("poller", "tab 7");     // waits until elected
+ *   for await (const leader of client.elect("poller").observe()) show(leader);
+ */
+import { toText } from "../convert.ts";
+import type { ElectionClient, Leader, LeaderKey } from "../lock.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import type { LockOptions } from "./held-lock.ts";
+import { Session, type SessionHost } from "./session.ts";
+
+export interface LeaderInfo {
+  /** What the leader proclaims. */
+  readonly value: string;
+  /** Grows from leader to leader: the create revision of its key. */
+  readonly fence: number;
+}
+
+export interface Leadership extends AsyncDisposable {
+  readonly name: string;
+  readonly fence: number;
+  /** Aborts when leadership is lost, with LeaseLostError. */
+  readonly signal: AbortSignal;
+  /** Replaces what the leader proclaims. */
+  proclaim(value: string): Promise<void>;
+  resign(): Promise<void>;
+}
+
+export interface Election {
+  /** Waits until elected. */
+  campaign(value: string, options?: LockOptions): Promise<Leadership>;
+  /** Returns undefined while nobody leads. */
+  leader(): Promise<LeaderInfo | undefined>;
+  /** Yields the present leader and each one after it, and each value. Ends with the loop or the signal. */
+  observe(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<LeaderInfo>;
+}
+
+export interface ElectionHost extends SessionHost {
+  readonly election: ElectionClient;
+}
+
+export function electionOf(host: ElectionHost, name: string): Election {
+  return {
+    campaign: (value, options) => campaign(host, name, value, options),
+    async leader() {
+      try {
+        return infoOf(await host.election.leader(name));
+      } catch (error) {
+        // etcd's code for it is Unknown, and some servers say NotFound.
+        if (error instanceof EtcdError && /no leader/.test(error.message) && error.code !== GrpcCode.Unavailable) {
+          return undefined;
+        }
+        throw error;
+      }
+    },
+    async *observe(options = {}) {
+      const observed = host.election.observe(name, options);
+      for await (const leader of observed) yield infoOf(leader);
+    },
+  };
+}
+
+async function campaign(
+  host: ElectionHost,
+  name: string,
+  value: string,
+  { ttl, signal }: LockOptions = {},
+): Promise<Leadership> {
+  signal?.throwIfAborted();
+  const session = await Session.open(host, { ttl, what: `the leadership of ${JSON.stringify(name)}` });
+  try {
+    const waiting = AbortSignal.any([session.signal, ...(signal === undefined ? [] : [signal])]);
+    const { leader } = await host.election.campaign(name, value, { lease: session.id, signal: waiting });
+    session.signal.throwIfAborted();
+    return leadership(host.election, session, name, leader);
+  } catch (error) {
+    await session.close();
+    session.signal.throwIfAborted();
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+function leadership(election: ElectionClient, session: Session, name: string, leader: LeaderKey): Leadership {
+  return {
+    name,
+    fence: leader.revision,
+    get signal() {
+      return session.signal;
+    },
+    async proclaim(value) {
+      await election.proclaim(leader, value);
+    },
+    resign: () => session.close(),
+    [Symbol.asyncDispose]: () => session.close(),
+  };
+}
+
+function infoOf({ kv }: Leader): LeaderInfo {
+  return { value: toText(kv.value), fence: kv.createRevision };
+}

@@ -1,0 +1,193 @@
+/**
+ * A map that follows a namespace: listed once, then kept up by a watch from that revision on. Each snapshot is of one
+ * revision. A broken stream is resumed where it was; where the history in between was compacted, the list is read again.
+ */
+import { CompactedError, type Watcher } from "../watcher.ts";
+import { EtcdError } from "../../protocol/errors.ts";
+import { backoffMs, type Pace } from "../pace.ts";
+import type { Bytes, RangeOptions, RangeResult, WatchEvent, WatchOptions } from "../types.ts";
+import { type Entry, entryOf } from "./entry.ts";
+import { InvalidValueError, isRetryable } from "./errors.ts";
+import { pagesOf } from "./pages.ts";
+import { keyText, type ValueFormat } from "./schema.ts";
+import { Store } from "./store.ts";
+
+export interface LiveSnapshot<Value> {
+  readonly entries: ReadonlyMap<string, Entry<Value>>;
+  /** Keys whose stored value the schema does not accept; the others go on. */
+  readonly invalid: ReadonlyMap<string, InvalidValueError>;
+  /** Of which all entries are; 0 before the first list. */
+  readonly revision: number;
+  /** Whether there may be newer data that this client cannot see now. */
+  readonly isStale: boolean;
+  /** Milliseconds since 1970 when `isStale` last changed. */
+  readonly since: number;
+  /** Why nothing will come any more, such as a permission that was taken. */
+  readonly error: EtcdError | undefined;
+}
+
+export interface LiveHost {
+  readonly range: (key: Bytes, options: RangeOptions) => Promise<RangeResult>;
+  readonly watch: (key: string, options: WatchOptions) => Watcher;
+  readonly pace: Pace;
+  /** Aborted when the client is closed. */
+  readonly closed: AbortSignal;
+}
+
+const PAGE = 1_000;
+const RETRY_LIMIT_MS = 2_000;
+
+export class Live<Value> implements AsyncDisposable {
+  readonly #host: LiveHost;
+  readonly #prefix: string;
+  readonly #format: ValueFormat<Value>;
+  readonly #store: Store<LiveSnapshot<Value>>;
+  readonly #over: AbortController = new AbortController();
+  /** Resolves with the first list. Rejects when there will be none. */
+  readonly ready: Promise<void>;
+  readonly getSnapshot: () => LiveSnapshot<Value>;
+  readonly subscribe: (listener: () => void) => () => void;
+
+  constructor(host: LiveHost, prefix: string, format: ValueFormat<Value>) {
+    this.#host = host;
+    this.#prefix = prefix;
+    this.#format = format;
+    this.#store = new Store<LiveSnapshot<Value>>({
+      entries: new Map(),
+      invalid: new Map(),
+      revision: 0,
+      isStale: true,
+      since: Date.now(),
+      error: undefined,
+    });
+    this.getSnapshot = this.#store.getSnapshot;
+    this.subscribe = this.#store.subscribe;
+    this.ready = new Promise((resolve, reject) => {
+      this.#follow(resolve).catch((error: unknown) => {
+        this.#end(error);
+        reject(error);
+      });
+    });
+    // The snapshot tells it too, so nobody must look here.
+    this.ready.catch(() => {});
+  }
+
+  get entries(): ReadonlyMap<string, Entry<Value>> {
+    return this.getSnapshot().entries;
+  }
+
+  get revision(): number {
+    return this.getSnapshot().revision;
+  }
+
+  get isStale(): boolean {
+    return this.getSnapshot().isStale;
+  }
+
+  get since(): number {
+    return this.getSnapshot().since;
+  }
+
+  get(key: string): Entry<Value> | undefined {
+    return this.entries.get(key);
+  }
+
+  /** Stops following; the last snapshot stays and is stale. */
+  close(): void {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort();
+    this.#setStale(true);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  async #follow(isReady: () => void): Promise<void> {
+    const over = AbortSignal.any([this.#over.signal, this.#host.closed]);
+    let failures = 0;
+    while (!over.aborted) {
+      try {
+        const from = await this.#list();
+        failures = 0;
+        isReady();
+        await this.#watch(from + 1, over);
+      } catch (error) {
+        if (over.aborted) break;
+        this.#setStale(true);
+        if (!(error instanceof CompactedError) && !isRetryable(error)) throw error;
+        await this.#host.pace.sleep(backoffMs(failures++, RETRY_LIMIT_MS, this.#host.pace.random), over);
+      }
+    }
+    this.#setStale(true);
+  }
+
+  async #list(): Promise<number> {
+    const entries = new Map<string, Entry<Value>>();
+    const invalid = new Map<string, InvalidValueError>();
+    let revision = 0;
+    for await (const page of pagesOf(this.#host.range, this.#prefix, { limit: PAGE })) {
+      ({ revision } = page);
+      for (const kv of page.kvs) await this.#read(kv, entries, invalid);
+    }
+    this.#set({ entries, invalid, revision, isStale: false });
+    return revision;
+  }
+
+  async #watch(startRevision: number, signal: AbortSignal): Promise<void> {
+    const watcher = this.#host.watch(this.#prefix, {
+      prefix: true,
+      startRevision,
+      signal,
+      onDisconnect: () => this.#setStale(true),
+      onConnect: () => this.#setStale(false),
+    });
+    for await (const { header, events, progress } of watcher) {
+      // Without an event, nothing happened up to this revision.
+      if (progress) this.#set({ revision: Math.max(this.revision, header.revision), isStale: false });
+      else await this.#apply(events);
+    }
+  }
+
+  /** Whole revisions: a response never cuts one in two. Its header may be ahead of what it brings. */
+  async #apply(events: readonly WatchEvent[]): Promise<void> {
+    const { entries: before, invalid: refused } = this.getSnapshot();
+    const entries = new Map(before);
+    const invalid = new Map(refused);
+    for (const { type, kv } of events) {
+      const key = keyText(kv.key, this.#prefix);
+      entries.delete(key);
+      invalid.delete(key);
+      if (type === "PUT") await this.#read(kv, entries, invalid);
+    }
+    this.#set({ entries, invalid, revision: events.at(-1)?.kv.modRevision ?? this.revision, isStale: false });
+  }
+
+  async #read(
+    kv: WatchEvent["kv"],
+    entries: Map<string, Entry<Value>>,
+    invalid: Map<string, InvalidValueError>,
+  ): Promise<void> {
+    try {
+      const entry = await entryOf(kv, this.#prefix, this.#format);
+      entries.set(entry.key, entry);
+    } catch (error) {
+      if (!(error instanceof InvalidValueError)) throw error;
+      invalid.set(error.key, error);
+    }
+  }
+
+  #setStale(isStale: boolean): void {
+    if (this.getSnapshot().isStale !== isStale) this.#set({ isStale });
+  }
+
+  #set(changes: Partial<LiveSnapshot<Value>>): void {
+    const before = this.getSnapshot();
+    const isChanged = changes.isStale !== undefined && changes.isStale !== before.isStale;
+    this.#store.set({ ...before, ...changes, since: isChanged ? Date.now() : before.since });
+  }
+
+  #end(error: unknown): void {
+    if (error instanceof EtcdError) this.#set({ error, isStale: true });
+  }
+}

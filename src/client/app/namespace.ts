@@ -1,0 +1,243 @@
+/**
+ * Keys under a prefix, with values of one type.
+ *
+ *   const flags = client.namespace("flags/", { schema: z.object({ on: z.boolean() }) });
+ *   await flags.put("dark", { on: true });
+ *   await flags.update("dark", (flag) => ({ on: !flag?.on }));
+ *   for await (const { key, value } of flags.entries()) console.log(key, value.on);
+ */
+import { compare, op } from "../txn.ts";
+import type { Compare } from "../txn.ts";
+import { invalid } from "../convert.ts";
+import type { KvClient } from "../client.ts";
+import type { Id, KeyValue, TxnResult } from "../types.ts";
+import { type Entry, entry, entryOf } from "./entry.ts";
+import { ConflictError, InvalidValueError } from "./errors.ts";
+import { Live, type LiveHost } from "./live.ts";
+import { pagesOf } from "./pages.ts";
+import { valueFormat, type ValueFormat, type ValueOptions } from "./schema.ts";
+
+export interface ReadOptions {
+  /** Reads what the asked member has, which may be behind. Default false: the newest that is committed. */
+  readonly serializable?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WriteOptions {
+  /** Writes only when the key still has this version; `ConflictError` otherwise. */
+  readonly ifMatch?: string | undefined;
+  /** Deletes the key when this lease ends. */
+  readonly lease?: Id | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** All of one revision. */
+export interface List<Value> {
+  readonly entries: readonly Entry<Value>[];
+  /** Keys whose stored value the schema does not accept. */
+  readonly invalid: ReadonlyMap<string, InvalidValueError>;
+  readonly revision: number;
+}
+
+export type Created<Value> =
+  /** This call created it. */
+  | { readonly created: true; readonly entry: Entry<Value> }
+  /** Somebody was first; this is what is there. */
+  | { readonly created: false; readonly entry: Entry<Value> };
+
+export interface Namespace<Value> {
+  readonly prefix: string;
+  /** Returns undefined when there is no such key. Rejects with InvalidValueError when the schema refuses what is stored. */
+  get(key: string, options?: ReadOptions): Promise<Entry<Value> | undefined>;
+  put(key: string, value: Value, options?: WriteOptions): Promise<Entry<Value>>;
+  /** Puts the value unless the key exists. */
+  create(key: string, value: Value, options?: Omit<WriteOptions, "ifMatch">): Promise<Created<Value>>;
+  /**
+   * Replaces the value by what `change` makes of the present one, and calls it again when somebody else was faster.
+   * `change` returns undefined to delete the key. Returns the entry that is there then.
+   */
+  update(
+    key: string,
+    change: (current: Value | undefined) => Value | undefined | Promise<Value | undefined>,
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Entry<Value> | undefined>;
+  /** Returns whether the key was there. */
+  delete(key: string, options?: Omit<WriteOptions, "lease">): Promise<boolean>;
+  list(options?: ReadOptions): Promise<List<Value>>;
+  /** Reads in pages, all of one revision, as fast as the loop takes them. Rejects at a value that the schema refuses. */
+  entries(options?: ReadOptions & { readonly pageSize?: number }): AsyncIterableIterator<Entry<Value>>;
+  /** Lists, then watches, for as long as it is open: a map that is always of one revision. */
+  live(): Live<Value>;
+  /** A namespace within this one. */
+  namespace<Inner = Value>(prefix: string, options?: ValueOptions<Inner>): Namespace<Inner>;
+}
+
+const PAGE = 500;
+/** So many others who were faster in a row are no accident. */
+const UPDATES_MAX = 100;
+
+export interface NamespaceHost extends LiveHost {
+  readonly kv: KvClient;
+}
+
+export function namespace<Value>(
+  host: NamespaceHost,
+  prefix: string,
+  options: ValueOptions<Value> = {},
+): Namespace<Value> {
+  const format = valueFormat(options);
+  const keys = new NamespaceKeys(host.kv, prefix, format);
+  return {
+    prefix,
+    get: (key, read) => keys.get(key, read),
+    put: (key, value, write) => keys.put(key, value, write),
+    create: (key, value, write) => keys.create(key, value, write),
+    update: (key, change, { signal } = {}) => keys.update(key, change, signal),
+    delete: (key, write) => keys.delete(key, write),
+    list: (read) => keys.list(read),
+    entries: (read) => keys.entries(read),
+    live: () => new Live(host, prefix, format),
+    namespace: <Inner>(inner: string, innerOptions?: ValueOptions<Inner>) =>
+      namespace(host, prefix + inner, innerOptions),
+  };
+}
+
+class NamespaceKeys<Value> {
+  readonly #kv: KvClient;
+  readonly #prefix: string;
+  readonly #format: ValueFormat<Value>;
+  readonly #range: KvClient["range"] = (key, options) => this.#kv.range(key, options);
+
+  constructor(kv: KvClient, prefix: string, format: ValueFormat<Value>) {
+    this.#kv = kv;
+    this.#prefix = prefix;
+    this.#format = format;
+  }
+
+  async get(key: string, { serializable, signal }: ReadOptions = {}): Promise<Entry<Value> | undefined> {
+    signal?.throwIfAborted();
+    const { kvs } = await this.#kv.range(this.#key(key), { serializable });
+    return kvs[0] === undefined ? undefined : entryOf(kvs[0], this.#prefix, this.#format);
+  }
+
+  async put(key: string, value: Value, { ifMatch, lease, signal }: WriteOptions = {}): Promise<Entry<Value>> {
+    const full = this.#key(key);
+    const encoded = await this.#format.encode(key, value);
+    signal?.throwIfAborted();
+    const written = await this.#kv
+      .txn()
+      .if(...this.#matches(full, ifMatch))
+      .then(op.put(full, encoded, { lease }), op.range(full))
+      .commit();
+    if (!written.succeeded)
+      throw new ConflictError(key, `${JSON.stringify(key)} is not at version ${ifMatch} any more`);
+    return entry(key, value, rangeOf(written, 1) ?? lost());
+  }
+
+  async create(
+    key: string,
+    value: Value,
+    { lease, signal }: Omit<WriteOptions, "ifMatch"> = {},
+  ): Promise<Created<Value>> {
+    const full = this.#key(key);
+    const encoded = await this.#format.encode(key, value);
+    signal?.throwIfAborted();
+    const tried = await this.#kv
+      .txn()
+      .if(compare.createRevision(full).equals(0))
+      .then(op.put(full, encoded, { lease }), op.range(full))
+      .else(op.range(full))
+      .commit();
+    if (tried.succeeded) return { created: true, entry: entry(key, value, rangeOf(tried, 1) ?? lost()) };
+    return { created: false, entry: await entryOf(rangeOf(tried, 0) ?? lost(), this.#prefix, this.#format) };
+  }
+
+  async update(
+    key: string,
+    change: (current: Value | undefined) => Value | undefined | Promise<Value | undefined>,
+    signal: AbortSignal | undefined,
+  ): Promise<Entry<Value> | undefined> {
+    const full = this.#key(key);
+    for (let attempt = 0; attempt < UPDATES_MAX; attempt++) {
+      const current = await this.get(key, { signal });
+      const next = await change(current?.value);
+      if (next === undefined && current === undefined) return undefined;
+      const encoded = next === undefined ? undefined : await this.#format.encode(key, next);
+      signal?.throwIfAborted();
+      const operations =
+        encoded === undefined
+          ? [op.deleteRange(full)]
+          : // A key keeps the lease that it has.
+            [op.put(full, encoded, { ignoreLease: current !== undefined }), op.range(full)];
+      const written = await this.#kv
+        .txn()
+        .if(compare.modRevision(full).equals(current?.revision ?? 0))
+        .then(...operations)
+        .commit();
+      if (written.succeeded) return next === undefined ? undefined : entry(key, next, rangeOf(written, 1) ?? lost());
+    }
+    throw new ConflictError(key, `${JSON.stringify(key)} was changed by others ${UPDATES_MAX} times in a row`);
+  }
+
+  async delete(key: string, { ifMatch, signal }: Omit<WriteOptions, "lease"> = {}): Promise<boolean> {
+    const full = this.#key(key);
+    signal?.throwIfAborted();
+    const done = await this.#kv
+      .txn()
+      .if(...this.#matches(full, ifMatch))
+      .then(op.deleteRange(full))
+      .commit();
+    if (!done.succeeded) throw new ConflictError(key, `${JSON.stringify(key)} is not at version ${ifMatch} any more`);
+    const [first] = done.responses;
+    return first?.type === "deleteRange" && first.deleteRange.deleted > 0;
+  }
+
+  async list(options: ReadOptions = {}): Promise<List<Value>> {
+    const entries: Entry<Value>[] = [];
+    const refused = new Map<string, InvalidValueError>();
+    let revision = 0;
+    for await (const page of pagesOf(this.#range, this.#prefix, { ...options, limit: PAGE })) {
+      revision = page.revision;
+      for (const kv of page.kvs) {
+        try {
+          entries.push(await entryOf(kv, this.#prefix, this.#format));
+        } catch (error) {
+          if (!(error instanceof InvalidValueError)) throw error;
+          refused.set(error.key, error);
+        }
+      }
+    }
+    return { entries, invalid: refused, revision };
+  }
+
+  async *entries({ pageSize = PAGE, ...options }: ReadOptions & { readonly pageSize?: number } = {}): AsyncGenerator<
+    Entry<Value>,
+    undefined
+  > {
+    for await (const { kvs } of pagesOf(this.#range, this.#prefix, { ...options, limit: pageSize })) {
+      for (const kv of kvs) yield await entryOf(kv, this.#prefix, this.#format);
+    }
+    return undefined;
+  }
+
+  #key(key: string): string {
+    if (typeof key !== "string") throw invalid(`a key of a namespace is a string, not ${typeof key}`);
+    if (this.#prefix === "" && key === "") throw invalid("a key is not empty");
+    return this.#prefix + key;
+  }
+
+  #matches(full: string, ifMatch: string | undefined): readonly Compare[] {
+    if (ifMatch === undefined) return [];
+    if (!/^[1-9]\d{0,15}$/.test(ifMatch)) throw invalid(`ifMatch is an entry's etag, not ${JSON.stringify(ifMatch)}`);
+    return [compare.modRevision(full).equals(Number(ifMatch))];
+  }
+}
+
+function rangeOf({ responses }: TxnResult, at: number): KeyValue | undefined {
+  const response = responses[at];
+  return response?.type === "range" ? response.range.kvs[0] : undefined;
+}
+
+function lost(): never {
+  throw invalid("the server's response lacks the key that the request has put");
+}

@@ -1,0 +1,48 @@
+/** Reads all keys with a prefix in pages of one revision. */
+import type { KeyValue, RangeOptions, RangeResult } from "../types.ts";
+
+export interface Page {
+  readonly kvs: readonly KeyValue[];
+  readonly revision: number;
+}
+
+export interface PagesOptions {
+  readonly limit: number;
+  readonly serializable?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export async function* pagesOf(
+  range: (key: string | Uint8Array, options: RangeOptions) => Promise<RangeResult>,
+  prefix: string,
+  { limit, serializable, signal }: PagesOptions,
+): AsyncGenerator<Page, undefined> {
+  const rangeEnd = endOf(prefix);
+  let from: string | Uint8Array = prefix === "" ? new Uint8Array(1) : prefix;
+  let revision = 0;
+  for (;;) {
+    signal?.throwIfAborted();
+    const { header, kvs, more } = await range(from, { rangeEnd, limit, revision, serializable });
+    if (revision === 0) ({ revision } = header);
+    yield { kvs, revision };
+    const last = kvs.at(-1);
+    if (!more || last === undefined) return undefined;
+    from = nextKey(last.key);
+  }
+}
+
+/** The end of the keys with this prefix. UTF-8 has no byte 0xff, so the last byte can be raised. */
+function endOf(prefix: string): Uint8Array {
+  const end = new TextEncoder().encode(prefix);
+  const last = end.length - 1;
+  if (last < 0) return new Uint8Array(1);
+  end[last] = (end[last] ?? 0) + 1;
+  return end;
+}
+
+/** The first key that there can be after this one. */
+function nextKey(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}

@@ -1,0 +1,70 @@
+/**
+ * Standard Schema (version 1), as far as a reader of values needs it: zod, valibot, arktype and others implement it, and none
+ * of them is a dependency.
+ */
+import { toText } from "../convert.ts";
+import type { Bytes } from "../types.ts";
+import { type Codec, json } from "./codec.ts";
+import { InvalidValueError, type SchemaIssue } from "./errors.ts";
+
+export interface StandardSchema<Input = unknown, Output = Input> {
+  readonly "~standard": {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+    readonly types?: { readonly input: Input; readonly output: Output } | undefined;
+  };
+}
+
+export type SchemaResult<Output> =
+  | { readonly value: Output; readonly issues?: undefined }
+  | { readonly issues: readonly SchemaIssue[] };
+
+/** Says how values are stored: by a codec, or as JSON that a schema accepts. Default: JSON, unchecked. */
+export interface ValueOptions<Value> {
+  readonly codec?: Codec<Value> | undefined;
+  readonly schema?: StandardSchema<unknown, Value> | undefined;
+}
+
+/** Turns values into bytes and back, and refuses what the schema refuses, both ways. */
+export interface ValueFormat<Value> {
+  /** Rejects with InvalidValueError. */
+  encode(key: string, value: Value): Promise<Bytes>;
+  /** Rejects with InvalidValueError. */
+  decode(key: string, value: Uint8Array): Promise<Value>;
+}
+
+export function valueFormat<Value>({ codec = json<Value>(), schema }: ValueOptions<Value>): ValueFormat<Value> {
+  const checked = async (key: string, value: unknown): Promise<Value> => {
+    if (schema === undefined) return value as Value;
+    const result = await schema["~standard"].validate(value);
+    if (result.issues === undefined) return result.value;
+    throw new InvalidValueError(key, result.issues);
+  };
+  return {
+    async encode(key, value) {
+      // What a schema makes of a value must itself pass when it is read: it is stored as given.
+      await checked(key, value);
+      return named(key, () => codec.encode(value));
+    },
+    async decode(key, value) {
+      return checked(
+        key,
+        named(key, () => codec.decode(value)),
+      );
+    },
+  };
+}
+
+/** Relative to a namespace; keys there are text. */
+export function keyText(key: Uint8Array, prefix: string): string {
+  return toText(key).slice(prefix.length);
+}
+
+function named<Result>(key: string, run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    throw new InvalidValueError(key, [{ message: error instanceof Error ? error.message : String(error) }]);
+  }
+}

@@ -1,0 +1,119 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * A lease that is kept alive for as long as it is wanted, and a signal that aborts when it is lost.
+ *
+ * The lease counts as lost when its time has passed since the last keep-alive that was answered was sent. The server counts
+ * from later, so nobody holds on longer than the server does. A page that was frozen finds the deadline passed when it
+ * thaws, before any other of its timers.
+ */
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import type { LeaseClient } from "../lease.ts";
+import { backoffMs, type Pace } from "../pace.ts";
+import { LeaseLostError } from "./errors.ts";
+
+export interface SessionHost {
+  readonly lease: LeaseClient;
+  readonly pace: Pace;
+  /** Aborted when the client is closed. */
+  readonly closed: AbortSignal;
+}
+
+export interface SessionOptions {
+  /** Seconds after which the lease ends when its holder is gone. Default 15. */
+  readonly ttl?: number | undefined;
+  /** What is held, for the error that says that it was lost. */
+  readonly what: string;
+}
+
+const DEFAULT_TTL_SECONDS = 15;
+const KEEP_ALIVES_PER_TTL = 3;
+const RETRY_LIMIT_MS = 500;
+
+export class Session {
+  readonly id: string;
+  readonly #host: SessionHost;
+  readonly #what: string;
+  readonly #lost: AbortController = new AbortController();
+  readonly #over: AbortController = new AbortController();
+  #deadlineMs: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(host: SessionHost, what: string, id: string, deadlineMs: number) {
+    this.#host = host;
+    this.#what = what;
+    this.id = id;
+    this.#deadlineMs = deadlineMs;
+    this.#watchDeadline();
+    host.closed.addEventListener("abort", () => void this.close(), { once: true, signal: this.#over.signal });
+  }
+
+  static async open(host: SessionHost, { ttl = DEFAULT_TTL_SECONDS, what }: SessionOptions): Promise<Session> {
+    const sentMs = performance.now();
+    const granted = await host.lease.grant(ttl);
+    const session = new Session(host, what, granted.id, sentMs + granted.ttl * 1_000);
+    void session.#keepAlive(granted.ttl);
+    return session;
+  }
+
+  /** Aborts with LeaseLostError when the lease is lost, and not when it is given back. */
+  get signal(): AbortSignal {
+    if (performance.now() >= this.#deadlineMs) this.#lose("its time has passed");
+    return this.#lost.signal;
+  }
+
+  /** Gives the lease back, and with it all keys that are attached to it. Does not reject: the lease ends by itself too. */
+  async close(): Promise<void> {
+    if (this.#over.signal.aborted) return;
+    this.#stop();
+    try {
+      await this.#host.lease.revoke(this.id);
+    } catch {
+      // It is gone, or the server cannot be reached: it ends when its time has passed.
+    }
+  }
+
+  async #keepAlive(ttl: number): Promise<void> {
+    const { lease, pace } = this.#host;
+    const over = this.#over.signal;
+    let failures = 0;
+    await pace.sleep((ttl * 1_000) / KEEP_ALIVES_PER_TTL, over);
+    while (!over.aborted) {
+      const sentMs = performance.now();
+      try {
+        const answer = await lease.keepAliveOnce(this.id);
+        if (answer.ttl <= 0) return this.#lose("the server has no such lease any more");
+        failures = 0;
+        this.#deadlineMs = sentMs + answer.ttl * 1_000;
+        this.#watchDeadline();
+        await pace.sleep((answer.ttl * 1_000) / KEEP_ALIVES_PER_TTL, over);
+      } catch (error) {
+        if (!mayPass(error)) return this.#lose(error instanceof Error ? error.message : String(error));
+        await pace.sleep(backoffMs(failures++, RETRY_LIMIT_MS, pace.random), over);
+      }
+    }
+  }
+
+  #watchDeadline(): void {
+    clearTimeout(this.#timer);
+    if (this.#over.signal.aborted) return;
+    const leftMs = this.#deadlineMs - performance.now();
+    this.#timer = setTimeout(() => this.#lose("no keep-alive was answered in its time"), Math.max(leftMs, 0));
+  }
+
+  #lose(why: string): void {
+    if (this.#over.signal.aborted) return;
+    this.#stop();
+    this.#lost.abort(new LeaseLostError(`${this.#what} is lost: ${why}`));
+  }
+
+  #stop(): void {
+    clearTimeout(this.#timer);
+    this.#over.abort();
+  }
+}
+
+function mayPass(error: unknown): boolean {
+  if (!(error instanceof EtcdError)) return false;
+  const { code } = error;
+  return code === GrpcCode.Unavailable || code === GrpcCode.DeadlineExceeded || code === GrpcCode.ResourceExhausted;
+}

@@ -1,0 +1,135 @@
+/**
+ * Software transactional memory: `run` reads and writes as if it were alone. What it wrote is committed in one txn that
+ * compares every key that it read or wrote; when one was changed meanwhile, `run` is called again.
+ *
+ *   await client.transaction(async (tx) => {
+ *     const from = Number(await tx.get("ann")), to = Number(await tx.get("bob"));
+ *     tx.put("ann", String(from - 10));
+ *     tx.put("bob", String(to + 10));
+ *   });
+ *
+ * All reads are of one revision, that of the first read. The isolation is serializable with snapshot reads, as of Go's
+ * `concurrency.NewSTM` at its default level.
+ */
+import type { KvClient } from "../client.ts";
+import { invalid, toText } from "../convert.ts";
+import { backoffMs, type Pace } from "../pace.ts";
+import { compare, op } from "../txn.ts";
+import type { Compare, RequestOp } from "../txn.ts";
+import type { Bytes, Id } from "../types.ts";
+import { ConflictError } from "./errors.ts";
+
+export interface Transaction {
+  /** Returns the value as text, as this transaction has written it or as of its revision; undefined without such a key. */
+  get(key: string): Promise<string | undefined>;
+  put(key: string, value: Bytes, options?: { readonly lease?: Id | undefined }): void;
+  delete(key: string): void;
+}
+
+export interface TransactionOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Rejects with ConflictError after so many attempts. Default 100. */
+  readonly attempts?: number | undefined;
+}
+
+export interface TransactionHost {
+  readonly kv: KvClient;
+  readonly pace: Pace;
+}
+
+type Write =
+  | { readonly type: "put"; readonly value: Bytes; readonly lease: Id | undefined }
+  | { readonly type: "delete" };
+
+const RETRY_LIMIT_MS = 250;
+
+/** Returns what `run` returned in the attempt that was committed. `run` must have no other effect than through `tx`. */
+export async function transaction<Result>(
+  { kv, pace }: TransactionHost,
+  run: (tx: Transaction) => Promise<Result> | Result,
+  { signal, attempts = 100 }: TransactionOptions = {},
+): Promise<Result> {
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    signal?.throwIfAborted();
+    const tx = new Attempt(kv);
+    const result = await run(tx);
+    signal?.throwIfAborted();
+    if (await tx.commit()) return result;
+    await pace.sleep(backoffMs(attempt, RETRY_LIMIT_MS, pace.random), signal);
+  }
+  throw new ConflictError("", `the transaction met changes by others in each of ${attempts} attempts`);
+}
+
+class Attempt implements Transaction {
+  readonly #kv: KvClient;
+  /** The mod revision of each key read; 0: there was none. */
+  readonly #reads: Map<string, { readonly revision: number; readonly value: string | undefined }> = new Map();
+  readonly #writes: Map<string, Write> = new Map();
+  /** Of all reads; 0 before the first. */
+  #revision = 0;
+  #isOver = false;
+
+  constructor(kv: KvClient) {
+    this.#kv = kv;
+  }
+
+  async get(key: string): Promise<string | undefined> {
+    this.#checkOpen();
+    const written = this.#writes.get(key);
+    if (written !== undefined) return written.type === "delete" ? undefined : asText(written.value);
+    const known = this.#reads.get(key);
+    if (known !== undefined) return known.value;
+    const { header, kvs } = await this.#kv.range(key, { revision: this.#revision });
+    if (this.#revision === 0) this.#revision = header.revision;
+    const [kv] = kvs;
+    const read = { revision: kv?.modRevision ?? 0, value: kv === undefined ? undefined : toText(kv.value) };
+    this.#reads.set(key, read);
+    return read.value;
+  }
+
+  put(key: string, value: Bytes, { lease }: { readonly lease?: Id | undefined } = {}): void {
+    this.#checkOpen();
+    this.#writes.set(key, { type: "put", value, lease });
+  }
+
+  delete(key: string): void {
+    this.#checkOpen();
+    this.#writes.set(key, { type: "delete" });
+  }
+
+  /** Returns whether nothing came between. What only read needs no txn: its reads are of one revision. */
+  async commit(): Promise<boolean> {
+    this.#isOver = true;
+    if (this.#writes.size === 0) return true;
+    const { succeeded } = await this.#kv
+      .txn()
+      .if(...this.#comparisons())
+      .then(...this.#operations())
+      .commit();
+    return succeeded;
+  }
+
+  #comparisons(): readonly Compare[] {
+    const comparisons = [...this.#reads].map(([key, { revision }]) => compare.modRevision(key).equals(revision));
+    if (this.#revision === 0) return comparisons;
+    // A key that was only written must not have been changed since the reads either.
+    for (const key of this.#writes.keys()) {
+      if (!this.#reads.has(key)) comparisons.push(compare.modRevision(key).lessThan(this.#revision + 1));
+    }
+    return comparisons;
+  }
+
+  #operations(): readonly RequestOp[] {
+    return [...this.#writes].map(([key, write]) =>
+      write.type === "delete" ? op.deleteRange(key) : op.put(key, write.value, { lease: write.lease }),
+    );
+  }
+
+  #checkOpen(): void {
+    if (this.#isOver) throw invalid("the transaction is over: await all that it does inside its function");
+  }
+}
+
+function asText(value: Bytes): string {
+  return typeof value === "string" ? value : toText(value);
+}

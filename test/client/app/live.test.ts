@@ -1,0 +1,123 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { ApplicationClient } from "../../../src/client/app/application-client.ts";
+import type { Live } from "../../../src/client/app/live.ts";
+import type { Namespace } from "../../../src/client/app/namespace.ts";
+import { serveMember } from "../support/served-member.ts";
+import type { ServedMember } from "../support/served-member.ts";
+import { clientOf, eventually, keysOf } from "./kit.ts";
+
+let served: ServedMember;
+let client: ApplicationClient;
+let numbers: Namespace<number>;
+let live: Live<number>;
+
+beforeEach(async () => {
+  served = await serveMember();
+  client = clientOf(served);
+  numbers = client.namespace<number>("n/");
+});
+afterEach(async () => {
+  live.close();
+  client.close();
+  await served.close();
+});
+
+function valuesOf({ entries }: Live<number>): Record<string, number> {
+  return Object.fromEntries([...entries].map(([key, { value }]) => [key, value]));
+}
+
+describe("a live namespace", () => {
+  test("is what was listed, then follows puts and deletes, in snapshots of one revision that never change", async () => {
+    await numbers.put("a", 1);
+    live = numbers.live();
+    expect(live.getSnapshot()).toMatchObject({ revision: 0, isStale: true });
+    await live.ready;
+    const first = live.getSnapshot();
+    expect(valuesOf(live)).toEqual({ a: 1 });
+    expect(first.isStale).toBe(false);
+    const revisions: number[] = [];
+    const stop = live.subscribe(() => revisions.push(live.revision));
+    await numbers.put("b", 2);
+    await numbers.delete("a");
+    await eventually(() => expect(valuesOf(live)).toEqual({ b: 2 }));
+    expect(keysOf(first.entries)).toEqual(["a"]);
+    expect(revisions).toEqual(revisions.toSorted((left, right) => left - right));
+    expect(live.getSnapshot()).toBe(live.getSnapshot());
+    stop();
+  });
+
+  test("shows the writes of one txn together", async () => {
+    live = numbers.live();
+    await live.ready;
+    const seen: string[] = [];
+    live.subscribe(() => seen.push(JSON.stringify(valuesOf(live))));
+    await client.kv.txn().then(client.op.put("n/a", "1"), client.op.put("n/b", "2")).commit();
+    await eventually(() => expect(valuesOf(live)).toEqual({ a: 1, b: 2 }));
+    expect(seen).not.toContain('{"a":1}');
+    expect(seen).not.toContain('{"b":2}');
+  });
+
+  test("says that it is stale while the connection is broken, and misses nothing when it is back", async () => {
+    live = numbers.live();
+    await live.ready;
+    await numbers.put("a", 1);
+    await eventually(() => expect(valuesOf(live)).toEqual({ a: 1 }));
+    let isDown = true;
+    served.intercept = (path, response) => {
+      if (!isDown || !path.includes("watch")) return false;
+      response.destroy();
+      return true;
+    };
+    served.breakConnections();
+    await eventually(() => expect(live.isStale).toBe(true));
+    await numbers.put("b", 2);
+    await numbers.delete("a");
+    expect(valuesOf(live)).toEqual({ a: 1 });
+    isDown = false;
+    await eventually(() => expect(valuesOf(live)).toEqual({ b: 2 }));
+    expect(live.isStale).toBe(false);
+  });
+
+  test("reads the list again when what it missed was compacted", async () => {
+    live = numbers.live();
+    await live.ready;
+    await numbers.put("a", 1);
+    await eventually(() => expect(valuesOf(live)).toEqual({ a: 1 }));
+    let isDown = true;
+    served.intercept = (path, response) => {
+      if (!isDown || !path.includes("watch")) return false;
+      response.destroy();
+      return true;
+    };
+    served.breakConnections();
+    await eventually(() => expect(live.isStale).toBe(true));
+    await numbers.delete("a");
+    const { revision } = await numbers.put("b", 2);
+    await client.kv.compact(revision);
+    isDown = false;
+    await eventually(() => expect(valuesOf(live)).toEqual({ b: 2 }));
+    await numbers.put("c", 3);
+    await eventually(() => expect(valuesOf(live)).toEqual({ b: 2, c: 3 }));
+  });
+
+  test("tells of a value that is not valid with its key, and the others live on", async () => {
+    live = numbers.live();
+    await live.ready;
+    await client.kv.put("n/bad", "{");
+    await numbers.put("good", 1);
+    await eventually(() => expect(valuesOf(live)).toEqual({ good: 1 }));
+    expect(keysOf(live.getSnapshot().invalid)).toEqual(["bad"]);
+    await numbers.put("bad", 2);
+    await eventually(() => expect(valuesOf(live)).toEqual({ good: 1, bad: 2 }));
+    expect(live.getSnapshot().invalid.size).toBe(0);
+  });
+
+  test("is stale after close(), of itself and of the client, and keeps what it had", async () => {
+    await numbers.put("a", 1);
+    live = numbers.live();
+    await live.ready;
+    client.close();
+    await eventually(() => expect(live.isStale).toBe(true));
+    expect(valuesOf(live)).toEqual({ a: 1 });
+  });
+});

@@ -1,0 +1,38 @@
+/** A real member with memory storage, alone in its group; runs in every runtime. */
+import { Prng } from "../../../src/base/prng.ts";
+import type { Clock } from "../../../src/member/clock.ts";
+import { prepareStorage } from "../../../src/member/founding.ts";
+import { Member } from "../../../src/member/member.ts";
+import { createServices } from "../../../src/member/member-services.ts";
+import type { Services } from "../../../src/member/services.ts";
+import { member as memberRecord } from "../../../src/protocol/cluster.ts";
+import { MemoryStorage } from "../../../src/storage/memory.ts";
+import { MemoryNetwork } from "../../../src/transport/memory.ts";
+
+const clock: Clock = {
+  nowMs: () => performance.now(),
+  setTimer(delayMs, fire) {
+    const timer = setTimeout(fire, delayMs);
+    return () => clearTimeout(timer);
+  },
+  defer: (run) => queueMicrotask(run),
+};
+
+/** A group of one, which has elected itself when the promise resolves. */
+export async function startMember(): Promise<{ readonly member: Member; readonly services: Services }> {
+  const identity = { clusterId: 0xfedc_ba98_7654_3210n, memberId: 0xffff_0000_0000_0001n, name: "solo" };
+  const storage = new MemoryStorage();
+  const founder = memberRecord({ id: identity.memberId, name: identity.name });
+  const beginning = { type: "found", members: [founder] } as const;
+  await new Promise<void>((resolve, reject) => {
+    prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
+  });
+  const transport = new MemoryNetwork().transportFor(identity.memberId);
+  const prng = new Prng(1);
+  const member = new Member({ storage, transport, clock, prng, identity, beginning, tickMs: 5 });
+  member.start();
+  const services = createServices(member);
+  // Waits for the leader, as every request does.
+  await services.cluster.memberList({ linearizable: true }, { token: "", requireLeader: false });
+  return { member, services };
+}
