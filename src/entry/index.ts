@@ -9,6 +9,20 @@
  */
 export { connect } from "../client/connect.ts";
 export type { ConnectOptions } from "../client/connect.ts";
+export type { ApplicationClient } from "../client/app/application-client.ts";
+export { bytes, json, text } from "../client/app/codec.ts";
+export type { Codec } from "../client/app/codec.ts";
+export type { ConnectionSnapshot, ConnectionState } from "../client/app/connection.ts";
+export type { Entry } from "../client/app/entry.ts";
+export { ConflictError, InvalidValueError, isRetryable, LeaseLostError } from "../client/app/errors.ts";
+export type { SchemaIssue } from "../client/app/errors.ts";
+export type { HeldLock, LockOptions } from "../client/app/held-lock.ts";
+export type { Election, LeaderInfo, Leadership } from "../client/app/leadership.ts";
+export type { Live, LiveSnapshot } from "../client/app/live.ts";
+export type { Created, List, Namespace, ReadOptions, WriteOptions } from "../client/app/namespace.ts";
+export type { Presence, PresenceOptions } from "../client/app/presence.ts";
+export type { StandardSchema, ValueOptions } from "../client/app/schema.ts";
+export type { Transaction, TransactionOptions } from "../client/app/transaction.ts";
 export { CompactedError, EtcdError, GrpcCode, toText } from "../client/client.ts";
 export type { Client, KvClient, Status } from "../client/client.ts";
 export { compare, op } from "../client/txn.ts";

@@ -10,6 +10,17 @@ export async function installProject(folder: string, name: string, tarball: stri
   await mkdir(folder, { recursive: true });
   await cp(join(PROJECTS, name), folder, { recursive: true });
   await writeFile(join(folder, "package.json"), JSON.stringify({ name, private: true, type: "module" }));
-  await command(folder, "npm", "install", "--no-audit", "--no-fund", "--no-progress", "--prefer-offline", tarball);
+  const peers = name === "types" ? ["react@19.3.1", "@types/react@19.3.3"] : [];
+  await command(
+    folder,
+    "npm",
+    "install",
+    "--no-audit",
+    "--no-fund",
+    "--no-progress",
+    "--prefer-offline",
+    tarball,
+    ...peers,
+  );
   return folder;
 }

@@ -3,4 +3,13 @@
  * one that it finds only when a test asks for it makes it reload the page under that test. test/house holds the list to
  * the truth.
  */
-export const BROWSER_DEPENDENCIES: readonly string[] = ["bcryptjs", "hono", "idb", "jose", "peerjs"];
+export const BROWSER_DEPENDENCIES: readonly string[] = [
+  "bcryptjs",
+  "hono",
+  "idb",
+  "jose",
+  "peerjs",
+  "react",
+  "react-dom/client",
+  "react-dom/server.browser",
+];

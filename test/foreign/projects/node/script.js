@@ -20,6 +20,16 @@ const swapped = await client.kv
   .commit();
 assert.equal(swapped.succeeded, true);
 
+const flags = client.namespace("script-flags/");
+assert.equal((await flags.create("dark", { on: true })).created, true);
+assert.deepEqual((await flags.update("dark", ({ on }) => ({ on: !on }))).value, { on: false });
+const live = flags.live();
+await live.ready;
+assert.equal(live.get("dark").value.on, false);
+live.close();
+assert.equal(await client.withLock("script-lock", ({ fence }) => fence > 0), true);
+assert.equal(client.connection.getSnapshot().state, "connected");
+
 await assert.rejects(
   client.kv.put("", "x"),
   (error) => error instanceof EtcdError && error.code === GrpcCode.InvalidArgument,

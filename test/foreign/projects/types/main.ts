@@ -1,10 +1,14 @@
 import { compare, connect, EtcdError, GrpcCode, op } from "quorate";
-import type { Client, KeyValue, WatchEvent } from "quorate";
+import type { ApplicationClient, KeyValue, WatchEvent } from "quorate";
+import { useEntry, useNamespace } from "quorate/react";
 import { startGrpcFront } from "quorate/grpc";
 import { Prng } from "quorate/raft";
 import type { Raft, RaftMessage, Ready } from "quorate/raft";
 
-const client: Client = connect({ endpoint: "https://config.example", user: { name: "ann", password: "secret" } });
+const client: ApplicationClient = connect({
+  endpoint: "https://config.example",
+  user: { name: "ann", password: "secret" },
+});
 
 export async function colours(): Promise<readonly string[]> {
   const { kvs } = await client.kv.range("colour/", { prefix: true, serializable: true });
@@ -35,3 +39,20 @@ connect({});
 export const prng: Prng = new Prng(1);
 export type Driver = (raft: Raft, ready: Ready, send: (message: RaftMessage) => void) => void;
 export const front: typeof startGrpcFront = startGrpcFront;
+
+interface Flag {
+  readonly on: boolean;
+}
+
+export function useIsDark(): boolean {
+  return useEntry(useNamespace<Flag>("flags/"), "dark")?.value.on ?? false;
+}
+
+export async function refresh(): Promise<number> {
+  const flags = client.namespace<Flag>("flags/");
+  const created = await flags.create("dark", { on: true });
+  // @ts-expect-error a flag is no number
+  await flags.put("dark", 1);
+  await using lock = await client.acquire("refresh", { ttl: 10 });
+  return created.entry.revision + lock.fence;
+}

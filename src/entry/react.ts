@@ -1,0 +1,16 @@
+/**
+ * The package's `quorate/react`: hooks for React 18 and 19.
+ *
+ *   <QuorateProvider client={connect({ endpoint })}> … </QuorateProvider>
+ *
+ *   const flags = useNamespace<Flag>("flags/");
+ *   const dark = useEntry(flags, "dark")?.value.on ?? false;
+ */
+export { QuorateProvider, useClient } from "../react/provider.ts";
+export type { QuorateProviderProps } from "../react/provider.ts";
+export { useConnection } from "../react/use-connection.ts";
+export { useLeader, useLock } from "../react/use-held.ts";
+export type { HoldOptions } from "../react/use-held.ts";
+export { useEntry, useLive, useNamespace } from "../react/use-live.ts";
+export type { LiveOptions } from "../react/use-live.ts";
+export { usePresence } from "../react/use-presence.ts";

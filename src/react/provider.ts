@@ -1,0 +1,23 @@
+/** Gives a client to the components below. */
+import { createContext, createElement, useContext } from "react";
+import type { Context, ReactElement, ReactNode } from "react";
+import type { ApplicationClient } from "../client/app/application-client.ts";
+
+const ClientContext: Context<ApplicationClient | undefined> = createContext<ApplicationClient | undefined>(undefined);
+
+export interface QuorateProviderProps {
+  /** Made and closed by the application, outside of rendering. */
+  readonly client: ApplicationClient;
+  readonly children?: ReactNode;
+}
+
+export function QuorateProvider({ client, children }: QuorateProviderProps): ReactElement {
+  return createElement(ClientContext.Provider, { value: client }, children);
+}
+
+/** Returns the client of the nearest provider. Throws without one. */
+export function useClient(): ApplicationClient {
+  const client = useContext(ClientContext);
+  if (client === undefined) throw new Error("this component needs a <QuorateProvider client={…}> above it");
+  return client;
+}

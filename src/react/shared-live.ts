@@ -1,0 +1,67 @@
+/**
+ * One live map per namespace, whatever the number of components that read it. It opens with the first subscriber and closes a
+ * moment after the last one has left, so that a remount (React's StrictMode, a route change) finds it still open.
+ */
+import type { Live, LiveSnapshot } from "../client/app/live.ts";
+import type { List, Namespace } from "../client/app/namespace.ts";
+
+const CLOSE_AFTER_MS = 1_000;
+
+export class SharedLive<Value> {
+  readonly #namespace: Namespace<Value>;
+  readonly #empty: LiveSnapshot<Value>;
+  #live: Live<Value> | undefined;
+  #subscribers = 0;
+  #closing: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(namespace: Namespace<Value>) {
+    this.#namespace = namespace;
+    this.#empty = emptySnapshot();
+  }
+
+  /** The snapshot before the first list is `initial` when there is one. */
+  getSnapshot(initial: LiveSnapshot<Value> | undefined): LiveSnapshot<Value> {
+    const snapshot = this.#live?.getSnapshot();
+    if (snapshot === undefined || (snapshot.revision === 0 && snapshot.error === undefined)) {
+      return initial ?? snapshot ?? this.#empty;
+    }
+    return snapshot;
+  }
+
+  subscribe(listener: () => void): () => void {
+    clearTimeout(this.#closing);
+    this.#subscribers += 1;
+    this.#live ??= this.#namespace.live();
+    const stop = this.#live.subscribe(listener);
+    return () => {
+      stop();
+      this.#subscribers -= 1;
+      if (this.#subscribers === 0) this.#closing = setTimeout(() => this.#close(), CLOSE_AFTER_MS);
+    };
+  }
+
+  #close(): void {
+    this.#live?.close();
+    this.#live = undefined;
+  }
+}
+
+const shared: WeakMap<object, SharedLive<unknown>> = new WeakMap();
+
+export function sharedLive<Value>(namespace: Namespace<Value>): SharedLive<Value> {
+  const known = shared.get(namespace) as SharedLive<Value> | undefined;
+  if (known !== undefined) return known;
+  const made = new SharedLive(namespace);
+  shared.set(namespace, made);
+  return made;
+}
+
+/** What a server has listed, as a snapshot that may be behind. */
+export function snapshotOf<Value>({ entries, invalid, revision }: List<Value>): LiveSnapshot<Value> {
+  const byKey = new Map(entries.map((entry) => [entry.key, entry]));
+  return { entries: byKey, invalid, revision, isStale: true, since: 0, error: undefined };
+}
+
+function emptySnapshot<Value>(): LiveSnapshot<Value> {
+  return { entries: new Map(), invalid: new Map(), revision: 0, isStale: true, since: 0, error: undefined };
+}

@@ -1,0 +1,9 @@
+/** What is true of the connection now. */
+import { useSyncExternalStore } from "react";
+import type { ConnectionSnapshot } from "../client/app/connection.ts";
+import { useClient } from "./provider.ts";
+
+export function useConnection(): ConnectionSnapshot {
+  const { connection } = useClient();
+  return useSyncExternalStore(connection.subscribe, connection.getSnapshot, connection.getSnapshot);
+}
