@@ -1,4 +1,3 @@
-/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * A lease that is kept alive for as long as it is wanted, and a signal that aborts when it is lost.
  *
@@ -6,6 +5,7 @@
  * from later, so nobody holds on longer than the server does. A page that was frozen finds the deadline passed when it
  * thaws, before any other of its timers.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { LeaseClient } from "../lease.ts";
 import { backoffMs, type Pace } from "../pace.ts";
