@@ -56,9 +56,11 @@ export class LogInFailures {
     dropOldest(this.#known, KNOWN_MAX);
   }
 
-  /** Of this user from this address, since he last logged in. */
-  count(attempt: Attempt, nowMs: number): number {
-    return this.#count(namesOf(attempt).pair, nowMs);
+  /** Whose turn is first: whoever has logged in and not failed since, then others, by their failures. */
+  rank(attempt: Attempt, nowMs: number): number {
+    const { pair } = namesOf(attempt);
+    const count = this.#count(pair, nowMs);
+    return count === 0 && this.#known.has(pair) ? -1 : count;
   }
 
   /** From when the attempt was made on. */

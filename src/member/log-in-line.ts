@@ -1,7 +1,7 @@
 /**
  * Everybody may ask to be logged in, and each attempt costs a tenth of a second. So one is worked on at a time, so many
- * may wait, and turns are fair: addresses take turns. Of one address's turns every second goes to whoever has failed
- * least, and the others in the order of arrival, so that neither those who guess nor new names keep anybody waiting for ever.
+ * may wait, and turns are fair: addresses take turns. Of one address's turns every second goes to whoever has logged in
+ * before or failed least, and the others in the order of arrival, so that neither those who guess nor new names keep anybody waiting for ever.
  *
  *     attempt ──► waits (64; 32 of one address) ──► ready, after its failures' delay ──► its turn ──► hashing
  *                   │ full: "too many requests", for the newest of whoever waits most
@@ -95,8 +95,8 @@ export class LogInLine {
   /** Failures count when it is decided whose turn it is, so that those who came together are told apart, too. */
   #first(ready: readonly Waiting[], byFailures: boolean, nowMs: number): Waiting | undefined {
     if (!byFailures) return ready[0];
-    const counts = ready.map((one) => this.#failures.count(one, nowMs));
-    return ready[counts.indexOf(Math.min(...counts))];
+    const ranks = ready.map((one) => this.#failures.rank(one, nowMs));
+    return ready[ranks.indexOf(Math.min(...ranks))];
   }
 
   #take(waiting: Waiting): void {

@@ -144,6 +144,17 @@ describe("the line of those who log in", () => {
     expect(ms).toBeLessThanOrEqual(5_000);
   });
 
+  test("LL13: who has logged in from an address goes before new names from there", async () => {
+    const door = new Door(1_000);
+    await door.timeOf(door.ask("6.6.6.6", "amy", true));
+    let count = 0;
+    for (let at = 0; at < 24; at++) door.flood("6.6.6.6", () => `x${count++}`);
+    await door.clock.advance(60_000);
+    const { text, ms } = await door.timeOf(door.ask("6.6.6.6", "amy", true));
+    expect(text).toBe("in");
+    expect(ms).toBeLessThanOrEqual(3_000);
+  });
+
   test("LL7: many addresses that guess one user's password, and new names each time, keep nobody out for long", async () => {
     const door = new Door();
     let count = 0;
