@@ -4,6 +4,7 @@
  */
 import { assert } from "../base/assert.ts";
 import { ROOT } from "../auth/auth-store.ts";
+import { errStopped } from "../protocol/errors.ts";
 import type { Prng } from "../base/prng.ts";
 import type { ResponseHeader } from "../protocol/header.ts";
 import type { MemberId } from "../protocol/raft-message.ts";
@@ -29,7 +30,7 @@ import { Joining } from "./joining.ts";
 import { KnownLeader } from "./known-leader.ts";
 import { LeaderLoss } from "./leader-loss.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { Lifecycle } from "./lifecycle.ts";
+import { Lifecycle, WAS_REMOVED } from "./lifecycle.ts";
 import { logRetention } from "./log-retention.ts";
 import type { LogRetention } from "./log-retention.ts";
 import { MemberMetrics } from "./member-metrics.ts";
@@ -106,7 +107,7 @@ export class Assembly {
     this.metrics = new MemberMetrics(() => clock.nowMs());
     storage.onStateWritten = (durationMs) => this.metrics.stateWriteSeconds.observe(durationMs / 1_000);
     this.callers = new Callers(limits);
-    this.life = new Lifecycle(this, options.onStopped);
+    this.life = new Lifecycle(options.onStopped);
     storage.onFailed = (error) => this.life.stop({ code: "storage", text: error.message });
     this.ticking = new Ticking(this);
     this.driver = new Driver(this);
@@ -140,11 +141,30 @@ export class Assembly {
     this.hashing = makeHashing(this);
     this.leaderLoss = new LeaderLoss(electionTicks);
     this.chores = makeChores(this);
+    stopInOrder(this);
   }
 
   header(revision: number): ResponseHeader {
     return { clusterId: this.clusterId, memberId: this.id, revision, raftTerm: this.raft.term };
   }
+}
+
+/** First what acts by itself, then what waits for an outcome: it fails with "server stopped". The transport closes last. */
+function stopInOrder(parts: Assembly): void {
+  const { life, ticking, notices, leases, changes, rpc, chores, hashing, snapshots, proposals, reads } = parts;
+  life.onStop((problem) => {
+    ticking.stop();
+    notices.stop();
+    leases.stop();
+    changes.stop(problem === WAS_REMOVED);
+    rpc.failAll(errStopped);
+    chores.stop();
+    hashing.stop();
+    snapshots.stop();
+    proposals.failAll(errStopped);
+    reads.failAll(errStopped);
+    parts.transport.close();
+  });
 }
 
 function makeRpc({ id, settings, clock, outbox, life }: Assembly, prng: Prng): Rpc {

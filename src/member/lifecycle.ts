@@ -1,17 +1,5 @@
 /** How a member ends: once, for one reason, with all of its parts, and nothing of it runs afterwards. */
-import { errStopped } from "../protocol/errors.ts";
-import type { Transport } from "../transport/transport.ts";
-import type { Chores } from "./chores.ts";
-import type { ClusterChanges } from "./cluster-changes.ts";
-import type { CommitNotices } from "./commit-notices.ts";
-import type { Hashing } from "./hashing.ts";
-import type { LeaseKeeper } from "./lease-keeper.ts";
-import type { Proposals } from "./proposals.ts";
-import type { Reads } from "./reads.ts";
-import type { Rpc } from "./rpc.ts";
 import type { ProblemCode } from "./services.ts";
-import type { Snapshots } from "./snapshots.ts";
-import type { Ticking } from "./ticking.ts";
 
 export interface Problem {
   readonly code: ProblemCode;
@@ -20,28 +8,13 @@ export interface Problem {
 
 export const WAS_REMOVED: Problem = { code: "removed", text: "This member was removed from the cluster." };
 
-export interface LifecycleParts {
-  readonly ticking: Ticking;
-  readonly notices: CommitNotices;
-  readonly leases: LeaseKeeper;
-  readonly changes: ClusterChanges;
-  readonly rpc: Rpc;
-  readonly chores: Chores;
-  readonly hashing: Hashing;
-  readonly snapshots: Snapshots;
-  readonly proposals: Proposals;
-  readonly reads: Reads;
-  readonly transport: Transport;
-}
-
 export class Lifecycle {
-  readonly #parts: LifecycleParts;
+  readonly #steps: ((problem: Problem) => void)[] = [];
   readonly #onStopped: ((problem: Problem) => void) | undefined;
   readonly #listeners: Set<() => void> = new Set();
   #problem: Problem | undefined;
 
-  constructor(parts: LifecycleParts, onStopped: ((problem: Problem) => void) | undefined) {
-    this.#parts = parts;
+  constructor(onStopped: ((problem: Problem) => void) | undefined) {
     this.#onStopped = onStopped;
   }
 
@@ -60,28 +33,22 @@ export class Lifecycle {
     }
   }
 
-  /** The returned function takes it back. */
+  /** Adds a step of stopping. The steps run in the order in which they were added, before all listeners. */
+  onStop(step: (problem: Problem) => void): void {
+    this.#steps.push(step);
+  }
+
+  /** Calls `run` after all steps of stopping. The returned function removes it. */
   whenStopped(run: () => void): () => void {
     this.#listeners.add(run);
     return () => this.#listeners.delete(run);
   }
 
-  /** Nothing is sent any more; whoever waits is told. */
+  /** Runs the steps of stopping, once. Nothing is sent afterwards, and every waiting call has failed. */
   stop(problem: Problem): void {
     if (this.#problem !== undefined) return;
     this.#problem = problem;
-    const { ticking, notices, leases, changes, rpc, chores, hashing, snapshots, proposals, reads } = this.#parts;
-    ticking.stop();
-    notices.stop();
-    leases.stop();
-    changes.stop(problem === WAS_REMOVED);
-    rpc.failAll(errStopped);
-    chores.stop();
-    hashing.stop();
-    snapshots.stop();
-    proposals.failAll(errStopped);
-    reads.failAll(errStopped);
-    this.#parts.transport.close();
+    for (const step of this.#steps) step(problem);
     for (const run of this.#listeners) run();
     this.#onStopped?.(problem);
   }
