@@ -9,7 +9,6 @@ import type { MemberId } from "../protocol/raft-message.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { Acquaintance } from "./acquaintance.ts";
 import { Allowance } from "./allowance.ts";
-import type { Applying } from "./applying.ts";
 import type { Attributes } from "./attributes.ts";
 import type { Clock } from "./clock.ts";
 import type { KnownLeader } from "./known-leader.ts";
@@ -39,7 +38,8 @@ export interface BelongingParts {
   readonly life: Lifecycle;
   readonly raft: Raft;
   readonly machine: StateMachine;
-  readonly applying: Applying;
+  /** `term`: of the last entry that was applied. */
+  readonly applying: { readonly term: number };
   readonly leader: KnownLeader;
   readonly acquaintance: Acquaintance;
   readonly roster: Roster;

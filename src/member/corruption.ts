@@ -15,8 +15,13 @@ import type { HashKvResponse } from "../protocol/maintenance.ts";
 import { decode, encode } from "../protocol/proto-codec.ts";
 import type { MemberId } from "../protocol/raft-message.ts";
 import type { KeyValueHash } from "../mvcc/hash.ts";
-import type { Member } from "./member.ts";
-import type { RpcDone } from "./rpc.ts";
+import type { ResponseHeader } from "../protocol/header.ts";
+import type { InternalRequest } from "../protocol/internal.ts";
+import type { Clock } from "./clock.ts";
+import type { Hashing } from "./hashing.ts";
+import type { Settings } from "./options.ts";
+import type { Rpc, RpcDone } from "./rpc.ts";
+import type { StateMachine } from "./state-machine.ts";
 
 const METHOD = "hashkv";
 
@@ -26,14 +31,28 @@ interface PeerHash {
   readonly answer: HashKvResponse | undefined;
 }
 
+/** What the check uses of its member. */
+export interface CorruptionHost {
+  readonly id: MemberId;
+  readonly leader: MemberId;
+  readonly settings: Pick<Settings, "corruptCheckMs" | "initialCorruptCheck">;
+  readonly clock: Clock;
+  readonly machine: StateMachine;
+  readonly hashing: Hashing;
+  readonly rpc: Rpc;
+  header(revision: number): ResponseHeader;
+  write(request: InternalRequest, done: () => void): void;
+  linearizable(read: () => void, fail: () => void): void;
+}
+
 export class CorruptionCheck {
-  readonly #member: Member;
+  readonly #member: CorruptionHost;
   #running = false;
   #isInitialDue: boolean;
   #lastMs: number;
   #checkedState = "";
 
-  constructor(member: Member) {
+  constructor(member: CorruptionHost) {
     this.#member = member;
     this.#isInitialDue = member.settings.initialCorruptCheck;
     this.#lastMs = member.clock.nowMs();
