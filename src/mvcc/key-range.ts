@@ -1,11 +1,16 @@
 /** How etcd's requests name keys: `range_end` empty is one key, "\0" is everything from the key on, else [key, end). */
 import { EMPTY_BYTES } from "../base/bytes.ts";
-import type { AnswerBudget } from "./answer-budget.ts";
 import type { KeyTable, RevisionRow } from "./tables.ts";
 
 export type KeyRange =
   | { readonly type: "key"; readonly key: Uint8Array }
   | { readonly type: "range"; readonly start: Uint8Array; readonly end: Uint8Array | undefined };
+
+/** Bounds what one response may hold. */
+export interface RowBudget {
+  /** Throws when the rows so far are more than the budget has. */
+  spend(row: RevisionRow, withValue: boolean): void;
+}
 
 export const ALL_KEYS: KeyRange = { type: "range", start: EMPTY_BYTES, end: undefined };
 
@@ -38,7 +43,7 @@ export function liveRows(
   atRevision: number,
   withValues: boolean,
   limit: number,
-  budget?: AnswerBudget,
+  budget?: RowBudget,
 ): RevisionRow[] {
   const rows: RevisionRow[] = [];
   if (range.type === "key") {
