@@ -11,11 +11,6 @@
  *
  * Where a sleeping member may be thrown out of memory, and would never live through a period, it keeps a note.
  */
-import { ROOT } from "../auth/auth-store.ts";
-import { errCompacted } from "../protocol/errors.ts";
-import type { EtcdError } from "../protocol/errors.ts";
-import { compactionRequest } from "../protocol/kv.ts";
-import type { Member } from "./member.ts";
 
 export interface AutoCompactionOptions {
   /** "off": the default. */
@@ -140,33 +135,4 @@ export class AutoCompaction {
     this.#isFirst = isFirst === 1;
     this.#samples = samples;
   }
-}
-
-/** Of a member: by its own clock, in root's name. */
-export function autoCompactionOf(member: Member, options: AutoCompactionOptions = OFF): AutoCompaction {
-  return new AutoCompaction(options, {
-    get isLeader() {
-      return member.leader === member.id;
-    },
-    get nowMs() {
-      return member.clock.nowMs();
-    },
-    get revision() {
-      return member.machine.store.revision;
-    },
-    compact(revision, done) {
-      member.write(
-        { type: "compaction", compaction: compactionRequest({ revision }) },
-        (outcome) => done(outcome.ok || isCompacted(outcome.error)),
-        { username: ROOT, revision: member.machine.auth.revision },
-      );
-    },
-  });
-}
-
-const OFF: AutoCompactionOptions = { mode: "off", retention: 0 };
-
-/** Somebody was faster. */
-function isCompacted(error: EtcdError): boolean {
-  return error.message === errCompacted.message;
 }
