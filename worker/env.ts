@@ -1,11 +1,11 @@
 /** What wrangler.toml and worker/local bind to the worker. */
 import { type AllowedOrigins, originsOf } from "../src/gateway/origins.ts";
 import { MEMBERS_MAX } from "./identity.ts";
-import type { EdgeMember } from "./member-object.ts";
+import type { MemberRpc } from "./member-rpc.ts";
 import type { RoomSignalling } from "./signalling.ts";
 
 export interface Env {
-  readonly MEMBERS: DurableObjectNamespace<EdgeMember>;
+  readonly MEMBERS: DurableObjectNamespace<MemberRpc>;
   readonly ROOMS: DurableObjectNamespace<RoomSignalling>;
   readonly ASSETS: Fetcher;
   readonly CLUSTER_NAME: string;

@@ -17,7 +17,7 @@ import { objectNameOf } from "./identity.ts";
 import { type Hints, hintsOf, withoutHints } from "./internal-headers.ts";
 import { founders, learnMembers, type LiveMembers } from "./live-members.ts";
 import { refusal, REMOVED } from "./refusal.ts";
-import type { EdgeMember } from "./member-object.ts";
+import type { MemberRpc } from "./member-rpc.ts";
 import { askTogether, gatheredCall, type GatheredCall, gathers } from "./together.ts";
 
 const KEPT_BODY_BYTES = 64 * 1024;
@@ -124,7 +124,7 @@ function membersNow(env: Env): LiveMembers {
   return live;
 }
 
-export function memberStub(env: Env, number: number): DurableObjectStub<EdgeMember> {
+export function memberStub(env: Env, number: number): DurableObjectStub<MemberRpc> {
   let id = objectIds.get(number);
   if (id === undefined) {
     id = env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, number));
@@ -147,7 +147,7 @@ async function call(env: Env, number: number, request: Request, together?: Gathe
   return answer;
 }
 
-async function fetched(member: DurableObjectStub<EdgeMember>, request: Request): Promise<Answer> {
+async function fetched(member: DurableObjectStub<MemberRpc>, request: Request): Promise<Answer> {
   const response = await member.fetch(request);
   return { response: withoutHints(response), hints: hintsOf((name) => response.headers.get(name)) };
 }

@@ -42,6 +42,7 @@ import { clusterIdOf, memberIdOf, memberNameOf, objectNameOf, peerUrlOf } from "
 import { LEADER_HEADER, MEMBERS_HEADER } from "./internal-headers.ts";
 import { membersHeader } from "./live-members.ts";
 import { flaggedOptions } from "./member-flags.ts";
+import type { FramesAnswer, MemberRpc } from "./member-rpc.ts";
 import { refusal, REMOVED } from "./refusal.ts";
 import {
   type ClientStep,
@@ -63,11 +64,6 @@ const QUIET_AFTER_TICKS = 30;
 const COMMIT_DELAY_MS = 5;
 /** Under which name the object keeps the member's note to itself. */
 const NOTE_KEY = "leases";
-
-/** To frames of another member; `isBad` when they were none. */
-export type FramesAnswer =
-  | { readonly type: "batch"; readonly batch: Uint8Array }
-  | { readonly type: "refused"; readonly isBad: boolean; readonly reason: string };
 
 interface Running {
   readonly type: "running";
@@ -91,7 +87,7 @@ interface Removed {
   readonly tombstone: Tombstone;
 }
 
-export class EdgeMember extends DurableObject<Env> {
+export class EdgeMember extends DurableObject<Env> implements MemberRpc {
   readonly #number: number;
   readonly #restores: EdgeRestore;
   readonly #entrance: Entrance;
@@ -99,7 +95,7 @@ export class EdgeMember extends DurableObject<Env> {
   /** Tells the worker in front who is there; absent while the founders are. */
   #membersHeader: string | undefined;
   #isLeaving = false;
-  readonly #stubs = new Map<number, DurableObjectStub<EdgeMember>>();
+  readonly #stubs = new Map<number, DurableObjectStub<MemberRpc>>();
   #state: Running | Down | Removed | undefined;
   #opening: Promise<Running | Down | Removed> | undefined;
 
@@ -357,7 +353,7 @@ export class EdgeMember extends DurableObject<Env> {
     }
   }
 
-  #stub(number: number): DurableObjectStub<EdgeMember> {
+  #stub(number: number): DurableObjectStub<MemberRpc> {
     const known = this.#stubs.get(number);
     if (known !== undefined) return known;
     const { MEMBERS, CLUSTER_NAME } = this.env;
