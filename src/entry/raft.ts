@@ -17,7 +17,7 @@ export type {
   SoftState,
 } from "../raft/ready.ts";
 export { Prng } from "../base/prng.ts";
-export { decodeRaftMessage, encodeRaftMessage } from "../protocol/raft-message.ts";
+export { decodeRaftMessage, encodeRaftMessage } from "../protocol/raft-codec.ts";
 export type {
   ConfChange,
   ConfChangeSingle,

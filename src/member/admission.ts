@@ -13,7 +13,8 @@ import type { Clock } from "./clock.ts";
 import type { Driver } from "./driver.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "./options.ts";
-import type { Outcome, Proposals } from "./proposals.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Quiet } from "./quiet.ts";
 import type { Reads } from "./reads.ts";
 

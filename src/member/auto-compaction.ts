@@ -11,16 +11,7 @@
  *
  * Where a sleeping member may be thrown out of memory, and would never live through a period, it keeps a note.
  */
-
-export interface AutoCompactionOptions {
-  /** "off": the default. */
-  readonly mode: "off" | "periodic" | "revision";
-  /** Milliseconds of history that stay, or revisions. */
-  readonly retention: number;
-  /** What an earlier life kept last, if the clock goes on over restarts. */
-  readonly note?: Uint8Array | undefined;
-  readonly keepNote?: (note: Uint8Array<ArrayBuffer>) => void;
-}
+import type { AutoCompactionOptions } from "./options.ts";
 
 export interface Compactor {
   readonly isLeader: boolean;

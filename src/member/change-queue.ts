@@ -14,7 +14,7 @@ import type { RaftStatus } from "../raft/ready.ts";
 import { mayAdd, mayPromote, mayRemove } from "./change-rules.ts";
 import type { Connections } from "./connections.ts";
 import type { Membership } from "./membership.ts";
-import type { Outcome } from "./proposals.ts";
+import type { Outcome } from "./outcome.ts";
 import type { RpcDone } from "./rpc.ts";
 
 export const CHANGE_METHOD = "cluster/change";

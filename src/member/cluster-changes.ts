@@ -19,7 +19,7 @@ import { CHANGE_METHOD, ChangeQueue } from "./change-queue.ts";
 import type { ChangeQueueHost } from "./change-queue.ts";
 import { Connections } from "./connections.ts";
 import type { Membership } from "./membership.ts";
-import type { Outcome } from "./proposals.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Rpc } from "./rpc.ts";
 
 /** What the log made of a change (membership.ts). */

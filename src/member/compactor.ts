@@ -7,9 +7,9 @@ import type { InternalRequest } from "../protocol/internal.ts";
 import { compactionRequest } from "../protocol/kv.ts";
 import type { MemberId } from "../protocol/raft-message.ts";
 import { AutoCompaction } from "./auto-compaction.ts";
-import type { AutoCompactionOptions } from "./auto-compaction.ts";
+import type { AutoCompactionOptions } from "./options.ts";
 import type { Clock } from "./clock.ts";
-import type { Outcome } from "./proposals.ts";
+import type { Outcome } from "./outcome.ts";
 import type { StateMachine } from "./state-machine.ts";
 
 /** What compaction uses of its member. */

@@ -4,7 +4,7 @@
  *
  *     npm start -- --max-txn-ops 256      MAX_TXN_OPS = "256"      ?room=planning&max-txn-ops=256
  */
-import type { AutoCompactionOptions } from "./auto-compaction.ts";
+import type { AutoCompactionOptions } from "./options.ts";
 import type { MemberOptions } from "./options.ts";
 import { BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "./password-hashes.ts";
 

@@ -6,7 +6,7 @@ import { EtcdError, errRequestTooManyRequests, errStopped } from "../protocol/er
 import type { HashWalk, KeyValueHash } from "../mvcc/hash.ts";
 import type { Store } from "../mvcc/store.ts";
 import type { Clock } from "./clock.ts";
-import type { Outcome } from "./proposals.ts";
+import type { Outcome } from "./outcome.ts";
 
 const STEP_ROWS = 1_000;
 const STEP_BYTES = 1024 * 1024;

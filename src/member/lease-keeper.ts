@@ -19,7 +19,7 @@ import type { Lease } from "../protocol/lease.ts";
 import { decode, encode } from "../protocol/proto-codec.ts";
 import type { Clock } from "./clock.ts";
 import type { Wakeup } from "./options.ts";
-import type { Outcome } from "./proposals.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Rpc, RpcDone } from "./rpc.ts";
 
 /** etcd's: it looks twice a second, and ends 1,000 leases a second at the most. */

@@ -34,7 +34,7 @@ import type { LeaseKeeper } from "./lease-keeper.ts";
 import type { Problem } from "./lifecycle.ts";
 import type { MemberCounters, MemberMetrics } from "./member-metrics.ts";
 import type { MemberOptions, Settings } from "./options.ts";
-import type { Outcome } from "./proposals.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Rpc } from "./rpc.ts";
 import type { SimpleTokens } from "./simple-tokens.ts";
 import type { StateMachine } from "./state-machine.ts";

@@ -5,7 +5,6 @@ import type { Member as MemberRecord } from "../protocol/cluster.ts";
 import type { MemberId } from "../protocol/raft-message.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
-import type { AutoCompactionOptions } from "./auto-compaction.ts";
 import type { Clock } from "./clock.ts";
 import { BCRYPT_COST_DEFAULT, BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "./password-hashes.ts";
 import type { ProblemCode } from "./services.ts";
@@ -253,4 +252,14 @@ export function settingsOf(options: MemberOptions): Settings {
     "quiet comes after an election timeout",
   );
   return settings;
+}
+
+export interface AutoCompactionOptions {
+  /** "off": the default. */
+  readonly mode: "off" | "periodic" | "revision";
+  /** Milliseconds of history that stay, or revisions. */
+  readonly retention: number;
+  /** What an earlier life kept last, if the clock goes on over restarts. */
+  readonly note?: Uint8Array | undefined;
+  readonly keepNote?: (note: Uint8Array<ArrayBuffer>) => void;
 }

@@ -8,8 +8,7 @@
 import { assert } from "../base/assert.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import { FairQueue } from "./fair-queue.ts";
-
-export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: EtcdError };
+import type { Outcome } from "./outcome.ts";
 
 interface Waiting {
   readonly id: bigint;

@@ -11,7 +11,7 @@ import { EMPTY_BYTES } from "../base/bytes.ts";
 import { EtcdError, GrpcCode, grpcCodeOf, errNotLeader, errRequestTooManyRequests } from "../protocol/errors.ts";
 import type { FrameBody } from "../protocol/frame-schema.ts";
 import type { MemberId } from "../protocol/raft-message.ts";
-import type { Outcome } from "./proposals.ts";
+import type { Outcome } from "./outcome.ts";
 
 export type RpcDone = (outcome: Outcome<Uint8Array>) => void;
 

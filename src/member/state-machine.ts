@@ -35,7 +35,7 @@ import { AlarmStore } from "./alarm-store.ts";
 import type { MemberLimits } from "./options.ts";
 import { ClusterVersion } from "./cluster-version.ts";
 import { Membership } from "./membership.ts";
-import type { Outcome } from "./proposals.ts";
+import type { Outcome } from "./outcome.ts";
 
 export interface Applied {
   readonly id: bigint;

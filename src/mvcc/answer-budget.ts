@@ -5,7 +5,7 @@
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import { type RangeRequest, rangeRequest, type TxnRequest } from "../protocol/kv.ts";
 import { keyRange } from "./key-range.ts";
-import type { ReadView } from "./range.ts";
+import type { ReadView } from "./read-view.ts";
 import type { RevisionRow } from "./tables.ts";
 
 /** What a pair costs beside its key and value. */

@@ -2,7 +2,7 @@
 import { EMPTY_BYTES, compareBytes } from "../base/bytes.ts";
 import type { Compare, CompareResult, RequestOp, TxnRequest } from "../protocol/kv.ts";
 import { keyRange, liveRow } from "./key-range.ts";
-import type { ReadView } from "./range.ts";
+import type { ReadView } from "./read-view.ts";
 import type { RevisionRow } from "./tables.ts";
 
 /** Which branches a txn takes: its own, and in list order those of the txns nested in that branch. */

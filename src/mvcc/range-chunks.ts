@@ -7,7 +7,8 @@ import { EtcdError, GrpcCode, errCompacted } from "../protocol/errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse } from "../protocol/kv.ts";
 import { countLive, keyAfter, keyRange } from "./key-range.ts";
 import { headerAt, rowToKeyOnly, rowToKeyValue } from "./messages.ts";
-import { executeRange, readableRevision, type ReadView } from "./range.ts";
+import { executeRange, readableRevision } from "./range.ts";
+import type { ReadView } from "./read-view.ts";
 import type { RevisionRow } from "./tables.ts";
 
 /** The first part is small, so that a reader has something soon. */

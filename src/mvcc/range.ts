@@ -10,13 +10,7 @@ import { countLive, keyRange, liveRows, type KeyRange } from "./key-range.ts";
 import { headerAt, rowToKeyOnly, rowToKeyValue } from "./messages.ts";
 import { unstableSort } from "./unstable-sort.ts";
 import type { KeyTable, RevisionRow } from "./tables.ts";
-
-/** What a read sees: the newest revision (within a txn that has written, its own), and the oldest one kept. */
-export interface ReadView {
-  readonly keys: KeyTable;
-  readonly revision: number;
-  readonly compactRevision: number;
-}
+import type { ReadView } from "./read-view.ts";
 
 export function executeRange(view: ReadView, request: RangeRequest, budget?: AnswerBudget): RangeResponse {
   const atRevision = readableRevision(view, request.revision);

@@ -10,7 +10,8 @@ import type { AnswerBudget } from "./answer-budget.ts";
 import { choosePath, takenOps, type TxnPath } from "./compare.ts";
 import { isFromKeyEnd, liveRow } from "./key-range.ts";
 import { headerAt } from "./messages.ts";
-import { executeRange, type ReadView } from "./range.ts";
+import { executeRange } from "./range.ts";
+import type { ReadView } from "./read-view.ts";
 import type { LeaseHook, WriteTxn } from "./write-txn.ts";
 
 export function executeTxn(txn: WriteTxn, request: TxnRequest, leases: LeaseHook, budget?: AnswerBudget): TxnResponse {

@@ -3,7 +3,7 @@ import type { Event, KeyValue } from "../protocol/kv.ts";
 import type { WatchResponse } from "../protocol/watch.ts";
 import { liveRow } from "./key-range.ts";
 import { rowToKeyValue } from "./messages.ts";
-import type { ReadView } from "./range.ts";
+import type { ReadView } from "./read-view.ts";
 import type { WatchShape } from "./watcher.ts";
 
 /** A response without events: header, ids and flags, generously. */

@@ -7,7 +7,7 @@ import { EMPTY_BYTES, copyBytes } from "../base/bytes.ts";
 import type { DeleteRangeRequest, DeleteRangeResponse, Event, PutRequest, PutResponse } from "../protocol/kv.ts";
 import { keyRange, liveRow, liveRows } from "./key-range.ts";
 import { headerAt, rowToEvent, rowToKeyValue } from "./messages.ts";
-import type { ReadView } from "./range.ts";
+import type { ReadView } from "./read-view.ts";
 import type { KeyTable, RevisionRow } from "./tables.ts";
 
 /** The lease room's part: which lease owns a key, kept in step with the rows. */

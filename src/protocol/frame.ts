@@ -26,7 +26,7 @@ import {
 import type { FrameBody, SnapshotChunk } from "./frame-schema.ts";
 import { decode, encode } from "./proto-codec.ts";
 import type { DecodeOptions } from "./proto-codec.ts";
-import { fromWire, toWire } from "./raft-message.ts";
+import { fromWire, toWire } from "./raft-codec.ts";
 import { PROTOCOL_VERSION } from "./version.ts";
 
 export interface FrameHeader {

@@ -12,7 +12,7 @@ import { INT64_MAX, INT64_MIN, UINT64_MAX, integerOf, numberIn } from "./json-in
 import { invalidJson, positionText } from "./json-errors.ts";
 import { checkPairs } from "./json-pairs.ts";
 import { scanJsonValue, skipSpace } from "./json-scan.ts";
-import type { JsonWhole } from "./json-scan.ts";
+import type { JsonWhole } from "./json-whole.ts";
 import { DEPTH_MAX } from "./proto-reader.ts";
 import { jsonName } from "./schema.ts";
 import type { FieldKind, FieldSpec, Schema } from "./schema.ts";

@@ -4,7 +4,7 @@
  */
 import { utf8Encode } from "../base/utf8.ts";
 import { invalidJson, positionText } from "./json-errors.ts";
-import type { JsonWhole } from "./json-scan.ts";
+import type { JsonWhole } from "./json-whole.ts";
 
 const ESCAPE_BYTES = 6;
 

@@ -6,15 +6,10 @@
 import type { EtcdError } from "./errors.ts";
 import { invalidJson } from "./json-errors.ts";
 import { checkPairs } from "./json-pairs.ts";
+import type { JsonWhole } from "./json-whole.ts";
 
 /** etcd's. */
 export const JSON_DEPTH_MAX = 10_000;
-
-/** The whole value of which a part is scanned. */
-export interface JsonWhole {
-  readonly start: number;
-  readonly end: number;
-}
 
 /**
  * Where the value that starts at or after `from` ends. Throws an `EtcdError` if there is none. Go looks for halves of

@@ -2,7 +2,8 @@
  * A configuration change as the data of an entry. An entry that holds none decodes to undefined: it was proposed by a
  * member of another make, and must be nothing on every member alike.
  */
-import { decodeConfChange, encodeConfChange, type ConfChange } from "../protocol/raft-message.ts";
+import type { ConfChange } from "../protocol/raft-message.ts";
+import { decodeConfChange, encodeConfChange } from "../protocol/raft-codec.ts";
 
 export function encodeChange(change: ConfChange): Uint8Array {
   return encodeConfChange(change);

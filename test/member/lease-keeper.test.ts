@@ -3,7 +3,7 @@ import { LeaseTable } from "../../src/lease/lease-table.ts";
 import { encodeNote } from "../../src/lease/note.ts";
 import type { LeaseNote } from "../../src/lease/note.ts";
 import { LeaseKeeper } from "../../src/member/lease-keeper.ts";
-import type { Outcome } from "../../src/member/proposals.ts";
+import type { Outcome } from "../../src/member/outcome.ts";
 import { Rpc } from "../../src/member/rpc.ts";
 import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
 import { errTimeout } from "../../src/protocol/errors.ts";

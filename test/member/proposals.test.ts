@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { errStopped, errTimeout } from "../../src/protocol/errors.ts";
 import { Proposals } from "../../src/member/proposals.ts";
-import type { Outcome } from "../../src/member/proposals.ts";
+import type { Outcome } from "../../src/member/outcome.ts";
 
 /** A request of `bytes` bytes whose outcomes are collected. */
 function request(proposals: Proposals, id: bigint, bytes = 10, deadlineMs = 1_000): Outcome<unknown>[] | "refused" {

@@ -3,7 +3,7 @@ import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import { EtcdError, errNotLeader, errRequestTooManyRequests, errTimeout } from "../../src/protocol/errors.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import type { FrameBody } from "../../src/protocol/frame-schema.ts";
-import type { Outcome } from "../../src/member/proposals.ts";
+import type { Outcome } from "../../src/member/outcome.ts";
 import { Rpc } from "../../src/member/rpc.ts";
 import { CALL, Cluster } from "./cluster.ts";
 import type { Node } from "./cluster.ts";

@@ -18,7 +18,7 @@ import {
   encodeHardState,
   encodeRaftMessage,
   encodeSnapshotMeta,
-} from "../../src/protocol/raft-message.ts";
+} from "../../src/protocol/raft-codec.ts";
 import type { RaftMessage } from "../../src/protocol/raft-message.ts";
 import {
   confChangeSchema,

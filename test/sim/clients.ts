@@ -2,7 +2,7 @@
 import type { Prng } from "../../src/base/prng.ts";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import type { Member } from "../../src/member/member.ts";
-import type { Outcome } from "../../src/member/proposals.ts";
+import type { Outcome } from "../../src/member/outcome.ts";
 import { EtcdError } from "../../src/protocol/errors.ts";
 import type { InternalRequest } from "../../src/protocol/internal.ts";
 import { compare, deleteRangeRequest, putRequest, rangeRequest } from "../../src/protocol/kv.ts";

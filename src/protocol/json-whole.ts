@@ -1,0 +1,7 @@
+/** Where a value of JSON stands in its text. */
+
+/** The whole value of which a part is scanned. */
+export interface JsonWhole {
+  readonly start: number;
+  readonly end: number;
+}
