@@ -5,7 +5,7 @@ export type PageMode =
   | { readonly type: "room"; readonly room: string }
   | { readonly type: "bad-room"; readonly room: string };
 
-/** The signalling server's rule (worker/signalling-route.ts): a name that is good in a path, a lock and a database. */
+/** The signalling server's rule (worker/signalling/signalling-route.ts): a name that is good in a path, a lock and a database. */
 const ROOM_NAME = /^[A-Za-z0-9][A-Za-z0-9_.~-]{0,63}$/;
 
 export function pageMode(search: string): PageMode {

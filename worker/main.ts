@@ -1,20 +1,20 @@
 /** The worker: sends each request to where it is answered. */
 import { unreachable } from "../src/base/assert.ts";
-import { errorResponse } from "../src/gateway/errors.ts";
-import { badHost, hostRefusal } from "../src/gateway/hosts.ts";
-import { noPage } from "../src/gateway/no-page.ts";
-import { withSecurityHeaders } from "../src/gateway/security-headers.ts";
-import { type Address, addressed, addressOf, withPath } from "./address.ts";
-import type { Env } from "./env.ts";
-import { askAnyMember, askMember, memberStub, refusalOf } from "./front.ts";
-import { type PagePolicy, pagePolicyOf } from "./page-policy.ts";
-import { DECIDER } from "./restore.ts";
-import { restoreAnswer } from "./restore-route.ts";
-import { type Route, routeOf } from "./routes.ts";
-import { signallingRoute } from "./signalling-route.ts";
+import { errorResponse } from "../src/gateway/http/errors.ts";
+import { badHost, hostRefusal } from "../src/gateway/http/hosts.ts";
+import { noPage } from "../src/gateway/http/no-page.ts";
+import { withSecurityHeaders } from "../src/gateway/http/security-headers.ts";
+import { type Address, addressed, addressOf, withPath } from "./common/address.ts";
+import type { Env } from "./common/env.ts";
+import { askAnyMember, askMember, memberStub, refusalOf } from "./calls/front.ts";
+import { type PagePolicy, pagePolicyOf } from "./common/page-policy.ts";
+import { DECIDER } from "./member/restore.ts";
+import { restoreAnswer } from "./member/restore-route.ts";
+import { type Route, routeOf } from "./common/routes.ts";
+import { signallingRoute } from "./signalling/signalling-route.ts";
 
-export { EdgeMember } from "./member-object.ts";
-export { RoomSignalling } from "./signalling.ts";
+export { EdgeMember } from "./member/member-object.ts";
+export { RoomSignalling } from "./signalling/signalling.ts";
 
 const worker: ExportedHandler<Env> = {
   async fetch(request, env, ctx): Promise<Response> {

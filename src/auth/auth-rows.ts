@@ -1,11 +1,11 @@
 /** Users and roles as rows: etcd's `authpb` messages in etcd's buckets, under their names. */
 import { utf8Decode, utf8Encode } from "../base/utf8.ts";
-import { roleSchema, userSchema } from "../protocol/auth-schema.ts";
-import type { Role, User } from "../protocol/auth.ts";
-import { decode, encode } from "../protocol/proto-codec.ts";
-import type { Schema } from "../protocol/schema.ts";
-import { readRevision, writeRevision } from "../mvcc/meta.ts";
-import type { Bucket, StateTables } from "../mvcc/tables.ts";
+import { roleSchema, userSchema } from "../protocol/api/auth-schema.ts";
+import type { Role, User } from "../protocol/api/auth.ts";
+import { decode, encode } from "../protocol/codec/proto-codec.ts";
+import type { Schema } from "../protocol/codec/schema.ts";
+import { readRevision, writeRevision } from "../mvcc/tables/meta.ts";
+import type { Bucket, StateTables } from "../mvcc/tables/tables.ts";
 
 const ENABLED: Uint8Array = utf8Encode("authEnabled");
 const REVISION: Uint8Array = utf8Encode("authRevision");

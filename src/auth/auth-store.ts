@@ -20,7 +20,7 @@ import type {
   Permission,
   PermissionType,
   User,
-} from "../protocol/auth.ts";
+} from "../protocol/api/auth.ts";
 import {
   errAuthFailed,
   errAuthNotEnabled,
@@ -41,9 +41,9 @@ import {
   EtcdError,
   GrpcCode,
 } from "../protocol/errors.ts";
-import type { InternalAuthenticateRequest } from "../protocol/internal.ts";
-import type { StateTables } from "../mvcc/tables.ts";
-import { unstableSort } from "../mvcc/unstable-sort.ts";
+import type { InternalAuthenticateRequest } from "../protocol/peer/internal.ts";
+import type { StateTables } from "../mvcc/tables/tables.ts";
+import { unstableSort } from "../mvcc/range/unstable-sort.ts";
 import { AuthRows } from "./auth-rows.ts";
 import { isFromKey, KeyUnion } from "./key-union.ts";
 import type { KeySpec } from "./key-union.ts";

@@ -4,8 +4,8 @@
  */
 import { unreachable } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
-import type { InternalRequest } from "../protocol/internal.ts";
-import type { DeleteRangeRequest, PutRequest, RequestOp, TxnRequest } from "../protocol/kv.ts";
+import type { InternalRequest } from "../protocol/peer/internal.ts";
+import type { DeleteRangeRequest, PutRequest, RequestOp, TxnRequest } from "../protocol/api/kv.ts";
 import type { AuthStore, Caller } from "./auth-store.ts";
 
 /** The keys that hang on a lease; none for a lease that does not exist. */

@@ -1,6 +1,6 @@
 /** The requests of the log that are about users, roles and auth itself. Who may make them was checked before. */
 import { unreachable } from "../base/assert.ts";
-import type { InternalRequest } from "../protocol/internal.ts";
+import type { InternalRequest } from "../protocol/peer/internal.ts";
 import type { AuthStore, Caller } from "./auth-store.ts";
 
 type AuthRequest = Exclude<

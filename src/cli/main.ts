@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line: `quorate COMMAND …`. */
 import module from "node:module";
-import { processTerminal } from "./terminal.ts";
+import { processTerminal } from "./output/terminal.ts";
 
 // Most of a short command's time is the compiling of its own source; the second time Node has it from its cache. What
 // is imported before this line does not profit, hence the late import. Node 20 has no such cache.

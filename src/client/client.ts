@@ -14,21 +14,21 @@
  *
  * Limits of a server, unless its operator changed them: 1.5 MiB for a request, 128 operations in a branch of a txn.
  */
-import type { CallContext, MemberView, MemberViewPeer, Services } from "../member/services.ts";
+import type { CallContext, MemberView, MemberViewPeer, Services } from "../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import type { Member } from "../protocol/cluster.ts";
-import type { StatusResponse } from "../protocol/maintenance.ts";
-import type { User } from "./authenticated.ts";
-import { count, headerOf, toText } from "./convert.ts";
-import { leaseClient } from "./lease.ts";
-import type { LeaseClient } from "./lease.ts";
-import { electionClient, lockClient } from "./lock.ts";
-import type { ElectionClient, LockClient } from "./lock.ts";
-import { maintenanceClient } from "./maintenance.ts";
-import type { MaintenanceClient } from "./maintenance.ts";
-import { lateAuthenticated } from "./late-user.ts";
-import { REAL_PACE } from "./pace.ts";
-import type { Pace } from "./pace.ts";
+import type { Member } from "../protocol/api/cluster.ts";
+import type { StatusResponse } from "../protocol/api/maintenance.ts";
+import type { User } from "./facade/authenticated.ts";
+import { count, headerOf, toText } from "./common/convert.ts";
+import { leaseClient } from "./facade/lease.ts";
+import type { LeaseClient } from "./facade/lease.ts";
+import { electionClient, lockClient } from "./facade/lock.ts";
+import type { ElectionClient, LockClient } from "./facade/lock.ts";
+import { maintenanceClient } from "./facade/maintenance.ts";
+import type { MaintenanceClient } from "./facade/maintenance.ts";
+import { lateAuthenticated } from "./facade/late-user.ts";
+import { REAL_PACE } from "./common/pace.ts";
+import type { Pace } from "./common/pace.ts";
 import {
   deleteRangeOf,
   deleteRangeResult,
@@ -38,9 +38,9 @@ import {
   rangeResult,
   txnResult,
   watchOf,
-} from "./requests.ts";
-import { compare, op, Txn } from "./txn.ts";
-import type { CompareHelpers, OpHelpers } from "./txn.ts";
+} from "./facade/requests.ts";
+import { compare, op, Txn } from "./facade/txn.ts";
+import type { CompareHelpers, OpHelpers } from "./facade/txn.ts";
 import type {
   Bytes,
   CompactOptions,
@@ -52,8 +52,8 @@ import type {
   RangeOptions,
   RangeResult,
   WatchOptions,
-} from "./types.ts";
-import { CompactedError, Watcher } from "./watcher.ts";
+} from "./common/types.ts";
+import { CompactedError, Watcher } from "./facade/watcher.ts";
 
 export { CompactedError, EtcdError, GrpcCode, toText };
 

@@ -7,8 +7,8 @@
  *   await client.kv.put("flags/dark", "on");
  *   for await (const { events } of client.watch("flags/", { prefix: true })) console.log(events);
  */
-export { connect } from "../client/connect.ts";
-export type { ConnectOptions } from "../client/connect.ts";
+export { connect } from "../client/app/connect.ts";
+export type { ConnectOptions } from "../client/app/connect.ts";
 export type { ApplicationClient } from "../client/app/application-client.ts";
 export { bytes, json, text } from "../client/app/codec.ts";
 export type { Codec } from "../client/app/codec.ts";
@@ -25,15 +25,15 @@ export type { StandardSchema, ValueOptions } from "../client/app/schema.ts";
 export type { Transaction, TransactionOptions } from "../client/app/transaction.ts";
 export { CompactedError, EtcdError, GrpcCode, toText } from "../client/client.ts";
 export type { Client, KvClient, Status } from "../client/client.ts";
-export { compare, op } from "../client/txn.ts";
-export type { Compare, CompareHelpers, Comparison, OpHelpers, RequestOp, Txn } from "../client/txn.ts";
-export type { KeepAliveOptions, KeptAlive, KeptAliveEnd, LeaseClient, LeaseGrant } from "../client/lease.ts";
-export type { LeaseBeat, LeaseTimeToLive } from "../client/lease.ts";
-export type { ElectionClient, Leader, LeaderKey, LockClient, WaitOptions } from "../client/lock.ts";
-export type { MaintenanceClient } from "../client/maintenance.ts";
-export type { User } from "../client/authenticated.ts";
-export type { Watcher } from "../client/watcher.ts";
-export type { WebSocketConstructor, WebSocketLike } from "../client/websocket-watch.ts";
+export { compare, op } from "../client/facade/txn.ts";
+export type { Compare, CompareHelpers, Comparison, OpHelpers, RequestOp, Txn } from "../client/facade/txn.ts";
+export type { KeepAliveOptions, KeptAlive, KeptAliveEnd, LeaseClient, LeaseGrant } from "../client/facade/lease.ts";
+export type { LeaseBeat, LeaseTimeToLive } from "../client/facade/lease.ts";
+export type { ElectionClient, Leader, LeaderKey, LockClient, WaitOptions } from "../client/facade/lock.ts";
+export type { MaintenanceClient } from "../client/facade/maintenance.ts";
+export type { User } from "../client/facade/authenticated.ts";
+export type { Watcher } from "../client/facade/watcher.ts";
+export type { WebSocketConstructor, WebSocketLike } from "../client/http/websocket-watch.ts";
 export type {
   Bytes,
   CompactOptions,
@@ -54,4 +54,4 @@ export type {
   WatchEvent,
   WatchOptions,
   WatchResponse,
-} from "../client/types.ts";
+} from "../client/common/types.ts";

@@ -17,7 +17,7 @@ export type {
   SoftState,
 } from "../raft/ready.ts";
 export { Prng } from "../base/prng.ts";
-export { decodeRaftMessage, encodeRaftMessage } from "../protocol/raft-codec.ts";
+export { decodeRaftMessage, encodeRaftMessage } from "../protocol/peer/raft-codec.ts";
 export type {
   ConfChange,
   ConfChangeSingle,
@@ -32,4 +32,4 @@ export type {
   RaftMessage,
   SnapshotMeta,
   Term,
-} from "../protocol/raft-message.ts";
+} from "../protocol/peer/raft-message.ts";

@@ -8,14 +8,14 @@
  */
 import { Hono } from "hono";
 import { GrpcCode } from "../protocol/errors.ts";
-import { PROBES } from "../member/services.ts";
-import type { Services } from "../member/services.ts";
-import { MAX_BODY_BYTES } from "./body.ts";
-import { statusResponse } from "./errors.ts";
-import { healthAnswer, metricsAnswer, probeAnswer, statusAnswer, versionAnswer } from "./info.ts";
-import { noPage } from "./no-page.ts";
-import { type AllowedOrigins, originPolicy } from "./origins.ts";
-import { plainFront } from "./plain.ts";
+import { PROBES } from "../member/api/services.ts";
+import type { Services } from "../member/api/services.ts";
+import { MAX_BODY_BYTES } from "./http/body.ts";
+import { statusResponse } from "./http/errors.ts";
+import { healthAnswer, metricsAnswer, probeAnswer, statusAnswer, versionAnswer } from "./http/info.ts";
+import { noPage } from "./http/no-page.ts";
+import { type AllowedOrigins, originPolicy } from "./http/origins.ts";
+import { plainFront } from "./plain/plain.ts";
 import { type Handler, methodNotAllowed, type RpcRouteOptions, serveRpcs } from "./rpc-routes.ts";
 
 export type { AcceptedWebSocket } from "./rpc-routes.ts";

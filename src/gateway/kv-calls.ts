@@ -2,12 +2,12 @@
  * The calls that carry the load, without a `Request` and a `Response` around each: whoever brings many of them at once
  * hands over bodies and gets bodies. What is answered is what the JSON gateway answers (rpc-routes.ts).
  */
-import type { CallContext, KvService } from "../member/services.ts";
-import { decodeJson } from "../protocol/json-decode.ts";
-import { encodeJson } from "../protocol/json-encode.ts";
-import { KV_RPCS } from "../protocol/kv-rpcs.ts";
-import type { Rpc } from "../protocol/rpc.ts";
-import { type ErrorParts, errorParts } from "./errors.ts";
+import type { CallContext, KvService } from "../member/api/services.ts";
+import { decodeJson } from "../protocol/codec/json-decode.ts";
+import { encodeJson } from "../protocol/codec/json-encode.ts";
+import { KV_RPCS } from "../protocol/api/kv-rpcs.ts";
+import type { Rpc } from "../protocol/api/rpc.ts";
+import { type ErrorParts, errorParts } from "./http/errors.ts";
 
 /** Without `error`, it went well. */
 export interface KvAnswer {

@@ -3,28 +3,28 @@
  * alone. Only the two streams that go both ways know what goes through them (watch-http.ts, lease-stream.ts).
  */
 import { unreachable } from "../base/assert.ts";
-import type { CallContext, Services } from "../member/services.ts";
-import type { Pulled } from "../member/pulled.ts";
-import { servedRpcs } from "../member/table-services.ts";
-import type { AnyRpc, ServedRpc } from "../member/table-services.ts";
+import type { CallContext, Services } from "../member/api/services.ts";
+import type { Pulled } from "../member/api/pulled.ts";
+import { servedRpcs } from "../member/api/table-services.ts";
+import type { AnyRpc, ServedRpc } from "../member/api/table-services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import { CARRIER_PATH } from "../protocol/carrier-frame.ts";
-import { decodeJson } from "../protocol/json-decode.ts";
-import { encodeJson } from "../protocol/json-encode.ts";
-import { encode } from "../protocol/proto-codec.ts";
-import { RPCS } from "../protocol/rpc-table.ts";
-import { MAX_BODY_BYTES, readBody, tooLarge } from "./body.ts";
-import { type CallerLimits, unfinishedBytes } from "./caller-limits.ts";
-import { type CarrierSocket, carryStreams } from "./carrier.ts";
-import { callContext, chosenSubprotocol, webSocketContext } from "./context.ts";
-import { errorResponse, JSON_TYPE, statusResponse } from "./errors.ts";
-import { lateAnswer, type LateAnswerTimes, type Waiter } from "./late-answer.ts";
-import { keepAliveOverHttp, keepAliveOverWebSocket } from "./lease-stream.ts";
-import { PROBE_AFTER_MS } from "./presence.ts";
-import { answersOverHttp, answersOverWebSocket } from "./server-stream.ts";
-import { timeoutMsOf, within } from "./timeout.ts";
-import { watchOverHttp, type WatchLimits } from "./watch-http.ts";
-import { watchOverWebSocket, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
+import { decodeJson } from "../protocol/codec/json-decode.ts";
+import { encodeJson } from "../protocol/codec/json-encode.ts";
+import { encode } from "../protocol/codec/proto-codec.ts";
+import { RPCS } from "../protocol/api/rpc-table.ts";
+import { MAX_BODY_BYTES, readBody, tooLarge } from "./http/body.ts";
+import { type CallerLimits, unfinishedBytes } from "./http/caller-limits.ts";
+import { type CarrierSocket, carryStreams } from "./stream/carrier.ts";
+import { callContext, chosenSubprotocol, webSocketContext } from "./http/context.ts";
+import { errorResponse, JSON_TYPE, statusResponse } from "./http/errors.ts";
+import { lateAnswer, type LateAnswerTimes, type Waiter } from "./http/late-answer.ts";
+import { keepAliveOverHttp, keepAliveOverWebSocket } from "./stream/lease-stream.ts";
+import { PROBE_AFTER_MS } from "./http/presence.ts";
+import { answersOverHttp, answersOverWebSocket } from "./stream/server-stream.ts";
+import { timeoutMsOf, within } from "./http/timeout.ts";
+import { watchOverHttp, type WatchLimits } from "./stream/watch-http.ts";
+import { watchOverWebSocket, type WebSocketLike, type WebSocketLimits } from "./stream/websocket.ts";
 
 export interface RpcRouteOptions {
   /** Default: what etcd's gRPC server takes, with room for its JSON form. */

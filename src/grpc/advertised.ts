@@ -2,8 +2,8 @@
  * Where clients find the members. The edge's members tell their HTTP addresses, at which nobody speaks gRPC; a client that
  * takes its endpoints from the member list (clientv3's Sync, `etcdctl --cluster`) must be led to a front instead.
  */
-import type { ClusterService } from "../member/services.ts";
-import type { Member } from "../protocol/cluster.ts";
+import type { ClusterService } from "../member/api/services.ts";
+import type { Member } from "../protocol/api/cluster.ts";
 
 /** Each member's client URL as `urlOf` says; a member that has not started has none, as ever. */
 export function advertised(cluster: ClusterService, urlOf: (name: string) => string): ClusterService {

@@ -4,9 +4,9 @@
  * are calls, so that nothing stays open and the member can sleep in between. A beat may be repeated: what a carrier
  * loses is called for, and the answer to that is the answer.
  */
-import type { CallContext, LeaseService } from "../member/services.ts";
+import type { CallContext, LeaseService } from "../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/lease.ts";
+import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/api/lease.ts";
 import type { CarriedStream } from "./carrier.ts";
 
 type OpenStream = (context: CallContext) => CarriedStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse>;

@@ -1,7 +1,7 @@
 /** etcd's metadata of a call. */
 import { isUtf8 } from "node:buffer";
 import type { Metadata } from "@grpc/grpc-js";
-import type { CallContext } from "../member/services.ts";
+import type { CallContext } from "../member/api/services.ts";
 import { errInvalidClientAPIVersion } from "../protocol/errors.ts";
 
 const BEARER = "Bearer ";

@@ -14,11 +14,11 @@ import {
 } from "../protocol/carrier-frame.ts";
 import type { CarrierFrame } from "../protocol/carrier-frame.ts";
 import { EtcdError, GrpcCode, grpcCodeOf } from "../protocol/errors.ts";
-import { decode, encode } from "../protocol/proto-codec.ts";
-import { rpcPath } from "../protocol/rpc.ts";
-import type { Rpc, RpcKind } from "../protocol/rpc.ts";
-import type { Pulled } from "../member/pulled.ts";
-import type { CallContext } from "../member/services.ts";
+import { decode, encode } from "../protocol/codec/proto-codec.ts";
+import { rpcPath } from "../protocol/api/rpc.ts";
+import type { Rpc, RpcKind } from "../protocol/api/rpc.ts";
+import type { Pulled } from "../member/api/pulled.ts";
+import type { CallContext } from "../member/api/services.ts";
 import { CarrierStream } from "./carrier-stream.ts";
 
 /** What we use of a WebSocket. */

@@ -1,8 +1,8 @@
 /** Our codecs as grpc-js wants them. */
 import { unreadableRequest } from "../protocol/decode-error.ts";
 import type { EtcdError } from "../protocol/errors.ts";
-import { decode, encode } from "../protocol/proto-codec.ts";
-import type { Schema } from "../protocol/schema.ts";
+import { decode, encode } from "../protocol/codec/proto-codec.ts";
+import type { Schema } from "../protocol/codec/schema.ts";
 
 /** More than a request of 2 MiB can mean in earnest; two bytes would make a message each. */
 const MESSAGES_MAX = 1 << 16;

@@ -3,11 +3,11 @@
  * or goes on (watches, observations, snapshots, streamed ranges, locks and campaigns, beats
  * of leases that come quickly) shares a few carriers.
  */
-import { httpServices } from "../client/http-services.ts";
-import type { CallContext } from "../member/services.ts";
+import { httpServices } from "../client/http/http-services.ts";
+import type { CallContext } from "../member/api/services.ts";
 import { errStopped } from "../protocol/errors.ts";
-import { RPCS } from "../protocol/rpc-table.ts";
-import type { Rpc } from "../protocol/rpc.ts";
+import { RPCS } from "../protocol/api/rpc-table.ts";
+import type { Rpc } from "../protocol/api/rpc.ts";
 import { agentFetch } from "./agent-fetch.ts";
 import { BeatCarrier } from "./beats.ts";
 import { Carriers } from "./carrier.ts";

@@ -1,5 +1,5 @@
 /** What the gRPC front serves: the services of an endpoint, and how the keep-alives of its leases travel. */
-import type { Services } from "../member/services.ts";
+import type { Services } from "../member/api/services.ts";
 import type { BeatCarrier } from "./beats.ts";
 
 export interface FrontServices extends Services {

@@ -1,7 +1,7 @@
 /** `grpc.health.v1`, which knows one service, the empty name: who can be asked is up, as with etcd. */
-import type { Pulled } from "../member/pulled.ts";
+import type { Pulled } from "../member/api/pulled.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import type { HealthCheckRequest, HealthCheckResponse } from "../protocol/maintenance.ts";
+import type { HealthCheckRequest, HealthCheckResponse } from "../protocol/api/maintenance.ts";
 
 export async function checkHealth({ service }: HealthCheckRequest): Promise<HealthCheckResponse> {
   if (service !== "") throw new EtcdError(GrpcCode.NotFound, "unknown service");

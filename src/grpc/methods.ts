@@ -8,15 +8,15 @@ import type {
   ServerUnaryCall,
 } from "@grpc/grpc-js";
 import { unreachable } from "../base/assert.ts";
-import { pulled } from "../member/pulled.ts";
-import type { Pulled } from "../member/pulled.ts";
-import type { CallContext } from "../member/services.ts";
-import { servedRpcs } from "../member/table-services.ts";
-import type { ServedRpc } from "../member/table-services.ts";
-import { HEALTH_RPCS } from "../protocol/health-rpcs.ts";
-import { rpcPath } from "../protocol/rpc.ts";
-import type { Rpc, RpcKind } from "../protocol/rpc.ts";
-import { RPCS } from "../protocol/rpc-table.ts";
+import { pulled } from "../member/api/pulled.ts";
+import type { Pulled } from "../member/api/pulled.ts";
+import type { CallContext } from "../member/api/services.ts";
+import { servedRpcs } from "../member/api/table-services.ts";
+import type { ServedRpc } from "../member/api/table-services.ts";
+import { HEALTH_RPCS } from "../protocol/api/health-rpcs.ts";
+import { rpcPath } from "../protocol/api/rpc.ts";
+import type { Rpc, RpcKind } from "../protocol/api/rpc.ts";
+import { RPCS } from "../protocol/api/rpc-table.ts";
 import { callContext } from "./call-context.ts";
 import { readable, requestDeserializer, serializer } from "./codec.ts";
 import type { Unreadable } from "./codec.ts";

@@ -3,7 +3,7 @@
  * client that does not read costs what that buffer holds and no more.
  */
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import type { Pulled } from "../member/pulled.ts";
+import type { Pulled } from "../member/api/pulled.ts";
 import { errStopped } from "../protocol/errors.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import { serviceError } from "./status.ts";

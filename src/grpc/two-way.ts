@@ -1,10 +1,10 @@
 /** The two streams in which requests come as they like: watches, and the beats of leases. */
-import type { Pulled } from "../member/pulled.ts";
+import type { Pulled } from "../member/api/pulled.ts";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { errWatchCanceled } from "../protocol/errors.ts";
-import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/lease.ts";
-import type { WatchRequest, WatchResponse } from "../protocol/watch.ts";
-import type { Services } from "../member/services.ts";
+import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/api/lease.ts";
+import type { WatchRequest, WatchResponse } from "../protocol/api/watch.ts";
+import type { Services } from "../member/api/services.ts";
 import { BeatStream } from "./beats.ts";
 import { callContext } from "./call-context.ts";
 import { readable } from "./codec.ts";

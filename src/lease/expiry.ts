@@ -8,7 +8,7 @@
  * Time comes in as milliseconds of the leader's clock.
  */
 import { assert } from "../base/assert.ts";
-import type { Lease, LeaseCheckpoint } from "../protocol/lease.ts";
+import type { Lease, LeaseCheckpoint } from "../protocol/api/lease.ts";
 import { DueQueue } from "./due-queue.ts";
 
 /** etcd's rates: so many leases end per second, and when many would end together they are spread to three quarters of it. */

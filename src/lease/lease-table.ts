@@ -10,12 +10,12 @@
  */
 import { EMPTY_BYTES, prefixEnd } from "../base/bytes.ts";
 import { errLeaseExist, errLeaseNotFound, errLeaseTTLTooLarge } from "../protocol/errors.ts";
-import { leaseSchema } from "../protocol/lease-schema.ts";
-import { lease as leaseOf } from "../protocol/lease.ts";
-import type { Lease, LeaseCheckpoint } from "../protocol/lease.ts";
-import { decode, encode } from "../protocol/proto-codec.ts";
-import type { Bucket } from "../mvcc/tables.ts";
-import type { LeaseHook } from "../mvcc/write-txn.ts";
+import { leaseSchema } from "../protocol/api/lease-schema.ts";
+import { lease as leaseOf } from "../protocol/api/lease.ts";
+import type { Lease, LeaseCheckpoint } from "../protocol/api/lease.ts";
+import { decode, encode } from "../protocol/codec/proto-codec.ts";
+import type { Bucket } from "../mvcc/tables/tables.ts";
+import type { LeaseHook } from "../mvcc/txn/write-txn.ts";
 
 /** etcd's, in seconds: 285 years, so that nanoseconds still fit into 64 bits. */
 export const MAX_TTL_SECONDS = 9_000_000_000;

@@ -6,7 +6,7 @@
  */
 import type { AutoCompactionOptions } from "./options.ts";
 import type { MemberOptions } from "./options.ts";
-import { BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "./password-hashes.ts";
+import { BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "../auth/password-hashes.ts";
 
 export interface MemberFlag {
   readonly value: string;

@@ -1,13 +1,13 @@
 /** What a member is made of, and its limits. Validated once, when the member is made. */
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
-import type { Member as MemberRecord } from "../protocol/cluster.ts";
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { Member as MemberRecord } from "../protocol/api/cluster.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Clock } from "./clock.ts";
-import { BCRYPT_COST_DEFAULT, BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "./password-hashes.ts";
-import type { ProblemCode } from "./services.ts";
+import { BCRYPT_COST_DEFAULT, BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "../auth/password-hashes.ts";
+import type { ProblemCode } from "./api/services.ts";
 
 /** How a store that is fresh begins; a store with a past ignores it. */
 export type Beginning =

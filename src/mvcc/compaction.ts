@@ -6,8 +6,8 @@
 import { errCompacted, errFutureRev } from "../protocol/errors.ts";
 import { HashWalk } from "./hash.ts";
 import type { KeyValueHash } from "./hash.ts";
-import { FINISHED_COMPACT, SCHEDULED_COMPACT, readRevision, writeRevision } from "./meta.ts";
-import type { StateTables } from "./tables.ts";
+import { FINISHED_COMPACT, SCHEDULED_COMPACT, readRevision, writeRevision } from "./tables/meta.ts";
+import type { StateTables } from "./tables/tables.ts";
 
 /** Below every revision that can be asked for, so that etcd's Compact(0) succeeds once on a fresh store. */
 const NEVER = -1;

@@ -8,13 +8,13 @@
  */
 import { crc32c } from "../base/crc32c.ts";
 import { latin1ToBytes } from "../base/bytes.ts";
-import { keyValueSchema } from "../protocol/kv-schema.ts";
-import { keyValue } from "../protocol/kv.ts";
-import { encode } from "../protocol/proto-codec.ts";
-import { ALL_KEYS, liveRows } from "./key-range.ts";
-import { rowToKeyValue } from "./messages.ts";
-import { revisionBytes } from "./meta.ts";
-import type { KeyTable, RevisionRow } from "./tables.ts";
+import { keyValueSchema } from "../protocol/api/kv-schema.ts";
+import { keyValue } from "../protocol/api/kv.ts";
+import { encode } from "../protocol/codec/proto-codec.ts";
+import { ALL_KEYS, liveRows } from "./range/key-range.ts";
+import { rowToKeyValue } from "./tables/messages.ts";
+import { revisionBytes } from "./tables/meta.ts";
+import type { KeyTable, RevisionRow } from "./tables/tables.ts";
 
 const BUCKET_NAME = latin1ToBytes("key");
 const SEPARATOR = 0x5f; // "_"

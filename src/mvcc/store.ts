@@ -16,17 +16,17 @@ import type {
   RangeResponse,
   TxnRequest,
   TxnResponse,
-} from "../protocol/kv.ts";
-import type { AnswerBudget } from "./answer-budget.ts";
+} from "../protocol/api/kv.ts";
+import type { AnswerBudget } from "./range/answer-budget.ts";
 import { Compaction } from "./compaction.ts";
 import { HashWalk } from "./hash.ts";
 import type { KeyValueHash } from "./hash.ts";
-import { rangeChunks } from "./range-chunks.ts";
-import { executeRange } from "./range.ts";
-import type { ReadView } from "./read-view.ts";
-import type { KeyTable, StateTables } from "./tables.ts";
-import { checkPutAgainst, executeTxn } from "./txn.ts";
-import { WriteTxn, type LeaseHook } from "./write-txn.ts";
+import { rangeChunks } from "./range/range-chunks.ts";
+import { executeRange } from "./range/range.ts";
+import type { ReadView } from "./range/read-view.ts";
+import type { KeyTable, StateTables } from "./tables/tables.ts";
+import { checkPutAgainst, executeTxn } from "./txn/txn.ts";
+import { WriteTxn, type LeaseHook } from "./txn/write-txn.ts";
 
 export interface WriteResult<R> {
   /** Its header holds the revision; the member fills in the rest. */

@@ -13,10 +13,10 @@ import {
   errTooManyOps,
   errValueProvided,
 } from "../protocol/errors.ts";
-import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from "../protocol/kv.ts";
+import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from "../protocol/api/kv.ts";
 
 export const DEFAULT_MAX_TXN_OPS = 128;
-/** However many operations are allowed: what goes into the log must be read back from it (protocol/proto-reader.ts). */
+/** However many operations are allowed: what goes into the log must be read back from it (protocol/codec/proto-reader.ts). */
 const TXN_DEPTH_MAX = 256;
 
 export function checkRange(request: RangeRequest): void {

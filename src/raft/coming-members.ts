@@ -2,7 +2,7 @@
  * Whom the entries that are not applied yet add, committed or not. A configuration counts once it is applied; but a member
  * that has such an entry knows already that somebody may speak who is not in its configuration.
  */
-import type { ConfChangeSingle, Entry, LogIndex, MemberId } from "../protocol/raft-message.ts";
+import type { ConfChangeSingle, Entry, LogIndex, MemberId } from "../protocol/peer/raft-message.ts";
 import { decodeChange } from "./conf-change-entry.ts";
 import type { LogReader } from "./log-reader.ts";
 

@@ -6,7 +6,7 @@
  * More than one at once go through a joint configuration: enter (both majorities decide), then leave.
  */
 import { unreachable } from "../base/assert.ts";
-import type { ConfChange, ConfChangeSingle, ConfState, MemberId } from "../protocol/raft-message.ts";
+import type { ConfChange, ConfChangeSingle, ConfState, MemberId } from "../protocol/peer/raft-message.ts";
 
 export const EMPTY_CONF_STATE: ConfState = {
   voters: [],

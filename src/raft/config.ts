@@ -3,7 +3,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
-import type { ConfState, HardState, LogIndex, MemberId, SnapshotMeta } from "../protocol/raft-message.ts";
+import type { ConfState, HardState, LogIndex, MemberId, SnapshotMeta } from "../protocol/peer/raft-message.ts";
 import { isConfState } from "./conf-change.ts";
 import type { LogReader } from "./log-reader.ts";
 

@@ -3,7 +3,7 @@
  * that was decided before it is durable.
  */
 import type { Prng } from "../base/prng.ts";
-import type { ConfState, LogIndex, MemberId, RaftMessage, Term } from "../protocol/raft-message.ts";
+import type { ConfState, LogIndex, MemberId, RaftMessage, Term } from "../protocol/peer/raft-message.ts";
 import { membersOf } from "./conf-change.ts";
 import { MAX_NUMBER, type RaftConfig } from "./config.ts";
 import { Forwarded } from "./forwarded.ts";

@@ -5,7 +5,7 @@
  *      ▲                     │ timeout: again                  │ timeout: pre-vote        │
  *      └──── a leader, a higher term, a majority against ──────┴──── quorum silent ───────┘
  */
-import type { RaftMessage, VoteMessage, VoteResponse } from "../protocol/raft-message.ts";
+import type { RaftMessage, VoteMessage, VoteResponse } from "../protocol/peer/raft-message.ts";
 import { NONE, type Core } from "./core.ts";
 import { acknowledge } from "./following.ts";
 import { becomeLeader } from "./leadership.ts";

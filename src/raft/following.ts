@@ -2,7 +2,13 @@
  * What a follower does with what its leader sends. It answers for what is in its log, and the answers are held until
  * that is durable.
  */
-import type { AppendMessage, HeartbeatMessage, LogIndex, MemberId, SnapshotMessage } from "../protocol/raft-message.ts";
+import type {
+  AppendMessage,
+  HeartbeatMessage,
+  LogIndex,
+  MemberId,
+  SnapshotMessage,
+} from "../protocol/peer/raft-message.ts";
 import type { Core } from "./core.ts";
 import { switchConfiguration } from "./membership.ts";
 

@@ -6,7 +6,7 @@
  * proposal was not meant. It is bounded: of each session the latest numbers, and the sessions heard of last; what is
  * older than a session's window is not taken at all, which is what a carrier may do with any message.
  */
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 
 const WINDOW = 1024;
 const SESSIONS_MAX = 256;

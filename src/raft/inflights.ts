@@ -3,7 +3,7 @@
  * messages and in bytes. It grows to what is used, so that an idle follower costs nothing.
  */
 import { assert } from "../base/assert.ts";
-import type { LogIndex } from "../protocol/raft-message.ts";
+import type { LogIndex } from "../protocol/peer/raft-message.ts";
 
 export class Inflights {
   readonly #maxMessages: number;

@@ -2,7 +2,7 @@
  * What must hold between any two inputs. The simulator asks after every step; a failure is a bug here, never bad input.
  */
 import { assert } from "../base/assert.ts";
-import type { MemberId, Term } from "../protocol/raft-message.ts";
+import type { MemberId, Term } from "../protocol/peer/raft-message.ts";
 import { isConfState, membersOf } from "./conf-change.ts";
 import { MAX_PENDING_READS } from "./config.ts";
 import { NONE, type Core } from "./core.ts";

@@ -10,7 +10,7 @@ import type {
   HeartbeatResponse,
   LogIndex,
   MemberId,
-} from "../protocol/raft-message.ts";
+} from "../protocol/peer/raft-message.ts";
 import { NONE, type Core } from "./core.ts";
 import { Progress } from "./progress.ts";
 import { acknowledgeReads, admitEarlyReads } from "./reads.ts";

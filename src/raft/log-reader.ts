@@ -1,7 +1,7 @@
 /**
  * What consensus reads of the durable log. Storage implements it, synchronously; consensus never writes through it.
  */
-import type { Entry, LogIndex, Term } from "../protocol/raft-message.ts";
+import type { Entry, LogIndex, Term } from "../protocol/peer/raft-message.ts";
 
 export interface LogReader {
   /** First index kept; the entries before it are compacted into the state. Empty log after a snapshot at i: i + 1. */

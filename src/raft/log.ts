@@ -6,7 +6,7 @@
  * Storage may drop entries from the front at any time; every question about the front asks it anew.
  */
 import { assert } from "../base/assert.ts";
-import type { Entry, LogIndex, SnapshotMeta, Term } from "../protocol/raft-message.ts";
+import type { Entry, LogIndex, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";
 import { ComingMembers } from "./coming-members.ts";
 import type { LogReader } from "./log-reader.ts";
 import { Unstable } from "./unstable.ts";

@@ -1,7 +1,7 @@
 /**
  * Living with a new configuration: who is counted, who is sent entries, and who must not lead any longer.
  */
-import type { ConfState } from "../protocol/raft-message.ts";
+import type { ConfState } from "../protocol/peer/raft-message.ts";
 import { LEAVE_JOINT, membersOf } from "./conf-change.ts";
 import { encodeChange } from "./conf-change-entry.ts";
 import { NONE, type Core } from "./core.ts";

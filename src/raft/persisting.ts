@@ -1,5 +1,5 @@
 /** What is to be written next, and what is held until it is durable. */
-import type { Entry, HardState, RaftMessage, SnapshotMeta } from "../protocol/raft-message.ts";
+import type { Entry, HardState, RaftMessage, SnapshotMeta } from "../protocol/peer/raft-message.ts";
 import type { Core } from "./core.ts";
 import type { Persist } from "./ready.ts";
 

@@ -7,7 +7,7 @@
  *     └──── snapshot ◀────────┘ compacted
  */
 import { assert } from "../base/assert.ts";
-import type { LogIndex } from "../protocol/raft-message.ts";
+import type { LogIndex } from "../protocol/peer/raft-message.ts";
 import { Inflights } from "./inflights.ts";
 
 export type ProgressState = "probe" | "replicate" | "snapshot";

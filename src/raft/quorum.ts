@@ -2,7 +2,7 @@
  * Majorities, and the pair of majorities of a joint configuration: while two configurations are joint, whatever is
  * decided needs a majority of each.
  */
-import type { LogIndex, MemberId } from "../protocol/raft-message.ts";
+import type { LogIndex, MemberId } from "../protocol/peer/raft-message.ts";
 
 export type VoteResult = "pending" | "won" | "lost";
 

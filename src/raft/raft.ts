@@ -35,7 +35,7 @@ import type {
   ReadIndexMessage,
   Term,
   TransferLeaderMessage,
-} from "../protocol/raft-message.ts";
+} from "../protocol/peer/raft-message.ts";
 import { changeConfiguration, isJoint } from "./conf-change.ts";
 import { decodeChange, encodeChange } from "./conf-change-entry.ts";
 import { checkConfig, MAX_CONTEXT_BYTES, type RaftConfig } from "./config.ts";

@@ -5,7 +5,7 @@
  * acknowledges n acknowledged a heartbeat that was sent after read n was asked, and so proves all reads up to n at once.
  * One round of heartbeats answers any number of reads.
  */
-import type { LogIndex, MemberId } from "../protocol/raft-message.ts";
+import type { LogIndex, MemberId } from "../protocol/peer/raft-message.ts";
 import { MAX_PENDING_READS } from "./config.ts";
 
 export interface ReadRequest {

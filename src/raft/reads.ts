@@ -1,7 +1,7 @@
 /**
  * Linearizable reads at the leader: number them, prove leadership, answer. See read-queue.ts for the why.
  */
-import type { LogIndex, MemberId } from "../protocol/raft-message.ts";
+import type { LogIndex, MemberId } from "../protocol/peer/raft-message.ts";
 import type { Core } from "./core.ts";
 import { decodePosition, type ReadRequest } from "./read-queue.ts";
 

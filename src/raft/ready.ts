@@ -10,7 +10,7 @@ import type {
   RaftMessage,
   SnapshotMeta,
   Term,
-} from "../protocol/raft-message.ts";
+} from "../protocol/peer/raft-message.ts";
 import type { ProgressState } from "./progress.ts";
 
 export type Role = "follower" | "pre-candidate" | "candidate" | "leader";

@@ -2,7 +2,7 @@
  * The steps down the ladder and up to candidacy. How a candidate becomes leader is in leadership.ts.
  */
 import { assert } from "../base/assert.ts";
-import type { MemberId, Term } from "../protocol/raft-message.ts";
+import type { MemberId, Term } from "../protocol/peer/raft-message.ts";
 import { NONE, type Core } from "./core.ts";
 import { Forwarded } from "./forwarded.ts";
 import { ReadQueue } from "./read-queue.ts";

@@ -1,5 +1,5 @@
 /** A copy of what a member knows, for people and for the driver's decisions. */
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Core } from "./core.ts";
 import type { ProgressStatus, RaftStatus } from "./ready.ts";
 

@@ -7,7 +7,7 @@
  *              kept since │ first      │ durable    │ issued     last
  */
 import { assert } from "../base/assert.ts";
-import type { Entry, LogIndex, SnapshotMeta, Term } from "../protocol/raft-message.ts";
+import type { Entry, LogIndex, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";
 import { ENTRY_OVERHEAD_BYTES } from "./config.ts";
 import type { Writes } from "./writes.ts";
 

@@ -4,7 +4,7 @@
  * so that nothing a peer sends can break an invariant of this member.
  */
 import { unreachable } from "../base/assert.ts";
-import type { Entry, LogIndex, RaftMessage, SnapshotMeta, Term } from "../protocol/raft-message.ts";
+import type { Entry, LogIndex, RaftMessage, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";
 import { isConfState } from "./conf-change.ts";
 import { MAX_CONTEXT_BYTES, MAX_NUMBER } from "./config.ts";
 

@@ -6,7 +6,7 @@
  * old acknowledgement can never vouch for a new entry at the same index.
  */
 import { assert } from "../base/assert.ts";
-import type { LogIndex, RaftMessage, SnapshotMeta } from "../protocol/raft-message.ts";
+import type { LogIndex, RaftMessage, SnapshotMeta } from "../protocol/peer/raft-message.ts";
 
 export interface Write {
   readonly id: number;

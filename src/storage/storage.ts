@@ -13,9 +13,9 @@
  *
  * Every method returns at once. Entries and rows can be read as soon as they were handed in, durable or not.
  */
-import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from "../protocol/raft-message.ts";
+import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";
 import type { LogReader } from "../raft/log-reader.ts";
-import type { StateTables } from "../mvcc/tables.ts";
+import type { StateTables } from "../mvcc/tables/tables.ts";
 
 /**
  * The largest entry that every home can keep: a row of a Durable Object's SQLite ends at 2 MB, and a request at 1.5 MiB.

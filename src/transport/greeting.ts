@@ -12,7 +12,7 @@
 import { concatBytes } from "../base/bytes.ts";
 import { hmacSha256 } from "../base/hmac-sha256.ts";
 import { utf8Encode } from "../base/utf8.ts";
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 
 export const HELLO = 0x01;
 export const WELCOME = 0x04;

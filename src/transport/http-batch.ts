@@ -8,7 +8,7 @@
  * starts: two POSTs and an answer that are on their way at once may overtake each other, and Raft would take entries
  * that arrive in the wrong order for lost ones.
  */
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 
 export interface Batch {
   readonly sender: MemberId;

@@ -16,7 +16,7 @@
  * whoever serves the requests.
  */
 import { assert } from "../base/assert.ts";
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { type CarrierClock, platformClock } from "./clock.ts";
 import { type Batch, decodeBatch, encodeBatch, FRAME_OVERHEAD_BYTES, MAX_FRAMES_PER_BATCH } from "./http-batch.ts";
 import { InOrder } from "./in-order.ts";

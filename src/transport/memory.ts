@@ -5,7 +5,7 @@
  * often it arrives. Without one, frames arrive in order, once each, at the end of the turn, from a bounded queue.
  */
 import { assert } from "../base/assert.ts";
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "./transport.ts";
 
 /** Something that is about to happen at `to`; it happens each time that `deliver` is called. */

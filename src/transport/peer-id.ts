@@ -1,5 +1,5 @@
 /** A member's name among PeerJS peers: `m` and its decimal id. Other peers of a room are not members. */
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 
 const PEER_ID = /^m([1-9][0-9]{0,19})$/;
 

@@ -11,7 +11,7 @@
  * - Nobody looks whether the server answers heartbeats. Ours does, so a socket that is dead without knowing is found.
  */
 import { type DataConnection, Peer, util } from "peerjs";
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Channel, ChannelEvents, ChannelFingerprints, PeerPort, PeerPortEvents } from "./channel.ts";
 import { type CarrierClock, platformClock } from "./clock.ts";
 import { certificateFingerprint, peerFingerprint } from "./dtls.ts";

@@ -4,7 +4,7 @@
  * A tab that opens a room claims it. If the room was free it founds the cluster and confirms that once its storage is
  * durable; a founder that does not confirm in time loses the room to the next one who asks. Else it joins.
  */
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { memberOfPeerId } from "./peer-id.ts";
 
 export interface RoomInfo {

@@ -10,7 +10,7 @@
  * Everything a peer sends is bounded and checked here before it goes up: bad bytes cost the connection (or the POST)
  * that they came by, nothing else.
  */
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 
 export interface TransportHandlers {
   /**

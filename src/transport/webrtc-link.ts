@@ -5,7 +5,7 @@
  *     WELCOME  0x04 …   the answer to each HELLO, with the proof that the room's secret is known
  *     PING     0x02     answered at once
  *     PONG     0x03
- *     PART     0x50 …   see protocol/fragment.ts
+ *     PART     0x50 …   see protocol/peer/fragment.ts
  *
  * A side is ready when it has been welcomed with a proof, so when the peer is authenticated and both directions work.
  * Nothing else that comes before is read; it is held, up to a bound, because the peer may be ready earlier. Browsers do not promise that: Chromium may
@@ -17,9 +17,9 @@
  * throttled or frozen page of our own sends none meanwhile and so does not take its own sleep for the peer's death. A
  * hidden peer answers at once, because messages are not throttled as timers are.
  */
-import { fragment, PART_HEADER_BYTES, Reassembler } from "../protocol/fragment.ts";
+import { fragment, PART_HEADER_BYTES, Reassembler } from "../protocol/peer/fragment.ts";
 import { equalSecrets } from "../base/hmac-sha256.ts";
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Channel, ChannelFingerprints } from "./channel.ts";
 import type { CarrierClock } from "./clock.ts";
 import {

@@ -17,7 +17,7 @@
  * Frames of one pair arrive in order, except while a second channel takes over from a first.
  */
 import { assert } from "../base/assert.ts";
-import type { MemberId } from "../protocol/raft-message.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Channel, PeerPort, SignallingState } from "./channel.ts";
 import { type CarrierClock, platformClock } from "./clock.ts";
 import { memberOfPeerId, peerIdOf } from "./peer-id.ts";

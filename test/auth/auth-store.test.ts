@@ -4,14 +4,14 @@ import type { Caller } from "../../src/auth/auth-store.ts";
 import { checkRequest } from "../../src/auth/check-request.ts";
 import { EMPTY_BYTES, latin1ToBytes } from "../../src/base/bytes.ts";
 import { toBase64 } from "../../src/base/text-codes.ts";
-import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
+import { MemoryTables } from "../../src/mvcc/tables/memory-tables.ts";
 import {
   authRoleGrantPermissionRequest,
   authUserAddRequest,
   authUserChangePasswordRequest,
   permission,
-} from "../../src/protocol/auth.ts";
-import type { PermissionType } from "../../src/protocol/auth.ts";
+} from "../../src/protocol/api/auth.ts";
+import type { PermissionType } from "../../src/protocol/api/auth.ts";
 import {
   errAuthFailed,
   errAuthNotEnabled,
@@ -31,9 +31,9 @@ import {
   errUserNotFound,
 } from "../../src/protocol/errors.ts";
 import type { EtcdError } from "../../src/protocol/errors.ts";
-import type { InternalRequest } from "../../src/protocol/internal.ts";
-import { compare, deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../src/protocol/kv.ts";
-import type { RequestOp, TxnRequest } from "../../src/protocol/kv.ts";
+import type { InternalRequest } from "../../src/protocol/peer/internal.ts";
+import { compare, deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../src/protocol/api/kv.ts";
+import type { RequestOp, TxnRequest } from "../../src/protocol/api/kv.ts";
 
 const bytes = latin1ToBytes;
 const HASH = toBase64(bytes("hash"));

@@ -4,7 +4,7 @@
  *   node test/bench/raft.ts [members] [batch] [seconds] [bytes]
  */
 import { Prng } from "../../src/base/prng.ts";
-import type { MemberId, RaftMessage } from "../../src/protocol/raft-message.ts";
+import type { MemberId, RaftMessage } from "../../src/protocol/peer/raft-message.ts";
 import { Raft } from "../../src/raft/raft.ts";
 import { confOf } from "../raft/support/group.ts";
 import { MemoryLog } from "../raft/support/memory-log.ts";

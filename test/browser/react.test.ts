@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { applicationClient, type ApplicationClient } from "../../src/client/app/application-client.ts";
 import { Connection } from "../../src/client/app/connection.ts";
 import { createClient } from "../../src/client/client.ts";
-import { REAL_PACE } from "../../src/client/pace.ts";
+import { REAL_PACE } from "../../src/client/common/pace.ts";
 import {
   QuorateProvider,
   useClient,

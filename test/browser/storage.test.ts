@@ -4,7 +4,7 @@
  */
 import { deleteDB, openDB } from "idb";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { deleteIndexedDb, openIndexedDbStorage, type IndexedDbOptions } from "../../src/storage/indexeddb.ts";
+import { deleteIndexedDb, openIndexedDbStorage, type IndexedDbOptions } from "../../src/storage/indexeddb/indexeddb.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { stateTablesContract, type TablesUnderTest } from "../contract/state-tables.ts";

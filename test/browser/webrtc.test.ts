@@ -1,6 +1,6 @@
 import { Peer } from "peerjs";
 import { expect, inject, onTestFinished, test } from "vitest";
-import type { MemberId } from "../../src/protocol/raft-message.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import type { Channel, PeerPort } from "../../src/transport/channel.ts";
 import { type CarrierClock, platformClock } from "../../src/transport/clock.ts";
 import { newCertificate } from "../../src/transport/dtls.ts";

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { run } from "../../src/cli/run.ts";
-import { rangeRequest } from "../../src/protocol/kv.ts";
+import { rangeRequest } from "../../src/protocol/api/kv.ts";
 import { answerJson, startStub } from "../client/support/stub-server.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import type { ServedMember } from "../client/support/served-member.ts";

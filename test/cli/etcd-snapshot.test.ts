@@ -11,12 +11,12 @@ import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bytesToLatin1, latin1ToBytes } from "../../src/base/bytes.ts";
 import { LeaseTable } from "../../src/lease/lease-table.ts";
-import { withSnapshotFile } from "../../src/cli/snapshot-file.ts";
-import { inspectFile, restoreChunks } from "../../src/member/snapshot-import.ts";
-import { StateRestore } from "../../src/member/state-restore.ts";
-import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
+import { withSnapshotFile } from "../../src/cli/files/snapshot-file.ts";
+import { inspectFile, restoreChunks } from "../../src/member/snapshot/snapshot-import.ts";
+import { StateRestore } from "../../src/member/snapshot/state-restore.ts";
+import { MemoryTables } from "../../src/mvcc/tables/memory-tables.ts";
 import { Store } from "../../src/mvcc/store.ts";
-import { member } from "../../src/protocol/cluster.ts";
+import { member } from "../../src/protocol/api/cluster.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import { quorate } from "./support/fake-terminal.ts";
 

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { pathNames } from "../../src/cli/export-path.ts";
+import { pathNames } from "../../src/cli/files/export-path.ts";
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
 import { serveMember } from "../client/support/served-member.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readWhole } from "../../src/cli/file-tree.ts";
+import { readWhole } from "../../src/cli/files/file-tree.ts";
 
 let folder: string;
 beforeEach(() => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { InFlight } from "../../src/cli/in-flight.ts";
+import { InFlight } from "../../src/cli/files/in-flight.ts";
 
 /** Jobs that end when they are told to. */
 class Jobs {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bytesText, Progress } from "../../src/cli/progress.ts";
+import { bytesText, Progress } from "../../src/cli/output/progress.ts";
 import { FakeTerminal } from "./support/fake-terminal.ts";
 
 function progressOn(

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { hostRefusal, hostsOf } from "../../src/gateway/hosts.ts";
-import { LOOPBACK_ORIGINS } from "../../src/gateway/origins.ts";
+import { hostRefusal, hostsOf } from "../../src/gateway/http/hosts.ts";
+import { LOOPBACK_ORIGINS } from "../../src/gateway/http/origins.ts";
 import { HELP, startOptions } from "../../worker/local/options.ts";
 
 test("npm start takes the members' flags, and the environment's where none is given", () => {

@@ -1,7 +1,7 @@
 /** The commands that look after a cluster: health, alarm, hashkv, defrag. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { alarmRequest } from "../../src/protocol/maintenance.ts";
-import type { AlarmType } from "../../src/protocol/maintenance.ts";
+import { alarmRequest } from "../../src/protocol/api/maintenance.ts";
+import type { AlarmType } from "../../src/protocol/api/maintenance.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import type { ServedMember } from "../client/support/served-member.ts";
 import { quorate } from "./support/fake-terminal.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { authUserAddRequest } from "../../src/protocol/auth.ts";
+import { authUserAddRequest } from "../../src/protocol/api/auth.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import type { ServedMember } from "../client/support/served-member.ts";
 import { quorate } from "./support/fake-terminal.ts";

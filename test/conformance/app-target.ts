@@ -1,6 +1,6 @@
 /** Quorate's gateway called in the same process, whatever the members behind it are made of. */
 import type { AcceptedWebSocket, gatewayApp } from "../../src/gateway/app.ts";
-import type { WebSocketLike } from "../../src/gateway/websocket.ts";
+import type { WebSocketLike } from "../../src/gateway/stream/websocket.ts";
 import { answerOf, begun, initOf, LineStream } from "./target.ts";
 import type { Answer, Request as TargetRequest, Target, TargetStream, Waiting } from "./target.ts";
 

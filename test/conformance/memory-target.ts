@@ -1,9 +1,9 @@
 /** Quorate in this process: members in memory under a clock of their own, behind the JSON gateway. */
 import { gatewayApp } from "../../src/gateway/app.ts";
-import { createServices } from "../../src/member/member-services.ts";
-import { member as memberRecord } from "../../src/protocol/cluster.ts";
-import { PLAIN } from "../member/auth-kit.ts";
-import { Cluster } from "../member/cluster.ts";
+import { createServices } from "../../src/member/services/member-services.ts";
+import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
+import { PLAIN } from "../member/support/auth-kit.ts";
+import { Cluster } from "../member/support/cluster.ts";
 import { AppTarget } from "./app-target.ts";
 
 /** As large as etcd's, so that no request names a member by chance. */

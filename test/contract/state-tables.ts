@@ -4,8 +4,8 @@
  */
 import { describe, expect, test } from "vitest";
 import { bytesToLatin1, latin1ToBytes } from "../../src/base/bytes.ts";
-import { ROW_OVERHEAD_BYTES } from "../../src/mvcc/tables.ts";
-import type { KeyTable, RevisionRow, StateTables } from "../../src/mvcc/tables.ts";
+import { ROW_OVERHEAD_BYTES } from "../../src/mvcc/tables/tables.ts";
+import type { KeyTable, RevisionRow, StateTables } from "../../src/mvcc/tables/tables.ts";
 
 export interface TablesUnderTest {
   readonly tables: StateTables;

@@ -2,8 +2,8 @@
 import { crc32c } from "../../src/base/crc32c.ts";
 import { toHex } from "../../src/base/text-codes.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import type { Entry, HardState, SnapshotMeta, Term } from "../../src/protocol/raft-message.ts";
-import { BUCKET_NAMES, type RevisionRow, type StateTables } from "../../src/mvcc/tables.ts";
+import type { Entry, HardState, SnapshotMeta, Term } from "../../src/protocol/peer/raft-message.ts";
+import { BUCKET_NAMES, type RevisionRow, type StateTables } from "../../src/mvcc/tables/tables.ts";
 import type { Identity, LogBatch, Storage } from "../../src/storage/storage.ts";
 
 /** How a visit to a store ends: closed in order, or gone in the middle of whatever it was doing. */

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { EMPTY_BYTES } from "../../src/base/bytes.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
+import { MemoryTables } from "../../src/mvcc/tables/memory-tables.ts";
 import { CompactedError } from "../../src/raft/log-reader.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import {

@@ -7,7 +7,7 @@ import { unreachable } from "../../src/base/assert.ts";
 import { bytesToLatin1, concatBytes, latin1ToBytes, prefixEnd } from "../../src/base/bytes.ts";
 import { crc32c } from "../../src/base/crc32c.ts";
 import { EtcdError } from "../../src/protocol/errors.ts";
-import { compare, deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../src/protocol/kv.ts";
+import { compare, deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../src/protocol/api/kv.ts";
 import type {
   Compare,
   DeleteRangeRequest,
@@ -19,9 +19,9 @@ import type {
   RequestOp,
   TxnRequest,
   TxnResponse,
-} from "../../src/protocol/kv.ts";
+} from "../../src/protocol/api/kv.ts";
 import { Store } from "../../src/mvcc/store.ts";
-import type { LeaseHook } from "../../src/mvcc/write-txn.ts";
+import type { LeaseHook } from "../../src/mvcc/txn/write-txn.ts";
 import { HASH_HISTORY } from "./hash-of-etcd.ts";
 import type { TablesUnderTest } from "./state-tables.ts";
 

@@ -3,7 +3,7 @@
  * member) through promises, so that the transport itself may live elsewhere, for instance in a Durable Object.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { MemberId } from "../../src/protocol/raft-message.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import type { Transport, TransportHandlers } from "../../src/transport/transport.ts";
 
 export interface Received {

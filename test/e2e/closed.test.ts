@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CARRIER_PATH } from "../../src/protocol/carrier-frame.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import { EdgeServer, runStart } from "../support/edge-server.ts";
 
 const TOKEN = "0123456789 setup";

@@ -4,10 +4,10 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { encodeFrame } from "../../src/protocol/frame.ts";
-import type { FrameBody } from "../../src/protocol/frame-schema.ts";
+import { encodeFrame } from "../../src/protocol/peer/frame.ts";
+import type { FrameBody } from "../../src/protocol/peer/frame-schema.ts";
 import { decodeBatch, encodeBatch } from "../../src/transport/http-batch.ts";
-import { clusterIdOf, memberIdOf } from "../../worker/identity.ts";
+import { clusterIdOf, memberIdOf } from "../../worker/common/identity.ts";
 import { EdgeServer } from "../support/edge-server.ts";
 import { type HostileRequest, hostileRequests, requestBytes } from "../support/hostile-requests.ts";
 

@@ -23,7 +23,7 @@ import {
 } from "./gone-support.ts";
 
 /**
- * Ends what hangs; how long it may take is said by constants (test/gateway/presence.test.ts). A lease that a member makes
+ * Ends what hangs; how long it may take is said by constants (test/gateway/http/presence.test.ts). A lease that a member makes
  * for a caller ends after 60 s by itself, and proves nothing.
  */
 const HANGS_MS = 45_000;

@@ -8,11 +8,11 @@ import { endpointServices } from "../../src/grpc/endpoint-services.ts";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
-import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
-import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/lease.ts";
-import { lockRequest, unlockRequest } from "../../src/protocol/lock.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
-import { watchCreateRequest } from "../../src/protocol/watch.ts";
+import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
+import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/api/lease.ts";
+import { lockRequest, unlockRequest } from "../../src/protocol/api/lock.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
 import { RawClient } from "../grpc/support/raw-client.ts";
 import { EdgeServer } from "../support/edge-server.ts";
 

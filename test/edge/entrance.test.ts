@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Entrance } from "../../worker/entrance.ts";
-import { rightOf } from "../../worker/routes.ts";
+import { Entrance } from "../../worker/common/entrance.ts";
+import { rightOf } from "../../worker/common/routes.ts";
 
 const TOKEN = "a setup token of tests";
 

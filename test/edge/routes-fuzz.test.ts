@@ -5,8 +5,8 @@
 import { getPath } from "hono/utils/url";
 import { expect, test } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
-import { addressed, addressOf, withPath } from "../../worker/address.ts";
-import { routeOf } from "../../worker/routes.ts";
+import { addressed, addressOf, withPath } from "../../worker/common/address.ts";
+import { routeOf } from "../../worker/common/routes.ts";
 
 const CASES = Number(process.env["ROUTE_CASES"] ?? 60_000);
 const SEED = BigInt(process.env["ROUTE_SEED"] ?? 6);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { gatewayApp } from "../../src/gateway/app.ts";
-import type { WebSocketLike } from "../../src/gateway/websocket.ts";
-import type { Services } from "../../src/member/services.ts";
-import { GuardedCluster } from "../member/auth-kit.ts";
-import type { Answer } from "./endpoint.ts";
+import type { WebSocketLike } from "../../src/gateway/stream/websocket.ts";
+import type { Services } from "../../src/member/api/services.ts";
+import { GuardedCluster } from "../member/support/auth-kit.ts";
+import type { Answer } from "./support/endpoint.ts";
 import { jsonLines } from "../support/text-stream.ts";
-import { Endpoint } from "./endpoint.ts";
+import { Endpoint } from "./support/endpoint.ts";
 
 const NO_USER = { code: 3, message: "etcdserver: user name is empty" };
 const NO_TOKEN = { code: 16, message: "etcdserver: invalid auth token" };

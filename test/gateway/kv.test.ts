@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Endpoint } from "./endpoint.ts";
+import { Endpoint } from "./support/endpoint.ts";
 
 const HEADER = { cluster_id: "7", member_id: "1", raft_term: "2" };
 

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { Beats } from "../../src/gateway/lease-stream.ts";
-import type { WebSocketLike } from "../../src/gateway/websocket.ts";
-import type { LeaseService } from "../../src/member/services.ts";
+import { Beats } from "../../src/gateway/stream/lease-stream.ts";
+import type { WebSocketLike } from "../../src/gateway/stream/websocket.ts";
+import type { LeaseService } from "../../src/member/api/services.ts";
 import { errNoLeader } from "../../src/protocol/errors.ts";
-import { leaseKeepAliveResponse } from "../../src/protocol/lease.ts";
-import type { LeaseKeepAliveResponse } from "../../src/protocol/lease.ts";
-import { CALL } from "../member/cluster.ts";
+import { leaseKeepAliveResponse } from "../../src/protocol/api/lease.ts";
+import type { LeaseKeepAliveResponse } from "../../src/protocol/api/lease.ts";
+import { CALL } from "../member/support/cluster.ts";
 import { jsonLines } from "../support/text-stream.ts";
-import { Endpoint } from "./endpoint.ts";
+import { Endpoint } from "./support/endpoint.ts";
 
 const HEADER = { cluster_id: "7", member_id: "1", raft_term: "2" };
 

@@ -1,6 +1,6 @@
 /** Where etcd is wrong or random: what Quorate does instead. The README's table of quirks, a test for each line. */
 import { describe, expect, test } from "vitest";
-import { Endpoint } from "./endpoint.ts";
+import { Endpoint } from "./support/endpoint.ts";
 
 describe("quirks", () => {
   test("Q1: a sort target that nobody has (an etcd 3.4 dies of it) is refused", async () => {

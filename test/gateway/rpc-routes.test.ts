@@ -1,12 +1,12 @@
 import { describe, expect, test, vi } from "vitest";
 import { gatewayApp } from "../../src/gateway/app.ts";
-import type { CallContext, Services } from "../../src/member/services.ts";
+import type { CallContext, Services } from "../../src/member/api/services.ts";
 import { errCompacted, errPermissionDenied } from "../../src/protocol/errors.ts";
-import { snapshotResponse } from "../../src/protocol/maintenance.ts";
-import { readPaths, RPCS } from "../../src/protocol/rpc-table.ts";
-import type { Rpc, RpcKind } from "../../src/protocol/rpc.ts";
+import { snapshotResponse } from "../../src/protocol/api/maintenance.ts";
+import { readPaths, RPCS } from "../../src/protocol/api/rpc-table.ts";
+import type { Rpc, RpcKind } from "../../src/protocol/api/rpc.ts";
 import { jsonLines } from "../support/text-stream.ts";
-import { Endpoint } from "./endpoint.ts";
+import { Endpoint } from "./support/endpoint.ts";
 
 /** As swagger files of etcd v3.7.1 list them, which know nothing of our own one. */
 const ETCD_PATHS = `

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { advertised } from "../../src/grpc/advertised.ts";
-import type { ClusterService } from "../../src/member/services.ts";
-import { member, memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/cluster.ts";
-import { CALL } from "../member/cluster.ts";
+import type { ClusterService } from "../../src/member/api/services.ts";
+import { member, memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/api/cluster.ts";
+import { CALL } from "../member/support/cluster.ts";
 
 const MEMBERS = [
   member({ id: 1n, name: "edge-1", clientUrls: ["http://localhost:8787/m/1"] }),

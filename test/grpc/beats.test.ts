@@ -1,15 +1,15 @@
 /** Beats of leases on their way from a front to a member: when over a carrier, when as calls. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { carryStreams } from "../../src/gateway/carrier.ts";
-import type { CarrierSocket } from "../../src/gateway/carrier.ts";
+import { carryStreams } from "../../src/gateway/stream/carrier.ts";
+import type { CarrierSocket } from "../../src/gateway/stream/carrier.ts";
 import { BeatCarrier, BeatStream } from "../../src/grpc/beats.ts";
 import { Carriers } from "../../src/grpc/carrier.ts";
-import type { CallContext, LeaseService, Services } from "../../src/member/services.ts";
+import type { CallContext, LeaseService, Services } from "../../src/member/api/services.ts";
 import { errNoLeader, errPermissionDenied, errRequestTooManyRequests } from "../../src/protocol/errors.ts";
-import { leaseKeepAliveResponse } from "../../src/protocol/lease.ts";
-import type { LeaseKeepAliveResponse } from "../../src/protocol/lease.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
-import { CALL } from "../member/cluster.ts";
+import { leaseKeepAliveResponse } from "../../src/protocol/api/lease.ts";
+import type { LeaseKeepAliveResponse } from "../../src/protocol/api/lease.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { CALL } from "../member/support/cluster.ts";
 import { socketsTo } from "./support/socket-pair.ts";
 import type { SocketEnd } from "./support/socket-pair.ts";
 

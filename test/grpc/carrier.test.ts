@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { type CarrierLimits, type CarrierSocket, carryStreams } from "../../src/gateway/carrier.ts";
-import { GONE_WITHIN_MS } from "../../src/gateway/presence.ts";
+import { type CarrierLimits, type CarrierSocket, carryStreams } from "../../src/gateway/stream/carrier.ts";
+import { GONE_WITHIN_MS } from "../../src/gateway/http/presence.ts";
 import { type CarrierOptions, Carriers } from "../../src/grpc/carrier.ts";
-import type { CallContext, Services, WatchStream } from "../../src/member/services.ts";
+import type { CallContext, Services, WatchStream } from "../../src/member/api/services.ts";
 import {
   CARRIER_CREDIT_BYTES,
   encodeFrame,
@@ -11,12 +11,12 @@ import {
   STREAM_CREDIT_BYTES,
 } from "../../src/protocol/carrier-frame.ts";
 import { errLeaseNotFound, errNoLeader } from "../../src/protocol/errors.ts";
-import { lockRequest, lockResponse } from "../../src/protocol/lock.ts";
-import { snapshotResponse } from "../../src/protocol/maintenance.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
-import { watchCreateRequest, watchResponse } from "../../src/protocol/watch.ts";
-import type { WatchResponse } from "../../src/protocol/watch.ts";
-import { CALL } from "../member/cluster.ts";
+import { lockRequest, lockResponse } from "../../src/protocol/api/lock.ts";
+import { snapshotResponse } from "../../src/protocol/api/maintenance.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { watchCreateRequest, watchResponse } from "../../src/protocol/api/watch.ts";
+import type { WatchResponse } from "../../src/protocol/api/watch.ts";
+import { CALL } from "../member/support/cluster.ts";
 import { type SocketEnd, socketsTo } from "./support/socket-pair.ts";
 
 const { watch, maintenance, lock, kv } = RPCS;

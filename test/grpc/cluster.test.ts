@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
-import { memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/cluster.ts";
+import { memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/api/cluster.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { failure, RawClient } from "./support/raw-client.ts";
 

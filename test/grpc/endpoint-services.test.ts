@@ -3,10 +3,10 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { endpointServices } from "../../src/grpc/endpoint-services.ts";
-import { rangeRequest } from "../../src/protocol/kv.ts";
-import { lockRequest } from "../../src/protocol/lock.ts";
+import { rangeRequest } from "../../src/protocol/api/kv.ts";
+import { lockRequest } from "../../src/protocol/api/lock.ts";
 import { listen } from "../client/support/served-member.ts";
-import { CALL } from "../member/cluster.ts";
+import { CALL } from "../member/support/cluster.ts";
 
 let server: Server;
 let endpoint: string;

@@ -2,10 +2,10 @@
 import { Etcd3 } from "etcd3";
 import type { IOptions, Watcher } from "etcd3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { httpServices } from "../../src/client/http-services.ts";
+import { httpServices } from "../../src/client/http/http-services.ts";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
-import type { Services } from "../../src/member/services.ts";
+import type { Services } from "../../src/member/api/services.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import { socketTo } from "../client/support/socket-pair.ts";
 import type { ServedMember } from "../client/support/served-member.ts";

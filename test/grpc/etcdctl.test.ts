@@ -12,7 +12,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
-import { alarmRequest } from "../../src/protocol/maintenance.ts";
+import { alarmRequest } from "../../src/protocol/api/maintenance.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
 

@@ -6,7 +6,7 @@ import { utf8Encode } from "../../src/base/utf8.ts";
 import { callContext } from "../../src/grpc/call-context.ts";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
-import type { CallContext, Services, WatchStream } from "../../src/member/services.ts";
+import type { CallContext, Services, WatchStream } from "../../src/member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import {
   compactionRequest,
@@ -16,14 +16,14 @@ import {
   putRequest,
   rangeRequest,
   txnRequest,
-} from "../../src/protocol/kv.ts";
-import type { PutResponse, RangeRequest } from "../../src/protocol/kv.ts";
-import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/lease.ts";
-import { lockRequest } from "../../src/protocol/lock.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
-import { HEALTH_RPCS } from "../../src/protocol/health-rpcs.ts";
-import type { Rpc } from "../../src/protocol/rpc.ts";
-import { watchCreateRequest, watchResponse } from "../../src/protocol/watch.ts";
+} from "../../src/protocol/api/kv.ts";
+import type { PutResponse, RangeRequest } from "../../src/protocol/api/kv.ts";
+import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/api/lease.ts";
+import { lockRequest } from "../../src/protocol/api/lock.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { HEALTH_RPCS } from "../../src/protocol/api/health-rpcs.ts";
+import type { Rpc } from "../../src/protocol/api/rpc.ts";
+import { watchCreateRequest, watchResponse } from "../../src/protocol/api/watch.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { failure, RawClient } from "./support/raw-client.ts";
 

@@ -4,7 +4,7 @@
  * account of what was done; what differs is thrown.
  */
 import { utf8Decode } from "../../src/base/utf8.ts";
-import type { KeyValue } from "../../src/protocol/kv.ts";
+import type { KeyValue } from "../../src/protocol/api/kv.ts";
 import { failure, RawClient } from "../grpc/support/raw-client.ts";
 import { labelOf, Ledger, objectOf } from "./objects.ts";
 import { KubernetesStorage } from "./storage.ts";

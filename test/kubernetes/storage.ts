@@ -4,11 +4,11 @@
  */
 import { equalBytes } from "../../src/base/bytes.ts";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
-import { compactionRequest, compare, deleteRangeRequest, putRequest } from "../../src/protocol/kv.ts";
-import { rangeRequest, txnRequest } from "../../src/protocol/kv.ts";
-import type { KeyValue, RangeResponse, RequestOp, TxnResponse } from "../../src/protocol/kv.ts";
-import { leaseGrantRequest } from "../../src/protocol/lease.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
+import { compactionRequest, compare, deleteRangeRequest, putRequest } from "../../src/protocol/api/kv.ts";
+import { rangeRequest, txnRequest } from "../../src/protocol/api/kv.ts";
+import type { KeyValue, RangeResponse, RequestOp, TxnResponse } from "../../src/protocol/api/kv.ts";
+import { leaseGrantRequest } from "../../src/protocol/api/lease.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import type { RawClient } from "../grpc/support/raw-client.ts";
 
 export const COMPACT_KEY = "compact_rev_key";

@@ -3,10 +3,10 @@
  * stream's progress asked for while a consistent read waits. Each keeps what it was told as one line per event.
  */
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
-import type { Event } from "../../src/protocol/kv.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
-import type { WatchRequest, WatchResponse } from "../../src/protocol/watch.ts";
-import { watchCreateRequest } from "../../src/protocol/watch.ts";
+import type { Event } from "../../src/protocol/api/kv.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import type { WatchRequest, WatchResponse } from "../../src/protocol/api/watch.ts";
+import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
 import type { Duplex, RawClient } from "../grpc/support/raw-client.ts";
 import { prefixEnd } from "./storage.ts";
 import { labelOf } from "./objects.ts";

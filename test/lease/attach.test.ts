@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
-import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
+import { MemoryTables } from "../../src/mvcc/tables/memory-tables.ts";
 import { Store } from "../../src/mvcc/store.ts";
-import { deleteRangeRequest, putRequest } from "../../src/protocol/kv.ts";
+import { deleteRangeRequest, putRequest } from "../../src/protocol/api/kv.ts";
 
 test("keys are attached and detached where their lease changes, and a put that leaves it as it is costs no row", () => {
   const told: string[] = [];

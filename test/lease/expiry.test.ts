@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { DueQueue } from "../../src/lease/due-queue.ts";
 import { Expiry } from "../../src/lease/expiry.ts";
 import { decodeNote, encodeNote } from "../../src/lease/note.ts";
-import { lease } from "../../src/protocol/lease.ts";
+import { lease } from "../../src/protocol/api/lease.ts";
 
 const FOREVER = Number.POSITIVE_INFINITY;
 

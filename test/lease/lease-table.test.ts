@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { bytesToLatin1, latin1ToBytes } from "../../src/base/bytes.ts";
 import { LeaseTable } from "../../src/lease/lease-table.ts";
 import type { LeaseListener } from "../../src/lease/lease-table.ts";
-import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
+import { MemoryTables } from "../../src/mvcc/tables/memory-tables.ts";
 import { errLeaseExist, errLeaseNotFound, errLeaseTTLTooLarge } from "../../src/protocol/errors.ts";
 
 const UNHEARD: LeaseListener = { granted: () => {}, revoked: () => {}, checkpointed: () => {} };

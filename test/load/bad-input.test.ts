@@ -6,10 +6,10 @@ import { checkTxn } from "../../src/mvcc/validate.ts";
 import { startGrpcFront } from "../../src/grpc/front.ts";
 import type { GrpcFront } from "../../src/grpc/front.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
-import { encode } from "../../src/protocol/proto-codec.ts";
-import { txnRequestSchema } from "../../src/protocol/kv-schema.ts";
-import { txnRequest } from "../../src/protocol/kv.ts";
-import type { TxnRequest } from "../../src/protocol/kv.ts";
+import { encode } from "../../src/protocol/codec/proto-codec.ts";
+import { txnRequestSchema } from "../../src/protocol/api/kv-schema.ts";
+import { txnRequest } from "../../src/protocol/api/kv.ts";
+import type { TxnRequest } from "../../src/protocol/api/kv.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import type { ServedMember } from "../client/support/served-member.ts";
 

@@ -4,12 +4,12 @@
  */
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { startGrpcFront } from "../../src/grpc/front.ts";
-import type { Member } from "../../src/member/member.ts";
-import type { CallContext, Services, WatchStream } from "../../src/member/services.ts";
-import { putRequest, rangeRequest } from "../../src/protocol/kv.ts";
-import { leaseGrantRequest } from "../../src/protocol/lease.ts";
-import { RPCS } from "../../src/protocol/rpc-table.ts";
-import { watchCreateRequest } from "../../src/protocol/watch.ts";
+import type { Member } from "../../src/member/node/member.ts";
+import type { CallContext, Services, WatchStream } from "../../src/member/api/services.ts";
+import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
+import { leaseGrantRequest } from "../../src/protocol/api/lease.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { RawClient } from "../grpc/support/raw-client.ts";
 

@@ -1,4 +1,4 @@
-import { MemoryTables } from "../../src/mvcc/memory-tables.ts";
+import { MemoryTables } from "../../src/mvcc/tables/memory-tables.ts";
 import { storeContract } from "../contract/store.ts";
 
 storeContract("memory", () => ({ tables: new MemoryTables() }));

@@ -10,8 +10,8 @@ import {
   errTooManyOps,
   errValueProvided,
 } from "../../src/protocol/errors.ts";
-import { compare, deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../src/protocol/kv.ts";
-import type { RequestOp, TxnRequest } from "../../src/protocol/kv.ts";
+import { compare, deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../src/protocol/api/kv.ts";
+import type { RequestOp, TxnRequest } from "../../src/protocol/api/kv.ts";
 import {
   checkDeleteRange,
   checkPut,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { crc32c } from "../../src/base/crc32c.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import type { FieldKind, FieldSpec } from "../../src/protocol/schema.ts";
+import type { FieldKind, FieldSpec } from "../../src/protocol/codec/schema.ts";
 import { PROTOCOL_VERSION } from "../../src/protocol/version.ts";
 import { ALL_SCHEMAS } from "./support/all-schemas.ts";
 

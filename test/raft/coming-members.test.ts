@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { member as memberRecord } from "../../src/protocol/cluster.ts";
-import type { ConfChangeSingle, Entry } from "../../src/protocol/raft-message.ts";
+import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
+import type { ConfChangeSingle, Entry } from "../../src/protocol/peer/raft-message.ts";
 import { ComingMembers } from "../../src/raft/coming-members.ts";
 import { encodeChange } from "../../src/raft/conf-change-entry.ts";
-import { encodeMember } from "../../src/member/membership.ts";
+import { encodeMember } from "../../src/member/membership/membership.ts";
 
 function change(index: number, ...changes: readonly ConfChangeSingle[]): Entry {
   const context = encodeMember(memberRecord({ id: 1n }));

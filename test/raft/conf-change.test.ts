@@ -1,7 +1,7 @@
 /** Configuration changes against a dumb model, and against the reason for their rules: neighbours' majorities meet. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { ConfChange, ConfChangeSingle, ConfState } from "../../src/protocol/raft-message.ts";
+import type { ConfChange, ConfChangeSingle, ConfState } from "../../src/protocol/peer/raft-message.ts";
 import { changeConfiguration, isConfState, isJoint, LEAVE_JOINT } from "../../src/raft/conf-change.ts";
 import { JointQuorum } from "../../src/raft/quorum.ts";
 import { confOf } from "./support/group.ts";

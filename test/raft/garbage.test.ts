@@ -1,7 +1,7 @@
 /** Whatever a peer sends: no message that passes the compiler makes step() throw or breaks an invariant. */
 import { expect, test } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
-import type { ConfState, Entry, RaftMessage, SnapshotMeta } from "../../src/protocol/raft-message.ts";
+import type { ConfState, Entry, RaftMessage, SnapshotMeta } from "../../src/protocol/peer/raft-message.ts";
 import { decodeChange } from "../../src/raft/conf-change-entry.ts";
 import { MAX_NUMBER } from "../../src/raft/config.ts";
 import { Raft } from "../../src/raft/raft.ts";

@@ -1,6 +1,6 @@
 /** The Raft paper's rules on replication, commit and durability, one test per rule. */
 import { describe, expect, test } from "vitest";
-import type { RaftMessage, Term } from "../../src/protocol/raft-message.ts";
+import type { RaftMessage, Term } from "../../src/protocol/peer/raft-message.ts";
 import { bytesOf, confOf, Group } from "./support/group.ts";
 import { Member } from "./support/member.ts";
 import {

@@ -5,9 +5,9 @@
  */
 import { Prng } from "../../src/base/prng.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import type { Member } from "../../src/member/member.ts";
-import { encodeFrame } from "../../src/protocol/frame.ts";
-import { rangeRequest } from "../../src/protocol/kv.ts";
+import type { Member } from "../../src/member/node/member.ts";
+import { encodeFrame } from "../../src/protocol/peer/frame.ts";
+import { rangeRequest } from "../../src/protocol/api/kv.ts";
 import { FORGED_ID, FORGED_KEY, forgedFrames, FORGED_TERMS_AHEAD } from "./forged-frames.ts";
 import type { Machine } from "./sim-member.ts";
 import { CLUSTER_ID } from "./sim-member.ts";

@@ -1,12 +1,18 @@
 /** Clients of the simulated cluster: each asks one member at a time, one thing at a time, and gives up in the end. */
 import type { Prng } from "../../src/base/prng.ts";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
-import type { Member } from "../../src/member/member.ts";
+import type { Member } from "../../src/member/node/member.ts";
 import type { Outcome } from "../../src/member/outcome.ts";
 import { EtcdError } from "../../src/protocol/errors.ts";
-import type { InternalRequest } from "../../src/protocol/internal.ts";
-import { compare, deleteRangeRequest, putRequest, rangeRequest } from "../../src/protocol/kv.ts";
-import type { DeleteRangeResponse, PutResponse, RangeResponse, RequestOp, TxnResponse } from "../../src/protocol/kv.ts";
+import type { InternalRequest } from "../../src/protocol/peer/internal.ts";
+import { compare, deleteRangeRequest, putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
+import type {
+  DeleteRangeResponse,
+  PutResponse,
+  RangeResponse,
+  RequestOp,
+  TxnResponse,
+} from "../../src/protocol/api/kv.ts";
 import type { EventQueue } from "./event-queue.ts";
 import { KEYS } from "./history.ts";
 import type { Call, History, Operation, Result, Value } from "./history.ts";

@@ -2,10 +2,10 @@
  * A machine's disk: memory storage that is watched as it is written, and that can be made to lie. The lies are canaries:
  * a simulator that does not notice them proves nothing.
  */
-import type { Entry, HardState, LogIndex, Term } from "../../src/protocol/raft-message.ts";
-import type { KeyTable, StateTables } from "../../src/mvcc/tables.ts";
+import type { Entry, HardState, LogIndex, Term } from "../../src/protocol/peer/raft-message.ts";
+import type { KeyTable, StateTables } from "../../src/mvcc/tables/tables.ts";
 import type { LogReader } from "../../src/raft/log-reader.ts";
-import type { MemoryStorage } from "../../src/storage/memory.ts";
+import type { MemoryStorage } from "../../src/storage/memory/memory.ts";
 import type { Done, Identity, LogBatch, StagedState, Storage } from "../../src/storage/storage.ts";
 
 export type DiskLie =

@@ -1,14 +1,14 @@
 /** What an attacker may say: one frame and more for each row of the tables of frame-policy.ts, made to do harm. */
 import { utf8Encode } from "../../src/base/utf8.ts";
-import type { RPC_RULES } from "../../src/member/frame-policy.ts";
-import { encodeMember } from "../../src/member/membership.ts";
-import { member as memberRecord } from "../../src/protocol/cluster.ts";
-import type { FrameBody } from "../../src/protocol/frame-schema.ts";
-import { internalRaftRequestSchema } from "../../src/protocol/internal-schema.ts";
-import { putRequest } from "../../src/protocol/kv.ts";
-import { memberChangeCallSchema } from "../../src/protocol/member-change-schema.ts";
-import { encode } from "../../src/protocol/proto-codec.ts";
-import type { ConfState, Entry, RaftMessage } from "../../src/protocol/raft-message.ts";
+import type { RPC_RULES } from "../../src/member/peer/frame-policy.ts";
+import { encodeMember } from "../../src/member/membership/membership.ts";
+import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
+import type { FrameBody } from "../../src/protocol/peer/frame-schema.ts";
+import { internalRaftRequestSchema } from "../../src/protocol/peer/internal-schema.ts";
+import { putRequest } from "../../src/protocol/api/kv.ts";
+import { memberChangeCallSchema } from "../../src/protocol/peer/member-change-schema.ts";
+import { encode } from "../../src/protocol/codec/proto-codec.ts";
+import type { ConfState, Entry, RaftMessage } from "../../src/protocol/peer/raft-message.ts";
 import { encodeChange } from "../../src/raft/conf-change-entry.ts";
 
 export interface Forgery {

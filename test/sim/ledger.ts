@@ -3,10 +3,10 @@
  * member's state, every answer and every watch is held against it.
  */
 import { utf8Decode } from "../../src/base/utf8.ts";
-import { internalRaftRequestSchema } from "../../src/protocol/internal-schema.ts";
-import type { Compare, RequestOp } from "../../src/protocol/kv.ts";
-import { decode } from "../../src/protocol/proto-codec.ts";
-import type { Entry } from "../../src/protocol/raft-message.ts";
+import { internalRaftRequestSchema } from "../../src/protocol/peer/internal-schema.ts";
+import type { Compare, RequestOp } from "../../src/protocol/api/kv.ts";
+import { decode } from "../../src/protocol/codec/proto-codec.ts";
+import type { Entry } from "../../src/protocol/peer/raft-message.ts";
 import { KEYS } from "./history.ts";
 import type { Value } from "./history.ts";
 

@@ -1,7 +1,7 @@
 /** Whoever makes things happen to the cluster: power cuts, frozen tabs, lost disks, and people who change its members. */
-import { encodeMember } from "../../src/member/membership.ts";
-import { member as memberRecord } from "../../src/protocol/cluster.ts";
-import { compactionRequest } from "../../src/protocol/kv.ts";
+import { encodeMember } from "../../src/member/membership/membership.ts";
+import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
+import { compactionRequest } from "../../src/protocol/api/kv.ts";
 import { People } from "./people.ts";
 import type { Machine } from "./sim-member.ts";
 import type { World } from "./world.ts";

@@ -1,6 +1,6 @@
 /** People who change the members by etcd's Cluster service, at any member, and remember what they were told. */
-import type { ChangeDone } from "../../src/member/cluster-changes.ts";
-import type { Member } from "../../src/member/member.ts";
+import type { ChangeDone } from "../../src/member/membership/cluster-changes.ts";
+import type { Member } from "../../src/member/node/member.ts";
 import { Violation } from "./truth.ts";
 import type { World } from "./world.ts";
 

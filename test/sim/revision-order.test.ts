@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { internalRaftRequestSchema } from "../../src/protocol/internal-schema.ts";
-import { requestHeader } from "../../src/protocol/internal.ts";
-import { putRequest } from "../../src/protocol/kv.ts";
-import { encode } from "../../src/protocol/proto-codec.ts";
+import { internalRaftRequestSchema } from "../../src/protocol/peer/internal-schema.ts";
+import { requestHeader } from "../../src/protocol/peer/internal.ts";
+import { putRequest } from "../../src/protocol/api/kv.ts";
+import { encode } from "../../src/protocol/codec/proto-codec.ts";
 import { History, KEYS } from "./history.ts";
 import type { Operation, Result, Value } from "./history.ts";
 import { Ledger, keyName } from "./ledger.ts";

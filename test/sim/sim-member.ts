@@ -1,12 +1,12 @@
 /** One member of the simulated cluster with its machine: disk, clock, power switch. */
 import type { Prng } from "../../src/base/prng.ts";
 import type { Clock } from "../../src/member/clock.ts";
-import { prepareStorage } from "../../src/member/founding.ts";
-import { Member } from "../../src/member/member.ts";
-import type { Problem } from "../../src/member/lifecycle.ts";
+import { prepareStorage } from "../../src/member/node/founding.ts";
+import { Member } from "../../src/member/node/member.ts";
+import type { Problem } from "../../src/member/node/lifecycle.ts";
 import type { Beginning } from "../../src/member/options.ts";
-import type { Entry, Term } from "../../src/protocol/raft-message.ts";
-import { MemoryImage, MemoryStorage } from "../../src/storage/memory.ts";
+import type { Entry, Term } from "../../src/protocol/peer/raft-message.ts";
+import { MemoryImage, MemoryStorage } from "../../src/storage/memory/memory.ts";
 import type { MemoryNetwork } from "../../src/transport/memory.ts";
 import { Disk } from "./disk.ts";
 import type { DiskLie } from "./disk.ts";

@@ -7,9 +7,9 @@
  * and all members must hold the same.
  */
 import { utf8Encode } from "../../src/base/utf8.ts";
-import type { Member } from "../../src/member/member.ts";
-import type { Membership } from "../../src/member/membership.ts";
-import { putRequest } from "../../src/protocol/kv.ts";
+import type { Member } from "../../src/member/node/member.ts";
+import type { Membership } from "../../src/member/membership/membership.ts";
+import { putRequest } from "../../src/protocol/api/kv.ts";
 import { Client } from "./clients.ts";
 import type { DiskLie } from "./disk.ts";
 import type { Faults } from "./faults.ts";

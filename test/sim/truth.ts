@@ -4,11 +4,11 @@
  */
 import { equalBytes } from "../../src/base/bytes.ts";
 import { utf8Decode } from "../../src/base/utf8.ts";
-import type { Member } from "../../src/member/member.ts";
-import { FRAME_HEADER_BYTES, decodeFrame } from "../../src/protocol/frame.ts";
-import { rangeRequest } from "../../src/protocol/kv.ts";
-import type { ConfState, Entry, Term } from "../../src/protocol/raft-message.ts";
-import type { MemoryImage } from "../../src/storage/memory.ts";
+import type { Member } from "../../src/member/node/member.ts";
+import { FRAME_HEADER_BYTES, decodeFrame } from "../../src/protocol/peer/frame.ts";
+import { rangeRequest } from "../../src/protocol/api/kv.ts";
+import type { ConfState, Entry, Term } from "../../src/protocol/peer/raft-message.ts";
+import type { MemoryImage } from "../../src/storage/memory/memory.ts";
 import { Ledger } from "./ledger.ts";
 import type { Machine } from "./sim-member.ts";
 

@@ -4,10 +4,10 @@
  */
 import { utf8Decode } from "../../src/base/utf8.ts";
 import type { Prng } from "../../src/base/prng.ts";
-import type { Member } from "../../src/member/member.ts";
-import type { HubStream } from "../../src/mvcc/watch-hub.ts";
-import { watchCreateRequest } from "../../src/protocol/watch.ts";
-import type { WatchResponse } from "../../src/protocol/watch.ts";
+import type { Member } from "../../src/member/node/member.ts";
+import type { HubStream } from "../../src/mvcc/watch/watch-hub.ts";
+import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
+import type { WatchResponse } from "../../src/protocol/api/watch.ts";
 import type { EventQueue } from "./event-queue.ts";
 import type { Ledger } from "./ledger.ts";
 import { Violation } from "./truth.ts";

@@ -1,8 +1,8 @@
 /** All that a run is made of: time, chance, the network, the machines, and what is known of the truth. */
 import { Prng } from "../../src/base/prng.ts";
-import type { Member } from "../../src/member/member.ts";
+import type { Member } from "../../src/member/node/member.ts";
 import type { Beginning } from "../../src/member/options.ts";
-import { member as memberRecord } from "../../src/protocol/cluster.ts";
+import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import { Attacker, STRANGER } from "./attacker.ts";
 import type { DiskLie } from "./disk.ts";
 import { EventQueue } from "./event-queue.ts";

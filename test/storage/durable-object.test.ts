@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { openDurableObjectStorage, type DurableObjectStorageOptions } from "../../src/storage/durable-object.ts";
+import {
+  openDurableObjectStorage,
+  type DurableObjectStorageOptions,
+} from "../../src/storage/durable-object/durable-object.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { storageContract } from "../contract/storage.ts";
@@ -17,7 +20,7 @@ import {
   snapshotAt,
   type StorageHome,
 } from "../contract/storage-kit.ts";
-import { nodeSqlite, type NodeSqlite } from "./node-sqlite.ts";
+import { nodeSqlite, type NodeSqlite } from "./support/node-sqlite.ts";
 
 function sqliteHome(options: DurableObjectStorageOptions): StorageHome {
   const disk = nodeSqlite();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
-import { MemoryStorage, openMemoryStorage, type MemoryImage } from "../../src/storage/memory.ts";
+import { MemoryStorage, openMemoryStorage, type MemoryImage } from "../../src/storage/memory/memory.ts";
 import { storageContract } from "../contract/storage.ts";
 import {
   append,

@@ -60,7 +60,7 @@ async function bundle(): Promise<string> {
     logLevel: "error",
     build: {
       write: false,
-      ssr: fileURLToPath(new URL("../worker/signalling-worker.ts", import.meta.url)),
+      ssr: fileURLToPath(new URL("../worker/signalling/signalling-worker.ts", import.meta.url)),
       rolldownOptions: { external: [/^cloudflare:/] },
     },
     ssr: { noExternal: true },

@@ -1,6 +1,6 @@
 /** Who gets past the greeting: members that know the room's secret, at the two ends of one connection, and nobody else. */
 import { describe, expect, test } from "vitest";
-import type { MemberId } from "../../src/protocol/raft-message.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import type { Channel } from "../../src/transport/channel.ts";
 import { describedFingerprint } from "../../src/transport/dtls.ts";
 import { decodeGreeting, encodeGreeting } from "../../src/transport/greeting.ts";

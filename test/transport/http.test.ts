@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { MemberId } from "../../src/protocol/raft-message.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { BadBatchError, decodeBatch, encodeBatch } from "../../src/transport/http-batch.ts";
 import { HttpTransport, type HttpTransportOptions } from "../../src/transport/http.ts";
 import { localStation, Recorder, transportContract } from "../contract/transport.ts";

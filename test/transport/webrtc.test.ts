@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { MemberId } from "../../src/protocol/raft-message.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { memberOfPeerId, peerIdOf } from "../../src/transport/peer-id.ts";
 import { newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
 import { WebRtcTransport, type WebRtcTransportOptions } from "../../src/transport/webrtc.ts";

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
-import { createServices } from "../../src/member/member-services.ts";
+import { createServices } from "../../src/member/services/member-services.ts";
 import { KeyList, PAGE_KEYS } from "../../web/model/key-list.ts";
-import { Cluster } from "../member/cluster.ts";
+import { Cluster } from "../member/support/cluster.ts";
 
 /** Real services of a member that is alone; its clock is moved by whoever waits. */
 async function memberWith(keys: readonly string[]) {

@@ -1,13 +1,13 @@
 import { afterEach, expect, test } from "vitest";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import { createClient } from "../../src/client/client.ts";
-import { createServices } from "../../src/member/member-services.ts";
-import type { Member } from "../../src/member/member.ts";
-import { authUserAddRequest } from "../../src/protocol/auth.ts";
+import { createServices } from "../../src/member/services/member-services.ts";
+import type { Member } from "../../src/member/node/member.ts";
+import { authUserAddRequest } from "../../src/protocol/api/auth.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { tabServices } from "../../web/room/tab-services.ts";
 import { startMember } from "../client/support/own-member.ts";
-import { CALL } from "../member/cluster.ts";
+import { CALL } from "../member/support/cluster.ts";
 
 let member: Member | undefined;
 

@@ -1,6 +1,6 @@
 /** What the page says: of bytes, of a room, of the edge. */
 import { expect, test } from "vitest";
-import type { MemberView } from "../../src/member/services.ts";
+import type { MemberView } from "../../src/member/api/services.ts";
 import { edgeSituation } from "../../web/edge/edge-situation.ts";
 import { bytesOfHex, hexOf, keyText, previewOf, sizeText, textOf } from "../../web/model/bytes-text.ts";
 import { pageMode } from "../../web/page-mode.ts";

@@ -4,7 +4,7 @@ import edgeCases from "../conformance/fixtures/edge.jsonl?raw";
 import { play } from "../conformance/play.ts";
 import { answerOf, begun, initOf, LineStream } from "../conformance/target.ts";
 import type { Answer, Request as TargetRequest, Target, TargetStream, Waiting } from "../conformance/target.ts";
-import { edge, leaderNumber } from "./edge-kit.ts";
+import { edge, leaderNumber } from "./support/edge-kit.ts";
 
 class EdgeTarget implements Target {
   call(request: TargetRequest): Promise<Answer> {

@@ -3,11 +3,11 @@
  * `runInDurableObject` and `evictDurableObject` reach only objects of the main worker.
  */
 import { DurableObject } from "cloudflare:workers";
-import { signallingRoute } from "../../worker/signalling-route.ts";
+import { signallingRoute } from "../../worker/signalling/signalling-route.ts";
 
-export { EdgeMember } from "../../worker/member-object.ts";
-export { RoomSignalling } from "../../worker/signalling.ts";
-export { TestCarrier } from "./test-carrier.ts";
+export { EdgeMember } from "../../worker/member/member-object.ts";
+export { RoomSignalling } from "../../worker/signalling/signalling.ts";
+export { TestCarrier } from "./adapters/test-carrier.ts";
 
 /** An object without behaviour, whose SQLite storage the tests work on through `runInDurableObject`. */
 export class TestStore extends DurableObject {}

@@ -1,5 +1,5 @@
 /** The members at the edge as each tells of itself: `/m/1/quorate/status`, `/m/2/…`, asked while the page is looked at. */
-import type { MemberView } from "../../src/member/services.ts";
+import type { MemberView } from "../../src/member/api/services.ts";
 
 export interface EdgeMember {
   readonly number: number;

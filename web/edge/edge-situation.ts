@@ -1,5 +1,5 @@
 /** The edge cluster in words and numbers. Pure: from what its members said to what is shown. */
-import type { MemberView } from "../../src/member/services.ts";
+import type { MemberView } from "../../src/member/api/services.ts";
 import { numberText, sizeText } from "../model/bytes-text.ts";
 import { durationText, lagText, UNKNOWN } from "../model/situation.ts";
 import type { Fact, MemberRow, Situation } from "../model/situation.ts";

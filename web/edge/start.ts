@@ -1,6 +1,6 @@
 /** What the page stands on without a room: the cluster at the edge that serves it, asked over HTTP. */
 import { createClient } from "../../src/client/client.ts";
-import { httpServices } from "../../src/client/http-services.ts";
+import { httpServices } from "../../src/client/http/http-services.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { EdgeCluster } from "./edge-cluster.ts";
 import { edgeSituation } from "./edge-situation.ts";

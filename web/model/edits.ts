@@ -3,8 +3,8 @@
  * nothing is written, and the author is shown what is there now.
  */
 import type { Client } from "../../src/client/client.ts";
-import type { Bytes, KeyValue, TxnResult } from "../../src/client/types.ts";
-import type { RequestOp } from "../../src/client/txn.ts";
+import type { Bytes, KeyValue, TxnResult } from "../../src/client/common/types.ts";
+import type { RequestOp } from "../../src/client/facade/txn.ts";
 
 export type EditOutcome =
   | { readonly type: "done"; readonly revision: number }

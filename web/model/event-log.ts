@@ -2,7 +2,7 @@
  * The latest events of all keys. Bounded in number and in bytes: of a value only the beginning is kept. While it is
  * paused it stands still, and counts what it missed to show.
  */
-import type { WatchEvent } from "../../src/client/types.ts";
+import type { WatchEvent } from "../../src/client/common/types.ts";
 import { keyText, previewOf } from "./bytes-text.ts";
 import type { Shown } from "./bytes-text.ts";
 

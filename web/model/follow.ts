@@ -1,7 +1,7 @@
 /** Follows all keys, as long as the page lives: a watch that had to end begins again from now. */
 import type { Client } from "../../src/client/client.ts";
-import type { WatchEvent } from "../../src/client/types.ts";
-import { REAL_PACE } from "../../src/client/pace.ts";
+import type { WatchEvent } from "../../src/client/common/types.ts";
+import { REAL_PACE } from "../../src/client/common/pace.ts";
 
 const AGAIN_MS = 1000;
 

@@ -5,8 +5,8 @@
 import { concatBytes, prefixEnd } from "../../src/base/bytes.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import type { Client } from "../../src/client/client.ts";
-import { op } from "../../src/client/txn.ts";
-import type { KeyValue, RangeResult } from "../../src/client/types.ts";
+import { op } from "../../src/client/facade/txn.ts";
+import type { KeyValue, RangeResult } from "../../src/client/common/types.ts";
 
 export interface KeyPage {
   readonly kvs: readonly KeyValue[];

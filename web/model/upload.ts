@@ -3,8 +3,8 @@
  * whatever passes (no leader, no quorum, a lost answer) is tried again, for as long as the person who started it waits.
  */
 import type { KvClient } from "../../src/client/client.ts";
-import { backoffMs, REAL_PACE } from "../../src/client/pace.ts";
-import type { Pace } from "../../src/client/pace.ts";
+import { backoffMs, REAL_PACE } from "../../src/client/common/pace.ts";
+import type { Pace } from "../../src/client/common/pace.ts";
 import { EtcdError, errRequestTooLarge, GrpcCode } from "../../src/protocol/errors.ts";
 
 export interface UploadFile {

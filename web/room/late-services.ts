@@ -5,7 +5,7 @@
  * Every method of every service is handed on as it is called, so nothing here has to change with them. Only those that
  * do not answer with a promise have an answer of their own.
  */
-import type { MemberView, Services } from "../../src/member/services.ts";
+import type { MemberView, Services } from "../../src/member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 
 export interface LateServices {

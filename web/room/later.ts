@@ -1,12 +1,12 @@
 /** What a tab's member serves beside keys, watches and leases: a chunk of its own, see tab-services.ts. */
-import type { CoreServices, OtherServices } from "../../src/member/core-services.ts";
-import type { TokenProvider } from "../../src/member/credentials.ts";
-import { healthChecks } from "../../src/member/health.ts";
-import type { Member } from "../../src/member/member.ts";
-import { otherServices } from "../../src/member/other-services.ts";
-import type { HealthService } from "../../src/member/services.ts";
-import { paced } from "../../src/member/pace.ts";
-import { memberPasswords } from "../../src/member/passwords.ts";
+import type { CoreServices, OtherServices } from "../../src/member/services/core-services.ts";
+import type { TokenProvider } from "../../src/member/auth/credentials.ts";
+import { healthChecks } from "../../src/member/services/health.ts";
+import type { Member } from "../../src/member/node/member.ts";
+import { otherServices } from "../../src/member/services/other-services.ts";
+import type { HealthService } from "../../src/member/api/services.ts";
+import { paced } from "../../src/member/auth/pace.ts";
+import { memberPasswords } from "../../src/member/auth/passwords.ts";
 
 export interface LaterServices extends OtherServices {
   readonly health: Omit<HealthService, "metrics">;

@@ -1,6 +1,6 @@
 /** A tab's member in words and numbers. Pure: from what is known to what is shown. */
 import { unreachable } from "../../src/base/assert.ts";
-import type { MemberView, MemberViewPeer } from "../../src/member/services.ts";
+import type { MemberView, MemberViewPeer } from "../../src/member/api/services.ts";
 import type { RoomInfo } from "../../src/transport/room.ts";
 import { countOf, numberText, sizeText } from "../model/bytes-text.ts";
 import { durationText, lagText, shortId, UNKNOWN } from "../model/situation.ts";

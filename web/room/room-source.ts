@@ -1,12 +1,12 @@
 /** What the page stands on with `?room=NAME`: this tab's member, and the client on it. */
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
-import { REAL_PACE } from "../../src/client/pace.ts";
-import type { Member } from "../../src/member/member.ts";
-import type { MemberView } from "../../src/member/services.ts";
-import { memberView } from "../../src/member/member-view.ts";
+import { REAL_PACE } from "../../src/client/common/pace.ts";
+import type { Member } from "../../src/member/node/member.ts";
+import type { MemberView } from "../../src/member/api/services.ts";
+import { memberView } from "../../src/member/services/member-view.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
-import { rangeRequest } from "../../src/protocol/kv.ts";
+import { rangeRequest } from "../../src/protocol/api/kv.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { lateServices } from "./late-services.ts";
 import type { LateServices } from "./late-services.ts";

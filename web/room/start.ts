@@ -1,6 +1,6 @@
 /** Composes a tab's member from what the browser has: locks, IndexedDB, WebRTC, the signalling of the page's server. */
-import type { MemberId } from "../../src/protocol/raft-message.ts";
-import { deleteIndexedDb, openIndexedDbStorage } from "../../src/storage/indexeddb.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
+import { deleteIndexedDb, openIndexedDbStorage } from "../../src/storage/indexeddb/indexeddb.ts";
 import type { SignallingState } from "../../src/transport/channel.ts";
 import { roomKeys } from "../../src/transport/room-secret.ts";
 import { roomRegistry } from "../../src/transport/room.ts";

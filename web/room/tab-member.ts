@@ -11,12 +11,12 @@
 import { Prng } from "../../src/base/prng.ts";
 import type { FlaggedOptions } from "../../src/member/flags.ts";
 import type { Clock } from "../../src/member/clock.ts";
-import { prepareStorage } from "../../src/member/founding.ts";
-import { Member } from "../../src/member/member.ts";
+import { prepareStorage } from "../../src/member/node/founding.ts";
+import { Member } from "../../src/member/node/member.ts";
 import type { Beginning } from "../../src/member/options.ts";
-import type { ProblemCode } from "../../src/member/services.ts";
-import { member as memberRecord } from "../../src/protocol/cluster.ts";
-import type { MemberId } from "../../src/protocol/raft-message.ts";
+import type { ProblemCode } from "../../src/member/api/services.ts";
+import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import type { Identity, Storage } from "../../src/storage/storage.ts";
 import type { SignallingState } from "../../src/transport/channel.ts";

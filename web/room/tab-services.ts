@@ -3,13 +3,13 @@
  * when the member has been running for a moment. It does not wait for a call, because a tab may live longer than the
  * server that it came from, or than the version of the page that is served there.
  */
-import { coreServices } from "../../src/member/core-services.ts";
-import { lateService, loadedOnce } from "../../src/member/late-service.ts";
-import type { Member } from "../../src/member/member.ts";
-import { memberView } from "../../src/member/member-view.ts";
-import type { Services } from "../../src/member/services.ts";
-import { simpleTokenProvider } from "../../src/member/token-providers.ts";
-import { RPC_KINDS } from "../../src/protocol/rpc-kinds.ts";
+import { coreServices } from "../../src/member/services/core-services.ts";
+import { lateService, loadedOnce } from "../../src/member/api/late-service.ts";
+import type { Member } from "../../src/member/node/member.ts";
+import { memberView } from "../../src/member/services/member-view.ts";
+import type { Services } from "../../src/member/api/services.ts";
+import { simpleTokenProvider } from "../../src/member/auth/token-providers.ts";
+import { RPC_KINDS } from "../../src/protocol/api/rpc-kinds.ts";
 
 /** After the start, when the page is drawn and the first elections are over. */
 const LOAD_AFTER_MS = 3_000;

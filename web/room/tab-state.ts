@@ -1,5 +1,5 @@
 /** Where a tab is on its way to being a member of its room. */
-import type { ProblemCode } from "../../src/member/services.ts";
+import type { ProblemCode } from "../../src/member/api/services.ts";
 import type { SignallingState } from "../../src/transport/channel.ts";
 import type { RoomInfo } from "../../src/transport/room.ts";
 

@@ -4,7 +4,7 @@
  */
 import { equalBytes } from "../../src/base/bytes.ts";
 import type { Client } from "../../src/client/client.ts";
-import type { KeyValue, WatchEvent } from "../../src/client/types.ts";
+import type { KeyValue, WatchEvent } from "../../src/client/common/types.ts";
 import { bytesOfHex, countOf, hexOf, keyText, numberText, sizeText, textOf } from "../model/bytes-text.ts";
 import { putGuarded } from "../model/edits.ts";
 import type { EditOutcome } from "../model/edits.ts";

@@ -1,7 +1,7 @@
 /** The keys, a page at a time: filter, open, delete, turn the page. */
 import { numberText, countOf, keyText, previewOf } from "../model/bytes-text.ts";
 import type { KeyList, KeyPage } from "../model/key-list.ts";
-import type { KeyValue } from "../../src/client/types.ts";
+import type { KeyValue } from "../../src/client/common/types.ts";
 import { bytesToLatin1 } from "../../src/base/bytes.ts";
 import { h, icon, KeyedRows, setAttribute, setText } from "./dom.ts";
 import type { Row } from "./dom.ts";

@@ -1,5 +1,5 @@
 /** Puts the parts on the page and keeps them up to date: one drawing a frame, whatever happens in between. */
-import type { KeyValue } from "../../src/client/types.ts";
+import type { KeyValue } from "../../src/client/common/types.ts";
 import { keyText } from "../model/bytes-text.ts";
 import { deleteGuarded } from "../model/edits.ts";
 import { followAll } from "../model/follow.ts";

@@ -2,12 +2,12 @@
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
-import { ANY_ADDRESS, hostOf, hostsOf, LOOPBACK } from "../../src/gateway/hosts.ts";
-import { LOOPBACK_ORIGINS, originsOf } from "../../src/gateway/origins.ts";
-import { frameAncestorsOf } from "../../src/gateway/security-headers.ts";
+import { ANY_ADDRESS, hostOf, hostsOf, LOOPBACK } from "../../src/gateway/http/hosts.ts";
+import { LOOPBACK_ORIGINS, originsOf } from "../../src/gateway/http/origins.ts";
+import { frameAncestorsOf } from "../../src/gateway/http/security-headers.ts";
 import { MEMBER_FLAG_NAMES, MEMBER_FLAGS, type MemberFlagName, variableOf } from "../../src/member/flags.ts";
-import { SETUP_TOKEN_LENGTH_MIN } from "../entrance.ts";
-import { edgeOptionsOf } from "../member-flags.ts";
+import { SETUP_TOKEN_LENGTH_MIN } from "../common/entrance.ts";
+import { edgeOptionsOf } from "../member/member-flags.ts";
 
 export const HELP: string = `Serves the edge cluster on this machine: three members, each a Durable Object with SQLite storage.
 

@@ -1,13 +1,13 @@
 /** The client of an application: etcd's calls whole, and above them what applications reach for first. */
 import type { Client } from "../client.ts";
-import type { Pace } from "../pace.ts";
+import type { Pace } from "../common/pace.ts";
 import type { Connection } from "./connection.ts";
 import { acquire, withLock, type HeldLock, type LockOptions } from "./held-lock.ts";
 import { electionOf, type Election, type Leadership } from "./leadership.ts";
 import { namespace, type Namespace } from "./namespace.ts";
 import { presence, type Presence, type PresenceOptions } from "./presence.ts";
 import type { ValueOptions } from "./schema.ts";
-import type { Bytes, RangeOptions } from "../types.ts";
+import type { Bytes, RangeOptions } from "../common/types.ts";
 import { transaction, type Transaction, type TransactionOptions } from "./transaction.ts";
 
 export interface ApplicationClient extends Client, AsyncDisposable {

@@ -1,6 +1,6 @@
 /** How values of a namespace become bytes and back. */
-import type { Bytes } from "../types.ts";
-import { toText } from "../convert.ts";
+import type { Bytes } from "../common/types.ts";
+import { toText } from "../common/convert.ts";
 
 export interface Codec<Value> {
   encode(value: Value): Bytes;

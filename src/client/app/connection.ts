@@ -1,7 +1,7 @@
 /**
  * What is true of the connection to an endpoint, from what its requests and sockets have come to. It sends nothing by itself.
  */
-import type { WebSocketConstructor, WebSocketLike } from "../websocket-watch.ts";
+import type { WebSocketConstructor, WebSocketLike } from "../http/websocket-watch.ts";
 import { Store } from "./store.ts";
 
 export type ConnectionState =

@@ -1,5 +1,5 @@
 /** One key of a namespace with its value. */
-import type { KeyValue } from "../types.ts";
+import type { KeyValue } from "../common/types.ts";
 import { keyText, type ValueFormat } from "./schema.ts";
 
 export interface Entry<Value> {

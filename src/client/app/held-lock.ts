@@ -11,9 +11,9 @@
  * write that must not be made by two holders compares the lock key's create revision with `fence` in the same txn.
  */
 import type { KvClient } from "../client.ts";
-import { toText } from "../convert.ts";
-import type { LockClient } from "../lock.ts";
-import { compare, type Compare } from "../txn.ts";
+import { toText } from "../common/convert.ts";
+import type { LockClient } from "../facade/lock.ts";
+import { compare, type Compare } from "../facade/txn.ts";
 import { LeaseLostError } from "./errors.ts";
 import { Session, type SessionHost } from "./session.ts";
 

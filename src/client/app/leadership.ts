@@ -4,8 +4,8 @@
  *   await using leadership = await client.lead("poller", "tab 7");     // waits until elected
  *   for await (const leader of client.elect("poller").observe()) show(leader);
  */
-import { toText } from "../convert.ts";
-import type { ElectionClient, Leader, LeaderKey } from "../lock.ts";
+import { toText } from "../common/convert.ts";
+import type { ElectionClient, Leader, LeaderKey } from "../facade/lock.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { LockOptions } from "./held-lock.ts";
 import { Session, type SessionHost } from "./session.ts";

@@ -2,10 +2,10 @@
  * A map that follows a namespace: listed once, then kept up by a watch from that revision on. Each snapshot is of one
  * revision. A broken stream is resumed where it was; where the history in between was compacted, the list is read again.
  */
-import { CompactedError, type Watcher } from "../watcher.ts";
+import { CompactedError, type Watcher } from "../facade/watcher.ts";
 import { EtcdError } from "../../protocol/errors.ts";
-import { backoffMs, type Pace } from "../pace.ts";
-import type { Bytes, RangeOptions, RangeResult, WatchEvent, WatchOptions } from "../types.ts";
+import { backoffMs, type Pace } from "../common/pace.ts";
+import type { Bytes, RangeOptions, RangeResult, WatchEvent, WatchOptions } from "../common/types.ts";
 import { type Entry, entryOf } from "./entry.ts";
 import { InvalidValueError, isRetryable } from "./errors.ts";
 import { pagesOf } from "./pages.ts";

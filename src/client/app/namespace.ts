@@ -6,11 +6,11 @@
  *   await flags.update("dark", (flag) => ({ on: !flag?.on }));
  *   for await (const { key, value } of flags.entries()) console.log(key, value.on);
  */
-import { compare, op } from "../txn.ts";
-import type { Compare } from "../txn.ts";
-import { invalid } from "../convert.ts";
+import { compare, op } from "../facade/txn.ts";
+import type { Compare } from "../facade/txn.ts";
+import { invalid } from "../common/convert.ts";
 import type { KvClient } from "../client.ts";
-import type { Id, KeyValue, TxnResult } from "../types.ts";
+import type { Id, KeyValue, TxnResult } from "../common/types.ts";
 import { type Entry, entry, entryOf } from "./entry.ts";
 import { ConflictError, InvalidValueError } from "./errors.ts";
 import { Live, type LiveHost } from "./live.ts";

@@ -1,5 +1,5 @@
 /** Reads all keys with a prefix in pages of one revision. */
-import type { KeyValue, RangeOptions, RangeResult } from "../types.ts";
+import type { KeyValue, RangeOptions, RangeResult } from "../common/types.ts";
 
 export interface Page {
   readonly kvs: readonly KeyValue[];

@@ -2,8 +2,8 @@
  * Standard Schema (version 1), as far as a reader of values needs it: zod, valibot, arktype and others implement it, and none
  * of them is a dependency.
  */
-import { toText } from "../convert.ts";
-import type { Bytes } from "../types.ts";
+import { toText } from "../common/convert.ts";
+import type { Bytes } from "../common/types.ts";
 import { type Codec, json } from "./codec.ts";
 import { InvalidValueError, type SchemaIssue } from "./errors.ts";
 

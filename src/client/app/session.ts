@@ -7,8 +7,8 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import type { LeaseClient } from "../lease.ts";
-import { backoffMs, type Pace } from "../pace.ts";
+import type { LeaseClient } from "../facade/lease.ts";
+import { backoffMs, type Pace } from "../common/pace.ts";
 import { LeaseLostError } from "./errors.ts";
 
 export interface SessionHost {

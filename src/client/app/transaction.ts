@@ -12,11 +12,11 @@
  * `concurrency.NewSTM` at its default level.
  */
 import type { KvClient } from "../client.ts";
-import { invalid, toText } from "../convert.ts";
-import { backoffMs, type Pace } from "../pace.ts";
-import { compare, op } from "../txn.ts";
-import type { Compare, RequestOp } from "../txn.ts";
-import type { Bytes, Id } from "../types.ts";
+import { invalid, toText } from "../common/convert.ts";
+import { backoffMs, type Pace } from "../common/pace.ts";
+import { compare, op } from "../facade/txn.ts";
+import type { Compare, RequestOp } from "../facade/txn.ts";
+import type { Bytes, Id } from "../common/types.ts";
 import { ConflictError } from "./errors.ts";
 
 export interface Transaction {

@@ -1,13 +1,13 @@
 /** Members in one process, on memory storage and the memory carrier: what the core costs when nothing else does. */
 import { Prng } from "../../../src/base/prng.ts";
 import type { Clock } from "../../../src/member/clock.ts";
-import { prepareStorage } from "../../../src/member/founding.ts";
-import { createServices } from "../../../src/member/member-services.ts";
-import { Member } from "../../../src/member/member.ts";
+import { prepareStorage } from "../../../src/member/node/founding.ts";
+import { createServices } from "../../../src/member/services/member-services.ts";
+import { Member } from "../../../src/member/node/member.ts";
 import type { Beginning } from "../../../src/member/options.ts";
-import type { CallContext, Services } from "../../../src/member/services.ts";
-import { member as memberRecord } from "../../../src/protocol/cluster.ts";
-import { MemoryStorage } from "../../../src/storage/memory.ts";
+import type { CallContext, Services } from "../../../src/member/api/services.ts";
+import { member as memberRecord } from "../../../src/protocol/api/cluster.ts";
+import { MemoryStorage } from "../../../src/storage/memory/memory.ts";
 import { MemoryNetwork } from "../../../src/transport/memory.ts";
 
 export const CALL: CallContext = { token: "", requireLeader: false };

@@ -7,9 +7,9 @@
  * Prints one number.
  */
 import { Store } from "../../../src/mvcc/store.ts";
-import { MemoryTables } from "../../../src/mvcc/memory-tables.ts";
-import { putRequest, rangeRequest } from "../../../src/protocol/kv.ts";
-import { watchCreateRequest } from "../../../src/protocol/watch.ts";
+import { MemoryTables } from "../../../src/mvcc/tables/memory-tables.ts";
+import { putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
+import { watchCreateRequest } from "../../../src/protocol/api/watch.ts";
 import { CALL, type Group, startGroup } from "./group.ts";
 
 const KEYS = 100_000;

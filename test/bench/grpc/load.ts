@@ -6,10 +6,10 @@
  *
  * Prints one number. etcd and the front get the same calls from the same client.
  */
-import { compare, putRequest, rangeRequest, txnRequest } from "../../../src/protocol/kv.ts";
-import { leaseGrantRequest, leaseKeepAliveRequest } from "../../../src/protocol/lease.ts";
-import { RPCS } from "../../../src/protocol/rpc-table.ts";
-import { watchCreateRequest } from "../../../src/protocol/watch.ts";
+import { compare, putRequest, rangeRequest, txnRequest } from "../../../src/protocol/api/kv.ts";
+import { leaseGrantRequest, leaseKeepAliveRequest } from "../../../src/protocol/api/lease.ts";
+import { RPCS } from "../../../src/protocol/api/rpc-table.ts";
+import { watchCreateRequest } from "../../../src/protocol/api/watch.ts";
 import { RawClient } from "../../grpc/support/raw-client.ts";
 import { spreadOf } from "../figures.ts";
 

@@ -1,6 +1,6 @@
 /** A terminal that remembers what was printed. */
 import { run } from "../../../src/cli/run.ts";
-import type { Terminal } from "../../../src/cli/terminal.ts";
+import type { Terminal } from "../../../src/cli/output/terminal.ts";
 
 export interface Session {
   readonly code: number;

@@ -1,6 +1,6 @@
 /** An application's client of a real member over HTTP, and small helpers of its tests. */
 import { vi } from "vitest";
-import { connect } from "../../../src/client/connect.ts";
+import { connect } from "../../../src/client/app/connect.ts";
 import type { ApplicationClient } from "../../../src/client/app/application-client.ts";
 import type { ServedMember } from "../support/served-member.ts";
 import { socketTo } from "../support/socket-pair.ts";

@@ -1,12 +1,12 @@
 /** A real member with memory storage, alone in its group; runs in every runtime. */
 import { Prng } from "../../../src/base/prng.ts";
 import type { Clock } from "../../../src/member/clock.ts";
-import { prepareStorage } from "../../../src/member/founding.ts";
-import { Member } from "../../../src/member/member.ts";
-import { createServices } from "../../../src/member/member-services.ts";
-import type { Services } from "../../../src/member/services.ts";
-import { member as memberRecord } from "../../../src/protocol/cluster.ts";
-import { MemoryStorage } from "../../../src/storage/memory.ts";
+import { prepareStorage } from "../../../src/member/node/founding.ts";
+import { Member } from "../../../src/member/node/member.ts";
+import { createServices } from "../../../src/member/services/member-services.ts";
+import type { Services } from "../../../src/member/api/services.ts";
+import { member as memberRecord } from "../../../src/protocol/api/cluster.ts";
+import { MemoryStorage } from "../../../src/storage/memory/memory.ts";
 import { MemoryNetwork } from "../../../src/transport/memory.ts";
 
 const clock: Clock = {

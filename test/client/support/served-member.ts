@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gatewayApp } from "../../../src/gateway/app.ts";
-import type { Services } from "../../../src/member/services.ts";
+import type { Services } from "../../../src/member/api/services.ts";
 import { startMember } from "./own-member.ts";
 
 export interface ServedMember {

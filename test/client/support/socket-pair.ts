@@ -1,7 +1,7 @@
 /** A WebSocket without a network: what the client sends arrives at the gateway's own WebSocket handler. */
-import { watchOverWebSocket } from "../../../src/gateway/websocket.ts";
-import type { WatchService } from "../../../src/member/services.ts";
-import type { WebSocketConstructor, WebSocketLike } from "../../../src/client/websocket-watch.ts";
+import { watchOverWebSocket } from "../../../src/gateway/stream/websocket.ts";
+import type { WatchService } from "../../../src/member/api/services.ts";
+import type { WebSocketConstructor, WebSocketLike } from "../../../src/client/http/websocket-watch.ts";
 
 type Listener = (event: { readonly data?: unknown }) => void;
 

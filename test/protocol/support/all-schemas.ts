@@ -1,9 +1,9 @@
 /** Every schema that a module of src/protocol exports or refers to, so that the tests can forget no message. */
 import { readdirSync } from "node:fs";
-import type { Schema } from "../../../src/protocol/schema.ts";
+import type { Schema } from "../../../src/protocol/codec/schema.ts";
 
 const room = new URL("../../../src/protocol/", import.meta.url);
-const files = readdirSync(room)
+const files = readdirSync(room, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith("-schema.ts"))
   .sort();
 

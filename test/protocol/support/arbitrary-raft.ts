@@ -1,7 +1,7 @@
 /** Random Raft messages that a member could send: the entries of an append follow each other. */
 import fc from "fast-check";
-import type { Entry, RaftMessage } from "../../../src/protocol/raft-message.ts";
-import { confStateSchema } from "../../../src/protocol/raft-message-schema.ts";
+import type { Entry, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
+import { confStateSchema } from "../../../src/protocol/peer/raft-message-schema.ts";
 import { arbitraryMessage } from "./arbitrary.ts";
 
 const id = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });

@@ -1,6 +1,6 @@
 /** Random messages of any schema, in the form in which a decoder gives them. */
 import fc from "fast-check";
-import type { FieldKind, FieldSpec, Schema } from "../../../src/protocol/schema.ts";
+import type { FieldKind, FieldSpec, Schema } from "../../../src/protocol/codec/schema.ts";
 
 const LEVELS_MAX = 4;
 

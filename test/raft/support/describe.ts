@@ -1,5 +1,5 @@
 /** Raft's inputs and outputs as lines that a person can read. */
-import type { ConfState, Entry, RaftMessage } from "../../../src/protocol/raft-message.ts";
+import type { ConfState, Entry, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
 import { decodeChange } from "../../../src/raft/conf-change-entry.ts";
 import type { RaftStatus, Ready } from "../../../src/raft/ready.ts";
 import { decodePosition } from "../../../src/raft/read-queue.ts";

@@ -11,7 +11,7 @@ import type {
   MemberId,
   RaftMessage,
   Term,
-} from "../../../src/protocol/raft-message.ts";
+} from "../../../src/protocol/peer/raft-message.ts";
 import { EMPTY_CONF_STATE } from "../../../src/raft/conf-change.ts";
 import { bytesOf, Group } from "./group.ts";
 import type { Member } from "./member.ts";

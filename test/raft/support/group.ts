@@ -1,5 +1,5 @@
 /** Members and the wire between them, for tests that say themselves what is delivered. */
-import type { ConfState, LogIndex, MemberId, RaftMessage } from "../../../src/protocol/raft-message.ts";
+import type { ConfState, LogIndex, MemberId, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
 import { EMPTY_CONF_STATE } from "../../../src/raft/conf-change.ts";
 import { Member, type Applied, type MemberOptions } from "./member.ts";
 

@@ -12,7 +12,7 @@ import type {
   RaftMessage,
   SnapshotMeta,
   Term,
-} from "../../../src/protocol/raft-message.ts";
+} from "../../../src/protocol/peer/raft-message.ts";
 import { decodeChange } from "../../../src/raft/conf-change-entry.ts";
 import type { RaftConfig } from "../../../src/raft/config.ts";
 import { Raft } from "../../../src/raft/raft.ts";

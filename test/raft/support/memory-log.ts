@@ -1,6 +1,6 @@
 /** The durable side of a member in memory: a log, a hard state, a snapshot boundary. */
 import { CompactedError, type LogReader } from "../../../src/raft/log-reader.ts";
-import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from "../../../src/protocol/raft-message.ts";
+import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from "../../../src/protocol/peer/raft-message.ts";
 import type { Persist } from "../../../src/raft/ready.ts";
 
 export class MemoryLog implements LogReader {

@@ -10,7 +10,7 @@
  *   > quietly …                                a command without its output
  *   > partition 1 2 | 3 · heal · forget-lease 1 · crash 1 · compact 1 5 · unreachable 1 2 · status [1] · log 1
  */
-import type { ConfChange, ConfChangeType, RaftMessage } from "../../../src/protocol/raft-message.ts";
+import type { ConfChange, ConfChangeType, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
 import { describeEntry, describeMessage, describeReady, describeStatus } from "./describe.ts";
 import { bytesOf, confOf, Group } from "./group.ts";
 import type { Member } from "./member.ts";

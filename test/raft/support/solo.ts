@@ -1,5 +1,5 @@
 /** One member and a test that plays all the others. */
-import type { Entry, LogIndex, MemberId, RaftMessage, Term } from "../../../src/protocol/raft-message.ts";
+import type { Entry, LogIndex, MemberId, RaftMessage, Term } from "../../../src/protocol/peer/raft-message.ts";
 import { confOf } from "./group.ts";
 import { Member, type MemberOptions } from "./member.ts";
 

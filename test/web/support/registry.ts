@@ -1,9 +1,9 @@
 /** The room's registry as the signalling object keeps it, in this process; it can be cut off, and it can forget. */
-import type { MemberId } from "../../../src/protocol/raft-message.ts";
+import type { MemberId } from "../../../src/protocol/peer/raft-message.ts";
 import { RoomError, RoomRefusal } from "../../../src/transport/room.ts";
 import type { RoomInfo, RoomRefusalCode, RoomRegistry } from "../../../src/transport/room.ts";
-import { claim, confirm, forget } from "../../../worker/founding.ts";
-import type { Founding, FoundingSlot } from "../../../worker/founding.ts";
+import { claim, confirm, forget } from "../../../worker/signalling/founding.ts";
+import type { Founding, FoundingSlot } from "../../../worker/signalling/founding.ts";
 
 export class FakeRegistry implements RoomRegistry {
   founding: Founding | undefined;

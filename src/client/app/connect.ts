@@ -1,0 +1,55 @@
+/** Connects an application to an endpoint: Quorate's, or etcd's JSON gateway. */
+import type { User } from "../facade/authenticated.ts";
+import { type ApplicationClient, applicationClient } from "./application-client.ts";
+import { Connection } from "./connection.ts";
+import { createClient } from "../client.ts";
+import { httpServices } from "../http/http-services.ts";
+import { REAL_PACE } from "../common/pace.ts";
+import type { WebSocketConstructor } from "../http/websocket-watch.ts";
+
+export interface ConnectOptions {
+  /** `https://host:port`, with a path (`/m/1`) to ask one member of several. */
+  readonly endpoint: string;
+  /** Who calls. The client authenticates before its first call, and again when its token has ended. */
+  readonly user?: User;
+  /** A token that was issued elsewhere. Ignored when `user` is given. */
+  readonly token?: string;
+  /** Makes a member without a leader refuse calls and end watches at once. Default false. */
+  readonly requireLeader?: boolean;
+  /** Of a whole call with its retries, in milliseconds. Default 10,000. */
+  readonly timeoutMs?: number;
+  /** Closes the client when it aborts. */
+  readonly signal?: AbortSignal;
+  /** Default: the platform's. */
+  readonly fetch?: typeof fetch;
+  /** Carries watches. Default: the platform's; where there is none, and with `false`, watches are HTTP responses. */
+  readonly WebSocket?: WebSocketConstructor | false;
+}
+
+/**
+ * Returns a client. No request is sent before the first call.
+ *
+ * Throws EtcdError (InvalidArgument) when `endpoint` is not an http or https URL.
+ */
+export function connect(options: ConnectOptions): ApplicationClient {
+  const { endpoint, user, token = "", requireLeader = false, timeoutMs, signal } = options;
+  const WebSocket = options.WebSocket ?? platformWebSocket();
+  const connection = new Connection();
+  // Not a bare reference: browsers refuse a fetch whose `this` is another object.
+  const send = options.fetch ?? ((input, init) => fetch(input, init));
+  const services = httpServices({
+    endpoint,
+    token: user === undefined ? token : "",
+    fetch: connection.observeFetch(send),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    ...(WebSocket === undefined || WebSocket === false ? {} : { WebSocket: connection.observeWebSocket(WebSocket) }),
+  });
+  const client = applicationClient(createClient(services, { user, requireLeader }), { pace: REAL_PACE, connection });
+  if (signal?.aborted === true) client.close();
+  else signal?.addEventListener("abort", () => client.close(), { once: true });
+  return client;
+}
+
+function platformWebSocket(): WebSocketConstructor | undefined {
+  return (globalThis as { readonly WebSocket?: WebSocketConstructor }).WebSocket;
+}

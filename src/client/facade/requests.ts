@@ -1,0 +1,139 @@
+/** The client's calls as messages, and the answers as results. Shared by plain calls and by operations in a txn. */
+import { unreachable } from "../../base/assert.ts";
+import { EMPTY_BYTES } from "../../base/bytes.ts";
+import { deleteRangeRequest, putRequest, rangeRequest } from "../../protocol/api/kv.ts";
+import type {
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  RangeRequest,
+  RangeResponse,
+  ResponseOp,
+  SortTarget,
+  TxnResponse,
+} from "../../protocol/api/kv.ts";
+import { watchCreateRequest } from "../../protocol/api/watch.ts";
+import type { WatchCreateRequest } from "../../protocol/api/watch.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import {
+  count,
+  headerOf,
+  idOf,
+  invalid,
+  keyRange,
+  keyValueOf,
+  optionalKeyValueOf,
+  toBytes,
+} from "../common/convert.ts";
+import type {
+  Bytes,
+  DeleteRangeOptions,
+  DeleteRangeResult,
+  OpResult,
+  PutOptions,
+  PutResult,
+  RangeOptions,
+  RangeResult,
+  SortBy,
+  TxnResult,
+  WatchOptions,
+} from "../common/types.ts";
+
+const SORT_TARGETS: Readonly<Record<SortBy, SortTarget>> = {
+  key: "KEY",
+  version: "VERSION",
+  createRevision: "CREATE",
+  modRevision: "MOD",
+  value: "VALUE",
+};
+
+export function rangeOf(key: Bytes, options: RangeOptions): RangeRequest {
+  return rangeRequest({
+    ...keyRange(key, options),
+    ...sortOf(options),
+    limit: count("limit", options.limit),
+    revision: count("revision", options.revision),
+    serializable: options.serializable === true,
+    keysOnly: options.keysOnly === true,
+    countOnly: options.countOnly === true,
+    minModRevision: count("minModRevision", options.minModRevision),
+    maxModRevision: count("maxModRevision", options.maxModRevision),
+    minCreateRevision: count("minCreateRevision", options.minCreateRevision),
+    maxCreateRevision: count("maxCreateRevision", options.maxCreateRevision),
+  });
+}
+
+/** Ascending by key is how a range comes anyway, and to ask for it makes a server sort: then nothing is asked. */
+function sortOf({ sort }: RangeOptions): Pick<RangeRequest, "sortOrder" | "sortTarget"> {
+  if (sort === undefined) return { sortOrder: "NONE", sortTarget: "KEY" };
+  const sortTarget = SORT_TARGETS[sort.by];
+  if (sortTarget === undefined) throw invalid(`sort.by is one of ${Object.keys(SORT_TARGETS).join(", ")}`);
+  const order = sort.order ?? "ascend";
+  if (order !== "ascend" && order !== "descend") throw invalid("sort.order is ascend or descend");
+  if (order === "ascend") return { sortOrder: sortTarget === "KEY" ? "NONE" : "ASCEND", sortTarget };
+  return { sortOrder: "DESCEND", sortTarget };
+}
+
+export function putOf(key: Bytes, value: Bytes, options: PutOptions): PutRequest {
+  const ignoreValue = options.ignoreValue === true;
+  return putRequest({
+    key: toBytes(key),
+    value: ignoreValue && value === undefined ? EMPTY_BYTES : toBytes(value),
+    lease: idOf(options.lease),
+    prevKv: options.prevKv === true,
+    ignoreValue,
+    ignoreLease: options.ignoreLease === true,
+  });
+}
+
+export function deleteRangeOf(key: Bytes, options: DeleteRangeOptions): DeleteRangeRequest {
+  return deleteRangeRequest({ ...keyRange(key, options), prevKv: options.prevKv === true });
+}
+
+export function watchOf(key: Bytes, options: WatchOptions): WatchCreateRequest {
+  return watchCreateRequest({
+    ...keyRange(key, options),
+    startRevision: count("startRevision", options.startRevision),
+    progressNotify: options.progressNotify === true,
+    filters: options.filters ?? [],
+    prevKv: options.prevKv === true,
+    fragment: options.fragment === true,
+  });
+}
+
+export function rangeResult(response: RangeResponse): RangeResult {
+  const { header, kvs, more, count: total } = response;
+  return { header: headerOf(header), kvs: kvs.map(keyValueOf), count: total, more };
+}
+
+export function putResult(response: PutResponse): PutResult {
+  return { header: headerOf(response.header), prevKv: optionalKeyValueOf(response.prevKv) };
+}
+
+export function deleteRangeResult(response: DeleteRangeResponse): DeleteRangeResult {
+  const { header, deleted, prevKvs } = response;
+  return { header: headerOf(header), deleted, prevKvs: prevKvs.map(keyValueOf) };
+}
+
+export function txnResult(response: TxnResponse): TxnResult {
+  const { header, succeeded, responses } = response;
+  return { header: headerOf(header), succeeded, responses: responses.map(opResult) };
+}
+
+function opResult(response: ResponseOp): OpResult {
+  switch (response.type) {
+    case "range":
+      return { type: "range", range: rangeResult(response.range) };
+    case "put":
+      return { type: "put", put: putResult(response.put) };
+    case "deleteRange":
+      return { type: "deleteRange", deleteRange: deleteRangeResult(response.deleteRange) };
+    case "txn":
+      return { type: "txn", txn: txnResult(response.txn) };
+    case "none":
+      throw new EtcdError(GrpcCode.Internal, "a txn's answer lacks the result of an operation");
+    default:
+      return unreachable(response);
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * Transactions: compare, then do one list of operations or the other, all at one revision.
+ *
+ *   const { succeeded } = await client.kv
+ *     .txn()
+ *     .if(compare.version("config").equals(3))
+ *     .then(op.put("config", "new"))
+ *     .else(op.range("config"))
+ *     .commit();
+ *
+ * A server takes at most 128 comparisons and 128 operations a branch.
+ */
+import { compare as wireCompare, txnRequest } from "../../protocol/api/kv.ts";
+import type {
+  Compare,
+  CompareOperand,
+  CompareResult,
+  CompareTarget,
+  RequestOp,
+  TxnRequest,
+} from "../../protocol/api/kv.ts";
+import { count, idOf, invalid, keyRange, toBytes } from "../common/convert.ts";
+import { deleteRangeOf, putOf, rangeOf } from "./requests.ts";
+import type { Bytes, DeleteRangeOptions, Id, KeyRange, PutOptions, RangeOptions, TxnResult } from "../common/types.ts";
+
+export type { Compare, RequestOp } from "../../protocol/api/kv.ts";
+
+/** One side of a comparison; with a key range, it must hold for every key there. */
+export interface Comparison<Value> {
+  equals(value: Value): Compare;
+  notEquals(value: Value): Compare;
+  greaterThan(value: Value): Compare;
+  lessThan(value: Value): Compare;
+}
+
+export interface CompareHelpers {
+  /** 0 for a key that does not exist. */
+  version(key: Bytes, range?: KeyRange): Comparison<number>;
+  /** 0 for a key that does not exist. */
+  createRevision(key: Bytes, range?: KeyRange): Comparison<number>;
+  modRevision(key: Bytes, range?: KeyRange): Comparison<number>;
+  /** Never true of a key that does not exist. */
+  value(key: Bytes, range?: KeyRange): Comparison<Bytes>;
+  lease(key: Bytes, range?: KeyRange): Comparison<Id>;
+}
+
+export interface OpHelpers {
+  put(key: Bytes, value: Bytes, options?: PutOptions): RequestOp;
+  range(key: Bytes, options?: RangeOptions): RequestOp;
+  deleteRange(key: Bytes, options?: DeleteRangeOptions): RequestOp;
+  txn(txn: Txn): RequestOp;
+}
+
+export const compare: CompareHelpers = {
+  version: (key, range) =>
+    comparison("VERSION", key, range, (value) => ({ type: "version", version: count("version", value) })),
+  createRevision: (key, range) =>
+    comparison("CREATE", key, range, (value) => ({ type: "createRevision", createRevision: count("revision", value) })),
+  modRevision: (key, range) =>
+    comparison("MOD", key, range, (value) => ({ type: "modRevision", modRevision: count("revision", value) })),
+  value: (key, range) => comparison("VALUE", key, range, (value) => ({ type: "value", value: toBytes(value) })),
+  lease: (key, range) => comparison("LEASE", key, range, (value) => ({ type: "lease", lease: idOf(value) })),
+};
+
+export const op: OpHelpers = {
+  put: (key, value, options) => ({ type: "put", put: putOf(key, value, options ?? {}) }),
+  range: (key, options) => ({ type: "range", range: rangeOf(key, options ?? {}) }),
+  deleteRange: (key, options) => ({ type: "deleteRange", deleteRange: deleteRangeOf(key, options ?? {}) }),
+  txn: (txn) => ({ type: "txn", txn: txn.request() }),
+};
+
+export class Txn {
+  readonly #commit: (request: TxnRequest) => Promise<TxnResult>;
+  readonly #compare: Compare[] = [];
+  readonly #success: RequestOp[] = [];
+  readonly #failure: RequestOp[] = [];
+
+  constructor(commit: (request: TxnRequest) => Promise<TxnResult>) {
+    this.#commit = commit;
+  }
+
+  /** All must hold; none at all hold always. */
+  if(...comparisons: readonly Compare[]): this {
+    this.#compare.push(...comparisons);
+    return this;
+  }
+
+  // etcd's clients call it `then`, which also makes the builder look like a promise to `await`. Whoever forgets
+  // `commit()` is told so, instead of waiting forever.
+  // oxlint-disable-next-line unicorn/no-thenable -- the name is etcd's, and the mistake it invites is caught
+  then(...operations: readonly RequestOp[]): this {
+    const [, reject] = operations as readonly unknown[];
+    if (typeof reject === "function") reject(invalid("a txn is not a promise: end it with commit()"));
+    else this.#success.push(...operations);
+    return this;
+  }
+
+  else(...operations: readonly RequestOp[]): this {
+    this.#failure.push(...operations);
+    return this;
+  }
+
+  request(): TxnRequest {
+    return txnRequest({ compare: [...this.#compare], success: [...this.#success], failure: [...this.#failure] });
+  }
+
+  commit(): Promise<TxnResult> {
+    return this.#commit(this.request());
+  }
+}
+
+function comparison<Value>(
+  target: CompareTarget,
+  key: Bytes,
+  range: KeyRange | undefined,
+  operand: (value: Value) => CompareOperand,
+): Comparison<Value> {
+  const keys = keyRange(key, range ?? {});
+  const make = (result: CompareResult, value: Value): Compare =>
+    wireCompare({ ...keys, target, result, targetUnion: operand(value) });
+  return {
+    equals: (value) => make("EQUAL", value),
+    notEquals: (value) => make("NOT_EQUAL", value),
+    greaterThan: (value) => make("GREATER", value),
+    lessThan: (value) => make("LESS", value),
+  };
+}

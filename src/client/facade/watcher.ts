@@ -1,0 +1,219 @@
+/**
+ * One watch as the application sees it: an endless iteration that survives broken streams.
+ *
+ * It remembers the revision from which on nothing has been told yet. When a stream breaks, it opens another from there,
+ * so that no event is lost and none is told twice, whichever member answers. It pulls: at most one response waits for
+ * the reader here, all others wait at the server, which knows how to bound them.
+ *
+ * It ends without an error when the reader wishes so (`return()`, leaving a `for await`, an aborted signal, a closed
+ * client), and with an EtcdError when the server will not go on: CompactedError when the revisions to tell are gone.
+ */
+import type { WatchStream } from "../../member/api/services.ts";
+import { EtcdError, errCompacted, errNoLeader, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
+import type { Event } from "../../protocol/api/kv.ts";
+import type { WatchCreateRequest, WatchResponse as WireResponse } from "../../protocol/api/watch.ts";
+import { headerOf, keyValueOf, optionalKeyValueOf } from "../common/convert.ts";
+import { backoffMs } from "../common/pace.ts";
+import type { Pace } from "../common/pace.ts";
+import type { Header, WatchEvent, WatchResponse } from "../common/types.ts";
+
+const RECONNECT_LIMIT_MS = 5000;
+
+/** The watch cannot go on from where it was; read the keys anew and watch from `compactRevision` or later. */
+export class CompactedError extends EtcdError {
+  readonly compactRevision: number;
+
+  constructor(compactRevision: number) {
+    super(errCompacted.code, errCompacted.message);
+    this.name = "CompactedError";
+    this.compactRevision = compactRevision;
+  }
+}
+
+export interface WatcherOptions {
+  readonly open: () => WatchStream;
+  readonly request: WatchCreateRequest;
+  readonly pace: Pace;
+  readonly createdNotify: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly onDisconnect: ((error: Error) => void) | undefined;
+  readonly onConnect?: (() => void) | undefined;
+  readonly onEnd: (watcher: Watcher) => void;
+}
+
+type Result = IteratorResult<WatchResponse, undefined>;
+
+const DONE: Result = { done: true, value: undefined };
+
+export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> {
+  /** The header with which the server first took the watch; what is put after this is told. */
+  readonly created: Promise<Header>;
+
+  readonly #options: WatcherOptions;
+  readonly #over: AbortController = new AbortController();
+  readonly #abort: () => void = () => this.#end();
+  readonly #settle: { readonly resolve: (header: Header) => void; readonly reject: (error: unknown) => void };
+  #stream: WatchStream | undefined;
+  #nextRevision: number;
+  #failures = 0;
+  #isCreated = false;
+  /** Events of a response that the server sends in pieces. */
+  #pieces: Event[] = [];
+  /** The response pulled before anyone asked for it. */
+  #ahead: Promise<Result> | undefined;
+  #tail: Promise<unknown>;
+
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+    this.#nextRevision = options.request.startRevision;
+    const { promise, resolve, reject } = deferred<Header>();
+    this.created = promise;
+    this.#settle = { resolve, reject };
+    // Both failures are told by next(), too: who does not look at these promises must not be punished for it.
+    promise.catch(ignore);
+    options.signal?.addEventListener("abort", this.#abort, { once: true });
+    if (options.signal?.aborted === true) this.#end();
+    this.#ahead = this.#pull();
+    this.#tail = this.#ahead.catch(ignore);
+  }
+
+  get isOver(): boolean {
+    return this.#over.signal.aborted;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Result> {
+    const result = this.#ahead ?? this.#tail.then(() => this.#pull());
+    this.#ahead = undefined;
+    this.#tail = result.catch(ignore);
+    return result;
+  }
+
+  return(): Promise<Result> {
+    this.#end();
+    return Promise.resolve(DONE);
+  }
+
+  /** Asks the server how far the watch has come; the answer is a response with `progress`. */
+  requestProgress(): void {
+    this.#stream?.request({ type: "progress", progress: {} });
+  }
+
+  async #pull(): Promise<Result> {
+    while (!this.#over.signal.aborted) {
+      const response = await this.#receive();
+      const result = response === undefined ? undefined : this.#digest(response);
+      if (result !== undefined && !this.#over.signal.aborted) return { done: false, value: result };
+    }
+    return DONE;
+  }
+
+  /** The next response; undefined when there is none and the way on was prepared instead. */
+  async #receive(): Promise<WireResponse | undefined> {
+    try {
+      this.#stream ??= this.#connect();
+      const response = await this.#stream.next();
+      if (response !== undefined) return response;
+      await this.#recover(new EtcdError(GrpcCode.Unavailable, "the watch stream ended"));
+    } catch (error) {
+      await this.#recover(error);
+    }
+    return undefined;
+  }
+
+  #connect(): WatchStream {
+    const stream = this.#options.open();
+    stream.request({ type: "create", create: { ...this.#options.request, startRevision: this.#nextRevision } });
+    return stream;
+  }
+
+  async #recover(error: unknown): Promise<void> {
+    if (this.#over.signal.aborted) return;
+    this.#pieces = [];
+    this.#stream?.close();
+    this.#stream = undefined;
+    if (!mayResume(error)) throw this.#fail(error);
+    this.#options.onDisconnect?.(error);
+    const { pace } = this.#options;
+    await pace.sleep(backoffMs(this.#failures++, RECONNECT_LIMIT_MS, pace.random), this.#over.signal);
+  }
+
+  /** What the reader shall see of a response, if anything. */
+  #digest(response: WireResponse): WatchResponse | undefined {
+    this.#failures = 0;
+    const header = headerOf(response.header);
+    if (response.canceled) throw this.#fail(cancelError(response));
+    if (response.created) return this.#digestCreated(header);
+    this.#pieces.push(...response.events);
+    if (response.fragment) return undefined;
+    const events = this.#pieces;
+    this.#pieces = [];
+    const lastRevision = events.at(-1)?.kv?.modRevision ?? header.revision;
+    this.#nextRevision = Math.max(this.#nextRevision, lastRevision + 1);
+    return { header, events: events.map(eventOf), created: false, progress: events.length === 0 };
+  }
+
+  #digestCreated(header: Header): WatchResponse | undefined {
+    this.#options.onConnect?.();
+    if (this.#nextRevision === 0) this.#nextRevision = header.revision + 1;
+    if (this.#isCreated) return undefined;
+    this.#isCreated = true;
+    this.#settle.resolve(header);
+    return this.#options.createdNotify ? { header, events: [], created: true, progress: false } : undefined;
+  }
+
+  #fail(error: unknown): unknown {
+    this.#settle.reject(error);
+    this.#end();
+    return error;
+  }
+
+  #end(): void {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort();
+    this.#options.signal?.removeEventListener("abort", this.#abort);
+    this.#settle.reject(new EtcdError(GrpcCode.Canceled, "the watch was ended before the server had taken it"));
+    this.#stream?.close();
+    this.#options.onEnd(this);
+  }
+}
+
+function eventOf({ type, kv, prevKv }: Event): WatchEvent {
+  if (kv === undefined) throw new EtcdError(GrpcCode.Internal, "a watch event came without its key");
+  return { type, kv: keyValueOf(kv), prevKv: optionalKeyValueOf(prevKv) };
+}
+
+/** As etcd's own client: a lost connection is no reason to give up, a refusal is. */
+function mayResume(error: unknown): error is EtcdError {
+  if (!(error instanceof EtcdError) || error.message === errNoLeader.message) return false;
+  return error.code === GrpcCode.Unavailable || error.code === GrpcCode.Internal;
+}
+
+/** The reason has no code of its own on the wire, only Go's way to print one. */
+function cancelError(response: WireResponse): EtcdError {
+  const { compactRevision, cancelReason } = response;
+  if (compactRevision !== 0 || cancelReason === errCompacted.message) return new CompactedError(compactRevision);
+  const printed = /^rpc error: code = (\w+) desc = (.*)$/s.exec(cancelReason);
+  if (printed === null) return new EtcdError(GrpcCode.Canceled, cancelReason || "the server ended the watch");
+  const code = GrpcCode[printed[1] as keyof typeof GrpcCode];
+  return new EtcdError(grpcCodeOf(code ?? GrpcCode.Unknown), printed[2] ?? "");
+}
+
+function ignore(): void {}
+
+function deferred<Value>(): {
+  readonly promise: Promise<Value>;
+  readonly resolve: (value: Value) => void;
+  readonly reject: (error: unknown) => void;
+} {
+  let resolve: (value: Value) => void = ignore;
+  let reject: (error: unknown) => void = ignore;
+  const promise = new Promise<Value>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,109 @@
+/** What can go wrong between here and a server, as EtcdErrors that say where and what. */
+import { EtcdError, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
+
+/** The request cannot have reached the server, so that even a write may be tried again. */
+export class NotSentError extends EtcdError {
+  constructor(message: string) {
+    super(GrpcCode.Unavailable, message);
+    this.name = "NotSentError";
+  }
+}
+
+/** Node ends an answer in which nothing has come for five minutes, as it is with a watch of a quiet key. */
+export class IdleError extends EtcdError {
+  constructor(endpoint: string) {
+    super(GrpcCode.Unavailable, `the connection to ${endpoint} was idle for too long`);
+    this.name = "IdleError";
+  }
+}
+
+const SHOWN_CHARACTERS = 200;
+
+/** Node tells why there was no connection; a browser, to protect its user's network, does not. */
+const NO_CONNECTION_CODES: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+/** Two texts of Go's balancer; a gateway that could not pass the request on answers with them. */
+const NOT_SENT_TEXTS: ReadonlySet<string> = new Set([
+  "there is no address available",
+  "there is no connection available",
+]);
+
+export function connectionError(endpoint: string, error: unknown): EtcdError {
+  const cause = (error as { readonly cause?: unknown } | undefined)?.cause;
+  const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  if (code === "UND_ERR_BODY_TIMEOUT") return new IdleError(endpoint);
+  const text = `no connection to ${endpoint}: ${reasonText(cause) ?? reasonText(error) ?? String(error)}`;
+  if (typeof code === "string" && NO_CONNECTION_CODES.has(code)) return new NotSentError(text);
+  return new EtcdError(GrpcCode.Unavailable, text);
+}
+
+export function timeoutError(endpoint: string, timeoutMs: number): EtcdError {
+  return new EtcdError(GrpcCode.DeadlineExceeded, `no answer from ${endpoint} within ${timeoutMs} ms`);
+}
+
+export function foreignAnswerError(endpoint: string, text: string): EtcdError {
+  const message = `${endpoint} did not answer with etcd's JSON: ${shorten(text)}`;
+  return new EtcdError(GrpcCode.Internal, message);
+}
+
+/** An answer other than 200: etcd's status object, bare or under `error`, or what a proxy made of it. */
+export function answerError(endpoint: string, status: number, text: string): EtcdError {
+  const error = statusError(parseJson(text));
+  if (error === undefined) {
+    return new EtcdError(codeOfHttp(status), `HTTP ${status} from ${endpoint}: ${shorten(text) || "(empty)"}`);
+  }
+  return NOT_SENT_TEXTS.has(error.message) ? new NotSentError(error.message) : error;
+}
+
+/** A google.rpc.Status in JSON. Older etcds have the text under `error` beside it. */
+export function statusError(json: unknown): EtcdError | undefined {
+  if (typeof json !== "object" || json === null) return undefined;
+  const { error, code, message } = json as {
+    readonly error?: unknown;
+    readonly code?: unknown;
+    readonly message?: unknown;
+  };
+  if (typeof error === "object") return statusError(error);
+  if (typeof code !== "number") return undefined;
+  const text = typeof message === "string" ? message : error;
+  return new EtcdError(grpcCodeOf(code), typeof text === "string" ? text : "");
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function codeOfHttp(status: number): GrpcCode {
+  if (status === 401) return GrpcCode.Unauthenticated;
+  if (status === 403) return GrpcCode.PermissionDenied;
+  if (status === 404) return GrpcCode.NotFound;
+  if (status === 405 || status === 501) return GrpcCode.Unimplemented;
+  if (status === 429) return GrpcCode.ResourceExhausted;
+  if (status === 408) return GrpcCode.DeadlineExceeded;
+  if (status >= 502 && status <= 504) return GrpcCode.Unavailable;
+  if (status >= 400 && status < 500) return GrpcCode.InvalidArgument;
+  return GrpcCode.Unknown;
+}
+
+/** Node gathers the failures of several addresses in one error without a text of its own. */
+function reasonText(reason: unknown): string | undefined {
+  if (!(reason instanceof Error)) return undefined;
+  const [first] = (reason as { readonly errors?: readonly unknown[] }).errors ?? [];
+  return reason.message || reasonText(first) || reason.name;
+}
+
+function shorten(text: string): string {
+  const line = text.trim().replaceAll(/\s+/g, " ");
+  return line.length > SHOWN_CHARACTERS ? `${line.slice(0, SHOWN_CHARACTERS)}…` : line;
+}

@@ -1,0 +1,126 @@
+/**
+ * A member behind HTTP, as `Services`: etcd's JSON API, so a real etcd will do as well. The methods are made from the
+ * table of them. Those of keys, watches and leases are here from the start; the messages of the others, which make up
+ * more than half of etcd's API and are seldom used, are loaded with the first call.
+ *
+ * Beyond etcd's API stand `inspect`, which reads `GET {endpoint}/quorate/status` and without which the client does where
+ * it is missing, and `rangeStream`, for which etcd's gateway has no path. Reads are repeated while the server is
+ * unavailable, writes never, unless they surely did not leave.
+ */
+import type { Pulled } from "../../member/api/pulled.ts";
+import type { CallContext, MemberView, Services } from "../../member/api/services.ts";
+import { lateService, loadedOnce } from "../../member/api/late-service.ts";
+import { encodeJson } from "../../protocol/codec/json-encode.ts";
+import { KV_RPCS } from "../../protocol/api/kv-rpcs.ts";
+import { LEASE_RPCS } from "../../protocol/api/lease-rpcs.ts";
+import { RPC_KINDS } from "../../protocol/api/rpc-kinds.ts";
+import type { RpcTable } from "../../protocol/api/rpc-table.ts";
+import type { Rpc, RpcKind } from "../../protocol/api/rpc.ts";
+import { HttpCaller } from "./http-call.ts";
+import type { HttpOptions } from "./http-call.ts";
+import { foreignAnswerError, parseJson } from "./http-errors.ts";
+import { HttpLines } from "./http-lines.ts";
+import { HttpWatchStream } from "./http-watch.ts";
+import { answerOf, lineOf } from "./json-messages.ts";
+import { WebSocketWatchStream } from "./websocket-watch.ts";
+import type { WebSocketConstructor } from "./websocket-watch.ts";
+
+export interface HttpServicesOptions extends HttpOptions {
+  /** With it, watches go over WebSocket, both ways at once; without, over an HTTP answer that does not end. */
+  readonly WebSocket?: WebSocketConstructor;
+}
+
+type AnyRpc = Rpc<unknown, unknown, RpcKind>;
+type AnyMethod = (message: unknown, context: CallContext) => unknown;
+
+const NO_CONTEXT: CallContext = { token: "", requireLeader: false };
+
+export function httpServices(options: HttpServicesOptions): Services {
+  const caller = new HttpCaller(options);
+  const { endpoint, timeoutMs } = caller;
+  const { WebSocket } = options;
+  const table = loadedOnce(async () => (await import("../../protocol/api/rpc-table.ts")).RPCS);
+  const health = loadedOnce(async () => (await import("./http-health.ts")).httpHealth(caller));
+  const { lock, election, auth, cluster, maintenance } = RPC_KINDS;
+  return {
+    kv: served(caller, "kv", KV_RPCS),
+    watch: {
+      watch: (context) =>
+        WebSocket === undefined
+          ? new HttpWatchStream(caller, context)
+          : new WebSocketWatchStream({ endpoint, timeoutMs, WebSocket, token: caller.tokenOf(context) }),
+    },
+    lease: served(caller, "lease", LEASE_RPCS),
+    lock: lateService(lock, async () => served(caller, "lock", (await table()).lock)),
+    election: lateService({ ...election, observe: "duplex" }, async () =>
+      served(caller, "election", (await table()).election),
+    ),
+    auth: lateService(auth, async () => served(caller, "auth", (await table()).auth)),
+    cluster: lateService(cluster, async () => served(caller, "cluster", (await table()).cluster)),
+    maintenance: lateService(maintenance, async () => served(caller, "maintenance", (await table()).maintenance)),
+    health: {
+      check: async (what) => (await health()).check(what),
+      probe: async (kind, names) => (await health()).probe(kind, names),
+      metrics: () => [],
+    },
+    inspect: { view: () => viewOf(caller) },
+  };
+}
+
+/** The compiler compares table and services in member/api/table-services.ts. */
+function served<Name extends keyof RpcTable>(caller: HttpCaller, _name: Name, rpcs: RpcTable[Name]): Services[Name] {
+  const methods = Object.entries(rpcs as object as Readonly<Record<string, AnyRpc>>);
+  return Object.fromEntries(methods.map(([name, rpc]) => [name, methodOf(caller, rpc)])) as object as Services[Name];
+}
+
+function methodOf(caller: HttpCaller, rpc: AnyRpc): AnyMethod {
+  if (rpc.kind === "serverStream") return (message, context) => streamed(caller, rpc, message, context);
+  const { request, response, isRead = false, isPatient = false } = rpc;
+  const [path = ""] = rpc.paths;
+  // The stream of beats is used as single ones, whose answer is the one line of a stream.
+  const read = rpc.kind === "duplex" ? lineOf : answerOf;
+  return async (message, context) => {
+    const body = encodeJson(request, message);
+    return read(
+      response,
+      caller.endpoint,
+      await caller.call({ method: "POST", path, body, context, isRead, isPatient }),
+    );
+  };
+}
+
+/** Asked for at once, and read as fast as the caller reads. */
+function streamed(
+  caller: HttpCaller,
+  rpc: AnyRpc,
+  message: unknown,
+  context: CallContext,
+): AsyncIterable<unknown> & Pulled<unknown> {
+  const { request, response, isPatient = false } = rpc;
+  const [path = ""] = rpc.paths;
+  const lines = new HttpLines(caller, { path, body: encodeJson(request, message), context, what: path, isPatient });
+  const close = (): void => lines.close();
+  context.signal?.addEventListener("abort", close, { once: true });
+  const next = async (): Promise<unknown> => {
+    const line = await lines.next();
+    return line === undefined ? undefined : lineOf(response, caller.endpoint, line);
+  };
+  return {
+    next,
+    close,
+    async *[Symbol.asyncIterator]() {
+      try {
+        for (let part = await next(); part !== undefined; part = await next()) yield part;
+      } finally {
+        close();
+      }
+    },
+  };
+}
+
+async function viewOf(caller: HttpCaller): Promise<MemberView> {
+  const text = await caller.call({ method: "GET", path: "/quorate/status", context: NO_CONTEXT, isRead: true });
+  const view = parseJson(text) as Partial<MemberView> | undefined;
+  if (typeof view?.id !== "string" || !Array.isArray(view.members)) throw foreignAnswerError(caller.endpoint, text);
+  return view as MemberView;
+}

@@ -1,0 +1,59 @@
+/**
+ * A watch over plain HTTP: one POST whose answer never ends, one JSON object a line.
+ *
+ * HTTP/1.1 does not let us send while we read, so such a stream carries one watch, a cancel can only drop the whole
+ * stream, and progress cannot be asked for. Whoever needs that, or more than the six connections that browsers allow
+ * to one host, hands in a WebSocket constructor.
+ */
+import type { CallContext, WatchStream } from "../../member/api/services.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
+import type { HttpCaller } from "./http-call.ts";
+import { HttpLines } from "./http-lines.ts";
+import { watchRequestText, watchResponseOf } from "./json-messages.ts";
+
+export class HttpWatchStream implements WatchStream {
+  readonly #caller: HttpCaller;
+  readonly #context: CallContext;
+  #lines: HttpLines | undefined;
+  #closed = false;
+
+  constructor(caller: HttpCaller, context: CallContext) {
+    this.#caller = caller;
+    this.#context = context;
+  }
+
+  request(request: WatchRequest): void {
+    if (request.type === "none") return;
+    if (request.type === "cancel") return this.close();
+    if (request.type === "progress") throw unimplemented("progress cannot be asked for");
+    if (this.#lines !== undefined) throw unimplemented("a stream carries one watch");
+    if (this.#closed) return;
+    const body = watchRequestText(request);
+    this.#lines = new HttpLines(this.#caller, {
+      path: "/v3/watch",
+      body,
+      context: this.#context,
+      what: "the watch",
+    });
+  }
+
+  async next(): Promise<WatchResponse | undefined> {
+    const line = await this.#lines?.next();
+    try {
+      return line === undefined ? undefined : watchResponseOf(this.#caller.endpoint, line);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#lines?.close();
+  }
+}
+
+function unimplemented(what: string): EtcdError {
+  return new EtcdError(GrpcCode.Unimplemented, `over plain HTTP ${what}; hand in a WebSocket constructor`);
+}

@@ -1,0 +1,113 @@
+/**
+ * Watches over a WebSocket to the same path: full duplex, one JSON request a frame out, one response a frame in.
+ *
+ * A WebSocket cannot be told to wait. What comes faster than it is read is kept here up to a bound; then the connection
+ * is given up, and the watch goes on over a new one from the last revision that was read.
+ */
+import type { WatchStream } from "../../member/api/services.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
+import { watchRequestText, watchResponseOf } from "./json-messages.ts";
+
+export interface WebSocketLike {
+  send(text: string): void;
+  close(): void;
+  addEventListener(
+    type: "open" | "close" | "error" | "message",
+    listener: (event: { readonly data?: unknown }) => void,
+  ): void;
+}
+
+export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;
+
+export interface WebSocketWatchOptions {
+  readonly endpoint: string;
+  readonly token: string;
+  readonly timeoutMs: number;
+  readonly WebSocket: WebSocketConstructor;
+  /** In UTF-16 units of the frames that wait to be read. Default 16 Mi. */
+  readonly maxWaiting?: number;
+}
+
+export class WebSocketWatchStream implements WatchStream {
+  readonly #endpoint: string;
+  readonly #socket: WebSocketLike;
+  readonly #maxWaiting: number;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  /** Requests from before the connection stood; undefined once it does. */
+  #unsent: WatchRequest[] | undefined = [];
+  #frames: string[] = [];
+  #waiting = 0;
+  #isOver = false;
+  #error: EtcdError | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(options: WebSocketWatchOptions) {
+    const { endpoint, token, timeoutMs } = options;
+    this.#endpoint = endpoint;
+    this.#maxWaiting = options.maxWaiting ?? 16 * 1024 * 1024;
+    const url = `${endpoint.replace(/^http/, "ws")}/v3/watch`;
+    this.#socket = token === "" ? new options.WebSocket(url) : new options.WebSocket(url, ["Bearer", token]);
+    this.#timer = setTimeout(() => this.#end(`no connection to ${endpoint} within ${timeoutMs} ms`), timeoutMs);
+    this.#socket.addEventListener("open", () => this.#opened());
+    this.#socket.addEventListener("message", ({ data }) => this.#received(data));
+    // An "error" says nothing that a page may know; the "close" that follows it says the same.
+    this.#socket.addEventListener("error", () => this.#closed());
+    this.#socket.addEventListener("close", () => this.#closed());
+  }
+
+  request(request: WatchRequest): void {
+    if (this.#unsent !== undefined) this.#unsent.push(request);
+    else if (!this.#isOver) this.#socket.send(watchRequestText(request));
+  }
+
+  async next(): Promise<WatchResponse | undefined> {
+    while (this.#frames.length === 0 && !this.#isOver) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const frame = this.#frames.shift();
+    if (frame !== undefined) {
+      this.#waiting -= frame.length;
+      return watchResponseOf(this.#endpoint, frame);
+    }
+    if (this.#error !== undefined) throw this.#error;
+    return undefined;
+  }
+
+  close(): void {
+    this.#frames = [];
+    this.#end(undefined);
+  }
+
+  #opened(): void {
+    clearTimeout(this.#timer);
+    const requests = this.#unsent ?? [];
+    this.#unsent = undefined;
+    for (const request of requests) this.request(request);
+  }
+
+  #received(data: unknown): void {
+    if (this.#isOver) return;
+    if (typeof data !== "string") return this.#end(`${this.#endpoint} sent a watch frame that is not text`);
+    this.#frames.push(data);
+    this.#waiting += data.length;
+    if (this.#waiting > this.#maxWaiting) this.#end("the watch was read more slowly than the server told it");
+    this.#wake?.();
+  }
+
+  #closed(): void {
+    const how = this.#unsent === undefined ? "lost the connection" : "no connection";
+    this.#end(`${how} to ${this.#endpoint}`);
+  }
+
+  #end(reason: string | undefined): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    if (reason !== undefined) this.#error = new EtcdError(GrpcCode.Unavailable, reason);
+    this.#socket.close();
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,101 @@
+/**
+ * Watch over plain HTTP: requests are the JSON messages of the body, as they come; responses are lines, as they are
+ * read. Nothing is taken from the member before the reader has room for it, so a slow reader holds back its own stream
+ * only, in the member, where it is bounded.
+ *
+ * A reader that is gone is noticed by the server when it tells us (`cancel`, or the request's signal), or else at the
+ * second write after it (presence.ts). Silence is broken by progress responses (probed-watch.ts); a stream that has none
+ * to tell, because it has no watch or one that catches up, is broken by empty lines.
+ */
+import { decodeJson } from "../../protocol/codec/json-decode.ts";
+import { encodeJson } from "../../protocol/codec/json-encode.ts";
+import { watchRequestSchema, watchResponseSchema } from "../../protocol/api/watch-schema.ts";
+import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
+import type { CallContext, WatchService, WatchStream } from "../../member/api/services.ts";
+import { BodyMessages } from "../http/body-messages.ts";
+import { type CallerLimits, unfinishedBytes } from "../http/caller-limits.ts";
+import { JSON_TYPE, streamErrorResponse } from "../http/errors.ts";
+import { lineResponse, type Lines } from "../http/line-response.ts";
+import { ProbedWatch } from "./probed-watch.ts";
+
+export interface WatchLimits {
+  /** One request. */
+  readonly maxMessageBytes: number;
+  /** Silence after which it is found out whether the reader is still there. */
+  readonly probeAfterMs: number;
+  /** See RpcRouteOptions. */
+  readonly callers?: CallerLimits | undefined;
+}
+
+export function watchLine(response: WatchResponse): string {
+  return `{"result":${encodeJson(watchResponseSchema, response)}}\n`;
+}
+
+/** Answers once the first response is there, so that an error before it still has an HTTP status of its own. */
+export async function watchOverHttp(
+  service: WatchService,
+  request: Request,
+  context: CallContext,
+  { maxMessageBytes, probeAfterMs, callers }: WatchLimits,
+): Promise<Response> {
+  const messages = new BodyMessages(request, maxMessageBytes, unfinishedBytes(callers, context));
+  let call: HttpWatch | undefined;
+  try {
+    const message = await messages.next();
+    // Nobody asks for anything and nobody will: etcd would wait for ever.
+    if (message === undefined) return new Response("", { headers: { "content-type": JSON_TYPE } });
+    const first = decodeJson(watchRequestSchema, message);
+    call = new HttpWatch(new ProbedWatch(service.watch(context), probeAfterMs), messages);
+    call.begin(first);
+  } catch (error) {
+    call?.close();
+    messages.cancel();
+    return streamErrorResponse(error);
+  }
+  return lineResponse(request.signal, call, probeAfterMs);
+}
+
+class HttpWatch implements Lines {
+  readonly #stream: WatchStream;
+  readonly #messages: BodyMessages;
+  /** Why the stream ended, if not because it was over. */
+  #failure: unknown;
+  #closed = false;
+
+  constructor(stream: WatchStream, messages: BodyMessages) {
+    this.#stream = stream;
+    this.#messages = messages;
+  }
+
+  begin(first: WatchRequest): void {
+    this.#stream.request(first);
+    void this.#readRequests();
+  }
+
+  async next(): Promise<string | undefined> {
+    const response = await this.#stream.next();
+    if (response !== undefined) return watchLine(response);
+    if (this.#failure !== undefined) throw this.#failure;
+    return undefined;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stream.close();
+    this.#messages.cancel();
+  }
+
+  /** The end of the body ends nothing: most clients can only send all they want to ask, and then read. */
+  async #readRequests(): Promise<void> {
+    try {
+      for (let message = await this.#messages.next(); message !== undefined; message = await this.#messages.next()) {
+        this.#stream.request(decodeJson(watchRequestSchema, message));
+      }
+    } catch (error) {
+      if (this.#closed) return;
+      this.#failure = error;
+      this.#stream.close();
+    }
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Everybody may ask to be logged in, and each attempt costs a tenth of a second. So one is worked on at a time, so many
+ * may wait, and turns are fair: addresses take turns. Of one address's turns every second goes to whoever has logged in
+ * before or failed least, and the others in the order of arrival, so that neither those who guess nor new names keep anybody waiting for ever.
+ *
+ *     attempt ──► waits (64; 32 of one address) ──► ready, after its failures' delay ──► its turn ──► hashing
+ *                   │ full: "too many requests", for the newest of whoever waits most
+ */
+import { errRequestTooManyRequests } from "../../protocol/errors.ts";
+import type { Clock } from "../clock.ts";
+import type { Attempt } from "./log-in-failures.ts";
+import { LogInFailures } from "./log-in-failures.ts";
+
+const WAITING_MAX = 64;
+const WAITING_MAX_OF_ADDRESS = 32;
+
+interface Waiting extends Attempt {
+  readonly sinceMs: number;
+  readonly start: () => Promise<unknown>;
+  readonly refuse: () => void;
+}
+
+/** Of one address, in the order of arrival. */
+interface Line {
+  readonly waiting: Waiting[];
+  turns: number;
+}
+
+export class LogInLine {
+  readonly #clock: Clock;
+  readonly #failures = new LogInFailures();
+  /** By address, in the order of their turns. */
+  readonly #lines = new Map<string, Line>();
+  #size = 0;
+  #isBusy = false;
+  #cancelTimer: () => void = () => {};
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Verifies a password when it is its turn, and remembers how that ended. */
+  async verify(attempt: Attempt, verify: () => Promise<boolean>): Promise<boolean> {
+    return this.run(attempt, async () => {
+      const isRight = await verify();
+      if (isRight) this.#failures.succeeded(attempt);
+      else this.#failures.failed(attempt, this.#clock.nowMs());
+      return isRight;
+    });
+  }
+
+  /** Any other work that costs as much. Rejects with etcd's "too many requests" when too many wait. */
+  run<R>(attempt: Attempt, work: () => Promise<R>): Promise<R> {
+    return new Promise((resolve, reject) => {
+      if (!this.#makeRoom(attempt)) throw errRequestTooManyRequests;
+      const line = this.#lines.get(attempt.address) ?? { waiting: [], turns: 0 };
+      line.waiting.push({
+        ...attempt,
+        sinceMs: this.#clock.nowMs(),
+        start: () => work().then(resolve, reject),
+        refuse: () => reject(errRequestTooManyRequests),
+      });
+      this.#lines.set(attempt.address, line);
+      this.#size += 1;
+      this.#next();
+    });
+  }
+
+  #next(): void {
+    if (this.#isBusy) return;
+    this.#cancelTimer();
+    const nowMs = this.#clock.nowMs();
+    let earliestMs = Infinity;
+    for (const [address, line] of this.#lines) {
+      const readyMs = line.waiting.map((one) => one.sinceMs + this.#failures.delayMs(one, nowMs));
+      earliestMs = Math.min(earliestMs, ...readyMs);
+      const ready = line.waiting.filter((_, at) => (readyMs[at] ?? Infinity) <= nowMs);
+      const waiting = this.#first(ready, line.turns % 2 === 0, nowMs);
+      if (waiting === undefined) continue;
+      line.turns += 1;
+      this.#take(waiting);
+      // Behind all others that wait.
+      this.#lines.delete(address);
+      if (line.waiting.length > 0) this.#lines.set(address, line);
+      this.#isBusy = true;
+      void waiting.start().finally(() => {
+        this.#isBusy = false;
+        this.#next();
+      });
+      return;
+    }
+    if (earliestMs < Infinity) this.#cancelTimer = this.#clock.setTimer(earliestMs - nowMs, () => this.#next());
+  }
+
+  /** Failures count when it is decided whose turn it is, so that those who came together are told apart, too. */
+  #first(ready: readonly Waiting[], byFailures: boolean, nowMs: number): Waiting | undefined {
+    if (!byFailures) return ready[0];
+    const ranks = ready.map((one) => this.#failures.rank(one, nowMs));
+    return ready[ranks.indexOf(Math.min(...ranks))];
+  }
+
+  #take(waiting: Waiting): void {
+    const line = this.#lines.get(waiting.address);
+    if (line === undefined) return;
+    line.waiting.splice(line.waiting.indexOf(waiting), 1);
+    if (line.waiting.length === 0) this.#lines.delete(waiting.address);
+    this.#size -= 1;
+  }
+
+  /** A newcomer takes the place of whoever has more of them: of an address, and within an address of a name. */
+  #makeRoom({ address, name }: Attempt): boolean {
+    const own = this.#lines.get(address)?.waiting ?? [];
+    if (own.length < WAITING_MAX_OF_ADDRESS && this.#size < WAITING_MAX) return true;
+    const longest = [...this.#lines.values()].reduce(
+      (long, { waiting }) => (waiting.length > long.length ? waiting : long),
+      own,
+    );
+    const isOwn = own.length >= WAITING_MAX_OF_ADDRESS || longest.length <= own.length + 1;
+    const line = isOwn ? own : longest;
+    const last = newestOfMost(line);
+    if (last === undefined) return false;
+    const countOf = (one: string): number => line.filter((waiting) => waiting.name === one).length;
+    if (isOwn && countOf(last.name) <= countOf(name) + 1) return false;
+    this.#take(last);
+    last.refuse();
+    return true;
+  }
+}
+
+function newestOfMost(line: readonly Waiting[]): Waiting | undefined {
+  const counts = new Map<string, number>();
+  for (const { name } of line) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const most = Math.max(...counts.values());
+  return line.findLast(({ name }) => counts.get(name) === most);
+}

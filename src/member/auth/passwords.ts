@@ -1,0 +1,52 @@
+/**
+ * Passwords as etcd has them: new ones become bcrypt hashes, so that a snapshot takes its users along, from an etcd and
+ * to an etcd. Hashes that older versions of Quorate made are verified for as long as they are stored. A log-in does not
+ * replace them: a changed user raises the auth revision, which would sign out everybody else.
+ */
+import bcrypt from "bcryptjs";
+import { unreachable } from "../../base/assert.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import type { PasswordHasher } from "./credentials.ts";
+import type { Slice } from "./pace.ts";
+import { BCRYPT_COST_DEFAULT, parsePasswordHash } from "../../auth/password-hashes.ts";
+import { verifyPbkdf2 } from "./web-crypto-passwords.ts";
+
+/** As etcd's bcrypt words it. It has no code there. */
+const errPasswordTooLong: EtcdError = /* @__PURE__ */ new EtcdError(
+  GrpcCode.Unknown,
+  "bcrypt: password length exceeds 72 bytes",
+);
+
+/** Nobody's password is as long, and a stranger may send whatever he likes. */
+const PASSWORD_LENGTH_MAX = 4_096;
+/** Of no password that is known: 22 characters of salt and 31 of a hash that nobody has computed. */
+const NOBODYS_SALT_AND_HASH = ".".repeat(53);
+
+/** `cost` is bcrypt's, of new hashes; etcd's --bcrypt-cost. */
+export function memberPasswords(slice: Slice, cost: number = BCRYPT_COST_DEFAULT): PasswordHasher {
+  const nobodys = `$2b$${String(cost).padStart(2, "0")}$${NOBODYS_SALT_AND_HASH}`;
+  const verify = (password: string, text: string): Promise<boolean> => {
+    const stored = parsePasswordHash(text);
+    if (stored === undefined) return slice(() => bcrypt.compare(password, nobodys)).then(() => false);
+    switch (stored.type) {
+      case "bcrypt":
+        return slice(() => bcrypt.compare(password, stored.text));
+      case "pbkdf2":
+        return verifyPbkdf2(password, stored, slice);
+      default:
+        return unreachable(stored);
+    }
+  };
+  return {
+    nobodys,
+    async hash(password) {
+      if (bcrypt.truncates(password)) throw errPasswordTooLong;
+      return slice(() => bcrypt.hash(password, cost));
+    },
+    async verify(password, text) {
+      const isTooLong = password.length > PASSWORD_LENGTH_MAX;
+      const isRight = await verify(isTooLong ? "" : password, text);
+      return isRight && !isTooLong;
+    },
+  };
+}

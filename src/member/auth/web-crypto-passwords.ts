@@ -1,0 +1,31 @@
+/**
+ * Verifies the passwords that older versions of Quorate hashed, by WebCrypto's PBKDF2-HMAC-SHA-256. Cloudflare refuses
+ * more than 100,000 iterations in one call (https://github.com/cloudflare/workerd/issues/1346); so the cost is rounds of
+ * that many, each keyed with the result of the one before. With one round it is plain PBKDF2.
+ */
+import type { Pbkdf2Hash } from "../../auth/password-hashes.ts";
+import type { Slice } from "./pace.ts";
+
+const HASH_BITS = 256;
+
+/** A round keeps the thread, and the others get their share between two rounds. */
+export async function verifyPbkdf2(password: string, stored: Pbkdf2Hash, slice: Slice): Promise<boolean> {
+  const { iterations, rounds, salt, hash } = stored;
+  let secret = new TextEncoder().encode(password);
+  for (let round = 0; round < rounds; round++) {
+    secret = await slice(async () => {
+      const key = await crypto.subtle.importKey("raw", secret, "PBKDF2", false, ["deriveBits"]);
+      const algorithm = { name: "PBKDF2", hash: "SHA-256", salt, iterations };
+      return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, HASH_BITS));
+    });
+  }
+  return isEqual(secret, hash);
+}
+
+/** Looks at every byte, however early the first difference is. */
+function isEqual(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  let difference = 0;
+  for (let at = 0; at < left.length; at++) difference |= (left[at] as number) ^ (right[at] as number);
+  return difference === 0;
+}

@@ -1,0 +1,181 @@
+/**
+ * Whether all members hold the same data: etcd's corruption check. The leader hashes its rows at its revision and asks
+ * every other member for the hash of its own at that revision; who differs from the majority is named in a CORRUPT
+ * alarm, after which nobody changes data any more.
+ *
+ * A check is bound to work that was done: it begins at a tick of a leader that has applied something new, so it wakes
+ * nobody, and a cluster that is quiet stays quiet. A member can also ask once, before it serves for long, whether it
+ * agrees with the others, and stops when it does not.
+ */
+import { DecodeError } from "../../protocol/decode-error.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { hashKvRequestSchema, hashKvResponseSchema } from "../../protocol/api/maintenance-schema.ts";
+import { hashKvResponse } from "../../protocol/api/maintenance.ts";
+import type { HashKvResponse } from "../../protocol/api/maintenance.ts";
+import { decode, encode } from "../../protocol/codec/proto-codec.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { KeyValueHash } from "../../mvcc/hash.ts";
+import type { ResponseHeader } from "../../protocol/api/header.ts";
+import type { InternalRequest } from "../../protocol/peer/internal.ts";
+import type { Clock } from "../clock.ts";
+import type { Hashing } from "./hashing.ts";
+import type { Settings } from "../options.ts";
+import type { Rpc, RpcDone } from "../peer/rpc.ts";
+import type { StateMachine } from "../apply/state-machine.ts";
+
+const METHOD = "hashkv";
+
+/** What a member answered; undefined: it did not, or could not. */
+interface PeerHash {
+  readonly id: MemberId;
+  readonly answer: HashKvResponse | undefined;
+}
+
+/** What the check uses of its member. */
+export interface CorruptionHost {
+  readonly id: MemberId;
+  readonly leader: MemberId;
+  readonly settings: Pick<Settings, "corruptCheckMs" | "initialCorruptCheck">;
+  readonly clock: Clock;
+  readonly machine: StateMachine;
+  readonly hashing: Hashing;
+  readonly rpc: Rpc;
+  header(revision: number): ResponseHeader;
+  write(request: InternalRequest, done: () => void): void;
+  linearizable(read: () => void, fail: () => void): void;
+}
+
+export class CorruptionCheck {
+  readonly #member: CorruptionHost;
+  #running = false;
+  #isInitialDue: boolean;
+  #lastMs: number;
+  #checkedState = "";
+
+  constructor(member: CorruptionHost) {
+    this.#member = member;
+    this.#isInitialDue = member.settings.initialCorruptCheck;
+    this.#lastMs = member.clock.nowMs();
+    member.rpc.handle(METHOD, (payload, done) => this.#serve(payload, done));
+  }
+
+  tick(): void {
+    const { leader, id, settings, clock } = this.#member;
+    if (this.#running || leader === 0n) return;
+    if (this.#isInitialDue) return this.#begin((own, peers) => this.#checkInitially(own, peers));
+    if (settings.corruptCheckMs === 0 || leader !== id) return;
+    if (clock.nowMs() - this.#lastMs < settings.corruptCheckMs || this.#state() === this.#checkedState) return;
+    this.#lastMs = clock.nowMs();
+    this.#begin((own, peers) => this.#compare(own, peers));
+  }
+
+  #state(): string {
+    const { revision, compactRevision } = this.#member.machine.store;
+    return `${revision}/${compactRevision}`;
+  }
+
+  #begin(judge: (own: KeyValueHash, peers: readonly PeerHash[]) => void): void {
+    this.#running = true;
+    this.#checkedState = this.#state();
+    this.#member.hashing.ask(0, (outcome) => {
+      if (outcome.ok) this.#askPeers(outcome.value, (peers) => judge(outcome.value, peers));
+      else this.#running = false;
+    });
+  }
+
+  #askPeers({ hashRevision }: KeyValueHash, then: (peers: readonly PeerHash[]) => void): void {
+    const { machine, id, rpc } = this.#member;
+    const others = machine.membership.members.filter((member) => member.id !== id);
+    const peers: PeerHash[] = [];
+    const told = (): void => {
+      if (peers.length < others.length) return;
+      this.#running = false;
+      then(peers);
+    };
+    const payload = encode(hashKvRequestSchema, { revision: hashRevision });
+    for (const other of others) {
+      rpc.call(other.id, METHOD, payload, (outcome) => {
+        peers.push({ id: other.id, answer: outcome.ok ? answerOf(outcome.value) : undefined });
+        told();
+      });
+    }
+    told();
+  }
+
+  /** What this member holds by now is at least what any of them held when it answered. */
+  #compare(own: KeyValueHash, peers: readonly PeerHash[]): void {
+    this.#member.linearizable(
+      () => {
+        const { store, membership } = this.#member.machine;
+        for (const { id, answer } of peers) {
+          if (answer === undefined) continue;
+          const { header, compactRevision } = answer;
+          if (header.revision > store.revision || compactRevision > store.compactRevision) this.#raise(id);
+        }
+        for (const id of outvoted(this.#member.id, own, peers, membership.members.length)) this.#raise(id);
+      },
+      () => {
+        // Without a leader there is nobody to tell; the next check comes with the next change.
+      },
+    );
+  }
+
+  #checkInitially(own: KeyValueHash, peers: readonly PeerHash[]): void {
+    this.#isInitialDue = false;
+    const differs = peers.some(
+      ({ answer }) => answer?.compactRevision === own.compactRevision && answer.hash !== own.hash,
+    );
+    if (differs) throw new Error("found data inconsistency with peers");
+  }
+
+  #raise(memberId: MemberId): void {
+    const alarm = { memberId, alarm: "CORRUPT" } as const;
+    if (this.#member.machine.alarms.isRaised(alarm)) return;
+    this.#member.write({ type: "alarm", alarm: { action: "ACTIVATE", ...alarm } }, () => {});
+  }
+
+  #serve(payload: Uint8Array, done: RpcDone): void {
+    let revision: number;
+    try {
+      ({ revision } = decode(hashKvRequestSchema, payload));
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      return done({ ok: false, error: new EtcdError(GrpcCode.InvalidArgument, error.message) });
+    }
+    this.#member.hashing.ask(revision, (outcome) => {
+      if (!outcome.ok) return done(outcome);
+      const header = this.#member.header(this.#member.machine.store.revision);
+      done({ ok: true, value: encode(hashKvResponseSchema, hashKvResponse({ header, ...outcome.value })) });
+    });
+  }
+}
+
+/**
+ * Who differs from what most members of the cluster hold. Where no hash has a majority, nobody can say who is right, and
+ * 0 stands for the cluster. Members that were compacted elsewhere cannot be compared; etcd passes over them too.
+ */
+function outvoted(
+  ownId: MemberId,
+  own: KeyValueHash,
+  peers: readonly PeerHash[],
+  memberCount: number,
+): readonly MemberId[] {
+  const byHash = new Map<number, MemberId[]>([[own.hash, [ownId]]]);
+  for (const { id, answer } of peers) {
+    if (answer === undefined || answer.compactRevision !== own.compactRevision) continue;
+    byHash.set(answer.hash, [...(byHash.get(answer.hash) ?? []), id]);
+  }
+  if (byHash.size === 1) return [];
+  const groups = [...byHash.values()];
+  const majority = groups.find((ids) => ids.length * 2 > memberCount);
+  return majority === undefined ? [0n] : groups.filter((ids) => ids !== majority).flat();
+}
+
+function answerOf(payload: Uint8Array): HashKvResponse | undefined {
+  try {
+    return decode(hashKvResponseSchema, payload);
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,180 @@
+/** The leader's part in changes of the members: etcd's strict rules, and one proposal after the other. */
+import { unreachable } from "../../base/assert.ts";
+import { DecodeError } from "../../protocol/decode-error.ts";
+import { EtcdError, GrpcCode, errNotLeader, errRequestTooManyRequests, errTimeout } from "../../protocol/errors.ts";
+import {
+  memberChangeAnswerSchema,
+  memberChangeCallSchema,
+  memberChangeSchema,
+} from "../../protocol/peer/member-change-schema.ts";
+import type { MemberChangeAnswer, MemberChangeCall } from "../../protocol/peer/member-change-schema.ts";
+import { decode, encode } from "../../protocol/codec/proto-codec.ts";
+import type { ConfChange, ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
+import type { RaftStatus } from "../../raft/ready.ts";
+import { mayAdd, mayPromote, mayRemove } from "./change-rules.ts";
+import type { Connections } from "./connections.ts";
+import type { Membership } from "./membership.ts";
+import type { Outcome } from "../outcome.ts";
+import type { RpcDone } from "../peer/rpc.ts";
+
+export const CHANGE_METHOD = "cluster/change";
+
+/** Nobody changes members by the hundred. */
+const QUEUE_MAX = 64;
+
+export interface ChangeQueueHost {
+  readonly id: MemberId;
+  readonly membership: () => Membership;
+  readonly status: () => RaftStatus;
+  readonly connections: Connections;
+  readonly propose: (change: ConfChange) => "accepted" | "no-leader" | "pending";
+  /** Nobody's before; `everCount` members were there up to now. */
+  readonly newMemberId: (everCount: number) => MemberId;
+  readonly nowMs: () => number;
+  readonly timeoutMs: number;
+  /** etcd's --max-learners and --strict-reconfig-check. */
+  readonly maxLearners: number;
+  readonly isStrict: boolean;
+}
+
+interface Waiting {
+  readonly call: MemberChangeCall;
+  readonly untilMs: number;
+  done: RpcDone;
+}
+
+export class ChangeQueue {
+  readonly #host: ChangeQueueHost;
+  #queue: Waiting[] = [];
+  /** Proposed, and not applied yet. */
+  #proposed: Waiting | undefined;
+
+  constructor(host: ChangeQueueHost) {
+    this.#host = host;
+  }
+
+  get pending(): number {
+    return this.#queue.length + (this.#proposed === undefined ? 0 : 1);
+  }
+
+  take(payload: Uint8Array, done: RpcDone): void {
+    if (this.#host.status().role !== "leader") return done({ ok: false, error: errNotLeader });
+    const call = callOf(payload);
+    if (call === undefined) return done({ ok: false, error: new EtcdError(GrpcCode.Internal, "no call for a change") });
+    const same = [...this.#queue, this.#proposed].find((waiting) => waiting?.call.changeId === call.changeId);
+    if (same !== undefined) {
+      // Asked again: nobody waits for the answer to the first call any more.
+      same.done({ ok: false, error: errNotLeader });
+      same.done = done;
+      return;
+    }
+    const memberId = this.#host.membership().madeLately(call.changeId);
+    if (memberId !== undefined) {
+      return done(answerOf({ ok: true, value: { memberId, members: this.#host.membership().members } }));
+    }
+    if (this.#queue.length >= QUEUE_MAX) return done({ ok: false, error: errRequestTooManyRequests });
+    this.#queue.push({ call, done, untilMs: this.#host.nowMs() + this.#host.timeoutMs });
+    this.#pump();
+  }
+
+  tick(): void {
+    if (this.pending === 0) return;
+    const nowMs = this.#host.nowMs();
+    const isOver = ({ untilMs }: Waiting): boolean => untilMs <= nowMs;
+    const over = [...this.#queue, ...(this.#proposed === undefined ? [] : [this.#proposed])].filter(isOver);
+    this.#queue = this.#queue.filter((waiting) => !isOver(waiting));
+    if (this.#proposed !== undefined && isOver(this.#proposed)) this.#proposed = undefined;
+    for (const { done } of over) done({ ok: false, error: errTimeout });
+    this.#pump();
+  }
+
+  /** The next one is proposed at the next tick: the entry that is being applied still counts as pending. */
+  applied(changeId: bigint, outcome: Outcome<MemberChangeAnswer>): void {
+    const proposed = this.#proposed;
+    if (proposed?.call.changeId !== changeId) return;
+    this.#proposed = undefined;
+    proposed.done(answerOf(outcome));
+  }
+
+  /** Whoever leads now is asked again; what was proposed may still be made. */
+  leadsNoMore(): void {
+    const waiting = [...this.#queue, ...(this.#proposed === undefined ? [] : [this.#proposed])];
+    this.#queue = [];
+    this.#proposed = undefined;
+    for (const { done } of waiting) done({ ok: false, error: errNotLeader });
+  }
+
+  #pump(): void {
+    while (this.#proposed === undefined) {
+      const next = this.#queue[0];
+      if (next === undefined) return;
+      const refusal = this.#refusal(next.call);
+      if (refusal === "wait") return;
+      const verdict = refusal ?? this.#host.propose(this.#changeOf(next.call));
+      if (verdict === "pending") return;
+      this.#queue.shift();
+      if (verdict === "accepted") this.#proposed = next;
+      else next.done({ ok: false, error: verdict === "no-leader" ? errNotLeader : verdict });
+    }
+  }
+
+  #refusal({ rule, memberId, isLearner }: MemberChangeCall): EtcdError | "wait" | undefined {
+    const { id: self, connections, isStrict } = this.#host;
+    const { members } = this.#host.membership();
+    const view = { members, self, connection: (id: MemberId) => connections.of(id) };
+    switch (rule) {
+      case "add":
+        return isStrict ? mayAdd(isLearner, view) : undefined;
+      case "remove":
+        return isStrict ? mayRemove(memberId, view) : undefined;
+      case "promote": {
+        const { progress } = this.#host.status();
+        return mayPromote(progress.get(memberId)?.match, progress.get(self)?.match ?? 0, members, isStrict);
+      }
+      case "update":
+      case "none":
+        return undefined;
+      default:
+        return unreachable(rule);
+    }
+  }
+
+  #changeOf({ changeId, rule, memberId, peerUrls, isLearner }: MemberChangeCall): ConfChange {
+    const { maxLearners, membership, newMemberId } = this.#host;
+    const id = rule === "add" ? newMemberId(membership().everCount) : memberId;
+    const raftAttributes = { peerUrls, isLearner };
+    const context = encode(memberChangeSchema, { id, raftAttributes, memberAttributes: undefined, rule, maxLearners });
+    const changes = [{ type: typeOf(rule, isLearner), nodeId: id }];
+    return { id: changeId, transition: "auto", changes, context };
+  }
+}
+
+function typeOf(rule: MemberChangeCall["rule"], isLearner: boolean): ConfChangeType {
+  switch (rule) {
+    case "add":
+      return isLearner ? "add-learner" : "add-node";
+    case "promote":
+      return "add-node";
+    case "remove":
+      return "remove-node";
+    case "update":
+    case "none":
+      return "update-node";
+    default:
+      return unreachable(rule);
+  }
+}
+
+function callOf(payload: Uint8Array): MemberChangeCall | undefined {
+  try {
+    const call = decode(memberChangeCallSchema, payload);
+    return call.rule === "none" || call.changeId === 0n ? undefined : call;
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+function answerOf(outcome: Outcome<MemberChangeAnswer>): Outcome<Uint8Array> {
+  return outcome.ok ? { ok: true, value: encode(memberChangeAnswerSchema, outcome.value) } : outcome;
+}

@@ -1,0 +1,126 @@
+/**
+ * etcd's rules for changes of the members, in its order: what is asked when a change is applied (alike on all members,
+ * from the log and the members alone), and before it is proposed (by the leader, who sees who is there).
+ */
+import { unreachable } from "../../base/assert.ts";
+import type { Member } from "../../protocol/api/cluster.ts";
+import {
+  errLearnerNotReady,
+  errMemberExist,
+  errMemberNotEnoughStarted,
+  errMemberNotFound,
+  errMemberNotLearner,
+  errPeerURLExist,
+  errTooManyLearners,
+  errUnhealthy,
+} from "../../protocol/errors.ts";
+import type { EtcdError } from "../../protocol/errors.ts";
+import type { MemberChange } from "../../protocol/peer/member-change-schema.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+
+export interface KnownMembers {
+  readonly members: readonly Member[];
+  get(id: MemberId): Member | undefined;
+  wasRemoved(id: MemberId): boolean;
+}
+
+/** Why the change must not take effect. */
+export function refusalOf(change: MemberChange, known: KnownMembers): EtcdError | undefined {
+  const { id, rule } = change;
+  const member = known.get(id);
+  if (known.wasRemoved(id)) return errMemberNotFound;
+  switch (rule) {
+    case "add":
+      if (member !== undefined) return errMemberExist;
+      return urlTaken(change, known) ?? tooManyLearners(change, known);
+    case "promote":
+      if (member === undefined) return errMemberNotFound;
+      return member.isLearner ? undefined : errMemberNotLearner;
+    case "update":
+      return member === undefined ? errMemberNotFound : urlTaken(change, known);
+    case "remove":
+      return member === undefined ? errMemberNotFound : undefined;
+    case "none":
+      return undefined;
+    default:
+      return unreachable(rule);
+  }
+}
+
+function urlTaken({ id, raftAttributes }: MemberChange, { members }: KnownMembers): EtcdError | undefined {
+  const taken = new Set(members.filter((member) => member.id !== id).flatMap((member) => member.peerUrls));
+  return raftAttributes?.peerUrls.some((url) => taken.has(url)) === true ? errPeerURLExist : undefined;
+}
+
+function tooManyLearners({ raftAttributes, maxLearners }: MemberChange, known: KnownMembers): EtcdError | undefined {
+  if (raftAttributes?.isLearner !== true) return undefined;
+  return known.members.filter((member) => member.isLearner).length < maxLearners ? undefined : errTooManyLearners;
+}
+
+/** How a member is reached: "unknown" is too young to say, "back" was away a moment ago. */
+export type Connection = "up" | "back" | "down" | "unknown";
+
+/** What the leader sees. */
+export interface ChangeView {
+  readonly members: readonly Member[];
+  readonly self: MemberId;
+  connection(id: MemberId): Connection;
+}
+
+/** etcd's --strict-reconfig-check. "wait": whether somebody is there will be known in a moment. */
+export function mayAdd(isLearner: boolean, view: ChangeView): EtcdError | "wait" | undefined {
+  const voters = votersOf(view.members);
+  const started = voters.filter(isStarted).length;
+  // One that runs alone may take in a second one.
+  const isReady = (started === 1 && voters.length === 1) || started >= quorumOf(voters.length + 1);
+  if (!isLearner && !isReady) return errMemberNotEnoughStarted;
+  if (voters.length === 1 || connected(voters, view, "up") >= quorumOf(voters.length + 1)) return undefined;
+  return connected(voters, view, "unknown") > 0 ? "wait" : errUnhealthy;
+}
+
+export function mayRemove(id: MemberId, view: ChangeView): EtcdError | "wait" | undefined {
+  if (view.members.some((member) => member.id === id && member.isLearner)) return undefined;
+  const voters = votersOf(view.members);
+  const rest = voters.filter((member) => member.id !== id);
+  if (rest.filter(isStarted).length < quorumOf(rest.length)) return errMemberNotEnoughStarted;
+  // Whoever is down is no part of the quorum that works.
+  const leaving = id === view.self ? "up" : view.connection(id);
+  if (leaving === "down") return undefined;
+  if (leaving === "unknown") return "wait";
+  if (connected(voters, view, "up") - 1 >= 1 + Math.floor((voters.length - 1) / 2)) return undefined;
+  return connected(voters, view, "unknown") > 0 ? "wait" : errUnhealthy;
+}
+
+/** `match` of the learner and of the leader itself; undefined: nobody of that id is sent entries. */
+export function mayPromote(
+  match: number | undefined,
+  leaderMatch: number,
+  members: readonly Member[],
+  isStrict: boolean,
+): EtcdError | undefined {
+  if (match === undefined) return errMemberNotFound;
+  if (match < leaderMatch * CAUGHT_UP) return errLearnerNotReady;
+  if (!isStrict) return undefined;
+  const voters = votersOf(members);
+  // The one to be promoted counts as a started one.
+  return 1 + voters.filter(isStarted).length < quorumOf(voters.length + 1) ? errMemberNotEnoughStarted : undefined;
+}
+
+const CAUGHT_UP = 0.9;
+
+function votersOf(members: readonly Member[]): readonly Member[] {
+  return members.filter((member) => !member.isLearner);
+}
+
+/** A member says its name when it runs for the first time. */
+function isStarted({ name }: Member): boolean {
+  return name !== "";
+}
+
+function quorumOf(count: number): number {
+  return Math.floor(count / 2) + 1;
+}
+
+function connected(voters: readonly Member[], view: ChangeView, as: Connection): number {
+  return voters.filter(({ id }) => (id === view.self ? as === "up" : view.connection(id) === as)).length;
+}

@@ -1,0 +1,195 @@
+/**
+ * Changes of the members that people ask for, from the call to its answer.
+ *
+ *     any member ── rpc ──► leader: rules, then one proposal at a time ──► log ──► judged again, applied everywhere
+ *         ▲                                                                              │
+ *         └───────────────────────────── applied here, too ◄─────────────────────────────┘
+ *
+ * The leader asks etcd's strict rules, because it alone sees who is there and how far; etcd asks them where the call
+ * came in, and hands on promotions only. A call that is asked again (its leader was lost) is the same change of the log,
+ * which is made once (membership.ts). Callbacks only, so that the simulator runs it.
+ */
+import type { Member as MemberRecord } from "../../protocol/api/cluster.ts";
+import { EtcdError, errNoLeader, errStopped, errTimeout, errUnhealthy } from "../../protocol/errors.ts";
+import { memberChangeAnswerSchema, memberChangeCallSchema } from "../../protocol/peer/member-change-schema.ts";
+import type { ChangeRule, MemberChangeAnswer, MemberChangeCall } from "../../protocol/peer/member-change-schema.ts";
+import { decode, encode } from "../../protocol/codec/proto-codec.ts";
+import type { ConfChange, MemberId } from "../../protocol/peer/raft-message.ts";
+import { CHANGE_METHOD, ChangeQueue } from "./change-queue.ts";
+import type { ChangeQueueHost } from "./change-queue.ts";
+import { Connections } from "./connections.ts";
+import type { Membership } from "./membership.ts";
+import type { Outcome } from "../outcome.ts";
+import type { Rpc } from "../peer/rpc.ts";
+
+/** What the log made of a change (membership.ts). */
+export type Verdict = ReturnType<Membership["judge"]>;
+
+export type ChangeDone = (outcome: Outcome<MemberChangeAnswer>) => void;
+
+export interface ClusterChangesHost extends Omit<ChangeQueueHost, "connections"> {
+  readonly rpc: Rpc;
+  /** 0: none is known. */
+  readonly leader: () => MemberId;
+  readonly newChangeId: () => bigint;
+  /** Ends the quiet, and asks the leader what waits for it. */
+  readonly wake: () => void;
+  readonly electionTicks: number;
+  readonly tickMs: number;
+}
+
+interface Call {
+  readonly asked: MemberChangeCall;
+  readonly done: ChangeDone;
+  readonly sinceMs: number;
+  /** The leader's; it waits a moment for the change to be applied here, so that whoever asks here next sees it. */
+  answer: MemberChangeAnswer | undefined;
+  untilMs: number;
+  /** A leader was there to be asked: nobody may say that nothing was done. */
+  wasAsked: boolean;
+}
+
+const APPLIED_HERE_WITHIN_MS = 1_000;
+
+export class ClusterChanges {
+  readonly #host: ClusterChangesHost;
+  readonly #connections: Connections;
+  readonly #queue: ChangeQueue;
+  readonly #calls: Map<bigint, Call> = new Map();
+
+  constructor(host: ClusterChangesHost) {
+    this.#host = host;
+    this.#connections = new Connections(host.electionTicks, host.tickMs);
+    this.#queue = new ChangeQueue({ ...host, connections: this.#connections });
+    host.rpc.handle(CHANGE_METHOD, (payload, done) => this.#queue.take(payload, done));
+  }
+
+  /** Calls of this member, and calls that it has to answer as the leader. */
+  get pending(): number {
+    return this.#calls.size + this.#queue.pending;
+  }
+
+  add(peerUrls: readonly string[], isLearner: boolean, done: ChangeDone): void {
+    this.#call("add", 0n, peerUrls, isLearner, done);
+  }
+
+  remove(id: MemberId, done: ChangeDone): void {
+    this.#call("remove", id, [], false, done);
+  }
+
+  update(id: MemberId, peerUrls: readonly string[], done: ChangeDone): void {
+    this.#call("update", id, peerUrls, false, done);
+  }
+
+  promote(id: MemberId, done: ChangeDone): void {
+    this.#call("promote", id, [], false, done);
+  }
+
+  // ── told by the member ────────────────────────────────────────────────────────────────────────────────────────
+
+  heard(from: MemberId): void {
+    this.#connections.heard(from);
+  }
+
+  tick(): void {
+    this.#connections.tick();
+    this.#queue.tick();
+    if (this.#calls.size > 0) this.#lookAtCalls();
+  }
+
+  leaderChanged(leader: MemberId): void {
+    if (leader === this.#host.id) this.#connections.begin();
+    else this.#queue.leadsNoMore();
+    if (leader !== 0n) for (const call of this.#calls.values()) call.wasAsked = true;
+  }
+
+  /** A leader's own removal is answered when it was told of it: until then it may be the only one who knows. */
+  applied(change: ConfChange, verdict: Verdict): void {
+    const { id: self, status } = this.#host;
+    const isOwnEnd = change.changes.some(({ type, nodeId }) => type === "remove-node" && nodeId === self);
+    if (verdict === "take" && isOwnEnd && status().role === "leader") return;
+    const outcome = this.#outcome(change.id, verdict);
+    this.#queue.applied(change.id, outcome);
+    this.#settle(change.id, outcome);
+  }
+
+  /** A member that was told of its own end has its own removal confirmed by that. */
+  stop(wasRemoved: boolean): void {
+    this.#queue.leadsNoMore();
+    for (const [changeId, { asked, answer }] of this.#calls) {
+      const isOwnEnd = wasRemoved && asked.rule === "remove" && asked.memberId === this.#host.id;
+      const members = this.#others();
+      const value = answer ?? (isOwnEnd ? { memberId: asked.memberId, members } : undefined);
+      this.#settle(changeId, value === undefined ? { ok: false, error: errStopped } : { ok: true, value });
+    }
+  }
+
+  // ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #call(
+    rule: Exclude<ChangeRule, "none">,
+    memberId: MemberId,
+    peerUrls: readonly string[],
+    isLearner: boolean,
+    done: ChangeDone,
+  ): void {
+    const { rpc, leader, newChangeId, nowMs, timeoutMs, wake } = this.#host;
+    const changeId = newChangeId();
+    const asked = { changeId, rule, memberId, peerUrls, isLearner };
+    const sinceMs = nowMs();
+    const untilMs = sinceMs + timeoutMs;
+    this.#calls.set(changeId, { asked, done, sinceMs, answer: undefined, untilMs, wasAsked: leader() !== 0n });
+    rpc.callLeader(CHANGE_METHOD, encode(memberChangeCallSchema, asked), (outcome) =>
+      this.#answered(changeId, outcome),
+    );
+    wake();
+  }
+
+  #answered(changeId: bigint, outcome: Outcome<Uint8Array>): void {
+    const call = this.#calls.get(changeId);
+    if (call === undefined) return;
+    if (!outcome.ok) return this.#settle(changeId, outcome);
+    call.answer = decode(memberChangeAnswerSchema, outcome.value);
+    call.untilMs = this.#host.nowMs() + APPLIED_HERE_WITHIN_MS;
+  }
+
+  #lookAtCalls(): void {
+    const nowMs = this.#host.nowMs();
+    const { electionTicks, tickMs } = this.#host;
+    for (const [changeId, { asked, answer, sinceMs, untilMs, wasAsked }] of this.#calls) {
+      if (untilMs <= nowMs) {
+        this.#settle(changeId, answer === undefined ? { ok: false, error: errTimeout } : { ok: true, value: answer });
+      } else if (!wasAsked && nowMs - sinceMs > 2 * electionTicks * tickMs) {
+        const error = this.#withoutLeader(asked);
+        if (error !== undefined) this.#settle(changeId, { ok: false, error });
+      }
+    }
+  }
+
+  /** What etcd says at once where its leader and its quorum are gone; the rest waits, and times out. */
+  #withoutLeader({ rule, memberId }: MemberChangeCall): EtcdError | undefined {
+    if (rule === "promote") return errNoLeader;
+    const voters = this.#host.membership().members.filter(({ isLearner }) => !isLearner);
+    const isThere = (id: MemberId): boolean => id === this.#host.id || this.#connections.of(id) !== "down";
+    const hasQuorum = voters.filter(({ id }) => isThere(id)).length > Math.floor(voters.length / 2);
+    if (hasQuorum || rule === "update") return undefined;
+    return rule === "remove" && !isThere(memberId) ? undefined : errUnhealthy;
+  }
+
+  #outcome(changeId: bigint, verdict: Verdict): Outcome<MemberChangeAnswer> {
+    if (verdict instanceof EtcdError) return { ok: false, error: verdict };
+    const membership = this.#host.membership();
+    return { ok: true, value: { memberId: membership.madeLately(changeId) ?? 0n, members: membership.members } };
+  }
+
+  #others(): readonly MemberRecord[] {
+    return this.#host.membership().members.filter(({ id }) => id !== this.#host.id);
+  }
+
+  #settle(changeId: bigint, outcome: Outcome<MemberChangeAnswer>): void {
+    const call = this.#calls.get(changeId);
+    if (call === undefined) return;
+    this.#calls.delete(changeId);
+    call.done(outcome);
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * Who belongs to the cluster, as the log says. Part of the replicated state: changed only by applying entries, stored
+ * in the same transaction as the applied index, carried in snapshots.
+ *
+ * A member that was removed never comes back under its id (etcd: members_removed).
+ */
+import { assert, unreachable } from "../../base/assert.ts";
+import { EMPTY_BYTES } from "../../base/bytes.ts";
+import type { Member, MemberAttributes, MembershipMember } from "../../protocol/api/cluster.ts";
+import { membershipMemberSchema } from "../../protocol/api/cluster-schema.ts";
+import { DecodeError } from "../../protocol/decode-error.ts";
+import type { EtcdError } from "../../protocol/errors.ts";
+import { memberChangeSchema, recentChangesSchema } from "../../protocol/peer/member-change-schema.ts";
+import type { MemberChange, RecentChange } from "../../protocol/peer/member-change-schema.ts";
+import { confStateSchema } from "../../protocol/peer/raft-message-schema.ts";
+import type { ConfChange, ConfState, MemberId } from "../../protocol/peer/raft-message.ts";
+import { decode, encode } from "../../protocol/codec/proto-codec.ts";
+import type { StateTables } from "../../mvcc/tables/tables.ts";
+import { refusalOf } from "./change-rules.ts";
+
+const RECENT_KEY = textKey("recentChanges");
+/** A change that is asked for again comes within its time-out, and there is one at a time. */
+const RECENT_MAX = 16;
+const CONF_STATE_KEY = textKey("confState");
+const EMPTY_CONF_STATE: ConfState = {
+  voters: [],
+  learners: [],
+  votersOutgoing: [],
+  learnersNext: [],
+  autoLeave: false,
+};
+
+export class Membership {
+  readonly #tables: StateTables;
+  #confState: ConfState;
+  #members = new Map<MemberId, Member>();
+  readonly #removed = new Set<MemberId>();
+  #recent: readonly RecentChange[];
+
+  constructor(tables: StateTables) {
+    this.#tables = tables;
+    const stored = tables.bucket("meta").get(CONF_STATE_KEY);
+    this.#confState = stored === undefined ? EMPTY_CONF_STATE : decode(confStateSchema, stored);
+    tables.bucket("members").scan((key, value) => {
+      const id = new DataView(key.buffer, key.byteOffset).getBigUint64(0);
+      if (value.length === 0) this.#removed.add(id);
+      else this.#members.set(id, memberOf(decode(membershipMemberSchema, value)));
+      return true;
+    });
+    this.#markLearners();
+    const recent = tables.bucket("meta").get(RECENT_KEY);
+    this.#recent = recent === undefined ? [] : decode(recentChangesSchema, recent).changes;
+  }
+
+  get confState(): ConfState {
+    return this.#confState;
+  }
+
+  /** By id. */
+  get members(): readonly Member[] {
+    return [...this.#members.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
+  }
+
+  has(id: MemberId): boolean {
+    return this.#members.has(id);
+  }
+
+  get removed(): readonly MemberId[] {
+    return [...this.#removed];
+  }
+
+  wasRemoved(id: MemberId): boolean {
+    return this.#removed.has(id);
+  }
+
+  get(id: MemberId): Member | undefined {
+    return this.#members.get(id);
+  }
+
+  /** Members that there ever were. */
+  get everCount(): number {
+    return this.#members.size + this.#removed.size;
+  }
+
+  /** Whom a change was about that was made lately; undefined when it was not. */
+  madeLately(changeId: bigint): MemberId | undefined {
+    return this.#recent.find((made) => made.changeId === changeId)?.memberId;
+  }
+
+  /** Whether the change is to take effect: "made" has done so before, an error says why not. */
+  judge(change: ConfChange): "take" | "made" | "not" | EtcdError {
+    const context = contextOf(change);
+    if (context === undefined || context.rule === "none") return this.#allows(change) ? "take" : "not";
+    if (this.madeLately(change.id) !== undefined) return "made";
+    return refusalOf(context, this) ?? "take";
+  }
+
+  /** Whoever was removed does not come back under its id. */
+  #allows(change: ConfChange): boolean {
+    return change.changes.every(({ type, nodeId }) => type === "remove-node" || !this.#removed.has(nodeId));
+  }
+
+  /** `confState` is Raft's answer to the same change; a change that it had to refuse changes nothing here either. */
+  apply(change: ConfChange, confState: ConfState): void {
+    const context = contextOf(change);
+    const present = new Set([...confState.voters, ...confState.learners, ...confState.learnersNext]);
+    for (const single of change.changes) {
+      if (present.has(single.nodeId) === (single.type === "remove-node")) continue;
+      switch (single.type) {
+        case "add-node":
+        case "add-learner":
+          this.#upsert(single.nodeId, context?.id === single.nodeId ? context : undefined);
+          break;
+        case "update-node":
+          if (context !== undefined) this.#update(context);
+          break;
+        case "remove-node":
+          this.#members.delete(single.nodeId);
+          this.#removed.add(single.nodeId);
+          this.#tables.bucket("members").set(idKey(single.nodeId), EMPTY_BYTES);
+          break;
+        default:
+          unreachable(single.type);
+      }
+    }
+    this.#confState = confState;
+    this.#tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
+    this.#markLearners();
+    if (context !== undefined && context.rule !== "none") this.#remember({ changeId: change.id, memberId: context.id });
+  }
+
+  /** A member publishes its name and client URLs once it runs. */
+  setAttributes(id: MemberId, attributes: MemberAttributes): void {
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    this.#store({ ...member, name: attributes.name, clientUrls: attributes.clientUrls });
+  }
+
+  /** Whoever is promoted or demoted keeps what it said of itself. */
+  #upsert(id: MemberId, context: MemberChange | undefined): void {
+    const known = this.#members.get(id);
+    if (known !== undefined && (context === undefined || context.rule === "promote")) return;
+    this.#store(context === undefined ? { ...memberOf(NO_RECORD), id } : memberOf(context));
+  }
+
+  #update({ id, raftAttributes }: MemberChange): void {
+    const known = this.#members.get(id);
+    if (known !== undefined) this.#store({ ...known, peerUrls: raftAttributes?.peerUrls ?? [] });
+  }
+
+  #remember(made: RecentChange): void {
+    this.#recent = [...this.#recent, made].slice(-RECENT_MAX);
+    this.#tables.bucket("meta").set(RECENT_KEY, encode(recentChangesSchema, { changes: this.#recent }));
+  }
+
+  #store(member: Member): void {
+    this.#members.set(member.id, member);
+    this.#tables.bucket("members").set(idKey(member.id), encodeMember(member));
+  }
+
+  /** Whether somebody learns stands in the configuration alone, so that the two cannot disagree. */
+  #markLearners(): void {
+    const learners = new Set(this.#confState.learners);
+    for (const member of this.#members.values()) {
+      const isLearner = learners.has(member.id);
+      if (member.isLearner !== isLearner) this.#members.set(member.id, { ...member, isLearner });
+    }
+  }
+}
+
+/** The beginning of a cluster that did not come about by changes: one that was restored. */
+export function writeMembership(tables: StateTables, voters: readonly Member[]): void {
+  const confState = { ...EMPTY_CONF_STATE, voters: voters.map(({ id }) => id) };
+  tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
+  for (const member of voters) tables.bucket("members").set(idKey(member.id), encodeMember(member));
+}
+
+export function encodeMember(member: Member): Uint8Array {
+  const record: MembershipMember = {
+    id: member.id,
+    raftAttributes: { peerUrls: member.peerUrls, isLearner: false },
+    memberAttributes: { name: member.name, clientUrls: member.clientUrls },
+  };
+  const bytes = encode(membershipMemberSchema, record);
+  assert(bytes.length > 0, "an empty record marks a removed member");
+  return bytes;
+}
+
+const NO_RECORD: MembershipMember = { id: 0n, raftAttributes: undefined, memberAttributes: undefined };
+
+/** What cannot be read was proposed by a member of another make, and must be nothing on every member alike. */
+function contextOf(change: ConfChange): MemberChange | undefined {
+  if (change.context.length === 0) return undefined;
+  try {
+    return decode(memberChangeSchema, change.context);
+  } catch (error) {
+    if (error instanceof DecodeError) return undefined;
+    throw error;
+  }
+}
+
+function memberOf(record: MembershipMember): Member {
+  return {
+    id: record.id,
+    name: record.memberAttributes?.name ?? "",
+    peerUrls: record.raftAttributes?.peerUrls ?? [],
+    clientUrls: record.memberAttributes?.clientUrls ?? [],
+    isLearner: false,
+  };
+}
+
+function idKey(id: MemberId): Uint8Array {
+  const key = new Uint8Array(8);
+  new DataView(key.buffer).setBigUint64(0, id);
+  return key;
+}
+
+function textKey(text: string): Uint8Array {
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+}

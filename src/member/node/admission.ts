@@ -1,0 +1,105 @@
+/** What this member's clients ask for: refused when there is too much of it, else given a deadline and queued. */
+import { NOBODY } from "../../auth/auth-store.ts";
+import type { Caller } from "../../auth/auth-store.ts";
+import type { Prng } from "../../base/prng.ts";
+import { errRequestTooLarge, errRequestTooManyRequests, errStopped } from "../../protocol/errors.ts";
+import type { EtcdError } from "../../protocol/errors.ts";
+import { internalRaftRequestSchema } from "../../protocol/peer/internal-schema.ts";
+import type { InternalRequest } from "../../protocol/peer/internal.ts";
+import { encode } from "../../protocol/codec/proto-codec.ts";
+import type { ConfChange, ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
+import type { Raft } from "../../raft/raft.ts";
+import type { Clock } from "../clock.ts";
+import type { Driver } from "./driver.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Settings } from "../options.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Outcome } from "../outcome.ts";
+import type { Quiet } from "./quiet.ts";
+import type { Reads } from "./reads.ts";
+
+const INT63 = (1n << 63n) - 1n;
+
+export interface AdmissionParts {
+  readonly id: MemberId;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly life: Lifecycle;
+  readonly raft: Raft;
+  readonly driver: Driver;
+  readonly quiet: Quiet;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+}
+
+export class Admission {
+  readonly #parts: AdmissionParts;
+  #lastRequest: bigint;
+
+  constructor(parts: AdmissionParts, prng: Prng) {
+    this.#parts = parts;
+    this.#lastRequest = ((parts.id & 0xffffn) << 48n) | (prng.u64() >> 16n);
+  }
+
+  /** Nobody else's in the cluster, nor of an earlier life of this member. */
+  newRequestId(): bigint {
+    this.#lastRequest = BigInt.asUintN(64, this.#lastRequest + 1n);
+    return this.#lastRequest;
+  }
+
+  /** The same for a lease, which must be positive too. */
+  newLeaseId(): bigint {
+    return this.newRequestId() & INT63 || this.newLeaseId();
+  }
+
+  /** Ends the quiet, and sees to it that what waits is done. */
+  wake(): void {
+    if (this.#parts.life.problem !== undefined) return;
+    this.#parts.quiet.onRequest();
+    this.#parts.driver.schedule();
+  }
+
+  /** In the name of `caller`; it has its turn among all that are `key`'s. */
+  write(
+    request: InternalRequest,
+    done: (outcome: Outcome<unknown>) => void,
+    caller: Caller = NOBODY,
+    key?: string,
+  ): void {
+    const { life, raft, settings, proposals } = this.#parts;
+    if (life.problem !== undefined) return done({ ok: false, error: errStopped });
+    const id = this.newRequestId();
+    const header = { id, username: caller.username, authRevision: caller.revision };
+    const bytes = encode(internalRaftRequestSchema, { header, request });
+    if (bytes.length > settings.limits.requestBytes) return done({ ok: false, error: errRequestTooLarge });
+    const isBehind = raft.backlog > settings.limits.applyBacklog;
+    if (isBehind || !proposals.add({ id, bytes, deadlineMs: this.#deadlineMs, caller: key, done })) {
+      return done({ ok: false, error: errRequestTooManyRequests });
+    }
+    this.wake();
+  }
+
+  linearizable(read: () => void, fail: (error: EtcdError) => void): void {
+    if (this.#parts.life.problem !== undefined) return fail(errStopped);
+    const added = this.#parts.reads.add({ deadlineMs: this.#deadlineMs, run: read, fail });
+    if (!added) return fail(errRequestTooManyRequests);
+    this.wake();
+  }
+
+  changeMembership(type: ConfChangeType, nodeId: MemberId, context: Uint8Array): "accepted" | "no-leader" | "pending" {
+    const change: ConfChange = { id: this.newRequestId(), transition: "auto", changes: [{ type, nodeId }], context };
+    const answer = this.#parts.raft.proposeConfChange(change);
+    this.wake();
+    return answer;
+  }
+
+  transferLeader(to: MemberId): void {
+    if (this.#parts.life.problem !== undefined) return;
+    this.#parts.raft.transferLeader(to);
+    this.wake();
+  }
+
+  get #deadlineMs(): number {
+    return this.#parts.clock.nowMs() + this.#parts.settings.requestTimeoutMs;
+  }
+}

@@ -1,0 +1,333 @@
+/**
+ * A member's parts, put together. Each is handed the whole, says what it uses of it, and looks there when it runs: some
+ * of that is made after it. What the parts draw by chance they draw in this order, so a seed replays a member.
+ */
+import { assert } from "../../base/assert.ts";
+import { ROOT } from "../../auth/auth-store.ts";
+import { errStopped } from "../../protocol/errors.ts";
+import type { Prng } from "../../base/prng.ts";
+import type { ResponseHeader } from "../../protocol/api/header.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import { Raft } from "../../raft/raft.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { Transport } from "../../transport/transport.ts";
+import { Acquaintance } from "./acquaintance.ts";
+import { Admission } from "./admission.ts";
+import { Applying } from "./applying.ts";
+import { Attributes } from "../membership/attributes.ts";
+import { Belonging } from "./belonging.ts";
+import { Callers } from "../limits/callers.ts";
+import { Chores } from "../background/chores.ts";
+import type { Clock } from "../clock.ts";
+import { ClusterChanges } from "../membership/cluster-changes.ts";
+import { CommitNotices } from "../peer/commit-notices.ts";
+import { Driver } from "./driver.ts";
+import { startingHardState } from "./founding.ts";
+import { FrameFilter } from "./frame-filter.ts";
+import { Hashing } from "../background/hashing.ts";
+import { Inbox } from "./inbox.ts";
+import { Joining } from "./joining.ts";
+import { KnownLeader } from "./known-leader.ts";
+import { LeaderLoss } from "./leader-loss.ts";
+import { LeaseKeeper } from "../background/lease-keeper.ts";
+import { Lifecycle, WAS_REMOVED } from "./lifecycle.ts";
+import { logRetention } from "../apply/log-retention.ts";
+import type { LogRetention } from "../apply/log-retention.ts";
+import { MemberMetrics } from "../metrics/member-metrics.ts";
+import { settingsOf } from "../options.ts";
+import type { MemberOptions, Settings } from "../options.ts";
+import { Outbox } from "../peer/outbox.ts";
+import { Proposals } from "./proposals.ts";
+import { Quiet } from "./quiet.ts";
+import { Reads } from "./reads.ts";
+import { Roster } from "../membership/roster.ts";
+import { Rpc } from "../peer/rpc.ts";
+import { SimpleTokens } from "../auth/simple-tokens.ts";
+import { Snapshots } from "../snapshot/snapshots.ts";
+import { StateMachine } from "../apply/state-machine.ts";
+import { Ticking } from "./ticking.ts";
+import { WritesInFlight } from "./writes-in-flight.ts";
+
+const RPC_RETRY_MS = 1_000;
+
+export class Assembly {
+  readonly options: MemberOptions;
+  readonly settings: Settings;
+  readonly id: MemberId;
+  readonly clusterId: bigint;
+  readonly name: string;
+  readonly storage: Storage;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly metrics: MemberMetrics;
+  readonly callers: Callers;
+  readonly life: Lifecycle;
+  readonly ticking: Ticking;
+  readonly driver: Driver;
+  readonly inbox: Inbox;
+  readonly filter: FrameFilter;
+  readonly acquaintance: Acquaintance;
+  readonly joining: Joining;
+  readonly outbox: Outbox;
+  readonly leader: KnownLeader;
+  readonly belonging: Belonging;
+  readonly rpc: Rpc;
+  readonly leases: LeaseKeeper;
+  readonly changes: ClusterChanges;
+  readonly attributes: Attributes;
+  readonly tokens: SimpleTokens;
+  readonly machine: StateMachine;
+  readonly applying: Applying;
+  readonly raft: Raft;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly writes: WritesInFlight;
+  readonly admission: Admission;
+  readonly retention: LogRetention;
+  readonly roster: Roster;
+  readonly snapshots: Snapshots;
+  readonly notices: CommitNotices;
+  readonly quiet: Quiet;
+  readonly hashing: Hashing;
+  readonly leaderLoss: LeaderLoss;
+  readonly chores: Chores;
+
+  constructor(options: MemberOptions) {
+    const { storage, transport, clock, prng } = options;
+    assert(storage.identity !== undefined, "the store knows whose it is");
+    this.options = options;
+    this.settings = settingsOf(options);
+    this.id = storage.identity.memberId;
+    this.clusterId = storage.identity.clusterId;
+    this.name = storage.identity.name;
+    this.storage = storage;
+    this.transport = transport;
+    this.clock = clock;
+    const { limits, commitDelayMs, electionTicks } = this.settings;
+    this.metrics = new MemberMetrics(() => clock.nowMs());
+    storage.onStateWritten = (durationMs) => this.metrics.stateWriteSeconds.observe(durationMs / 1_000);
+    this.callers = new Callers(limits);
+    this.life = new Lifecycle(options.onStopped);
+    storage.onFailed = (error) => this.life.stop({ code: "storage", text: error.message });
+    this.ticking = new Ticking(this);
+    this.driver = new Driver(this);
+    this.inbox = new Inbox(this);
+    this.filter = new FrameFilter(this);
+    this.acquaintance = new Acquaintance(this);
+    this.joining = new Joining(this);
+    this.outbox = new Outbox(this);
+    this.leader = new KnownLeader(this);
+    this.belonging = new Belonging(this);
+    this.rpc = makeRpc(this, prng);
+    this.leases = makeLeases(this);
+    this.changes = makeChanges(this, prng);
+    this.attributes = makeAttributes(this);
+    this.tokens = makeTokens(this);
+    const header = (revision: number): ResponseHeader => this.header(revision);
+    this.machine = new StateMachine(storage.tables, header, limits, this.leases, this.tokens);
+    this.applying = new Applying(this, storage);
+    this.raft = makeRaft(this, prng);
+    this.proposals = new Proposals(limits.pendingRequests, limits.pendingBytes);
+    this.reads = new Reads(this.id, prng.u64(), limits.pendingRequests);
+    this.writes = new WritesInFlight();
+    this.admission = new Admission(this, prng);
+    this.retention = logRetention(limits);
+    this.roster = makeRoster(this);
+    this.snapshots = makeSnapshots(this, prng);
+    this.notices = new CommitNotices(commitDelayMs, clock, (messages) =>
+      this.life.guard(() => this.driver.send(messages)),
+    );
+    this.quiet = makeQuiet(this);
+    this.hashing = makeHashing(this);
+    this.leaderLoss = new LeaderLoss(electionTicks);
+    this.chores = makeChores(this);
+    stopInOrder(this);
+  }
+
+  header(revision: number): ResponseHeader {
+    return { clusterId: this.clusterId, memberId: this.id, revision, raftTerm: this.raft.term };
+  }
+}
+
+/** First what acts by itself, then what waits for an outcome: it fails with "server stopped". The transport closes last. */
+function stopInOrder(parts: Assembly): void {
+  const { life, ticking, notices, leases, changes, rpc, chores, hashing, snapshots, proposals, reads } = parts;
+  life.onStop((problem) => {
+    ticking.stop();
+    notices.stop();
+    leases.stop();
+    changes.stop(problem === WAS_REMOVED);
+    rpc.failAll(errStopped);
+    chores.stop();
+    hashing.stop();
+    snapshots.stop();
+    proposals.failAll(errStopped);
+    reads.failAll(errStopped);
+    parts.transport.close();
+  });
+}
+
+function makeRpc({ id, settings, clock, outbox, life }: Assembly, prng: Prng): Rpc {
+  return new Rpc(
+    {
+      id,
+      firstCall: Number(prng.u64() >> 16n),
+      send: (to, body) => outbox.send(to, body),
+      nowMs: () => clock.nowMs(),
+      defer: (run) => clock.defer(() => life.guard(run)),
+    },
+    { pending: settings.limits.pendingRequests, timeoutMs: settings.requestTimeoutMs, retryMs: RPC_RETRY_MS },
+  );
+}
+
+function makeLeases(parts: Assembly): LeaseKeeper {
+  const { settings, clock, rpc, life } = parts;
+  return new LeaseKeeper({
+    clock,
+    rpc,
+    table: () => parts.machine.leases,
+    // A lease ends because its time is over, whoever's it was.
+    write: (request, done) =>
+      parts.admission.write(request, done, { username: ROOT, revision: parts.machine.auth.revision }),
+    linearizable: (read, fail) => parts.admission.linearizable(read, fail),
+    logTerm: (index) => parts.raft.logTerm(index),
+    newest: () => {
+      const { lastIndex, term } = parts.raft.status();
+      return { index: lastIndex, term: parts.raft.logTerm(lastIndex) ?? term };
+    },
+    extensionMs: settings.electionTicks * settings.tickMs,
+    wakeup: parts.options.wakeup,
+    wake: () => life.guard(() => parts.admission.wake()),
+    mayRevoke: () => !parts.machine.alarms.has("CORRUPT"),
+  });
+}
+
+function makeChanges(parts: Assembly, prng: Prng): ClusterChanges {
+  const { electionTicks, tickMs, requestTimeoutMs } = parts.settings;
+  const { maxLearners, strictReconfigCheck, newMemberId } = parts.options.cluster ?? {};
+  const ids = prng.fork();
+  return new ClusterChanges({
+    id: parts.id,
+    rpc: parts.rpc,
+    membership: () => parts.machine.membership,
+    status: () => parts.raft.status(),
+    leader: () => parts.leader.id,
+    propose: (change) => parts.raft.proposeConfChange(change),
+    newChangeId: () => parts.admission.newRequestId(),
+    newMemberId: newMemberId ?? (() => ids.u64() | 1n),
+    nowMs: () => parts.clock.nowMs(),
+    wake: () => parts.admission.wake(),
+    timeoutMs: requestTimeoutMs,
+    electionTicks,
+    tickMs,
+    maxLearners: maxLearners ?? 1,
+    isStrict: strictReconfigCheck ?? true,
+  });
+}
+
+function makeAttributes(parts: Assembly): Attributes {
+  return new Attributes(
+    {
+      id: parts.id,
+      name: parts.name,
+      membership: () => parts.machine.membership,
+      leader: () => parts.leader.id,
+      write: (request, done) => parts.admission.write(request, done),
+    },
+    parts.options.cluster?.clientUrls,
+  );
+}
+
+function makeTokens({ clock, settings, storage }: Assembly): SimpleTokens {
+  return new SimpleTokens(() => clock.nowMs(), {
+    ttlMs: settings.authTokenTtlMs,
+    countMax: settings.limits.authTokens,
+    lastIndexAtOpen: storage.log.lastIndex(),
+  });
+}
+
+function makeRaft(parts: Assembly, prng: Prng): Raft {
+  const { settings, storage, applying } = parts;
+  return new Raft({
+    id: parts.id,
+    electionTicks: settings.electionTicks,
+    heartbeatTicks: 1,
+    prng,
+    log: storage.log,
+    hardState: startingHardState(storage),
+    confState: parts.machine.membership.confState,
+    applied: applying.index,
+    snapshotMeta: () => applying.snapshotMeta,
+    maxAppendBytes: settings.limits.appendBytes,
+    maxInflightMessages: 256,
+    maxInflightBytes: 4 * settings.limits.appendBytes,
+    maxUncommittedBytes: 64 * 1024 * 1024,
+    maxApplyBytes: 4 * 1024 * 1024,
+  });
+}
+
+function makeRoster(parts: Assembly): Roster {
+  return new Roster({
+    id: parts.id,
+    name: parts.name,
+    options: parts.options,
+    tickMs: parts.settings.tickMs,
+    membership: () => parts.machine.membership,
+    send: (to, body) => parts.outbox.send(to, body),
+    change: (type, id, context) => parts.admission.changeMembership(type, id, context),
+  });
+}
+
+function makeSnapshots(parts: Assembly, prng: Prng): Snapshots {
+  return new Snapshots({
+    raft: () => parts.raft,
+    storage: parts.storage,
+    chunkBytes: parts.settings.limits.snapshotChunkBytes,
+    firstTransfer: Number(prng.u64() >> 16n),
+    send: (to, body) => parts.outbox.send(to, body),
+    onTransferEnd: () => parts.chores.scrub(undefined),
+    onRejected: () => {
+      parts.metrics.counters.framesRejected += 1;
+    },
+  });
+}
+
+function makeQuiet(parts: Assembly): Quiet {
+  const { proposals, reads, rpc, changes, leases, snapshots } = parts;
+  return new Quiet(parts.settings.quietAfterTicks, {
+    id: parts.id,
+    raft: () => parts.raft,
+    leader: () => parts.leader.id,
+    others: () => parts.roster.others,
+    send: (to, body) => parts.outbox.send(to, body),
+    hasWork: () =>
+      proposals.pending > 0 ||
+      reads.pending > 0 ||
+      rpc.pending > 0 ||
+      changes.pending > 0 ||
+      leases.isBusy ||
+      snapshots.holdsRows,
+    startTicking: () => parts.ticking.start(),
+    stopTicking: () => parts.ticking.stop(),
+    goingQuiet: () => leases.sleep(),
+  });
+}
+
+function makeHashing(parts: Assembly): Hashing {
+  return new Hashing({
+    clock: parts.clock,
+    store: () => parts.machine.store,
+    guard: (step) => parts.life.guard(step),
+    released: () => parts.chores.scrub(undefined),
+  });
+}
+
+function makeChores({ clock, machine, life, snapshots, hashing, applying }: Assembly): Chores {
+  return new Chores({
+    clock,
+    machine,
+    guard: (step) => life.guard(step),
+    mayScrub: () => !snapshots.holdsRows && !hashing.holdsRows,
+    onScrubbed: () => applying.stateChanged(),
+  });
+}

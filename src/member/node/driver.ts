@@ -1,0 +1,158 @@
+/**
+ * The run: what Raft says is to be done is done, in order.
+ *
+ *      requests ──► proposals ─┐                       ┌─► storage.append ──► persisted ─┐
+ *      frames ────────────────►│  raft ──► Ready ──────┼─► carrier                       │
+ *      ticks ─────────────────►│                       └─► state machine ──► answers     │
+ *                              └◄────────────────────────────────────────────────────────┘
+ *
+ * Every input only changes Raft and asks for a run; a run, at the end of the turn, takes one Ready after the other
+ * and works it off in order: messages leave, entries go to storage, committed entries are applied. Messages may leave
+ * before the write because Raft itself holds back those that depend on it. So all requests of one turn share one
+ * proposal, one write and one message per follower; and while a write is under way the next batch gathers.
+ */
+import type { RaftMessage, SnapshotMeta } from "../../protocol/peer/raft-message.ts";
+import type { Raft } from "../../raft/raft.ts";
+import type { Ready } from "../../raft/ready.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { Applying } from "./applying.ts";
+import type { Clock } from "../clock.ts";
+import type { CommitNotices } from "../peer/commit-notices.ts";
+import type { KnownLeader } from "./known-leader.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { MemberMetrics } from "../metrics/member-metrics.ts";
+import type { Outbox } from "../peer/outbox.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Quiet } from "./quiet.ts";
+import { raftFrames } from "../peer/raft-frames.ts";
+import type { Reads } from "./reads.ts";
+import type { Rpc } from "../peer/rpc.ts";
+import type { Snapshots } from "../snapshot/snapshots.ts";
+import type { StateMachine } from "../apply/state-machine.ts";
+import type { WritesInFlight } from "./writes-in-flight.ts";
+
+/** One proposal batch; with what Raft adds it fits one frame of every carrier. */
+const PROPOSAL_BATCH_BYTES = 512 * 1024;
+
+export interface DriverParts {
+  readonly clock: Clock;
+  readonly life: Lifecycle;
+  readonly raft: Raft;
+  readonly storage: Storage;
+  readonly machine: StateMachine;
+  readonly applying: Applying;
+  readonly leader: KnownLeader;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly rpc: Rpc;
+  readonly quiet: Quiet;
+  readonly writes: WritesInFlight;
+  readonly notices: CommitNotices;
+  readonly snapshots: Snapshots;
+  readonly outbox: Outbox;
+  readonly metrics: MemberMetrics;
+}
+
+export class Driver {
+  readonly #parts: DriverParts;
+  #isScheduled = false;
+  #isRunning = false;
+
+  constructor(parts: DriverParts) {
+    this.#parts = parts;
+  }
+
+  /** At the end of this turn, once for all that comes in it. */
+  schedule(): void {
+    const { clock, life } = this.#parts;
+    if (this.#isScheduled || life.problem !== undefined) return;
+    this.#isScheduled = true;
+    clock.defer(() => {
+      this.#isScheduled = false;
+      life.guard(() => this.#run());
+    });
+  }
+
+  #run(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    const { raft, quiet, rpc, leader, snapshots, writes } = this.#parts;
+    try {
+      this.#propose();
+      this.#ask();
+      if (quiet.isAwake) rpc.dispatch(leader.id);
+      while (raft.hasReady()) {
+        this.#work(raft.ready());
+        // What was applied or learned may have freed the next batch.
+        this.#propose();
+        this.#ask();
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+    snapshots.dropRefused();
+    writes.settle();
+  }
+
+  /** The next batch gathers while a write is under way: the batch, not the request, pays for the write. */
+  #propose(): void {
+    const { raft, proposals, writes, quiet, leader } = this.#parts;
+    while (proposals.queued > 0 && writes.outstanding === 0 && quiet.isAwake) {
+      const batch = proposals.nextBatch(PROPOSAL_BATCH_BYTES);
+      if (raft.propose(batch) !== "accepted") return;
+      proposals.batchTaken(batch.length, raft.term);
+      if (leader.isSelf) return;
+    }
+  }
+
+  #ask(): void {
+    const { raft, reads, quiet, clock } = this.#parts;
+    if (reads.pending === 0 || !quiet.isAwake) return;
+    for (const context of reads.toAsk(clock.nowMs())) {
+      if (raft.readIndex(context) !== "accepted") {
+        reads.askedInVain();
+        return;
+      }
+    }
+  }
+
+  #work(ready: Ready): void {
+    const { leader, notices, reads, applying } = this.#parts;
+    if (ready.softState !== undefined) leader.changed(ready.softState.leader);
+    this.send(notices.sift(ready.messages, ready.committed));
+    if (ready.persist !== undefined) this.#persist(ready.persist);
+    for (const { context, index } of ready.readStates) reads.confirm(context, index);
+    if (ready.committed.length > 0) applying.apply(ready.committed);
+    reads.applied(applying.index);
+  }
+
+  send(messages: readonly RaftMessage[]): void {
+    if (messages.length === 0) return;
+    const { outbox, snapshots, applying, machine } = this.#parts;
+    const framed = messages.filter((message) => message.type !== "snapshot");
+    for (const frame of raftFrames(framed)) outbox.send(frame.to, { type: "raft", messages: frame.messages });
+    for (const message of messages) {
+      if (message.type === "snapshot") snapshots.send(message, applying.index, machine.store.revision);
+    }
+  }
+
+  #persist(persist: NonNullable<Ready["persist"]>): void {
+    const { life, storage, snapshots, writes, clock } = this.#parts;
+    const install = persist.snapshot === undefined ? undefined : snapshots.install(persist.snapshot);
+    writes.issued(persist.id);
+    const sinceMs = clock.nowMs();
+    storage.append({ hardState: persist.hardState, entries: persist.entries, install }, (error) =>
+      life.guard(() => this.#persisted(persist.id, sinceMs, install?.snapshot, error)),
+    );
+  }
+
+  #persisted(id: number, sinceMs: number, snapshot: SnapshotMeta | undefined, error: Error | undefined): void {
+    const { life, raft, writes, metrics, clock, applying } = this.#parts;
+    if (error !== undefined) return life.stop({ code: "storage", text: error.message });
+    writes.durable(id);
+    metrics.logWriteSeconds.observe((clock.nowMs() - sinceMs) / 1_000);
+    if (snapshot !== undefined) applying.installed(snapshot);
+    raft.persisted(id);
+    this.schedule();
+  }
+}

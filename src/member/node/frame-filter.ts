@@ -1,0 +1,58 @@
+/**
+ * The first to look at a frame: whether it is for this member, from whom the carrier says, and something that its sender
+ * may say (frame-policy.ts). What does not pass leaves no trace but a count.
+ */
+import { DecodeError } from "../../protocol/decode-error.ts";
+import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { Raft } from "../../raft/raft.ts";
+import type { Acquaintance } from "./acquaintance.ts";
+import type { Belonging } from "./belonging.ts";
+import { judgeBody, judgeKind, maySpeakForSuccessors } from "../peer/frame-policy.ts";
+import type { Sender } from "../peer/frame-policy.ts";
+import type { MemberMetrics } from "../metrics/member-metrics.ts";
+import { decodeMemberBody, kindOfMemberFrame } from "../peer/wire.ts";
+
+export interface FrameFilterParts {
+  readonly id: MemberId;
+  readonly clusterId: bigint;
+  readonly raft: Raft;
+  readonly acquaintance: Acquaintance;
+  readonly belonging: Belonging;
+  readonly metrics: MemberMetrics;
+}
+
+export class FrameFilter {
+  readonly #parts: FrameFilterParts;
+
+  constructor(parts: FrameFilterParts) {
+    this.#parts = parts;
+  }
+
+  /** Undefined for a frame that is to have no effect. */
+  accept(from: MemberId, frame: Uint8Array): FrameBody | undefined {
+    try {
+      const body = this.#judged(from, frame);
+      if (body === undefined) this.#parts.metrics.counters.framesRejected += 1;
+      return body;
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+      this.#parts.metrics.counters.framesRejected += 1;
+      return undefined;
+    }
+  }
+
+  #judged(from: MemberId, frame: Uint8Array): FrameBody | undefined {
+    const { id, clusterId, raft, acquaintance, belonging } = this.#parts;
+    const kind = kindOfMemberFrame(frame, { clusterId, from, to: id });
+    const sender: Sender = { id: from, roles: acquaintance.rolesOf(from) };
+    // The body of somebody who may not say such a thing is not even read.
+    const verdict = judgeKind(kind, frame.length, sender);
+    if (verdict === "tell") belonging.tellRemoved(from);
+    const body = verdict === "take" ? decodeMemberBody(frame) : undefined;
+    const receiver = { id, term: raft.term, belongs: acquaintance.belongs };
+    if (body !== undefined && judgeBody(body, sender, receiver)) return body;
+    if (maySpeakForSuccessors(kind, sender)) acquaintance.unknownLeader(from);
+    return undefined;
+  }
+}

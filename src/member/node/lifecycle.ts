@@ -1,0 +1,55 @@
+/** How a member ends: once, for one reason, with all of its parts, and nothing of it runs afterwards. */
+import type { ProblemCode } from "../api/services.ts";
+
+export interface Problem {
+  readonly code: ProblemCode;
+  readonly text: string;
+}
+
+export const WAS_REMOVED: Problem = { code: "removed", text: "This member was removed from the cluster." };
+
+export class Lifecycle {
+  readonly #steps: ((problem: Problem) => void)[] = [];
+  readonly #onStopped: ((problem: Problem) => void) | undefined;
+  readonly #listeners: Set<() => void> = new Set();
+  #problem: Problem | undefined;
+
+  constructor(onStopped: ((problem: Problem) => void) | undefined) {
+    this.#onStopped = onStopped;
+  }
+
+  /** Undefined while the member lives. */
+  get problem(): Problem | undefined {
+    return this.#problem;
+  }
+
+  /** Whatever is thrown in here is a broken invariant: the member stops before it can diverge from the others. */
+  guard(action: () => void): void {
+    if (this.#problem !== undefined) return;
+    try {
+      action();
+    } catch (error) {
+      this.stop({ code: "stopped", text: `The member stopped itself: ${String(error)}` });
+    }
+  }
+
+  /** Adds a step of stopping. The steps run in the order in which they were added, before all listeners. */
+  onStop(step: (problem: Problem) => void): void {
+    this.#steps.push(step);
+  }
+
+  /** Calls `run` after all steps of stopping. The returned function removes it. */
+  whenStopped(run: () => void): () => void {
+    this.#listeners.add(run);
+    return () => this.#listeners.delete(run);
+  }
+
+  /** Runs the steps of stopping, once. Nothing is sent afterwards, and every waiting call has failed. */
+  stop(problem: Problem): void {
+    if (this.#problem !== undefined) return;
+    this.#problem = problem;
+    for (const step of this.#steps) step(problem);
+    for (const run of this.#listeners) run();
+    this.#onStopped?.(problem);
+  }
+}

@@ -1,0 +1,33 @@
+/** The one way out: what a member says to another one is framed, counted and handed to the carrier. */
+import { encodeFrame } from "../../protocol/peer/frame.ts";
+import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { Raft } from "../../raft/raft.ts";
+import type { Transport } from "../../transport/transport.ts";
+import type { MemberMetrics } from "../metrics/member-metrics.ts";
+
+export interface OutboxParts {
+  readonly id: MemberId;
+  readonly clusterId: bigint;
+  readonly transport: Transport;
+  readonly raft: Raft;
+  readonly metrics: MemberMetrics;
+}
+
+export class Outbox {
+  readonly #parts: OutboxParts;
+
+  constructor(parts: OutboxParts) {
+    this.#parts = parts;
+  }
+
+  send(to: MemberId, body: FrameBody): void {
+    const { id, clusterId, transport, metrics, raft } = this.#parts;
+    const frame = encodeFrame({ clusterId, from: id, to }, body);
+    metrics.counters.framesSent += 1;
+    metrics.counters.bytesSent += frame.length;
+    // Strangers are answered too, and would take the place of members there.
+    if (raft.roleOf(to) !== undefined) metrics.peers.sent(to, body, frame.length);
+    transport.send(to, frame);
+  }
+}

@@ -1,0 +1,30 @@
+/** Frames between members, checked: of this cluster, for this member, from whom the carrier says. */
+import { DecodeError } from "../../protocol/decode-error.ts";
+import { decodeFrame, decodeFrameHeader } from "../../protocol/peer/frame.ts";
+import type { FrameHeader } from "../../protocol/peer/frame.ts";
+import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
+import { MAX_FRAME_BYTES } from "../../transport/transport.ts";
+
+const LIMITS = { maxBytes: MAX_FRAME_BYTES };
+
+/**
+ * The kind of a frame whose body is not read yet. Throws DecodeError for everything that is not for this member; what is
+ * wrong stands in the text.
+ */
+export function kindOfMemberFrame(bytes: Uint8Array, expected: FrameHeader): FrameBody["type"] {
+  const { kind, header } = decodeFrameHeader(bytes, LIMITS);
+  if (header.clusterId !== expected.clusterId) {
+    throw new DecodeError(`frame: of cluster ${header.clusterId}, this is ${expected.clusterId}`);
+  }
+  if (header.to !== expected.to) throw new DecodeError(`frame: for member ${header.to}, this is ${expected.to}`);
+  if (header.from !== expected.from) {
+    throw new DecodeError(`frame: says it is from ${header.from}, came from ${expected.from}`);
+  }
+  if (header.from === 0n || header.from === expected.to) throw new DecodeError(`frame: nobody sends as ${header.from}`);
+  return kind;
+}
+
+/** The body of a frame that `kindOfMemberFrame` has let pass. Throws DecodeError. */
+export function decodeMemberBody(bytes: Uint8Array): FrameBody {
+  return decodeFrame(bytes, LIMITS).body;
+}

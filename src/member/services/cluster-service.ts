@@ -1,0 +1,56 @@
+/** etcd's Cluster over one member: who belongs to it, and how that changes. */
+import { memberListResponse, memberPromoteResponse, memberRemoveResponse } from "../../protocol/api/cluster.ts";
+import { memberAddResponse, memberUpdateResponse } from "../../protocol/api/cluster.ts";
+import type { EtcdError } from "../../protocol/errors.ts";
+import type { MemberChangeAnswer } from "../../protocol/peer/member-change-schema.ts";
+import type { Access } from "./access.ts";
+import type { ChangeDone } from "../membership/cluster-changes.ts";
+import type { Member } from "../node/member.ts";
+import { checkPeerUrls, parsePeerUrls } from "../membership/peer-urls.ts";
+import { checkLeader, readIndex } from "../node/requests.ts";
+import type { CallContext, ClusterService } from "../api/services.ts";
+
+/** Called by the guard with a caller that may; only MemberAdd, which looks at its URLs first, asks `access` itself. */
+export function clusterService(member: Member, access: Access): ClusterService {
+  const { changes } = member;
+  return {
+    async memberAdd(request, context) {
+      checkLeader(member, context);
+      const peerUrls = parsePeerUrls(request.peerUrls);
+      await access.admin(context);
+      const { isLearner } = request;
+      const { memberId, members } = await changed(member, context, (done) => changes.add(peerUrls, isLearner, done));
+      const added = { id: memberId, name: "", peerUrls, clientUrls: [], isLearner };
+      return memberAddResponse({ header: member.header(0), member: added, members });
+    },
+    async memberRemove({ id }, context) {
+      const { members } = await changed(member, context, (done) => changes.remove(id, done));
+      return memberRemoveResponse({ header: member.header(0), members });
+    },
+    async memberUpdate({ id, peerUrls }, context) {
+      // Kept as they came, as in etcd; refused where etcd would not survive them.
+      if (member.machine.membership.members.some((known) => known.id === id)) checkPeerUrls(peerUrls);
+      const { members } = await changed(member, context, (done) => changes.update(id, peerUrls, done));
+      return memberUpdateResponse({ header: member.header(0), members });
+    },
+    async memberList(request, context) {
+      checkLeader(member, context);
+      if (request.linearizable) await readIndex(member);
+      return memberListResponse({ header: member.header(0), members: member.machine.membership.members });
+    },
+    async memberPromote({ id }, context) {
+      const { members } = await changed(member, context, (done) => changes.promote(id, done));
+      return memberPromoteResponse({ header: member.header(0), members });
+    },
+  };
+}
+
+function changed(member: Member, context: CallContext, ask: (done: ChangeDone) => void): Promise<MemberChangeAnswer> {
+  checkLeader(member, context);
+  return new Promise((resolve, reject: (error: EtcdError) => void) => {
+    ask((outcome) => {
+      if (outcome.ok) resolve(outcome.value);
+      else reject(outcome.error);
+    });
+  });
+}

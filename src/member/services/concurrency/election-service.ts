@@ -1,0 +1,186 @@
+/** etcd's Election service: the first in the line under the election's name leads, and its key holds what it proclaims. */
+import { equalBytes, prefixEnd } from "../../../base/bytes.ts";
+import { campaignResponse, leaderResponse, proclaimResponse, resignResponse } from "../../../protocol/api/election.ts";
+import type { CampaignRequest, CampaignResponse, LeaderKey, LeaderResponse } from "../../../protocol/api/election.ts";
+import type { ResponseHeader } from "../../../protocol/api/header.ts";
+import { deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../../protocol/api/kv.ts";
+import type { KeyValue } from "../../../protocol/api/kv.ts";
+import { watchCreateRequest } from "../../../protocol/api/watch.ts";
+import type { CallContext, ElectionService, LeaderStream } from "../../api/services.ts";
+import {
+  LineWatch,
+  asLineError,
+  createdAt,
+  errGone,
+  firstInLine,
+  lineError,
+  linePrefix,
+  sessionLease,
+  waitForTurn,
+  withPlace,
+} from "./waiting-line.ts";
+import type { LineServices } from "./waiting-line.ts";
+
+export function electionService(services: LineServices): ElectionService {
+  return {
+    campaign: (request, context) => asLineError(() => campaign(services, request, context)),
+    proclaim: ({ leader, value }, context) =>
+      asLineError(async () => {
+        const proven = provided(leader);
+        const lease = await sessionLease(services, proven.lease, context);
+        return proclaimResponse({ header: await proclaim(services, { ...proven, lease }, value, context) });
+      }),
+    leader: ({ name }, context) =>
+      asLineError(async () => {
+        const { kvs, header } = await services.kv.range(firstInLine(linePrefix(name)), context);
+        if (kvs[0] === undefined) throw lineError("election: no leader");
+        return leaderResponse({ header, kv: kvs[0] });
+      }),
+    observe: ({ name }, context) => new Observation(services, linePrefix(name), context),
+    resign: ({ leader }, context) =>
+      asLineError(async () => {
+        const proven = provided(leader);
+        // A proof without a lease gets one, which nobody needs: etcd makes the session before it looks at anything.
+        await sessionLease(services, proven.lease, context);
+        return resignResponse({ header: await resign(services, proven, context) });
+      }),
+  };
+}
+
+function provided(leader: LeaderKey | undefined): LeaderKey {
+  if (leader === undefined) throw lineError('"leader" field must be provided');
+  return leader;
+}
+
+function campaign(services: LineServices, request: CampaignRequest, context: CallContext): Promise<CampaignResponse> {
+  const { name, value } = request;
+  const prefix = linePrefix(name);
+  return withPlace(services, prefix, request.lease, context, async (place) => {
+    const { key, lease } = place;
+    const txn = txnRequest({
+      compare: [createdAt(key, 0)],
+      success: [{ type: "put", put: putRequest({ key, value, lease }) }],
+      failure: [{ type: "range", range: rangeRequest({ key }) }],
+    });
+    const { header, succeeded, responses } = await services.kv.txn(txn, context);
+    const former = !succeeded && responses[0]?.type === "range" ? responses[0].range.kvs[0] : undefined;
+    place.revision = former?.createRevision ?? header.revision;
+    const leader: LeaderKey = { name, key, rev: place.revision, lease };
+    if (former !== undefined && !equalBytes(former.value, value)) {
+      await proclaimOrResign(services, leader, value, context);
+    }
+    // Whoever is still there when this fails may campaign again with the same lease, and has kept its place.
+    await waitForTurn(services, prefix, leader.rev, context);
+    return campaignResponse({ header, leader });
+  });
+}
+
+async function proclaimOrResign(
+  services: LineServices,
+  leader: LeaderKey,
+  value: Uint8Array,
+  context: CallContext,
+): Promise<void> {
+  try {
+    await proclaim(services, leader, value, context);
+  } catch (error) {
+    await resign(services, leader, context);
+    throw error;
+  }
+}
+
+async function proclaim(
+  { kv }: LineServices,
+  { key, rev, lease }: LeaderKey,
+  value: Uint8Array,
+  context: CallContext,
+): Promise<ResponseHeader> {
+  const put = { type: "put", put: putRequest({ key, value, lease }) } as const;
+  const { header, succeeded } = await kv.txn(txnRequest({ compare: [createdAt(key, rev)], success: [put] }), context);
+  if (!succeeded) throw lineError("election: not leader");
+  return header;
+}
+
+/** Whoever leads no more has nothing to give back, and is told nothing else. */
+async function resign({ kv }: LineServices, { key, rev }: LeaderKey, context: CallContext): Promise<ResponseHeader> {
+  const gone = { type: "deleteRange", deleteRange: deleteRangeRequest({ key }) } as const;
+  return (await kv.txn(txnRequest({ compare: [createdAt(key, rev)], success: [gone] }), context)).header;
+}
+
+/** Each leader of an election and each value that it proclaims, from now on. */
+class Observation implements LeaderStream {
+  readonly #services: LineServices;
+  readonly #prefix: Uint8Array;
+  readonly #context: CallContext;
+  readonly #over: AbortController = new AbortController();
+  readonly #abort: () => void = () => this.close();
+  /** Told of by one response of the watch, and not taken yet. */
+  #waiting: LeaderResponse[] = [];
+  /** On the leader's key; undefined while there is none. */
+  #watch: LineWatch | undefined;
+
+  constructor(services: LineServices, prefix: Uint8Array, context: CallContext) {
+    this.#services = services;
+    this.#prefix = prefix;
+    this.#context = { ...context, signal: this.#over.signal };
+    context.signal?.addEventListener("abort", this.#abort, { once: true });
+    if (context.signal?.aborted === true) this.close();
+  }
+
+  async next(): Promise<LeaderResponse | undefined> {
+    try {
+      return await asLineError(async () => {
+        for (;;) {
+          const told = this.#waiting.shift();
+          if (told !== undefined) return told;
+          if (this.#watch === undefined) return await this.#findLeader();
+          await this.#follow(this.#watch);
+        }
+      });
+    } catch (error) {
+      if (this.#over.signal.aborted) return undefined;
+      this.close();
+      // etcd has but one word for whatever ended it.
+      throw error === errGone ? error : lineError("election: observe closed early");
+    }
+  }
+
+  close(): void {
+    this.#over.abort();
+    this.#watch?.close();
+  }
+
+  async #findLeader(): Promise<LeaderResponse> {
+    const { kvs, header } = await this.#services.kv.range(firstInLine(this.#prefix), this.#context);
+    const found = kvs[0] === undefined ? await this.#firstPut(header.revision) : { header, kv: kvs[0] };
+    const create = watchCreateRequest({ key: found.kv.key, startRevision: found.header.revision + 1 });
+    this.#watch = new LineWatch(this.#services, create, this.#context);
+    return leaderResponse(found);
+  }
+
+  async #firstPut(startRevision: number): Promise<{ readonly header: ResponseHeader; readonly kv: KeyValue }> {
+    const create = watchCreateRequest({ key: this.#prefix, rangeEnd: prefixEnd(this.#prefix), startRevision });
+    const watch = new LineWatch(this.#services, create, this.#context);
+    try {
+      for (;;) {
+        const { header, events } = await watch.next();
+        const kv = events.find(({ type }) => type === "PUT")?.kv;
+        if (kv !== undefined) return { header: { ...header, revision: kv.modRevision }, kv };
+      }
+    } finally {
+      watch.close();
+    }
+  }
+
+  async #follow(watch: LineWatch): Promise<void> {
+    const { header, events } = await watch.next();
+    for (const { type, kv } of events) {
+      if (type === "DELETE") {
+        watch.close();
+        this.#watch = undefined;
+        return;
+      }
+      this.#waiting.push(leaderResponse({ header, kv }));
+    }
+  }
+}

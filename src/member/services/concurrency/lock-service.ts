@@ -1,0 +1,84 @@
+/**
+ * etcd's Lock service: whoever is first in the line under the lock's name has the lock, for as long as its key is there.
+ *
+ * A lock that hangs on a lease excludes nobody for sure (the holder may be slow, and the lease at its end): who writes
+ * under it compares the key's create revision in the same txn.
+ */
+import { deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../../protocol/api/kv.ts";
+import type { KeyValue, TxnResponse } from "../../../protocol/api/kv.ts";
+import { lockResponse, unlockResponse } from "../../../protocol/api/lock.ts";
+import type { LockRequest, LockResponse } from "../../../protocol/api/lock.ts";
+import type { CallContext, LockService } from "../../api/services.ts";
+import { asLineError, createdAt, firstInLine, linePrefix, lineError, waitForTurn, withPlace } from "./waiting-line.ts";
+import type { LineServices, Place } from "./waiting-line.ts";
+
+export function lockService(services: LineServices): LockService {
+  return {
+    lock: (request, context) => asLineError(() => lock(services, request, context)),
+    unlock: ({ key }, context) =>
+      asLineError(async () => {
+        const { header } = await services.kv.deleteRange(deleteRangeRequest({ key }), context);
+        return unlockResponse({ header });
+      }),
+  };
+}
+
+function lock(services: LineServices, request: LockRequest, context: CallContext): Promise<LockResponse> {
+  const prefix = linePrefix(request.name);
+  return withPlace(services, prefix, request.lease, context, async (place) => {
+    const { key, lease } = place;
+    const entered = await enter(services, prefix, key, lease, context);
+    const revision = placeOf(entered);
+    const first = rangedIn(entered, 1);
+    const isFirst = first === undefined || first.createRevision === revision;
+    // A lock that the lease had before is not this call's to give back.
+    if (entered.succeeded || !isFirst) place.revision = revision;
+    if (isFirst) return lockResponse({ header: entered.header, key });
+    return waitForLock(services, prefix, place, context);
+  });
+}
+
+async function waitForLock(
+  services: LineServices,
+  prefix: Uint8Array,
+  { key, revision }: Place,
+  context: CallContext,
+): Promise<LockResponse> {
+  try {
+    await waitForTurn(services, prefix, revision, context);
+    const { kvs, header } = await services.kv.range(rangeRequest({ key }), context);
+    if (kvs.length > 0) return lockResponse({ header, key });
+  } catch (error) {
+    // Of a caller that is gone, withPlace removes it.
+    if (context.signal?.aborted !== true) await services.kv.deleteRange(deleteRangeRequest({ key }), context);
+    throw error;
+  }
+  throw lineError("mutex: session is expired");
+}
+
+/** Takes a place in the line, or finds the one that the lease has already; and who is first, in the same step. */
+function enter(
+  { kv }: LineServices,
+  prefix: Uint8Array,
+  key: Uint8Array,
+  lease: bigint,
+  context: CallContext,
+): Promise<TxnResponse> {
+  const first = { type: "range", range: firstInLine(prefix) } as const;
+  const request = txnRequest({
+    compare: [createdAt(key, 0)],
+    success: [{ type: "put", put: putRequest({ key, lease }) }, first],
+    failure: [{ type: "range", range: rangeRequest({ key }) }, first],
+  });
+  return kv.txn(request, context);
+}
+
+function placeOf(entered: TxnResponse): number {
+  if (entered.succeeded) return entered.header.revision;
+  return rangedIn(entered, 0)?.createRevision ?? entered.header.revision;
+}
+
+function rangedIn({ responses }: TxnResponse, at: number): KeyValue | undefined {
+  const response = responses[at];
+  return response?.type === "range" ? response.range.kvs[0] : undefined;
+}

@@ -1,0 +1,103 @@
+/** etcd's KV over one member: validates as etcd does before Raft, then proposes or reads, then fills in the header. */
+import type { Caller } from "../../auth/auth-store.ts";
+import { errStopped } from "../../protocol/errors.ts";
+import { txnRequest } from "../../protocol/api/kv.ts";
+import type { CompactionResponse, TxnRequest } from "../../protocol/api/kv.ts";
+import { AnswerBudget, answersRanges, checkTxnAnswer } from "../../mvcc/range/answer-budget.ts";
+import { checkRangeStream } from "../../mvcc/range/range-chunks.ts";
+import {
+  checkDeleteRange,
+  checkPut,
+  checkRange,
+  checkTxn,
+  isReadOnlyTxn,
+  isSerializableTxn,
+} from "../../mvcc/validate.ts";
+import type { Access } from "./access.ts";
+import type { Member } from "../node/member.ts";
+import { checkLeader, checkServing, propose, readIndex, withHeader } from "../node/requests.ts";
+import type { KvService } from "../api/services.ts";
+
+/** A part of a range aims at a quarter of it, which is what a request may hold: etcd's measure. */
+const STREAM_PART_BYTES = 6 * 1024 * 1024;
+
+export function kvService(member: Member, access: Access): KvService {
+  return {
+    async range(request, context) {
+      checkRange(request);
+      checkLeader(member, context);
+      if (!request.serializable) await readIndex(member);
+      access.checkRange(await access.caller(context), request);
+      return withHeader(member, member.machine.store.range(request, budgetOf(member)));
+    },
+    async *rangeStream(request, context) {
+      checkRange(request);
+      checkRangeStream(request);
+      checkLeader(member, context);
+      if (!request.serializable) await readIndex(member);
+      access.checkRange(await access.caller(context), request);
+      const { store } = member.machine;
+      for (const part of store.rangeChunks(request, STREAM_PART_BYTES)) {
+        const isLast = part.header.revision !== 0;
+        yield { rangeResponse: isLast ? withHeader(member, part) : part };
+        checkServing(member);
+        // A snapshot from the leader took the place of the rows; what is left would look like the end of the range.
+        if (member.machine.store !== store) throw errStopped;
+      }
+    },
+    async put(request, context) {
+      checkPut(request);
+      checkLeader(member, context);
+      return withHeader(
+        member,
+        await propose(member, { type: "put", put: request }, await access.caller(context), context),
+      );
+    },
+    async deleteRange(request, context) {
+      checkDeleteRange(request);
+      checkLeader(member, context);
+      const caller = await access.caller(context);
+      checkAnswer(member, access, caller, txnRequest({ success: [{ type: "deleteRange", deleteRange: request }] }));
+      return withHeader(member, await propose(member, { type: "deleteRange", deleteRange: request }, caller, context));
+    },
+    async txn(request, context) {
+      checkTxn(request, member.settings.limits.txnOperations);
+      checkLeader(member, context);
+      if (!isReadOnlyTxn(request)) {
+        const caller = await access.caller(context);
+        checkAnswer(member, access, caller, request);
+        return withHeader(member, await propose(member, { type: "txn", txn: request }, caller, context));
+      }
+      if (!isSerializableTxn(request)) await readIndex(member);
+      access.checkTxn(await access.caller(context), request);
+      return withHeader(member, member.machine.store.txn(request, budgetOf(member)).response);
+    },
+    async compact(request, context): Promise<CompactionResponse> {
+      checkLeader(member, context);
+      await propose<undefined>(member, { type: "compaction", compaction: request }, context.caller, context);
+      const revision = member.machine.store.revision;
+      // The rows go in steps behind the answer; `physical` asks to wait for the last of them.
+      await new Promise<void>((resolve) => {
+        member.scrub(request.physical ? resolve : undefined);
+        if (!request.physical) resolve();
+      });
+      checkServing(member);
+      return { header: member.header(revision) };
+    },
+  };
+}
+
+/** Whoever may not is told so when it is applied, and learns nothing here. */
+function checkAnswer(member: Member, access: Access, caller: Caller, request: TxnRequest): void {
+  if (!answersRanges(request)) return;
+  try {
+    access.checkTxn(caller, request);
+  } catch {
+    return;
+  }
+  checkTxnAnswer(member.machine.store, request, budgetOf(member));
+}
+
+function budgetOf({ settings }: Member): AnswerBudget {
+  return new AnswerBudget(settings.limits.responseBytes);
+}

@@ -1,0 +1,76 @@
+/** etcd's Lease service over one member. What only the leader knows is asked of the leader; see lease-keeper.ts. */
+import { errStopped } from "../../protocol/errors.ts";
+import { leaseKeepAliveResponse, leaseTimeToLiveResponse } from "../../protocol/api/lease.ts";
+import type { LeaseGrantResponse, LeaseRevokeResponse } from "../../protocol/api/lease.ts";
+import type { SecondsDone } from "../background/lease-keeper.ts";
+import type { Member } from "../node/member.ts";
+import { checkLeader, propose, readIndex, withHeader } from "../node/requests.ts";
+import type { LeaseService } from "../api/services.ts";
+
+/** What a lease that does not exist has left, in a TimeToLive. */
+const NO_LEASE_TTL = -1;
+
+export function leaseService(member: Member): LeaseService {
+  return {
+    async grant({ id, ttl }, context) {
+      checkLeader(member, context);
+      const counted = member.callers.take("leases", context);
+      const leaseGrant = {
+        id: id === 0n ? member.newLeaseId() : id,
+        // Here and not where it is applied, so that members need not agree about their election timeouts.
+        ttl: Math.max(ttl, minTtlSeconds(member)),
+      };
+      try {
+        const request = { type: "leaseGrant", leaseGrant } as const;
+        const granted = await propose<LeaseGrantResponse>(member, request, context.caller, context);
+        member.leases.whenRevoked(leaseGrant.id, counted.release);
+        return withHeader(member, granted);
+      } catch (error) {
+        counted.release();
+        throw error;
+      }
+    },
+    async revoke(request, context) {
+      checkLeader(member, context);
+      const leaseRevoke = { type: "leaseRevoke", leaseRevoke: request } as const;
+      return withHeader(member, await propose<LeaseRevokeResponse>(member, leaseRevoke, context.caller, context));
+    },
+    async keepAlive({ id }, context) {
+      checkLeader(member, context);
+      // Taken before the renewal: whoever reads from this revision on sees the end of a lease that was gone by then.
+      const header = member.header(member.machine.store.revision);
+      const ttl = await seconds(member, (done) => member.leases.renew(id, done));
+      return leaseKeepAliveResponse({ header, id, ttl: ttl ?? 0 });
+    },
+    async timeToLive({ id, keys }, context) {
+      checkLeader(member, context);
+      const asked = member.leader;
+      const ttl = await seconds(member, (done) => member.leases.remaining(id, done));
+      // The leader tells the time; which keys there are, each member knows when it is up to date, as the leader is now.
+      if (asked !== member.id || member.leader !== member.id) await readIndex(member);
+      const lease = ttl === undefined ? undefined : member.machine.leases.get(id);
+      const header = member.header(member.machine.store.revision);
+      if (ttl === undefined || lease === undefined) return leaseTimeToLiveResponse({ header, id, ttl: NO_LEASE_TTL });
+      const attached = keys ? member.machine.leases.keysOf(id) : [];
+      return leaseTimeToLiveResponse({ header, id, ttl, grantedTtl: lease.ttl, keys: attached });
+    },
+    async leases(_request, context) {
+      checkLeader(member, context);
+      const leases = member.leases.ids().map((id) => ({ id }));
+      return { header: member.header(member.machine.store.revision), leases };
+    },
+  };
+}
+
+/** etcd's: one and a half election timeouts, in whole seconds. */
+function minTtlSeconds(member: Member): number {
+  const { electionTicks, tickMs } = member.settings;
+  return Math.ceil((Math.floor((3 * electionTicks) / 2) * tickMs) / 1_000);
+}
+
+function seconds(member: Member, ask: (done: SecondsDone) => void): Promise<number | undefined> {
+  if (member.problem !== undefined) throw errStopped;
+  return new Promise((resolve, reject) => {
+    ask((outcome) => (outcome.ok ? resolve(outcome.value) : reject(outcome.error)));
+  });
+}

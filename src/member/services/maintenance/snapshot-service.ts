@@ -1,0 +1,162 @@
+/**
+ * A member's data as a stream: a file of etcd's format, and the SHA-256 of it. All of it is of one revision, while the
+ * member goes on writing; all that it holds in memory is what is on its way.
+ *
+ * Rows must not be removed meanwhile, so compaction waits. A reader that takes nothing for a while is given up, and so is
+ * one that takes so little that it would hold the rows for ever.
+ */
+import { Sha256 } from "../../../base/sha256.ts";
+import { BoltWriter } from "../../../protocol/bbolt/bolt-writer.ts";
+import { ROOT } from "../../../auth/auth-store.ts";
+import { errStopped, errTimeout } from "../../../protocol/errors.ts";
+import { snapshotResponse } from "../../../protocol/api/maintenance.ts";
+import type { Member } from "../../node/member.ts";
+import { checkLeader, checkServing } from "../../node/requests.ts";
+import type { CallContext, MaintenanceService } from "../../api/services.ts";
+import { snapshotSources } from "../../snapshot/snapshot-file.ts";
+import type { SnapshotState } from "../../snapshot/snapshot-file.ts";
+
+const BLOB_BYTES = 32 * 1024;
+const STALLED_MS = 10_000;
+/** From then on a reader must have taken so much on average. */
+const HURRY_AFTER_MS = 30_000;
+const BYTES_PER_SECOND_MIN = 16 * 1024;
+/** Leaves gone over before others have their turn. */
+const MEASURED_PER_TURN = 4;
+
+export function snapshotService(member: Member): Pick<MaintenanceService, "snapshot"> {
+  return {
+    async *snapshot(_request, context) {
+      checkLeader(member, context);
+      const { release } = member.callers.take("snapshots", context, 1, isOwner(member, context));
+      const hold = new Hold(member, release);
+      try {
+        yield* responses(member, hold);
+      } finally {
+        hold.end();
+      }
+    },
+  };
+}
+
+/** For whom a place is kept, so that others cannot keep the owner from a backup. */
+function isOwner({ callers }: Member, context: CallContext): boolean {
+  return context.caller?.username === ROOT || callers.keyOf(context) === undefined;
+}
+
+async function* responses(member: Member, hold: Hold): ReturnType<MaintenanceService["snapshot"]> {
+  const state = stateOf(member);
+  const writer = new BoltWriter(snapshotSources(state));
+  for (let step = 1; writer.measure(); step++) {
+    if (step % MEASURED_PER_TURN === 0) await pause(member);
+    hold.check();
+  }
+  const { clusterVersion: version } = state;
+  const hash = new Sha256();
+  let remainingBytes = writer.sizeBytes;
+  for (const blob of blobs(writer.pages())) {
+    hash.update(blob);
+    remainingBytes -= blob.length;
+    yield snapshotResponse({ remainingBytes, blob, version });
+    hold.taken(blob.length);
+  }
+  yield snapshotResponse({ blob: hash.digest(), version });
+}
+
+/** Nothing of the state may be removed, until `end` or until the reader has taken nothing for long. */
+class Hold {
+  readonly #member: Member;
+  readonly #keys: unknown;
+  readonly #letGo: () => void;
+  readonly #sinceMs: number;
+  #takenMs: number;
+  #bytes: number = 0;
+  #cancelTimer: () => void;
+  #ended: boolean = false;
+
+  constructor(member: Member, ended: () => void) {
+    this.#member = member;
+    this.#keys = member.machine.store.keys;
+    const release = member.holdRows();
+    this.#letGo = () => {
+      release();
+      ended();
+    };
+    this.#sinceMs = member.clock.nowMs();
+    this.#takenMs = this.#sinceMs;
+    this.#cancelTimer = this.#watch();
+  }
+
+  /** The reader has taken so much. Throws when the state is not there any more, or the reader is too slow for it. */
+  taken(bytes: number): void {
+    this.#bytes += bytes;
+    this.check();
+    const forMs = this.#takenMs - this.#sinceMs;
+    if (forMs > HURRY_AFTER_MS && this.#bytes < (forMs / 1_000) * BYTES_PER_SECOND_MIN) throw errTimeout;
+  }
+
+  check(): void {
+    checkServing(this.#member);
+    if (this.#ended) throw errTimeout;
+    // A snapshot from the leader took the place of the tables.
+    if (this.#member.machine.store.keys !== this.#keys) throw errStopped;
+    this.#takenMs = this.#member.clock.nowMs();
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#cancelTimer();
+    this.#letGo();
+  }
+
+  #watch(): () => void {
+    const { clock } = this.#member;
+    const untilMs = this.#takenMs + STALLED_MS;
+    return clock.setTimer(Math.max(untilMs - clock.nowMs(), 0), () => {
+      if (clock.nowMs() - this.#takenMs >= STALLED_MS) this.end();
+      else this.#cancelTimer = this.#watch();
+    });
+  }
+}
+
+function stateOf(member: Member): SnapshotState {
+  const { machine } = member;
+  const { membership, store, clusterVersion } = machine;
+  return {
+    tables: machine.tables,
+    revision: store.revision,
+    applied: member.applied,
+    appliedTerm: member.brief().term,
+    members: membership.members,
+    removed: membership.removed,
+    confState: membership.confState,
+    clusterVersion: clusterVersion.version,
+    downgradeTarget: clusterVersion.downgradeTarget,
+  };
+}
+
+/** In pieces of one size, as etcd sends them; the last one may be shorter. */
+function* blobs(pages: Iterable<Uint8Array>): Generator<Uint8Array, void, void> {
+  let blob = new Uint8Array(BLOB_BYTES);
+  let filled = 0;
+  for (const page of pages) {
+    for (let at = 0; at < page.length;) {
+      const part = page.subarray(at, at + BLOB_BYTES - filled);
+      blob.set(part, filled);
+      filled += part.length;
+      at += part.length;
+      if (filled < BLOB_BYTES) continue;
+      yield blob;
+      blob = new Uint8Array(BLOB_BYTES);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield blob.subarray(0, filled);
+}
+
+function pause(member: Member): Promise<void> {
+  return new Promise((resolve) => {
+    member.clock.setTimer(0, resolve);
+  });
+}

@@ -1,0 +1,47 @@
+/** The checks behind `/livez` and `/readyz`, with etcd's names, order and words. */
+import { rangeRequest } from "../../protocol/api/kv.ts";
+import type { Member } from "../node/member.ts";
+import { checkLeader, checkServing, readIndex } from "../node/requests.ts";
+import type { CallContext, ProbeResult } from "../api/services.ts";
+
+/** Better an answer now than after a time-out; a cluster that was asleep is woken all the same. */
+export const WITH_LEADER: CallContext = { token: "", requireLeader: true };
+
+/** Throws what is wrong. */
+type Check = (member: Member) => void | Promise<void>;
+
+const CHECKS: Readonly<Record<string, Check>> = {
+  data_corruption(member) {
+    if (member.machine.alarms.has("CORRUPT")) throw new Error("alarm activated: CORRUPT");
+  },
+  serializable_read: readLocally,
+  async linearizable_read(member) {
+    checkLeader(member, WITH_LEADER);
+    await readIndex(member);
+    readLocally(member);
+  },
+  non_learner(member) {
+    if (member.status().isLearner) throw new Error("not supported for learner");
+  },
+};
+
+export async function probe(member: Member, names: readonly string[]): Promise<readonly ProbeResult[]> {
+  const results: ProbeResult[] = [];
+  for (const name of names) results.push({ name, failure: await failureOf(member, CHECKS[name]) });
+  return results;
+}
+
+async function failureOf(member: Member, check: Check | undefined): Promise<string | undefined> {
+  try {
+    await check?.(member);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** etcd reads a key that cannot be; what counts is that reading works. */
+export function readLocally(member: Member): void {
+  checkServing(member);
+  member.machine.store.range(rangeRequest({ limit: 1, keysOnly: true }));
+}

@@ -1,0 +1,137 @@
+/** Watch streams as a front sees them: requests in, responses pulled out one at a time. */
+import { unreachable } from "../../base/assert.ts";
+import { errNoLeader } from "../../protocol/errors.ts";
+import type { EtcdError } from "../../protocol/errors.ts";
+import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
+import type { HubStream } from "../../mvcc/watch/watch-hub.ts";
+import type { Member } from "../node/member.ts";
+import { checkServing } from "../node/requests.ts";
+import type { CallContext, WatchStream } from "../api/services.ts";
+
+export interface RefusingStream extends WatchStream {
+  /** Answers a request for a watch by its end; the reason is the guard's. */
+  refuse(cancelReason: string): void;
+}
+
+/** What it opens shows whatever is asked for; see guarded-watch.ts for who may see it. */
+export function watchStreams(member: Member): (context: CallContext) => RefusingStream {
+  return (context) => {
+    checkServing(member);
+    return openWatchStream(member, context, member.callers.take("streams", context).release);
+  };
+}
+
+function openWatchStream(member: Member, context: CallContext, onClosed: () => void): RefusingStream {
+  const stream = new MemberWatchStream(member, context, onClosed);
+  if (!context.requireLeader) return stream;
+  stream.endWithoutLeader();
+  // A member that was asleep knows of no leader yet. To ask for one wakes the cluster up.
+  if (member.leader === 0n) {
+    member.linearizable(
+      () => {},
+      () => stream.end(errNoLeader),
+    );
+  }
+  return stream;
+}
+
+class MemberWatchStream implements RefusingStream {
+  readonly #member: Member;
+  readonly #stream: HubStream;
+  #wanted: ((response: WatchResponse | undefined) => void) | undefined;
+  #closed = false;
+  /** What the reader is told at the end. */
+  #error: EtcdError | undefined;
+  #forget: () => void;
+  readonly #onClosed: () => void;
+
+  constructor(member: Member, context: CallContext, onClosed: () => void) {
+    this.#member = member;
+    this.#onClosed = onClosed;
+    this.#stream = member.machine.hub.openStream(
+      () => this.#deliver(),
+      () => {
+        const { callers } = member;
+        return callers.budgets.watches.take(callers.keyOf(context))?.release;
+      },
+    );
+    this.#forget = member.whenStopped(() => this.close());
+  }
+
+  request(request: WatchRequest): void {
+    if (this.#closed) return;
+    switch (request.type) {
+      case "none":
+        break;
+      case "create":
+        this.#stream.create(request.create);
+        if (request.create.progressNotify) this.#member.notifyProgressEvery();
+        this.#member.pumpWatches();
+        break;
+      case "cancel":
+        this.#stream.cancel(request.cancel.watchId);
+        break;
+      case "progress":
+        this.#stream.progress();
+        break;
+      default:
+        unreachable(request);
+    }
+  }
+
+  refuse(cancelReason: string): void {
+    if (!this.#closed) this.#stream.refuse(cancelReason);
+  }
+
+  async next(): Promise<WatchResponse | undefined> {
+    const response = await new Promise<WatchResponse | undefined>((resolve) => {
+      this.#wanted = resolve;
+      this.#deliver();
+    });
+    if (response === undefined && this.#error !== undefined) throw this.#error;
+    return response;
+  }
+
+  /** Its caller wants a leader to be there. */
+  endWithoutLeader(): void {
+    const forget = this.#forget;
+    const forgetLoss = this.#member.leaderLoss.whenLost(() => this.end(errNoLeader));
+    this.#forget = () => {
+      forget();
+      forgetLoss();
+    };
+  }
+
+  end(error: EtcdError): void {
+    if (this.#closed) return;
+    this.#error = error;
+    this.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#forget();
+    this.#onClosed();
+    this.#stream.close();
+    this.#deliver();
+  }
+
+  #deliver(): void {
+    const wanted = this.#wanted;
+    if (wanted === undefined) return;
+    if (this.#closed) {
+      this.#wanted = undefined;
+      wanted(undefined);
+      return;
+    }
+    const [response] = this.#stream.take(1);
+    // A client that asks on and on and takes nothing is cut off by the hub.
+    if (response === undefined && this.#stream.closed) return this.close();
+    if (response === undefined) return;
+    this.#wanted = undefined;
+    // Room in the stream's buffer: watchers that had fallen behind may catch up.
+    if (this.#member.machine.hub.hasCatchingUp) this.#member.pumpWatches();
+    wanted(response);
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Keys and values in shared blocks. A typed array with a buffer of its own costs V8 some 400 bytes beside its content,
+ * more than a small value is long; a view into a block costs 100. A block lives as long as any view into it, so owners
+ * report what they drop and move the rest when little of a block is still in use.
+ */
+import { EMPTY_BYTES, copyBytes } from "../../base/bytes.ts";
+
+const BLOCK_BYTES = 32 * 1024;
+/** From here on a buffer of its own is cheap enough, and pins nothing else. */
+const OWN_BUFFER_BYTES = 4 * 1024;
+
+export interface Block {
+  readonly bytes: Uint8Array;
+  used: number;
+  live: number;
+}
+
+/** Where the bytes stand; `block` is undefined when they have a buffer of their own. */
+export interface Stored {
+  readonly bytes: Uint8Array;
+  readonly block: Block | undefined;
+}
+
+const STORED_EMPTY: Stored = { bytes: EMPTY_BYTES, block: undefined };
+
+export class Slab {
+  #current: Block = newBlock();
+
+  store(bytes: Uint8Array): Stored {
+    const length = bytes.length;
+    if (length === 0) return STORED_EMPTY;
+    if (length >= OWN_BUFFER_BYTES) return { bytes: copyBytes(bytes), block: undefined };
+    if (this.#current.used + length > BLOCK_BYTES) this.#current = newBlock();
+    const block = this.#current;
+    const at = block.used;
+    block.bytes.set(bytes, at);
+    block.used += length;
+    block.live += length;
+    return { bytes: new Uint8Array(block.bytes.buffer as ArrayBuffer, at, length), block };
+  }
+
+  release(block: Block | undefined, length: number): void {
+    if (block !== undefined) block.live -= length;
+  }
+
+  /** Whether what is left in the block should move, so that the block can be freed. */
+  isSparse(block: Block | undefined): boolean {
+    return block !== undefined && block !== this.#current && block.live * 2 < BLOCK_BYTES;
+  }
+}
+
+function newBlock(): Block {
+  return { bytes: new Uint8Array(BLOCK_BYTES), used: 0, live: 0 };
+}

@@ -1,0 +1,367 @@
+/**
+ * Watches. The store's events come in one revision at a time and go out to whoever watches their keys; whoever starts in
+ * the past, or took too long, reads what it missed from the tables in bounded steps and then joins the others.
+ *
+ *     create ──▶ synced ◀───────────── caught up ──────────────┐
+ *        │         │ queue full, or the store was replaced     │
+ *        │         ▼                                           │
+ *        └──▶ catching up ── pump(): history, 1000 revisions a time
+ *                  │
+ *                  └─▶ removed: what it needs was compacted
+ *
+ * A response holds whole revisions. Queues are bounded by bytes, so a reader that stops costs a bounded amount: its
+ * watchers keep one number each, where they are.
+ */
+import { assert } from "../../base/assert.ts";
+import { errCompacted, errRequestTooManyRequests } from "../../protocol/errors.ts";
+import type { ResponseHeader } from "../../protocol/api/header.ts";
+import type { Event } from "../../protocol/api/kv.ts";
+import { watchResponse } from "../../protocol/api/watch.ts";
+import type { WatchCreateRequest, WatchResponse } from "../../protocol/api/watch.ts";
+import { rowToEvent } from "../tables/messages.ts";
+import type { Store } from "../store.ts";
+import { RESPONSE_BYTES, eventsBytes, fragments, shapedEvents } from "./watch-events.ts";
+import { WatchIndex, type WatchParty, type WatchSpot } from "./watch-index.ts";
+import { WatchQueue } from "./watch-queue.ts";
+import { type Admit, WatchStream, type HubStream, type StreamHost } from "./watch-stream.ts";
+import { watchKeys, watchShape, type Watcher } from "./watcher.ts";
+
+export type { HubStream } from "./watch-stream.ts";
+
+export interface WatchHubOptions {
+  /** Of all streams together. One more is answered as cancelled. */
+  readonly watchersMax: number;
+  /** Responses of one stream that were not taken yet. Events beyond it wait in the tables. */
+  readonly streamBytesMax: number;
+  /** From this size on, a response to a watcher that asked for it is cut. etcd: request limit + 512 KiB. */
+  readonly fragmentBytes: number;
+}
+
+/** Bytes of history that one step reads at most, past which it stops at the end of the revision. */
+const STEP_BYTES = 1024 * 1024;
+const NO_WATCH_ID = -1;
+
+const REASON_EMPTY_RANGE = "mvcc: watcher range is empty";
+const REASON_DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream";
+
+export class WatchHub implements StreamHost {
+  #store: Store;
+  readonly #header: (revision: number) => ResponseHeader;
+  readonly #options: WatchHubOptions;
+  readonly #synced: WatchIndex = new WatchIndex();
+  readonly #catchingUp: WatchIndex = new WatchIndex();
+  readonly #notified: Set<Watcher> = new Set();
+  /** Queues that were empty before and are to be announced once the hub is at rest. */
+  readonly #readable: Set<WatchQueue> = new Set();
+  /** Everything up to here was published. */
+  #revision: number;
+  #oldestFirst = true;
+
+  constructor(store: Store, header: (revision: number) => ResponseHeader, options: WatchHubOptions) {
+    this.#store = store;
+    this.#header = header;
+    this.#options = options;
+    this.#revision = store.revision;
+  }
+
+  get watcherCount(): number {
+    return this.#synced.size + this.#catchingUp.size;
+  }
+
+  get slowWatcherCount(): number {
+    return this.#catchingUp.size;
+  }
+
+  /** Whether pump() would find something to do now: somebody is behind whose stream has room. */
+  get hasCatchingUp(): boolean {
+    for (const watcher of this.#catchingUp.watchers) {
+      if (watcher.queue.hasRoom) return true;
+    }
+    return false;
+  }
+
+  /** `onReadable` is called when responses came to an empty queue, after the call that made them has done its work. */
+  /**
+   * `admit` is asked for each watch of the stream: undefined when its caller has too many; else what it gives is called
+   * once, when the watch is over.
+   */
+  openStream(onReadable: () => void, admit: Admit = () => () => {}): HubStream {
+    return new WatchStream(this, new WatchQueue(this.#options.streamBytesMax, onReadable), admit);
+  }
+
+  /** After every write that made events, in order. */
+  publish(revision: number, events: readonly Event[]): void {
+    assert(revision > this.#revision, "revisions are published in order");
+    this.#revision = revision;
+    if (this.#synced.size === 0) return;
+    const touched = matchAll(this.#synced, events);
+    const header = this.#header(revision);
+    for (const spot of touched) {
+      for (const party of spot.parties.slice()) this.#deliverLive(header, spot, party);
+      spot.matched = [];
+    }
+    this.announce();
+  }
+
+  /**
+   * A step of at most `maxRevisions` revisions for those that catch up. Returns whether another step would find more to
+   * do; it would not while all who are behind have full queues.
+   */
+  pump(maxRevisions: number): boolean {
+    assert(maxRevisions > 0, "a step makes progress");
+    const ready = this.#readyToCatchUp();
+    if (ready.length > 0) this.#catchUp(ready, maxRevisions);
+    this.announce();
+    return this.hasCatchingUp;
+  }
+
+  /** The periodic round of progress: to every watcher that asked for it, is synced, and got nothing since the last. */
+  progressAll(): void {
+    const header = this.#header(this.#store.revision);
+    for (const watcher of this.#notified) {
+      if (watcher.idle && this.#hasProgress(watcher)) this.#pushProgress(watcher.queue, header, watcher.id);
+      watcher.idle = true;
+    }
+    this.announce();
+  }
+
+  /** A snapshot took the place of the store: everybody goes on from where they were, or ends as compacted. */
+  replaceStore(store: Store): void {
+    for (const watcher of this.#synced.watchers) this.#fallBehind(watcher, this.#revision + 1);
+    this.#store = store;
+    this.#revision = store.revision;
+  }
+
+  // For the streams; they are part of the hub and stand apart only because each has its own watches.
+
+  add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken", admit: Admit): Watcher | undefined {
+    const keys = watchKeys(request);
+    if (request.startRevision < 0) return this.refuse(queue, errCompacted.message);
+    if (keys === undefined) return this.refuse(queue, REASON_EMPTY_RANGE);
+    if (id === "taken") return this.refuse(queue, REASON_DUPLICATE_ID);
+    const release = this.watcherCount >= this.#options.watchersMax ? undefined : admit();
+    if (release === undefined) return this.refuse(queue, errRequestTooManyRequests.message);
+    const { startRevision } = request;
+    const synced = startRevision === 0 || startRevision > this.#revision;
+    const watcher: Watcher = {
+      id,
+      queue,
+      keys,
+      shape: watchShape(request),
+      fragment: request.fragment,
+      progressNotify: request.progressNotify,
+      startRevision,
+      nextRevision: startRevision === 0 ? this.#revision + 1 : startRevision,
+      state: synced ? "synced" : "catching-up",
+      idle: true,
+      release,
+    };
+    (synced ? this.#synced : this.#catchingUp).add(watcher);
+    if (watcher.progressNotify) this.#notified.add(watcher);
+    this.answer(queue, { watchId: id, created: true });
+    return watcher;
+  }
+
+  remove(watcher: Watcher): void {
+    if (watcher.state === "removed") return;
+    watcher.release();
+    this.#synced.delete(watcher);
+    this.#catchingUp.delete(watcher);
+    this.#notified.delete(watcher);
+    watcher.state = "removed";
+  }
+
+  /** With etcd's id -1, on behalf of all watches of a stream. */
+  progressOf(queue: WatchQueue, watchers: Iterable<Watcher>): void {
+    let any = false;
+    for (const watcher of watchers) {
+      if (!this.#hasProgress(watcher)) return;
+      any = true;
+    }
+    if (any) this.#pushProgress(queue, this.#header(this.#store.revision), NO_WATCH_ID);
+  }
+
+  answer(queue: WatchQueue, set: Partial<WatchResponse>): void {
+    this.#push(queue, watchResponse({ header: this.#header(this.#store.revision), ...set }), RESPONSE_BYTES);
+  }
+
+  refuse(queue: WatchQueue, cancelReason: string): undefined {
+    this.answer(queue, { watchId: NO_WATCH_ID, created: true, canceled: true, cancelReason });
+  }
+
+  #deliverLive(header: ResponseHeader, spot: WatchSpot, party: WatchParty): void {
+    const events = shapedEvents(this.#store, spot.matched, party.shape);
+    if (events.length === 0) return;
+    const bytes = RESPONSE_BYTES + eventsBytes(events);
+    for (const watcher of party.watchers) {
+      if (watcher.nextRevision > this.#revision) continue;
+      if (watcher.queue.fits(bytes)) this.#deliver(watcher, header, events, bytes);
+      else this.#fallBehind(watcher, this.#revision);
+    }
+  }
+
+  #deliver(watcher: Watcher, header: ResponseHeader, events: readonly Event[], bytes: number): void {
+    const response: WatchResponse = {
+      header,
+      watchId: watcher.id,
+      created: false,
+      canceled: false,
+      compactRevision: 0,
+      cancelReason: "",
+      fragment: false,
+      events,
+    };
+    watcher.idle = false;
+    if (!watcher.fragment || bytes < this.#options.fragmentBytes) return this.#push(watcher.queue, response, bytes);
+    for (const part of fragments(response, this.#options.fragmentBytes)) {
+      this.#push(watcher.queue, part, RESPONSE_BYTES + eventsBytes(part.events));
+    }
+  }
+
+  #fallBehind(watcher: Watcher, nextRevision: number): void {
+    this.#synced.delete(watcher);
+    watcher.nextRevision = Math.max(watcher.nextRevision, nextRevision);
+    watcher.state = "catching-up";
+    this.#catchingUp.add(watcher);
+  }
+
+  #join(watcher: Watcher): void {
+    this.#catchingUp.delete(watcher);
+    watcher.state = "synced";
+    this.#synced.add(watcher);
+  }
+
+  /** Those behind whose streams have room; the compacted ones are told and dropped, those not behind any more join. */
+  #readyToCatchUp(): Watcher[] {
+    const ready: Watcher[] = [];
+    for (const watcher of this.#catchingUp.watchers) {
+      if (!watcher.queue.hasRoom) continue;
+      if (watcher.nextRevision < this.#store.compactRevision) this.#cancelCompacted(watcher);
+      else if (watcher.nextRevision > this.#revision) this.#join(watcher);
+      else ready.push(watcher);
+    }
+    return ready;
+  }
+
+  #cancelCompacted(watcher: Watcher): void {
+    const { queue, id } = watcher;
+    this.remove(watcher);
+    const compactRevision = this.#store.compactRevision;
+    const header = this.#header(0);
+    this.#push(queue, watchResponse({ header, watchId: id, canceled: true, compactRevision }), RESPONSE_BYTES);
+  }
+
+  /**
+   * Reads one window of history and delivers it to all who want part of it. The windows start with the one furthest
+   * behind and the one nearest to the end in turn: the first lets most watchers share a window, the second keeps a
+   * straggler from holding up everybody else.
+   */
+  #catchUp(ready: readonly Watcher[], maxRevisions: number): void {
+    const starts = ready.map((watcher) => watcher.nextRevision);
+    const from = this.#oldestFirst ? minimum(starts) : maximum(starts);
+    this.#oldestFirst = !this.#oldestFirst;
+    const { events, to } = this.#readHistory(from, maxRevisions);
+    const touched = matchAll(this.#catchingUp, events);
+    const header = this.#header(this.#store.revision);
+    const served = new Set(ready.filter((watcher) => watcher.nextRevision >= from && watcher.nextRevision <= to));
+    for (const spot of touched) {
+      for (const party of spot.parties.slice()) {
+        const slices = new Map<number, Delivery>();
+        for (const watcher of party.watchers) {
+          if (!served.delete(watcher)) continue;
+          const delivery = this.#sliceFrom(slices, spot, party, watcher.nextRevision);
+          if (this.#deliverHistory(watcher, header, delivery)) this.#advance(watcher, to);
+        }
+      }
+      spot.matched = [];
+    }
+    // What is left had no event in the window.
+    for (const watcher of served) this.#advance(watcher, to);
+  }
+
+  #sliceFrom(slices: Map<number, Delivery>, spot: WatchSpot, party: WatchParty, from: number): Delivery {
+    const known = slices.get(from);
+    if (known !== undefined) return known;
+    const wanted = spot.matched.filter((event) => (event.kv?.modRevision ?? 0) >= from);
+    const events = shapedEvents(this.#store, wanted, party.shape);
+    const delivery = { events, bytes: RESPONSE_BYTES + eventsBytes(events) };
+    slices.set(from, delivery);
+    return delivery;
+  }
+
+  #deliverHistory(watcher: Watcher, header: ResponseHeader, { events, bytes }: Delivery): boolean {
+    if (events.length === 0) return true;
+    // Other watchers of the same stream may have filled it in this step.
+    if (!watcher.queue.hasRoom) return false;
+    this.#deliver(watcher, header, events, bytes);
+    return true;
+  }
+
+  #advance(watcher: Watcher, to: number): void {
+    watcher.nextRevision = to + 1;
+    if (to >= this.#revision) this.#join(watcher);
+  }
+
+  /** Whole revisions from `from` on; `to` is the last one that was read to its end. */
+  #readHistory(from: number, maxRevisions: number): { readonly events: Event[]; readonly to: number } {
+    const last = Math.min(this.#revision, from + maxRevisions - 1);
+    const events: Event[] = [];
+    let to = last;
+    let bytes = 0;
+    let reading = from;
+    this.#store.keys.history(from, last, (row) => {
+      if (row.main !== reading && bytes >= STEP_BYTES) {
+        to = row.main - 1;
+        return false;
+      }
+      reading = row.main;
+      bytes += row.key.length + row.value.length;
+      events.push(rowToEvent(row));
+      return true;
+    });
+    return { events, to };
+  }
+
+  #hasProgress(watcher: Watcher): boolean {
+    return watcher.state === "synced" && this.#store.revision >= watcher.startRevision;
+  }
+
+  /** Nobody waits for one that does not fit: it would tell of a revision that is old when it is read. */
+  #pushProgress(queue: WatchQueue, header: ResponseHeader, watchId: number): void {
+    if (!queue.full) this.#push(queue, watchResponse({ header, watchId }), RESPONSE_BYTES);
+  }
+
+  #push(queue: WatchQueue, response: WatchResponse, bytes: number): void {
+    if (queue.length === 0) this.#readable.add(queue);
+    queue.push(response, bytes);
+  }
+
+  /** Readers may call back into the hub, so they hear of it only when it is at rest. */
+  announce(): void {
+    for (const queue of this.#readable) {
+      this.#readable.delete(queue);
+      queue.announce();
+    }
+  }
+}
+
+interface Delivery {
+  readonly events: readonly Event[];
+  readonly bytes: number;
+}
+
+function matchAll(index: WatchIndex, events: readonly Event[]): WatchSpot[] {
+  const touched: WatchSpot[] = [];
+  for (const event of events) {
+    if (event.kv !== undefined) index.match(event, event.kv.key, touched);
+  }
+  return touched;
+}
+
+function minimum(numbers: readonly number[]): number {
+  return numbers.reduce((least, number) => Math.min(least, number), Number.POSITIVE_INFINITY);
+}
+
+function maximum(numbers: readonly number[]): number {
+  return numbers.reduce((most, number) => Math.max(most, number), 0);
+}

@@ -1,0 +1,92 @@
+/**
+ * What a change of the members says beside Raft's part of it. The first three fields are etcd's `membershippb.Member`;
+ * the others say by which of etcd's rules the change is judged when it is applied, so that all members judge alike.
+ */
+import { raftAttributesSchema, memberAttributesSchema, memberSchema } from "../api/cluster-schema.ts";
+import type { Member, MemberAttributes, RaftAttributes } from "../api/cluster.ts";
+import { bool, closedEnum, id, message, optional, repeated, string, uint, always } from "../codec/schema.ts";
+import type { Schema } from "../codec/schema.ts";
+
+/** "none": a room's own housekeeping (a newcomer asks, the autopilot promotes), which etcd does not know. */
+export type ChangeRule = "none" | "add" | "promote" | "update" | "remove";
+
+export interface MemberChange {
+  readonly id: bigint;
+  readonly raftAttributes: RaftAttributes | undefined;
+  readonly memberAttributes: MemberAttributes | undefined;
+  readonly rule: ChangeRule;
+  /** etcd's --max-learners, at the leader that proposed the change. */
+  readonly maxLearners: number;
+}
+
+export const memberChangeSchema: Schema<MemberChange> = message<MemberChange>(
+  "quorate.MemberChange",
+  () => ({ id: 0n, raftAttributes: undefined, memberAttributes: undefined, rule: "none", maxLearners: 0 }),
+  {
+    id: id(1, "ID", "unsigned"),
+    raftAttributes: optional(2, "raft_attributes", () => raftAttributesSchema),
+    memberAttributes: optional(3, "member_attributes", () => memberAttributesSchema),
+    rule: closedEnum<ChangeRule>(4, "rule", ["none", "add", "promote", "update", "remove"]),
+    maxLearners: uint(5, "max_learners"),
+  },
+);
+
+/** Asked of the leader. */
+export interface MemberChangeCall {
+  /** The change's id in the log: asked again, it is the same change. */
+  readonly changeId: bigint;
+  readonly rule: ChangeRule;
+  /** 0 for a member to be added: the leader draws it. */
+  readonly memberId: bigint;
+  readonly peerUrls: readonly string[];
+  readonly isLearner: boolean;
+}
+
+export const memberChangeCallSchema: Schema<MemberChangeCall> = message<MemberChangeCall>(
+  "quorate.MemberChangeCall",
+  () => ({ changeId: 0n, rule: "none", memberId: 0n, peerUrls: [], isLearner: false }),
+  {
+    changeId: id(1, "change_id", "unsigned"),
+    rule: closedEnum<ChangeRule>(2, "rule", ["none", "add", "promote", "update", "remove"]),
+    memberId: id(3, "member_id", "unsigned"),
+    peerUrls: repeated(string(4, "peer_urls")),
+    isLearner: bool(5, "is_learner"),
+  },
+);
+
+/** What the leader made of it. */
+export interface MemberChangeAnswer {
+  readonly memberId: bigint;
+  readonly members: readonly Member[];
+}
+
+export const memberChangeAnswerSchema: Schema<MemberChangeAnswer> = message<MemberChangeAnswer>(
+  "quorate.MemberChangeAnswer",
+  () => ({ memberId: 0n, members: [] }),
+  {
+    memberId: id(1, "member_id", "unsigned"),
+    members: repeated(always(2, "members", () => memberSchema)),
+  },
+);
+
+/** The changes that were made last, so that one that arrives twice is made once. */
+export interface RecentChange {
+  readonly changeId: bigint;
+  readonly memberId: bigint;
+}
+
+interface RecentChanges {
+  readonly changes: readonly RecentChange[];
+}
+
+export const recentChangeSchema: Schema<RecentChange> = message<RecentChange>(
+  "quorate.RecentChange",
+  () => ({ changeId: 0n, memberId: 0n }),
+  { changeId: id(1, "change_id", "unsigned"), memberId: id(2, "member_id", "unsigned") },
+);
+
+export const recentChangesSchema: Schema<RecentChanges> = message<RecentChanges>(
+  "quorate.RecentChanges",
+  () => ({ changes: [] }),
+  { changes: repeated(always(1, "changes", () => recentChangeSchema)) },
+);

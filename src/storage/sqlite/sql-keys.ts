@@ -1,0 +1,313 @@
+/**
+ * The key table of a Durable Object: SQLite, with the rows that it does not have yet in front.
+ *
+ * Rows in the overlay are newer than all rows in SQLite, so a read looks there first and at SQLite for the rest. Rows that
+ * compaction drops stay in SQLite until the next flush, and are hidden until then.
+ */
+import { assert } from "../../base/assert.ts";
+import { EMPTY_BYTES, bytesToLatin1, copyBytes, latin1ToBytes } from "../../base/bytes.ts";
+import { ROW_OVERHEAD_BYTES } from "../../mvcc/tables/tables.ts";
+import type { KeyTable, RevisionRow } from "../../mvcc/tables/tables.ts";
+import { RowOverlay, compareRevisions, newestAt, type RevisionId } from "./sql-overlay.ts";
+import { SqlRemovals } from "./sql-removals.ts";
+import { SqlRevisions, type ListedRow } from "./sql-revisions.ts";
+import { SqlRows, type RowHead } from "./sql-rows.ts";
+import { hexName, type SqlLike } from "./sql.ts";
+import type { Generation, StateStatements } from "./sql-statements.ts";
+import { StorageCorruptError } from "../storage-error.ts";
+
+/** What would cost a walk over all rows to find out, so it is stored beside them. */
+export interface StateCounters {
+  readonly rows: number;
+  readonly bytes: number;
+  /** Entries in the revision lists, those of removed rows too. */
+  readonly listed: number;
+  /** Up to this revision the rows have been compacted. */
+  readonly compacted: number;
+}
+
+export const EMPTY_COUNTERS: StateCounters = { rows: 0, bytes: 0, listed: 0, compacted: 0 };
+
+const BEFORE_ALL: RevisionId = { main: -1, sub: -1 };
+/** A step of compaction ends when it has looked at so many times the keys that it may handle ... */
+const COMPACT_KEYS_LOOKED_AT = 8;
+/** ... or has passed so many times as many rows: a hot key may fill many revisions. */
+const COMPACT_ROWS_WALKED = 64;
+
+export class SqlKeyTable implements KeyTable {
+  readonly #table: string;
+  readonly #changed: (bytes: number) => void;
+  readonly #revisions: SqlRevisions;
+  readonly #rows: SqlRows;
+  readonly #removals: SqlRemovals = new SqlRemovals();
+  readonly #overlay: RowOverlay = new RowOverlay();
+  #rowCount: number;
+  #sizeBytes: number;
+  #compacted: number;
+  /** The last revision that the pass of compaction under way has seen. */
+  #walkedMain: number = 0;
+  #markedRows: number = 0;
+  #markedCounters: Omit<StateCounters, "listed">;
+  /** Whether SQLite's newest row of an overlaid key lives; asked often by count(), and true until the next flush. */
+  readonly #liveBelow: Map<string, boolean> = new Map();
+
+  constructor(
+    sql: SqlLike,
+    texts: StateStatements,
+    generation: Generation,
+    counters: StateCounters,
+    changed: (bytes: number) => void,
+  ) {
+    this.#table = `quorate_rows_${generation}`;
+    this.#changed = changed;
+    this.#revisions = new SqlRevisions(sql, texts, generation, counters.listed);
+    this.#rows = new SqlRows(sql, texts, generation, () => this.#revisions.lastMain());
+    this.#rowCount = counters.rows;
+    this.#sizeBytes = counters.bytes;
+    this.#compacted = counters.compacted;
+    this.#markedCounters = counters;
+  }
+
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  get markedCount(): number {
+    return this.#markedRows + this.#removals.markedCount;
+  }
+
+  at(key: Uint8Array, atRevision: number): RevisionRow | undefined {
+    const name = bytesToLatin1(key);
+    const recent = this.#overlay.key(name);
+    const row = (recent && newestAt(recent.rows, atRevision)) ?? this.#rows.newest(name, key, atRevision);
+    return row === undefined || this.#removals.hides(name, row) ? undefined : row;
+  }
+
+  scan(
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    atRevision: number,
+    withValues: boolean,
+    visit: (row: RevisionRow) => boolean,
+  ): void {
+    const overlaid = this.#overlay.range(bytesToLatin1(start), end === undefined ? undefined : bytesToLatin1(end));
+    const visitLive = (name: string | undefined, row: RevisionRow | undefined): boolean => {
+      if (row === undefined || row.version === 0) return true;
+      if (name !== undefined && this.#removals.hides(name, row)) return true;
+      return visit(row);
+    };
+    let at = 0;
+    const visitOverlaid = (below: string | undefined): boolean => {
+      for (; at < overlaid.length; at++) {
+        const key = overlaid[at];
+        if (key === undefined || (below !== undefined && key.name >= below)) return true;
+        const row = newestAt(key.rows, atRevision) ?? this.#rows.newestUnkept(latin1ToBytes(key.name), atRevision);
+        if (!visitLive(key.name, row)) return false;
+      }
+      return true;
+    };
+    const needsNames = overlaid.length > 0 || this.#removals.concerns(atRevision);
+    const finished = this.#rows.scan(start, end, atRevision, withValues, ({ key, row }) => {
+      if (!needsNames) return visitLive(undefined, row);
+      const name = bytesToLatin1(key);
+      if (!visitOverlaid(name)) return false;
+      // The key stands in both: the overlay speaks for it, in its turn.
+      if (overlaid[at]?.name === name) return true;
+      return visitLive(name, row);
+    });
+    if (finished) visitOverlaid(undefined);
+  }
+
+  count(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
+    if (this.#removals.concerns(atRevision)) return this.#countByScan(start, end, atRevision);
+    let count = this.#rows.countLive(start, end, atRevision);
+    for (const { name, rows } of this.#overlay.range(
+      bytesToLatin1(start),
+      end === undefined ? undefined : bytesToLatin1(end),
+    )) {
+      const row = newestAt(rows, atRevision);
+      if (row === undefined) continue;
+      count += (row.version > 0 ? 1 : 0) - (this.#livesBelow(name) ? 1 : 0);
+    }
+    return count;
+  }
+
+  append(row: RevisionRow): RevisionRow {
+    const kept: RevisionRow = {
+      key: copyBytes(row.key),
+      main: row.main,
+      sub: row.sub,
+      createRevision: row.createRevision,
+      version: row.version,
+      lease: row.lease,
+      value: row.value.length === 0 ? EMPTY_BYTES : copyBytes(row.value),
+    };
+    const last = this.#overlay.rows.at(-1);
+    assert(last === undefined || compareRevisions(last, kept) < 0, "revisions only grow");
+    this.#overlay.append(kept);
+    this.#rowCount++;
+    this.#sizeBytes += rowBytes(kept);
+    this.#changed(rowBytes(kept));
+    return kept;
+  }
+
+  history(fromMain: number, toMain: number, visit: (row: RevisionRow) => boolean, fromSub: number = 0): void {
+    this.#walk({ main: fromMain, sub: fromSub }, toMain, (listed, row) => {
+      if (!this.#removals.isEmpty && this.#removals.hides(bytesToLatin1(listed.key), listed)) return true;
+      const found = row ?? this.#listedRow(listed);
+      return found === undefined || visit(found);
+    });
+  }
+
+  compact(revision: number, cursor: Uint8Array | undefined, maxKeys: number): Uint8Array | undefined {
+    assert(maxKeys > 0, "a step makes progress");
+    // Only a revision written since the last compaction can have made a row of before it superfluous.
+    const from = cursor === undefined ? { main: this.#compacted, sub: 0 } : decodeCursor(cursor);
+    const heads = new Map<string, RowHead | undefined>();
+    let handled = 0;
+    let walked = 0;
+    let next: RevisionId | undefined;
+    this.#walk(from, revision, (listed) => {
+      const name = bytesToLatin1(listed.key);
+      if (walked++ >= maxKeys * COMPACT_ROWS_WALKED || heads.size >= maxKeys * COMPACT_KEYS_LOOKED_AT) {
+        next = listed;
+        return false;
+      }
+      if (!heads.has(name)) heads.set(name, this.#newestHead(name, listed.key, revision));
+      const newest = heads.get(name);
+      // A key is handled at its newest row, so once in a pass.
+      if (newest !== undefined && compareRevisions(newest, listed) === 0) {
+        if (handled++ === maxKeys) {
+          next = listed;
+          return false;
+        }
+        this.#compactKey(name, listed.key, newest, revision);
+      }
+      this.#walkedMain = listed.main;
+      return true;
+    });
+    if (next !== undefined) return encodeCursor(next);
+    // Not beyond what exists: a revision that is yet to come may leave something to compact.
+    this.#compacted = Math.max(this.#compacted, this.#walkedMain);
+    return undefined;
+  }
+
+  mark(): void {
+    this.#markedRows = this.#overlay.rows.length;
+    this.#removals.mark();
+    this.#markedCounters = { rows: this.#rowCount, bytes: this.#sizeBytes, compacted: this.#compacted };
+  }
+
+  flush(): StateCounters {
+    const rows = this.#overlay.rows.slice(0, this.#markedRows).filter((row) => !this.#removals.hidesMarked(row));
+    this.#rows.add(rows);
+    this.#revisions.add(rows);
+    this.#removals.flush((name, key, bound) => this.#rows.remove(name, key, bound));
+    this.#overlay.drop(this.#markedRows);
+    this.#markedRows = 0;
+    this.#liveBelow.clear();
+    this.#revisions.tidy(this.#markedCounters.rows);
+    return { ...this.#markedCounters, listed: this.#revisions.listed };
+  }
+
+  /** SQLite's lists, then the overlay, whose rows are handed over too. */
+  #walk(from: RevisionId, toMain: number, visit: (listed: ListedRow, row: RevisionRow | undefined) => boolean): void {
+    const recent = this.#overlay.rows;
+    const firstRecent = recent[0];
+    if (firstRecent === undefined || compareRevisions(from, firstRecent) < 0) {
+      let more = true;
+      this.#revisions.scan(from, (listed) => {
+        more = listed.main <= toMain && visit(listed, undefined);
+        return more;
+      });
+      if (!more) return;
+    }
+    for (let at = firstAtOrAbove(recent, from); at < recent.length; at++) {
+      const row = recent[at] as RevisionRow;
+      if (row.main > toMain || !visit(row, row)) return;
+    }
+  }
+
+  #compactKey(name: string, key: Uint8Array, newest: RowHead, revision: number): void {
+    const from = this.#removals.boundOf(name) ?? BEFORE_ALL;
+    let { rows, bytes: valueBytes } = this.#rows.measure(key, from, revision);
+    for (const row of this.#overlay.key(name)?.rows ?? []) {
+      if (compareRevisions(row, from) <= 0 || row.main > revision) continue;
+      rows++;
+      valueBytes += row.value.length;
+    }
+    const dropsNewest = newest.version === 0 && newest.main < revision;
+    if (!dropsNewest) {
+      rows--;
+      valueBytes -= newest.valueBytes;
+    }
+    if (rows === 0) return;
+    const bound = { main: newest.main, sub: dropsNewest ? newest.sub : newest.sub - 1 };
+    this.#removals.add(name, key, bound, revision);
+    this.#rowCount -= rows;
+    this.#sizeBytes -= rows * (key.length + ROW_OVERHEAD_BYTES) + valueBytes;
+    this.#changed(key.length + ROW_OVERHEAD_BYTES);
+  }
+
+  /** As at(), without the value. */
+  #newestHead(name: string, key: Uint8Array, revision: number): RowHead | undefined {
+    const recent = newestAt(this.#overlay.key(name)?.rows ?? [], revision);
+    const head =
+      recent === undefined
+        ? this.#rows.newestHead(key, revision)
+        : { main: recent.main, sub: recent.sub, version: recent.version, valueBytes: recent.value.length };
+    return head === undefined || this.#removals.hides(name, head) ? undefined : head;
+  }
+
+  /** A key that has a row in the overlay at a revision has all its rows of SQLite below that revision. */
+  #livesBelow(name: string): boolean {
+    const known = this.#liveBelow.get(name);
+    if (known !== undefined) return known;
+    const live = (this.#rows.newestHead(latin1ToBytes(name), Number.MAX_SAFE_INTEGER)?.version ?? 0) > 0;
+    this.#liveBelow.set(name, live);
+    return live;
+  }
+
+  #countByScan(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
+    let count = 0;
+    this.scan(start, end, atRevision, false, () => ++count > 0);
+    return count;
+  }
+
+  /** Its entry may have outlived the row, but only where compaction has been. */
+  #listedRow(listed: ListedRow): RevisionRow | undefined {
+    const row = this.#rows.row(listed.key, listed);
+    if (row !== undefined || listed.main <= this.#compacted) return row;
+    const name = `${hexName(listed.key)} at ${listed.main}/${listed.sub}`;
+    throw new StorageCorruptError(this.#table, name, "the row is listed and missing");
+  }
+}
+
+function firstAtOrAbove(rows: readonly RevisionRow[], from: RevisionId): number {
+  let low = 0;
+  let high = rows.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareRevisions(rows[middle] as RevisionRow, from) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function rowBytes(row: RevisionRow): number {
+  return row.key.length + row.value.length + ROW_OVERHEAD_BYTES;
+}
+
+function encodeCursor(at: RevisionId): Uint8Array {
+  return latin1ToBytes(`${at.main}/${at.sub}`);
+}
+
+function decodeCursor(cursor: Uint8Array): RevisionId {
+  const [main, sub] = bytesToLatin1(cursor).split("/").map(Number);
+  assert(Number.isSafeInteger(main) && Number.isSafeInteger(sub), "the cursor is one that compact() gave");
+  return { main: main as number, sub: sub as number };
+}

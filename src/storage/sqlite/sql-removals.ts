@@ -1,0 +1,75 @@
+/**
+ * Rows that compaction has dropped and that still stand in SQLite, hidden by a bound per key. They may go only together
+ * with the applied index of the compaction, or a crash would show the state of before it with holes.
+ */
+import { bytesToLatin1, copyBytes } from "../../base/bytes.ts";
+import { compareRevisions, type RevisionId } from "./sql-overlay.ts";
+
+/** Rows of a key up to and including the bound are gone for readers. */
+interface Removal {
+  readonly key: Uint8Array;
+  readonly bound: RevisionId;
+}
+
+export class SqlRemovals {
+  /** By latin-1 key. */
+  readonly #all: Map<string, Removal> = new Map();
+  /** Since the last mark. */
+  readonly #open: Set<string> = new Set();
+  #marked: Map<string, Removal> = new Map();
+  #hiddenBelow: number = 0;
+
+  get isEmpty(): boolean {
+    return this.#all.size === 0;
+  }
+
+  get markedCount(): number {
+    return this.#marked.size;
+  }
+
+  /** Whether a read at this revision must mind them. */
+  concerns(atRevision: number): boolean {
+    return atRevision < this.#hiddenBelow;
+  }
+
+  boundOf(name: string): RevisionId | undefined {
+    return this.#all.get(name)?.bound;
+  }
+
+  hides(name: string, row: RevisionId): boolean {
+    const removal = this.#all.get(name);
+    return removal !== undefined && compareRevisions(row, removal.bound) <= 0;
+  }
+
+  /** Compacted at `revision`. */
+  add(name: string, key: Uint8Array, bound: RevisionId, revision: number): void {
+    this.#all.set(name, { key: copyBytes(key), bound });
+    this.#open.add(name);
+    this.#hiddenBelow = Math.max(this.#hiddenBelow, revision);
+  }
+
+  mark(): void {
+    for (const name of this.#open) {
+      const removal = this.#all.get(name);
+      if (removal !== undefined) this.#marked.set(name, removal);
+    }
+    this.#open.clear();
+  }
+
+  /** Such a row need not be written first: it goes in the same transaction in which it would come. */
+  hidesMarked(row: RevisionId & { readonly key: Uint8Array }): boolean {
+    if (this.#marked.size === 0) return false;
+    const removal = this.#marked.get(bytesToLatin1(row.key));
+    return removal !== undefined && compareRevisions(row, removal.bound) <= 0;
+  }
+
+  /** `remove` takes the rows of each marked one out of SQLite. */
+  flush(remove: (name: string, key: Uint8Array, bound: RevisionId) => void): void {
+    for (const [name, removal] of this.#marked) {
+      remove(name, removal.key, removal.bound);
+      if (this.#all.get(name) === removal) this.#all.delete(name);
+    }
+    this.#marked = new Map();
+    if (this.#all.size === 0) this.#hiddenBelow = 0;
+  }
+}

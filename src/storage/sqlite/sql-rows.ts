@@ -1,0 +1,166 @@
+/** The rows of one generation as SQLite has them. Whether one still counts is up to whoever asks. */
+import { bytesToLatin1, copyBytes } from "../../base/bytes.ts";
+import type { RevisionRow } from "../../mvcc/tables/tables.ts";
+import { NewestRows } from "./sql-newest.ts";
+import type { RevisionId } from "./sql-overlay.ts";
+import { bigintOf, bytesOf, hexName, integerOf, keyAfter, type SqlLike, type SqlRow, type SqlValue } from "./sql.ts";
+import { ROWS_AT_ONCE, type Generation, type StateStatements } from "./sql-statements.ts";
+
+/** A key as a scan meets it; no row when it was created later than the revision asked for. */
+export interface ScannedKey {
+  readonly key: Uint8Array;
+  readonly row: RevisionRow | undefined;
+}
+
+/** A row without its value. */
+export interface RowHead extends RevisionId {
+  readonly version: number;
+  readonly valueBytes: number;
+}
+
+const SCAN_KEYS_FIRST = 16;
+const SCAN_KEYS_MAX = 256;
+/** Larger values are fetched one by one, so that a chunk of a scan stays small. */
+const SCAN_VALUE_BYTES = 16 * 1024;
+/** Rows kept in memory that need not be. */
+const NEWEST_BYTES_MAX = 4 * 1024 * 1024;
+
+export class SqlRows {
+  readonly #sql: SqlLike;
+  readonly #texts: StateStatements;
+  readonly #table: string;
+  readonly #lastMain: () => number;
+  readonly #newest: NewestRows = new NewestRows(NEWEST_BYTES_MAX);
+  /** No row is newer; undefined until it is asked for. */
+  #storedMain: number | undefined;
+
+  constructor(sql: SqlLike, texts: StateStatements, generation: Generation, lastMain: () => number) {
+    this.#sql = sql;
+    this.#texts = texts;
+    this.#table = `quorate_rows_${generation}`;
+    this.#lastMain = lastMain;
+  }
+
+  /** The newest row of a key at a revision; those of now are often asked for, and remembered. */
+  newest(name: string, key: Uint8Array, atRevision: number): RevisionRow | undefined {
+    const known = this.#newest.get(name);
+    if (known !== undefined && known.main <= atRevision) return known;
+    const row = this.newestUnkept(key, atRevision);
+    this.#storedMain ??= this.#lastMain();
+    if (row !== undefined && atRevision >= this.#storedMain) this.#newest.set(name, row);
+    return row;
+  }
+
+  newestUnkept(key: Uint8Array, atRevision: number): RevisionRow | undefined {
+    return this.#first(this.#texts.newestRow, key, atRevision);
+  }
+
+  newestHead(key: Uint8Array, atRevision: number): RowHead | undefined {
+    const [row] = this.#sql.exec(this.#texts.newestHead, key, atRevision).toArray();
+    if (row === undefined) return undefined;
+    const read = (column: string): number => integerOf(row, column, this.#table, hexName(key));
+    return { main: read("main"), sub: read("sub"), version: read("version"), valueBytes: read("size") };
+  }
+
+  row(key: Uint8Array, { main, sub }: RevisionId): RevisionRow | undefined {
+    return this.#first(this.#texts.row, key, main, sub);
+  }
+
+  /** False when `visit` ended it. */
+  scan(
+    start: Uint8Array,
+    end: Uint8Array | undefined,
+    atRevision: number,
+    withValues: boolean,
+    visit: (scanned: ScannedKey) => boolean,
+  ): boolean {
+    const inlineBytes = withValues ? SCAN_VALUE_BYTES : -1;
+    let from = start;
+    for (let limit = SCAN_KEYS_FIRST; ; limit = Math.min(limit * 4, SCAN_KEYS_MAX)) {
+      const rows = (
+        end === undefined
+          ? this.#sql.exec(this.#texts.scanToEnd, from, atRevision, limit, inlineBytes)
+          : this.#sql.exec(this.#texts.scan, from, atRevision, limit, inlineBytes, end)
+      ).toArray();
+      let key: Uint8Array = from;
+      for (const row of rows) {
+        key = bytesOf(row, "key", this.#table, "scan");
+        if (!visit({ key, row: this.#scannedRow(row, key, withValues) })) return false;
+      }
+      if (rows.length < limit) return true;
+      from = keyAfter(key);
+    }
+  }
+
+  /** Keys of the range that live at a revision. */
+  countLive(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
+    const [counted] = (
+      end === undefined
+        ? this.#sql.exec(this.#texts.countToEnd, start, atRevision)
+        : this.#sql.exec(this.#texts.count, start, atRevision, end)
+    ).toArray();
+    return counted === undefined ? 0 : integerOf(counted, "live", this.#table, "count");
+  }
+
+  /** How many rows a key has after `from`, up to a revision, and how large their values are. */
+  measure(key: Uint8Array, from: RevisionId, toRevision: number): { readonly rows: number; readonly bytes: number } {
+    const [measured] = this.#sql.exec(this.#texts.measure, key, from.main, from.sub, toRevision).toArray();
+    if (measured === undefined) return { rows: 0, bytes: 0 };
+    const name = hexName(key);
+    return {
+      rows: integerOf(measured, "rows", this.#table, name),
+      bytes: integerOf(measured, "bytes", this.#table, name),
+    };
+  }
+
+  /** Rows that are newer than all there are, oldest first. */
+  add(rows: readonly RevisionRow[]): void {
+    let at = 0;
+    // A statement costs more than a row in it.
+    for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE) {
+      this.#sql.exec(this.#texts.putRows, ...rows.slice(at, at + ROWS_AT_ONCE).flatMap(columnsOf));
+    }
+    for (; at < rows.length; at++) this.#sql.exec(this.#texts.putRow, ...columnsOf(rows[at] as RevisionRow));
+    for (const row of rows) this.#newest.set(bytesToLatin1(row.key), row);
+    this.#storedMain = rows.at(-1)?.main ?? this.#storedMain;
+  }
+
+  /** The rows of a key up to and including `bound`. */
+  remove(name: string, key: Uint8Array, bound: RevisionId): void {
+    this.#sql.exec(this.#texts.deleteRows, key, bound.main, bound.sub);
+    this.#newest.delete(name);
+  }
+
+  #first(text: string, key: Uint8Array, ...rest: number[]): RevisionRow | undefined {
+    const [row] = this.#sql.exec(text, key, ...rest).toArray();
+    return row === undefined ? undefined : this.#rowOf(row, copyBytes(key), row["value"]);
+  }
+
+  #scannedRow(row: SqlRow, key: Uint8Array, withValues: boolean): RevisionRow | undefined {
+    if (row["main"] === null) return undefined;
+    const inline = row["value"];
+    if (inline !== null) return this.#rowOf(row, key, inline);
+    if (!withValues || row["size"] === 0) return this.#rowOf(row, key, new ArrayBuffer(0));
+    const read = (column: string): number => integerOf(row, column, this.#table, hexName(key));
+    return this.row(key, { main: read("main"), sub: read("sub") });
+  }
+
+  #rowOf(row: SqlRow, key: Uint8Array, value: SqlRow[string] | undefined): RevisionRow {
+    const name = hexName(key);
+    const read = (column: string): number => integerOf(row, column, this.#table, name);
+    return {
+      key,
+      main: read("main"),
+      sub: read("sub"),
+      createRevision: read("created"),
+      version: read("version"),
+      lease: row["lease"] === null ? 0n : bigintOf(row, "lease", this.#table, name),
+      value: bytesOf({ value: value ?? null }, "value", this.#table, name),
+    };
+  }
+}
+
+function columnsOf(row: RevisionRow): readonly (SqlValue | Uint8Array)[] {
+  const lease = row.lease === 0n ? null : row.lease.toString();
+  return [row.key, row.main, row.sub, row.createRevision, row.version, lease, row.value];
+}

@@ -1,0 +1,74 @@
+/**
+ * The state tables of a Durable Object, over one generation of tables in SQLite. Opening loads nothing, and memory does
+ * not grow with the data; what was written lately waits in memory until it is flushed.
+ */
+import { assert } from "../../base/assert.ts";
+import { BUCKET_NAMES } from "../../mvcc/tables/tables.ts";
+import type { Bucket, BucketName, StateTables } from "../../mvcc/tables/tables.ts";
+import { SqlBucket } from "./sql-buckets.ts";
+import { SqlKeyTable, type StateCounters } from "./sql-keys.ts";
+import { STATE_STATEMENTS, type Generation } from "./sql-statements.ts";
+import type { SqlLike } from "./sql.ts";
+
+export class SqlStateTables implements StateTables {
+  readonly generation: Generation;
+  readonly keys: SqlKeyTable;
+  readonly #buckets: ReadonlyMap<BucketName, SqlBucket>;
+  /** Of all that is not written yet, and of that part of it which may be written. */
+  #pendingBytes: number = 0;
+  #markedBytes: number = 0;
+  readonly #grown: (() => void) | undefined;
+
+  /** `grown` is called after each change; a state that is being staged uses it to write as it goes. */
+  constructor(sql: SqlLike, generation: Generation, counters: StateCounters, grown?: () => void) {
+    const texts = STATE_STATEMENTS[generation];
+    const changed = (bytes: number): void => {
+      this.#pendingBytes += bytes;
+      this.#grown?.();
+    };
+    this.#grown = grown;
+    this.generation = generation;
+    this.keys = new SqlKeyTable(sql, texts, generation, counters, changed);
+    this.#buckets = new Map(BUCKET_NAMES.map((name) => [name, new SqlBucket(sql, texts, generation, name, changed)]));
+  }
+
+  bucket(name: BucketName): Bucket {
+    return this.#bucketOf(name);
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** Rows (of any kind) and bytes that may be written. */
+  get markedCount(): number {
+    let count = this.keys.markedCount;
+    for (const bucket of this.#buckets.values()) count += bucket.markedCount;
+    return count;
+  }
+
+  get markedBytes(): number {
+    return this.#markedBytes;
+  }
+
+  /** All changes so far may be written. */
+  mark(): void {
+    this.#markedBytes = this.#pendingBytes;
+    this.keys.mark();
+    for (const bucket of this.#buckets.values()) bucket.mark();
+  }
+
+  /** Writes what is marked, inside the caller's transaction, which must also write the counters. */
+  flush(): StateCounters {
+    for (const bucket of this.#buckets.values()) bucket.flush();
+    this.#pendingBytes -= this.#markedBytes;
+    this.#markedBytes = 0;
+    return this.keys.flush();
+  }
+
+  #bucketOf(name: BucketName): SqlBucket {
+    const bucket = this.#buckets.get(name);
+    assert(bucket !== undefined, "every bucket name has its bucket");
+    return bucket;
+  }
+}

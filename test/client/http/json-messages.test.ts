@@ -1,0 +1,52 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { answerOf, watchResponseOf } from "../../../src/client/http/json-messages.ts";
+import { EtcdError } from "../../../src/protocol/errors.ts";
+import { memberListResponseSchema } from "../../../src/protocol/api/cluster-schema.ts";
+import { decodeJson } from "../../../src/protocol/codec/json-decode.ts";
+import { encodeJson } from "../../../src/protocol/codec/json-encode.ts";
+import { putResponseSchema, rangeResponseSchema, txnResponseSchema } from "../../../src/protocol/api/kv-schema.ts";
+import { statusResponseSchema } from "../../../src/protocol/api/maintenance-schema.ts";
+import type { Schema } from "../../../src/protocol/codec/schema.ts";
+import { watchResponseSchema } from "../../../src/protocol/api/watch-schema.ts";
+import { arbitraryMessage } from "../../protocol/support/arbitrary.ts";
+
+const SCHEMAS: readonly Schema<unknown>[] = [
+  rangeResponseSchema,
+  putResponseSchema,
+  txnResponseSchema,
+  memberListResponseSchema,
+  statusResponseSchema,
+  watchResponseSchema,
+];
+
+describe.each(SCHEMAS.map((schema) => [schema.name, schema] as const))("%s", (_, schema) => {
+  test("is read as the protocol's own decoder reads it", () => {
+    fc.assert(
+      fc.property(arbitraryMessage(schema), (message) => {
+        const text = encodeJson(schema, message);
+        expect(answerOf(schema, "here", text)).toEqual(decodeJson(schema, text));
+      }),
+    );
+  });
+
+  test("is a message or an EtcdError, whatever JSON comes", () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        try {
+          answerOf(schema, "here", text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(EtcdError);
+        }
+      }),
+    );
+  });
+});
+
+test("a line of a watch is a response, or the error that ends it", () => {
+  expect(watchResponseOf("here", '{"result":{"created":true}}')).toMatchObject({ created: true });
+  expect(() => watchResponseOf("here", '{"error":{"code":14,"message":"etcdserver: no leader"}}')).toThrow(
+    "etcdserver: no leader",
+  );
+  expect(() => watchResponseOf("here", "{}")).toThrow("here did not answer with etcd's JSON");
+});

@@ -1,0 +1,188 @@
+import { describe, expect, test } from "vitest";
+import type { Attempt } from "../../../src/member/auth/log-in-failures.ts";
+import { LogInLine } from "../../../src/member/auth/log-in-line.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+const REFUSED = "etcdserver: too many requests";
+const HASHING_MS = 100;
+
+/** A line whose hashing takes its time, and who had his turn when. */
+class Door {
+  readonly hashingMs: number;
+
+  readonly clock = new VirtualClock();
+  readonly line = new LogInLine(this.clock);
+  readonly turns: string[] = [];
+  readonly answers: string[] = [];
+  running = 0;
+  runningMost = 0;
+
+  constructor(hashingMs = HASHING_MS) {
+    this.hashingMs = hashingMs;
+  }
+
+  ask(address: string, name: string, isRight = false): Promise<string> {
+    const attempt: Attempt = { address, name };
+    const answer = this.line
+      .verify(attempt, async () => {
+        this.turns.push(`${address}/${name}`);
+        this.running += 1;
+        this.runningMost = Math.max(this.running, this.runningMost);
+        await new Promise<void>((done) => void this.clock.setTimer(this.hashingMs, done));
+        this.running -= 1;
+        return isRight;
+      })
+      .then(
+        (right) => (right ? "in" : "out"),
+        (error: unknown) => (error as Error).message,
+      );
+    void answer.then((text) => this.answers.push(`${address}/${name} ${text}`));
+    return answer;
+  }
+
+  /** A stranger that asks again as soon as he is answered. */
+  flood(address: string, name: () => string): void {
+    void this.ask(address, name()).then(() => {
+      // Whoever is refused at once comes again, but not in the same instant for ever.
+      this.clock.setTimer(1, () => this.flood(address, name));
+    });
+  }
+
+  async timeOf(answer: Promise<string>, limitMs = 60_000): Promise<{ readonly text: string; readonly ms: number }> {
+    const sinceMs = this.clock.nowMs();
+    let text: string | undefined;
+    void answer.then((one) => (text = one));
+    await this.clock.until(() => text !== undefined, "answered", limitMs);
+    return { text: text ?? "", ms: this.clock.nowMs() - sinceMs };
+  }
+}
+
+describe("the line of those who log in", () => {
+  test("LL1: one is worked on at a time, and the next when it is over, however it ends", async () => {
+    const door = new Door();
+    for (const name of ["a", "b", "c"]) void door.ask("1.1.1.1", name);
+    const failing = door.line.run({ address: "1.1.1.1", name: "d" }, () => Promise.reject(new Error("broken")));
+    const last = door.ask("1.1.1.1", "e", true);
+    failing.catch(() => {});
+    expect((await door.timeOf(last)).text).toBe("in");
+    await expect(failing).rejects.toThrow("broken");
+    expect(door.runningMost).toBe(1);
+    expect(door.turns.map((turn) => turn.slice(-1))).toEqual(["a", "b", "c", "e"]);
+  });
+
+  test("LL2: addresses take turns: whoever asks much waits behind others who ask little", async () => {
+    const door = new Door();
+    for (let at = 0; at < 20; at++) void door.ask("6.6.6.6", `x${at}`);
+    const honest = door.ask("1.1.1.1", "amy", true);
+    // Behind the one whose turn it is and one that came before.
+    expect(await door.timeOf(honest)).toEqual({ text: "in", ms: 3 * HASHING_MS });
+  });
+
+  test("LL3: so many may wait, of one address fewer; the next is told that it is too many", async () => {
+    const door = new Door();
+    for (let at = 0; at < 40; at++) void door.ask("6.6.6.6", `x${at}`);
+    await door.clock.advance(0);
+    // One has its turn, 32 wait.
+    expect(door.answers).toHaveLength(40 - 33);
+    expect(door.answers.every((answer) => answer.endsWith(REFUSED))).toBe(true);
+    for (let at = 0; at < 100; at++) void door.ask(`7.7.7.${at}`, "x");
+    await door.clock.advance(0);
+    expect(40 + 100 - door.answers.length).toBe(1 + 64);
+  });
+
+  test("LL4: a newcomer takes the place of the newest of whoever waits most", async () => {
+    const door = new Door();
+    for (let at = 0; at < 33; at++) void door.ask("6.6.6.6", "x");
+    for (let at = 0; at < 32; at++) void door.ask("7.7.7.7", "x");
+    const honest = door.ask("1.1.1.1", "amy", true);
+    await door.clock.advance(0);
+    expect(door.answers).toEqual([`6.6.6.6/x ${REFUSED}`]);
+    expect(await door.timeOf(honest)).toMatchObject({ text: "in" });
+    // And of another name at the same address likewise.
+    for (let at = 0; at < 40; at++) void door.ask("8.8.8.8", "x");
+    expect((await door.timeOf(door.ask("8.8.8.8", "amy", true))).text).toBe("in");
+  });
+
+  test("LL5: a user at another address is let in soon while 24 guess his password, known there or not", async () => {
+    const door = new Door();
+    for (let at = 0; at < 24; at++) door.flood("6.6.6.6", () => "amy");
+    await door.clock.advance(60_000);
+    const first = await door.timeOf(door.ask("1.1.1.1", "amy", true));
+    expect(first.text).toBe("in");
+    expect(first.ms).toBeLessThanOrEqual(1_000 + 3 * HASHING_MS);
+    const second = await door.timeOf(door.ask("1.1.1.1", "amy", true));
+    expect(second.ms).toBeLessThanOrEqual(2 * HASHING_MS);
+  });
+
+  test("LL6: from the same address, too: who fails goes behind who has not failed", async () => {
+    const door = new Door();
+    for (let at = 0; at < 24; at++) door.flood("6.6.6.6", () => `x${at}`);
+    await door.clock.advance(60_000);
+    const { text, ms } = await door.timeOf(door.ask("6.6.6.6", "amy", true));
+    expect(text).toBe("in");
+    expect(ms).toBeLessThanOrEqual(1_000 + 26 * HASHING_MS);
+    expect((await door.timeOf(door.ask("6.6.6.6", "amy", true))).ms).toBeLessThanOrEqual(26 * HASHING_MS);
+  });
+
+  test("LL11: who failed once is not kept waiting for ever by new names from the same address", async () => {
+    const door = new Door();
+    let count = 0;
+    await door.timeOf(door.ask("6.6.6.6", "amy"));
+    for (let at = 0; at < 24; at++) door.flood("6.6.6.6", () => `x${count++}`);
+    await door.clock.advance(60_000);
+    const { text, ms } = await door.timeOf(door.ask("6.6.6.6", "amy", true));
+    expect(text).toBe("in");
+    expect(ms).toBeLessThanOrEqual(1_000 + 2 * 26 * HASHING_MS);
+  });
+
+  test("LL12: who has not failed goes before those who guess, however slow the member is and many of them wait", async () => {
+    const door = new Door(1_000);
+    for (let at = 0; at < 24; at++) door.flood("6.6.6.6", () => `x${at % 4}`);
+    await door.clock.advance(60_000);
+    const { text, ms } = await door.timeOf(door.ask("6.6.6.6", "amy", true));
+    expect(text).toBe("in");
+    expect(ms).toBeLessThanOrEqual(5_000);
+  });
+
+  test("LL13: who has logged in from an address goes before new names from there", async () => {
+    const door = new Door(1_000);
+    await door.timeOf(door.ask("6.6.6.6", "amy", true));
+    let count = 0;
+    for (let at = 0; at < 24; at++) door.flood("6.6.6.6", () => `x${count++}`);
+    await door.clock.advance(60_000);
+    const { text, ms } = await door.timeOf(door.ask("6.6.6.6", "amy", true));
+    expect(text).toBe("in");
+    expect(ms).toBeLessThanOrEqual(3_000);
+  });
+
+  test("LL7: many addresses that guess one user's password, and new names each time, keep nobody out for long", async () => {
+    const door = new Door();
+    let count = 0;
+    for (let at = 0; at < 20; at++) door.flood(`6.6.6.${at}`, () => (at % 2 === 0 ? "amy" : `x${count++}`));
+    await door.clock.advance(60_000);
+    const { text, ms } = await door.timeOf(door.ask("1.1.1.1", "amy", true));
+    expect(text).toBe("in");
+    expect(ms).toBeLessThanOrEqual(1_000 + 22 * HASHING_MS);
+  });
+
+  test("LL8: each further failure holds the next attempt back for longer, up to five seconds, and a success ends that", async () => {
+    const door = new Door();
+    const waits: number[] = [];
+    for (let at = 0; at < 12; at++) waits.push((await door.timeOf(door.ask("6.6.6.6", "x"))).ms - HASHING_MS);
+    expect(waits).toEqual([0, 0, 0, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
+    expect((await door.timeOf(door.ask("6.6.6.6", "x", true))).ms).toBe(5_000 + HASHING_MS);
+    expect((await door.timeOf(door.ask("6.6.6.6", "x", true))).ms).toBe(HASHING_MS);
+  });
+
+  test("LL9: failures of an address, and of a name, hold others back by a second at most, and are forgotten", async () => {
+    const door = new Door();
+    for (let at = 0; at < 30; at++) await door.timeOf(door.ask("6.6.6.6", `x${at}`));
+    expect((await door.timeOf(door.ask("6.6.6.6", "amy"))).ms).toBe(1_000 + HASHING_MS);
+    for (let at = 0; at < 30; at++) await door.timeOf(door.ask(`7.7.7.${at}`, "bob"));
+    expect((await door.timeOf(door.ask("1.1.1.1", "bob"))).ms).toBe(1_000 + HASHING_MS);
+    expect((await door.timeOf(door.ask("1.1.1.1", "amy"))).ms).toBe(HASHING_MS);
+    await door.clock.advance(10 * 60_000 + 1);
+    expect((await door.timeOf(door.ask("6.6.6.6", "amy"))).ms).toBe(HASHING_MS);
+    expect((await door.timeOf(door.ask("2.2.2.2", "bob"))).ms).toBe(HASHING_MS);
+  });
+});

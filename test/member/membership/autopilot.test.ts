@@ -1,0 +1,142 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { autopilotStep } from "../../../src/member/membership/autopilot.ts";
+import type { AutopilotMember, AutopilotStep, AutopilotView } from "../../../src/member/membership/autopilot.ts";
+
+const OPTIONS = { votersMax: 5, goneAfterMs: 60_000 };
+const LEADER = 1n;
+
+type Kind = "voter" | "silent voter" | "gone voter" | "learner" | "slow learner" | "gone learner";
+
+function member(id: bigint, kind: Kind): AutopilotMember {
+  const silentMs = kind.startsWith("gone") ? 100_000 : kind.startsWith("silent") ? 20_000 : 100;
+  return { id, learner: kind.endsWith("learner"), caughtUp: kind !== "slow learner", silentMs };
+}
+
+/** The leader votes and has id 1; the others follow it. */
+function view(...others: readonly Kind[]): AutopilotView {
+  const members = [member(LEADER, "voter"), ...others.map((kind, at) => member(BigInt(at + 2), kind))];
+  return { members, leader: LEADER, leadingMs: 1e9 };
+}
+
+function after({ members, ...rest }: AutopilotView, step: AutopilotStep): AutopilotView {
+  const changed = members.map((one) => (one.id === step.id ? { ...one, learner: step.type === "demote" } : one));
+  return { ...rest, members: changed };
+}
+
+/** Steps until there is none. */
+function settled(start: AutopilotView): { readonly end: AutopilotView; readonly steps: readonly AutopilotStep[] } {
+  const steps: AutopilotStep[] = [];
+  let now = start;
+  for (let step = autopilotStep(now, OPTIONS); step !== undefined; step = autopilotStep(now, OPTIONS)) {
+    steps.push(step);
+    now = after(now, step);
+    expect(steps.length).toBeLessThan(30);
+  }
+  return { end: now, steps };
+}
+
+const voters = ({ members }: AutopilotView): readonly AutopilotMember[] => members.filter((one) => !one.learner);
+const present = (members: readonly AutopilotMember[]): number => members.filter((one) => one.silentMs < 3_000).length;
+const hasQuorum = (state: AutopilotView): boolean => present(voters(state)) * 2 > voters(state).length;
+
+describe("the autopilot", () => {
+  test("leaves a founder alone, and a founder with one learner", () => {
+    expect(settled(view()).steps).toEqual([]);
+    expect(settled(view("learner")).steps).toEqual([]);
+  });
+
+  test("promotes two learners one after the other", () => {
+    expect(settled(view("learner", "learner")).steps).toEqual([
+      { type: "promote", id: 2n },
+      { type: "promote", id: 3n },
+    ]);
+  });
+
+  test("promotes up to the limit and no further", () => {
+    const { end } = settled(view("learner", "learner", "learner", "learner", "learner", "learner", "learner"));
+    expect(voters(end)).toHaveLength(5);
+  });
+
+  test("promotes nobody who has not caught up, or is not there", () => {
+    expect(settled(view("slow learner", "gone learner", "learner")).steps).toEqual([]);
+  });
+
+  test("gives the vote of one that is gone to a learner that is there", () => {
+    const { end } = settled(view("voter", "gone voter", "learner"));
+    expect(voters(end).map(({ id }) => id)).toEqual([1n, 2n, 4n]);
+  });
+
+  test("does not take the vote of one that was silent for a moment", () => {
+    expect(settled(view("voter", "silent voter", "learner")).steps).toEqual([]);
+  });
+
+  test("goes back to an odd number when the second of two learners went away", () => {
+    expect(settled(view("voter", "gone learner")).steps).toEqual([{ type: "demote", id: 2n }]);
+    expect(settled(view("voter", "voter", "voter", "voter", "voter")).steps).toEqual([{ type: "demote", id: 6n }]);
+  });
+
+  test("takes nobody for gone before it has looked for long enough itself", () => {
+    const young = { ...view("voter", "gone voter", "learner"), leadingMs: 1_000 };
+    expect(autopilotStep(young, OPTIONS)).toBeUndefined();
+  });
+});
+
+const kinds = fc.constantFrom<Kind>("voter", "silent voter", "gone voter", "learner", "slow learner", "gone learner");
+const views = fc.array(kinds, { maxLength: 9 }).map((list) => view(...list));
+
+describe("from any state", () => {
+  test("no step takes the quorum from those that are there", () => {
+    fc.assert(
+      fc.property(views, (start) => {
+        fc.pre(hasQuorum(start));
+        let now = start;
+        for (let step = autopilotStep(now, OPTIONS); step !== undefined; step = autopilotStep(now, OPTIONS)) {
+          now = after(now, step);
+          if (!hasQuorum(now)) return false;
+        }
+        return true;
+      }),
+    );
+  });
+
+  test("the leader keeps its vote, and each step changes one vote", () => {
+    fc.assert(
+      fc.property(views, (start) => {
+        const { steps } = settled(start);
+        return steps.every(({ id }) => id !== LEADER);
+      }),
+    );
+  });
+
+  test("it ends with an odd number of voters, unless somebody is silent of whom nobody knows whether it comes back", () => {
+    fc.assert(
+      fc.property(views, (start) => {
+        const { end } = settled(start);
+        const waits = voters(end).some(({ silentMs }) => silentMs > 3_000 && silentMs < OPTIONS.goneAfterMs);
+        return waits || voters(end).length % 2 === 1;
+      }),
+    );
+  });
+
+  test("nobody who is gone keeps a vote that a learner who is there could have", () => {
+    fc.assert(
+      fc.property(views, (start) => {
+        const { end } = settled(start);
+        const isWaiting = voters(end).length % 2 === 0;
+        const gone = voters(end).some(({ silentMs }) => silentMs > OPTIONS.goneAfterMs);
+        const ready = end.members.some((one) => one.learner && one.caughtUp && one.silentMs < 3_000);
+        return isWaiting || !gone || !ready;
+      }),
+    );
+  });
+
+  test("the order in which it sees the members does not matter", () => {
+    fc.assert(
+      fc.property(views, (start) => {
+        const turned = { ...start, members: [...start.members].reverse() };
+        expect(autopilotStep(turned, OPTIONS)).toEqual(autopilotStep(start, OPTIONS));
+      }),
+    );
+  });
+});

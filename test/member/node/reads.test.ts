@@ -1,0 +1,97 @@
+import { describe, expect, test } from "vitest";
+import { errStopped, errTimeout } from "../../../src/protocol/errors.ts";
+import { Reads } from "../../../src/member/node/reads.ts";
+
+class Harness {
+  readonly reads: Reads;
+  readonly log: string[] = [];
+
+  constructor(firstRound = 0n, countMax = 100) {
+    this.reads = new Reads(1n, firstRound, countMax);
+  }
+
+  add(name: string, deadlineMs = 10_000): boolean {
+    const run = (): unknown => this.log.push(name);
+    return this.reads.add({ deadlineMs, run, fail: ({ message }) => this.log.push(`${name}: ${message}`) });
+  }
+
+  /** The contexts to ask for, of which there is one at most. */
+  ask(nowMs = 0): Uint8Array | undefined {
+    return this.reads.toAsk(nowMs)[0];
+  }
+}
+
+describe("linearizable reads", () => {
+  test("run once their index is confirmed and applied", () => {
+    const harness = new Harness();
+    harness.add("a");
+    const context = harness.ask() as Uint8Array;
+    harness.reads.applied(100);
+    expect(harness.log).toEqual([]);
+    harness.reads.confirm(context, 101);
+    harness.reads.applied(100);
+    expect(harness.log).toEqual([]);
+    harness.reads.applied(101);
+    expect(harness.log).toEqual(["a"]);
+    expect(harness.reads.pending).toBe(0);
+  });
+
+  test("that come while a round is under way wait for the next one: its index must be younger than they are", () => {
+    const harness = new Harness();
+    harness.add("early");
+    const first = harness.ask() as Uint8Array;
+    harness.add("late");
+    const second = harness.ask() as Uint8Array;
+    expect(second).not.toEqual(first);
+    harness.reads.confirm(first, 5);
+    harness.reads.applied(9);
+    expect(harness.log).toEqual(["early"]);
+    harness.reads.confirm(second, 7);
+    harness.reads.applied(9);
+    expect(harness.log).toEqual(["early", "late"]);
+  });
+
+  test("whose answer was lost are asked for again, under the same context", () => {
+    const harness = new Harness();
+    harness.add("a");
+    const context = harness.ask(0) as Uint8Array;
+    expect(harness.ask(499)).toBeUndefined();
+    expect(harness.ask(500)).toEqual(context);
+    harness.reads.askedInVain();
+    expect(harness.ask(501)).toEqual(context);
+  });
+
+  test("do not take the answer to a round of the member's earlier life for their own", () => {
+    const before = new Harness(11n);
+    before.add("before the restart");
+    const old = before.ask() as Uint8Array;
+    const after = new Harness(47n);
+    after.add("after the restart");
+    after.ask();
+    after.reads.confirm(old, 3);
+    after.reads.applied(100);
+    expect(after.log).toEqual([]);
+  });
+
+  test("end with the error when they are late, in whichever state they are", () => {
+    const harness = new Harness();
+    harness.add("confirmed", 100);
+    harness.reads.confirm(harness.ask() as Uint8Array, 50);
+    harness.add("asked", 100);
+    harness.ask();
+    harness.add("queued", 100);
+    harness.add("in time", 1_000);
+    harness.reads.expire(100, errTimeout);
+    const text = "etcdserver: request timed out";
+    expect(harness.log.sort()).toEqual([`asked: ${text}`, `confirmed: ${text}`, `queued: ${text}`]);
+    expect(harness.reads.pending).toBe(1);
+    harness.reads.failAll(errStopped);
+    expect(harness.log.at(-1)).toBe("in time: etcdserver: server stopped");
+    expect(harness.reads.pending).toBe(0);
+  });
+
+  test("are refused beyond the limit", () => {
+    const harness = new Harness(0n, 2);
+    expect([harness.add("a"), harness.add("b"), harness.add("c")]).toEqual([true, true, false]);
+  });
+});

@@ -1,0 +1,92 @@
+/**
+ * Who is let in while nobody has to log in. A deployed endpoint belongs to whoever deployed it, not to the first who finds
+ * it: until auth is enabled, its owner alone may use it, who shows the setup token; OPEN="true" lets everybody in.
+ *
+ *     OPEN="true"      everybody
+ *     auth enabled     whom etcd's rules let in; the setup token is none of its tokens
+ *     else             whoever shows SETUP_TOKEN where another token would stand
+ */
+import { Sha256 } from "../../src/base/sha256.ts";
+import { utf8Encode } from "../../src/base/utf8.ts";
+import { webSocketContext } from "../../src/gateway/http/context.ts";
+import { type ErrorParts, errorParts, responseOf } from "../../src/gateway/http/errors.ts";
+import type { CallContext } from "../../src/member/api/services.ts";
+import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
+import { pathOf } from "./address.ts";
+import { rightOf } from "./routes.ts";
+import { WrongTokens } from "./wrong-tokens.ts";
+
+export interface EntranceSettings {
+  readonly OPEN?: string | undefined;
+  readonly SETUP_TOKEN?: string | undefined;
+}
+
+/** Shorter ones can be guessed. */
+export const SETUP_TOKEN_LENGTH_MIN = 16;
+
+const CLOSED = "this endpoint is closed";
+const HOW =
+  'Send its setup token ("Authorization: Bearer SETUP_TOKEN"), add the user root and enable auth; ' +
+  'or deploy it with OPEN="true" for everybody.';
+const NO_TOKEN = `Give it a setup token first (\`wrangler secret put SETUP_TOKEN\`, at least ${SETUP_TOKEN_LENGTH_MIN} characters).`;
+
+export class Entrance {
+  readonly isOpen: boolean;
+  /** Undefined when there is none, or one that is too short. */
+  readonly #digest: Uint8Array | undefined;
+  readonly #wrong: WrongTokens;
+
+  constructor({ OPEN, SETUP_TOKEN = "" }: EntranceSettings, nowMs: () => number = Date.now) {
+    this.isOpen = OPEN === "true";
+    this.#digest = SETUP_TOKEN.length < SETUP_TOKEN_LENGTH_MIN ? undefined : digestOf(SETUP_TOKEN);
+    this.#wrong = new WrongTokens(nowMs);
+  }
+
+  /** For calls while auth is not enabled. Throws an EtcdError that says what to do. */
+  admit({ token, address }: CallContext): void {
+    if (this.isOpen) return;
+    if (this.#digest === undefined) throw closed(`${CLOSED}. ${NO_TOKEN} ${HOW}`);
+    if (token === "") throw closed(`${CLOSED}. ${HOW}`);
+    if (this.#wrong.isTooMany(address)) {
+      throw new EtcdError(GrpcCode.ResourceExhausted, "too many wrong setup tokens; wait a minute");
+    }
+    if (isSame(digestOf(token), this.#digest)) return;
+    this.#wrong.count(address);
+    throw closed(`${CLOSED}, and this is not its setup token. ${HOW}`);
+  }
+
+  /** For requests, whatever they ask for; undefined when they are let in. */
+  refusal(request: Request, isAuthEnabled: boolean): Response | undefined {
+    // CORS asks without a token, and learns nothing.
+    if (this.isOpen || isAuthEnabled || request.method === "OPTIONS") return undefined;
+    if (rightOf(pathOf(request.url)) === "everybody") return undefined;
+    const parts = this.callRefusal(webSocketContext(request), isAuthEnabled);
+    return parts === undefined ? undefined : responseOf(parts);
+  }
+
+  /** For calls that are no request. */
+  callRefusal(context: CallContext, isAuthEnabled: boolean): ErrorParts | undefined {
+    if (this.isOpen || isAuthEnabled) return undefined;
+    try {
+      this.admit(context);
+      return undefined;
+    } catch (error) {
+      return errorParts(error);
+    }
+  }
+}
+
+function closed(message: string): EtcdError {
+  return new EtcdError(GrpcCode.Unauthenticated, message);
+}
+
+function digestOf(text: string): Uint8Array {
+  return new Sha256().update(utf8Encode(text)).digest();
+}
+
+/** Takes the same time wherever they differ. */
+function isSame(left: Uint8Array, right: Uint8Array): boolean {
+  let difference = left.length ^ right.length;
+  for (let at = 0; at < left.length; at++) difference |= (left[at] ?? 0) ^ (right[at] ?? 0);
+  return difference === 0;
+}

@@ -1,0 +1,409 @@
+/**
+ * One member of the cluster at the edge: a Durable Object with its SQLite storage, etcd's JSON API in front and the
+ * other members' objects around it.
+ *
+ *     worker ── fetch ──► gateway ──► member ──► storage (this object's SQLite)
+ *                                       │ ▲
+ *     other objects ◄── raft() ─────────┘ └── raft() ── other objects
+ *
+ * `fetch` serves the public API and nothing else. What members say to each other, and what the worker says to a member
+ * beside requests, are methods, which no request can name.
+ *
+ * The object opens its member at the first event and again after the platform has thrown it out of memory. A member
+ * that cannot open, or had to stop, does not take the object down: it says why, and is tried again after a while.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { Hono } from "hono";
+import { Prng } from "../../src/base/prng.ts";
+import { type AcceptedWebSocket, gatewayApp } from "../../src/gateway/app.ts";
+import { bodyBytesFor } from "../../src/gateway/http/body.ts";
+import type { ErrorParts } from "../../src/gateway/http/errors.ts";
+import { type KvCall, kvCalls } from "../../src/gateway/kv-calls.ts";
+import { prepareStorage } from "../../src/member/node/founding.ts";
+import { createServices } from "../../src/member/services/member-services.ts";
+import { Member } from "../../src/member/node/member.ts";
+import type { Beginning, Wakeup } from "../../src/member/options.ts";
+import type { CallContext, ProblemCode } from "../../src/member/api/services.ts";
+import { openTokenProvider } from "../../src/member/auth/token-providers.ts";
+import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
+import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
+import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
+import type { Identity, Storage } from "../../src/storage/storage.ts";
+import { StorageError } from "../../src/storage/storage-error.ts";
+import { BadBatchError } from "../../src/transport/http-batch.ts";
+import { HttpTransport } from "../../src/transport/http.ts";
+import { objectClock } from "./clock.ts";
+import { allowedOrigins, clusterSize, type Env } from "../common/env.ts";
+import { clusterOptions } from "./cluster-options.ts";
+import { Directory } from "./directory.ts";
+import { Entrance } from "../common/entrance.ts";
+import { clusterIdOf, memberIdOf, memberNameOf, objectNameOf, peerUrlOf } from "../common/identity.ts";
+import { LEADER_HEADER, MEMBERS_HEADER } from "../common/internal-headers.ts";
+import { membersHeader } from "../common/live-members.ts";
+import { flaggedOptions } from "./member-flags.ts";
+import type { FramesAnswer, MemberRpc } from "../common/member-rpc.ts";
+import { refusal, REMOVED } from "../common/refusal.ts";
+import {
+  type ClientStep,
+  EdgeRestore,
+  type RestoreAnswer,
+  type RestoreCall,
+  restoredFrom,
+  type StepAnswer,
+} from "./restore.ts";
+import { bury, type Tombstone, tombstoneAnswer, tombstoneOf } from "./tombstone.ts";
+import { answerTogether, type GatheredAnswers, type GatheredCall, refuseTogether } from "../calls/together.ts";
+
+const REOPEN_AFTER_MS = 5_000;
+/** Members that there may ever be. */
+const NUMBERS_MAX = 99_999;
+/** Ticks of 100 ms without work after which the cluster stops its clocks. */
+const QUIET_AFTER_TICKS = 30;
+/** Members pay for each other's requests. */
+const COMMIT_DELAY_MS = 5;
+/** Under which name the object keeps the member's note to itself. */
+const NOTE_KEY = "leases";
+
+interface Running {
+  readonly type: "running";
+  readonly member: Member;
+  readonly storage: Storage;
+  readonly transport: HttpTransport;
+  readonly app: Hono;
+  readonly calls: ReadonlyMap<string, KvCall>;
+}
+
+interface Down {
+  readonly type: "down";
+  readonly code: ProblemCode;
+  readonly text: string;
+  readonly sinceMs: number;
+}
+
+/** For good. */
+interface Removed {
+  readonly type: "removed";
+  readonly tombstone: Tombstone;
+}
+
+export class EdgeMember extends DurableObject<Env> implements MemberRpc {
+  readonly #number: number;
+  readonly #restores: EdgeRestore;
+  readonly #entrance: Entrance;
+  #directory: Directory;
+  /** Tells the worker in front who is there; absent while the founders are. */
+  #membersHeader: string | undefined;
+  #isLeaving = false;
+  readonly #stubs = new Map<number, DurableObjectStub<MemberRpc>>();
+  #state: Running | Down | Removed | undefined;
+  #opening: Promise<Running | Down | Removed> | undefined;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#number = numberOf(ctx.id, env);
+    this.#entrance = new Entrance(env);
+    this.#directory = this.#newDirectory();
+    this.#restores = this.#makeRestores();
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    if (state.type === "down") return refusal(this.#number, state);
+    // A leader that was removed goes on until somebody took over; clients better ask another one already.
+    if (state.type === "removed" || this.#isLeaving) return this.#leaving();
+    const response = await state.app.fetch(request);
+    if (response.status === 101) return response;
+    for (const [name, value] of Object.entries(this.#headers(state.member))) response.headers.set(name, value);
+    return response;
+  }
+
+  /** Frames from another member (src/transport/http.ts), and what there is to say to it. */
+  async raft(batch: Uint8Array): Promise<FramesAnswer> {
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    try {
+      switch (state.type) {
+        case "down":
+          return { type: "refused", isBad: false, reason: state.text };
+        case "removed":
+          return { type: "batch", batch: tombstoneAnswer(state.tombstone, batch) };
+        case "running":
+          return { type: "batch", batch: await state.transport.handlePost(batch) };
+      }
+    } catch (error) {
+      return { type: "refused", isBad: error instanceof BadBatchError, reason: messageOf(error) };
+    }
+  }
+
+  /** Calls of the gateway's paths, many in one; see together.ts. */
+  async ask(calls: readonly GatheredCall[]): Promise<GatheredAnswers> {
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    if (state.type === "down") return refuseTogether(refusal(this.#number, state), calls);
+    if (state.type === "removed" || this.#isLeaving) return refuseTogether(this.#leaving(), calls);
+    const answers = await answerTogether(state.calls, calls, (context) =>
+      this.#entrance.callRefusal(context, state.member.machine.auth.enabled),
+    );
+    return { headers: this.#headers(state.member), answers };
+  }
+
+  /** A step of a client's restore. */
+  async restore(step: ClientStep, context: CallContext): Promise<StepAnswer | ErrorParts> {
+    return (await this.refusal(context)) ?? this.#restores.take(step);
+  }
+
+  /** What a caller is told who may not use what no member serves; undefined when it may. */
+  async refusal(context: CallContext): Promise<ErrorParts | undefined> {
+    // While a snapshot is being restored, the member is down, and has nothing to say about it.
+    const state = this.#state ?? (await this.#opened());
+    return this.#entrance.callRefusal(context, state.type === "running" && state.member.machine.auth.enabled);
+  }
+
+  /** From another member, about a snapshot that is being restored; see restore.ts. */
+  async restoring(call: RestoreCall): Promise<RestoreAnswer> {
+    await this.#opening;
+    return this.#restores.answer(call);
+  }
+
+  /** A lease ends. The member may have been thrown out of memory since it asked to be woken for that. */
+  override async alarm(): Promise<void> {
+    const state = await this.#opened();
+    // The platform tries again, a few times and later each time.
+    if (state.type === "down") throw new Error(state.text);
+    if (state.type === "running") state.member.wake();
+  }
+
+  #opened(): Promise<Running | Down | Removed> {
+    if (this.#state?.type === "running" || this.#state?.type === "removed") return Promise.resolve(this.#state);
+    if (this.#state?.type === "down" && Date.now() - this.#state.sinceMs < REOPEN_AFTER_MS) {
+      return Promise.resolve(this.#state);
+    }
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
+  }
+
+  async #open(): Promise<Running | Down | Removed> {
+    try {
+      this.#state = this.#removed();
+      if (this.#state !== undefined) return this.#state;
+      if (await this.#restores.isHeld()) {
+        this.#down("starting", "A snapshot is being restored into this cluster.");
+        return this.#state as unknown as Down;
+      }
+      const running = await this.#run();
+      // It may have stopped while it started.
+      this.#state ??= running;
+    } catch (error) {
+      if (error instanceof StorageError) this.#down("storage", `The storage cannot be opened: ${error.message}`);
+      else this.#down("stopped", `The member cannot start: ${messageOf(error)}`);
+    }
+    return this.#state as Running | Down | Removed;
+  }
+
+  async #run(): Promise<Running> {
+    const restore = restoredFrom(this.ctx.storage);
+    const identity = identityOf(idName(this.env, restore), this.#number);
+    this.#directory = this.#newDirectory();
+    const storage = openDurableObjectStorage(this.ctx.storage);
+    const beginning: Beginning = restore === undefined ? beginningOf(this.#number, this.env) : { type: "join" };
+    await new Promise<void>((resolve, reject) => {
+      prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
+    });
+    const transport = new HttpTransport({ id: identity.memberId, post: (to, body) => this.#post(to, body) });
+    const flagged = await flaggedOptions(this.env, this.ctx.storage);
+    const member = new Member({
+      ...flagged,
+      storage,
+      transport,
+      clock: objectClock,
+      prng: new Prng(seed()),
+      identity,
+      beginning,
+      quietAfterTicks: QUIET_AFTER_TICKS,
+      commitDelayMs: COMMIT_DELAY_MS,
+      wakeup: await this.#wakeup(),
+      cluster: {
+        ...flagged.cluster,
+        ...clusterOptions(this.#number, { ...this.env, CLUSTER_NAME: idName(this.env, restore) }),
+      },
+      onStopped: (problem) => {
+        if (problem.code === "removed") this.#bury(member);
+        else this.#down(problem.code, problem.text);
+      },
+      onMembership: () => this.#membershipChanged(member),
+    });
+    const tokens = await openTokenProvider(member.tokens, {
+      type: this.env.AUTH_TOKEN,
+      privateKey: this.env.AUTH_PRIVATE_KEY,
+      publicKey: this.env.AUTH_PUBLIC_KEY,
+    });
+    const services = createServices(member, { tokens }, (context) => this.#entrance.admit(context));
+    const app = gatewayApp(services, {
+      allowedOrigins: allowedOrigins(this.env),
+      maxBodyBytes: bodyBytesFor(member.settings.limits.requestBytes),
+      callers: member.callers,
+      admit: (request) => this.#entrance.refusal(request, member.machine.auth.enabled),
+      acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
+    });
+    member.start();
+    return { type: "running", member, storage, transport, app, calls: kvCalls(services.kv) };
+  }
+
+  /** Nothing leaves the object before what was written is durable, so nobody need wait for these writes. */
+  async #wakeup(): Promise<Wakeup> {
+    const { storage } = this.ctx;
+    return {
+      note: await storage.get<Uint8Array>(NOTE_KEY),
+      wakeAfter: (delayMs) => void storage.setAlarm(Date.now() + Math.max(delayMs, 0)),
+      keepNote: (note) => void (note === undefined ? storage.delete(NOTE_KEY) : storage.put(NOTE_KEY, note)),
+    };
+  }
+
+  /** Of an answer, for the worker in front. */
+  #headers({ leader }: Member): Record<string, string> {
+    const headers: Record<string, string> = {};
+    const number = leader === 0n ? undefined : this.#directory.numberOf(leader);
+    if (number !== undefined) headers[LEADER_HEADER] = String(number);
+    if (this.#membersHeader !== undefined) headers[MEMBERS_HEADER] = this.#membersHeader;
+    return headers;
+  }
+
+  /** The first call comes from within the start, when the member is made. */
+  #membershipChanged({ id, machine: { membership } }: Member): void {
+    this.#directory.knows(membership.everCount);
+    this.#isLeaving = membership.wasRemoved(id);
+    const { members, everCount } = membership;
+    this.#membersHeader = this.#headerOf(members, everCount);
+  }
+
+  #headerOf(members: readonly MemberRecord[], everCount: number): string | undefined {
+    return membersHeader(members, everCount, clusterSize(this.env), (id) => this.#directory.numberOf(id));
+  }
+
+  #newDirectory(): Directory {
+    const name = idName(this.env, restoredFrom(this.ctx.storage));
+    return new Directory(name, Math.max(clusterSize(this.env), this.#number));
+  }
+
+  #makeRestores(): EdgeRestore {
+    return new EdgeRestore({
+      size: clusterSize(this.env),
+      storage: this.ctx.storage,
+      isRemoved: () => tombstoneOf(this.ctx.storage) !== undefined,
+      running: () => (this.#state?.type === "running" ? this.#state.storage : undefined),
+      suspend: () => {
+        if (this.#state?.type === "running") this.#state.member.stop();
+        this.#down("starting", "A snapshot is being restored into this cluster.");
+      },
+      resume: () => {
+        if (this.#state?.type === "down") this.#state = undefined;
+      },
+      call: (number, call) => this.#stub(number).restoring(call),
+      identity: (restore) => identityOf(idName(this.env, restore), this.#number),
+      members: (restore) => foundersOf(idName(this.env, restore), this.env),
+    });
+  }
+
+  // ── after the end ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  #removed(): Removed | undefined {
+    const tombstone = tombstoneOf(this.ctx.storage);
+    if (tombstone === undefined) return undefined;
+    this.#membersHeader = tombstone.header;
+    return { type: "removed", tombstone };
+  }
+
+  #bury({ id, clusterId, members, machine: { membership } }: Member): void {
+    console.error(`member ${this.#number}: ${REMOVED.text}`);
+    // Told by another member, it knows its successors, and of its own end only that.
+    const others = members.filter((one) => one.id !== id);
+    const removed = [...new Set([...membership.removed, id])];
+    const header = this.#headerOf(others, others.length + removed.length);
+    this.#membersHeader = header;
+    const tombstone = { cluster: clusterId, member: id, members: others.map((one) => one.id), removed, header };
+    this.#state = { type: "removed", tombstone };
+    bury(this.ctx.storage, tombstone);
+    void this.ctx.storage.deleteAlarm();
+  }
+
+  #leaving(): Response {
+    const response = refusal(this.#number, REMOVED);
+    if (this.#membersHeader !== undefined) response.headers.set(MEMBERS_HEADER, this.#membersHeader);
+    return response;
+  }
+
+  #down(code: ProblemCode, text: string): void {
+    // Whoever runs the cluster reads the worker's log.
+    console.error(`member ${this.#number}: ${text}`);
+    this.#state = { type: "down", code, text, sinceMs: Date.now() };
+  }
+
+  async #post(to: MemberId, body: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+    const number = this.#directory.numberOf(to);
+    if (number === undefined) throw new Error("a member of another cluster");
+    try {
+      const answer = await this.#stub(number).raft(body);
+      if (answer.type === "refused") throw new Error(`member ${number} refused frames: ${answer.reason}`);
+      return answer.batch;
+    } catch (error) {
+      // A stub does not outlive a broken object.
+      this.#stubs.delete(number);
+      throw error;
+    }
+  }
+
+  #stub(number: number): DurableObjectStub<MemberRpc> {
+    const known = this.#stubs.get(number);
+    if (known !== undefined) return known;
+    const { MEMBERS, CLUSTER_NAME } = this.env;
+    const stub = MEMBERS.get(MEMBERS.idFromName(objectNameOf(CLUSTER_NAME, number)));
+    this.#stubs.set(number, stub);
+    return stub;
+  }
+}
+
+function acceptWebSocket(subprotocol: string | undefined): AcceptedWebSocket {
+  const { 0: client, 1: socket } = new WebSocketPair();
+  socket.accept();
+  const headers = subprotocol === undefined ? {} : { "sec-websocket-protocol": subprotocol };
+  return { socket, response: new Response(null, { status: 101, webSocket: client, headers }) };
+}
+
+function numberOf(id: DurableObjectId, env: Env): number {
+  for (let number = 1; number <= NUMBERS_MAX; number++) {
+    if (env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, number)).equals(id)) return number;
+  }
+  throw new Error("this object is no member of the cluster");
+}
+
+/** Whoever is added later is let in by the others; its object comes to be when the leader first sends it something. */
+function beginningOf(number: number, env: Env): Beginning {
+  if (number > clusterSize(env)) return { type: "join" };
+  return { type: "found", members: foundersOf(env.CLUSTER_NAME, env) };
+}
+
+function foundersOf(name: string, env: Env): readonly MemberRecord[] {
+  return Array.from({ length: clusterSize(env) }, (_, at) => {
+    const one = at + 1;
+    const peerUrls = [peerUrlOf(env.CLUSTER_NAME, one)];
+    return memberRecord({ id: memberIdOf(name, one), name: memberNameOf(one), peerUrls });
+  });
+}
+
+/** What ids follow from: a cluster that was restored is another one in the same objects. */
+function idName({ CLUSTER_NAME }: Env, restore: string | undefined): string {
+  return restore === undefined ? CLUSTER_NAME : `${CLUSTER_NAME} restored ${restore}`;
+}
+
+function identityOf(name: string, number: number): Identity {
+  return { clusterId: clusterIdOf(name), memberId: memberIdOf(name, number), name: memberNameOf(number) };
+}
+
+function seed(): bigint {
+  return crypto.getRandomValues(new BigUint64Array(1))[0] as bigint;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,464 @@
+/**
+ * A room in which browsers find each other: PeerServer's protocol in a Durable Object, for any PeerJS client, and the
+ * arbiter of who founds the room's cluster (founding.ts).
+ *
+ *     {base}                 GET   what this is
+ *     {base}{key}/id         GET   a fresh peer id
+ *     {base}{key}/peers      GET   the ids that are online
+ *     {base}peerjs           WS    signalling: ?key=peerjs&id=…&token=…
+ *     {base}room             GET   which cluster lives here, and who is online
+ *     {base}found            POST  {"member":"…","cluster":"…"}, with "open":true for a room without a key
+ *     {base}founded|forget   POST  {"member":"…","cluster":"…"}
+ *     {base}ticket           POST  {"id":"…","token":"…"}: a token for one WebSocket
+ *
+ * A room that was claimed with a key (room-access.ts) answers only who shows it, in `Authorization: Bearer …`; a
+ * WebSocket shows it there too, or brings a ticket (room-tickets.ts) as its token.
+ *
+ * An idle room costs nothing: its WebSockets hibernate, the platform itself answers the clients' heartbeats, and there
+ * is an alarm only while a signal waits for somebody to come. What is needed after hibernation lies in the sockets'
+ * attachments. Nobody counts down the dead: whether a peer still lives is looked up when somebody asks for it.
+ *
+ * It differs from PeerServer in two ways. A client that comes back with its id and token is told OPEN and its old
+ * socket is closed, where PeerServer leaves it waiting for ever. And a client that sends nonsense is thrown out.
+ */
+import { DurableObject } from "cloudflare:workers";
+import { callerAddress } from "../../src/gateway/http/caller-address.ts";
+import { AddressBudget } from "./address-budget.ts";
+import { claim, confirm, forget, type Founding, type FoundingSlot } from "./founding.ts";
+import { type Access, accessOf, accessRefusal, shownKeyHash, type StoredAccess } from "./room-access.ts";
+import { RoomTickets } from "./room-tickets.ts";
+import { type Signal, SignalQueue } from "./signalling-queue.ts";
+import { signallingRoute } from "./signalling-route.ts";
+
+/** PeerJS's exact bytes. The echo is what the platform can send without waking us; the client ignores it. */
+const HEARTBEAT = '{"type":"HEARTBEAT"}';
+const KEY = "peerjs";
+const PEER_ID = /^[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*$/;
+const MAX_ID_LENGTH = 64;
+const MAX_TOKEN_LENGTH = 128;
+const MAX_PEERS = 100;
+/** Of one address, in a room that anybody may enter. */
+const MAX_PEERS_PER_ADDRESS = 32;
+/** With those that are dead or about to close. */
+const MAX_SOCKETS = 256;
+/** Of one address in one room, a minute. */
+const MAX_REQUESTS = 600;
+const MAX_FAILURES = 30;
+const MAX_MESSAGE_LENGTH = 64 * 1024;
+const MAX_BODY_BYTES = 4096;
+/** PeerJS pings every 5 s, a hidden tab only once a minute. */
+const DEAD_AFTER_MS = 90_000;
+const QUEUE_LIMITS = { maxSignals: 200, maxBytes: 1024 * 1024, waitMs: 5000 };
+const FORWARDED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE"]);
+const QUEUED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE"]);
+
+interface Attachment {
+  readonly id: string;
+  readonly token: string;
+  readonly seenMs: number;
+  /** Another socket has taken over, and this one is about to close. */
+  readonly replaced: boolean;
+  readonly address: string;
+  /** Of the key that was shown for this socket. */
+  readonly keyHash: string | undefined;
+}
+
+interface Caller {
+  readonly address: string;
+  /** The hash of the key that it shows. */
+  readonly shown: string | undefined;
+  readonly nowMs: number;
+}
+
+export class RoomSignalling extends DurableObject {
+  readonly #queue: SignalQueue = new SignalQueue(QUEUE_LIMITS);
+  readonly #tickets: RoomTickets = new RoomTickets();
+  readonly #requests: AddressBudget = new AddressBudget(MAX_REQUESTS);
+  readonly #failures: AddressBudget = new AddressBudget(MAX_FAILURES);
+
+  constructor(ctx: DurableObjectState, env: object) {
+    super(ctx, env);
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    const url = new URL(request.url);
+    const route = signallingRoute(url);
+    if (route === undefined) return answer(404, { error: "no such room" });
+    if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: CORS });
+    const caller = callerOf(request);
+    if (!this.#requests.spend(caller.address, caller.nowMs)) return tooMany();
+    if (route.rest === KEY && request.headers.get("upgrade") === "websocket") {
+      return this.#open(url.searchParams, caller);
+    }
+    if (request.method === "GET") return this.#get(route.rest, caller);
+    if (request.method === "POST") return this.#post(route.rest, request, caller);
+    return answer(405, { error: "GET or POST" });
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    const attachment = attachmentOf(socket);
+    if (attachment === undefined || attachment.replaced) return;
+    const parsed = parseMessage(message);
+    if (parsed === undefined) {
+      refuse(socket, "Invalid message");
+      return;
+    }
+    if (parsed.type === "HEARTBEAT") socket.serializeAttachment({ ...attachment, seenMs: Date.now() });
+    else if (parsed.type === "LEAVE" && parsed.dst === "") socket.close(1000, "left");
+    else if (FORWARDED.has(parsed.type) && parsed.dst !== "") {
+      const { type, dst, payload } = parsed;
+      this.#forward({ type, src: attachment.id, dst, payload }, parsed.length);
+    }
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    // 1005 and 1006 say that no code came, and may not be sent.
+    if (socket.readyState !== WebSocket.CLOSED) socket.close(code === 1005 || code === 1006 ? 1000 : code);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    socket.close(1011, "socket error");
+  }
+
+  override async alarm(): Promise<void> {
+    for (const { src, dst } of this.#queue.expire(Date.now())) this.#tellExpired(src, dst);
+    await this.#setAlarm();
+  }
+
+  #get(rest: string, caller: Caller): Response {
+    const [key, method, ...more] = rest.split("/");
+    if (rest === "") {
+      return answer(200, {
+        name: "Quorate signalling",
+        description: "PeerJS clients find each other here, as with PeerServer.",
+        website: "https://peerjs.com/",
+      });
+    }
+    if (rest === "room") return this.#refused(caller) ?? answer(200, this.#room(caller));
+    if (key !== "" && more.length === 0 && method === "id") {
+      return new Response(crypto.randomUUID(), { headers: { ...CORS, "content-type": "text/html; charset=utf-8" } });
+    }
+    if (key !== "" && more.length === 0 && method === "peers") {
+      return this.#refused(caller) ?? answer(200, this.#online());
+    }
+    return answer(404, { error: "no such path" });
+  }
+
+  async #post(rest: string, request: Request, caller: Caller): Promise<Response> {
+    if (!POSTS.has(rest)) return answer(404, { error: "no such path" });
+    const body = parseObject((await boundedText(request)) ?? "");
+    // Only now: the room may have been claimed while the body came.
+    const refusal = this.#refused(caller);
+    if (refusal !== undefined) return refusal;
+    if (rest === "ticket") return this.#ticket(body, caller);
+    const ids = parseClaim(body);
+    if (ids === undefined || (rest !== "forget" && ids.member === "")) {
+      return answer(400, { error: 'expected {"member":"<decimal id>","cluster":"<decimal id>"}' });
+    }
+    if (rest === "forget") return this.#forget(ids.cluster, caller);
+    return rest === "founded" ? this.#founded(ids, caller) : this.#found(ids, body?.["open"] === true, caller);
+  }
+
+  /** In this and the next methods nothing is awaited between reading and writing: each is atomic. */
+  #found({ cluster, member }: ClaimIds, open: boolean, caller: Caller): Response {
+    if (this.#access(caller.nowMs).type === "free") {
+      if (open === (caller.shown !== undefined)) {
+        return answer(400, { error: 'a new room is claimed either with a key or with "open":true' });
+      }
+      this.#choose({ keyHash: caller.shown, fixed: this.#storedAccess?.fixed === true });
+    }
+    const founding = claim(this.#slot, cluster, member, caller.nowMs);
+    const founded = founding.cluster === cluster && founding.member === member;
+    return answer(200, { founded, ...this.#room(caller) });
+  }
+
+  #founded({ cluster, member }: ClaimIds, caller: Caller): Response {
+    const stored = this.#storedAccess;
+    // A claim that has run out is confirmed only by whoever made it.
+    const confirmed = stored?.keyHash === caller.shown && confirm(this.#slot, cluster, member);
+    if (confirmed && stored?.fixed === false) this.ctx.storage.kv.put("access", { ...stored, fixed: true });
+    return answer(confirmed ? 200 : 409, { ...this.#room(caller), confirmed });
+  }
+
+  #forget(cluster: string, caller: Caller): Response {
+    // Nothing tells one caller of an open room from another: there it takes that nobody else is here.
+    if (this.#access(caller.nowMs).type !== "closed" && this.#online().length > 1) {
+      return answer(409, { forgotten: false, ...this.#room(caller) });
+    }
+    return answer(200, { forgotten: forget(this.#slot, cluster), ...this.#room(caller) });
+  }
+
+  #ticket(body: Record<string, unknown> | undefined, { shown, nowMs }: Caller): Response {
+    const { id, token } = body ?? {};
+    if (!isPeerId(id) || !isToken(token)) return answer(400, { error: 'expected {"id":"<peer id>","token":"<text>"}' });
+    return answer(200, { ticket: this.#tickets.issue({ id, token, keyHash: shown }, nowMs) });
+  }
+
+  #access(nowMs: number): Access {
+    return accessOf(this.#storedAccess, this.#slot.get(), nowMs);
+  }
+
+  get #storedAccess(): StoredAccess | undefined {
+    return this.ctx.storage.kv.get<StoredAccess>("access");
+  }
+
+  /** Whoever came in before the room was claimed with a key, and does not have it, leaves. */
+  #choose(access: StoredAccess): void {
+    this.ctx.storage.kv.put("access", access);
+    if (access.keyHash === undefined) return;
+    this.#queue.clear();
+    for (const socket of this.ctx.getWebSockets()) {
+      if (attachmentOf(socket)?.keyHash !== access.keyHash) expel(socket, "the room is closed");
+    }
+  }
+
+  #refused(caller: Caller): Response | undefined {
+    const code = accessRefusal(this.#access(caller.nowMs), caller.shown);
+    if (code === undefined) return undefined;
+    if (!this.#failures.spend(caller.address, caller.nowMs)) return tooMany();
+    const headers = code === "key-needed" ? { "www-authenticate": "Bearer" } : undefined;
+    return answer(code === "key-needed" ? 401 : 403, { code, error: REFUSALS[code] }, headers);
+  }
+
+  #room({ shown, nowMs }: Caller): object {
+    const access = this.#access(nowMs).type;
+    const founding = this.#slot.get();
+    const peers = this.#online();
+    // A claim that has run out is nobody's business but the claimer's.
+    const isTold = access !== "free" || this.#storedAccess?.keyHash === shown;
+    if (founding === undefined || !isTold) return { access, cluster: null, peers };
+    const { cluster, member, confirmed, sinceMs } = founding;
+    return { access, cluster, member, confirmed, since: sinceMs, peers };
+  }
+
+  get #slot(): FoundingSlot {
+    const { kv } = this.ctx.storage;
+    return {
+      get: () => kv.get<Founding>("founding"),
+      put: (founding) => kv.put("founding", founding),
+      delete: () => void kv.delete("founding"),
+    };
+  }
+
+  #open(query: URLSearchParams, caller: Caller): Response {
+    const id = query.get("id") ?? "";
+    const ticket = this.#tickets.redeem(query.get("token") ?? "", id, caller.nowMs);
+    const token = ticket?.token ?? query.get("token") ?? "";
+    const keyHash = ticket?.keyHash ?? caller.shown;
+    const access = this.#access(caller.nowMs);
+    // Before there is a socket: whoever cannot show the key holds nothing here, not even a connection.
+    const refused = this.#refused({ ...caller, shown: keyHash });
+    if (refused !== undefined) return refused;
+    if (this.ctx.getWebSockets().length >= MAX_SOCKETS) this.#closeDead();
+    if (this.ctx.getWebSockets().length >= MAX_SOCKETS) return tooMany();
+    const [client, server] = Object.values(new WebSocketPair()) as [WebSocket, WebSocket];
+    const { address } = caller;
+    const refusal =
+      this.#refusal(query.get("key") ?? "", id, token) ??
+      (access.type === "closed" ? undefined : this.#crowd(address, id));
+    if (refusal === undefined)
+      this.#welcome(server, { id, token, seenMs: caller.nowMs, replaced: false, address, keyHash });
+    else {
+      // Without an attachment it counts as nobody, and it can hibernate if its client does not close.
+      this.ctx.acceptWebSocket(server);
+      server.send(JSON.stringify(refusal));
+      server.close(1008, "refused");
+    }
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  /** The words are PeerServer's; clients look for them. */
+  #refusal(key: string, id: string, token: string): object | undefined {
+    if (key === "" || id === "" || token === "") return errorOf("No id, token, or key supplied to websocket server");
+    if (key !== KEY) return errorOf("Invalid key provided");
+    if (!isPeerId(id) || !isToken(token)) return errorOf("Invalid id or token provided");
+    const holder = this.#find(id);
+    if (holder !== undefined && attachmentOf(holder)?.token !== token) {
+      return { type: "ID-TAKEN", payload: { msg: "ID is taken" } };
+    }
+    if (holder === undefined && this.#online().length >= MAX_PEERS) return errorOf(CROWDED);
+    return undefined;
+  }
+
+  /** Where anybody may come in, one address does not take all places. */
+  #crowd(address: string, id: string): object | undefined {
+    const others = this.#living().filter((attachment) => attachment.address === address && attachment.id !== id);
+    return others.length >= MAX_PEERS_PER_ADDRESS ? errorOf(CROWDED) : undefined;
+  }
+
+  #welcome(socket: WebSocket, attachment: Attachment): void {
+    for (const old of this.ctx.getWebSockets(attachment.id)) replace(old);
+    this.ctx.acceptWebSocket(socket, [attachment.id]);
+    socket.serializeAttachment(attachment);
+    socket.send('{"type":"OPEN"}');
+    for (const signal of this.#queue.take(attachment.id)) socket.send(JSON.stringify(signal));
+  }
+
+  #closeDead(): void {
+    for (const socket of this.ctx.getWebSockets()) if (!this.#lives(socket)) expel(socket, "silent for too long");
+  }
+
+  #forward(signal: Signal, length: number): void {
+    const receiver = this.#find(signal.dst);
+    if (receiver !== undefined) receiver.send(JSON.stringify(signal));
+    else if (QUEUED.has(signal.type)) {
+      const queued = this.#queue.push(signal, length, Date.now());
+      if (queued) this.ctx.waitUntil(this.#setAlarm());
+      else this.#tellExpired(signal.src, signal.dst);
+    }
+  }
+
+  #tellExpired(src: string, dst: string): void {
+    this.#find(src)?.send(JSON.stringify({ type: "EXPIRE", src: dst, dst: src }));
+  }
+
+  async #setAlarm(): Promise<void> {
+    const { dueMs } = this.#queue;
+    if (dueMs === undefined) return;
+    const current = await this.ctx.storage.getAlarm();
+    if (current === null || current > dueMs) await this.ctx.storage.setAlarm(dueMs);
+  }
+
+  #find(id: string): WebSocket | undefined {
+    return this.ctx.getWebSockets(id).find((socket) => this.#lives(socket));
+  }
+
+  #online(): readonly string[] {
+    return [...new Set(this.#living().map(({ id }) => id))];
+  }
+
+  #living(): readonly Attachment[] {
+    return this.ctx.getWebSockets().flatMap((socket) => {
+      const attachment = attachmentOf(socket);
+      return attachment !== undefined && this.#lives(socket) ? [attachment] : [];
+    });
+  }
+
+  #lives(socket: WebSocket): boolean {
+    const attachment = attachmentOf(socket);
+    if (attachment === undefined || attachment.replaced || socket.readyState !== WebSocket.OPEN) return false;
+    const pingedMs = this.ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
+    return Date.now() - Math.max(pingedMs, attachment.seenMs) < DEAD_AFTER_MS;
+  }
+}
+
+const CORS: Record<string, string> = {
+  "access-control-allow-origin": "*",
+  "access-control-allow-methods": "GET, POST, OPTIONS",
+  "access-control-allow-headers": "authorization, content-type",
+  "access-control-max-age": "86400",
+};
+
+/** The codes are what clients read; the words are for people who look. */
+const REFUSALS = {
+  "key-needed": "this room is closed: it answers only who shows its key",
+  "key-wrong": "this room is closed, and that is not its key",
+  "room-open": "this room is open: it has no key, and takes none",
+} as const;
+const CROWDED = "Server has reached its concurrent user limit";
+const POSTS: ReadonlySet<string> = new Set(["found", "founded", "forget", "ticket"]);
+
+function answer(status: number, body: object, headers: Readonly<Record<string, string>> = {}): Response {
+  return Response.json(body, { status, headers: { ...CORS, ...headers, "cache-control": "no-store" } });
+}
+
+function tooMany(): Response {
+  return answer(429, { error: "too many requests" }, { "retry-after": "60" });
+}
+
+/** Where the platform does not tell addresses, all callers share one. */
+function callerOf(request: Request): Caller {
+  return { address: callerAddress(request) ?? "", shown: shownKeyHash(request.headers), nowMs: Date.now() };
+}
+
+function isPeerId(value: unknown): value is string {
+  return typeof value === "string" && value.length <= MAX_ID_LENGTH && PEER_ID.test(value);
+}
+
+function isToken(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.length <= MAX_TOKEN_LENGTH;
+}
+
+function attachmentOf(socket: WebSocket): Attachment | undefined {
+  return (socket.deserializeAttachment() as Attachment | null) ?? undefined;
+}
+
+function replace(socket: WebSocket): void {
+  const attachment = attachmentOf(socket);
+  if (attachment === undefined || attachment.replaced) return;
+  socket.serializeAttachment({ ...attachment, replaced: true });
+  socket.close(1000, "replaced");
+}
+
+function expel(socket: WebSocket, reason: string): void {
+  const attachment = attachmentOf(socket);
+  if (attachment !== undefined) socket.serializeAttachment({ ...attachment, replaced: true });
+  if (socket.readyState !== WebSocket.CLOSED) socket.close(1008, reason);
+}
+
+function refuse(socket: WebSocket, msg: string): void {
+  socket.send(JSON.stringify(errorOf(msg)));
+  socket.close(1008, msg);
+}
+
+function errorOf(msg: string): object {
+  return { type: "ERROR", payload: { msg } };
+}
+
+interface Message {
+  readonly type: string;
+  /** Empty when there is none. */
+  readonly dst: string;
+  readonly payload: unknown;
+  readonly length: number;
+}
+
+function parseMessage(message: string | ArrayBuffer): Message | undefined {
+  if (typeof message !== "string" || message.length > MAX_MESSAGE_LENGTH) return undefined;
+  const parsed = parseObject(message);
+  if (parsed === undefined) return undefined;
+  const { type, dst = "", payload } = parsed;
+  if (typeof type !== "string" || typeof dst !== "string" || dst.length > MAX_ID_LENGTH) return undefined;
+  return { type, dst, payload, length: message.length };
+}
+
+interface ClaimIds {
+  readonly cluster: string;
+  /** Empty when there is none. */
+  readonly member: string;
+}
+
+function parseClaim(body: Record<string, unknown> | undefined): ClaimIds | undefined {
+  if (body === undefined) return undefined;
+  const { cluster, member = "" } = body;
+  if (!isId(cluster) || (member !== "" && !isId(member))) return undefined;
+  return { cluster, member };
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === "string" && /^[1-9][0-9]{0,19}$/.test(value) && BigInt(value) < 1n << 64n;
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return typeof parsed === "object" && parsed !== null ? (parsed as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined when there is more of it than any of our requests has: no more than that is read. */
+async function boundedText(request: Request): Promise<string | undefined> {
+  if (request.body === null) return undefined;
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const part of request.body as ReadableStream<Uint8Array>) {
+    bytes += part.length;
+    if (bytes > MAX_BODY_BYTES) return undefined;
+    text += decoder.decode(part, { stream: true });
+  }
+  return text + decoder.decode();
+}
