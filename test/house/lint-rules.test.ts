@@ -1,11 +1,13 @@
 /**
  * The rules of the house are themselves tested: each fixture breaks one of them in a small tree with the real
- * .oxlintrc.json, so that a rule that an edit has put to sleep shows here and not years later.
+ * oxlint.config.ts, so that a rule that an edit has put to sleep shows here and not years later.
  */
 import { execFile } from "node:child_process";
+import { globSync } from "node:fs";
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { LAYERS } from "../../oxlint.config.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
@@ -62,10 +64,34 @@ const violations: readonly (readonly [title: string, rule: string, file: string,
     'import { Hono } from "hono";\nexport const h: unknown = Hono;',
   ],
   [
-    "raft does not reach up from a folder of its own",
+    "a folder that the table of layers does not name imports nothing",
     "no-restricted-imports",
     "src/raft/deep/up.ts",
-    'export { a } from "../../member/a.ts";',
+    'export { a } from "../../base/a.ts";',
+  ],
+  [
+    "what applies entries does not know what drives it",
+    "no-restricted-imports",
+    "src/member/apply/up.ts",
+    'export { a } from "../node/a.ts";',
+  ],
+  [
+    "a folder inside a package does not reach above the package",
+    "no-restricted-imports",
+    "src/member/node/front.ts",
+    'export { a } from "../../gateway/a.ts";',
+  ],
+  [
+    "a folder does not pass for one of the same name in another package",
+    "no-restricted-imports",
+    "src/storage/sqlite/common.ts",
+    'export { a } from "../../client/common/a.ts";',
+  ],
+  [
+    "the client's API does not know of HTTP",
+    "no-restricted-imports",
+    "src/client/facade/http.ts",
+    'export { a } from "../http/a.ts";',
   ],
   [
     "storage does not know of Node",
@@ -91,6 +117,12 @@ const violations: readonly (readonly [title: string, rule: string, file: string,
     "import(no-cycle)",
     "src/base/chicken.ts",
     'import { egg } from "./egg.ts";\nexport const chicken: unknown = egg;',
+  ],
+  [
+    "no modules know each other's types in a circle",
+    "import(no-cycle)",
+    "src/base/hen.ts",
+    'import type { Chick } from "./chick.ts";\nexport interface Hen {\n  readonly chick: Chick;\n}',
   ],
   [
     "a switch names every case",
@@ -122,10 +154,12 @@ const violations: readonly (readonly [title: string, rule: string, file: string,
 const innocent = {
   "src/base/a.ts": "export const a = 1;",
   "src/base/egg.ts": 'import { chicken } from "./chicken.ts";\nexport const egg: unknown = chicken;',
+  "src/base/chick.ts": 'import type { Hen } from "./hen.ts";\nexport interface Chick {\n  readonly hen: Hen;\n}',
   "src/protocol/a.ts": 'export { a } from "../base/a.ts";',
   "src/raft/a.ts":
     'import { a } from "../base/a.ts";\nexport const b: unknown = [a, import.meta];\nexport { a } from "../protocol/a.ts";',
-  "src/raft/deep/a.ts": 'export { b } from "../a.ts";\nexport { a } from "../../base/a.ts";',
+  "src/member/peer/a.ts": 'export { a } from "../../raft/a.ts";',
+  "src/member/node/a.ts": 'export { a } from "../peer/a.ts";\nexport { b } from "../../raft/a.ts";',
   "src/storage/a.ts": 'export { a } from "../raft/a.ts";\nexport { openDB } from "idb";',
   "src/gateway/a.ts": 'export { a } from "../member/a.ts";\nexport { Hono } from "hono";',
   "src/member/a.ts": 'export { a } from "../storage/a.ts";\nexport const now = (): number => Date.now();',
@@ -138,7 +172,7 @@ let tree = "";
 beforeAll(async () => {
   tree = await mkdtemp(join(tmpdir(), "quorate-lint-"));
   await symlink(join(root, "node_modules"), join(tree, "node_modules"));
-  for (const config of [".oxlintrc.json", "tsconfig.json", "src/tsconfig.json", "web/tsconfig.json"]) {
+  for (const config of ["oxlint.config.ts", "tsconfig.json", "src/tsconfig.json", "web/tsconfig.json"]) {
     await cp(join(root, config), join(tree, config));
   }
   const guilty = violations.map((violation) => [violation[2], violation[3]] as const);
@@ -153,13 +187,22 @@ afterAll(async () => {
   await rm(tree, { recursive: true, force: true });
 });
 
+test("the table of layers names every folder of src, and no other", () => {
+  const found = globSync("src/**/*.ts", { cwd: root }).map((file) => dirname(file).slice("src/".length));
+  const named = Object.entries(LAYERS).flatMap(([name, { folders }]) =>
+    Object.keys(folders).map((folder) => (folder === "." ? name : `${name}/${folder}`)),
+  );
+  expect([...new Set(found)].sort()).toEqual(named.filter((name) => found.includes(name)).sort());
+  expect(named.filter((name) => !found.some((folder) => folder === name))).toEqual([]);
+});
+
 describe("lint", () => {
   test.each(violations)("%s", (_title, rule, file) => {
     expect(complaints.filter((line) => line.startsWith(`${file}:`) && line.includes(rule))).not.toEqual([]);
   });
 
   test("what the house allows passes", () => {
-    const files = Object.keys(innocent).filter((file) => !file.includes("egg"));
+    const files = Object.keys(innocent).filter((file) => !/egg|chick/.test(file));
     expect(complaints.filter((line) => files.some((file) => line.startsWith(`${file}:`)))).toEqual([]);
   });
 });
