@@ -1,6 +1,6 @@
 /**
  * `npm run lint`. The borders between packages are one table, LAYERS; the rules of oxlint that hold them are made from
- * it. test/house/lint-rules.test.ts breaks each kind of rule once and sees it refused.
+ * it. test/architecture/lint-rules.test.ts breaks each kind of rule once and sees it refused.
  */
 import { defineConfig } from "oxlint";
 import type { OxlintConfig, OxlintOverride } from "oxlint";

@@ -6,7 +6,7 @@ import { noPage } from "../src/gateway/http/no-page.ts";
 import { withSecurityHeaders } from "../src/gateway/http/security-headers.ts";
 import { type Address, addressed, addressOf, withPath } from "./common/address.ts";
 import type { Env } from "./common/env.ts";
-import { askAnyMember, askMember, memberStub, refusalOf } from "./calls/front.ts";
+import { forwardToAny, forwardTo, memberStub, refusalOf } from "./calls/balancer.ts";
 import { type PagePolicy, pagePolicyOf } from "./common/page-policy.ts";
 import { DECIDER } from "./member/restore.ts";
 import { restoreAnswer } from "./member/restore-route.ts";
@@ -53,9 +53,9 @@ async function respond(
 ): Promise<Response> {
   switch (route.type) {
     case "any-member":
-      return askAnyMember(addressed(request, address), env, address.path, ctx);
+      return forwardToAny(addressed(request, address), env, address.path, ctx);
     case "member":
-      return (await askMember(addressed(request, withPath(address, route.path)), env, route.number)) ?? notFound();
+      return (await forwardTo(addressed(request, withPath(address, route.path)), env, route.number)) ?? notFound();
     case "restore":
       return restoreAnswer(route.step, new URLSearchParams(address.search), request, memberStub(env, DECIDER));
     case "signalling":

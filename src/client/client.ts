@@ -26,9 +26,9 @@ import { electionClient, lockClient } from "./facade/lock.ts";
 import type { ElectionClient, LockClient } from "./facade/lock.ts";
 import { maintenanceClient } from "./facade/maintenance.ts";
 import type { MaintenanceClient } from "./facade/maintenance.ts";
-import { lateAuthenticated } from "./facade/late-user.ts";
-import { REAL_PACE } from "./common/pace.ts";
-import type { Pace } from "./common/pace.ts";
+import { lazyAuthenticated } from "./facade/lazy-auth.ts";
+import { SYSTEM_BACKOFF } from "./common/backoff.ts";
+import type { BackoffTimer } from "./common/backoff.ts";
 import {
   deleteRangeOf,
   deleteRangeResult,
@@ -70,7 +70,7 @@ export interface ClientOptions {
   /** When the first call makes sense. Default: at once. */
   readonly ready?: Promise<void>;
   /** For tests. */
-  readonly pace?: Pace;
+  readonly pace?: BackoffTimer;
 }
 
 export interface KvClient {
@@ -102,11 +102,11 @@ export interface Client {
 }
 
 export function createClient(given: Services, options: ClientOptions = {}): Client {
-  const services = options.user === undefined ? given : lateAuthenticated(given, options.user);
+  const services = options.user === undefined ? given : lazyAuthenticated(given, options.user);
   const context: CallContext = { token: options.token ?? "", requireLeader: options.requireLeader === true };
   const watchers = new Set<Watcher>();
   const closed = new AbortController();
-  const pace = options.pace ?? REAL_PACE;
+  const backoff = options.pace ?? SYSTEM_BACKOFF;
   const checkOpen = (): void => {
     if (closed.signal.aborted) throw new EtcdError(GrpcCode.Canceled, "the client is closed");
   };
@@ -114,7 +114,7 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
   return {
     ready: options.ready ?? Promise.resolve(),
     kv: kvClient(services, context, checkOpen),
-    lease: leaseClient({ lease: services.lease, context, pace, checkOpen, closed: closed.signal }),
+    lease: leaseClient({ lease: services.lease, context, backoff, checkOpen, closed: closed.signal }),
     lock: lockClient(services, context, checkOpen),
     election: electionClient(services, context, checkOpen),
     maintenance: maintenanceClient(services, context, checkOpen),
@@ -123,7 +123,7 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
       const watcher = new Watcher({
         open: () => services.watch.watch(context),
         request: watchOf(key, watchOptions),
-        pace,
+        pace: backoff,
         createdNotify: watchOptions.createdNotify === true,
         signal: watchOptions.signal,
         onDisconnect: watchOptions.onDisconnect,

@@ -1,8 +1,8 @@
 /**
  * The package's `quorate/grpc`, for Node: serves etcd's gRPC in front of an endpoint, as `npx quorate grpc` does.
  *
- *   const front = await startGrpcFront({ listen: "127.0.0.1:2379", services: endpointServices({ endpoint }) });
+ *   const front = await startGrpcProxy({ listen: "127.0.0.1:2379", services: endpointServices({ endpoint }) });
  */
 export { endpointServices } from "../grpc/endpoint-services.ts";
-export { startGrpcFront } from "../grpc/front.ts";
-export type { GrpcFront, GrpcFrontOptions, TlsFiles } from "../grpc/front.ts";
+export { startGrpcProxy } from "../grpc/proxy.ts";
+export type { GrpcProxy, GrpcProxyOptions, TlsFiles } from "../grpc/proxy.ts";

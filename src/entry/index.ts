@@ -28,7 +28,7 @@ export type { Client, KvClient, Status } from "../client/client.ts";
 export { compare, op } from "../client/facade/txn.ts";
 export type { Compare, CompareHelpers, Comparison, OpHelpers, RequestOp, Txn } from "../client/facade/txn.ts";
 export type { KeepAliveOptions, KeptAlive, KeptAliveEnd, LeaseClient, LeaseGrant } from "../client/facade/lease.ts";
-export type { LeaseBeat, LeaseTimeToLive } from "../client/facade/lease.ts";
+export type { KeepAliveResult, LeaseTimeToLive } from "../client/facade/lease.ts";
 export type { ElectionClient, Leader, LeaderKey, LockClient, WaitOptions } from "../client/facade/lock.ts";
 export type { MaintenanceClient } from "../client/facade/maintenance.ts";
 export type { User } from "../client/facade/authenticated.ts";

@@ -9,7 +9,7 @@ export type { LogReader } from "../raft/log-reader.ts";
 export type {
   Persist,
   ProgressStatus,
-  RaftBrief,
+  BasicStatus,
   RaftStatus,
   ReadState,
   Ready,

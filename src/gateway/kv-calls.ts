@@ -10,13 +10,13 @@ import type { Rpc } from "../protocol/api/rpc.ts";
 import { type ErrorParts, errorParts } from "./http/errors.ts";
 
 /** Without `error`, it went well. */
-export interface KvAnswer {
+export interface KvHttpResponse {
   readonly body: string;
   readonly error?: ErrorParts | undefined;
 }
 
 /** Never rejects. */
-export type KvCall = (body: string, context: CallContext) => Promise<KvAnswer>;
+export type KvCall = (body: string, context: CallContext) => Promise<KvHttpResponse>;
 
 const { range, put, deleteRange, txn } = KV_RPCS;
 

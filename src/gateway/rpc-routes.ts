@@ -4,24 +4,24 @@
  */
 import { unreachable } from "../base/assert.ts";
 import type { CallContext, Services } from "../member/api/services.ts";
-import type { Pulled } from "../member/api/pulled.ts";
+import type { Source } from "../member/api/source.ts";
 import { servedRpcs } from "../member/api/table-services.ts";
 import type { AnyRpc, ServedRpc } from "../member/api/table-services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import { CARRIER_PATH } from "../protocol/carrier-frame.ts";
+import { MUX_PATH } from "../protocol/mux-frame.ts";
 import { decodeJson } from "../protocol/codec/json-decode.ts";
 import { encodeJson } from "../protocol/codec/json-encode.ts";
 import { encode } from "../protocol/codec/proto-codec.ts";
 import { RPCS } from "../protocol/api/rpc-table.ts";
 import { MAX_BODY_BYTES, readBody, tooLarge } from "./http/body.ts";
 import { type CallerLimits, unfinishedBytes } from "./http/caller-limits.ts";
-import { type CarrierSocket, carryStreams } from "./stream/carrier.ts";
+import { type MuxSocket, serveMux } from "./stream/mux-server.ts";
 import { callContext, chosenSubprotocol, webSocketContext } from "./http/context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./http/errors.ts";
 import { lateAnswer, type LateAnswerTimes, type Waiter } from "./http/late-answer.ts";
 import { keepAliveOverHttp, keepAliveOverWebSocket } from "./stream/lease-stream.ts";
 import { PROBE_AFTER_MS } from "./http/presence.ts";
-import { answersOverHttp, answersOverWebSocket } from "./stream/server-stream.ts";
+import { streamOverHttp, streamOverWebSocket } from "./stream/server-stream.ts";
 import { timeoutMsOf, within } from "./http/timeout.ts";
 import { watchOverHttp, type WatchLimits } from "./stream/watch-http.ts";
 import { watchOverWebSocket, type WebSocketLike, type WebSocketLimits } from "./stream/websocket.ts";
@@ -79,11 +79,11 @@ export function serveRpcs(services: Services, router: Router, options: RpcRouteO
       else serveStream(path, stream, router, options);
     }
   }
-  router.get(CARRIER_PATH, (request) =>
+  router.get(MUX_PATH, (request) =>
     upgraded(request, options, (socket) => {
       // Every platform's WebSocket takes bytes too.
       const peer = callContext(request);
-      carryStreams(services, socket as WebSocketLike & CarrierSocket, { maxMessageBytes }, peer, options.callers);
+      serveMux(services, socket as WebSocketLike & MuxSocket, { maxMessageBytes }, peer, options.callers);
     }),
   );
 }
@@ -137,20 +137,20 @@ function streamOf(services: Services, rpc: AnyRpc, method: ServedRpc["method"], 
     case "unary":
       return undefined;
     case "serverStream": {
-      const open = method as (message: unknown, context: CallContext) => AsyncIterable<unknown> | Pulled<unknown>;
+      const open = method as (message: unknown, context: CallContext) => AsyncIterable<unknown> | Source<unknown>;
       return {
-        overHttp: (request, context) => answersOverHttp(rpc, open, request, context, limits),
-        overWebSocket: (socket, context) => answersOverWebSocket(rpc, open, socket, context, limits.webSocket),
+        overHttp: (request, context) => streamOverHttp(rpc, open, request, context, limits),
+        overWebSocket: (socket, context) => streamOverWebSocket(rpc, open, socket, context, limits.webSocket),
       };
     }
-    case "duplex":
-      return duplexOf(services, rpc, limits);
+    case "bidi":
+      return bidiOf(services, rpc, limits);
     default:
       return unreachable(rpc.kind);
   }
 }
 
-function duplexOf(services: Services, rpc: AnyRpc, limits: Limits): Stream {
+function bidiOf(services: Services, rpc: AnyRpc, limits: Limits): Stream {
   const { watch, lease } = services;
   if (rpc === (RPCS.watch.watch as AnyRpc)) {
     return {

@@ -9,10 +9,10 @@ import { errStopped } from "../protocol/errors.ts";
 import { RPCS } from "../protocol/api/rpc-table.ts";
 import type { Rpc } from "../protocol/api/rpc.ts";
 import { agentFetch } from "./agent-fetch.ts";
-import { BeatCarrier } from "./beats.ts";
-import { Carriers } from "./carrier.ts";
-import type { CarriedStream, CarrierSocketConstructor } from "./carrier.ts";
-import type { FrontServices } from "./front-services.ts";
+import { KeepAliveConnection } from "./keep-alive-stream.ts";
+import { MuxPool } from "./mux-client.ts";
+import type { MuxCall, MuxSocketConstructor } from "./mux-client.ts";
+import type { ProxiedServices } from "./proxied-services.ts";
 import { platformWebSocket } from "./web-socket.ts";
 
 export interface EndpointOptions {
@@ -20,10 +20,10 @@ export interface EndpointOptions {
   /** For a call with all its attempts. */
   readonly timeoutMs: number;
   /** Default: Node's own, or that of the package ws. */
-  readonly WebSocket?: CarrierSocketConstructor;
+  readonly WebSocket?: MuxSocketConstructor;
 }
 
-export interface EndpointServices extends FrontServices {
+export interface EndpointServices extends ProxiedServices {
   /** Lets go of the connections on which streams were. */
   close(): void;
 }
@@ -33,14 +33,14 @@ const MAX_CONNECTIONS = 64;
 
 export function endpointServices(options: EndpointOptions): EndpointServices {
   const { endpoint, timeoutMs } = options;
-  const carriers = new Carriers({ WebSocket: options.WebSocket ?? platformWebSocket(), endpoint, timeoutMs });
+  const carriers = new MuxPool({ WebSocket: options.WebSocket ?? platformWebSocket(), endpoint, timeoutMs });
   const services = httpServices({ endpoint, timeoutMs, fetch: agentFetch(MAX_CONNECTIONS) });
 
   function asked<Request, Response, Kind extends "unary" | "serverStream">(
     rpc: Rpc<Request, Response, Kind>,
     request: Request,
     context: CallContext,
-  ): CarriedStream<Request, Response> {
+  ): MuxCall<Request, Response> {
     const stream = carriers.open(rpc, context);
     stream.request(request);
     return stream;
@@ -78,7 +78,7 @@ export function endpointServices(options: EndpointOptions): EndpointServices {
   return {
     ...services,
     close: () => carriers.close(),
-    beats: new BeatCarrier((context) => carriers.open(RPCS.lease.keepAlive, context)),
+    keepAlives: new KeepAliveConnection((context) => carriers.open(RPCS.lease.keepAlive, context)),
     kv: { ...kv, rangeStream: (request, context) => answers(RPCS.kv.rangeStream, request, context) },
     watch: { watch: (context) => carriers.open(RPCS.watch.watch, context) },
     lock: { ...lock, lock: (request, context) => waited(RPCS.lock.lock, request, context) },

@@ -1,5 +1,5 @@
 /** `grpc.health.v1`, which knows one service, the empty name: who can be asked is up, as with etcd. */
-import type { Pulled } from "../member/api/pulled.ts";
+import type { Source } from "../member/api/source.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { HealthCheckRequest, HealthCheckResponse } from "../protocol/api/maintenance.ts";
 
@@ -9,7 +9,7 @@ export async function checkHealth({ service }: HealthCheckRequest): Promise<Heal
 }
 
 /** One word, and then silence until the call ends: nothing changes while the server runs. */
-export function healthSource({ service }: HealthCheckRequest): Pulled<HealthCheckResponse> {
+export function healthSource({ service }: HealthCheckRequest): Source<HealthCheckResponse> {
   let isTold = false;
   let close = (): void => {};
   const closed = new Promise<undefined>((resolve) => {

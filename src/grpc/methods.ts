@@ -8,8 +8,8 @@ import type {
   ServerUnaryCall,
 } from "@grpc/grpc-js";
 import { unreachable } from "../base/assert.ts";
-import { pulled } from "../member/api/pulled.ts";
-import type { Pulled } from "../member/api/pulled.ts";
+import { toSource } from "../member/api/source.ts";
+import type { Source } from "../member/api/source.ts";
 import type { CallContext } from "../member/api/services.ts";
 import { servedRpcs } from "../member/api/table-services.ts";
 import type { ServedRpc } from "../member/api/table-services.ts";
@@ -23,15 +23,15 @@ import type { Unreadable } from "./codec.ts";
 import { checkHealth, healthSource } from "./health.ts";
 import { serviceError } from "./status.ts";
 import type { OpenStreams } from "./streams.ts";
-import { beatSource, watchSource } from "./two-way.ts";
-import type { FrontServices } from "./front-services.ts";
+import { keepAliveSource, watchSource } from "./bidi-streams.ts";
+import type { ProxiedServices } from "./proxied-services.ts";
 
 type Described<Request, Response> = Rpc<Request, Response, RpcKind>;
 
-export function bindMethods(server: Server, services: FrontServices, streams: OpenStreams): void {
+export function bindMethods(server: Server, services: ProxiedServices, streams: OpenStreams): void {
   for (const served of servedRpcs(services)) bind(server, served, streams);
-  serveDuplex(server, RPCS.watch.watch, streams, (call) => watchSource(services, call));
-  serveDuplex(server, RPCS.lease.keepAlive, streams, (call) => beatSource(services, call));
+  serveBidi(server, RPCS.watch.watch, streams, (call) => watchSource(services, call));
+  serveBidi(server, RPCS.lease.keepAlive, streams, (call) => keepAliveSource(services, call));
   serveUnary(server, HEALTH_RPCS.check, checkHealth);
   serveAnswers(server, HEALTH_RPCS.watch, streams, healthSource);
 }
@@ -42,7 +42,7 @@ function bind(server: Server, { rpc, method }: ServedRpc, streams: OpenStreams):
       return serveUnary(server, rpc, method as Unary<unknown, unknown>);
     case "serverStream":
       return serveAnswers(server, rpc, streams, method as Answers<unknown, unknown>);
-    case "duplex":
+    case "bidi":
       // Each has a form of its own.
       return;
     default:
@@ -54,7 +54,7 @@ type Unary<Request, Response> = (request: Request, context: CallContext) => Prom
 type Answers<Request, Response> = (
   request: Request,
   context: CallContext,
-) => AsyncIterable<Response> | Pulled<Response>;
+) => AsyncIterable<Response> | Source<Response>;
 
 function serveUnary<Request, Response>(
   server: Server,
@@ -89,16 +89,16 @@ function serveAnswers<Request, Response>(
   const handle: handleServerStreamingCall<Request | Unreadable, Response> = (call) => {
     const abort = new AbortController();
     call.on("cancelled", () => abort.abort());
-    streams.serve(call, () => pulled(open(readable(call.request), callContext(call.metadata, abort.signal))));
+    streams.serve(call, () => toSource(open(readable(call.request), callContext(call.metadata, abort.signal))));
   };
   server.register(rpcPath(rpc), handle, serializer(rpc.response), requestDeserializer(rpc.request), "serverStream");
 }
 
-function serveDuplex<Request, Response>(
+function serveBidi<Request, Response>(
   server: Server,
   rpc: Described<Request, Response>,
   streams: OpenStreams,
-  open: (call: ServerDuplexStream<Request | Unreadable, Response>) => Pulled<Response>,
+  open: (call: ServerDuplexStream<Request | Unreadable, Response>) => Source<Response>,
 ): void {
   const handle: handleBidiStreamingCall<Request | Unreadable, Response> = (call) =>
     streams.serve(call, () => open(call));

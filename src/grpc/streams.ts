@@ -3,7 +3,7 @@
  * client that does not read costs what that buffer holds and no more.
  */
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
-import type { Pulled } from "../member/api/pulled.ts";
+import type { Source } from "../member/api/source.ts";
 import { errStopped } from "../protocol/errors.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import { serviceError } from "./status.ts";
@@ -15,8 +15,8 @@ export class OpenStreams {
   readonly #calls: Set<(error: EtcdError) => void> = new Set();
 
   /** Sends what the source gives until its end, the call's end, or the server's. */
-  serve<Response>(call: WritingCall<Response>, open: () => Pulled<Response>): void {
-    let source: Pulled<Response>;
+  serve<Response>(call: WritingCall<Response>, open: () => Source<Response>): void {
+    let source: Source<Response>;
     try {
       source = open();
     } catch (error) {
@@ -45,7 +45,7 @@ export class OpenStreams {
 
 async function send<Response>(
   call: WritingCall<Response>,
-  source: Pulled<Response>,
+  source: Source<Response>,
   isOver: () => boolean,
 ): Promise<void> {
   for (;;) {

@@ -1,8 +1,8 @@
 /** Finds the WebSocket that carries streams to the endpoint: Node has its own from version 22 on. */
 import { WebSocket as PackagedWebSocket } from "ws";
-import type { CarrierSocketConstructor } from "./carrier.ts";
+import type { MuxSocketConstructor } from "./mux-client.ts";
 
-export function platformWebSocket(): CarrierSocketConstructor {
-  const own = (globalThis as { readonly WebSocket?: CarrierSocketConstructor }).WebSocket;
-  return own ?? (PackagedWebSocket as unknown as CarrierSocketConstructor);
+export function platformWebSocket(): MuxSocketConstructor {
+  const own = (globalThis as { readonly WebSocket?: MuxSocketConstructor }).WebSocket;
+  return own ?? (PackagedWebSocket as unknown as MuxSocketConstructor);
 }

@@ -9,13 +9,13 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Lease, LeaseCheckpoint } from "../protocol/api/lease.ts";
-import { DueQueue } from "./due-queue.ts";
+import { LeaseQueue } from "./lease-queue.ts";
 
 /** etcd's rates: so many leases end per second, and when many would end together they are spread to three quarters of it. */
 const REVOKES_PER_SECOND = 1_000;
 const SPREAD_PER_SECOND = (REVOKES_PER_SECOND * 3) / 4;
 const CHECKPOINT_EVERY_MS = 5 * 60 * 1_000;
-const STALE_PLACES_MAX = 1_024;
+const STALE_ENTRIES_MAX = 1_024;
 
 interface Timed {
   readonly id: bigint;
@@ -28,20 +28,20 @@ interface Timed {
   checkpointQueued: boolean;
 }
 
-/** When each lease ends, from one leader's life to the next one of the same member; see note.ts. */
-export type KnownEnds = ReadonlyMap<bigint, number>;
+/** When each lease ends, from one leader's life to the next one of the same member; see saved-expiry.ts. */
+export type SavedDeadlines = ReadonlyMap<bigint, number>;
 
 export class Expiry {
   readonly #leases: Map<bigint, Timed> = new Map();
-  readonly #ends: DueQueue = new DueQueue();
-  readonly #checkpoints: DueQueue = new DueQueue();
+  readonly #ends: LeaseQueue = new LeaseQueue();
+  readonly #checkpoints: LeaseQueue = new LeaseQueue();
 
   get size(): number {
     return this.#leases.size;
   }
 
   /** Beginning to lead. `known` are ends that hold still. */
-  start(leases: readonly Lease[], nowMs: number, extensionMs: number, known?: KnownEnds): void {
+  start(leases: readonly Lease[], nowMs: number, extensionMs: number, known?: SavedDeadlines): void {
     this.stop();
     const timed = leases.map(({ id, ttl, remainingTtl }): Timed => {
       const endsMs = known?.get(id) ?? nowMs + (remainingTtl > 0 ? remainingTtl : ttl) * 1_000;
@@ -157,7 +157,7 @@ export class Expiry {
     return [...this.#leases.values()].sort((left, right) => left.endsMs - right.endsMs).map(({ id }) => id);
   }
 
-  get ends(): KnownEnds {
+  get ends(): SavedDeadlines {
     return new Map([...this.#leases.values()].map(({ id, endsMs }) => [id, endsMs]));
   }
 
@@ -175,7 +175,7 @@ export class Expiry {
   #queue(lease: Timed): void {
     lease.queuedMs = lease.endsMs;
     this.#ends.add(lease.id, lease.endsMs);
-    if (this.#ends.size > 2 * this.#leases.size + STALE_PLACES_MAX) this.#tidy();
+    if (this.#ends.size > 2 * this.#leases.size + STALE_ENTRIES_MAX) this.#tidy();
   }
 
   /** Places of leases that were revoked long before their end. */

@@ -93,34 +93,34 @@ export function memberOptionsOf(read: (flag: MemberFlagName) => string | undefin
     return text === "" ? undefined : parse(text, flag);
   };
   const limits = defined({
-    txnOperations: given("max-txn-ops", count),
-    requestBytes: given("max-request-bytes", count),
-    responseBytes: given("max-response-bytes", count),
-    watchers: given("max-watchers", count),
-    watchStreams: given("max-concurrent-streams", count),
-    watchStreamBytes: given("max-watch-backlog-bytes", count),
-    pendingRequests: given("max-pending-requests", count),
-    applyBacklog: given("max-apply-backlog", count),
-    leases: given("max-leases", count),
-    sockets: given("max-multiplexed-sockets", count),
-    unfinishedBytes: given("max-unfinished-bytes", count),
-    pendingRequestsPerCaller: given("max-pending-requests-per-caller", count),
-    watchersPerCaller: given("max-watchers-per-caller", count),
-    watchStreamsPerCaller: given("max-concurrent-streams-per-caller", count),
-    leasesPerCaller: given("max-leases-per-caller", count),
-    socketsPerCaller: given("max-multiplexed-sockets-per-caller", count),
-    unfinishedBytesPerCaller: given("max-unfinished-bytes-per-caller", count),
+    txnOperations: given("max-txn-ops", parsePositive),
+    requestBytes: given("max-request-bytes", parsePositive),
+    responseBytes: given("max-response-bytes", parsePositive),
+    watchers: given("max-watchers", parsePositive),
+    watchStreams: given("max-concurrent-streams", parsePositive),
+    watchStreamBytes: given("max-watch-backlog-bytes", parsePositive),
+    pendingRequests: given("max-pending-requests", parsePositive),
+    applyBacklog: given("max-apply-backlog", parsePositive),
+    leases: given("max-leases", parsePositive),
+    sockets: given("max-multiplexed-sockets", parsePositive),
+    unfinishedBytes: given("max-unfinished-bytes", parsePositive),
+    pendingRequestsPerCaller: given("max-pending-requests-per-caller", parsePositive),
+    watchersPerCaller: given("max-watchers-per-caller", parsePositive),
+    watchStreamsPerCaller: given("max-concurrent-streams-per-caller", parsePositive),
+    leasesPerCaller: given("max-leases-per-caller", parsePositive),
+    socketsPerCaller: given("max-multiplexed-sockets-per-caller", parsePositive),
+    unfinishedBytesPerCaller: given("max-unfinished-bytes-per-caller", parsePositive),
   });
   const cluster = defined({
-    maxLearners: given("max-learners", count),
-    strictReconfigCheck: given("strict-reconfig-check", truth),
+    maxLearners: given("max-learners", parsePositive),
+    strictReconfigCheck: given("strict-reconfig-check", parseBoolean),
   });
   return {
     limits,
     cluster,
     ...defined({
       bcryptCost: given("bcrypt-cost", bcryptCost),
-      quotaBackendBytes: given("quota-backend-bytes", whole),
+      quotaBackendBytes: given("quota-backend-bytes", parseInteger),
       corruptCheckMs: given("corrupt-check-time", (text) => durationMs(text)),
       watchProgressMs: given("watch-progress-notify-interval", interval),
       autoCompaction: autoCompaction(read("auto-compaction-mode") ?? "", read("auto-compaction-retention") ?? ""),
@@ -172,27 +172,27 @@ function interval(text: string, flag: MemberFlagName): number {
   return ms;
 }
 
-function whole(text: string, flag: MemberFlagName): number {
+function parseInteger(text: string, flag: MemberFlagName): number {
   const number = Number(text);
   if (!/^-?[0-9]{1,15}$/.test(text)) throw new Error(`${flag} is a whole number, not ${JSON.stringify(text)}`);
   return number;
 }
 
-function count(text: string, flag: MemberFlagName): number {
-  const number = whole(text, flag);
+function parsePositive(text: string, flag: MemberFlagName): number {
+  const number = parseInteger(text, flag);
   if (number < 1) throw new Error(`${flag} is 1 or more, not ${text}`);
   return number;
 }
 
 function bcryptCost(text: string, flag: MemberFlagName): number {
-  const cost = whole(text, flag);
+  const cost = parseInteger(text, flag);
   if (cost < BCRYPT_COST_MIN || cost > BCRYPT_COST_MAX) {
     throw new Error(`${flag} is from ${BCRYPT_COST_MIN} to ${BCRYPT_COST_MAX}, not ${text}`);
   }
   return cost;
 }
 
-function truth(text: string, flag: MemberFlagName): boolean {
+function parseBoolean(text: string, flag: MemberFlagName): boolean {
   if (text !== "true" && text !== "false") throw new Error(`${flag} is true or false, not ${JSON.stringify(text)}`);
   return text === "true";
 }

@@ -10,7 +10,7 @@ import { BCRYPT_COST_DEFAULT, BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "../auth/p
 import type { ProblemCode } from "./api/services.ts";
 
 /** How a store that is fresh begins; a store with a past ignores it. */
-export type Beginning =
+export type BootstrapOptions =
   /** One of the founders: every one of them is given the same list. */
   | { readonly type: "found"; readonly members: readonly MemberRecord[] }
   /** Added later: asks the others until the log says that it belongs to them. */
@@ -118,9 +118,9 @@ export interface Wakeup {
   /** `Member.wake()` is to be called after so long, of whichever life of the member; replaces an earlier wish. */
   readonly wakeAfter: (delayMs: number) => void;
   /** Durable before anything that the member sends or answers afterwards leaves; undefined: takes it back. */
-  readonly keepNote: (note: Uint8Array<ArrayBuffer> | undefined) => void;
+  readonly save: (note: Uint8Array<ArrayBuffer> | undefined) => void;
   /** What an earlier life kept last. */
-  readonly note: Uint8Array | undefined;
+  readonly saved: Uint8Array | undefined;
 }
 
 /** etcd's Cluster service, and what the member says of itself in it. */
@@ -144,7 +144,7 @@ export interface MemberOptions {
   readonly prng: Prng;
   /** Used on a fresh store; a store with a past keeps its own. */
   readonly identity: Identity;
-  readonly beginning: Beginning;
+  readonly bootstrap: BootstrapOptions;
   /** Default "nobody". */
   readonly admission?: AdmissionPolicy;
   /** Default 100. */
@@ -154,7 +154,7 @@ export interface MemberOptions {
   /** How long a request may wait. Default: etcd's 5 s + 2 election timeouts. */
   readonly requestTimeoutMs?: number;
   /** After so many ticks without work the cluster stops its clocks; 0 (default): never. */
-  readonly quietAfterTicks?: number;
+  readonly quiesceAfterTicks?: number;
   /**
    * How long a follower may be left without word that something is committed, if the next append can bring it. For
    * carriers that pay for each message; default 0.
@@ -192,7 +192,7 @@ export interface Settings {
   readonly tickMs: number;
   readonly electionTicks: number;
   readonly requestTimeoutMs: number;
-  readonly quietAfterTicks: number;
+  readonly quiesceAfterTicks: number;
   readonly commitDelayMs: number;
   readonly authTokenTtlMs: number;
   readonly bcryptCost: number;
@@ -229,7 +229,7 @@ export function settingsOf(options: MemberOptions): Settings {
     tickMs,
     electionTicks,
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000 + 2 * electionTicks * tickMs,
-    quietAfterTicks: options.quietAfterTicks ?? 0,
+    quiesceAfterTicks: options.quiesceAfterTicks ?? 0,
     commitDelayMs: options.commitDelayMs ?? 0,
     authTokenTtlMs: options.authTokenTtlMs ?? 300_000,
     bcryptCost: options.bcryptCost ?? BCRYPT_COST_DEFAULT,
@@ -248,7 +248,7 @@ export function settingsOf(options: MemberOptions): Settings {
     "a hash of bcrypt's costs enough, and can be verified",
   );
   assert(
-    settings.quietAfterTicks === 0 || settings.quietAfterTicks > electionTicks,
+    settings.quiesceAfterTicks === 0 || settings.quiesceAfterTicks > electionTicks,
     "quiet comes after an election timeout",
   );
   return settings;
@@ -260,6 +260,6 @@ export interface AutoCompactionOptions {
   /** Milliseconds of history that stay, or revisions. */
   readonly retention: number;
   /** What an earlier life kept last, if the clock goes on over restarts. */
-  readonly note?: Uint8Array | undefined;
-  readonly keepNote?: (note: Uint8Array<ArrayBuffer>) => void;
+  readonly saved?: Uint8Array | undefined;
+  readonly save?: (note: Uint8Array<ArrayBuffer>) => void;
 }

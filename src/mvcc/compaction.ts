@@ -41,7 +41,7 @@ export class Compaction {
   }
 
   /** Rows are left that nobody can read any more. */
-  get isScrubDue(): boolean {
+  get isPending(): boolean {
     return this.#finished < this.#revision;
   }
 
@@ -78,7 +78,7 @@ export class Compaction {
   }
 
   /** A step over at most `maxKeys` keys. Returns whether more is to be done. */
-  scrub(maxKeys: number): boolean {
+  step(maxKeys: number): boolean {
     if (this.#walk !== undefined && this.hash(maxKeys)) return true;
     if (this.#pass === undefined) {
       if (this.#finished >= this.#revision) return false;

@@ -17,7 +17,7 @@ import type {
   TxnRequest,
   TxnResponse,
 } from "../protocol/api/kv.ts";
-import type { AnswerBudget } from "./range/answer-budget.ts";
+import type { ResponseSizeLimit } from "./range/response-size-limit.ts";
 import { Compaction } from "./compaction.ts";
 import { HashWalk } from "./hash.ts";
 import type { KeyValueHash } from "./hash.ts";
@@ -64,7 +64,7 @@ export class Store implements ReadView {
     return this.#compaction.revision;
   }
 
-  range(request: RangeRequest, budget?: AnswerBudget): RangeResponse {
+  range(request: RangeRequest, budget?: ResponseSizeLimit): RangeResponse {
     return executeRange(this, request, budget);
   }
 
@@ -83,7 +83,7 @@ export class Store implements ReadView {
   }
 
   /** Throws without any effect. Serves read-only txns too; only they may have a budget. */
-  txn(request: TxnRequest, budget?: AnswerBudget): WriteResult<TxnResponse> {
+  txn(request: TxnRequest, budget?: ResponseSizeLimit): WriteResult<TxnResponse> {
     return this.#write((txn) => executeTxn(txn, request, this.#leases, budget));
   }
 
@@ -100,13 +100,13 @@ export class Store implements ReadView {
   }
 
   /** The physical part has not come as far as the logical one. */
-  get isScrubDue(): boolean {
-    return this.#compaction.isScrubDue;
+  get hasPendingCompaction(): boolean {
+    return this.#compaction.isPending;
   }
 
   /** A step of the physical part over at most `maxKeys` keys. Returns whether more is to be done. */
-  scrub(maxKeys: number): boolean {
-    return this.#compaction.scrub(maxKeys);
+  compactStep(maxKeys: number): boolean {
+    return this.#compaction.step(maxKeys);
   }
 
   /** What a compaction found at this revision, as long as it is remembered: etcd answers with that one then. */

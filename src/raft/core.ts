@@ -6,7 +6,7 @@ import type { Prng } from "../base/prng.ts";
 import type { ConfState, LogIndex, MemberId, RaftMessage, Term } from "../protocol/peer/raft-message.ts";
 import { membersOf } from "./conf-change.ts";
 import { MAX_NUMBER, type RaftConfig } from "./config.ts";
-import { Forwarded } from "./forwarded.ts";
+import { ProposalDedup } from "./proposal-dedup.ts";
 import { RaftLog } from "./log.ts";
 import type { Progress } from "./progress.ts";
 import { JointQuorum } from "./quorum.ts";
@@ -46,7 +46,7 @@ export class Core {
   progress: Map<MemberId, Progress> = new Map();
   reads: ReadQueue = new ReadQueue();
   /** Proposals that others forwarded to this member in this term. */
-  forwarded: Forwarded = new Forwarded();
+  proposalDedup: ProposalDedup = new ProposalDedup();
   /** Of this member's life, and the number of its latest forwarded proposal. */
   readonly session: number;
   sequence = 0;
@@ -112,7 +112,7 @@ export class Core {
    * would wait for the vote of one that is no more: of two voters, one. So a leader tells of a change of the members, and
    * applies it, only when a restart would know that it is committed.
    */
-  get told(): LogIndex {
+  get exposedCommit(): LogIndex {
     const { pendingConfIndex: change, log } = this;
     const isFlushed = !this.isLeader || change <= log.applied || change > log.committed || change <= log.durableCommit;
     return isFlushed ? log.committed : change - 1;

@@ -7,7 +7,7 @@
  */
 import type { RaftMessage, VoteMessage, VoteResponse } from "../protocol/peer/raft-message.ts";
 import { NONE, type Core } from "./core.ts";
-import { acknowledge } from "./following.ts";
+import { acknowledge } from "./follower.ts";
 import { becomeLeader } from "./leadership.ts";
 import { becomeCandidate, becomeFollower, becomePreCandidate } from "./roles.ts";
 

@@ -93,7 +93,7 @@ export function broadcastHeartbeats(core: Core): void {
   for (const id of core.peers) {
     const progress = must(core.progress.get(id), "every member has its progress");
     // Beyond its match the member's log may differ from ours: it must not commit there.
-    const commit = Math.min(progress.match, core.told);
+    const commit = Math.min(progress.match, core.exposedCommit);
     core.send({ type: "heartbeat", from: core.id, to: id, term: core.term, commit, context });
     progress.sentCommit(commit);
   }
@@ -143,7 +143,7 @@ export function handleAppendResponse(core: Core, message: AppendResponse): void 
   if (progress.state === "replicate") progress.inflights.freeTo(index);
   else if (progress.state === "probe" || progress.match + 1 >= core.log.firstIndex) progress.becomeReplicate();
   maybeCommit(core);
-  if (progress.shouldSend(core.log.lastIndex, core.told)) core.wantsAppends = true;
+  if (progress.shouldSend(core.log.lastIndex, core.exposedCommit)) core.wantsAppends = true;
   if (message.from === core.transferee) maybeTimeoutNow(core, progress);
 }
 
@@ -162,7 +162,7 @@ export function handleHeartbeatResponse(core: Core, message: HeartbeatResponse):
   if (progress === undefined) return;
   progress.recentActive = true;
   progress.resume();
-  if (progress.shouldSend(core.log.lastIndex, core.told)) core.wantsAppends = true;
+  if (progress.shouldSend(core.log.lastIndex, core.exposedCommit)) core.wantsAppends = true;
   // The request to campaign may have been lost, or come too early.
   if (message.from === core.transferee) maybeTimeoutNow(core, progress);
   if (message.context.length > 0) acknowledgeReads(core, message.from, message.context);
@@ -186,8 +186,8 @@ export function maybeCommit(core: Core): void {
 
 /** One append (or snapshot) if one is due. True when another may follow. */
 function sendAppend(core: Core, to: MemberId, progress: Progress): boolean {
-  const { log, config, told } = core;
-  if (!progress.shouldSend(log.lastIndex, told)) return false;
+  const { log, config, exposedCommit } = core;
+  if (!progress.shouldSend(log.lastIndex, exposedCommit)) return false;
   const prevIndex = progress.next - 1;
   const prevTerm = log.term(prevIndex);
   if (prevTerm === undefined) {
@@ -205,9 +205,9 @@ function sendAppend(core: Core, to: MemberId, progress: Progress): boolean {
     prevIndex,
     prevTerm,
     entries,
-    commit: told,
+    commit: exposedCommit,
   });
-  progress.sentAppend(entries.length, entriesBytes(entries), told);
+  progress.sentAppend(entries.length, entriesBytes(entries), exposedCommit);
   return true;
 }
 

@@ -7,7 +7,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Entry, LogIndex, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";
-import { ComingMembers } from "./coming-members.ts";
+import { PendingMembers } from "./pending-members.ts";
 import type { LogReader } from "./log-reader.ts";
 import { Unstable } from "./unstable.ts";
 import { Writes, type Write } from "./writes.ts";
@@ -23,7 +23,7 @@ export class RaftLog {
   readonly #reader: LogReader;
   readonly unstable: Unstable;
   readonly writes: Writes = new Writes();
-  readonly coming: ComingMembers = new ComingMembers();
+  readonly coming: PendingMembers = new PendingMembers();
   committed: LogIndex;
   /** What a restart would know to be committed. */
   durableCommit: LogIndex;

@@ -19,9 +19,9 @@
  * `persist`, and have several writes under way. A commit index alone causes no write: it rides with the next one and is
  * learned again after a restart. Only that a change of the members is committed is written before it is told (core.ts).
  *
- * Where what lives: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · following.ts
+ * Where what lives: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · follower.ts
  * the other end · reads.ts read index · membership.ts, conf-change.ts, quorum.ts who counts · log.ts, unstable.ts,
- * writes.ts the log · persisting.ts what is written next · progress.ts, inflights.ts flow control · well-formed.ts what is
+ * writes.ts the log · persister.ts what is written next · progress.ts, inflights.ts flow control · well-formed.ts what is
  * believed of a message.
  */
 import { assert, unreachable } from "../base/assert.ts";
@@ -41,7 +41,7 @@ import { decodeChange, encodeChange } from "./conf-change-entry.ts";
 import { checkConfig, MAX_CONTEXT_BYTES, type RaftConfig } from "./config.ts";
 import { Core, NONE } from "./core.ts";
 import { campaign, campaignForTransfer, handleVote, handleVoteResponse, settleTerm, tickElection } from "./election.ts";
-import { handleAppend, handleHeartbeat, handleSnapshot } from "./following.ts";
+import { handleAppend, handleHeartbeat, handleSnapshot } from "./follower.ts";
 import { checkInvariants } from "./invariants.ts";
 import {
   appendProposals,
@@ -58,9 +58,9 @@ import {
   type Proposal,
 } from "./leadership.ts";
 import { maybeLeaveJoint, switchConfiguration } from "./membership.ts";
-import { Persisting } from "./persisting.ts";
+import { Persister } from "./persister.ts";
 import { requestRead } from "./reads.ts";
-import type { RaftBrief, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
+import type { BasicStatus, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
 import { becomeFollower } from "./roles.ts";
 import { statusOf } from "./status.ts";
 import { isWellFormed } from "./well-formed.ts";
@@ -70,15 +70,15 @@ type Request = ProposeMessage | ReadIndexMessage | TransferLeaderMessage;
 
 export class Raft {
   readonly #core: Core;
-  readonly #persisting: Persisting;
+  readonly #persister: Persister;
   /** As the driver was last told. */
-  #toldLeader: MemberId = NONE;
-  #toldRole: Role = "follower";
+  #reportedLeader: MemberId = NONE;
+  #reportedRole: Role = "follower";
 
   constructor(config: RaftConfig) {
     checkConfig(config);
     this.#core = new Core(config);
-    this.#persisting = new Persisting(this.#core, config.hardState);
+    this.#persister = new Persister(this.#core, config.hardState);
   }
 
   /** One tick. Ticks that were missed are not replayed: time that passed unseen must not start an election. */
@@ -146,13 +146,13 @@ export class Raft {
 
   /** The write `id`, and with it every older one, is durable. */
   persisted(id: number): void {
-    const { log, told } = this.#core;
+    const { log, exposedCommit } = this.#core;
     for (const write of log.writes.complete(id)) {
       log.acknowledge(write);
       this.#release(write.held);
     }
     if (this.#core.isLeader) countOwnLog(this.#core);
-    if (this.#core.told > told) this.#core.wantsAppends = true;
+    if (this.#core.exposedCommit > exposedCommit) this.#core.wantsAppends = true;
   }
 
   appliedTo(index: LogIndex): void {
@@ -167,11 +167,11 @@ export class Raft {
       core.wantsAppends ||
       core.wantsHeartbeats ||
       core.readStates.length > 0 ||
-      core.log.applicable(core.told) > core.log.applying ||
-      this.#persisting.isDue ||
+      core.log.applicable(core.exposedCommit) > core.log.applying ||
+      this.#persister.isDue ||
       (core.held.length > 0 && core.log.writes.count === 0) ||
-      core.leader !== this.#toldLeader ||
-      core.role !== this.#toldRole
+      core.leader !== this.#reportedLeader ||
+      core.role !== this.#reportedRole
     );
   }
 
@@ -179,8 +179,8 @@ export class Raft {
   ready(): Ready {
     const core = this.#core;
     if (core.isLeader) flush(core);
-    const persist = this.#persisting.take((held) => this.#release(held));
-    const committed = core.log.nextToApply(core.told, core.config.maxApplyBytes);
+    const persist = this.#persister.take((held) => this.#release(held));
+    const committed = core.log.nextToApply(core.exposedCommit, core.config.maxApplyBytes);
     if (core.isLeader) releaseUncommitted(core, committed);
     return {
       persist,
@@ -233,7 +233,7 @@ export class Raft {
     this.#core.electionElapsed = 0;
   }
 
-  brief(): RaftBrief {
+  basicStatus(): BasicStatus {
     const { term, role, leader, log } = this.#core;
     return { term, role, leader, commit: log.committed, lastIndex: log.lastIndex };
   }
@@ -264,7 +264,7 @@ export class Raft {
     const core = this.#core;
     switch (message.type) {
       case "propose":
-        return this.#takeForwarded(message);
+        return this.#acceptForwarded(message);
       case "read-index":
         // A copy: the context may be a view into a whole frame, and waiting reads would keep it alive.
         requestRead(core, { from: message.from, context: message.context.slice() });
@@ -345,9 +345,9 @@ export class Raft {
   }
 
   /** A forwarded proposal is not forwarded again: two members that take each other for the leader would never end. */
-  #takeForwarded(message: ProposeMessage): void {
+  #acceptForwarded(message: ProposeMessage): void {
     const { from, session, sequence } = message;
-    if (message.term !== this.#core.term || !this.#core.forwarded.takeOnce(from, session, sequence)) return;
+    if (message.term !== this.#core.term || !this.#core.proposalDedup.acceptOnce(from, session, sequence)) return;
     const proposals: Proposal[] = [];
     let hasChange = false;
     for (const { type, data } of message.entries) {
@@ -371,9 +371,9 @@ export class Raft {
 
   #takeSoftState(): SoftState | undefined {
     const { leader, role } = this.#core;
-    if (leader === this.#toldLeader && role === this.#toldRole) return undefined;
-    this.#toldLeader = leader;
-    this.#toldRole = role;
+    if (leader === this.#reportedLeader && role === this.#reportedRole) return undefined;
+    this.#reportedLeader = leader;
+    this.#reportedRole = role;
     return { leader, role };
   }
 }

@@ -33,19 +33,19 @@ export function confirmReads(core: Core): void {
   const position = core.quorum.committedIndex((id) =>
     id === core.id ? core.reads.position : (core.progress.get(id)?.readPosition ?? 0),
   );
-  for (const read of core.reads.confirm(position)) answer(core, read, read.index);
+  for (const read of core.reads.confirm(position)) respond(core, read, read.index);
 }
 
 function admit(core: Core, request: ReadRequest): void {
   if (core.quorum.isOnly(core.id)) {
-    answer(core, request, core.log.committed);
+    respond(core, request, core.log.committed);
     return;
   }
   core.reads.add(request, core.log.committed);
   core.wantsHeartbeats = true;
 }
 
-function answer(core: Core, request: ReadRequest, index: LogIndex): void {
+function respond(core: Core, request: ReadRequest, index: LogIndex): void {
   const { from, context } = request;
   if (from === core.id) {
     core.readStates.push({ context, index });

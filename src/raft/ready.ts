@@ -57,7 +57,7 @@ export interface ProgressStatus {
 }
 
 /** The few figures that cost nothing to read. */
-export interface RaftBrief {
+export interface BasicStatus {
   readonly term: Term;
   readonly role: Role;
   readonly leader: MemberId;

@@ -4,7 +4,7 @@
 import { assert } from "../base/assert.ts";
 import type { MemberId, Term } from "../protocol/peer/raft-message.ts";
 import { NONE, type Core } from "./core.ts";
-import { Forwarded } from "./forwarded.ts";
+import { ProposalDedup } from "./proposal-dedup.ts";
 import { ReadQueue } from "./read-queue.ts";
 
 export function becomeFollower(core: Core, term: Term, leader: MemberId): void {
@@ -34,7 +34,7 @@ export function enterTerm(core: Core, term: Term): void {
   if (term > core.term) {
     core.term = term;
     core.vote = NONE;
-    core.forwarded = new Forwarded();
+    core.proposalDedup = new ProposalDedup();
   }
   core.leader = NONE;
   core.doubtsLeader = false;

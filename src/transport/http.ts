@@ -17,7 +17,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
-import { type CarrierClock, platformClock } from "./clock.ts";
+import { type TransportClock, platformClock } from "./clock.ts";
 import { type Batch, decodeBatch, encodeBatch, FRAME_OVERHEAD_BYTES, MAX_FRAMES_PER_BATCH } from "./http-batch.ts";
 import { InOrder } from "./in-order.ts";
 import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "./transport.ts";
@@ -36,10 +36,10 @@ export interface HttpTransportOptions {
   /** After so long a POST counts as failed; its answer is taken all the same when it comes. Default 5,000. */
   readonly timeoutMs?: number;
   /** How long an answer waits for what its frames caused. Default 100; far below the election timeout. */
-  readonly answerWaitMs?: number;
+  readonly responseWaitMs?: number;
   /** How long a batch that overtook another waits for it. Default 20. */
   readonly reorderWaitMs?: number;
-  readonly clock?: CarrierClock;
+  readonly clock?: TransportClock;
   /** Tells this start of the member from its last one. Default: random. */
   readonly epoch?: number;
 }
@@ -53,7 +53,7 @@ interface Answer {
 }
 
 /** All that lies between us and one peer. */
-interface Lane {
+interface PeerState {
   readonly peer: MemberId;
   wanted: boolean;
   state: "unknown" | "up" | "down";
@@ -84,9 +84,9 @@ export class HttpTransport implements Transport {
   readonly #timeoutMs: number;
   readonly #answerWaitMs: number;
   readonly #reorderWaitMs: number;
-  readonly #clock: CarrierClock;
+  readonly #clock: TransportClock;
   #epoch: number;
-  readonly #lanes: Map<MemberId, Lane> = new Map();
+  readonly #peers: Map<MemberId, PeerState> = new Map();
   #handlers: TransportHandlers | undefined;
   #closed = false;
 
@@ -98,7 +98,7 @@ export class HttpTransport implements Transport {
     this.#maxInflightPosts = options.maxInflightPosts ?? 2;
     this.#maxQueueBytes = options.maxQueueBytes ?? MAX_QUEUE_BYTES;
     this.#timeoutMs = options.timeoutMs ?? 5000;
-    this.#answerWaitMs = options.answerWaitMs ?? 100;
+    this.#answerWaitMs = options.responseWaitMs ?? 100;
     this.#reorderWaitMs = options.reorderWaitMs ?? 20;
     this.#clock = options.clock ?? platformClock;
     this.#epoch = options.epoch ?? Math.floor(Math.random() * UINT32);
@@ -113,7 +113,7 @@ export class HttpTransport implements Transport {
   }
 
   send(to: MemberId, frame: Uint8Array): void {
-    const lane = this.#lanes.get(to);
+    const lane = this.#peers.get(to);
     if (lane === undefined || this.#handlers === undefined) return;
     if (frame.length === 0 || frame.length > this.maxFrameBytes) return;
     const bytes = frame.length + FRAME_OVERHEAD_BYTES;
@@ -127,8 +127,8 @@ export class HttpTransport implements Transport {
     if (this.#closed) return;
     const wanted = new Set(peers);
     wanted.delete(this.#id);
-    for (const peer of wanted) this.#lane(peer).wanted = true;
-    for (const lane of this.#lanes.values()) {
+    for (const peer of wanted) this.#peerOf(peer).wanted = true;
+    for (const lane of this.#peers.values()) {
       if (wanted.has(lane.peer)) continue;
       if (lane.state === "up") this.#setState(lane, "down");
       lane.wanted = false;
@@ -146,20 +146,20 @@ export class HttpTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     this.#handlers = undefined;
-    for (const lane of this.#lanes.values()) {
+    for (const lane of this.#peers.values()) {
       lane.queue = [];
       lane.queueBytes = 0;
       lane.inbound.close();
       for (let next = lane.answers[0]; next !== undefined; next = lane.answers[0]) this.#finish(lane, next);
     }
-    this.#lanes.clear();
+    this.#peers.clear();
   }
 
   /** The answer to a peer's POST. Rejects with BadBatchError (serve that as a 400) or because it cannot now (503). */
   async handlePost(body: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
     const batch = decodeBatch(body, { maxFrameBytes: this.maxFrameBytes, maxBatchBytes: this.#maxBatchBytes });
     if (this.#handlers === undefined || !this.#admits(batch.sender)) throw new Error("this member takes no frames now");
-    const lane = this.#lane(batch.sender);
+    const lane = this.#peerOf(batch.sender);
     return new Promise((resolve) => {
       const answer: Answer = { pending: batch.frames.length, finished: false, cancelTimer: undefined, resolve };
       lane.answers.push(answer);
@@ -172,29 +172,29 @@ export class HttpTransport implements Transport {
   /** Strangers cannot make us keep lanes or answers without end. */
   #admits(sender: MemberId): boolean {
     if (sender === this.#id) return false;
-    const lane = this.#lanes.get(sender);
+    const lane = this.#peers.get(sender);
     if (lane !== undefined) return lane.answers.length < MAX_OPEN_ANSWERS;
     let strangers = 0;
-    for (const other of this.#lanes.values()) if (!other.wanted) strangers += 1;
+    for (const other of this.#peers.values()) if (!other.wanted) strangers += 1;
     return strangers < MAX_STRANGERS;
   }
 
-  #take(lane: Lane, batch: Batch, done: () => void): void {
+  #take(lane: PeerState, batch: Batch, done: () => void): void {
     this.#setState(lane, "up");
     for (const frame of batch.frames) this.#handlers?.onFrame(lane.peer, frame, once(done));
   }
 
-  #done(lane: Lane, answer: Answer): void {
+  #done(lane: PeerState, answer: Answer): void {
     answer.pending -= 1;
     if (answer.pending === 0) this.#finishAtEndOfTurn(lane, answer);
   }
 
   /** Not at once: what the member sends in the same turn after its last `done` may ride along. */
-  #finishAtEndOfTurn(lane: Lane, answer: Answer): void {
+  #finishAtEndOfTurn(lane: PeerState, answer: Answer): void {
     queueMicrotask(() => this.#finish(lane, answer));
   }
 
-  #finish(lane: Lane, answer: Answer): void {
+  #finish(lane: PeerState, answer: Answer): void {
     if (answer.finished) return;
     answer.finished = true;
     answer.cancelTimer?.();
@@ -204,7 +204,7 @@ export class HttpTransport implements Transport {
     this.#dropIfIdle(lane);
   }
 
-  #flushAtEndOfTurn(lane: Lane): void {
+  #flushAtEndOfTurn(lane: PeerState): void {
     if (lane.flushing) return;
     lane.flushing = true;
     queueMicrotask(() => {
@@ -213,7 +213,7 @@ export class HttpTransport implements Transport {
     });
   }
 
-  #flush(lane: Lane): void {
+  #flush(lane: PeerState): void {
     if (this.#closed || !lane.wanted) return;
     // A peer that does not answer is asked by one POST at a time.
     const maxPosts = lane.state === "down" ? 1 : this.#maxInflightPosts;
@@ -223,7 +223,7 @@ export class HttpTransport implements Transport {
     }
   }
 
-  #sendPost(lane: Lane): void {
+  #sendPost(lane: PeerState): void {
     lane.posts += 1;
     let waiting = true;
     const settle = (): void => {
@@ -249,15 +249,15 @@ export class HttpTransport implements Transport {
     this.#post(lane.peer, this.#nextBatch(lane)).then(answered, failed);
   }
 
-  #answered(lane: Lane, batch: Batch): void {
-    if (this.#lanes.get(lane.peer) !== lane) return;
+  #answered(lane: PeerState, batch: Batch): void {
+    if (this.#peers.get(lane.peer) !== lane) return;
     lane.inbound.arrived(batch.epoch, batch.sequence, () => this.#take(lane, batch, ignore));
     this.#flush(lane);
     this.#dropIfIdle(lane);
   }
 
   /** Undefined when it is not a batch, or came from somebody else: as bad as no answer. */
-  #checkedAnswer(lane: Lane, body: Uint8Array): Batch | undefined {
+  #checkedAnswer(lane: PeerState, body: Uint8Array): Batch | undefined {
     try {
       const batch = decodeBatch(body, { maxFrameBytes: this.maxFrameBytes, maxBatchBytes: this.#maxBatchBytes });
       return batch.sender === lane.peer ? batch : undefined;
@@ -266,7 +266,7 @@ export class HttpTransport implements Transport {
     }
   }
 
-  #nextBatch(lane: Lane): Uint8Array<ArrayBuffer> {
+  #nextBatch(lane: PeerState): Uint8Array<ArrayBuffer> {
     const { epoch, sequence } = lane;
     lane.sequence += 1;
     if (lane.sequence === UINT32) {
@@ -281,7 +281,7 @@ export class HttpTransport implements Transport {
     return this.#epoch;
   }
 
-  #takeFromQueue(lane: Lane): readonly Uint8Array[] {
+  #takeFromQueue(lane: PeerState): readonly Uint8Array[] {
     const { queue } = lane;
     let count = 0;
     let bytes = 0;
@@ -296,10 +296,10 @@ export class HttpTransport implements Transport {
     return count === queue.length ? queue : queue.slice(0, count);
   }
 
-  #lane(peer: MemberId): Lane {
-    const known = this.#lanes.get(peer);
+  #peerOf(peer: MemberId): PeerState {
+    const known = this.#peers.get(peer);
     if (known !== undefined) return known;
-    const lane: Lane = {
+    const lane: PeerState = {
       peer,
       wanted: false,
       state: "unknown",
@@ -312,19 +312,19 @@ export class HttpTransport implements Transport {
       sequence: 0,
       inbound: new InOrder(this.#clock, this.#reorderWaitMs),
     };
-    this.#lanes.set(peer, lane);
+    this.#peers.set(peer, lane);
     return lane;
   }
 
   /** A stranger is forgotten once it is answered; so is who has left the list. */
-  #dropIfIdle(lane: Lane): void {
-    if (lane.wanted || lane.answers.length > 0 || this.#lanes.get(lane.peer) !== lane) return;
-    this.#lanes.delete(lane.peer);
+  #dropIfIdle(lane: PeerState): void {
+    if (lane.wanted || lane.answers.length > 0 || this.#peers.get(lane.peer) !== lane) return;
+    this.#peers.delete(lane.peer);
     lane.inbound.close();
   }
 
   /** Strangers come and go with each POST, and nobody wants to hear of it. */
-  #setState(lane: Lane, state: "up" | "down"): void {
+  #setState(lane: PeerState, state: "up" | "down"): void {
     if (!lane.wanted || lane.state === state) return;
     lane.state = state;
     if (state === "up") this.#handlers?.onPeerUp(lane.peer);

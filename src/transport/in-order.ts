@@ -2,19 +2,19 @@
  * Puts numbered batches of one sender back in order, for as long as that is cheap: a batch that came too early waits a
  * moment for those before it. When they do not come they are lost, or will come late; then it goes on without them.
  */
-import type { CarrierClock } from "./clock.ts";
+import type { TransportClock } from "./clock.ts";
 
 const MAX_HELD = 16;
 
 export class InOrder {
-  readonly #clock: CarrierClock;
+  readonly #clock: TransportClock;
   readonly #waitMs: number;
   #epoch: number | undefined;
   #next = 0;
   readonly #held: Map<number, () => void> = new Map();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(clock: CarrierClock, waitMs: number) {
+  constructor(clock: TransportClock, waitMs: number) {
     this.#clock = clock;
     this.#waitMs = waitMs;
   }

@@ -13,7 +13,7 @@
 import { type DataConnection, Peer, util } from "peerjs";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Channel, ChannelEvents, ChannelFingerprints, PeerPort, PeerPortEvents } from "./channel.ts";
-import { type CarrierClock, platformClock } from "./clock.ts";
+import { type TransportClock, platformClock } from "./clock.ts";
 import { certificateFingerprint, peerFingerprint } from "./dtls.ts";
 import { peerIdOf } from "./peer-id.ts";
 import { RoomRefusal, roomPath } from "./room.ts";
@@ -34,7 +34,7 @@ export interface PeerJsPortOptions {
   readonly ticket?: (peerId: string, token: string) => Promise<string>;
   /** STUN and TURN. Default: PeerJS's own, which are shared and best effort. */
   readonly iceServers?: readonly RTCIceServer[];
-  readonly clock?: CarrierClock;
+  readonly clock?: TransportClock;
   readonly random?: () => number;
 }
 
@@ -65,7 +65,7 @@ export function peerJsPort(options: PeerJsPortOptions): PeerPort {
 
 class PeerJsPort implements PeerPort {
   readonly #options: PeerJsPortOptions;
-  readonly #clock: CarrierClock;
+  readonly #clock: TransportClock;
   readonly #random: () => number;
   readonly #channels: Set<PeerJsChannel> = new Set();
   #events: PeerPortEvents | undefined;

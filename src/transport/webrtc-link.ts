@@ -21,7 +21,7 @@ import { fragment, PART_HEADER_BYTES, Reassembler } from "../protocol/peer/fragm
 import { equalSecrets } from "../base/hmac-sha256.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Channel, ChannelFingerprints } from "./channel.ts";
-import type { CarrierClock } from "./clock.ts";
+import type { TransportClock } from "./clock.ts";
 import {
   decodeGreeting,
   encodeGreeting,
@@ -44,7 +44,7 @@ export interface LinkOptions {
   readonly maxQueueBytes: number;
   readonly pingMs: number;
   readonly openWithinMs: number;
-  readonly clock: CarrierClock;
+  readonly clock: TransportClock;
 }
 
 export interface LinkEvents {

@@ -19,7 +19,7 @@
 import { assert } from "../base/assert.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Channel, PeerPort, SignallingState } from "./channel.ts";
-import { type CarrierClock, platformClock } from "./clock.ts";
+import { type TransportClock, platformClock } from "./clock.ts";
 import { memberOfPeerId, peerIdOf } from "./peer-id.ts";
 import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "./transport.ts";
 import { Link } from "./webrtc-link.ts";
@@ -41,7 +41,7 @@ export interface WebRtcTransportOptions {
   readonly openWithinMs?: number;
   /** The first wait before the next dial; doubles up to a minute. Default 500. */
   readonly redialMs?: number;
-  readonly clock?: CarrierClock;
+  readonly clock?: TransportClock;
   /** In [0, 1), for the jitter. */
   readonly random?: () => number;
   /** Tells this start of the member from its last one. Default: random. */
@@ -74,7 +74,7 @@ export class WebRtcTransport implements Transport {
   readonly #id: MemberId;
   readonly #options: WebRtcTransportOptions;
   readonly #port: PeerPort;
-  readonly #clock: CarrierClock;
+  readonly #clock: TransportClock;
   readonly #random: () => number;
   readonly #session: bigint;
   readonly #peers: Map<MemberId, Peer> = new Map();

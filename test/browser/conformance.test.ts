@@ -2,10 +2,10 @@
 import { expect, test } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
 import { gatewayApp } from "../../src/gateway/app.ts";
-import { prepareStorage } from "../../src/member/node/founding.ts";
+import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
 import { createServices } from "../../src/member/services/member-services.ts";
 import { Member } from "../../src/member/node/member.ts";
-import type { Beginning } from "../../src/member/options.ts";
+import type { BootstrapOptions } from "../../src/member/options.ts";
 import { memberPasswords } from "../../src/member/auth/passwords.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import { deleteIndexedDb, openIndexedDbStorage } from "../../src/storage/indexeddb/indexeddb.ts";
@@ -26,13 +26,13 @@ test("a member in a tab answers as etcd did", async () => {
 async function openTabTarget(): Promise<AppTarget> {
   const storage = await openIndexedDbStorage({ name });
   const identity = { clusterId: 7n, memberId: 1n, name: "tab" };
-  const beginning: Beginning = { type: "found", members: [memberRecord({ id: 1n, name: "tab" })] };
+  const bootstrap: BootstrapOptions = { type: "found", members: [memberRecord({ id: 1n, name: "tab" })] };
   await new Promise<void>((resolve, reject) => {
-    prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
+    bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
   });
   const transport = new MemoryNetwork().transportFor(1n);
   const prng = new Prng(1);
-  const member = new Member({ storage, transport, clock: tabClock, prng, identity, beginning });
+  const member = new Member({ storage, transport, clock: tabClock, prng, identity, bootstrap });
   member.start();
   await until(() => member.status().role === "leader" && member.applied === member.status().lastIndex);
   const surroundings = {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { applicationClient, type ApplicationClient } from "../../src/client/app/application-client.ts";
 import { Connection } from "../../src/client/app/connection.ts";
 import { createClient } from "../../src/client/client.ts";
-import { REAL_PACE } from "../../src/client/common/pace.ts";
+import { SYSTEM_BACKOFF } from "../../src/client/common/backoff.ts";
 import {
   QuorateProvider,
   useClient,
@@ -31,7 +31,7 @@ const roots: Root[] = [];
 beforeEach(async () => {
   member = await startMember();
   const connection = new Connection();
-  client = applicationClient(createClient(member.services), { pace: REAL_PACE, connection });
+  client = applicationClient(createClient(member.services), { pace: SYSTEM_BACKOFF, connection });
   place = document.body.appendChild(document.createElement("div"));
 });
 afterEach(async () => {

@@ -2,7 +2,7 @@ import { Peer } from "peerjs";
 import { expect, inject, onTestFinished, test } from "vitest";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import type { Channel, PeerPort } from "../../src/transport/channel.ts";
-import { type CarrierClock, platformClock } from "../../src/transport/clock.ts";
+import { type TransportClock, platformClock } from "../../src/transport/clock.ts";
 import { newCertificate } from "../../src/transport/dtls.ts";
 import { peerJsPort } from "../../src/transport/peerjs.ts";
 import { newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
@@ -44,7 +44,7 @@ function tokenIn(id: MemberId, { token = `token-of-${id}` }: Options): string {
 /** A member whose browser freezes when it is told to: it says, hears and does nothing more, but nothing closes. */
 function freezingMember(room: string, id: MemberId, target?: MemberId) {
   let isFrozen = false;
-  const clock: CarrierClock = {
+  const clock: TransportClock = {
     nowMs: () => platformClock.nowMs(),
     after: (delayMs, run) =>
       platformClock.after(delayMs, () => {

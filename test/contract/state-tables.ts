@@ -88,7 +88,7 @@ function fill(keys: KeyTable, rows: readonly RevisionRow[]): void {
 }
 
 function expectCompactKeepsReads(keys: KeyTable, revision: number): void {
-  fill(keys, STORY);
+  fill(keys, FIXTURE_ROWS);
   const kept = [3, 4, 5, 6, 7, 8, 9].filter((at) => at >= revision);
   const wanted = kept.map((at) => scan(keys, "", undefined, at));
   compactAll(keys, revision, 1);
@@ -96,7 +96,7 @@ function expectCompactKeepsReads(keys: KeyTable, revision: number): void {
 }
 
 /** a: put 2, put 4, deleted 6, put 8; b: put 3; c: put 5, deleted 7. */
-const STORY: readonly RevisionRow[] = [
+const FIXTURE_ROWS: readonly RevisionRow[] = [
   put("a", 2, "a1"),
   put("b", 3, "b1"),
   put("a", 4, "a2", { createRevision: 2, version: 2 }),
@@ -122,7 +122,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
   {
     title: "[TABLES at] finds the newest row of a key up to a revision, tombstones included",
     check({ tables }) {
-      fill(tables.keys, STORY);
+      fill(tables.keys, FIXTURE_ROWS);
       const at = (key: string, revision: number): string | undefined => {
         const row = tables.keys.at(bytes(key), revision);
         return row === undefined ? undefined : text(row);
@@ -232,7 +232,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
   {
     title: "[TABLES scan] visits the keys of [start, end) that live at the revision, in key order",
     check({ tables }) {
-      fill(tables.keys, STORY);
+      fill(tables.keys, FIXTURE_ROWS);
       const { keys } = tables;
       expect(scan(keys, "", undefined, 1)).toEqual([]);
       expect(scan(keys, "", undefined, 3)).toEqual(["a@2.0=a1", "b@3.0=b1"]);
@@ -251,7 +251,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
   {
     title: "[TABLES scan] stops when told to",
     check({ tables }) {
-      fill(tables.keys, STORY);
+      fill(tables.keys, FIXTURE_ROWS);
       const seen: string[] = [];
       tables.keys.scan(FIRST, undefined, 5, true, (row) => {
         seen.push(text(row));
@@ -275,10 +275,10 @@ export const stateTablesRules: readonly StateTablesRule[] = [
   {
     title: "[TABLES scan] rows may be kept after the scan: they do not change under later writes or compaction",
     check({ tables }) {
-      fill(tables.keys, STORY.slice(0, 3));
+      fill(tables.keys, FIXTURE_ROWS.slice(0, 3));
       const rows: RevisionRow[] = [];
       tables.keys.scan(FIRST, undefined, 4, true, (row) => rows.push(row) > 0);
-      fill(tables.keys, STORY.slice(3));
+      fill(tables.keys, FIXTURE_ROWS.slice(3));
       compactAll(tables.keys, 8, 10);
       expect(rows.map(text)).toEqual(["a@4.0=a2", "b@3.0=b1"]);
     },
@@ -286,7 +286,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
   {
     title: "[TABLES count] is how many keys a scan would visit",
     check({ tables }) {
-      fill(tables.keys, STORY);
+      fill(tables.keys, FIXTURE_ROWS);
       for (let revision = 0; revision < 10; revision++) {
         expect(tables.keys.count(FIRST, undefined, revision)).toBe(scan(tables.keys, "", undefined, revision).length);
         expect(tables.keys.count(bytes("a"), bytes("c"), revision)).toBe(scan(tables.keys, "a", "c", revision).length);
@@ -322,7 +322,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
   {
     title: "[TABLES size] counts rows, and their keys, values and a fixed cost each",
     check({ tables }) {
-      fill(tables.keys, STORY);
+      fill(tables.keys, FIXTURE_ROWS);
       expect(tables.keys.rowCount).toBe(7);
       expect(tables.keys.sizeBytes).toBe(7 * (1 + ROW_OVERHEAD_BYTES) + 5 * 2);
       compactAll(tables.keys, 8, 10);
@@ -337,7 +337,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
   {
     title: "[TABLES compact] keeps the newest row up to the revision, and a tombstone only when it is of that revision",
     check({ tables }) {
-      fill(tables.keys, STORY);
+      fill(tables.keys, FIXTURE_ROWS);
       const { keys } = tables;
       compactAll(keys, 4, 10);
       expect(history(keys, 0, 100)).toEqual([
@@ -496,7 +496,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     title: "[TABLES reopen] everything is there again: rows, history, buckets, what compaction left",
     async check({ tables, reopen }) {
       if (reopen === undefined) return;
-      fill(tables.keys, STORY);
+      fill(tables.keys, FIXTURE_ROWS);
       compactAll(tables.keys, 4, 10);
       tables.bucket("meta").set(bytes("k"), bytes("v"));
       tables.bucket("auth").set(bytes("gone"), bytes("v"));

@@ -129,7 +129,7 @@ const KEY_NOT_FOUND = "3 etcdserver: key not found";
 const LEASE_NOT_FOUND = "5 etcdserver: requested lease not found";
 
 function scrubAll(store: Store, maxKeys: number): void {
-  while (store.scrub(maxKeys));
+  while (store.compactStep(maxKeys));
 }
 
 /** A txn's answer in one line: S or F, then each operation's, nested ones in brackets. */
@@ -862,11 +862,11 @@ const compactionRules: readonly StoreRule[] = [
       store.compact(store.revision);
       expect(store.keys.rowCount).toBe(31);
       // What the compaction is about to remove is hashed first.
-      while (store.keys.rowCount === 31) expect(store.scrub(4)).toBe(true);
+      while (store.keys.rowCount === 31) expect(store.compactStep(4)).toBe(true);
       expect(store.keys.rowCount).toBeGreaterThan(20);
       scrubAll(store, 4);
       expect(store.keys.rowCount).toBe(10);
-      expect(store.scrub(4)).toBe(false);
+      expect(store.compactStep(4)).toBe(false);
       store.put(put("z", ""));
       store.compact(store.revision);
       scrubAll(store, 4);
@@ -880,10 +880,10 @@ const compactionRules: readonly StoreRule[] = [
       for (let at = 0; at < 10; at++) store.put(put(`k${at}`, "old"));
       for (let at = 0; at < 10; at++) store.put(put(`k${at}`, "new"));
       store.compact(11);
-      expect(store.scrub(3)).toBe(true);
+      expect(store.compactStep(3)).toBe(true);
       store.compact(21);
       let steps = 1;
-      while (store.scrub(3)) steps++;
+      while (store.compactStep(3)) steps++;
       expect(steps).toBeGreaterThan(5);
       expect(store.keys.rowCount).toBe(10);
     },
@@ -894,11 +894,11 @@ const compactionRules: readonly StoreRule[] = [
       const store = newStore(subject);
       for (let round = 0; round < 2; round++) for (let at = 0; at < 10; at++) store.put(put(`k${at}`, String(round)));
       store.compact(15);
-      store.scrub(3);
+      store.compactStep(3);
       const again = new Store((await subject.reopen?.()) ?? subject.tables, new Leases([]));
       expect([again.revision, again.compactRevision]).toEqual([21, 15]);
       expect(errorOf(() => again.range(get("k1", "", { revision: 14 })))).toBe(COMPACTED);
-      expect(again.scrub(3)).toBe(true);
+      expect(again.compactStep(3)).toBe(true);
       scrubAll(again, 3);
       expect(again.keys.rowCount).toBe(16);
       expect(again.compactRevision).toBe(15);

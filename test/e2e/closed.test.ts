@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { CARRIER_PATH } from "../../src/protocol/carrier-frame.ts";
+import { MUX_PATH } from "../../src/protocol/mux-frame.ts";
 import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import { EdgeServer, runStart } from "../support/edge-server.ts";
 
@@ -51,7 +51,7 @@ async function call(path: string, token?: string, body: string | undefined = "{}
 test("whoever has no token is told what to do on every path, and reaches nothing", async () => {
   expect(PATHS.length).toBeGreaterThan(50);
   const reached: string[] = [];
-  for (const path of [...PATHS, ...OTHERS, ...ROOMS, CARRIER_PATH, ...RESTORE]) {
+  for (const path of [...PATHS, ...OTHERS, ...ROOMS, MUX_PATH, ...RESTORE]) {
     const places = [path, `//${path.slice(1)}`, `/m/1${path}`, `/m/3${path}`];
     const isOfAll = /^\/(?:peerjs|quorate\/restore)/.test(path);
     for (const place of isOfAll

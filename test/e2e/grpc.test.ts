@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { endpointServices } from "../../src/grpc/endpoint-services.ts";
-import { startGrpcFront } from "../../src/grpc/front.ts";
-import type { GrpcFront } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
+import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
 import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/api/lease.ts";
@@ -19,7 +19,7 @@ import { EdgeServer } from "../support/edge-server.ts";
 const { kv, lease, lock, watch } = RPCS;
 let data: string;
 let edge: EdgeServer;
-let front: GrpcFront;
+let front: GrpcProxy;
 let client: RawClient;
 let carriers = 0;
 
@@ -34,7 +34,7 @@ beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "quorate-grpc-"));
   edge = await EdgeServer.start(data);
   const services = endpointServices({ endpoint: edge.url, timeoutMs: 60_000, WebSocket: CountedWebSocket });
-  front = await startGrpcFront({ services, listen: "127.0.0.1:0" });
+  front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
   client = new RawClient(`127.0.0.1:${front.port}`);
 });
 afterAll(async () => {

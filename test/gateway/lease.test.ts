@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Beats } from "../../src/gateway/stream/lease-stream.ts";
+import { KeepAliveRequests } from "../../src/gateway/stream/lease-stream.ts";
 import type { WebSocketLike } from "../../src/gateway/stream/websocket.ts";
 import type { LeaseService } from "../../src/member/api/services.ts";
 import { errNoLeader } from "../../src/protocol/errors.ts";
@@ -179,7 +179,7 @@ test("beats of a stream are worked on together, a bounded number at once; answer
   const asked = new Map<bigint, { resolve(response: LeaseKeepAliveResponse): void; reject(error: unknown): void }>();
   const keepAlive = ({ id }: { readonly id: bigint }): Promise<LeaseKeepAliveResponse> =>
     new Promise((resolve, reject) => asked.set(id, { resolve, reject }));
-  const beats = new Beats({ keepAlive } as object as LeaseService, CALL);
+  const beats = new KeepAliveRequests({ keepAlive } as object as LeaseService, CALL);
   for (let id = 1n; id <= 100n; id++) beats.request({ id });
   expect(asked.size).toBe(64);
 

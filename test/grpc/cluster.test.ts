@@ -1,7 +1,7 @@
 /** etcd's Cluster service through the gRPC front, as a client without any library sees it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startGrpcFront } from "../../src/grpc/front.ts";
-import type { GrpcFront } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
+import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/api/cluster.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { RPCS } from "../../src/protocol/api/rpc-table.ts";
@@ -11,12 +11,12 @@ import { failure, RawClient } from "./support/raw-client.ts";
 const { cluster } = RPCS;
 const SOLO = 0xffff_0000_0000_0001n;
 let member: Awaited<ReturnType<typeof startMember>>;
-let front: GrpcFront;
+let front: GrpcProxy;
 let client: RawClient;
 
 beforeAll(async () => {
   member = await startMember();
-  front = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0" });
+  front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
   client = new RawClient(`127.0.0.1:${front.port}`);
 });
 

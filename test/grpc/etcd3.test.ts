@@ -3,8 +3,8 @@ import { Etcd3 } from "etcd3";
 import type { IOptions, Watcher } from "etcd3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { httpServices } from "../../src/client/http/http-services.ts";
-import { startGrpcFront } from "../../src/grpc/front.ts";
-import type { GrpcFront } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
+import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import type { Services } from "../../src/member/api/services.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import { socketTo } from "../client/support/socket-pair.ts";
@@ -18,12 +18,12 @@ describe.each([
   ],
 ])("etcd3 %s", (_name, servicesOf) => {
   let member: ServedMember;
-  let front: GrpcFront;
+  let front: GrpcProxy;
   let etcd: Etcd3;
 
   beforeEach(async () => {
     member = await serveMember();
-    front = await startGrpcFront({ services: servicesOf(member), listen: "127.0.0.1:0" });
+    front = await startGrpcProxy({ services: servicesOf(member), listen: "127.0.0.1:0" });
     etcd = new Etcd3(optionsFor(front));
   });
   afterEach(async () => {
@@ -76,7 +76,7 @@ describe.each([
       },
       { token: "", requireLeader: false },
     );
-    front = await startGrpcFront({ services: servicesOf(member), listen: `127.0.0.1:${port}` });
+    front = await startGrpcProxy({ services: servicesOf(member), listen: `127.0.0.1:${port}` });
     await puts.until(() => seen.length === 2);
     expect(seen).toEqual(["w/1=a", "w/2=b"]);
     await watcher.cancel();
@@ -93,7 +93,7 @@ describe.each([
   });
 });
 
-function optionsFor({ port }: GrpcFront): IOptions {
+function optionsFor({ port }: GrpcProxy): IOptions {
   return { hosts: `127.0.0.1:${port}`, grpcOptions: { "grpc.use_local_subchannel_pool": 1 } };
 }
 

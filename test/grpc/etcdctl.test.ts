@@ -10,8 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startGrpcFront } from "../../src/grpc/front.ts";
-import type { GrpcFront } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
+import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { alarmRequest } from "../../src/protocol/api/maintenance.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
@@ -21,10 +21,10 @@ const run = promisify(execFile);
 
 describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL says where it is)", () => {
   let member: Awaited<ReturnType<typeof startMember>>;
-  let front: GrpcFront;
+  let front: GrpcProxy;
   beforeAll(async () => {
     member = await startMember();
-    front = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0" });
+    front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
   });
   afterAll(async () => {
     await front.close();
@@ -183,7 +183,7 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
       writeFile(file("client.key"), client.key),
     ]);
     const tls = { ...server, clientCa: ca.cert };
-    const secure = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0", tls });
+    const secure = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0", tls });
     const args = ["--endpoints", `https://localhost:${secure.port}`, "--cacert", file("ca.pem")];
     const mine = ["--cert", file("client.pem"), "--key", file("client.key")];
     try {

@@ -1,8 +1,8 @@
 /** TLS at the gRPC front. */
 import { credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startGrpcFront } from "../../src/grpc/front.ts";
-import type { GrpcFront, TlsFiles } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
+import type { GrpcProxy, TlsFiles } from "../../src/grpc/proxy.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { putRequest } from "../../src/protocol/api/kv.ts";
 import { RPCS } from "../../src/protocol/api/rpc-table.ts";
@@ -22,7 +22,7 @@ describe.skipIf(!hasOpenssl)("TLS (skipped where there is no openssl 3 to make c
   afterAll(() => member.member.stop());
 
   async function put(tls: TlsFiles, using: Parameters<typeof credentials.createSsl>): Promise<number> {
-    const front: GrpcFront = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0", tls });
+    const front: GrpcProxy = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0", tls });
     const client = new RawClient(`127.0.0.1:${front.port}`, credentials.createSsl(...using));
     try {
       return await client.call(RPCS.kv.put, PUT).then(

@@ -1,7 +1,7 @@
 /** `npm run kubernetes`: what kube-apiserver asks of etcd, at full size, and how long it takes. */
 import { parseArgs } from "node:util";
 import { endpointServices } from "../../src/grpc/endpoint-services.ts";
-import { startGrpcFront } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
 import { buildAll } from "../../worker/local/build.ts";
 import { EdgeFolder } from "../bench/edge/server.ts";
 import { startMember } from "../client/support/own-member.ts";
@@ -71,7 +71,7 @@ function printed({ name, count, tookMs }: Step): void {
 
 async function startInMemory(): Promise<Place> {
   const { member, services } = await startMember();
-  const front = await startGrpcFront({ services, listen: "127.0.0.1:0" });
+  const front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
   return {
     address: `127.0.0.1:${front.port}`,
     async stop() {
@@ -86,7 +86,7 @@ async function startAtTheEdge(): Promise<Place> {
   const folder = await EdgeFolder.make();
   const edge = await folder.start();
   const services = endpointServices({ endpoint: edge.url, timeoutMs: 10_000 });
-  const front = await startGrpcFront({ services, listen: "127.0.0.1:0" });
+  const front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
   return {
     address: `127.0.0.1:${front.port}`,
     async stop() {

@@ -1,16 +1,16 @@
 /** A small Kubernetes cluster on one member in memory; `npm run kubernetes` is the large one. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startGrpcFront } from "../../src/grpc/front.ts";
-import type { GrpcFront } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
+import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { play, type Step } from "./play.ts";
 
 let member: Awaited<ReturnType<typeof startMember>>;
-let front: GrpcFront;
+let front: GrpcProxy;
 
 beforeAll(async () => {
   member = await startMember();
-  front = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0" });
+  front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
 });
 
 afterAll(async () => {

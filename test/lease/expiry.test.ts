@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DueQueue } from "../../src/lease/due-queue.ts";
+import { LeaseQueue } from "../../src/lease/lease-queue.ts";
 import { Expiry } from "../../src/lease/expiry.ts";
-import { decodeNote, encodeNote } from "../../src/lease/note.ts";
+import { decodeSavedExpiry, encodeSavedExpiry } from "../../src/lease/saved-expiry.ts";
 import { lease } from "../../src/protocol/api/lease.ts";
 
 const FOREVER = Number.POSITIVE_INFINITY;
@@ -10,7 +10,7 @@ const FOREVER = Number.POSITIVE_INFINITY;
 test("a queue gives ids back in the order of their times", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(50)), (times) => {
-      const queue = new DueQueue();
+      const queue = new LeaseQueue();
       for (const [at, time] of times.entries()) queue.add(BigInt(at), time);
       const taken: number[] = [];
       for (let first = queue.first; first !== undefined; first = queue.first) {
@@ -151,8 +151,8 @@ test("a note is read as it was written, and what is no note is none", () => {
       [1n << 62n, 99],
     ]),
   };
-  expect(decodeNote(encodeNote(note))).toEqual(note);
-  expect(decodeNote(new Uint8Array(23))).toBeUndefined();
-  expect(decodeNote(new Uint8Array(33))).toBeUndefined();
-  expect(decodeNote(new Uint8Array(40).fill(0xff))).toBeUndefined();
+  expect(decodeSavedExpiry(encodeSavedExpiry(note))).toEqual(note);
+  expect(decodeSavedExpiry(new Uint8Array(23))).toBeUndefined();
+  expect(decodeSavedExpiry(new Uint8Array(33))).toBeUndefined();
+  expect(decodeSavedExpiry(new Uint8Array(40).fill(0xff))).toBeUndefined();
 });

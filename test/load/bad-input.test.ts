@@ -3,8 +3,8 @@ import { connect } from "node:http2";
 import type { IncomingHttpHeaders } from "node:http2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkTxn } from "../../src/mvcc/validate.ts";
-import { startGrpcFront } from "../../src/grpc/front.ts";
-import type { GrpcFront } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
+import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { encode } from "../../src/protocol/codec/proto-codec.ts";
 import { txnRequestSchema } from "../../src/protocol/api/kv-schema.ts";
@@ -16,11 +16,11 @@ import type { ServedMember } from "../client/support/served-member.ts";
 const TOO_MANY = "etcdserver: too many operations in txn request";
 
 let member: ServedMember;
-let front: GrpcFront;
+let front: GrpcProxy;
 
 beforeAll(async () => {
   member = await serveMember();
-  front = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0" });
+  front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
 });
 
 afterAll(async () => {

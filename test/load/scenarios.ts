@@ -3,7 +3,7 @@
  * meanwhile. In one process, so that the heap is all there is.
  */
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { startGrpcFront } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
 import type { Member } from "../../src/member/node/member.ts";
 import type { CallContext, Services, WatchStream } from "../../src/member/api/services.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
@@ -97,7 +97,7 @@ async function unreadStreams(scale: number): Promise<readonly Cost[]> {
   const count = Math.round(100 * scale);
   const puts = Math.round(4000 * scale);
   const { member, services } = await startMember();
-  const front = await startGrpcFront({ services, listen: "127.0.0.1:0" });
+  const front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
   // Until the log holds as much as it ever will.
   await putMany(member, services, puts);
   const before = heapBytes();
@@ -143,7 +143,7 @@ async function putMany(member: Member, services: Services, puts: number): Promis
 async function slowlyReadRange(scale: number): Promise<readonly Cost[]> {
   const count = Math.round(3200 * scale);
   const { member, services } = await startMember();
-  const front = await startGrpcFront({ services, listen: "127.0.0.1:0" });
+  const front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
   const client = new RawClient(`127.0.0.1:${front.port}`);
   const value = new Uint8Array(VALUE_BYTES);
   for (let at = 0; at < count; at++) {

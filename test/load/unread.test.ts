@@ -1,8 +1,8 @@
 /** A client that asks and does not read: it holds up nobody, and when it reads again nothing is missing. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { startGrpcFront } from "../../src/grpc/front.ts";
-import type { GrpcFront } from "../../src/grpc/front.ts";
+import { startGrpcProxy } from "../../src/grpc/proxy.ts";
+import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { putRequest } from "../../src/protocol/api/kv.ts";
 import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
@@ -17,11 +17,11 @@ const PUTS = 200;
 const VALUE = new Uint8Array(64 * 1024).fill(0x76);
 
 let member: ServedMember;
-let front: GrpcFront;
+let front: GrpcProxy;
 
 beforeAll(async () => {
   member = await serveMember();
-  front = await startGrpcFront({ services: member.services, listen: "127.0.0.1:0" });
+  front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
 });
 
 afterAll(async () => {

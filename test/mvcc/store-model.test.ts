@@ -163,7 +163,7 @@ function run(tables: MemoryTables, model: StoreModel, steps: readonly Step[]): S
         break;
       }
       case "scrub":
-        store.scrub(next.keys);
+        store.compactStep(next.keys);
         break;
       case "reopen":
         store = new Store(tables, NO_LEASES);
@@ -198,7 +198,7 @@ test("[MODEL hash] members that compacted the same hash the same, wherever their
         model,
         steps.filter((next) => next.type !== "scrub"),
       );
-      while (scrubbed.scrub(2));
+      while (scrubbed.compactStep(2));
       for (let revision = Math.max(1, model.compactRevision); revision <= model.revision; revision++) {
         expect(scrubbed.hashKv(revision)).toEqual(untouched.hashKv(revision));
       }

@@ -11,7 +11,7 @@ import { rangeRequest } from "../../src/protocol/api/kv.ts";
 import { FORGED_ID, FORGED_KEY, forgedFrames, FORGED_TERMS_AHEAD } from "./forged-frames.ts";
 import type { Machine } from "./sim-member.ts";
 import { CLUSTER_ID } from "./sim-member.ts";
-import { Violation } from "./truth.ts";
+import { Violation } from "./state-checker.ts";
 import type { World } from "./world.ts";
 
 export const STRANGER = 1_000_666n;
@@ -45,7 +45,7 @@ export class Attacker {
   check(member: Member): void {
     const { id, machine } = member;
     const { membership } = machine;
-    const { term } = member.brief();
+    const { term } = member.basicStatus();
     if (term >= FORGED_TERMS_AHEAD) throw new Violation(`stranger: member ${id} is in term ${term}`);
     const evil = [STRANGER, FORGED_ID].find((one) => membership.has(one) || membership.wasRemoved(one));
     if (evil !== undefined) throw new Violation(`stranger: member ${id} knows ${evil}`);
@@ -95,7 +95,7 @@ export class Attacker {
 
   /** One that was removed and leads nobody: the leader that a member follows may be one that was removed. */
   #isGone(id: bigint, { member }: Machine): boolean {
-    if (member?.machine.membership.wasRemoved(id) !== true || member.brief().leader === id) return false;
+    if (member?.machine.membership.wasRemoved(id) !== true || member.basicStatus().leader === id) return false;
     return this.#world.machines.get(id)?.running === undefined;
   }
 }

@@ -16,7 +16,7 @@ import type {
 import type { EventQueue } from "./event-queue.ts";
 import { KEYS } from "./history.ts";
 import type { Call, History, Operation, Result, Value } from "./history.ts";
-import { keyName } from "./ledger.ts";
+import { keyName } from "./reference-model.ts";
 
 const GIVE_UP_MS = 4_000;
 const KEY_BYTES: readonly Uint8Array[] = Array.from({ length: KEYS }, (_, key) => utf8Encode(keyName(key)));
@@ -128,7 +128,7 @@ function execute(member: Member, operation: Operation, trustsLeaders: boolean, d
       return;
     case "get":
     case "scan":
-      if (trustsLeaders && member.brief().role === "leader") return done(readAnswer(member, operation));
+      if (trustsLeaders && member.basicStatus().role === "leader") return done(readAnswer(member, operation));
       member.linearizable(
         () => done(readAnswer(member, operation)),
         () => done(undefined),

@@ -47,7 +47,7 @@ export interface Faults {
   /** The members found the cluster as tabs found a room: one begins, the others ask to be let in, autopilot on. */
   readonly isRoom: boolean;
   /** 0: the cluster never goes quiet. */
-  readonly quietAfterTicks: number;
+  readonly quiesceAfterTicks: number;
   /** Members are changed through etcd's service, under its rules, and not by Raft's own means alone. */
   readonly usesService: boolean;
 }
@@ -86,7 +86,7 @@ export function drawFaults(prng: Prng): Faults {
     watchStreamBytes: on(0.5) ? 300 + prng.int(0, 3_000) : 4 * 1024 * 1024,
     slowReaderMs: on(0.5) ? 20 + prng.int(0, 3_000) : 0,
     isRoom: on(0.25),
-    quietAfterTicks: on(0.3) ? 15 + prng.int(0, 20) : 0,
+    quiesceAfterTicks: on(0.3) ? 15 + prng.int(0, 20) : 0,
     usesService: on(0.6),
   };
 }

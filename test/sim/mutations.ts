@@ -59,8 +59,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "heartbeats commit beyond what the follower has acknowledged",
     file: "src/raft/leadership.ts",
-    old: "const commit = Math.min(progress.match, core.told);",
-    new: "const commit = core.told;",
+    old: "const commit = Math.min(progress.match, core.exposedCommit);",
+    new: "const commit = core.exposedCommit;",
   },
   {
     name: "reads are answered without a round of heartbeats",
@@ -84,18 +84,18 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "a forwarded proposal is taken as often as it is delivered",
     file: "src/raft/raft.ts",
-    old: " || !this.#core.forwarded.takeOnce(from, session, sequence)",
+    old: " || !this.#core.proposalDedup.acceptOnce(from, session, sequence)",
     new: "",
   },
   {
     name: "a follower acknowledges before its entries are durable",
-    file: "src/raft/following.ts",
+    file: "src/raft/follower.ts",
     old: 'core.sendDurable({\n    type: "append-response",\n    from,',
     new: 'core.send({\n    type: "append-response",\n    from,',
   },
   {
     name: "an old append is acknowledged up to the end of the log",
-    file: "src/raft/following.ts",
+    file: "src/raft/follower.ts",
     old: "acknowledge(core, message.from, lastNew);",
     new: "acknowledge(core, message.from, log.lastIndex);",
     faults: FREQUENT_ELECTIONS,
@@ -109,7 +109,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "votes are not written",
-    file: "src/raft/persisting.ts",
+    file: "src/raft/persister.ts",
     old: "return this.#written;",
     new: "return { ...this.#written, vote: 0n };",
     faults: { ...QUICK_RESTARTS, crashEveryMs: 400, downMs: 40, partitionEveryMs: 2_000 },
@@ -128,7 +128,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a follower commits beyond what an append has shown to be equal",
-    file: "src/raft/following.ts",
+    file: "src/raft/follower.ts",
     old: "log.commitTo(Math.min(message.commit, lastNew));",
     new: "log.commitTo(Math.min(message.commit, log.lastIndex));",
     faults: FREQUENT_ELECTIONS,
@@ -194,13 +194,13 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "an installed snapshot leaves the member's old state in use",
-    file: "src/member/node/applying.ts",
+    file: "src/member/node/applier.ts",
     old: "    machine.reopen(storage.tables);\n",
     new: "",
   },
   {
     name: "a learner that is awake alone asks nobody",
-    file: "src/member/membership/roster.ts",
+    file: "src/member/membership/peer-tracker.ts",
     old: "if (isOrphan) for",
     new: "if (isOrphan && this.#ticks < 0) for",
   },
@@ -212,7 +212,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a stranger may say what leaders and candidates say",
-    file: "src/member/node/acquaintance.ts",
+    file: "src/member/node/peer-roles.ts",
     old: "return maySucceed ? SUCCESSOR : NEWCOMER;",
     new: "return this.#parts.raft.hearsLeader ? NEWCOMER : SUCCESSOR;",
   },
@@ -225,19 +225,19 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a former member is heard",
-    file: "src/member/node/acquaintance.ts",
+    file: "src/member/node/peer-roles.ts",
     old: "if (machine.membership.wasRemoved(peer)) return FORMER;",
     new: "if (machine.membership.wasRemoved(peer)) return VOTER;",
   },
   {
     name: "newcomers are let in whatever the carrier has proof of",
-    file: "src/member/node/joining.ts",
+    file: "src/member/node/join-handler.ts",
     old: '(policy === "authenticated" && isAuthenticated)',
     new: 'policy === "authenticated"',
   },
   {
     name: "a member that was away believes nobody whom it does not know",
-    file: "src/member/node/acquaintance.ts",
+    file: "src/member/node/peer-roles.ts",
     old: "const maySucceed = !raft.hearsLeader && quiet.wouldHear && transport.isAuthenticated(peer);",
     new: "const maySucceed = raft.hearsLeader && !raft.hearsLeader && quiet.wouldHear && transport.isAuthenticated(peer);",
     foundBy: "test/member/node/admission.test.ts",

@@ -2,7 +2,7 @@
 import { encodeMember } from "../../src/member/membership/membership.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import { compactionRequest } from "../../src/protocol/api/kv.ts";
-import { People } from "./people.ts";
+import { MembershipWorkload } from "./membership-workload.ts";
 import type { Machine } from "./sim-member.ts";
 import type { World } from "./world.ts";
 
@@ -13,7 +13,7 @@ const CALM_MS = 12_000;
 
 export class Operator {
   readonly #world: World;
-  readonly people: People;
+  readonly people: MembershipWorkload;
   #silentUntilMs = 0;
   #changedMs = -Infinity;
   /** Its database is lost, and the others have yet to be told. */
@@ -21,7 +21,7 @@ export class Operator {
 
   constructor(world: World) {
     this.#world = world;
-    this.people = new People(world);
+    this.people = new MembershipWorkload(world);
   }
 
   get silentMs(): number {
@@ -152,7 +152,7 @@ export class Operator {
     if (revision <= member.machine.store.compactRevision) return;
     this.#trace(`compact ${revision}`);
     member.write({ type: "compaction", compaction: compactionRequest({ revision }) }, (outcome) => {
-      if (outcome.ok && member.problem === undefined) member.scrub(undefined);
+      if (outcome.ok && member.problem === undefined) member.scheduleCompaction(undefined);
     });
   }
 

@@ -6,12 +6,12 @@ import { putRequest } from "../../src/protocol/api/kv.ts";
 import { encode } from "../../src/protocol/codec/proto-codec.ts";
 import { History, KEYS } from "./history.ts";
 import type { Operation, Result, Value } from "./history.ts";
-import { Ledger, keyName } from "./ledger.ts";
+import { ReferenceModel, keyName } from "./reference-model.ts";
 import { checkRevisionOrder } from "./revision-order.ts";
 
 /** Puts, one per revision from 2 on. */
-function ledgerOf(...puts: readonly (readonly [key: number, value: string])[]): Ledger {
-  const ledger = new Ledger();
+function ledgerOf(...puts: readonly (readonly [key: number, value: string])[]): ReferenceModel {
+  const ledger = new ReferenceModel();
   for (const [at, [key, value]] of puts.entries()) {
     const put = putRequest({ key: utf8Encode(keyName(key)), value: utf8Encode(value) });
     const data = encode(internalRaftRequestSchema, { header: requestHeader(), request: { type: "put", put } });
@@ -20,7 +20,10 @@ function ledgerOf(...puts: readonly (readonly [key: number, value: string])[]): 
   return ledger;
 }
 
-function verdict(ledger: Ledger, ...calls: readonly (readonly [Operation, Result, number])[]): string | undefined {
+function verdict(
+  ledger: ReferenceModel,
+  ...calls: readonly (readonly [Operation, Result, number])[]
+): string | undefined {
   const history = new History();
   for (const [operation, result, revision] of calls) history.end(history.start(operation, 0), result, revision);
   return checkRevisionOrder(history.calls, ledger)?.split("\n")[0];
@@ -96,7 +99,7 @@ describe("what comes later answers from later", () => {
 });
 
 test("a value that is written twice is found, for every client writes another one", () => {
-  const ledger = new Ledger();
+  const ledger = new ReferenceModel();
   const put = putRequest({ key: utf8Encode(keyName(0)), value: utf8Encode("a") });
   const data = encode(internalRaftRequestSchema, { header: requestHeader(), request: { type: "put", put } });
   expect(ledger.apply({ type: "normal", term: 1, index: 1, data })).toBeUndefined();

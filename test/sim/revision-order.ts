@@ -6,10 +6,10 @@
  */
 import { describeCall } from "./history.ts";
 import type { Call, Operation, Result, Value } from "./history.ts";
-import type { Ledger } from "./ledger.ts";
+import type { ReferenceModel } from "./reference-model.ts";
 
 /** Returns the first thing that is wrong. */
-export function checkRevisionOrder(calls: readonly Call[], ledger: Ledger): string | undefined {
+export function checkRevisionOrder(calls: readonly Call[], ledger: ReferenceModel): string | undefined {
   for (const call of calls) {
     const wrong = call.result === undefined ? undefined : checkAnswer(call, call.result, ledger);
     if (wrong !== undefined) return `${wrong}\n${describeCall(call)}`;
@@ -18,7 +18,7 @@ export function checkRevisionOrder(calls: readonly Call[], ledger: Ledger): stri
 }
 
 /** Whether the answer is the one that the store gives at its revision. */
-function checkAnswer({ operation, revision }: Call, result: Result, ledger: Ledger): string | undefined {
+function checkAnswer({ operation, revision }: Call, result: Result, ledger: ReferenceModel): string | undefined {
   if (revision > ledger.revision) return `revision ${revision} was never agreed on`;
   const now = ledger.values(revision);
   const before = ledger.values(revision - 1);
@@ -53,7 +53,7 @@ function checkSwap(
   swapped: boolean,
   values: readonly Value[],
   revision: number,
-  ledger: Ledger,
+  ledger: ReferenceModel,
 ): string | undefined {
   const { key, expected, value } = operation;
   const other = operation.type === "pair" ? operation.other : key;
@@ -68,14 +68,14 @@ function checkSwap(
   return wroteAt(ledger, value, revision);
 }
 
-function checkValues(result: Result, revision: number, ledger: Ledger): string | undefined {
+function checkValues(result: Result, revision: number, ledger: ReferenceModel): string | undefined {
   if (result.type !== "values") return "a read of all keys is answered as one";
   const expected = ledger.values(revision);
   const at = expected.findIndex((value, key) => value !== result.values[key]);
   return unless(at < 0, `key ${at} was ${expected[at] ?? "absent"} at revision ${revision}`);
 }
 
-function wroteAt(ledger: Ledger, value: string, revision: number): string | undefined {
+function wroteAt(ledger: ReferenceModel, value: string, revision: number): string | undefined {
   const at = ledger.revisionOf(value);
   return unless(at === revision, `${value} was written at ${at === undefined ? "no revision" : `revision ${at}`}`);
 }
@@ -87,7 +87,7 @@ interface Moment {
 }
 
 /** Whatever began after another call had ended has a revision that is not below the other's; a write has a higher one. */
-function checkRealTime(calls: readonly Call[], ledger: Ledger): string | undefined {
+function checkRealTime(calls: readonly Call[], ledger: ReferenceModel): string | undefined {
   const moments: Moment[] = [];
   for (const call of calls) {
     if (mayBeOld(call.operation)) continue;
@@ -115,7 +115,7 @@ function checkRealTime(calls: readonly Call[], ledger: Ledger): string | undefin
  * Where each call stands if the revisions are right: whoever wrote stands before whoever read the same revision. Which of
  * several unanswered deletes of a key did it nobody knows; the oldest are as good as any.
  */
-export function placesOf(calls: readonly Call[], ledger: Ledger): (call: Call) => number {
+export function placesOf(calls: readonly Call[], ledger: ReferenceModel): (call: Call) => number {
   const deletes = unclaimedDeletes(calls, ledger);
   const places = new Map<Call, number>();
   for (const call of calls) {
@@ -127,7 +127,7 @@ export function placesOf(calls: readonly Call[], ledger: Ledger): (call: Call) =
 }
 
 /** By key: the revisions at which it was deleted by somebody who was not answered. */
-function unclaimedDeletes(calls: readonly Call[], ledger: Ledger): Map<number, number[]> {
+function unclaimedDeletes(calls: readonly Call[], ledger: ReferenceModel): Map<number, number[]> {
   const claimed = new Set<number>();
   for (const { result, revision } of calls) if (result?.type === "delete" && result.deleted) claimed.add(revision);
   const unclaimed = new Map<number, number[]>();
@@ -142,7 +142,7 @@ function unclaimedDeletes(calls: readonly Call[], ledger: Ledger): Map<number, n
 }
 
 /** Of unanswered writes too, when the log holds them. */
-function effectiveRevision(call: Call, ledger: Ledger): { revision: number; wrote: boolean } | undefined {
+function effectiveRevision(call: Call, ledger: ReferenceModel): { revision: number; wrote: boolean } | undefined {
   const { operation, result } = call;
   const written = "value" in operation ? ledger.revisionOf(operation.value) : undefined;
   if (written !== undefined) return { revision: written, wrote: true };

@@ -1,10 +1,10 @@
 /** One member of the simulated cluster with its machine: disk, clock, power switch. */
 import type { Prng } from "../../src/base/prng.ts";
 import type { Clock } from "../../src/member/clock.ts";
-import { prepareStorage } from "../../src/member/node/founding.ts";
+import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
 import { Member } from "../../src/member/node/member.ts";
 import type { Problem } from "../../src/member/node/lifecycle.ts";
-import type { Beginning } from "../../src/member/options.ts";
+import type { BootstrapOptions } from "../../src/member/options.ts";
 import type { Entry, Term } from "../../src/protocol/peer/raft-message.ts";
 import { MemoryImage, MemoryStorage } from "../../src/storage/memory/memory.ts";
 import type { MemoryNetwork } from "../../src/transport/memory.ts";
@@ -39,7 +39,7 @@ export class Machine {
   readonly id: bigint;
   readonly #host: MachineHost;
   readonly #speed: number;
-  readonly #beginning: Beginning;
+  readonly #beginning: BootstrapOptions;
   #image: MemoryImage = new MemoryImage();
   #member: Member | undefined;
   #storage: MemoryStorage | undefined;
@@ -51,7 +51,7 @@ export class Machine {
   /** Its database is gone; it never comes back. */
   isLost = false;
 
-  constructor(host: MachineHost, id: bigint, beginning: Beginning) {
+  constructor(host: MachineHost, id: bigint, beginning: BootstrapOptions) {
     this.#host = host;
     this.id = id;
     this.#beginning = beginning;
@@ -103,7 +103,7 @@ export class Machine {
       this.#host.lie,
       (run) => this.#host.queue.defer(() => this.#ifAlive(life, run)),
     );
-    prepareStorage(disk, identity, this.#beginning, () => this.#ifAlive(life, () => this.#start(disk)));
+    bootstrapStorage(disk, identity, this.#beginning, () => this.#ifAlive(life, () => this.#start(disk)));
   }
 
   /** Nobody is told; of the writes under way, the first few may have reached the disk. */
@@ -146,9 +146,9 @@ export class Machine {
       clock: this.#clock(this.life),
       prng: prng.fork(),
       identity: { clusterId: CLUSTER_ID, memberId: this.id, name: `m${this.id}` },
-      beginning: this.#beginning,
+      bootstrap: this.#beginning,
       admission: "authenticated",
-      quietAfterTicks: faults.quietAfterTicks,
+      quiesceAfterTicks: faults.quiesceAfterTicks,
       ...(faults.isRoom ? { autopilot: { votersMax: 5, goneAfterMs: GONE_AFTER_MS } } : {}),
       cluster: { maxLearners: 3, newMemberId: this.#host.newMemberId },
       limits: {

@@ -18,7 +18,7 @@ import { checkKey } from "./linearizability.ts";
 import { Operator } from "./operator.ts";
 import { checkRevisionOrder, placesOf } from "./revision-order.ts";
 import type { Machine } from "./sim-member.ts";
-import { Violation } from "./truth.ts";
+import { Violation } from "./state-checker.ts";
 import { World } from "./world.ts";
 
 const CLIENTS = 4;
@@ -81,14 +81,14 @@ class Simulation {
       if (!(error instanceof Error)) throw error;
       failure = error instanceof Violation ? error.message : `${error.message}\n${error.stack ?? ""}`;
     }
-    const { queue, truth, machines, watchers } = this.#world;
+    const { queue, checker, machines, watchers } = this.#world;
     const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
     return {
       seed: this.#seed,
       steps: queue.steps,
       calls: this.#history.calls.length,
       answered: this.#history.calls.filter((call) => call.result !== undefined).length,
-      applied: truth.lastApplied,
+      applied: checker.lastApplied,
       snapshots: sum([...machines.values()].map(({ member }) => member?.snapshotsSent ?? 0)),
       compacted: sum(watchers.map((watcher) => watcher.compacted)),
       undecided: this.#undecided,
@@ -150,7 +150,7 @@ class Simulation {
       });
     }
     for (const member of this.#world.alive) {
-      world.truth.checkHash(member);
+      world.checker.checkHash(member);
       world.attacker.checkEnd(member);
     }
     const leader = world.leader();
@@ -159,10 +159,10 @@ class Simulation {
 
   /** Everybody who runs belongs to the cluster, has everything, and has told it to its watchers. */
   #isSettled(): boolean {
-    const { truth, faults, watchers } = this.#world;
+    const { checker, faults, watchers } = this.#world;
     const leader = this.#world.leader();
     if (leader === undefined) return false;
-    const { lastIndex, commit } = leader.brief();
+    const { lastIndex, commit } = leader.basicStatus();
     const { membership } = leader.machine;
     const running = this.#world.alive.filter((one) => !this.#isForgotten(one, membership));
     if (commit !== lastIndex || !running.every((one) => one.applied === lastIndex && membership.has(one.id))) {
@@ -171,7 +171,7 @@ class Simulation {
     const { voters } = membership.confState;
     if (faults.isRoom && voters.length % 2 === 0) return false;
     return watchers.every(({ member, nextRevision }) => {
-      return member === undefined || !running.includes(member) || nextRevision > truth.ledger.revision;
+      return member === undefined || !running.includes(member) || nextRevision > checker.model.revision;
     });
   }
 
@@ -188,7 +188,7 @@ class Simulation {
     const leader = this.#world.leader();
     for (const member of this.#world.alive) {
       if (leader?.machine.membership.has(member.id) !== true) continue;
-      if (faults.quietAfterTicks > 0 && !this.#fallsAsleep()) throw new Violation(`quiet: ${this.#describe()}`);
+      if (faults.quiesceAfterTicks > 0 && !this.#fallsAsleep()) throw new Violation(`quiet: ${this.#describe()}`);
       this.#mustServe(member);
     }
   }
@@ -196,7 +196,7 @@ class Simulation {
   #fallsAsleep(): boolean {
     const { queue, machines, faults } = this.#world;
     const members = this.#world.leader()?.machine.membership;
-    const limitMs = queue.nowMs + faults.quietAfterTicks * 200 + 20_000;
+    const limitMs = queue.nowMs + faults.quiesceAfterTicks * 200 + 20_000;
     while (queue.nowMs < limitMs) {
       const isAsleep = ({ id, timers, running }: Machine): boolean =>
         timers === 0 || running === undefined || members?.has(id) !== true;
@@ -227,10 +227,10 @@ class Simulation {
 
   #checkHistory(): void {
     const { calls } = this.#history;
-    const { ledger } = this.#world.truth;
-    const disorder = checkRevisionOrder(calls, ledger);
+    const { model } = this.#world.checker;
+    const disorder = checkRevisionOrder(calls, model);
     if (disorder !== undefined) throw new Violation(`order of revisions: ${disorder}`);
-    const places = placesOf(calls, ledger);
+    const places = placesOf(calls, model);
     for (let key = 0; key < KEYS; key++) {
       const verdict = checkKey(calls, key, places);
       if (verdict.type === "undecided") this.#undecided++;
@@ -240,7 +240,7 @@ class Simulation {
   }
 
   #describe(): string {
-    const { machines, queue, watchers, truth } = this.#world;
+    const { machines, queue, watchers, checker } = this.#world;
     const lines = [...machines.values()].map(({ id, member, isFrozen, isLost, timers }) => {
       if (member === undefined) return `${id}: ${isLost ? "lost" : "off"}`;
       const { term, role, commit, lastIndex, leader, confState } = member.status();
@@ -249,7 +249,7 @@ class Simulation {
       return `${id}: ${state} applied ${member.applied} ${conf} timers ${timers}${isFrozen ? " frozen" : ""}`;
     });
     const watching = watchers.map(({ name, nextRevision }) => `${name}: ${nextRevision}`).join(", ");
-    return `at ${queue.nowMs / 1_000} s:\n${lines.join("\n")}\nwatchers ${watching} of ${truth.ledger.revision}`;
+    return `at ${queue.nowMs / 1_000} s:\n${lines.join("\n")}\nwatchers ${watching} of ${checker.model.revision}`;
   }
 }
 

@@ -9,15 +9,15 @@ import type { HubStream } from "../../src/mvcc/watch/watch-hub.ts";
 import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
 import type { WatchResponse } from "../../src/protocol/api/watch.ts";
 import type { EventQueue } from "./event-queue.ts";
-import type { Ledger } from "./ledger.ts";
-import { Violation } from "./truth.ts";
+import type { ReferenceModel } from "./reference-model.ts";
+import { Violation } from "./state-checker.ts";
 
 const EVERYTHING = Uint8Array.of(0);
 
 export interface WatcherHost {
   readonly queue: EventQueue;
   readonly prng: Prng;
-  readonly ledger: Ledger;
+  readonly ledger: ReferenceModel;
   /** 0: reads at once. */
   readonly slowReaderMs: () => number;
 }
@@ -67,7 +67,7 @@ export class Watcher {
     const watchId = ++this.#watches;
     const startRevision = this.#nextRevision;
     stream.create(watchCreateRequest({ key: EVERYTHING, rangeEnd: EVERYTHING, startRevision, watchId }));
-    member.pumpWatches();
+    member.syncWatchers();
   }
 
   #readSoon(stream: HubStream): void {
@@ -91,7 +91,7 @@ export class Watcher {
       else if (response.events.length > 0) this.#onEvents(response);
     }
     if (responses.length > 0) this.#readSoon(stream);
-    if (member.machine.hub.hasCatchingUp) member.pumpWatches();
+    if (member.machine.hub.hasUnsynced) member.syncWatchers();
   }
 
   #onCancelled(response: WatchResponse, member: Member, stream: HubStream): void {

@@ -1,7 +1,7 @@
 /** All that a run is made of: time, chance, the network, the machines, and what is known of the truth. */
 import { Prng } from "../../src/base/prng.ts";
 import type { Member } from "../../src/member/node/member.ts";
-import type { Beginning } from "../../src/member/options.ts";
+import type { BootstrapOptions } from "../../src/member/options.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import { Attacker, STRANGER } from "./attacker.ts";
 import type { DiskLie } from "./disk.ts";
@@ -10,7 +10,7 @@ import { drawFaults } from "./faults.ts";
 import type { Faults } from "./faults.ts";
 import { SimNetwork } from "./network.ts";
 import { Machine } from "./sim-member.ts";
-import { Truth, Violation } from "./truth.ts";
+import { StateChecker, Violation } from "./state-checker.ts";
 import { Watcher } from "./watcher.ts";
 
 /** Looking at every member's whole inside after every single event would take most of the time. */
@@ -29,7 +29,7 @@ export class World {
   readonly queue: EventQueue = new EventQueue();
   readonly network: SimNetwork;
   readonly machines: Map<bigint, Machine> = new Map();
-  readonly truth: Truth = new Truth();
+  readonly checker: StateChecker = new StateChecker();
   readonly attacker: Attacker;
   /** The first one moves from member to member, the others stay with theirs. */
   readonly watchers: Watcher[] = [];
@@ -52,7 +52,7 @@ export class World {
       prng: this.prng,
       faults: this.faults,
       stranger: STRANGER,
-      observe: (frame) => this.#noting(() => this.truth.sent(frame)),
+      observe: (frame) => this.#noting(() => this.checker.sent(frame)),
       arrive: (at, deliver) => this.machines.get(at)?.whenAwake(deliver),
     });
     this.attacker = new Attacker(this, seed);
@@ -86,8 +86,8 @@ export class World {
   leader(): Member | undefined {
     let leader: Member | undefined;
     for (const member of this.alive) {
-      const { role, term } = member.brief();
-      if (role === "leader" && (leader === undefined || term > leader.brief().term)) leader = member;
+      const { role, term } = member.basicStatus();
+      if (role === "leader" && (leader === undefined || term > leader.basicStatus().term)) leader = member;
     }
     return leader;
   }
@@ -106,8 +106,8 @@ export class World {
     for (let at = 0; at < count; at++) this.#addMachine({ type: "found", members });
   }
 
-  #addMachine(beginning: Beginning): Machine {
-    const { queue, prng, faults, network, truth } = this;
+  #addMachine(beginning: BootstrapOptions): Machine {
+    const { queue, prng, faults, network, checker } = this;
     const id = this.#nextId++;
     const watcher = this.#addWatcher(`of ${id}`);
     const machine = new Machine(
@@ -124,7 +124,8 @@ export class World {
         },
         everybody: () => [...this.machines.keys()],
         onTouched: (touched) => this.#touched.add(touched),
-        onWritten: (writer, entries, previousTerm) => this.#noting(() => truth.written(writer, entries, previousTerm)),
+        onWritten: (writer, entries, previousTerm) =>
+          this.#noting(() => checker.written(writer, entries, previousTerm)),
         onStarted: (_, member) => watcher.attach(member),
         onStopped: (stopped, { text }) => {
           if (text.includes("removed from the cluster")) this.#wasRemoved(stopped);
@@ -141,14 +142,14 @@ export class World {
   /** Nobody may be told so by whom it should not believe. */
   #wasRemoved({ id, member }: Machine): void {
     this.trace(`${id} was removed`);
-    const isTrue = this.truth.removed.has(id) || member?.machine.membership.wasRemoved(id) === true;
+    const isTrue = this.checker.removed.has(id) || member?.machine.membership.wasRemoved(id) === true;
     if (!isTrue) this.#broken ??= `stranger: member ${id} believed that it was removed`;
   }
 
   #addWatcher(name: string): Watcher {
-    const { queue, prng, truth } = this;
+    const { queue, prng, checker } = this;
     const slowReaderMs = (): number => (this.healing ? 0 : this.faults.slowReaderMs);
-    const watcher = new Watcher({ queue, prng, ledger: truth.ledger, slowReaderMs }, name);
+    const watcher = new Watcher({ queue, prng, ledger: checker.model, slowReaderMs }, name);
     this.watchers.push(watcher);
     return watcher;
   }
@@ -165,22 +166,22 @@ export class World {
 
   #afterStep(): void {
     if (this.#broken !== undefined) throw new Violation(this.#broken);
-    for (const machine of this.#touched) this.truth.observe(machine);
+    for (const machine of this.#touched) this.checker.observe(machine);
     if (this.#touched.size > 0) this.#touched = new Set();
     if (this.queue.steps % DEEP_CHECK_EVERY_STEPS === 0) this.#checkDeeply();
   }
 
   #checkDeeply(): void {
     for (const machine of this.machines.values()) {
-      this.truth.observe(machine);
+      this.checker.observe(machine);
       machine.running?.checkInvariants();
       if (machine.running !== undefined) this.attacker.check(machine.running);
     }
-    this.truth.checkDurability(this.machines);
+    this.checker.checkDurability(this.machines);
     const { alive } = this;
     if (alive.length === 0) return;
-    this.truth.checkMembership(this.#checkPrng.pick(alive));
-    this.truth.checkState(this.#checkPrng.pick(alive), this.#checkPrng.int(0, 60));
-    if (this.queue.steps % HASH_CHECK_EVERY_STEPS === 0) for (const member of alive) this.truth.checkHash(member);
+    this.checker.checkMembership(this.#checkPrng.pick(alive));
+    this.checker.checkState(this.#checkPrng.pick(alive), this.#checkPrng.int(0, 60));
+    if (this.queue.steps % HASH_CHECK_EVERY_STEPS === 0) for (const member of alive) this.checker.checkHash(member);
   }
 }

@@ -131,7 +131,7 @@ describe("batching", () => {
     const transport = new HttpTransport({
       id: 5n,
       clock,
-      answerWaitMs: 50,
+      responseWaitMs: 50,
       post: async (_to, body) => {
         posts.push(framesOf(body));
         return batchFrom(2n, 1, []);

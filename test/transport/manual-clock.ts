@@ -1,12 +1,12 @@
 /** A carrier's clock that stands still until a test moves it. */
-import type { CarrierClock } from "../../src/transport/clock.ts";
+import type { TransportClock } from "../../src/transport/clock.ts";
 
 interface Timer {
   readonly dueMs: number;
   readonly callback: () => void;
 }
 
-export class ManualClock implements CarrierClock {
+export class ManualClock implements TransportClock {
   #nowMs = 0;
   readonly #timers: Set<Timer> = new Set();
 

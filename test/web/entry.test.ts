@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Identity } from "../../src/storage/storage.ts";
-import { enter, judge } from "../../web/room/entry.ts";
+import { enter, checkRegistry } from "../../web/room/entry.ts";
 import type { StoredPast } from "../../web/room/entry.ts";
 import { FakeRegistry } from "./support/registry.ts";
 
@@ -66,18 +66,18 @@ test("what the registry says later is obeyed only where nothing can be lost by i
   const registry = new FakeRegistry();
   const member = { memberId: 5n, clusterId: 50n, belongs: true, isEmptyFounding: false };
   const free = await registry.info();
-  expect(judge(member, free)).toBe("register");
-  expect(judge({ ...member, belongs: false }, free)).toBe("discard");
+  expect(checkRegistry(member, free)).toBe("register");
+  expect(checkRegistry({ ...member, belongs: false }, free)).toBe("discard");
 
   await registry.claim(5n, 50n);
   const claimed = await registry.info();
-  expect(judge(member, claimed)).toBe("confirm");
-  expect(judge({ ...member, memberId: 6n }, claimed)).toBe("agrees");
+  expect(checkRegistry(member, claimed)).toBe("confirm");
+  expect(checkRegistry({ ...member, memberId: 6n }, claimed)).toBe("agrees");
 
   await registry.forget(50n);
   await registry.claim(1n, 10n);
   const foreign = await registry.info();
-  expect(judge(member, foreign)).toBe("conflict");
-  expect(judge({ ...member, isEmptyFounding: true }, foreign)).toBe("discard");
-  expect(judge({ ...member, belongs: false }, foreign)).toBe("discard");
+  expect(checkRegistry(member, foreign)).toBe("conflict");
+  expect(checkRegistry({ ...member, isEmptyFounding: true }, foreign)).toBe("discard");
+  expect(checkRegistry({ ...member, belongs: false }, foreign)).toBe("discard");
 });

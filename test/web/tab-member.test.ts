@@ -11,7 +11,7 @@ import type { MemoryImage } from "../../src/storage/memory/memory.ts";
 import { StorageCorruptError } from "../../src/storage/storage-error.ts";
 import { RoomRefusal } from "../../src/transport/room.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
-import { lateServices } from "../../web/room/late-services.ts";
+import { switchableServices } from "../../web/room/switchable-services.ts";
 import { roomSettings } from "../../web/room/room-settings.ts";
 import { TabMember } from "../../web/room/tab-member.ts";
 import type { TabState } from "../../web/room/tab-state.ts";
@@ -51,7 +51,7 @@ class Profile {
   }
 
   open(settings: FlaggedOptions = {}): { readonly tab: TabMember; readonly client: Client } {
-    const late = lateServices((view) => view ?? ({ id: "0" } as never));
+    const late = switchableServices((view) => view ?? ({ id: "0" } as never));
     const tab: TabMember = new TabMember({
       registry: this.registry,
       openStorage: async () => {

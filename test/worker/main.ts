@@ -7,7 +7,7 @@ import { signallingRoute } from "../../worker/signalling/signalling-route.ts";
 
 export { EdgeMember } from "../../worker/member/member-object.ts";
 export { RoomSignalling } from "../../worker/signalling/signalling.ts";
-export { TestCarrier } from "./adapters/test-carrier.ts";
+export { TestCarrier } from "./adapters/test-transport.ts";
 
 /** An object without behaviour, whose SQLite storage the tests work on through `runInDurableObject`. */
 export class TestStore extends DurableObject {}

@@ -1,7 +1,7 @@
 /** Follows all keys, as long as the page lives: a watch that had to end begins again from now. */
 import type { Client } from "../../src/client/client.ts";
 import type { WatchEvent } from "../../src/client/common/types.ts";
-import { REAL_PACE } from "../../src/client/common/pace.ts";
+import { SYSTEM_BACKOFF } from "../../src/client/common/backoff.ts";
 
 const AGAIN_MS = 1000;
 
@@ -19,6 +19,6 @@ export async function followAll(client: Pick<Client, "watch">, { onEvents, onGap
       // The next one begins from now.
     }
     onGap();
-    await REAL_PACE.sleep(AGAIN_MS);
+    await SYSTEM_BACKOFF.sleep(AGAIN_MS);
   }
 }

@@ -3,8 +3,8 @@
  * whatever passes (no leader, no quorum, a lost answer) is tried again, for as long as the person who started it waits.
  */
 import type { KvClient } from "../../src/client/client.ts";
-import { backoffMs, REAL_PACE } from "../../src/client/common/pace.ts";
-import type { Pace } from "../../src/client/common/pace.ts";
+import { backoffMs, SYSTEM_BACKOFF } from "../../src/client/common/backoff.ts";
+import type { BackoffTimer } from "../../src/client/common/backoff.ts";
 import { EtcdError, errRequestTooLarge, GrpcCode } from "../../src/protocol/errors.ts";
 
 export interface UploadFile {
@@ -37,7 +37,7 @@ export class Upload {
   readonly #kv: Pick<KvClient, "put">;
   readonly #files: readonly UploadFile[];
   readonly #onChange: () => void;
-  readonly #pace: Pace;
+  readonly #pace: BackoffTimer;
   readonly #over: AbortController = new AbortController();
   readonly #failures: UploadFailure[] = [];
   readonly totalBytes: number;
@@ -51,7 +51,12 @@ export class Upload {
   #waiting: (() => void)[] = [];
   #trouble: string | undefined;
 
-  constructor(kv: Pick<KvClient, "put">, files: readonly UploadFile[], onChange: () => void, pace: Pace = REAL_PACE) {
+  constructor(
+    kv: Pick<KvClient, "put">,
+    files: readonly UploadFile[],
+    onChange: () => void,
+    pace: BackoffTimer = SYSTEM_BACKOFF,
+  ) {
     this.#kv = kv;
     this.#files = files;
     this.#onChange = onChange;
@@ -140,7 +145,7 @@ export class Upload {
   async #putFile({ key, sizeBytes, read }: UploadFile): Promise<void> {
     try {
       if (sizeBytes > FILE_BYTES_MAX) throw errRequestTooLarge;
-      await this.#putPatiently(key, await read());
+      await this.#putWithRetry(key, await read());
       this.#trouble = undefined;
       this.#putBytes += sizeBytes;
     } catch (error) {
@@ -152,7 +157,7 @@ export class Upload {
     this.#onChange();
   }
 
-  async #putPatiently(key: string, value: Uint8Array): Promise<void> {
+  async #putWithRetry(key: string, value: Uint8Array): Promise<void> {
     for (let attempt = 0; ; attempt++) {
       try {
         await this.#kv.put(key, value);

@@ -43,7 +43,7 @@ async function enterFresh(registry: RoomRegistry, newId: () => bigint): Promise<
 }
 
 /** What to do when the registry was asked while the member runs. */
-export type RegistryVerdict = "agrees" | "confirm" | "register" | "discard" | "conflict";
+export type RegistryCheck = "agrees" | "confirm" | "register" | "discard" | "conflict";
 
 export interface OwnStanding {
   readonly memberId: bigint;
@@ -54,7 +54,7 @@ export interface OwnStanding {
   readonly isEmptyFounding: boolean;
 }
 
-export function judge(own: OwnStanding, room: RoomInfo): RegistryVerdict {
+export function checkRegistry(own: OwnStanding, room: RoomInfo): RegistryCheck {
   if (room.cluster === own.clusterId) return room.founder === own.memberId && !room.confirmed ? "confirm" : "agrees";
   // Nothing is lost with a store that nobody has put anything into.
   if (!own.belongs) return "discard";

@@ -1,15 +1,15 @@
 /** What the page stands on with `?room=NAME`: this tab's member, and the client on it. */
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
-import { REAL_PACE } from "../../src/client/common/pace.ts";
+import { SYSTEM_BACKOFF } from "../../src/client/common/backoff.ts";
 import type { Member } from "../../src/member/node/member.ts";
 import type { MemberView } from "../../src/member/api/services.ts";
 import { memberView } from "../../src/member/services/member-view.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import { rangeRequest } from "../../src/protocol/api/kv.ts";
 import type { PageSource } from "../model/page-source.ts";
-import { lateServices } from "./late-services.ts";
-import type { LateServices } from "./late-services.ts";
+import { switchableServices } from "./switchable-services.ts";
+import type { SwitchableServices } from "./switchable-services.ts";
 import { roomProblem, roomSituation } from "./room-situation.ts";
 import type { RoomActions } from "./room-situation.ts";
 import type { TabState } from "./tab-state.ts";
@@ -51,7 +51,7 @@ export class RoomSource implements PageSource {
   readonly opened: Promise<void>;
   readonly serializable: boolean = true;
   readonly refreshMs: number = 400;
-  readonly late: LateServices;
+  readonly late: SwitchableServices;
   readonly #isOpen: boolean;
   readonly #actions: RoomActions;
   readonly #listeners: Set<() => void> = new Set();
@@ -77,7 +77,7 @@ export class RoomSource implements PageSource {
     this.#ready = settle;
     // Whoever does not wait for it must not be punished for its failure.
     ready.catch(ignore);
-    this.late = lateServices((ofMember) => this.#view(ofMember));
+    this.late = switchableServices((ofMember) => this.#view(ofMember));
     this.client = createClient(this.late.services, { ready });
     setInterval(() => this.#look(), LOOK_EVERY_MS);
   }
@@ -123,7 +123,7 @@ export class RoomSource implements PageSource {
         const read = kv.range(rangeRequest({ key: new Uint8Array(1), countOnly: true }), context);
         if (await read.then(isTrue, isFalse)) return this.#ready.resolve();
       }
-      await REAL_PACE.sleep(READY_EVERY_MS);
+      await SYSTEM_BACKOFF.sleep(READY_EVERY_MS);
     }
   }
 

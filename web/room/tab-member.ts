@@ -11,9 +11,9 @@
 import { Prng } from "../../src/base/prng.ts";
 import type { FlaggedOptions } from "../../src/member/flags.ts";
 import type { Clock } from "../../src/member/clock.ts";
-import { prepareStorage } from "../../src/member/node/founding.ts";
+import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
 import { Member } from "../../src/member/node/member.ts";
-import type { Beginning } from "../../src/member/options.ts";
+import type { BootstrapOptions } from "../../src/member/options.ts";
 import type { ProblemCode } from "../../src/member/api/services.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
@@ -23,9 +23,9 @@ import type { SignallingState } from "../../src/transport/channel.ts";
 import { RoomRefusal } from "../../src/transport/room.ts";
 import type { RoomInfo, RoomRegistry } from "../../src/transport/room.ts";
 import type { Transport } from "../../src/transport/transport.ts";
-import { enter, judge } from "./entry.ts";
+import { enter, checkRegistry } from "./entry.ts";
 import type { Entry } from "./entry.ts";
-import type { LateServices } from "./late-services.ts";
+import type { SwitchableServices } from "./switchable-services.ts";
 import { refusalText } from "./room-door.ts";
 import { tabServices } from "./tab-services.ts";
 import type { RunningState, TabState } from "./tab-state.ts";
@@ -49,7 +49,7 @@ export interface TabMemberOptions {
   readonly clock: Clock;
   /** 64 random bits, not 0. */
   readonly newId: () => bigint;
-  readonly late: LateServices;
+  readonly late: SwitchableServices;
   readonly onChange: (state: TabState) => void;
   /** The registry has refused a tab that has nothing of the room yet: another secret holds there. */
   readonly onRefused: () => void;
@@ -176,7 +176,7 @@ export class TabMember {
     return this.#run(storage, identity, beginning);
   }
 
-  async #run(storage: Storage, identity: Identity, beginning: Beginning): Promise<End> {
+  async #run(storage: Storage, identity: Identity, bootstrap: BootstrapOptions): Promise<End> {
     const { clock, late, newId, onRunning, openTransport, settings } = this.#options;
     const transport = await openTransport(identity.memberId, (state, text) =>
       this.#update({ signalling: { state, text } }),
@@ -202,7 +202,7 @@ export class TabMember {
       clock,
       prng: new Prng(newId()),
       identity,
-      beginning,
+      bootstrap,
       admission: "authenticated",
       autopilot: AUTOPILOT,
       quotaBackendBytes,
@@ -261,7 +261,7 @@ export class TabMember {
     const { registry } = this.#options;
     const { id: memberId, clusterId } = member;
     const own = { memberId, clusterId, belongs: this.#belongs(member), isEmptyFounding: isEmptyFounding(member) };
-    const verdict = judge(own, room);
+    const verdict = checkRegistry(own, room);
     this.#update({ isConflict: verdict === "conflict" });
     try {
       if (verdict === "register") await registry.claim(memberId, clusterId);
@@ -351,14 +351,14 @@ export class TabMember {
   }
 }
 
-function beginningOf({ type, identity }: Exclude<Entry, { readonly type: "discard" }>): Beginning {
+function beginningOf({ type, identity }: Exclude<Entry, { readonly type: "discard" }>): BootstrapOptions {
   if (type !== "found") return { type: "join" };
   return { type: "found", members: [memberRecord({ id: identity.memberId, name: identity.name })] };
 }
 
-function prepared(storage: Storage, identity: Identity, beginning: Beginning): Promise<void> {
+function prepared(storage: Storage, identity: Identity, beginning: BootstrapOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
+    bootstrapStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
   });
 }
 

@@ -4,7 +4,7 @@
  * server that it came from, or than the version of the page that is served there.
  */
 import { coreServices } from "../../src/member/services/core-services.ts";
-import { lateService, loadedOnce } from "../../src/member/api/late-service.ts";
+import { lazyService, loadedOnce } from "../../src/member/api/lazy-service.ts";
 import type { Member } from "../../src/member/node/member.ts";
 import { memberView } from "../../src/member/services/member-view.ts";
 import type { Services } from "../../src/member/api/services.ts";
@@ -18,8 +18,8 @@ export function tabServices(member: Member): Services {
   const tokens = simpleTokenProvider(member.tokens);
   const core = coreServices(member, tokens);
   const others = loadedOnce(async () => {
-    const { laterServices } = await import("./later.ts");
-    return laterServices(member, core, tokens);
+    const { tabDeferredServices } = await import("./tab-deferred-services.ts");
+    return tabDeferredServices(member, core, tokens);
   });
   const cancel = member.clock.setTimer(LOAD_AFTER_MS, () => {
     // If that fails, whoever calls is told why, and it is tried again.
@@ -32,11 +32,11 @@ export function tabServices(member: Member): Services {
     kv,
     watch,
     lease,
-    lock: lateService(lock, async () => (await others()).lock),
-    election: lateService({ ...election, observe: "duplex" }, async () => (await others()).election),
-    auth: lateService(auth, async () => (await others()).auth),
-    cluster: lateService(cluster, async () => (await others()).cluster),
-    maintenance: lateService(maintenance, async () => (await others()).maintenance),
+    lock: lazyService(lock, async () => (await others()).lock),
+    election: lazyService({ ...election, observe: "bidi" }, async () => (await others()).election),
+    auth: lazyService(auth, async () => (await others()).auth),
+    cluster: lazyService(cluster, async () => (await others()).cluster),
+    maintenance: lazyService(maintenance, async () => (await others()).maintenance),
     health: {
       check: async (options) => (await others()).health.check(options),
       probe: async (kind, names) => (await others()).health.probe(kind, names),

@@ -2,14 +2,14 @@
 import type { ErrorParts } from "../../src/gateway/http/errors.ts";
 import type { CallContext } from "../../src/member/api/services.ts";
 import type { ClientStep, RestoreAnswer, RestoreCall, StepAnswer } from "../member/restore.ts";
-import type { AskedTogether } from "../calls/together.ts";
+import type { BatchTarget } from "../calls/batched-calls.ts";
 
 /** To frames of another member; `isBad` when they were none. */
 export type FramesAnswer =
   | { readonly type: "batch"; readonly batch: Uint8Array }
   | { readonly type: "refused"; readonly isBad: boolean; readonly reason: string };
 
-export interface MemberRpc extends Rpc.DurableObjectBranded, AskedTogether {
+export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
   /** Frames from another member (src/transport/http.ts), and what there is to say to it. */
   raft(batch: Uint8Array): Promise<FramesAnswer>;
   /** A step of a client's restore. */

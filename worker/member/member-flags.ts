@@ -30,10 +30,10 @@ export async function flaggedOptions(env: object, storage: Kept): Promise<Flagge
   const { autoCompaction } = options;
   if (autoCompaction === undefined || autoCompaction.mode === "off") return options;
   const kept = await storage.get(NOTE_KEY);
-  const note = kept instanceof Uint8Array ? kept : undefined;
+  const saved = kept instanceof Uint8Array ? kept : undefined;
   return {
     ...options,
-    autoCompaction: { ...autoCompaction, note, keepNote: (bytes) => void storage.put(NOTE_KEY, bytes) },
+    autoCompaction: { ...autoCompaction, saved, save: (bytes) => void storage.put(NOTE_KEY, bytes) },
   };
 }
 

@@ -19,10 +19,10 @@ import { type AcceptedWebSocket, gatewayApp } from "../../src/gateway/app.ts";
 import { bodyBytesFor } from "../../src/gateway/http/body.ts";
 import type { ErrorParts } from "../../src/gateway/http/errors.ts";
 import { type KvCall, kvCalls } from "../../src/gateway/kv-calls.ts";
-import { prepareStorage } from "../../src/member/node/founding.ts";
+import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
 import { createServices } from "../../src/member/services/member-services.ts";
 import { Member } from "../../src/member/node/member.ts";
-import type { Beginning, Wakeup } from "../../src/member/options.ts";
+import type { BootstrapOptions, Wakeup } from "../../src/member/options.ts";
 import type { CallContext, ProblemCode } from "../../src/member/api/services.ts";
 import { openTokenProvider } from "../../src/member/auth/token-providers.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
@@ -52,14 +52,14 @@ import {
   restoredFrom,
   type StepAnswer,
 } from "./restore.ts";
-import { bury, type Tombstone, tombstoneAnswer, tombstoneOf } from "./tombstone.ts";
-import { answerTogether, type GatheredAnswers, type GatheredCall, refuseTogether } from "../calls/together.ts";
+import { writeTombstone, type Tombstone, replyAsRemoved, tombstoneOf } from "./tombstone.ts";
+import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
 
 const REOPEN_AFTER_MS = 5_000;
 /** Members that there may ever be. */
 const NUMBERS_MAX = 99_999;
 /** Ticks of 100 ms without work after which the cluster stops its clocks. */
-const QUIET_AFTER_TICKS = 30;
+const QUIESCE_AFTER_TICKS = 30;
 /** Members pay for each other's requests. */
 const COMMIT_DELAY_MS = 5;
 /** Under which name the object keeps the member's note to itself. */
@@ -126,7 +126,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
         case "down":
           return { type: "refused", isBad: false, reason: state.text };
         case "removed":
-          return { type: "batch", batch: tombstoneAnswer(state.tombstone, batch) };
+          return { type: "batch", batch: replyAsRemoved(state.tombstone, batch) };
         case "running":
           return { type: "batch", batch: await state.transport.handlePost(batch) };
       }
@@ -135,12 +135,12 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     }
   }
 
-  /** Calls of the gateway's paths, many in one; see together.ts. */
-  async ask(calls: readonly GatheredCall[]): Promise<GatheredAnswers> {
+  /** Calls of the gateway's paths, many in one; see batched-calls.ts. */
+  async ask(calls: readonly BatchedCall[]): Promise<BatchResponse> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
-    if (state.type === "down") return refuseTogether(refusal(this.#number, state), calls);
-    if (state.type === "removed" || this.#isLeaving) return refuseTogether(this.#leaving(), calls);
-    const answers = await answerTogether(state.calls, calls, (context) =>
+    if (state.type === "down") return rejectBatch(refusal(this.#number, state), calls);
+    if (state.type === "removed" || this.#isLeaving) return rejectBatch(this.#leaving(), calls);
+    const answers = await serveBatch(state.calls, calls, (context) =>
       this.#entrance.callRefusal(context, state.member.machine.auth.enabled),
     );
     return { headers: this.#headers(state.member), answers };
@@ -187,7 +187,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     try {
       this.#state = this.#removed();
       if (this.#state !== undefined) return this.#state;
-      if (await this.#restores.isHeld()) {
+      if (await this.#restores.isPrepared()) {
         this.#down("starting", "A snapshot is being restored into this cluster.");
         return this.#state as unknown as Down;
       }
@@ -206,9 +206,9 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     const identity = identityOf(idName(this.env, restore), this.#number);
     this.#directory = this.#newDirectory();
     const storage = openDurableObjectStorage(this.ctx.storage);
-    const beginning: Beginning = restore === undefined ? beginningOf(this.#number, this.env) : { type: "join" };
+    const bootstrap: BootstrapOptions = restore === undefined ? beginningOf(this.#number, this.env) : { type: "join" };
     await new Promise<void>((resolve, reject) => {
-      prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
+      bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
     });
     const transport = new HttpTransport({ id: identity.memberId, post: (to, body) => this.#post(to, body) });
     const flagged = await flaggedOptions(this.env, this.ctx.storage);
@@ -219,8 +219,8 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
       clock: objectClock,
       prng: new Prng(seed()),
       identity,
-      beginning,
-      quietAfterTicks: QUIET_AFTER_TICKS,
+      bootstrap,
+      quiesceAfterTicks: QUIESCE_AFTER_TICKS,
       commitDelayMs: COMMIT_DELAY_MS,
       wakeup: await this.#wakeup(),
       cluster: {
@@ -254,9 +254,9 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
   async #wakeup(): Promise<Wakeup> {
     const { storage } = this.ctx;
     return {
-      note: await storage.get<Uint8Array>(NOTE_KEY),
+      saved: await storage.get<Uint8Array>(NOTE_KEY),
       wakeAfter: (delayMs) => void storage.setAlarm(Date.now() + Math.max(delayMs, 0)),
-      keepNote: (note) => void (note === undefined ? storage.delete(NOTE_KEY) : storage.put(NOTE_KEY, note)),
+      save: (note) => void (note === undefined ? storage.delete(NOTE_KEY) : storage.put(NOTE_KEY, note)),
     };
   }
 
@@ -323,7 +323,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     this.#membersHeader = header;
     const tombstone = { cluster: clusterId, member: id, members: others.map((one) => one.id), removed, header };
     this.#state = { type: "removed", tombstone };
-    bury(this.ctx.storage, tombstone);
+    writeTombstone(this.ctx.storage, tombstone);
     void this.ctx.storage.deleteAlarm();
   }
 
@@ -378,7 +378,7 @@ function numberOf(id: DurableObjectId, env: Env): number {
 }
 
 /** Whoever is added later is let in by the others; its object comes to be when the leader first sends it something. */
-function beginningOf(number: number, env: Env): Beginning {
+function beginningOf(number: number, env: Env): BootstrapOptions {
   if (number > clusterSize(env)) return { type: "join" };
   return { type: "found", members: foundersOf(env.CLUSTER_NAME, env) };
 }

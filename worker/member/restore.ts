@@ -25,7 +25,7 @@ import type { LogReader } from "../../src/raft/log-reader.ts";
 import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
 import { DurableObjectRestore } from "../../src/storage/durable-object/durable-object-restore.ts";
 import type { Identity, Storage } from "../../src/storage/storage.ts";
-import { emptyStorage } from "./empty-storage.ts";
+import { clearStorage } from "./clear-storage.ts";
 
 /** The number of the member that decides. */
 export const DECIDER = 1;
@@ -52,7 +52,7 @@ const SILENT_MS = 60_000;
 /** Where the new cluster's log begins. */
 const BEGINNING = { index: 1, term: 1 };
 
-interface Note {
+interface PersistedPhase {
   readonly restore: string;
   readonly phase: "held" | "done";
 }
@@ -85,7 +85,7 @@ export interface RestoreHost {
 
 /** Which restore the cluster came from; its ids follow from that. */
 export function restoredFrom(storage: DurableObjectStorage): string | undefined {
-  const note = storage.kv.get<Note>(KEY);
+  const note = storage.kv.get<PersistedPhase>(KEY);
   return note?.phase === "done" ? note.restore : undefined;
 }
 
@@ -112,9 +112,9 @@ export class EdgeRestore {
   }
 
   /** Before the member opens: whether it must not, or has become another one. */
-  async isHeld(): Promise<boolean> {
+  async isPrepared(): Promise<boolean> {
     if (this.#session !== undefined || this.#beginning !== undefined) return true;
-    const note = this.#host.storage.kv.get<Note>(KEY);
+    const note = this.#host.storage.kv.get<PersistedPhase>(KEY);
     if (note?.phase !== "held") return false;
     const answer = await this.#host.call(DECIDER, { type: "ask", restore: note.restore });
     if (answer === "done") this.#adopt(note.restore);
@@ -125,10 +125,10 @@ export class EdgeRestore {
   /** From another member. */
   async answer({ type, restore }: RestoreCall): Promise<RestoreAnswer> {
     const { storage } = this.#host;
-    const note = storage.kv.get<Note>(KEY);
+    const note = storage.kv.get<PersistedPhase>(KEY);
     switch (type) {
       case "hold":
-        if (!(await this.#letGoIfEmpty(() => storage.kv.put(KEY, { restore, phase: "held" })))) return "not-empty";
+        if (!(await this.#suspendIfEmpty(() => storage.kv.put(KEY, { restore, phase: "held" })))) return "not-empty";
         return "held";
       case "release":
         if (note?.phase === "held" && note.restore === restore) {
@@ -190,14 +190,14 @@ export class EdgeRestore {
     const restore = crypto.randomUUID();
     this.#beginning = restore;
     try {
-      await this.#hold(restore);
+      await this.#prepare(restore);
       const target = new DurableObjectRestore(this.#host.storage);
       const silence = setTimeout(() => void this.#abort(), SILENT_MS);
       const state = new StateRestore(target.tables);
       this.#session = { restore, target, state, hash: new Sha256(), pieces: 0, silence };
       return { restore };
     } catch (error) {
-      await this.#release(restore);
+      await this.#unprepare(restore);
       this.#host.resume();
       throw error;
     } finally {
@@ -205,14 +205,14 @@ export class EdgeRestore {
     }
   }
 
-  async #hold(restore: string): Promise<void> {
+  async #prepare(restore: string): Promise<void> {
     const { size, call } = this.#host;
     const notEmpty = new Refusal(
       412,
       GrpcCode.FailedPrecondition,
       "the cluster is not empty: a snapshot is restored where nothing was ever written",
     );
-    if (!(await this.#letGoIfEmpty(() => {}))) throw notEmpty;
+    if (!(await this.#suspendIfEmpty(() => {}))) throw notEmpty;
     for (let number = 1; number <= size; number++) {
       if (number === DECIDER) continue;
       const answer = await call(number, { type: "hold", restore }).catch((error: unknown) => {
@@ -240,7 +240,7 @@ export class EdgeRestore {
     const revision = state.finish(records);
     target.commit(identity(restore), BEGINNING, () => {
       for (const [key] of storage.kv.list()) storage.kv.delete(key);
-      storage.kv.put(KEY, { restore, phase: "done" } satisfies Note);
+      storage.kv.put(KEY, { restore, phase: "done" } satisfies PersistedPhase);
     });
     clearTimeout(session.silence);
     this.#session = undefined;
@@ -258,18 +258,18 @@ export class EdgeRestore {
     clearTimeout(session.silence);
     session.target.abandon();
     this.#session = undefined;
-    await this.#release(session.restore);
+    await this.#unprepare(session.restore);
     this.#host.resume();
   }
 
-  async #release(restore: string): Promise<void> {
+  async #unprepare(restore: string): Promise<void> {
     for (let number = 1; number <= this.#host.size; number++) {
       if (number !== DECIDER) await this.#host.call(number, { type: "release", restore }).catch(() => {});
     }
   }
 
   /** The member stops, unless something was ever written; `then` is done while nothing can come in between. */
-  async #letGoIfEmpty(then: () => void): Promise<boolean> {
+  async #suspendIfEmpty(then: () => void): Promise<boolean> {
     if (this.#host.isRemoved()) return false;
     const running = this.#host.running();
     const storage = running ?? openDurableObjectStorage(this.#host.storage);
@@ -286,8 +286,8 @@ export class EdgeRestore {
   #adopt(restore: string): void {
     const { storage } = this.#host;
     storage.transactionSync(() => {
-      emptyStorage(storage);
-      storage.kv.put(KEY, { restore, phase: "done" } satisfies Note);
+      clearStorage(storage);
+      storage.kv.put(KEY, { restore, phase: "done" } satisfies PersistedPhase);
     });
   }
 }

@@ -8,7 +8,7 @@ import { encodeFrame } from "../../src/protocol/peer/frame.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { decodeBatch, encodeBatch } from "../../src/transport/http-batch.ts";
 import { MAX_FRAME_BYTES } from "../../src/transport/transport.ts";
-import { emptyStorage } from "./empty-storage.ts";
+import { clearStorage } from "./clear-storage.ts";
 
 const KEY = "removed";
 
@@ -27,15 +27,15 @@ export function tombstoneOf(storage: DurableObjectStorage): Tombstone | undefine
 }
 
 /** All at once: either the member is there, or its tombstone. */
-export function bury(storage: DurableObjectStorage, tombstone: Tombstone): void {
+export function writeTombstone(storage: DurableObjectStorage, tombstone: Tombstone): void {
   storage.transactionSync(() => {
-    emptyStorage(storage);
+    clearStorage(storage);
     storage.kv.put(KEY, tombstone);
   });
 }
 
 /** The answer to frames of another member: that it was removed, or where to ask. Throws BadBatchError. */
-export function tombstoneAnswer(tombstone: Tombstone, body: Uint8Array): Uint8Array<ArrayBuffer> {
+export function replyAsRemoved(tombstone: Tombstone, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const { sender } = decodeBatch(body, { maxFrameBytes: MAX_FRAME_BYTES, maxBatchBytes: MAX_FRAME_BYTES });
   const { cluster, member, removed } = tombstone;
   const refusal = removed.includes(sender) ? "removed" : "";

@@ -12,7 +12,7 @@ import { latin1ToBytes } from "../../src/base/bytes.ts";
 import { equalSecrets } from "../../src/base/hmac-sha256.ts";
 import { Sha256 } from "../../src/base/sha256.ts";
 import { toHex } from "../../src/base/text-codes.ts";
-import { type Founding, isClaimFresh } from "./founding.ts";
+import { type RoomClaim, isClaimFresh } from "./room-claims.ts";
 
 /** What a claim chose, as it is stored. */
 export interface StoredAccess {
@@ -35,7 +35,7 @@ const OPEN: Access = { type: "open" };
 const BEARER = /^Bearer +([\w~+/.=-]{1,256})$/i;
 
 /** An entry without a choice was made by a version that had none: such a room is open. */
-export function accessOf(stored: StoredAccess | undefined, founding: Founding | undefined, nowMs: number): Access {
+export function accessOf(stored: StoredAccess | undefined, founding: RoomClaim | undefined, nowMs: number): Access {
   const stands = stored?.fixed === true || founding?.confirmed === true;
   if (!stands && (founding === undefined || !isClaimFresh(founding, nowMs))) return FREE;
   return stored?.keyHash === undefined ? OPEN : { type: "closed", keyHash: stored.keyHash };

@@ -1,6 +1,6 @@
 /**
  * A room in which browsers find each other: PeerServer's protocol in a Durable Object, for any PeerJS client, and the
- * arbiter of who founds the room's cluster (founding.ts).
+ * arbiter of who founds the room's cluster (room-claims.ts).
  *
  *     {base}                 GET   what this is
  *     {base}{key}/id         GET   a fresh peer id
@@ -24,7 +24,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { callerAddress } from "../../src/gateway/http/caller-address.ts";
 import { AddressBudget } from "./address-budget.ts";
-import { claim, confirm, forget, type Founding, type FoundingSlot } from "./founding.ts";
+import { claim, confirm, forget, type RoomClaim, type RoomClaimSlot } from "./room-claims.ts";
 import { type Access, accessOf, accessRefusal, shownKeyHash, type StoredAccess } from "./room-access.ts";
 import { RoomTickets } from "./room-tickets.ts";
 import { type Signal, SignalQueue } from "./signalling-queue.ts";
@@ -232,10 +232,10 @@ export class RoomSignalling extends DurableObject {
     return { access, cluster, member, confirmed, since: sinceMs, peers };
   }
 
-  get #slot(): FoundingSlot {
+  get #slot(): RoomClaimSlot {
     const { kv } = this.ctx.storage;
     return {
-      get: () => kv.get<Founding>("founding"),
+      get: () => kv.get<RoomClaim>("founding"),
       put: (founding) => kv.put("founding", founding),
       delete: () => void kv.delete("founding"),
     };

@@ -16,7 +16,7 @@ import { ExitCode } from "../common/exit-codes.ts";
 import { join, pathNames, SafeFolders } from "../files/export-path.ts";
 import { systemReason } from "../files/file-tree.ts";
 import { InFlight } from "../files/in-flight.ts";
-import { HopelessError, Patience } from "../files/patience.ts";
+import { PermanentError, Retry } from "../files/retry.ts";
 import { bytesText, Progress } from "../output/progress.ts";
 import { Remarks } from "../output/report.ts";
 import type { Terminal } from "../output/terminal.ts";
@@ -48,7 +48,7 @@ path, or a key that is a file while another needs it as a folder.`,
 
 interface Job {
   readonly client: Client;
-  readonly patience: Patience;
+  readonly patience: Retry;
   readonly inFlight: InFlight;
   readonly progress: Progress;
   readonly folders: SafeFolders;
@@ -63,7 +63,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   if (folder === undefined || more.length > 0) throw new UsageError("export takes one DIR");
   const job: Job = {
     client: connect(input, terminal),
-    patience: new Patience(input.milliseconds("patience", 30_000)),
+    patience: new Retry(input.milliseconds("patience", 30_000)),
     inFlight: new InFlight(IN_FLIGHT_FILES, IN_FLIGHT_BYTES),
     progress: new Progress(terminal, { quiet: input.flag("quiet"), unit: "files" }),
     folders: new SafeFolders(),
@@ -72,11 +72,11 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
     prefix: utf8Encode(input.text("prefix") ?? ""),
     tally: { files: 0, bytes: 0, revision: input.wholeNumber("rev", 1) ?? 0 },
   };
-  let broken: HopelessError | undefined;
+  let broken: PermanentError | undefined;
   try {
     await exportAll(job, folder);
   } catch (error) {
-    if (!(error instanceof HopelessError)) throw error;
+    if (!(error instanceof PermanentError)) throw error;
     broken = error;
   } finally {
     await job.inFlight.finished();
@@ -151,7 +151,7 @@ async function writeWhole(folder: Buffer, file: Buffer, value: Uint8Array): Prom
   }
 }
 
-async function conclude(job: Job, terminal: Terminal, broken: HopelessError | undefined): Promise<ExitCode> {
+async function conclude(job: Job, terminal: Terminal, broken: PermanentError | undefined): Promise<ExitCode> {
   const { files, bytes, revision } = job.tally;
   const { seconds } = job.progress;
   job.failed.tell(terminal, "Not written");

@@ -1,7 +1,7 @@
 /** `quorate grpc`: etcd's gRPC on a port of this machine, for clients that speak nothing else. */
 import { readFile } from "node:fs/promises";
 import { EtcdError } from "../../client/client.ts";
-import type { GrpcFront, GrpcFrontOptions, TlsFiles } from "../../grpc/front.ts";
+import type { GrpcProxy, GrpcProxyOptions, TlsFiles } from "../../grpc/proxy.ts";
 import { endpointOf, UsageError } from "../common/command.ts";
 import type { Command, Input } from "../common/command.ts";
 import { ExitCode } from "../common/exit-codes.ts";
@@ -46,16 +46,16 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const tls = await tlsFiles(input);
   const urls = advertisedUrls(input);
   // Here, because grpc-js takes longer to load than other commands take to run.
-  const { startGrpcFront } = await import("../../grpc/front.ts");
+  const { startGrpcProxy } = await import("../../grpc/proxy.ts");
   const { endpointServices } = await import("../../grpc/endpoint-services.ts");
   const { advertised } = await import("../../grpc/advertised.ts");
   const behind = endpointServices({ endpoint, timeoutMs: input.milliseconds("timeout", 10_000) });
   const own: { url: string } = { url: "" };
   const cluster = advertised(behind.cluster, (name) => urls.get(name) ?? urls.get("") ?? own.url);
   const services = { ...behind, cluster };
-  let front: GrpcFront;
+  let front: GrpcProxy;
   try {
-    front = await startGrpcFront({ services, listen, ...limits, ...(tls === undefined ? {} : { tls }) });
+    front = await startGrpcProxy({ services, listen, ...limits, ...(tls === undefined ? {} : { tls }) });
   } catch (error) {
     terminal.writeError(`quorate: cannot listen at ${listen}: ${(error as Error).message}\n`);
     return ExitCode.refused;
@@ -103,7 +103,7 @@ function advertisedUrls(input: Input): ReadonlyMap<string, string> {
   );
 }
 
-function requestBytes(input: Input): Pick<GrpcFrontOptions, "maxRequestBytes"> {
+function requestBytes(input: Input): Pick<GrpcProxyOptions, "maxRequestBytes"> {
   const text = input.text("max-request-bytes");
   if (text === undefined) return {};
   if (!/^[1-9][0-9]{0,8}$/.test(text)) throw new UsageError(`--max-request-bytes takes a number, not "${text}"`);

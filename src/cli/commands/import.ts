@@ -17,7 +17,7 @@ import { connect } from "../common/connect.ts";
 import { ExitCode } from "../common/exit-codes.ts";
 import { readWhole, systemReason, walkFiles } from "../files/file-tree.ts";
 import { InFlight } from "../files/in-flight.ts";
-import { HopelessError, Patience } from "../files/patience.ts";
+import { PermanentError, Retry } from "../files/retry.ts";
 import { bytesText, Progress } from "../output/progress.ts";
 import { Remarks, shownName } from "../output/report.ts";
 import type { Terminal } from "../output/terminal.ts";
@@ -70,7 +70,7 @@ interface Candidate {
 
 interface Job {
   readonly client: Client;
-  readonly patience: Patience;
+  readonly patience: Retry;
   readonly inFlight: InFlight;
   readonly progress: Progress;
   readonly skipped: Remarks;
@@ -78,7 +78,7 @@ interface Job {
   readonly acknowledge: (key: Uint8Array) => void;
   readonly serializable: boolean;
   readonly tally: { put: number; unchanged: number; bytes: number };
-  hopeless: HopelessError | undefined;
+  hopeless: PermanentError | undefined;
 }
 
 async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
@@ -90,7 +90,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const acknowledged = openAcknowledged(input.text("acknowledged"));
   const job: Job = {
     client: connect(input, terminal),
-    patience: new Patience(input.milliseconds("patience", 30_000)),
+    patience: new Retry(input.milliseconds("patience", 30_000)),
     inFlight: new InFlight(concurrency, IN_FLIGHT_BYTES),
     progress: new Progress(terminal, { quiet: input.flag("quiet"), unit: "files" }),
     skipped: new Remarks(),
@@ -104,7 +104,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   try {
     await importAll(job, folder, prefix, input.flag("force"));
   } catch (error) {
-    if (!(error instanceof HopelessError)) throw error;
+    if (!(error instanceof PermanentError)) throw error;
     job.hopeless ??= error;
   } finally {
     await job.inFlight.finished();
@@ -193,7 +193,7 @@ function startPut(job: Job, { key, bytes }: Candidate): Promise<void> {
       job.tally.put++;
       job.tally.bytes += bytes.length;
     } catch (error) {
-      if (error instanceof HopelessError) job.hopeless ??= error;
+      if (error instanceof PermanentError) job.hopeless ??= error;
       else job.failed.add(key, error instanceof EtcdError ? error.message : String(error));
     }
     job.progress.advance(bytes.length);

@@ -1,6 +1,6 @@
 /** The client of an application: etcd's calls whole, and above them what applications reach for first. */
 import type { Client } from "../client.ts";
-import type { Pace } from "../common/pace.ts";
+import type { BackoffTimer } from "../common/backoff.ts";
 import type { Connection } from "./connection.ts";
 import { acquire, withLock, type HeldLock, type LockOptions } from "./held-lock.ts";
 import { electionOf, type Election, type Leadership } from "./leadership.ts";
@@ -36,7 +36,7 @@ export interface ApplicationClient extends Client, AsyncDisposable {
 }
 
 export interface ApplicationParts {
-  readonly pace: Pace;
+  readonly pace: BackoffTimer;
   readonly connection: Connection;
 }
 

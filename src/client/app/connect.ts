@@ -4,7 +4,7 @@ import { type ApplicationClient, applicationClient } from "./application-client.
 import { Connection } from "./connection.ts";
 import { createClient } from "../client.ts";
 import { httpServices } from "../http/http-services.ts";
-import { REAL_PACE } from "../common/pace.ts";
+import { SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { WebSocketConstructor } from "../http/websocket-watch.ts";
 
 export interface ConnectOptions {
@@ -44,7 +44,10 @@ export function connect(options: ConnectOptions): ApplicationClient {
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(WebSocket === undefined || WebSocket === false ? {} : { WebSocket: connection.observeWebSocket(WebSocket) }),
   });
-  const client = applicationClient(createClient(services, { user, requireLeader }), { pace: REAL_PACE, connection });
+  const client = applicationClient(createClient(services, { user, requireLeader }), {
+    pace: SYSTEM_BACKOFF,
+    connection,
+  });
   if (signal?.aborted === true) client.close();
   else signal?.addEventListener("abort", () => client.close(), { once: true });
   return client;

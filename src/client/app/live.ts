@@ -4,7 +4,7 @@
  */
 import { CompactedError, type Watcher } from "../facade/watcher.ts";
 import { EtcdError } from "../../protocol/errors.ts";
-import { backoffMs, type Pace } from "../common/pace.ts";
+import { backoffMs, type BackoffTimer } from "../common/backoff.ts";
 import type { Bytes, RangeOptions, RangeResult, WatchEvent, WatchOptions } from "../common/types.ts";
 import { type Entry, entryOf } from "./entry.ts";
 import { InvalidValueError, isRetryable } from "./errors.ts";
@@ -29,7 +29,7 @@ export interface LiveSnapshot<Value> {
 export interface LiveHost {
   readonly range: (key: Bytes, options: RangeOptions) => Promise<RangeResult>;
   readonly watch: (key: string, options: WatchOptions) => Watcher;
-  readonly pace: Pace;
+  readonly pace: BackoffTimer;
   /** Aborted when the client is closed. */
   readonly closed: AbortSignal;
 }

@@ -4,7 +4,7 @@
  *   await using here = await client.presence("room/", { name: "Ann" });
  *   here.others.subscribe(() => show(here.others.entries));
  */
-import { backoffMs } from "../common/pace.ts";
+import { backoffMs } from "../common/backoff.ts";
 import type { Live } from "./live.ts";
 import { namespace, type Namespace, type NamespaceHost } from "./namespace.ts";
 import { Session, type SessionHost } from "./session.ts";

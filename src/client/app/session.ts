@@ -8,12 +8,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { LeaseClient } from "../facade/lease.ts";
-import { backoffMs, type Pace } from "../common/pace.ts";
+import { backoffMs, type BackoffTimer } from "../common/backoff.ts";
 import { LeaseLostError } from "./errors.ts";
 
 export interface SessionHost {
   readonly lease: LeaseClient;
-  readonly pace: Pace;
+  readonly pace: BackoffTimer;
   /** Aborted when the client is closed. */
   readonly closed: AbortSignal;
 }

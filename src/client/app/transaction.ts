@@ -13,7 +13,7 @@
  */
 import type { KvClient } from "../client.ts";
 import { invalid, toText } from "../common/convert.ts";
-import { backoffMs, type Pace } from "../common/pace.ts";
+import { backoffMs, type BackoffTimer } from "../common/backoff.ts";
 import { compare, op } from "../facade/txn.ts";
 import type { Compare, RequestOp } from "../facade/txn.ts";
 import type { Bytes, Id } from "../common/types.ts";
@@ -34,7 +34,7 @@ export interface TransactionOptions {
 
 export interface TransactionHost {
   readonly kv: KvClient;
-  readonly pace: Pace;
+  readonly pace: BackoffTimer;
 }
 
 type Write =

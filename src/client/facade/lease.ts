@@ -9,8 +9,8 @@
 import type { CallContext, LeaseService } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { count, headerOf, idOf, invalid } from "../common/convert.ts";
-import { backoffMs } from "../common/pace.ts";
-import type { Pace } from "../common/pace.ts";
+import { backoffMs } from "../common/backoff.ts";
+import type { BackoffTimer } from "../common/backoff.ts";
 import type { Header, Id } from "../common/types.ts";
 
 export interface LeaseGrant {
@@ -20,7 +20,7 @@ export interface LeaseGrant {
   readonly ttl: number;
 }
 
-export interface LeaseBeat {
+export interface KeepAliveResult {
   readonly header: Header;
   readonly id: string;
   /** Seconds that the lease has again; 0 when there is no such lease any more. */
@@ -39,7 +39,7 @@ export interface LeaseTimeToLive {
 
 export interface KeepAliveOptions {
   /** Told of each beat that the server has answered. */
-  readonly onBeat?: ((beat: LeaseBeat) => void) | undefined;
+  readonly onRenewed?: ((beat: KeepAliveResult) => void) | undefined;
   /** Stops, as `stop()` does. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -63,7 +63,7 @@ export interface LeaseClient {
   grant(ttl: number, options?: { readonly id?: Id | undefined }): Promise<LeaseGrant>;
   /** Ends it now, and its keys with it, in one revision. */
   revoke(id: Id): Promise<{ readonly header: Header }>;
-  keepAliveOnce(id: Id): Promise<LeaseBeat>;
+  keepAliveOnce(id: Id): Promise<KeepAliveResult>;
   /** Three beats in each time to live, from now on, until it is stopped or lost. */
   keepAlive(id: Id, options?: KeepAliveOptions): KeptAlive;
   timeToLive(id: Id, options?: { readonly keys?: boolean | undefined }): Promise<LeaseTimeToLive>;
@@ -73,7 +73,7 @@ export interface LeaseClient {
 export interface LeaseClientHost {
   readonly lease: LeaseService;
   readonly context: CallContext;
-  readonly pace: Pace;
+  readonly backoff: BackoffTimer;
   /** Throws when the client is closed. */
   readonly checkOpen: () => void;
   /** Aborted when the client is closed. */
@@ -96,7 +96,7 @@ export function leaseClient(host: LeaseClientHost): LeaseClient {
     },
     async keepAliveOnce(id) {
       checkOpen();
-      return beat(host, idOf(id));
+      return renewOnce(host, idOf(id));
     },
     keepAlive(id, options = {}) {
       checkOpen();
@@ -116,12 +116,12 @@ export function leaseClient(host: LeaseClientHost): LeaseClient {
   };
 }
 
-async function beat({ lease, context }: LeaseClientHost, id: bigint): Promise<LeaseBeat> {
+async function renewOnce({ lease, context }: LeaseClientHost, id: bigint): Promise<KeepAliveResult> {
   const { header, ttl } = await lease.keepAlive({ id }, context);
   return { header: headerOf(header), id: id.toString(), ttl };
 }
 
-const BEATS_PER_TTL = 3;
+const RENEWALS_PER_TTL = 3;
 const RETRY_LIMIT_MS = 500;
 
 function keepAlive(host: LeaseClientHost, id: bigint, options: KeepAliveOptions): KeptAlive {
@@ -129,16 +129,16 @@ function keepAlive(host: LeaseClientHost, id: bigint, options: KeepAliveOptions)
   const signals = [stopped.signal, host.closed, ...(options.signal === undefined ? [] : [options.signal])];
   return {
     id: id.toString(),
-    ended: beatOn(host, id, AbortSignal.any(signals), options.onBeat),
+    ended: renewUntilStopped(host, id, AbortSignal.any(signals), options.onRenewed),
     stop: () => stopped.abort(),
   };
 }
 
-async function beatOn(
+async function renewUntilStopped(
   host: LeaseClientHost,
   id: bigint,
   stopped: AbortSignal,
-  onBeat: KeepAliveOptions["onBeat"],
+  onRenewed: KeepAliveOptions["onRenewed"],
 ): Promise<KeptAliveEnd> {
   let failures = 0;
   // Before the first answer nobody knows how long it has; a lost connection is no reason to call it lost.
@@ -146,16 +146,16 @@ async function beatOn(
   while (!stopped.aborted) {
     const sentMs = performance.now();
     try {
-      const answer = await beat(host, id);
+      const answer = await renewOnce(host, id);
       if (answer.ttl <= 0) return { reason: "lost" };
-      onBeat?.(answer);
+      onRenewed?.(answer);
       failures = 0;
       lostMs = sentMs + answer.ttl * 1_000;
-      await host.pace.sleep((answer.ttl * 1_000) / BEATS_PER_TTL, stopped);
+      await host.backoff.sleep((answer.ttl * 1_000) / RENEWALS_PER_TTL, stopped);
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       if (!mayPass(error) || performance.now() >= lostMs) return { reason: "lost", error };
-      await host.pace.sleep(backoffMs(failures++, RETRY_LIMIT_MS, host.pace.random), stopped);
+      await host.backoff.sleep(backoffMs(failures++, RETRY_LIMIT_MS, host.backoff.random), stopped);
     }
   }
   return { reason: "stopped" };

@@ -1,6 +1,6 @@
 /** What keeps a cluster running: a copy of its data, another leader. */
 import { equalBytes } from "../../base/bytes.ts";
-import { loadedOnce } from "../../member/api/late-service.ts";
+import { loadedOnce } from "../../member/api/lazy-service.ts";
 import type { CallContext, Services } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { moveLeaderRequest } from "../../protocol/api/maintenance.ts";

@@ -13,8 +13,8 @@ import { EtcdError, errCompacted, errNoLeader, GrpcCode, grpcCodeOf } from "../.
 import type { Event } from "../../protocol/api/kv.ts";
 import type { WatchCreateRequest, WatchResponse as WireResponse } from "../../protocol/api/watch.ts";
 import { headerOf, keyValueOf, optionalKeyValueOf } from "../common/convert.ts";
-import { backoffMs } from "../common/pace.ts";
-import type { Pace } from "../common/pace.ts";
+import { backoffMs } from "../common/backoff.ts";
+import type { BackoffTimer } from "../common/backoff.ts";
 import type { Header, WatchEvent, WatchResponse } from "../common/types.ts";
 
 const RECONNECT_LIMIT_MS = 5000;
@@ -33,7 +33,7 @@ export class CompactedError extends EtcdError {
 export interface WatcherOptions {
   readonly open: () => WatchStream;
   readonly request: WatchCreateRequest;
-  readonly pace: Pace;
+  readonly pace: BackoffTimer;
   readonly createdNotify: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onDisconnect: ((error: Error) => void) | undefined;

@@ -5,9 +5,9 @@
  */
 import type { CallContext } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import { answerError, connectionError, NotSentError, parseJson, statusError, timeoutError } from "./http-errors.ts";
-import { backoffMs, REAL_PACE } from "../common/pace.ts";
-import type { Pace } from "../common/pace.ts";
+import { responseError, connectionError, NotSentError, parseJson, statusError, timeoutError } from "./http-errors.ts";
+import { backoffMs, SYSTEM_BACKOFF } from "../common/backoff.ts";
+import type { BackoffTimer } from "../common/backoff.ts";
 
 export interface HttpOptions {
   /** Where the server is, `http://host:port`, with a path (`/m/1`) where one member of several is meant. */
@@ -21,7 +21,7 @@ export interface HttpOptions {
   /** How often a failed call that may be repeated is repeated. Default 4, which takes at most a second. */
   readonly retries?: number;
   /** For tests. */
-  readonly pace?: Pace;
+  readonly pace?: BackoffTimer;
 }
 
 export interface Call {
@@ -42,7 +42,7 @@ export class HttpCaller {
   readonly #fetch: typeof fetch;
   readonly #token: string;
   readonly #retries: number;
-  readonly #pace: Pace;
+  readonly #pace: BackoffTimer;
 
   constructor(options: HttpOptions) {
     this.endpoint = checkEndpoint(options.endpoint);
@@ -51,7 +51,7 @@ export class HttpCaller {
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
     this.#token = options.token ?? "";
     this.#retries = options.retries ?? 4;
-    this.#pace = options.pace ?? REAL_PACE;
+    this.#pace = options.pace ?? SYSTEM_BACKOFF;
   }
 
   /** The body of a good answer. */
@@ -94,7 +94,7 @@ export class HttpCaller {
         signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]),
       );
       const text = await response.text();
-      if (!response.ok) throw answerError(this.endpoint, response.status, text);
+      if (!response.ok) throw responseError(this.endpoint, response.status, text);
       // An answer that began before anybody knew how it would end tells an error in its body.
       const late = call.isPatient === true ? statusError(parseJson(text)) : undefined;
       if (late !== undefined) throw late;

@@ -48,13 +48,13 @@ export function timeoutError(endpoint: string, timeoutMs: number): EtcdError {
   return new EtcdError(GrpcCode.DeadlineExceeded, `no answer from ${endpoint} within ${timeoutMs} ms`);
 }
 
-export function foreignAnswerError(endpoint: string, text: string): EtcdError {
+export function unexpectedResponseError(endpoint: string, text: string): EtcdError {
   const message = `${endpoint} did not answer with etcd's JSON: ${shorten(text)}`;
   return new EtcdError(GrpcCode.Internal, message);
 }
 
 /** An answer other than 200: etcd's status object, bare or under `error`, or what a proxy made of it. */
-export function answerError(endpoint: string, status: number, text: string): EtcdError {
+export function responseError(endpoint: string, status: number, text: string): EtcdError {
   const error = statusError(parseJson(text));
   if (error === undefined) {
     return new EtcdError(codeOfHttp(status), `HTTP ${status} from ${endpoint}: ${shorten(text) || "(empty)"}`);

@@ -7,9 +7,9 @@
  * it is missing, and `rangeStream`, for which etcd's gateway has no path. Reads are repeated while the server is
  * unavailable, writes never, unless they surely did not leave.
  */
-import type { Pulled } from "../../member/api/pulled.ts";
+import type { Source } from "../../member/api/source.ts";
 import type { CallContext, MemberView, Services } from "../../member/api/services.ts";
-import { lateService, loadedOnce } from "../../member/api/late-service.ts";
+import { lazyService, loadedOnce } from "../../member/api/lazy-service.ts";
 import { encodeJson } from "../../protocol/codec/json-encode.ts";
 import { KV_RPCS } from "../../protocol/api/kv-rpcs.ts";
 import { LEASE_RPCS } from "../../protocol/api/lease-rpcs.ts";
@@ -18,8 +18,8 @@ import type { RpcTable } from "../../protocol/api/rpc-table.ts";
 import type { Rpc, RpcKind } from "../../protocol/api/rpc.ts";
 import { HttpCaller } from "./http-call.ts";
 import type { HttpOptions } from "./http-call.ts";
-import { foreignAnswerError, parseJson } from "./http-errors.ts";
-import { HttpLines } from "./http-lines.ts";
+import { unexpectedResponseError, parseJson } from "./http-errors.ts";
+import { HttpNdjson } from "./http-ndjson.ts";
 import { HttpWatchStream } from "./http-watch.ts";
 import { answerOf, lineOf } from "./json-messages.ts";
 import { WebSocketWatchStream } from "./websocket-watch.ts";
@@ -51,13 +51,13 @@ export function httpServices(options: HttpServicesOptions): Services {
           : new WebSocketWatchStream({ endpoint, timeoutMs, WebSocket, token: caller.tokenOf(context) }),
     },
     lease: served(caller, "lease", LEASE_RPCS),
-    lock: lateService(lock, async () => served(caller, "lock", (await table()).lock)),
-    election: lateService({ ...election, observe: "duplex" }, async () =>
+    lock: lazyService(lock, async () => served(caller, "lock", (await table()).lock)),
+    election: lazyService({ ...election, observe: "bidi" }, async () =>
       served(caller, "election", (await table()).election),
     ),
-    auth: lateService(auth, async () => served(caller, "auth", (await table()).auth)),
-    cluster: lateService(cluster, async () => served(caller, "cluster", (await table()).cluster)),
-    maintenance: lateService(maintenance, async () => served(caller, "maintenance", (await table()).maintenance)),
+    auth: lazyService(auth, async () => served(caller, "auth", (await table()).auth)),
+    cluster: lazyService(cluster, async () => served(caller, "cluster", (await table()).cluster)),
+    maintenance: lazyService(maintenance, async () => served(caller, "maintenance", (await table()).maintenance)),
     health: {
       check: async (what) => (await health()).check(what),
       probe: async (kind, names) => (await health()).probe(kind, names),
@@ -78,7 +78,7 @@ function methodOf(caller: HttpCaller, rpc: AnyRpc): AnyMethod {
   const { request, response, isRead = false, isPatient = false } = rpc;
   const [path = ""] = rpc.paths;
   // The stream of beats is used as single ones, whose answer is the one line of a stream.
-  const read = rpc.kind === "duplex" ? lineOf : answerOf;
+  const read = rpc.kind === "bidi" ? lineOf : answerOf;
   return async (message, context) => {
     const body = encodeJson(request, message);
     return read(
@@ -95,10 +95,10 @@ function streamed(
   rpc: AnyRpc,
   message: unknown,
   context: CallContext,
-): AsyncIterable<unknown> & Pulled<unknown> {
+): AsyncIterable<unknown> & Source<unknown> {
   const { request, response, isPatient = false } = rpc;
   const [path = ""] = rpc.paths;
-  const lines = new HttpLines(caller, { path, body: encodeJson(request, message), context, what: path, isPatient });
+  const lines = new HttpNdjson(caller, { path, body: encodeJson(request, message), context, what: path, isPatient });
   const close = (): void => lines.close();
   context.signal?.addEventListener("abort", close, { once: true });
   const next = async (): Promise<unknown> => {
@@ -121,6 +121,7 @@ function streamed(
 async function viewOf(caller: HttpCaller): Promise<MemberView> {
   const text = await caller.call({ method: "GET", path: "/quorate/status", context: NO_CONTEXT, isRead: true });
   const view = parseJson(text) as Partial<MemberView> | undefined;
-  if (typeof view?.id !== "string" || !Array.isArray(view.members)) throw foreignAnswerError(caller.endpoint, text);
+  if (typeof view?.id !== "string" || !Array.isArray(view.members))
+    throw unexpectedResponseError(caller.endpoint, text);
   return view as MemberView;
 }

@@ -9,13 +9,13 @@ import type { CallContext, WatchStream } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { HttpCaller } from "./http-call.ts";
-import { HttpLines } from "./http-lines.ts";
+import { HttpNdjson } from "./http-ndjson.ts";
 import { watchRequestText, watchResponseOf } from "./json-messages.ts";
 
 export class HttpWatchStream implements WatchStream {
   readonly #caller: HttpCaller;
   readonly #context: CallContext;
-  #lines: HttpLines | undefined;
+  #lines: HttpNdjson | undefined;
   #closed = false;
 
   constructor(caller: HttpCaller, context: CallContext) {
@@ -30,7 +30,7 @@ export class HttpWatchStream implements WatchStream {
     if (this.#lines !== undefined) throw unimplemented("a stream carries one watch");
     if (this.#closed) return;
     const body = watchRequestText(request);
-    this.#lines = new HttpLines(this.#caller, {
+    this.#lines = new HttpNdjson(this.#caller, {
       path: "/v3/watch",
       body,
       context: this.#context,

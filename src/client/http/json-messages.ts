@@ -11,7 +11,7 @@ import { jsonName } from "../../protocol/codec/schema.ts";
 import type { FieldKind, FieldSpec, Schema } from "../../protocol/codec/schema.ts";
 import { watchRequestSchema, watchResponseSchema } from "../../protocol/api/watch-schema.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
-import { foreignAnswerError, parseJson, statusError } from "./http-errors.ts";
+import { unexpectedResponseError, parseJson, statusError } from "./http-errors.ts";
 
 type Bag = Record<string, unknown>;
 
@@ -43,7 +43,7 @@ function orForeign<Message>(endpoint: string, text: string, read: () => Message)
   try {
     return read();
   } catch (error) {
-    if (error instanceof NotTheMessage) throw foreignAnswerError(endpoint, text);
+    if (error instanceof NotTheMessage) throw unexpectedResponseError(endpoint, text);
     throw error;
   }
 }

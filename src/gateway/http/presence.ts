@@ -7,7 +7,7 @@
  * skips: white space, a progress response, an empty comment.
  */
 import { assert } from "../../base/assert.ts";
-import { CARRIER_PING_EVERY_MS, CARRIER_SILENT_MAX_MS } from "../../protocol/carrier-frame.ts";
+import { CARRIER_PING_EVERY_MS, CARRIER_SILENT_MAX_MS } from "../../protocol/mux-frame.ts";
 
 /** The promise, for every call that waits and every stream. */
 export const GONE_WITHIN_MS = 10_000;

@@ -10,14 +10,14 @@ import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../../protoc
 import type { CallContext, LeaseService } from "../../member/api/services.ts";
 import { BodyMessages } from "../http/body-messages.ts";
 import { unfinishedBytes } from "../http/caller-limits.ts";
-import { lineResponse } from "../http/line-response.ts";
+import { ndjsonResponse } from "../http/ndjson-response.ts";
 import type { WatchLimits } from "./watch-http.ts";
-import { overWebSocket, type DuplexStream, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
+import { overWebSocket, type BidiStream, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
 
 /** Beats that a client sends without waiting for an answer. */
 const WAITING_MAX = 1_000;
 /** Of those, what the member works on at once: one round among the members then does for them all. */
-const TOGETHER_MAX = 64;
+const BATCH_MAX = 64;
 
 export function keepAliveOverHttp(
   service: LeaseService,
@@ -28,12 +28,12 @@ export function keepAliveOverHttp(
   const messages = new BodyMessages(request, maxMessageBytes, unfinishedBytes(callers, context));
   const lines = {
     async next() {
-      const beat = await nextBeat(messages);
+      const beat = await nextKeepAlive(messages);
       return beat === undefined ? undefined : keepAliveLine(await service.keepAlive(beat, context));
     },
     close: () => messages.cancel(),
   };
-  return lineResponse(request.signal, lines, probeAfterMs);
+  return ndjsonResponse(request.signal, lines, probeAfterMs);
 }
 
 export function keepAliveOverWebSocket(
@@ -42,10 +42,16 @@ export function keepAliveOverWebSocket(
   context: CallContext,
   limits: WebSocketLimits,
 ): void {
-  overWebSocket(() => new Beats(service, context), leaseKeepAliveRequestSchema, keepAliveLine, socket, limits);
+  overWebSocket(
+    () => new KeepAliveRequests(service, context),
+    leaseKeepAliveRequestSchema,
+    keepAliveLine,
+    socket,
+    limits,
+  );
 }
 
-async function nextBeat(messages: BodyMessages): Promise<LeaseKeepAliveRequest | undefined> {
+async function nextKeepAlive(messages: BodyMessages): Promise<LeaseKeepAliveRequest | undefined> {
   try {
     const message = await messages.next();
     return message === undefined ? undefined : decodeJson(leaseKeepAliveRequestSchema, message);
@@ -59,12 +65,12 @@ function keepAliveLine(response: LeaseKeepAliveResponse): string {
   return `{"result":${encodeJson(leaseKeepAliveResponseSchema, response)}}\n`;
 }
 
-export class Beats implements DuplexStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> {
+export class KeepAliveRequests implements BidiStream<LeaseKeepAliveRequest, LeaseKeepAliveResponse> {
   readonly #service: LeaseService;
   readonly #context: CallContext;
   #waiting: LeaseKeepAliveRequest[] = [];
   /** In the order of their requests. */
-  #answers: Promise<LeaseKeepAliveResponse>[] = [];
+  #responses: Promise<LeaseKeepAliveResponse>[] = [];
   #wake: (() => void) | undefined;
   #closed = false;
 
@@ -74,7 +80,7 @@ export class Beats implements DuplexStream<LeaseKeepAliveRequest, LeaseKeepAlive
   }
 
   request(request: LeaseKeepAliveRequest): void {
-    if (this.#waiting.length + this.#answers.length >= WAITING_MAX) {
+    if (this.#waiting.length + this.#responses.length >= WAITING_MAX) {
       throw new EtcdError(GrpcCode.ResourceExhausted, "too many beats wait for an answer");
     }
     this.#waiting.push(request);
@@ -83,15 +89,15 @@ export class Beats implements DuplexStream<LeaseKeepAliveRequest, LeaseKeepAlive
   }
 
   async next(): Promise<LeaseKeepAliveResponse | undefined> {
-    while (this.#answers.length === 0 && !this.#closed) {
+    while (this.#responses.length === 0 && !this.#closed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
     if (this.#closed) return undefined;
     // It counts for as long as it is awaited.
-    const answer = await this.#answers[0];
-    void this.#answers.shift();
+    const answer = await this.#responses[0];
+    void this.#responses.shift();
     this.#ask();
     return answer;
   }
@@ -103,13 +109,13 @@ export class Beats implements DuplexStream<LeaseKeepAliveRequest, LeaseKeepAlive
   }
 
   #ask(): void {
-    while (this.#answers.length < TOGETHER_MAX) {
+    while (this.#responses.length < BATCH_MAX) {
       const request = this.#waiting.shift();
       if (request === undefined) return;
       const answer = this.#service.keepAlive(request, this.#context);
       // What it has to complain about is heard in its turn, if anybody still listens.
       answer.catch(() => undefined);
-      this.#answers.push(answer);
+      this.#responses.push(answer);
     }
   }
 }

@@ -6,8 +6,8 @@
  * long gets an empty line, which readers of JSON skip.
  */
 import type { CallContext } from "../../member/api/services.ts";
-import { pulled } from "../../member/api/pulled.ts";
-import type { Pulled } from "../../member/api/pulled.ts";
+import { toSource } from "../../member/api/source.ts";
+import type { Source } from "../../member/api/source.ts";
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
 import { encodeJson } from "../../protocol/codec/json-encode.ts";
 import type { Rpc, RpcKind } from "../../protocol/api/rpc.ts";
@@ -15,13 +15,13 @@ import type { Schema } from "../../protocol/codec/schema.ts";
 import { readBody } from "../http/body.ts";
 import { unfinishedBytes } from "../http/caller-limits.ts";
 import { errorResponse, streamErrorResponse } from "../http/errors.ts";
-import { lineResponse } from "../http/line-response.ts";
+import { ndjsonResponse } from "../http/ndjson-response.ts";
 import type { WatchLimits } from "./watch-http.ts";
-import { overWebSocket, type DuplexStream, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
+import { overWebSocket, type BidiStream, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
 
-type Open<Request, Response> = (message: Request, context: CallContext) => AsyncIterable<Response> | Pulled<Response>;
+type Open<Request, Response> = (message: Request, context: CallContext) => AsyncIterable<Response> | Source<Response>;
 
-export async function answersOverHttp<Request_, Response_>(
+export async function streamOverHttp<Request_, Response_>(
   rpc: Rpc<Request_, Response_, RpcKind>,
   open: Open<Request_, Response_>,
   request: Request,
@@ -39,9 +39,9 @@ export async function answersOverHttp<Request_, Response_>(
     return errorResponse(error);
   }
   const abort = new AbortController();
-  let answers: Pulled<Response_>;
+  let answers: Source<Response_>;
   try {
-    answers = pulled(open(message, { ...context, signal: abort.signal }));
+    answers = toSource(open(message, { ...context, signal: abort.signal }));
   } catch (error) {
     return streamErrorResponse(error);
   }
@@ -55,10 +55,10 @@ export async function answersOverHttp<Request_, Response_>(
       answers.close();
     },
   };
-  return lineResponse(request.signal, lines, limits.probeAfterMs);
+  return ndjsonResponse(request.signal, lines, limits.probeAfterMs);
 }
 
-export function answersOverWebSocket<Request, Response>(
+export function streamOverWebSocket<Request, Response>(
   rpc: Rpc<Request, Response, RpcKind>,
   open: Open<Request, Response>,
   socket: WebSocketLike,
@@ -66,18 +66,18 @@ export function answersOverWebSocket<Request, Response>(
   limits: WebSocketLimits,
 ): void {
   const line = (response: Response): string => lineOf(rpc.response, response);
-  overWebSocket(() => new OneRequest(open, context), rpc.request, line, socket, limits);
+  overWebSocket(() => new SingleRequest(open, context), rpc.request, line, socket, limits);
 }
 
 function lineOf<Response>(schema: Schema<Response>, response: Response): string {
   return `{"result":${encodeJson(schema, response)}}\n`;
 }
 
-export class OneRequest<Request, Response> implements DuplexStream<Request, Response> {
+export class SingleRequest<Request, Response> implements BidiStream<Request, Response> {
   readonly #open: Open<Request, Response>;
   readonly #context: CallContext;
   readonly #abort: AbortController = new AbortController();
-  #answers: Pulled<Response> | undefined;
+  #responses: Source<Response> | undefined;
   #wake: (() => void) | undefined;
 
   constructor(open: Open<Request, Response>, context: CallContext) {
@@ -87,22 +87,22 @@ export class OneRequest<Request, Response> implements DuplexStream<Request, Resp
 
   request(request: Request): void {
     if (this.#abort.signal.aborted) return;
-    this.#answers ??= pulled(this.#open(request, { ...this.#context, signal: this.#abort.signal }));
+    this.#responses ??= toSource(this.#open(request, { ...this.#context, signal: this.#abort.signal }));
     this.#wake?.();
   }
 
   async next(): Promise<Response | undefined> {
-    while (this.#answers === undefined && !this.#abort.signal.aborted) {
+    while (this.#responses === undefined && !this.#abort.signal.aborted) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
-    return this.#answers?.next();
+    return this.#responses?.next();
   }
 
   close(): void {
     this.#abort.abort();
-    this.#answers?.close();
+    this.#responses?.close();
     this.#wake?.();
   }
 }

@@ -4,7 +4,7 @@
  * only, in the member, where it is bounded.
  *
  * A reader that is gone is noticed by the server when it tells us (`cancel`, or the request's signal), or else at the
- * second write after it (presence.ts). Silence is broken by progress responses (probed-watch.ts); a stream that has none
+ * second write after it (presence.ts). Silence is broken by progress responses (idle-probe.ts); a stream that has none
  * to tell, because it has no watch or one that catches up, is broken by empty lines.
  */
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
@@ -15,8 +15,8 @@ import type { CallContext, WatchService, WatchStream } from "../../member/api/se
 import { BodyMessages } from "../http/body-messages.ts";
 import { type CallerLimits, unfinishedBytes } from "../http/caller-limits.ts";
 import { JSON_TYPE, streamErrorResponse } from "../http/errors.ts";
-import { lineResponse, type Lines } from "../http/line-response.ts";
-import { ProbedWatch } from "./probed-watch.ts";
+import { ndjsonResponse, type NdjsonSource } from "../http/ndjson-response.ts";
+import { IdleProbe } from "./idle-probe.ts";
 
 export interface WatchLimits {
   /** One request. */
@@ -45,17 +45,17 @@ export async function watchOverHttp(
     // Nobody asks for anything and nobody will: etcd would wait for ever.
     if (message === undefined) return new Response("", { headers: { "content-type": JSON_TYPE } });
     const first = decodeJson(watchRequestSchema, message);
-    call = new HttpWatch(new ProbedWatch(service.watch(context), probeAfterMs), messages);
+    call = new HttpWatch(new IdleProbe(service.watch(context), probeAfterMs), messages);
     call.begin(first);
   } catch (error) {
     call?.close();
     messages.cancel();
     return streamErrorResponse(error);
   }
-  return lineResponse(request.signal, call, probeAfterMs);
+  return ndjsonResponse(request.signal, call, probeAfterMs);
 }
 
-class HttpWatch implements Lines {
+class HttpWatch implements NdjsonSource {
   readonly #stream: WatchStream;
   readonly #messages: BodyMessages;
   /** Why the stream ended, if not because it was over. */

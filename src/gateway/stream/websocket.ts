@@ -12,7 +12,7 @@ import { watchRequestSchema } from "../../protocol/api/watch-schema.ts";
 import type { CallContext, WatchService, WatchStream } from "../../member/api/services.ts";
 import { tooLarge } from "../http/body.ts";
 import { streamErrorLine } from "../http/errors.ts";
-import { ProbedWatch } from "./probed-watch.ts";
+import { IdleProbe } from "./idle-probe.ts";
 import { watchLine } from "./watch-http.ts";
 
 /** What we use of a WebSocket, in browsers and in workers. */
@@ -52,25 +52,25 @@ export function watchOverWebSocket(
   limits: WebSocketLimits,
 ): void {
   const { probeAfterMs = 60_000 } = limits;
-  const open = (): WatchStream => new ProbedWatch(service.watch(context), probeAfterMs);
+  const open = (): WatchStream => new IdleProbe(service.watch(context), probeAfterMs);
   overWebSocket(open, watchRequestSchema, watchLine, socket, limits);
 }
 
 /** Requests in, responses pulled out one at a time; `next` gives undefined once the stream is over. */
-export interface DuplexStream<Request, Response> {
+export interface BidiStream<Request, Response> {
   request(request: Request): void;
   next(): Promise<Response | undefined>;
   close(): void;
 }
 
 export function overWebSocket<Request, Response>(
-  open: () => DuplexStream<Request, Response>,
+  open: () => BidiStream<Request, Response>,
   schema: Schema<Request>,
   lineOf: (response: Response) => string,
   socket: WebSocketLike,
   limits: WebSocketLimits,
 ): void {
-  let stream: DuplexStream<Request, Response>;
+  let stream: BidiStream<Request, Response>;
   try {
     stream = open();
   } catch (error) {
@@ -91,7 +91,7 @@ function frameOf(line: string): string {
 }
 
 class WebSocketCall<Request, Response> {
-  readonly #stream: DuplexStream<Request, Response>;
+  readonly #stream: BidiStream<Request, Response>;
   readonly #schema: Schema<Request>;
   readonly #lineOf: (response: Response) => string;
   readonly #socket: WebSocketLike;
@@ -102,7 +102,7 @@ class WebSocketCall<Request, Response> {
   #over = false;
 
   constructor(
-    stream: DuplexStream<Request, Response>,
+    stream: BidiStream<Request, Response>,
     schema: Schema<Request>,
     lineOf: (response: Response) => string,
     socket: WebSocketLike,

@@ -124,7 +124,7 @@ export interface CallContext {
   readonly confirmWaiting?: (() => Promise<void>) | undefined;
   /** The network address of the caller, as the platform saw it; absent where there is none, as in a tab. */
   readonly address?: string | undefined;
-  /** Who calls. The guard finds it out from the token (guard.ts); what a front writes here counts for nothing. */
+  /** Who calls. The guard finds it out from the token (auth-interceptors.ts); what a front writes here counts for nothing. */
   readonly caller?: Caller;
 }
 

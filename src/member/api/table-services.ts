@@ -2,7 +2,7 @@
 import type { Rpc, RpcKind } from "../../protocol/api/rpc.ts";
 import { RPCS } from "../../protocol/api/rpc-table.ts";
 import type { RpcTable } from "../../protocol/api/rpc-table.ts";
-import type { Pulled } from "./pulled.ts";
+import type { Source } from "./source.ts";
 import type { CallContext, Services } from "./services.ts";
 
 /** Streams that go both ways have a form of their own in each service. */
@@ -11,7 +11,7 @@ type Method<Described> =
     ? Kind extends "unary"
       ? (message: Request, context: CallContext) => Promise<Response>
       : Kind extends "serverStream"
-        ? (message: Request, context: CallContext) => AsyncIterable<Response> | Pulled<Response>
+        ? (message: Request, context: CallContext) => AsyncIterable<Response> | Source<Response>
         : unknown
     : never;
 

@@ -56,8 +56,8 @@ export class AutoCompaction {
     this.#seen = revision;
     this.#samples = [revision];
     if (mode === "off") return;
-    if (options.note !== undefined) this.#goOn(options.note);
-    else this.#keepNote();
+    if (options.saved !== undefined) this.#restore(options.saved);
+    else this.#save();
   }
 
   tick(): void {
@@ -67,9 +67,9 @@ export class AutoCompaction {
       const missed = Math.floor((nowMs - this.#nextMs) / this.#everyMs);
       for (let look = 0; look < Math.min(missed, this.#samplesMax); look++) this.#sample(this.#seen);
       this.#nextMs += (missed + 1) * this.#everyMs;
-      this.#look();
+      this.#compactIfDue();
       this.#sample(revision);
-      this.#keepNote();
+      this.#save();
     }
     this.#seen = revision;
   }
@@ -79,7 +79,7 @@ export class AutoCompaction {
     if (this.#samples.length > this.#samplesMax) this.#samples.shift();
   }
 
-  #look(): void {
+  #compactIfDue(): void {
     const { isLeader, nowMs } = this.#compactor;
     if (!isLeader || this.#running) return;
     const revision = this.#target();
@@ -91,7 +91,7 @@ export class AutoCompaction {
       if (!compacted) return;
       this.#compacted = revision;
       this.#succeededMs = nowMs;
-      this.#keepNote();
+      this.#save();
     });
   }
 
@@ -103,22 +103,22 @@ export class AutoCompaction {
   }
 
   /** mode │ retention │ next look │ last success │ compacted │ first? │ samples …      eight bytes each */
-  #keepNote(): void {
-    const { mode, retention, keepNote } = this.#options;
+  #save(): void {
+    const { mode, retention, save } = this.#options;
     const head = [MODES[mode], retention, this.#nextMs, this.#succeededMs, this.#compacted, this.#isFirst ? 1 : 0];
-    keepNote?.(new Uint8Array(Float64Array.from([...head, ...this.#samples]).buffer));
+    save?.(new Uint8Array(Float64Array.from([...head, ...this.#samples]).buffer));
   }
 
   /** A note of other settings, or of a clock that was set back, is none. */
-  #goOn(note: Uint8Array): void {
+  #restore(note: Uint8Array): void {
     const { mode, retention } = this.#options;
-    if (note.length % 8 !== 0) return this.#keepNote();
+    if (note.length % 8 !== 0) return this.#save();
     const [notedMode, notedRetention, nextMs = Infinity, succeededMs = Infinity, compacted = 0, isFirst, ...samples] =
       new Float64Array(note.slice().buffer);
     const latest = samples.at(-1) ?? Infinity;
     const isOurs = notedMode === MODES[mode] && notedRetention === retention && samples.length <= this.#samplesMax;
     if (!isOurs || !(nextMs <= this.#nextMs) || !(succeededMs <= nextMs) || !(latest <= this.#seen)) {
-      return this.#keepNote();
+      return this.#save();
     }
     this.#nextMs = nextMs;
     this.#succeededMs = succeededMs;

@@ -18,9 +18,9 @@ import type { KeyValueHash } from "../../mvcc/hash.ts";
 import type { ResponseHeader } from "../../protocol/api/header.ts";
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
 import type { Clock } from "../clock.ts";
-import type { Hashing } from "./hashing.ts";
+import type { HashQueue } from "./hash-queue.ts";
 import type { Settings } from "../options.ts";
-import type { Rpc, RpcDone } from "../peer/rpc.ts";
+import type { Rpc, RpcCallback } from "../peer/rpc.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
 
 const METHOD = "hashkv";
@@ -28,7 +28,7 @@ const METHOD = "hashkv";
 /** What a member answered; undefined: it did not, or could not. */
 interface PeerHash {
   readonly id: MemberId;
-  readonly answer: HashKvResponse | undefined;
+  readonly response: HashKvResponse | undefined;
 }
 
 /** What the check uses of its member. */
@@ -38,7 +38,7 @@ export interface CorruptionHost {
   readonly settings: Pick<Settings, "corruptCheckMs" | "initialCorruptCheck">;
   readonly clock: Clock;
   readonly machine: StateMachine;
-  readonly hashing: Hashing;
+  readonly hashQueue: HashQueue;
   readonly rpc: Rpc;
   header(revision: number): ResponseHeader;
   write(request: InternalRequest, done: () => void): void;
@@ -77,13 +77,13 @@ export class CorruptionCheck {
   #begin(judge: (own: KeyValueHash, peers: readonly PeerHash[]) => void): void {
     this.#running = true;
     this.#checkedState = this.#state();
-    this.#member.hashing.ask(0, (outcome) => {
-      if (outcome.ok) this.#askPeers(outcome.value, (peers) => judge(outcome.value, peers));
+    this.#member.hashQueue.request(0, (outcome) => {
+      if (outcome.ok) this.#callPeers(outcome.value, (peers) => judge(outcome.value, peers));
       else this.#running = false;
     });
   }
 
-  #askPeers({ hashRevision }: KeyValueHash, then: (peers: readonly PeerHash[]) => void): void {
+  #callPeers({ hashRevision }: KeyValueHash, then: (peers: readonly PeerHash[]) => void): void {
     const { machine, id, rpc } = this.#member;
     const others = machine.membership.members.filter((member) => member.id !== id);
     const peers: PeerHash[] = [];
@@ -95,7 +95,7 @@ export class CorruptionCheck {
     const payload = encode(hashKvRequestSchema, { revision: hashRevision });
     for (const other of others) {
       rpc.call(other.id, METHOD, payload, (outcome) => {
-        peers.push({ id: other.id, answer: outcome.ok ? answerOf(outcome.value) : undefined });
+        peers.push({ id: other.id, response: outcome.ok ? responseOf(outcome.value) : undefined });
         told();
       });
     }
@@ -107,7 +107,7 @@ export class CorruptionCheck {
     this.#member.linearizable(
       () => {
         const { store, membership } = this.#member.machine;
-        for (const { id, answer } of peers) {
+        for (const { id, response: answer } of peers) {
           if (answer === undefined) continue;
           const { header, compactRevision } = answer;
           if (header.revision > store.revision || compactRevision > store.compactRevision) this.#raise(id);
@@ -123,7 +123,7 @@ export class CorruptionCheck {
   #checkInitially(own: KeyValueHash, peers: readonly PeerHash[]): void {
     this.#isInitialDue = false;
     const differs = peers.some(
-      ({ answer }) => answer?.compactRevision === own.compactRevision && answer.hash !== own.hash,
+      ({ response: answer }) => answer?.compactRevision === own.compactRevision && answer.hash !== own.hash,
     );
     if (differs) throw new Error("found data inconsistency with peers");
   }
@@ -134,7 +134,7 @@ export class CorruptionCheck {
     this.#member.write({ type: "alarm", alarm: { action: "ACTIVATE", ...alarm } }, () => {});
   }
 
-  #serve(payload: Uint8Array, done: RpcDone): void {
+  #serve(payload: Uint8Array, done: RpcCallback): void {
     let revision: number;
     try {
       ({ revision } = decode(hashKvRequestSchema, payload));
@@ -142,7 +142,7 @@ export class CorruptionCheck {
       if (!(error instanceof DecodeError)) throw error;
       return done({ ok: false, error: new EtcdError(GrpcCode.InvalidArgument, error.message) });
     }
-    this.#member.hashing.ask(revision, (outcome) => {
+    this.#member.hashQueue.request(revision, (outcome) => {
       if (!outcome.ok) return done(outcome);
       const header = this.#member.header(this.#member.machine.store.revision);
       done({ ok: true, value: encode(hashKvResponseSchema, hashKvResponse({ header, ...outcome.value })) });
@@ -161,7 +161,7 @@ function outvoted(
   memberCount: number,
 ): readonly MemberId[] {
   const byHash = new Map<number, MemberId[]>([[own.hash, [ownId]]]);
-  for (const { id, answer } of peers) {
+  for (const { id, response: answer } of peers) {
     if (answer === undefined || answer.compactRevision !== own.compactRevision) continue;
     byHash.set(answer.hash, [...(byHash.get(answer.hash) ?? []), id]);
   }
@@ -171,7 +171,7 @@ function outvoted(
   return majority === undefined ? [0n] : groups.filter((ids) => ids !== majority).flat();
 }
 
-function answerOf(payload: Uint8Array): HashKvResponse | undefined {
+function responseOf(payload: Uint8Array): HashKvResponse | undefined {
   try {
     return decode(hashKvResponseSchema, payload);
   } catch (error) {

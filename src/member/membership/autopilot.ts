@@ -14,7 +14,7 @@ export interface AutopilotMember {
   /** Has (nearly) the whole log. */
   readonly caughtUp: boolean;
   /** Milliseconds since it was heard of; 0 for the leader itself, Infinity for never. */
-  readonly silentMs: number;
+  readonly sinceContactMs: number;
 }
 
 export interface AutopilotView {
@@ -45,12 +45,12 @@ export function autopilotStep(view: AutopilotView, options: AutopilotOptions): A
   return grows || gone.length >= 1 ? { type: "promote", id: candidate.id } : undefined;
 }
 
-function isPresent({ silentMs }: AutopilotMember): boolean {
-  return silentMs < PRESENT_MS;
+function isPresent({ sinceContactMs }: AutopilotMember): boolean {
+  return sinceContactMs < PRESENT_MS;
 }
 
-function isGone({ id, silentMs }: AutopilotMember, view: AutopilotView, options: AutopilotOptions): boolean {
-  return id !== view.leader && silentMs > options.goneAfterMs && view.leadingMs > options.goneAfterMs;
+function isGone({ id, sinceContactMs }: AutopilotMember, view: AutopilotView, options: AutopilotOptions): boolean {
+  return id !== view.leader && sinceContactMs > options.goneAfterMs && view.leadingMs > options.goneAfterMs;
 }
 
 /** While somebody is silent and not yet gone nobody is: it may be back in a moment, or be the one to drop. */

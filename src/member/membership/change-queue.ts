@@ -15,7 +15,7 @@ import { mayAdd, mayPromote, mayRemove } from "./change-rules.ts";
 import type { Connections } from "./connections.ts";
 import type { Membership } from "./membership.ts";
 import type { Outcome } from "../outcome.ts";
-import type { RpcDone } from "../peer/rpc.ts";
+import type { RpcCallback } from "../peer/rpc.ts";
 
 export const CHANGE_METHOD = "cluster/change";
 
@@ -40,7 +40,7 @@ export interface ChangeQueueHost {
 interface Waiting {
   readonly call: MemberChangeCall;
   readonly untilMs: number;
-  done: RpcDone;
+  done: RpcCallback;
 }
 
 export class ChangeQueue {
@@ -57,7 +57,7 @@ export class ChangeQueue {
     return this.#queue.length + (this.#proposed === undefined ? 0 : 1);
   }
 
-  take(payload: Uint8Array, done: RpcDone): void {
+  take(payload: Uint8Array, done: RpcCallback): void {
     if (this.#host.status().role !== "leader") return done({ ok: false, error: errNotLeader });
     const call = callOf(payload);
     if (call === undefined) return done({ ok: false, error: new EtcdError(GrpcCode.Internal, "no call for a change") });
@@ -68,7 +68,7 @@ export class ChangeQueue {
       same.done = done;
       return;
     }
-    const memberId = this.#host.membership().madeLately(call.changeId);
+    const memberId = this.#host.membership().recentlyMade(call.changeId);
     if (memberId !== undefined) {
       return done(answerOf({ ok: true, value: { memberId, members: this.#host.membership().members } }));
     }

@@ -23,9 +23,9 @@ import type { Outcome } from "../outcome.ts";
 import type { Rpc } from "../peer/rpc.ts";
 
 /** What the log made of a change (membership.ts). */
-export type Verdict = ReturnType<Membership["judge"]>;
+export type ChangeValidation = ReturnType<Membership["validate"]>;
 
-export type ChangeDone = (outcome: Outcome<MemberChangeAnswer>) => void;
+export type ChangeCallback = (outcome: Outcome<MemberChangeAnswer>) => void;
 
 export interface ClusterChangesHost extends Omit<ChangeQueueHost, "connections"> {
   readonly rpc: Rpc;
@@ -40,7 +40,7 @@ export interface ClusterChangesHost extends Omit<ChangeQueueHost, "connections">
 
 interface Call {
   readonly asked: MemberChangeCall;
-  readonly done: ChangeDone;
+  readonly done: ChangeCallback;
   readonly sinceMs: number;
   /** The leader's; it waits a moment for the change to be applied here, so that whoever asks here next sees it. */
   answer: MemberChangeAnswer | undefined;
@@ -69,32 +69,32 @@ export class ClusterChanges {
     return this.#calls.size + this.#queue.pending;
   }
 
-  add(peerUrls: readonly string[], isLearner: boolean, done: ChangeDone): void {
+  add(peerUrls: readonly string[], isLearner: boolean, done: ChangeCallback): void {
     this.#call("add", 0n, peerUrls, isLearner, done);
   }
 
-  remove(id: MemberId, done: ChangeDone): void {
+  remove(id: MemberId, done: ChangeCallback): void {
     this.#call("remove", id, [], false, done);
   }
 
-  update(id: MemberId, peerUrls: readonly string[], done: ChangeDone): void {
+  update(id: MemberId, peerUrls: readonly string[], done: ChangeCallback): void {
     this.#call("update", id, peerUrls, false, done);
   }
 
-  promote(id: MemberId, done: ChangeDone): void {
+  promote(id: MemberId, done: ChangeCallback): void {
     this.#call("promote", id, [], false, done);
   }
 
   // ── told by the member ────────────────────────────────────────────────────────────────────────────────────────
 
-  heard(from: MemberId): void {
-    this.#connections.heard(from);
+  recordContact(from: MemberId): void {
+    this.#connections.recordContact(from);
   }
 
   tick(): void {
     this.#connections.tick();
     this.#queue.tick();
-    if (this.#calls.size > 0) this.#lookAtCalls();
+    if (this.#calls.size > 0) this.#checkCalls();
   }
 
   leaderChanged(leader: MemberId): void {
@@ -104,10 +104,10 @@ export class ClusterChanges {
   }
 
   /** A leader's own removal is answered when it was told of it: until then it may be the only one who knows. */
-  applied(change: ConfChange, verdict: Verdict): void {
+  applied(change: ConfChange, verdict: ChangeValidation): void {
     const { id: self, status } = this.#host;
     const isOwnEnd = change.changes.some(({ type, nodeId }) => type === "remove-node" && nodeId === self);
-    if (verdict === "take" && isOwnEnd && status().role === "leader") return;
+    if (verdict === "apply" && isOwnEnd && status().role === "leader") return;
     const outcome = this.#outcome(change.id, verdict);
     this.#queue.applied(change.id, outcome);
     this.#settle(change.id, outcome);
@@ -131,7 +131,7 @@ export class ClusterChanges {
     memberId: MemberId,
     peerUrls: readonly string[],
     isLearner: boolean,
-    done: ChangeDone,
+    done: ChangeCallback,
   ): void {
     const { rpc, leader, newChangeId, nowMs, timeoutMs, wake } = this.#host;
     const changeId = newChangeId();
@@ -153,7 +153,7 @@ export class ClusterChanges {
     call.untilMs = this.#host.nowMs() + APPLIED_HERE_WITHIN_MS;
   }
 
-  #lookAtCalls(): void {
+  #checkCalls(): void {
     const nowMs = this.#host.nowMs();
     const { electionTicks, tickMs } = this.#host;
     for (const [changeId, { asked, answer, sinceMs, untilMs, wasAsked }] of this.#calls) {
@@ -176,10 +176,10 @@ export class ClusterChanges {
     return rule === "remove" && !isThere(memberId) ? undefined : errUnhealthy;
   }
 
-  #outcome(changeId: bigint, verdict: Verdict): Outcome<MemberChangeAnswer> {
+  #outcome(changeId: bigint, verdict: ChangeValidation): Outcome<MemberChangeAnswer> {
     if (verdict instanceof EtcdError) return { ok: false, error: verdict };
     const membership = this.#host.membership();
-    return { ok: true, value: { memberId: membership.madeLately(changeId) ?? 0n, members: membership.members } };
+    return { ok: true, value: { memberId: membership.recentlyMade(changeId) ?? 0n, members: membership.members } };
   }
 
   #others(): readonly MemberRecord[] {

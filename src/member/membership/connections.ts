@@ -33,7 +33,7 @@ export class Connections {
     this.#ticks += 1;
   }
 
-  heard(from: MemberId): void {
+  recordContact(from: MemberId): void {
     const last = this.#heard.get(from) ?? this.#sinceTicks;
     if (this.#ticks - last > this.#silentTicks) this.#back.set(from, this.#ticks);
     this.#heard.set(from, this.#ticks);

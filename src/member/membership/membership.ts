@@ -83,16 +83,16 @@ export class Membership {
   }
 
   /** Whom a change was about that was made lately; undefined when it was not. */
-  madeLately(changeId: bigint): MemberId | undefined {
+  recentlyMade(changeId: bigint): MemberId | undefined {
     return this.#recent.find((made) => made.changeId === changeId)?.memberId;
   }
 
-  /** Whether the change is to take effect: "made" has done so before, an error says why not. */
-  judge(change: ConfChange): "take" | "made" | "not" | EtcdError {
+  /** Whether the change is to take effect: "duplicate" has done so before, an error says why not. */
+  validate(change: ConfChange): "apply" | "duplicate" | "ignore" | EtcdError {
     const context = contextOf(change);
-    if (context === undefined || context.rule === "none") return this.#allows(change) ? "take" : "not";
-    if (this.madeLately(change.id) !== undefined) return "made";
-    return refusalOf(context, this) ?? "take";
+    if (context === undefined || context.rule === "none") return this.#allows(change) ? "apply" : "ignore";
+    if (this.recentlyMade(change.id) !== undefined) return "duplicate";
+    return refusalOf(context, this) ?? "apply";
   }
 
   /** Whoever was removed does not come back under its id. */

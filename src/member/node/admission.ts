@@ -15,28 +15,28 @@ import type { Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "../options.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Outcome } from "../outcome.ts";
-import type { Quiet } from "./quiet.ts";
+import type { Quiescence } from "./quiescence.ts";
 import type { Reads } from "./reads.ts";
 
 const INT63 = (1n << 63n) - 1n;
 
-export interface AdmissionParts {
+export interface AdmissionDeps {
   readonly id: MemberId;
   readonly settings: Settings;
   readonly clock: Clock;
-  readonly life: Lifecycle;
+  readonly lifecycle: Lifecycle;
   readonly raft: Raft;
   readonly driver: Driver;
-  readonly quiet: Quiet;
+  readonly quiescence: Quiescence;
   readonly proposals: Proposals;
   readonly reads: Reads;
 }
 
 export class Admission {
-  readonly #parts: AdmissionParts;
+  readonly #parts: AdmissionDeps;
   #lastRequest: bigint;
 
-  constructor(parts: AdmissionParts, prng: Prng) {
+  constructor(parts: AdmissionDeps, prng: Prng) {
     this.#parts = parts;
     this.#lastRequest = ((parts.id & 0xffffn) << 48n) | (prng.u64() >> 16n);
   }
@@ -54,8 +54,8 @@ export class Admission {
 
   /** Ends the quiet, and sees to it that what waits is done. */
   wake(): void {
-    if (this.#parts.life.problem !== undefined) return;
-    this.#parts.quiet.onRequest();
+    if (this.#parts.lifecycle.problem !== undefined) return;
+    this.#parts.quiescence.onRequest();
     this.#parts.driver.schedule();
   }
 
@@ -66,8 +66,8 @@ export class Admission {
     caller: Caller = NOBODY,
     key?: string,
   ): void {
-    const { life, raft, settings, proposals } = this.#parts;
-    if (life.problem !== undefined) return done({ ok: false, error: errStopped });
+    const { lifecycle, raft, settings, proposals } = this.#parts;
+    if (lifecycle.problem !== undefined) return done({ ok: false, error: errStopped });
     const id = this.newRequestId();
     const header = { id, username: caller.username, authRevision: caller.revision };
     const bytes = encode(internalRaftRequestSchema, { header, request });
@@ -80,7 +80,7 @@ export class Admission {
   }
 
   linearizable(read: () => void, fail: (error: EtcdError) => void): void {
-    if (this.#parts.life.problem !== undefined) return fail(errStopped);
+    if (this.#parts.lifecycle.problem !== undefined) return fail(errStopped);
     const added = this.#parts.reads.add({ deadlineMs: this.#deadlineMs, run: read, fail });
     if (!added) return fail(errRequestTooManyRequests);
     this.wake();
@@ -94,7 +94,7 @@ export class Admission {
   }
 
   transferLeader(to: MemberId): void {
-    if (this.#parts.life.problem !== undefined) return;
+    if (this.#parts.lifecycle.problem !== undefined) return;
     this.#parts.raft.transferLeader(to);
     this.wake();
   }

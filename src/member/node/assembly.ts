@@ -11,25 +11,25 @@ import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import { Raft } from "../../raft/raft.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Transport } from "../../transport/transport.ts";
-import { Acquaintance } from "./acquaintance.ts";
+import { PeerRoles } from "./peer-roles.ts";
 import { Admission } from "./admission.ts";
-import { Applying } from "./applying.ts";
+import { Applier } from "./applier.ts";
 import { Attributes } from "../membership/attributes.ts";
-import { Belonging } from "./belonging.ts";
+import { MembershipMonitor } from "./membership-monitor.ts";
 import { Callers } from "../limits/callers.ts";
-import { Chores } from "../background/chores.ts";
+import { StoreMaintenance } from "../background/store-maintenance.ts";
 import type { Clock } from "../clock.ts";
 import { ClusterChanges } from "../membership/cluster-changes.ts";
-import { CommitNotices } from "../peer/commit-notices.ts";
+import { CommitDelay } from "../peer/commit-delay.ts";
 import { Driver } from "./driver.ts";
-import { startingHardState } from "./founding.ts";
+import { startingHardState } from "./bootstrap.ts";
 import { FrameFilter } from "./frame-filter.ts";
-import { Hashing } from "../background/hashing.ts";
+import { HashQueue } from "../background/hash-queue.ts";
 import { Inbox } from "./inbox.ts";
-import { Joining } from "./joining.ts";
-import { KnownLeader } from "./known-leader.ts";
-import { LeaderLoss } from "./leader-loss.ts";
-import { LeaseKeeper } from "../background/lease-keeper.ts";
+import { JoinHandler } from "./join-handler.ts";
+import { LeaderTracker } from "./leader-tracker.ts";
+import { LeaderMonitor } from "./leader-monitor.ts";
+import { Lessor } from "../background/lessor.ts";
 import { Lifecycle, WAS_REMOVED } from "./lifecycle.ts";
 import { logRetention } from "../apply/log-retention.ts";
 import type { LogRetention } from "../apply/log-retention.ts";
@@ -38,14 +38,14 @@ import { settingsOf } from "../options.ts";
 import type { MemberOptions, Settings } from "../options.ts";
 import { Outbox } from "../peer/outbox.ts";
 import { Proposals } from "./proposals.ts";
-import { Quiet } from "./quiet.ts";
+import { Quiescence } from "./quiescence.ts";
 import { Reads } from "./reads.ts";
-import { Roster } from "../membership/roster.ts";
+import { PeerTracker } from "../membership/peer-tracker.ts";
 import { Rpc } from "../peer/rpc.ts";
 import { SimpleTokens } from "../auth/simple-tokens.ts";
 import { Snapshots } from "../snapshot/snapshots.ts";
 import { StateMachine } from "../apply/state-machine.ts";
-import { Ticking } from "./ticking.ts";
+import { Ticker } from "./ticker.ts";
 import { WritesInFlight } from "./writes-in-flight.ts";
 
 const RPC_RETRY_MS = 1_000;
@@ -61,36 +61,36 @@ export class Assembly {
   readonly clock: Clock;
   readonly metrics: MemberMetrics;
   readonly callers: Callers;
-  readonly life: Lifecycle;
-  readonly ticking: Ticking;
+  readonly lifecycle: Lifecycle;
+  readonly ticker: Ticker;
   readonly driver: Driver;
   readonly inbox: Inbox;
   readonly filter: FrameFilter;
-  readonly acquaintance: Acquaintance;
-  readonly joining: Joining;
+  readonly peerRoles: PeerRoles;
+  readonly joinHandler: JoinHandler;
   readonly outbox: Outbox;
-  readonly leader: KnownLeader;
-  readonly belonging: Belonging;
+  readonly leader: LeaderTracker;
+  readonly membershipMonitor: MembershipMonitor;
   readonly rpc: Rpc;
-  readonly leases: LeaseKeeper;
+  readonly lessor: Lessor;
   readonly changes: ClusterChanges;
   readonly attributes: Attributes;
   readonly tokens: SimpleTokens;
   readonly machine: StateMachine;
-  readonly applying: Applying;
+  readonly applier: Applier;
   readonly raft: Raft;
   readonly proposals: Proposals;
   readonly reads: Reads;
   readonly writes: WritesInFlight;
   readonly admission: Admission;
   readonly retention: LogRetention;
-  readonly roster: Roster;
+  readonly peers: PeerTracker;
   readonly snapshots: Snapshots;
-  readonly notices: CommitNotices;
-  readonly quiet: Quiet;
-  readonly hashing: Hashing;
-  readonly leaderLoss: LeaderLoss;
-  readonly chores: Chores;
+  readonly commitDelay: CommitDelay;
+  readonly quiescence: Quiescence;
+  readonly hashQueue: HashQueue;
+  readonly leaderMonitor: LeaderMonitor;
+  readonly maintenance: StoreMaintenance;
 
   constructor(options: MemberOptions) {
     const { storage, transport, clock, prng } = options;
@@ -107,40 +107,40 @@ export class Assembly {
     this.metrics = new MemberMetrics(() => clock.nowMs());
     storage.onStateWritten = (durationMs) => this.metrics.stateWriteSeconds.observe(durationMs / 1_000);
     this.callers = new Callers(limits);
-    this.life = new Lifecycle(options.onStopped);
-    storage.onFailed = (error) => this.life.stop({ code: "storage", text: error.message });
-    this.ticking = new Ticking(this);
+    this.lifecycle = new Lifecycle(options.onStopped);
+    storage.onFailed = (error) => this.lifecycle.stop({ code: "storage", text: error.message });
+    this.ticker = new Ticker(this);
     this.driver = new Driver(this);
     this.inbox = new Inbox(this);
     this.filter = new FrameFilter(this);
-    this.acquaintance = new Acquaintance(this);
-    this.joining = new Joining(this);
+    this.peerRoles = new PeerRoles(this);
+    this.joinHandler = new JoinHandler(this);
     this.outbox = new Outbox(this);
-    this.leader = new KnownLeader(this);
-    this.belonging = new Belonging(this);
+    this.leader = new LeaderTracker(this);
+    this.membershipMonitor = new MembershipMonitor(this);
     this.rpc = makeRpc(this, prng);
-    this.leases = makeLeases(this);
+    this.lessor = makeLessor(this);
     this.changes = makeChanges(this, prng);
     this.attributes = makeAttributes(this);
     this.tokens = makeTokens(this);
     const header = (revision: number): ResponseHeader => this.header(revision);
-    this.machine = new StateMachine(storage.tables, header, limits, this.leases, this.tokens);
-    this.applying = new Applying(this, storage);
+    this.machine = new StateMachine(storage.tables, header, limits, this.lessor, this.tokens);
+    this.applier = new Applier(this, storage);
     this.raft = makeRaft(this, prng);
     this.proposals = new Proposals(limits.pendingRequests, limits.pendingBytes);
     this.reads = new Reads(this.id, prng.u64(), limits.pendingRequests);
     this.writes = new WritesInFlight();
     this.admission = new Admission(this, prng);
     this.retention = logRetention(limits);
-    this.roster = makeRoster(this);
+    this.peers = makePeerTracker(this);
     this.snapshots = makeSnapshots(this, prng);
-    this.notices = new CommitNotices(commitDelayMs, clock, (messages) =>
-      this.life.guard(() => this.driver.send(messages)),
+    this.commitDelay = new CommitDelay(commitDelayMs, clock, (messages) =>
+      this.lifecycle.runOrStop(() => this.driver.send(messages)),
     );
-    this.quiet = makeQuiet(this);
-    this.hashing = makeHashing(this);
-    this.leaderLoss = new LeaderLoss(electionTicks);
-    this.chores = makeChores(this);
+    this.quiescence = makeQuiescence(this);
+    this.hashQueue = makeHashQueue(this);
+    this.leaderMonitor = new LeaderMonitor(electionTicks);
+    this.maintenance = makeMaintenance(this);
     stopInOrder(this);
   }
 
@@ -151,15 +151,16 @@ export class Assembly {
 
 /** First what acts by itself, then what waits for an outcome: it fails with "server stopped". The transport closes last. */
 function stopInOrder(parts: Assembly): void {
-  const { life, ticking, notices, leases, changes, rpc, chores, hashing, snapshots, proposals, reads } = parts;
-  life.onStop((problem) => {
-    ticking.stop();
-    notices.stop();
-    leases.stop();
+  const { lifecycle, ticker, commitDelay, lessor, changes, rpc, maintenance, hashQueue, snapshots, proposals, reads } =
+    parts;
+  lifecycle.onStop((problem) => {
+    ticker.stop();
+    commitDelay.stop();
+    lessor.demote();
     changes.stop(problem === WAS_REMOVED);
     rpc.failAll(errStopped);
-    chores.stop();
-    hashing.stop();
+    maintenance.stop();
+    hashQueue.stop();
     snapshots.stop();
     proposals.failAll(errStopped);
     reads.failAll(errStopped);
@@ -167,22 +168,22 @@ function stopInOrder(parts: Assembly): void {
   });
 }
 
-function makeRpc({ id, settings, clock, outbox, life }: Assembly, prng: Prng): Rpc {
+function makeRpc({ id, settings, clock, outbox, lifecycle }: Assembly, prng: Prng): Rpc {
   return new Rpc(
     {
       id,
       firstCall: Number(prng.u64() >> 16n),
       send: (to, body) => outbox.send(to, body),
       nowMs: () => clock.nowMs(),
-      defer: (run) => clock.defer(() => life.guard(run)),
+      defer: (run) => clock.defer(() => lifecycle.runOrStop(run)),
     },
     { pending: settings.limits.pendingRequests, timeoutMs: settings.requestTimeoutMs, retryMs: RPC_RETRY_MS },
   );
 }
 
-function makeLeases(parts: Assembly): LeaseKeeper {
-  const { settings, clock, rpc, life } = parts;
-  return new LeaseKeeper({
+function makeLessor(parts: Assembly): Lessor {
+  const { settings, clock, rpc, lifecycle } = parts;
+  return new Lessor({
     clock,
     rpc,
     table: () => parts.machine.leases,
@@ -197,7 +198,7 @@ function makeLeases(parts: Assembly): LeaseKeeper {
     },
     extensionMs: settings.electionTicks * settings.tickMs,
     wakeup: parts.options.wakeup,
-    wake: () => life.guard(() => parts.admission.wake()),
+    wake: () => lifecycle.runOrStop(() => parts.admission.wake()),
     mayRevoke: () => !parts.machine.alarms.has("CORRUPT"),
   });
 }
@@ -247,7 +248,7 @@ function makeTokens({ clock, settings, storage }: Assembly): SimpleTokens {
 }
 
 function makeRaft(parts: Assembly, prng: Prng): Raft {
-  const { settings, storage, applying } = parts;
+  const { settings, storage, applier } = parts;
   return new Raft({
     id: parts.id,
     electionTicks: settings.electionTicks,
@@ -256,8 +257,8 @@ function makeRaft(parts: Assembly, prng: Prng): Raft {
     log: storage.log,
     hardState: startingHardState(storage),
     confState: parts.machine.membership.confState,
-    applied: applying.index,
-    snapshotMeta: () => applying.snapshotMeta,
+    applied: applier.index,
+    snapshotMeta: () => applier.snapshotMeta,
     maxAppendBytes: settings.limits.appendBytes,
     maxInflightMessages: 256,
     maxInflightBytes: 4 * settings.limits.appendBytes,
@@ -266,8 +267,8 @@ function makeRaft(parts: Assembly, prng: Prng): Raft {
   });
 }
 
-function makeRoster(parts: Assembly): Roster {
-  return new Roster({
+function makePeerTracker(parts: Assembly): PeerTracker {
+  return new PeerTracker({
     id: parts.id,
     name: parts.name,
     options: parts.options,
@@ -285,49 +286,49 @@ function makeSnapshots(parts: Assembly, prng: Prng): Snapshots {
     chunkBytes: parts.settings.limits.snapshotChunkBytes,
     firstTransfer: Number(prng.u64() >> 16n),
     send: (to, body) => parts.outbox.send(to, body),
-    onTransferEnd: () => parts.chores.scrub(undefined),
+    onTransferEnd: () => parts.maintenance.scheduleCompaction(undefined),
     onRejected: () => {
       parts.metrics.counters.framesRejected += 1;
     },
   });
 }
 
-function makeQuiet(parts: Assembly): Quiet {
-  const { proposals, reads, rpc, changes, leases, snapshots } = parts;
-  return new Quiet(parts.settings.quietAfterTicks, {
+function makeQuiescence(parts: Assembly): Quiescence {
+  const { proposals, reads, rpc, changes, lessor, snapshots } = parts;
+  return new Quiescence(parts.settings.quiesceAfterTicks, {
     id: parts.id,
     raft: () => parts.raft,
     leader: () => parts.leader.id,
-    others: () => parts.roster.others,
+    others: () => parts.peers.others,
     send: (to, body) => parts.outbox.send(to, body),
     hasWork: () =>
       proposals.pending > 0 ||
       reads.pending > 0 ||
       rpc.pending > 0 ||
       changes.pending > 0 ||
-      leases.isBusy ||
+      lessor.isBusy ||
       snapshots.holdsRows,
-    startTicking: () => parts.ticking.start(),
-    stopTicking: () => parts.ticking.stop(),
-    goingQuiet: () => leases.sleep(),
+    startTicking: () => parts.ticker.start(),
+    stopTicking: () => parts.ticker.stop(),
+    onQuiesce: () => lessor.hibernate(),
   });
 }
 
-function makeHashing(parts: Assembly): Hashing {
-  return new Hashing({
+function makeHashQueue(parts: Assembly): HashQueue {
+  return new HashQueue({
     clock: parts.clock,
     store: () => parts.machine.store,
-    guard: (step) => parts.life.guard(step),
-    released: () => parts.chores.scrub(undefined),
+    runOrStop: (step) => parts.lifecycle.runOrStop(step),
+    released: () => parts.maintenance.scheduleCompaction(undefined),
   });
 }
 
-function makeChores({ clock, machine, life, snapshots, hashing, applying }: Assembly): Chores {
-  return new Chores({
+function makeMaintenance({ clock, machine, lifecycle, snapshots, hashQueue, applier }: Assembly): StoreMaintenance {
+  return new StoreMaintenance({
     clock,
     machine,
-    guard: (step) => life.guard(step),
-    mayScrub: () => !snapshots.holdsRows && !hashing.holdsRows,
-    onScrubbed: () => applying.stateChanged(),
+    runOrStop: (step) => lifecycle.runOrStop(step),
+    mayCompact: () => !snapshots.holdsRows && !hashQueue.holdsRows,
+    onCompacted: () => applier.stateChanged(),
   });
 }

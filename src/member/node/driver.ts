@@ -15,15 +15,15 @@ import type { RaftMessage, SnapshotMeta } from "../../protocol/peer/raft-message
 import type { Raft } from "../../raft/raft.ts";
 import type { Ready } from "../../raft/ready.ts";
 import type { Storage } from "../../storage/storage.ts";
-import type { Applying } from "./applying.ts";
+import type { Applier } from "./applier.ts";
 import type { Clock } from "../clock.ts";
-import type { CommitNotices } from "../peer/commit-notices.ts";
-import type { KnownLeader } from "./known-leader.ts";
+import type { CommitDelay } from "../peer/commit-delay.ts";
+import type { LeaderTracker } from "./leader-tracker.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MemberMetrics } from "../metrics/member-metrics.ts";
 import type { Outbox } from "../peer/outbox.ts";
 import type { Proposals } from "./proposals.ts";
-import type { Quiet } from "./quiet.ts";
+import type { Quiescence } from "./quiescence.ts";
 import { raftFrames } from "../peer/raft-frames.ts";
 import type { Reads } from "./reads.ts";
 import type { Rpc } from "../peer/rpc.ts";
@@ -34,58 +34,58 @@ import type { WritesInFlight } from "./writes-in-flight.ts";
 /** One proposal batch; with what Raft adds it fits one frame of every carrier. */
 const PROPOSAL_BATCH_BYTES = 512 * 1024;
 
-export interface DriverParts {
+export interface DriverDeps {
   readonly clock: Clock;
-  readonly life: Lifecycle;
+  readonly lifecycle: Lifecycle;
   readonly raft: Raft;
   readonly storage: Storage;
   readonly machine: StateMachine;
-  readonly applying: Applying;
-  readonly leader: KnownLeader;
+  readonly applier: Applier;
+  readonly leader: LeaderTracker;
   readonly proposals: Proposals;
   readonly reads: Reads;
   readonly rpc: Rpc;
-  readonly quiet: Quiet;
+  readonly quiescence: Quiescence;
   readonly writes: WritesInFlight;
-  readonly notices: CommitNotices;
+  readonly commitDelay: CommitDelay;
   readonly snapshots: Snapshots;
   readonly outbox: Outbox;
   readonly metrics: MemberMetrics;
 }
 
 export class Driver {
-  readonly #parts: DriverParts;
+  readonly #parts: DriverDeps;
   #isScheduled = false;
   #isRunning = false;
 
-  constructor(parts: DriverParts) {
+  constructor(parts: DriverDeps) {
     this.#parts = parts;
   }
 
   /** At the end of this turn, once for all that comes in it. */
   schedule(): void {
-    const { clock, life } = this.#parts;
-    if (this.#isScheduled || life.problem !== undefined) return;
+    const { clock, lifecycle } = this.#parts;
+    if (this.#isScheduled || lifecycle.problem !== undefined) return;
     this.#isScheduled = true;
     clock.defer(() => {
       this.#isScheduled = false;
-      life.guard(() => this.#run());
+      lifecycle.runOrStop(() => this.#run());
     });
   }
 
   #run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    const { raft, quiet, rpc, leader, snapshots, writes } = this.#parts;
+    const { raft, quiescence, rpc, leader, snapshots, writes } = this.#parts;
     try {
       this.#propose();
-      this.#ask();
-      if (quiet.isAwake) rpc.dispatch(leader.id);
+      this.#requestReadIndexes();
+      if (quiescence.isActive) rpc.dispatch(leader.id);
       while (raft.hasReady()) {
-        this.#work(raft.ready());
+        this.#process(raft.ready());
         // What was applied or learned may have freed the next batch.
         this.#propose();
-        this.#ask();
+        this.#requestReadIndexes();
       }
     } finally {
       this.#isRunning = false;
@@ -96,8 +96,8 @@ export class Driver {
 
   /** The next batch gathers while a write is under way: the batch, not the request, pays for the write. */
   #propose(): void {
-    const { raft, proposals, writes, quiet, leader } = this.#parts;
-    while (proposals.queued > 0 && writes.outstanding === 0 && quiet.isAwake) {
+    const { raft, proposals, writes, quiescence, leader } = this.#parts;
+    while (proposals.queued > 0 && writes.outstanding === 0 && quiescence.isActive) {
       const batch = proposals.nextBatch(PROPOSAL_BATCH_BYTES);
       if (raft.propose(batch) !== "accepted") return;
       proposals.batchTaken(batch.length, raft.term);
@@ -105,53 +105,53 @@ export class Driver {
     }
   }
 
-  #ask(): void {
-    const { raft, reads, quiet, clock } = this.#parts;
-    if (reads.pending === 0 || !quiet.isAwake) return;
-    for (const context of reads.toAsk(clock.nowMs())) {
+  #requestReadIndexes(): void {
+    const { raft, reads, quiescence, clock } = this.#parts;
+    if (reads.pending === 0 || !quiescence.isActive) return;
+    for (const context of reads.contextsToSend(clock.nowMs())) {
       if (raft.readIndex(context) !== "accepted") {
-        reads.askedInVain();
+        reads.retryPending();
         return;
       }
     }
   }
 
-  #work(ready: Ready): void {
-    const { leader, notices, reads, applying } = this.#parts;
-    if (ready.softState !== undefined) leader.changed(ready.softState.leader);
-    this.send(notices.sift(ready.messages, ready.committed));
+  #process(ready: Ready): void {
+    const { leader, commitDelay, reads, applier } = this.#parts;
+    if (ready.softState !== undefined) leader.onLeaderChanged(ready.softState.leader);
+    this.send(commitDelay.holdBack(ready.messages, ready.committed));
     if (ready.persist !== undefined) this.#persist(ready.persist);
     for (const { context, index } of ready.readStates) reads.confirm(context, index);
-    if (ready.committed.length > 0) applying.apply(ready.committed);
-    reads.applied(applying.index);
+    if (ready.committed.length > 0) applier.apply(ready.committed);
+    reads.applied(applier.index);
   }
 
   send(messages: readonly RaftMessage[]): void {
     if (messages.length === 0) return;
-    const { outbox, snapshots, applying, machine } = this.#parts;
+    const { outbox, snapshots, applier, machine } = this.#parts;
     const framed = messages.filter((message) => message.type !== "snapshot");
     for (const frame of raftFrames(framed)) outbox.send(frame.to, { type: "raft", messages: frame.messages });
     for (const message of messages) {
-      if (message.type === "snapshot") snapshots.send(message, applying.index, machine.store.revision);
+      if (message.type === "snapshot") snapshots.send(message, applier.index, machine.store.revision);
     }
   }
 
   #persist(persist: NonNullable<Ready["persist"]>): void {
-    const { life, storage, snapshots, writes, clock } = this.#parts;
+    const { lifecycle, storage, snapshots, writes, clock } = this.#parts;
     const install = persist.snapshot === undefined ? undefined : snapshots.install(persist.snapshot);
     writes.issued(persist.id);
     const sinceMs = clock.nowMs();
     storage.append({ hardState: persist.hardState, entries: persist.entries, install }, (error) =>
-      life.guard(() => this.#persisted(persist.id, sinceMs, install?.snapshot, error)),
+      lifecycle.runOrStop(() => this.#persisted(persist.id, sinceMs, install?.snapshot, error)),
     );
   }
 
   #persisted(id: number, sinceMs: number, snapshot: SnapshotMeta | undefined, error: Error | undefined): void {
-    const { life, raft, writes, metrics, clock, applying } = this.#parts;
-    if (error !== undefined) return life.stop({ code: "storage", text: error.message });
+    const { lifecycle, raft, writes, metrics, clock, applier } = this.#parts;
+    if (error !== undefined) return lifecycle.stop({ code: "storage", text: error.message });
     writes.durable(id);
     metrics.logWriteSeconds.observe((clock.nowMs() - sinceMs) / 1_000);
-    if (snapshot !== undefined) applying.installed(snapshot);
+    if (snapshot !== undefined) applier.installed(snapshot);
     raft.persisted(id);
     this.schedule();
   }

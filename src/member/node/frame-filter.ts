@@ -6,26 +6,26 @@ import { DecodeError } from "../../protocol/decode-error.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
-import type { Acquaintance } from "./acquaintance.ts";
-import type { Belonging } from "./belonging.ts";
-import { judgeBody, judgeKind, maySpeakForSuccessors } from "../peer/frame-policy.ts";
+import type { PeerRoles } from "./peer-roles.ts";
+import type { MembershipMonitor } from "./membership-monitor.ts";
+import { checkBody, checkKind, maySpeakForSuccessors } from "../peer/frame-policy.ts";
 import type { Sender } from "../peer/frame-policy.ts";
 import type { MemberMetrics } from "../metrics/member-metrics.ts";
 import { decodeMemberBody, kindOfMemberFrame } from "../peer/wire.ts";
 
-export interface FrameFilterParts {
+export interface FrameFilterDeps {
   readonly id: MemberId;
   readonly clusterId: bigint;
   readonly raft: Raft;
-  readonly acquaintance: Acquaintance;
-  readonly belonging: Belonging;
+  readonly peerRoles: PeerRoles;
+  readonly membershipMonitor: MembershipMonitor;
   readonly metrics: MemberMetrics;
 }
 
 export class FrameFilter {
-  readonly #parts: FrameFilterParts;
+  readonly #parts: FrameFilterDeps;
 
-  constructor(parts: FrameFilterParts) {
+  constructor(parts: FrameFilterDeps) {
     this.#parts = parts;
   }
 
@@ -43,16 +43,16 @@ export class FrameFilter {
   }
 
   #judged(from: MemberId, frame: Uint8Array): FrameBody | undefined {
-    const { id, clusterId, raft, acquaintance, belonging } = this.#parts;
+    const { id, clusterId, raft, peerRoles, membershipMonitor } = this.#parts;
     const kind = kindOfMemberFrame(frame, { clusterId, from, to: id });
-    const sender: Sender = { id: from, roles: acquaintance.rolesOf(from) };
+    const sender: Sender = { id: from, roles: peerRoles.rolesOf(from) };
     // The body of somebody who may not say such a thing is not even read.
-    const verdict = judgeKind(kind, frame.length, sender);
-    if (verdict === "tell") belonging.tellRemoved(from);
+    const verdict = checkKind(kind, frame.length, sender);
+    if (verdict === "tell") membershipMonitor.tellRemoved(from);
     const body = verdict === "take" ? decodeMemberBody(frame) : undefined;
-    const receiver = { id, term: raft.term, belongs: acquaintance.belongs };
-    if (body !== undefined && judgeBody(body, sender, receiver)) return body;
-    if (maySpeakForSuccessors(kind, sender)) acquaintance.unknownLeader(from);
+    const receiver = { id, term: raft.term, belongs: peerRoles.belongs };
+    if (body !== undefined && checkBody(body, sender, receiver)) return body;
+    if (maySpeakForSuccessors(kind, sender)) peerRoles.unknownLeader(from);
     return undefined;
   }
 }

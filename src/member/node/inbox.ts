@@ -4,33 +4,33 @@ import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
 import type { Transport } from "../../transport/transport.ts";
-import type { Belonging } from "./belonging.ts";
+import type { MembershipMonitor } from "./membership-monitor.ts";
 import type { ClusterChanges } from "../membership/cluster-changes.ts";
-import type { CommitNotices } from "../peer/commit-notices.ts";
+import type { CommitDelay } from "../peer/commit-delay.ts";
 import type { Driver } from "./driver.ts";
 import type { FrameFilter } from "./frame-filter.ts";
-import type { Joining } from "./joining.ts";
+import type { JoinHandler } from "./join-handler.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MemberMetrics } from "../metrics/member-metrics.ts";
-import type { Quiet } from "./quiet.ts";
-import type { Roster } from "../membership/roster.ts";
+import type { Quiescence } from "./quiescence.ts";
+import type { PeerTracker } from "../membership/peer-tracker.ts";
 import type { Rpc } from "../peer/rpc.ts";
 import type { Snapshots } from "../snapshot/snapshots.ts";
 import type { WritesInFlight } from "./writes-in-flight.ts";
 
-export interface InboxParts {
+export interface InboxDeps {
   readonly id: MemberId;
   readonly transport: Transport;
-  readonly life: Lifecycle;
+  readonly lifecycle: Lifecycle;
   readonly raft: Raft;
   readonly driver: Driver;
-  readonly belonging: Belonging;
+  readonly membershipMonitor: MembershipMonitor;
   readonly filter: FrameFilter;
-  readonly joining: Joining;
-  readonly quiet: Quiet;
-  readonly notices: CommitNotices;
+  readonly joinHandler: JoinHandler;
+  readonly quiescence: Quiescence;
+  readonly commitDelay: CommitDelay;
   readonly snapshots: Snapshots;
-  readonly roster: Roster;
+  readonly peers: PeerTracker;
   readonly changes: ClusterChanges;
   readonly rpc: Rpc;
   readonly writes: WritesInFlight;
@@ -40,18 +40,18 @@ export interface InboxParts {
 type RaftBody = Extract<FrameBody, { readonly type: "raft" }>;
 
 export class Inbox {
-  readonly #parts: InboxParts;
+  readonly #parts: InboxDeps;
 
-  constructor(parts: InboxParts) {
+  constructor(parts: InboxDeps) {
     this.#parts = parts;
   }
 
   open(): void {
-    const { transport, life } = this.#parts;
+    const { transport, lifecycle } = this.#parts;
     transport.start({
-      onFrame: (from, frame, done) => life.guard(() => this.#onFrame(from, frame, done)),
-      onPeerUp: (peer) => life.guard(() => this.#onPeerUp(peer)),
-      onPeerDown: (peer) => life.guard(() => this.#onPeerDown(peer)),
+      onFrame: (from, frame, done) => lifecycle.runOrStop(() => this.#onFrame(from, frame, done)),
+      onPeerUp: (peer) => lifecycle.runOrStop(() => this.#onPeerUp(peer)),
+      onPeerDown: (peer) => lifecycle.runOrStop(() => this.#onPeerDown(peer)),
     });
   }
 
@@ -70,47 +70,47 @@ export class Inbox {
   }
 
   #heard(from: MemberId, body: FrameBody, bytes: number): void {
-    const { metrics, roster, changes } = this.#parts;
-    roster.heard(from);
+    const { metrics, peers, changes } = this.#parts;
+    peers.recordContact(from);
     metrics.peers.received(from, body, bytes);
-    changes.heard(from);
+    changes.recordContact(from);
   }
 
   #onBody(from: MemberId, body: FrameBody): void {
-    const { id, quiet, snapshots, notices, rpc } = this.#parts;
+    const { id, quiescence, snapshots, commitDelay, rpc } = this.#parts;
     switch (body.type) {
       case "raft":
         this.#onRaft(from, body);
         break;
       case "snapshot-chunk":
-        quiet.rouse();
+        quiescence.wake();
         snapshots.takeChunk(from, id, body);
         break;
       case "snapshot-ack":
         snapshots.takeAcknowledgement(from, body.transferId, body.nextSeq);
         break;
       case "join":
-        this.#parts.joining.onJoin(from, body);
+        this.#parts.joinHandler.onJoin(from, body);
         break;
       case "quiet":
-        quiet.onNotice(from, body.term, body.index);
+        quiescence.onNotice(from, body.term, body.index);
         break;
       case "wake":
-        quiet.onWake(from);
+        quiescence.onWake(from);
         break;
       case "not-leading":
-        quiet.onNotLeading(from);
+        quiescence.onNotLeading(from);
         break;
       case "rpc":
-        quiet.onRequest();
-        notices.asked(from);
+        quiescence.onRequest();
+        commitDelay.recordRequest(from);
         rpc.onRequest(from, body);
         break;
       case "rpc-response":
         rpc.onResponse(from, body);
         break;
       case "join-response":
-        this.#parts.belonging.answered(body);
+        this.#parts.membershipMonitor.onJoinResponse(body);
         break;
       case "ping":
       case "pong":
@@ -123,22 +123,22 @@ export class Inbox {
   }
 
   #onRaft(from: MemberId, { messages }: RaftBody): void {
-    const { raft, quiet, notices } = this.#parts;
-    quiet.onRaft(from, messages);
+    const { raft, quiescence, commitDelay } = this.#parts;
+    quiescence.onRaft(from, messages);
     for (const message of messages) {
       raft.step(message);
-      if (message.type === "propose" || message.type === "read-index") notices.asked(from);
+      if (message.type === "propose" || message.type === "read-index") commitDelay.recordRequest(from);
     }
   }
 
   #onPeerUp(peer: MemberId): void {
-    this.#parts.roster.up(peer);
+    this.#parts.peers.up(peer);
     this.#parts.snapshots.peerUp(peer);
     this.#parts.driver.schedule();
   }
 
   #onPeerDown(peer: MemberId): void {
-    this.#parts.roster.down(peer);
+    this.#parts.peers.down(peer);
     this.#parts.metrics.peers.down(peer);
     this.#parts.raft.reportUnreachable(peer);
     this.#parts.driver.schedule();

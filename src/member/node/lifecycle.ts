@@ -24,7 +24,7 @@ export class Lifecycle {
   }
 
   /** Whatever is thrown in here is a broken invariant: the member stops before it can diverge from the others. */
-  guard(action: () => void): void {
+  runOrStop(action: () => void): void {
     if (this.#problem !== undefined) return;
     try {
       action();

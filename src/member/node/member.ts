@@ -19,7 +19,7 @@ import type { ResponseHeader } from "../../protocol/api/header.ts";
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
 import type { ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
 import type { LogReader } from "../../raft/log-reader.ts";
-import type { RaftBrief, RaftStatus } from "../../raft/ready.ts";
+import type { BasicStatus, RaftStatus } from "../../raft/ready.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
 import { Assembly } from "./assembly.ts";
 import type { Attributes } from "../membership/attributes.ts";
@@ -28,9 +28,9 @@ import type { Clock } from "../clock.ts";
 import type { ClusterChanges } from "../membership/cluster-changes.ts";
 import { autoCompactionOf } from "./compactor.ts";
 import { CorruptionCheck } from "../background/corruption.ts";
-import type { Hashing } from "../background/hashing.ts";
-import type { LeaderLoss } from "./leader-loss.ts";
-import type { LeaseKeeper } from "../background/lease-keeper.ts";
+import type { HashQueue } from "../background/hash-queue.ts";
+import type { LeaderMonitor } from "./leader-monitor.ts";
+import type { Lessor } from "../background/lessor.ts";
 import type { Problem } from "./lifecycle.ts";
 import type { MemberCounters, MemberMetrics } from "../metrics/member-metrics.ts";
 import type { MemberOptions, Settings } from "../options.ts";
@@ -49,11 +49,11 @@ export class Member {
   readonly machine: StateMachine;
   /** Calls between members; services add their methods. */
   readonly rpc: Rpc;
-  readonly leases: LeaseKeeper;
+  readonly lessor: Lessor;
   readonly changes: ClusterChanges;
   readonly attributes: Attributes;
-  readonly hashing: Hashing;
-  readonly leaderLoss: LeaderLoss;
+  readonly hashQueue: HashQueue;
+  readonly leaderMonitor: LeaderMonitor;
   readonly tokens: SimpleTokens;
   readonly metrics: MemberMetrics;
   /** Who holds how much of it. */
@@ -62,7 +62,7 @@ export class Member {
   readonly #parts: Assembly;
   #isStarted = false;
 
-  /** `options.storage` is open; a fresh one was given its beginning by `prepareStorage`. */
+  /** `options.storage` is open; a fresh one was given its beginning by `bootstrapStorage`. */
   constructor(options: MemberOptions) {
     const parts = new Assembly(options);
     this.#parts = parts;
@@ -73,49 +73,49 @@ export class Member {
     this.clock = parts.clock;
     this.machine = parts.machine;
     this.rpc = parts.rpc;
-    this.leases = parts.leases;
+    this.lessor = parts.lessor;
     this.changes = parts.changes;
     this.attributes = parts.attributes;
-    this.hashing = parts.hashing;
-    this.leaderLoss = parts.leaderLoss;
+    this.hashQueue = parts.hashQueue;
+    this.leaderMonitor = parts.leaderMonitor;
     this.tokens = parts.tokens;
     this.metrics = parts.metrics;
     this.callers = parts.callers;
     this.counters = parts.metrics.counters;
-    parts.ticking.attendTo([new CorruptionCheck(this), autoCompactionOf(this, options.autoCompaction)]);
+    parts.ticker.register([new CorruptionCheck(this), autoCompactionOf(this, options.autoCompaction)]);
   }
 
   start(): void {
     assert(!this.#isStarted, "a member starts once");
     this.#isStarted = true;
-    const { inbox, belonging, ticking, chores, driver } = this.#parts;
+    const { inbox, membershipMonitor, ticker, maintenance, driver } = this.#parts;
     inbox.open();
-    belonging.membershipChanged();
-    belonging.campaignIfAlone();
-    ticking.start();
+    membershipMonitor.membershipChanged();
+    membershipMonitor.campaignIfAlone();
+    ticker.start();
     // A compaction may have been under way when the member stopped.
-    chores.scrub(undefined);
+    maintenance.scheduleCompaction(undefined);
     driver.schedule();
   }
 
   /** Members to stay connected with beside those in the membership: a newcomer must know somebody to ask. */
   dial(peers: readonly MemberId[]): void {
-    this.#parts.roster.dial(peers);
+    this.#parts.peers.dial(peers);
   }
 
   /** Ends without a trace: nothing is sent, waiting requests end with "server stopped". */
   stop(): void {
-    this.#parts.life.stop({ code: "stopped", text: "The member was stopped." });
+    this.#parts.lifecycle.stop({ code: "stopped", text: "The member was stopped." });
   }
 
   /** Undefined while it lives. */
   get problem(): Problem | undefined {
-    return this.#parts.life.problem;
+    return this.#parts.lifecycle.problem;
   }
 
   /** The returned function takes it back. */
   whenStopped(run: () => void): () => void {
-    return this.#parts.life.whenStopped(run);
+    return this.#parts.lifecycle.whenStopped(run);
   }
 
   // ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -157,17 +157,17 @@ export class Member {
   // ── chores ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Watchers were added, or readers took something: there may be history to deliver. */
-  pumpWatches(): void {
-    this.#parts.chores.pumpWatches();
+  syncWatchers(): void {
+    this.#parts.maintenance.syncWatchers();
   }
 
   notifyProgressEvery(): void {
-    this.#parts.chores.notifyProgressEvery(this.settings.watchProgressMs);
+    this.#parts.maintenance.notifyProgressEvery(this.settings.watchProgressMs);
   }
 
   /** Starts physical compaction; `done` is called when it has ended. */
-  scrub(done: (() => void) | undefined): void {
-    this.#parts.chores.scrub(done);
+  scheduleCompaction(done: (() => void) | undefined): void {
+    this.#parts.maintenance.scheduleCompaction(done);
   }
 
   /** No row is removed until the returned function is called. */
@@ -177,7 +177,7 @@ export class Member {
 
   /** Drops what was compacted and writes all that is behind; `done` is called too when the member stops. */
   defragment(done: () => void): void {
-    this.scrub(() => (this.problem === undefined ? this.#parts.storage.flush(done) : done()));
+    this.scheduleCompaction(() => (this.problem === undefined ? this.#parts.storage.flush(done) : done()));
   }
 
   // ── what is known here ────────────────────────────────────────────────────────────────────────────────────────
@@ -188,22 +188,22 @@ export class Member {
 
   /** Who belongs to the cluster, as far as this member knows; one that was removed may know better from the others. */
   get members(): readonly MemberRecord[] {
-    return this.#parts.belonging.members;
+    return this.#parts.membershipMonitor.members;
   }
 
   /** While it is not let in: why not (protocol/peer/join-refusal.ts), as one of those said last whom it asked. */
   get joinRefusal(): string | undefined {
-    return this.#parts.belonging.joinRefusal;
+    return this.#parts.membershipMonitor.joinRefusal;
   }
 
   /** Whether it was heard of within the last election timeout. */
   isActive(member: MemberId): boolean {
-    return this.#parts.roster.silentMs(member) <= 2 * this.settings.electionTicks * this.settings.tickMs;
+    return this.#parts.peers.sinceContactMs(member) <= 2 * this.settings.electionTicks * this.settings.tickMs;
   }
 
   /** Nobody is known to lead because the cluster was asleep, and the others are being asked. */
   get isWaking(): boolean {
-    return !this.#parts.quiet.isAwake;
+    return !this.#parts.quiescence.isActive;
   }
 
   status(): RaftStatus {
@@ -211,13 +211,13 @@ export class Member {
   }
 
   /** What changes all the time, without the cost of a whole status. */
-  brief(): RaftBrief {
-    return this.#parts.raft.brief();
+  basicStatus(): BasicStatus {
+    return this.#parts.raft.basicStatus();
   }
 
   /** The index of the last entry that was applied. */
   get applied(): number {
-    return this.#parts.applying.index;
+    return this.#parts.applier.index;
   }
 
   /** The term of an entry of the log, written or not. */
@@ -246,8 +246,8 @@ export class Member {
   }
 
   checkInvariants(): void {
-    const { raft, applying, storage } = this.#parts;
+    const { raft, applier, storage } = this.#parts;
     raft.checkInvariants();
-    assert(applying.index >= storage.durableApplied, "what is durable was applied");
+    assert(applier.index >= storage.durableApplied, "what is durable was applied");
   }
 }

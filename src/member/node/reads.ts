@@ -51,7 +51,7 @@ export class Reads {
   }
 
   /** Contexts to ask a read index for now: at most one new round, and rounds whose answer is overdue. */
-  toAsk(nowMs: number): readonly Uint8Array[] {
+  contextsToSend(nowMs: number): readonly Uint8Array[] {
     const contexts: Uint8Array[] = [];
     for (const round of this.#rounds.values()) {
       if (nowMs - round.askedMs < RETRY_MS) continue;
@@ -68,7 +68,7 @@ export class Reads {
   }
 
   /** Nobody could be asked: the rounds are due again as soon as somebody can. */
-  askedInVain(): void {
+  retryPending(): void {
     for (const round of this.#rounds.values()) round.askedMs = -Infinity;
   }
 

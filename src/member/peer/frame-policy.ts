@@ -7,7 +7,7 @@
  *   learner    The same without a vote.
  *   successor  A member that may vote since an entry that this member does not have: it was frozen, or cut off, while the
  *              members were replaced one by one, and could never catch up if it believed nobody but those whom it knows
- *              (thesis, §4.1). Which those are is decided in acquaintance.ts.
+ *              (thesis, §4.1). Which those are is decided in peer-roles.ts.
  *   newcomer   No configuration names it, and nobody vouches for it. It may ask to be let in.
  *   former     It was removed. It may be told so when it speaks as if it still belonged to us.
  *
@@ -106,15 +106,15 @@ export interface Receiver {
 /**
  * Before the body is read. "take": the body decides. "tell": the sender is told that it was removed, and that is all.
  */
-export function judgeKind(kind: FrameBody["type"], bytes: number, { roles }: Sender): "take" | "tell" | "refuse" {
+export function checkKind(kind: FrameBody["type"], bytes: number, { roles }: Sender): "take" | "tell" | "refuse" {
   const rule = FRAME_RULES[kind];
   if (roles.includes("former")) return rule.tells === true ? "tell" : "refuse";
   if (roles.includes("newcomer") && bytes > NEWCOMER_FRAME_BYTES_MAX) return "refuse";
   return allows(rule.from, roles) ? "take" : "refuse";
 }
 
-/** Of what `judgeKind` has let pass: a frame is taken whole or not at all. */
-export function judgeBody(body: FrameBody, sender: Sender, receiver: Receiver): boolean {
+/** Of what `checkKind` has let pass: a frame is taken whole or not at all. */
+export function checkBody(body: FrameBody, sender: Sender, receiver: Receiver): boolean {
   switch (body.type) {
     case "raft":
       return body.messages.every((message) => isMessageTaken(message, sender, receiver));

@@ -6,7 +6,7 @@ import type { Raft } from "../../raft/raft.ts";
 import type { Transport } from "../../transport/transport.ts";
 import type { MemberMetrics } from "../metrics/member-metrics.ts";
 
-export interface OutboxParts {
+export interface OutboxDeps {
   readonly id: MemberId;
   readonly clusterId: bigint;
   readonly transport: Transport;
@@ -15,9 +15,9 @@ export interface OutboxParts {
 }
 
 export class Outbox {
-  readonly #parts: OutboxParts;
+  readonly #parts: OutboxDeps;
 
-  constructor(parts: OutboxParts) {
+  constructor(parts: OutboxDeps) {
     this.#parts = parts;
   }
 

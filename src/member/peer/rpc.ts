@@ -13,10 +13,10 @@ import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Outcome } from "../outcome.ts";
 
-export type RpcDone = (outcome: Outcome<Uint8Array>) => void;
+export type RpcCallback = (outcome: Outcome<Uint8Array>) => void;
 
 /** Answers by `done`, now or later, once. */
-export type RpcHandler = (payload: Uint8Array, done: RpcDone, from: MemberId) => void;
+export type RpcHandler = (payload: Uint8Array, done: RpcCallback, from: MemberId) => void;
 
 export interface RpcHost {
   readonly id: MemberId;
@@ -41,14 +41,14 @@ interface Call {
   /** Who is asked now, and alone may answer. */
   readonly to: MemberId;
   readonly deadlineMs: number;
-  readonly done: RpcDone;
+  readonly done: RpcCallback;
 }
 
 interface LeaderCall extends Omit<Call, "to"> {
   readonly method: string;
   readonly payload: Uint8Array;
   /** Not before, lest a member that does not know better is asked in a loop. */
-  askAgainMs: number;
+  retryMs: number;
   /** The attempt under way; 0: none. */
   attempt: number;
 }
@@ -87,7 +87,7 @@ export class Rpc {
     this.#handlers.set(method, handler);
   }
 
-  call(to: MemberId, method: string, payload: Uint8Array, done: RpcDone): void {
+  call(to: MemberId, method: string, payload: Uint8Array, done: RpcCallback): void {
     const deadlineMs = this.#host.nowMs() + this.#limits.timeoutMs;
     if (this.#attempt(method, payload, { to, deadlineMs, done }) === 0) {
       done({ ok: false, error: errRequestTooManyRequests });
@@ -95,10 +95,10 @@ export class Rpc {
   }
 
   /** Goes out with the next `dispatch`. */
-  callLeader(method: string, payload: Uint8Array, done: RpcDone): void {
+  callLeader(method: string, payload: Uint8Array, done: RpcCallback): void {
     if (this.#toLeader.size >= this.#limits.pending) return done({ ok: false, error: errRequestTooManyRequests });
     const deadlineMs = this.#host.nowMs() + this.#limits.timeoutMs;
-    this.#toLeader.add({ deadlineMs, method, payload, done, askAgainMs: -Infinity, attempt: 0 });
+    this.#toLeader.add({ deadlineMs, method, payload, done, retryMs: -Infinity, attempt: 0 });
   }
 
   /** Asks the leader what waits for it; `leader` is to be one that was heard of lately, 0 when there is none. */
@@ -106,10 +106,10 @@ export class Rpc {
     if (this.#toLeader.size === 0 || leader === 0n) return;
     const nowMs = this.#host.nowMs();
     for (const call of this.#toLeader) {
-      if (call.askAgainMs > nowMs) continue;
+      if (call.retryMs > nowMs) continue;
       this.#calls.delete(call.attempt);
-      call.askAgainMs = nowMs + this.#limits.retryMs;
-      const done: RpcDone = (outcome) => this.#leaderAnswered(call, outcome);
+      call.retryMs = nowMs + this.#limits.retryMs;
+      const done: RpcCallback = (outcome) => this.#leaderResponded(call, outcome);
       call.attempt = this.#attempt(call.method, call.payload, { to: leader, deadlineMs: call.deadlineMs, done });
     }
   }
@@ -154,7 +154,7 @@ export class Rpc {
     return id;
   }
 
-  #serve(method: string, payload: Uint8Array, from: MemberId, answer: RpcDone): void {
+  #serve(method: string, payload: Uint8Array, from: MemberId, answer: RpcCallback): void {
     const handler = this.#handlers.get(method);
     if (handler === undefined) {
       const error = new EtcdError(GrpcCode.Unimplemented, `unknown method ${method}`);
@@ -183,11 +183,11 @@ export class Rpc {
     call.done(outcome);
   }
 
-  #leaderAnswered(call: LeaderCall, outcome: Outcome<Uint8Array>): void {
+  #leaderResponded(call: LeaderCall, outcome: Outcome<Uint8Array>): void {
     if (!this.#toLeader.has(call)) return;
     call.attempt = 0;
     if (!outcome.ok && outcome.error.message === errNotLeader.message) {
-      call.askAgainMs = this.#host.nowMs() + PAUSE_MS;
+      call.retryMs = this.#host.nowMs() + PAUSE_MS;
       return;
     }
     this.#toLeader.delete(call);

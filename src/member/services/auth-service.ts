@@ -13,7 +13,7 @@ import type {
 import { errAuthFailed, errAuthNotEnabled, errAuthOldRevision } from "../../protocol/errors.ts";
 import type { ResponseHeader } from "../../protocol/api/header.ts";
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
-import type { Access } from "./access.ts";
+import type { Authorizer } from "./authorizer.ts";
 import { networkOf } from "../limits/caller-key.ts";
 import type { PasswordHasher, TokenProvider } from "../auth/credentials.ts";
 import { Decoys } from "../auth/decoys.ts";
@@ -36,7 +36,7 @@ interface Headed {
 
 type Change = (request: InternalRequest, context: CallContext) => Promise<Headed>;
 
-export function authService(member: Member, access: Access, { passwords, tokens }: Credentials): AuthService {
+export function authService(member: Member, access: Authorizer, { passwords, tokens }: Credentials): AuthService {
   const line = new LogInLine(member.clock);
   const decoys = new Decoys();
   const change: Change = async (request, context) => {
@@ -128,7 +128,7 @@ function changes(change: Change): Unhashed {
 }
 
 /** etcd sends these through its log; a read index tells as much and writes nothing. */
-function reads(member: Member, access: Access): Reads {
+function reads(member: Member, access: Authorizer): Reads {
   const upToDate = async (context: CallContext): Promise<void> => {
     checkLeader(member, context);
     await readIndex(member);

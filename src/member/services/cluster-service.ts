@@ -3,21 +3,21 @@ import { memberListResponse, memberPromoteResponse, memberRemoveResponse } from 
 import { memberAddResponse, memberUpdateResponse } from "../../protocol/api/cluster.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import type { MemberChangeAnswer } from "../../protocol/peer/member-change-schema.ts";
-import type { Access } from "./access.ts";
-import type { ChangeDone } from "../membership/cluster-changes.ts";
+import type { Authorizer } from "./authorizer.ts";
+import type { ChangeCallback } from "../membership/cluster-changes.ts";
 import type { Member } from "../node/member.ts";
 import { checkPeerUrls, parsePeerUrls } from "../membership/peer-urls.ts";
 import { checkLeader, readIndex } from "../node/requests.ts";
 import type { CallContext, ClusterService } from "../api/services.ts";
 
 /** Called by the guard with a caller that may; only MemberAdd, which looks at its URLs first, asks `access` itself. */
-export function clusterService(member: Member, access: Access): ClusterService {
+export function clusterService(member: Member, access: Authorizer): ClusterService {
   const { changes } = member;
   return {
     async memberAdd(request, context) {
       checkLeader(member, context);
       const peerUrls = parsePeerUrls(request.peerUrls);
-      await access.admin(context);
+      await access.requireRoot(context);
       const { isLearner } = request;
       const { memberId, members } = await changed(member, context, (done) => changes.add(peerUrls, isLearner, done));
       const added = { id: memberId, name: "", peerUrls, clientUrls: [], isLearner };
@@ -45,7 +45,11 @@ export function clusterService(member: Member, access: Access): ClusterService {
   };
 }
 
-function changed(member: Member, context: CallContext, ask: (done: ChangeDone) => void): Promise<MemberChangeAnswer> {
+function changed(
+  member: Member,
+  context: CallContext,
+  ask: (done: ChangeCallback) => void,
+): Promise<MemberChangeAnswer> {
   checkLeader(member, context);
   return new Promise((resolve, reject: (error: EtcdError) => void) => {
     ask((outcome) => {

@@ -15,7 +15,7 @@ export function healthChecks(member: Member): Omit<HealthService, "metrics"> {
   const { metrics } = member;
   return {
     async check(options) {
-      const reason = await sickness(member, options);
+      const reason = await unhealthyReason(member, options);
       if (reason === undefined) metrics.health.succeeded += 1;
       else metrics.health.failed += 1;
       return reason;
@@ -29,7 +29,7 @@ export function healthChecks(member: Member): Omit<HealthService, "metrics"> {
   };
 }
 
-async function sickness(
+async function unhealthyReason(
   member: Member,
   { serializable, exclude }: Parameters<HealthService["check"]>[0],
 ): Promise<string | undefined> {

@@ -3,7 +3,7 @@ import type { Caller } from "../../auth/auth-store.ts";
 import { errStopped } from "../../protocol/errors.ts";
 import { txnRequest } from "../../protocol/api/kv.ts";
 import type { CompactionResponse, TxnRequest } from "../../protocol/api/kv.ts";
-import { AnswerBudget, answersRanges, checkTxnAnswer } from "../../mvcc/range/answer-budget.ts";
+import { ResponseSizeLimit, returnsRanges, checkTxnResponse } from "../../mvcc/range/response-size-limit.ts";
 import { checkRangeStream } from "../../mvcc/range/range-chunks.ts";
 import {
   checkDeleteRange,
@@ -13,7 +13,7 @@ import {
   isReadOnlyTxn,
   isSerializableTxn,
 } from "../../mvcc/validate.ts";
-import type { Access } from "./access.ts";
+import type { Authorizer } from "./authorizer.ts";
 import type { Member } from "../node/member.ts";
 import { checkLeader, checkServing, propose, readIndex, withHeader } from "../node/requests.ts";
 import type { KvService } from "../api/services.ts";
@@ -21,7 +21,7 @@ import type { KvService } from "../api/services.ts";
 /** A part of a range aims at a quarter of it, which is what a request may hold: etcd's measure. */
 const STREAM_PART_BYTES = 6 * 1024 * 1024;
 
-export function kvService(member: Member, access: Access): KvService {
+export function kvService(member: Member, access: Authorizer): KvService {
   return {
     async range(request, context) {
       checkRange(request);
@@ -78,7 +78,7 @@ export function kvService(member: Member, access: Access): KvService {
       const revision = member.machine.store.revision;
       // The rows go in steps behind the answer; `physical` asks to wait for the last of them.
       await new Promise<void>((resolve) => {
-        member.scrub(request.physical ? resolve : undefined);
+        member.scheduleCompaction(request.physical ? resolve : undefined);
         if (!request.physical) resolve();
       });
       checkServing(member);
@@ -88,16 +88,16 @@ export function kvService(member: Member, access: Access): KvService {
 }
 
 /** Whoever may not is told so when it is applied, and learns nothing here. */
-function checkAnswer(member: Member, access: Access, caller: Caller, request: TxnRequest): void {
-  if (!answersRanges(request)) return;
+function checkAnswer(member: Member, access: Authorizer, caller: Caller, request: TxnRequest): void {
+  if (!returnsRanges(request)) return;
   try {
     access.checkTxn(caller, request);
   } catch {
     return;
   }
-  checkTxnAnswer(member.machine.store, request, budgetOf(member));
+  checkTxnResponse(member.machine.store, request, budgetOf(member));
 }
 
-function budgetOf({ settings }: Member): AnswerBudget {
-  return new AnswerBudget(settings.limits.responseBytes);
+function budgetOf({ settings }: Member): ResponseSizeLimit {
+  return new ResponseSizeLimit(settings.limits.responseBytes);
 }

@@ -1,8 +1,8 @@
-/** etcd's Lease service over one member. What only the leader knows is asked of the leader; see lease-keeper.ts. */
+/** etcd's Lease service over one member. What only the leader knows is asked of the leader; see lessor.ts. */
 import { errStopped } from "../../protocol/errors.ts";
 import { leaseKeepAliveResponse, leaseTimeToLiveResponse } from "../../protocol/api/lease.ts";
 import type { LeaseGrantResponse, LeaseRevokeResponse } from "../../protocol/api/lease.ts";
-import type { SecondsDone } from "../background/lease-keeper.ts";
+import type { TtlCallback } from "../background/lessor.ts";
 import type { Member } from "../node/member.ts";
 import { checkLeader, propose, readIndex, withHeader } from "../node/requests.ts";
 import type { LeaseService } from "../api/services.ts";
@@ -23,7 +23,7 @@ export function leaseService(member: Member): LeaseService {
       try {
         const request = { type: "leaseGrant", leaseGrant } as const;
         const granted = await propose<LeaseGrantResponse>(member, request, context.caller, context);
-        member.leases.whenRevoked(leaseGrant.id, counted.release);
+        member.lessor.whenRevoked(leaseGrant.id, counted.release);
         return withHeader(member, granted);
       } catch (error) {
         counted.release();
@@ -39,13 +39,13 @@ export function leaseService(member: Member): LeaseService {
       checkLeader(member, context);
       // Taken before the renewal: whoever reads from this revision on sees the end of a lease that was gone by then.
       const header = member.header(member.machine.store.revision);
-      const ttl = await seconds(member, (done) => member.leases.renew(id, done));
+      const ttl = await seconds(member, (done) => member.lessor.renew(id, done));
       return leaseKeepAliveResponse({ header, id, ttl: ttl ?? 0 });
     },
     async timeToLive({ id, keys }, context) {
       checkLeader(member, context);
       const asked = member.leader;
-      const ttl = await seconds(member, (done) => member.leases.remaining(id, done));
+      const ttl = await seconds(member, (done) => member.lessor.remaining(id, done));
       // The leader tells the time; which keys there are, each member knows when it is up to date, as the leader is now.
       if (asked !== member.id || member.leader !== member.id) await readIndex(member);
       const lease = ttl === undefined ? undefined : member.machine.leases.get(id);
@@ -56,7 +56,7 @@ export function leaseService(member: Member): LeaseService {
     },
     async leases(_request, context) {
       checkLeader(member, context);
-      const leases = member.leases.ids().map((id) => ({ id }));
+      const leases = member.lessor.ids().map((id) => ({ id }));
       return { header: member.header(member.machine.store.revision), leases };
     },
   };
@@ -68,7 +68,7 @@ function minTtlSeconds(member: Member): number {
   return Math.ceil((Math.floor((3 * electionTicks) / 2) * tickMs) / 1_000);
 }
 
-function seconds(member: Member, ask: (done: SecondsDone) => void): Promise<number | undefined> {
+function seconds(member: Member, ask: (done: TtlCallback) => void): Promise<number | undefined> {
   if (member.problem !== undefined) throw errStopped;
   return new Promise((resolve, reject) => {
     ask((outcome) => (outcome.ok ? resolve(outcome.value) : reject(outcome.error)));

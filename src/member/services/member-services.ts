@@ -2,7 +2,7 @@
  * etcd's services over one member: each from a file of its own, and round all of them the guard. Promises begin here;
  * below there are callbacks only.
  */
-import type { Admission } from "./access.ts";
+import type { Admission } from "./authorizer.ts";
 import type { Credentials } from "./auth-service.ts";
 import { CallMetrics } from "../metrics/call-metrics.ts";
 import { coreServices } from "./core-services.ts";
@@ -11,13 +11,13 @@ import { refusingLearner } from "./learner-guard.ts";
 import { limitedServices } from "./limited-services.ts";
 import type { Member } from "../node/member.ts";
 import { memberView } from "./member-view.ts";
-import { otherServices } from "./other-services.ts";
+import { deferredServices } from "./deferred-services.ts";
 import { paced } from "../auth/pace.ts";
 import { memberPasswords } from "../auth/passwords.ts";
 import type { Services } from "../api/services.ts";
 import { simpleTokenProvider } from "../auth/token-providers.ts";
 
-/** Everything that fronts get is guarded; who holds the member itself is a member's own code. For `admit` see access.ts. */
+/** Everything that fronts get is guarded; who holds the member itself is a member's own code. For `admit` see authorizer.ts. */
 export function createServices(member: Member, credentials: Partial<Credentials> = {}, admit?: Admission): Services {
   const tokens = credentials.tokens ?? simpleTokenProvider(member.tokens);
   const passwords = credentials.passwords ?? memberPasswords(paced(member.clock), member.settings.bcryptCost);
@@ -28,7 +28,7 @@ export function createServices(member: Member, credentials: Partial<Credentials>
     kv,
     watch,
     lease,
-    ...otherServices(member, core, { tokens, passwords }),
+    ...deferredServices(member, core, { tokens, passwords }),
     health: healthService(member),
     inspect: { view: async () => memberView(member) },
   };

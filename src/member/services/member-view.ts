@@ -48,7 +48,7 @@ function problemOf(member: Member, raft: RaftStatus): Problem | undefined {
   const { voters } = raft.confState;
   const needed = Math.floor(voters.length / 2) + 1;
   const heard = voters.filter((voter) => voter === member.id || member.isActive(voter)).length;
-  if (heard < needed && !member.leaderLoss.isFresh) {
+  if (heard < needed && !member.leaderMonitor.isInGracePeriod) {
     const text =
       `No quorum: ${needed} of ${voters.length} voting members must be reachable, ${heard} ` +
       `${heard === 1 ? "is" : "are"}. Reads marked serializable still work; writes wait.`;

@@ -12,7 +12,7 @@ import type { MetricSample } from "../api/services.ts";
 type AnyRpcs = Readonly<Record<string, Readonly<Record<string, Pick<Rpc<unknown, unknown>, "service" | "method">>>>>;
 type Labels = Readonly<Record<string, string>>;
 
-const GRPC_TYPES = { unary: "unary", serverStream: "server_stream", duplex: "bidi_stream" } as const;
+const GRPC_TYPES = { unary: "unary", serverStream: "server_stream", bidi: "bidi_stream" } as const;
 
 export function metricSamples(member: Member): readonly MetricSample[] {
   return [
@@ -73,7 +73,7 @@ function serverSamples(member: Member): readonly MetricSample[] {
 }
 
 function proposalSamples(member: Member): readonly MetricSample[] {
-  const { commit } = member.brief();
+  const { commit } = member.basicStatus();
   return [
     gauge("etcd_server_proposals_committed_total", "The total number of consensus proposals committed.", commit),
     gauge("etcd_server_proposals_applied_total", "The total number of consensus proposals applied.", member.applied),

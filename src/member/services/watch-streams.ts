@@ -13,7 +13,7 @@ export interface RefusingStream extends WatchStream {
   refuse(cancelReason: string): void;
 }
 
-/** What it opens shows whatever is asked for; see guarded-watch.ts for who may see it. */
+/** What it opens shows whatever is asked for; see authorized-watch.ts for who may see it. */
 export function watchStreams(member: Member): (context: CallContext) => RefusingStream {
   return (context) => {
     checkServing(member);
@@ -66,7 +66,7 @@ class MemberWatchStream implements RefusingStream {
       case "create":
         this.#stream.create(request.create);
         if (request.create.progressNotify) this.#member.notifyProgressEvery();
-        this.#member.pumpWatches();
+        this.#member.syncWatchers();
         break;
       case "cancel":
         this.#stream.cancel(request.cancel.watchId);
@@ -95,7 +95,7 @@ class MemberWatchStream implements RefusingStream {
   /** Its caller wants a leader to be there. */
   endWithoutLeader(): void {
     const forget = this.#forget;
-    const forgetLoss = this.#member.leaderLoss.whenLost(() => this.end(errNoLeader));
+    const forgetLoss = this.#member.leaderMonitor.onLost(() => this.end(errNoLeader));
     this.#forget = () => {
       forget();
       forgetLoss();
@@ -131,7 +131,7 @@ class MemberWatchStream implements RefusingStream {
     if (response === undefined) return;
     this.#wanted = undefined;
     // Room in the stream's buffer: watchers that had fallen behind may catch up.
-    if (this.#member.machine.hub.hasCatchingUp) this.#member.pumpWatches();
+    if (this.#member.machine.hub.hasUnsynced) this.#member.syncWatchers();
     wanted(response);
   }
 }

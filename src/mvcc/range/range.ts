@@ -5,14 +5,14 @@
 import { compareBytes } from "../../base/bytes.ts";
 import { errCompacted, errFutureRev } from "../../protocol/errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse, SortTarget } from "../../protocol/api/kv.ts";
-import type { AnswerBudget } from "./answer-budget.ts";
+import type { ResponseSizeLimit } from "./response-size-limit.ts";
 import { countLive, keyRange, liveRows, type KeyRange } from "./key-range.ts";
 import { headerAt, rowToKeyOnly, rowToKeyValue } from "../tables/messages.ts";
 import { unstableSort } from "./unstable-sort.ts";
 import type { KeyTable, RevisionRow } from "../tables/tables.ts";
 import type { ReadView } from "./read-view.ts";
 
-export function executeRange(view: ReadView, request: RangeRequest, budget?: AnswerBudget): RangeResponse {
+export function executeRange(view: ReadView, request: RangeRequest, budget?: ResponseSizeLimit): RangeResponse {
   const atRevision = readableRevision(view, request.revision);
   const header = headerAt(view.revision);
   const range = keyRange(request.key, request.rangeEnd);

@@ -6,7 +6,7 @@ import { unreachable } from "../../base/assert.ts";
 import { bytesToLatin1 } from "../../base/bytes.ts";
 import { errCompacted, errFutureRev, errKeyNotFound, errLeaseNotFound } from "../../protocol/errors.ts";
 import type { PutRequest, RangeRequest, ResponseOp, TxnRequest, TxnResponse } from "../../protocol/api/kv.ts";
-import type { AnswerBudget } from "../range/answer-budget.ts";
+import type { ResponseSizeLimit } from "../range/response-size-limit.ts";
 import { choosePath, takenOps, type TxnPath } from "./compare.ts";
 import { isFromKeyEnd, liveRow } from "../range/key-range.ts";
 import { headerAt } from "../tables/messages.ts";
@@ -14,7 +14,12 @@ import { executeRange } from "../range/range.ts";
 import type { ReadView } from "../range/read-view.ts";
 import type { LeaseHook, WriteTxn } from "./write-txn.ts";
 
-export function executeTxn(txn: WriteTxn, request: TxnRequest, leases: LeaseHook, budget?: AnswerBudget): TxnResponse {
+export function executeTxn(
+  txn: WriteTxn,
+  request: TxnRequest,
+  leases: LeaseHook,
+  budget?: ResponseSizeLimit,
+): TxnResponse {
   const path = choosePath(txn, request);
   new TxnCheck(txn, leases).check(request, path);
   const response = executeOps(txn, request, path, budget);
@@ -86,7 +91,7 @@ class TxnCheck {
 }
 
 /** A nested response keeps an empty header, as in etcd. */
-function executeOps(txn: WriteTxn, request: TxnRequest, path: TxnPath, budget?: AnswerBudget): TxnResponse {
+function executeOps(txn: WriteTxn, request: TxnRequest, path: TxnPath, budget?: ResponseSizeLimit): TxnResponse {
   let nested = 0;
   const responses = takenOps(request, path.succeeded).map((op): ResponseOp => {
     switch (op.type) {

@@ -49,7 +49,7 @@ export class WatchHub implements StreamHost {
   readonly #header: (revision: number) => ResponseHeader;
   readonly #options: WatchHubOptions;
   readonly #synced: WatchIndex = new WatchIndex();
-  readonly #catchingUp: WatchIndex = new WatchIndex();
+  readonly #unsynced: WatchIndex = new WatchIndex();
   readonly #notified: Set<Watcher> = new Set();
   /** Queues that were empty before and are to be announced once the hub is at rest. */
   readonly #readable: Set<WatchQueue> = new Set();
@@ -65,16 +65,16 @@ export class WatchHub implements StreamHost {
   }
 
   get watcherCount(): number {
-    return this.#synced.size + this.#catchingUp.size;
+    return this.#synced.size + this.#unsynced.size;
   }
 
   get slowWatcherCount(): number {
-    return this.#catchingUp.size;
+    return this.#unsynced.size;
   }
 
   /** Whether pump() would find something to do now: somebody is behind whose stream has room. */
-  get hasCatchingUp(): boolean {
-    for (const watcher of this.#catchingUp.watchers) {
+  get hasUnsynced(): boolean {
+    for (const watcher of this.#unsynced.watchers) {
       if (watcher.queue.hasRoom) return true;
     }
     return false;
@@ -107,12 +107,12 @@ export class WatchHub implements StreamHost {
    * A step of at most `maxRevisions` revisions for those that catch up. Returns whether another step would find more to
    * do; it would not while all who are behind have full queues.
    */
-  pump(maxRevisions: number): boolean {
+  syncUnsynced(maxRevisions: number): boolean {
     assert(maxRevisions > 0, "a step makes progress");
-    const ready = this.#readyToCatchUp();
-    if (ready.length > 0) this.#catchUp(ready, maxRevisions);
+    const ready = this.#readyToSync();
+    if (ready.length > 0) this.#sync(ready, maxRevisions);
     this.announce();
-    return this.hasCatchingUp;
+    return this.hasUnsynced;
   }
 
   /** The periodic round of progress: to every watcher that asked for it, is synced, and got nothing since the last. */
@@ -156,7 +156,7 @@ export class WatchHub implements StreamHost {
       idle: true,
       release,
     };
-    (synced ? this.#synced : this.#catchingUp).add(watcher);
+    (synced ? this.#synced : this.#unsynced).add(watcher);
     if (watcher.progressNotify) this.#notified.add(watcher);
     this.answer(queue, { watchId: id, created: true });
     return watcher;
@@ -166,7 +166,7 @@ export class WatchHub implements StreamHost {
     if (watcher.state === "removed") return;
     watcher.release();
     this.#synced.delete(watcher);
-    this.#catchingUp.delete(watcher);
+    this.#unsynced.delete(watcher);
     this.#notified.delete(watcher);
     watcher.state = "removed";
   }
@@ -222,19 +222,19 @@ export class WatchHub implements StreamHost {
     this.#synced.delete(watcher);
     watcher.nextRevision = Math.max(watcher.nextRevision, nextRevision);
     watcher.state = "catching-up";
-    this.#catchingUp.add(watcher);
+    this.#unsynced.add(watcher);
   }
 
   #join(watcher: Watcher): void {
-    this.#catchingUp.delete(watcher);
+    this.#unsynced.delete(watcher);
     watcher.state = "synced";
     this.#synced.add(watcher);
   }
 
   /** Those behind whose streams have room; the compacted ones are told and dropped, those not behind any more join. */
-  #readyToCatchUp(): Watcher[] {
+  #readyToSync(): Watcher[] {
     const ready: Watcher[] = [];
-    for (const watcher of this.#catchingUp.watchers) {
+    for (const watcher of this.#unsynced.watchers) {
       if (!watcher.queue.hasRoom) continue;
       if (watcher.nextRevision < this.#store.compactRevision) this.#cancelCompacted(watcher);
       else if (watcher.nextRevision > this.#revision) this.#join(watcher);
@@ -256,12 +256,12 @@ export class WatchHub implements StreamHost {
    * behind and the one nearest to the end in turn: the first lets most watchers share a window, the second keeps a
    * straggler from holding up everybody else.
    */
-  #catchUp(ready: readonly Watcher[], maxRevisions: number): void {
+  #sync(ready: readonly Watcher[], maxRevisions: number): void {
     const starts = ready.map((watcher) => watcher.nextRevision);
     const from = this.#oldestFirst ? minimum(starts) : maximum(starts);
     this.#oldestFirst = !this.#oldestFirst;
     const { events, to } = this.#readHistory(from, maxRevisions);
-    const touched = matchAll(this.#catchingUp, events);
+    const touched = matchAll(this.#unsynced, events);
     const header = this.#header(this.#store.revision);
     const served = new Set(ready.filter((watcher) => watcher.nextRevision >= from && watcher.nextRevision <= to));
     for (const spot of touched) {

@@ -10,7 +10,7 @@ export interface HubStream {
   refuse(cancelReason: string): void;
   /** Asks for the revision that all watches of the stream have reached; no answer unless all are synced. */
   progress(): void;
-  /** In order. Afterwards the hub may have catching up to do: see `hasCatchingUp`. */
+  /** In order. Afterwards the hub may have catching up to do: see `hasUnsynced`. */
   take(maxResponses: number): readonly WatchResponse[];
   /** So much waits to be taken that requests should wait, too. A stream that is asked on and on regardless closes. */
   readonly full: boolean;

@@ -23,13 +23,13 @@ import type {
   LeaseTimeToLiveRequest,
   LeaseTimeToLiveResponse,
 } from "./lease.ts";
-import { duplex, unary } from "./rpc.ts";
+import { bidi, unary } from "./rpc.ts";
 import type { Rpc } from "./rpc.ts";
 
 export interface LeaseRpcs {
   readonly grant: Rpc<LeaseGrantRequest, LeaseGrantResponse>;
   readonly revoke: Rpc<LeaseRevokeRequest, LeaseRevokeResponse>;
-  readonly keepAlive: Rpc<LeaseKeepAliveRequest, LeaseKeepAliveResponse, "duplex">;
+  readonly keepAlive: Rpc<LeaseKeepAliveRequest, LeaseKeepAliveResponse, "bidi">;
   readonly timeToLive: Rpc<LeaseTimeToLiveRequest, LeaseTimeToLiveResponse>;
   readonly leases: Rpc<LeaseLeasesRequest, LeaseLeasesResponse>;
 }
@@ -45,7 +45,7 @@ export const LEASE_RPCS: LeaseRpcs = {
     leaseRevokeRequestSchema,
     leaseRevokeResponseSchema,
   ),
-  keepAlive: duplex(
+  keepAlive: bidi(
     SERVICE,
     "LeaseKeepAlive",
     ["/v3/lease/keepalive"],

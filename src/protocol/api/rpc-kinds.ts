@@ -25,8 +25,8 @@ export const RPC_KINDS: RpcKinds = {
     txn: "unary",
     compact: "unary",
   },
-  watch: { watch: "duplex" },
-  lease: { grant: "unary", revoke: "unary", keepAlive: "duplex", timeToLive: "unary", leases: "unary" },
+  watch: { watch: "bidi" },
+  lease: { grant: "unary", revoke: "unary", keepAlive: "bidi", timeToLive: "unary", leases: "unary" },
   cluster: {
     memberAdd: "unary",
     memberRemove: "unary",

@@ -5,7 +5,7 @@
 import type { Schema } from "../codec/schema.ts";
 
 /** One request and one answer; one request and many answers; many of both, each whenever it likes. */
-export type RpcKind = "unary" | "serverStream" | "duplex";
+export type RpcKind = "unary" | "serverStream" | "bidi";
 
 export interface RpcOptions {
   /** Changes nothing, so that a client may send it twice. */
@@ -57,13 +57,13 @@ export function serverStream<Request, Response>(
 }
 
 /* @__NO_SIDE_EFFECTS__ */
-export function duplex<Request, Response>(
+export function bidi<Request, Response>(
   service: string,
   method: string,
   paths: readonly string[],
   request: Schema<Request>,
   response: Schema<Response>,
   options?: RpcOptions,
-): Rpc<Request, Response, "duplex"> {
-  return { service, method, paths, request, response, kind: "duplex", ...options };
+): Rpc<Request, Response, "bidi"> {
+  return { service, method, paths, request, response, kind: "bidi", ...options };
 }

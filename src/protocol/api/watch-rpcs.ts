@@ -1,15 +1,15 @@
 /** The methods of etcd's Watch service. */
 import { watchRequestSchema, watchResponseSchema } from "./watch-schema.ts";
 import type { WatchRequest, WatchResponse } from "./watch.ts";
-import { duplex } from "./rpc.ts";
+import { bidi } from "./rpc.ts";
 import type { Rpc } from "./rpc.ts";
 
 export interface WatchRpcs {
-  readonly watch: Rpc<WatchRequest, WatchResponse, "duplex">;
+  readonly watch: Rpc<WatchRequest, WatchResponse, "bidi">;
 }
 
 const SERVICE = "etcdserverpb.Watch";
 
 export const WATCH_RPCS: WatchRpcs = {
-  watch: duplex(SERVICE, "Watch", ["/v3/watch"], watchRequestSchema, watchResponseSchema, { isRead: true }),
+  watch: bidi(SERVICE, "Watch", ["/v3/watch"], watchRequestSchema, watchResponseSchema, { isRead: true }),
 };

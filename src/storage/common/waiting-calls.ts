@@ -18,7 +18,7 @@ export class WaitingCalls {
   }
 
   /** Those whose work is done; each is told as soon as all before it are. */
-  tell(ready: readonly WaitingCall[], failure: StorageError | undefined): void {
+  resolve(ready: readonly WaitingCall[], failure: StorageError | undefined): void {
     for (const call of ready) call.isReady = true;
     for (let first = this.#calls[0]; first?.isReady === true; first = this.#calls[0]) {
       this.#calls.shift();
@@ -26,7 +26,7 @@ export class WaitingCalls {
     }
   }
 
-  tellAll(failure: StorageError | undefined): void {
-    this.tell([...this.#calls], failure);
+  resolveAll(failure: StorageError | undefined): void {
+    this.resolve([...this.#calls], failure);
   }
 }

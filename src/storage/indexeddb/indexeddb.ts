@@ -61,7 +61,7 @@ export interface IndexedDbOptions {
   readonly behindBytes?: number;
 }
 
-type Lane = "log" | "state";
+type WriteQueue = "log" | "state";
 
 export async function openIndexedDbStorage(options: IndexedDbOptions): Promise<Storage> {
   try {
@@ -103,7 +103,7 @@ class IndexedDbStorage implements Storage {
   #durableSeq: number;
 
   readonly #connection: Connection;
-  readonly #busy: Set<Lane> = new Set();
+  readonly #busy: Set<WriteQueue> = new Set();
   readonly #calls: WaitingCalls = new WaitingCalls();
   readonly #logWaiting: WaitingCall[] = [];
   readonly #flushWaiting: WaitingCall[] = [];
@@ -357,7 +357,7 @@ class IndexedDbStorage implements Storage {
     return this.#connection.reopen((database) => checkUnchanged(database, this.#durableSeq, this.#durable));
   }
 
-  #finish(transaction: Writing, lanes: readonly Lane[], durable: () => void): void {
+  #finish(transaction: Writing, lanes: readonly WriteQueue[], durable: () => void): void {
     for (const lane of lanes) this.#busy.add(lane);
     const freed = (): void => {
       for (const lane of lanes) this.#busy.delete(lane);
@@ -391,13 +391,13 @@ class IndexedDbStorage implements Storage {
   }
 
   #tell(told: readonly WaitingCall[]): void {
-    this.#calls.tell(told, this.#failure);
+    this.#calls.resolve(told, this.#failure);
   }
 
   #tellAll(): void {
     takeAll(this.#logWaiting);
     takeAll(this.#flushWaiting);
-    this.#calls.tellAll(this.#failure);
+    this.#calls.resolveAll(this.#failure);
   }
 }
 

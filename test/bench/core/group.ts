@@ -1,10 +1,10 @@
 /** Members in one process, on memory storage and the memory carrier: what the core costs when nothing else does. */
 import { Prng } from "../../../src/base/prng.ts";
 import type { Clock } from "../../../src/member/clock.ts";
-import { prepareStorage } from "../../../src/member/node/founding.ts";
+import { bootstrapStorage } from "../../../src/member/node/bootstrap.ts";
 import { createServices } from "../../../src/member/services/member-services.ts";
 import { Member } from "../../../src/member/node/member.ts";
-import type { Beginning } from "../../../src/member/options.ts";
+import type { BootstrapOptions } from "../../../src/member/options.ts";
 import type { CallContext, Services } from "../../../src/member/api/services.ts";
 import { member as memberRecord } from "../../../src/protocol/api/cluster.ts";
 import { MemoryStorage } from "../../../src/storage/memory/memory.ts";
@@ -34,14 +34,14 @@ export async function startGroup(size: number): Promise<Group> {
   };
   const network = new MemoryNetwork();
   const founders = Array.from({ length: size }, (_, at) => memberRecord({ id: BigInt(at + 1), name: `m${at + 1}` }));
-  const beginning: Beginning = { type: "found", members: founders };
+  const bootstrap: BootstrapOptions = { type: "found", members: founders };
   const members = await Promise.all(
     founders.map(async ({ id, name }) => {
       const storage = new MemoryStorage();
       const identity = { clusterId: 7n, memberId: id, name };
-      await new Promise<void>((resolve) => prepareStorage(storage, identity, beginning, () => resolve()));
+      await new Promise<void>((resolve) => bootstrapStorage(storage, identity, bootstrap, () => resolve()));
       const transport = network.transportFor(id);
-      return new Member({ storage, transport, clock, prng: new Prng(id), identity, beginning });
+      return new Member({ storage, transport, clock, prng: new Prng(id), identity, bootstrap });
     }),
   );
   for (const member of members) member.start();

@@ -53,12 +53,12 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     const hasty = createClient(WAYS[way](), { pace: hurry });
     const { id, ttl } = await hasty.lease.grant(600);
     const beats: number[] = [];
-    const onBeat = (beat: { readonly ttl: number }): void => {
+    const onRenewed = (beat: { readonly ttl: number }): void => {
       beats.push(beat.ttl);
       if (beats.length === 2) void client.lease.revoke(id);
     };
 
-    expect(await hasty.lease.keepAlive(id, { onBeat }).ended).toEqual({ reason: "lost" });
+    expect(await hasty.lease.keepAlive(id, { onRenewed }).ended).toEqual({ reason: "lost" });
     expect(beats.slice(0, 2)).toEqual([ttl, ttl]);
   });
 
@@ -131,10 +131,10 @@ function beating(answers: readonly (number | EtcdError)[]): { lease: LeaseClient
     if (answer instanceof EtcdError) throw answer;
     return leaseKeepAliveResponse({ id, ttl: answer });
   };
-  const pace = { random: () => 0, sleep: async (ms: number) => void slept.push(ms) };
+  const backoff = { random: () => 0, sleep: async (ms: number) => void slept.push(ms) };
   const context = { token: "", requireLeader: false };
   const closed = new AbortController().signal;
-  const lease = leaseClient({ lease: { keepAlive } as LeaseService, context, pace, checkOpen: () => {}, closed });
+  const lease = leaseClient({ lease: { keepAlive } as LeaseService, context, backoff, checkOpen: () => {}, closed });
   return { lease, slept };
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { httpServices } from "../../../src/client/http/http-services.ts";
 import type { HttpServicesOptions } from "../../../src/client/http/http-services.ts";
-import type { Pace } from "../../../src/client/common/pace.ts";
+import type { BackoffTimer } from "../../../src/client/common/backoff.ts";
 import type { CallContext, Services } from "../../../src/member/api/services.ts";
 import { GrpcCode } from "../../../src/protocol/errors.ts";
 import { putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
@@ -17,7 +17,7 @@ let stub: StubServer | undefined;
 afterEach(() => stub?.close());
 
 /** Does not wait, and remembers how long it should have. */
-class Pauses implements Pace {
+class Pauses implements BackoffTimer {
   readonly pauses: number[] = [];
   readonly random = (): number => 1;
   readonly sleep = async (milliseconds: number): Promise<void> => void this.pauses.push(milliseconds);

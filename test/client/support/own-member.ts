@@ -1,7 +1,7 @@
 /** A real member with memory storage, alone in its group; runs in every runtime. */
 import { Prng } from "../../../src/base/prng.ts";
 import type { Clock } from "../../../src/member/clock.ts";
-import { prepareStorage } from "../../../src/member/node/founding.ts";
+import { bootstrapStorage } from "../../../src/member/node/bootstrap.ts";
 import { Member } from "../../../src/member/node/member.ts";
 import { createServices } from "../../../src/member/services/member-services.ts";
 import type { Services } from "../../../src/member/api/services.ts";
@@ -23,13 +23,13 @@ export async function startMember(): Promise<{ readonly member: Member; readonly
   const identity = { clusterId: 0xfedc_ba98_7654_3210n, memberId: 0xffff_0000_0000_0001n, name: "solo" };
   const storage = new MemoryStorage();
   const founder = memberRecord({ id: identity.memberId, name: identity.name });
-  const beginning = { type: "found", members: [founder] } as const;
+  const bootstrap = { type: "found", members: [founder] } as const;
   await new Promise<void>((resolve, reject) => {
-    prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
+    bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
   });
   const transport = new MemoryNetwork().transportFor(identity.memberId);
   const prng = new Prng(1);
-  const member = new Member({ storage, transport, clock, prng, identity, beginning, tickMs: 5 });
+  const member = new Member({ storage, transport, clock, prng, identity, bootstrap, tickMs: 5 });
   member.start();
   const services = createServices(member);
   // Waits for the leader, as every request does.

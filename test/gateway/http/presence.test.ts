@@ -2,9 +2,9 @@
 import { expect, test, vi } from "vitest";
 import { gatewayApp } from "../../../src/gateway/app.ts";
 import { GONE_WITHIN_MS, PLAIN_ANSWER_WITHIN_MS, PROBE_AFTER_MS } from "../../../src/gateway/http/presence.ts";
-import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from "../../../src/grpc/front.ts";
+import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from "../../../src/grpc/proxy.ts";
 import type { CallContext, Services } from "../../../src/member/api/services.ts";
-import { CARRIER_PING_EVERY_MS, CARRIER_SILENT_MAX_MS } from "../../../src/protocol/carrier-frame.ts";
+import { CARRIER_PING_EVERY_MS, CARRIER_SILENT_MAX_MS } from "../../../src/protocol/mux-frame.ts";
 import { FakeWatch } from "../support/fake-watch.ts";
 
 test("a caller that is gone is noticed within ten seconds on every front", () => {

@@ -158,7 +158,7 @@ test("silence is broken by an empty comment of which the member hears nothing", 
 });
 
 test("a cluster sleeps on under an open watch and its heartbeats, and is heard again when it works", async () => {
-  const cluster = await Cluster.founded(3, { quietAfterTicks: 20 });
+  const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
   const { services } = await cluster.elected();
   const endpoint = new Endpoint(cluster, services, { heartbeatMs: 1 });
   const watch = await watching(endpoint, "/kv/a?watch");

@@ -132,7 +132,7 @@ describe("alarms", () => {
   });
 
   test("while CORRUPT a lease outlives its end, costs nothing, and ends when the alarm is taken back", async () => {
-    const { cluster, leader } = await founded(3, { quietAfterTicks: 20 });
+    const { cluster, leader } = await founded(3, { quiesceAfterTicks: 20 });
     await cluster.settled(leader.services.lease.grant({ id: 7n, ttl: 5 }, CALL));
     await alarm(cluster, leader, { action: "ACTIVATE", memberId: 0n, alarm: "CORRUPT" });
     const { lastIndex } = leader.member.status();

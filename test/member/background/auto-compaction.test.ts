@@ -129,7 +129,7 @@ describe("as etcd does it, on a member that is awake", () => {
   test("off, nothing is ever compacted and no note kept", () => {
     const world = new World();
     const notes: unknown[] = [];
-    const options = { mode: "off", retention: 0, keepNote: (note: Uint8Array) => void notes.push(note) } as const;
+    const options = { mode: "off", retention: 0, save: (note: Uint8Array) => void notes.push(note) } as const;
 
     live(world, new AutoCompaction(options, world), 1_000, () => 1);
 
@@ -166,12 +166,12 @@ describe("a member that is thrown out of memory", () => {
   /** Lives for ten seconds every two minutes, and each life knows only the note of the last one. */
   function lives(options: AutoCompactionOptions, count: number): World {
     const world = new World();
-    let note: Uint8Array | undefined;
+    let saved: Uint8Array | undefined;
     for (let life = 0; life < count; life++) {
-      const keepNote = (kept: Uint8Array): void => {
-        note = kept;
+      const save = (kept: Uint8Array): void => {
+        saved = kept;
       };
-      const compaction = new AutoCompaction({ ...options, note, keepNote }, world);
+      const compaction = new AutoCompaction({ ...options, saved, save }, world);
       world.revision += 2;
       for (let tick = 0; tick < 10; tick++) {
         world.nowMs += 1_000;
@@ -200,17 +200,17 @@ describe("a member that is thrown out of memory", () => {
   test("takes no note of other settings, of another time, or of nothing it knows", () => {
     const world = new World();
     const options = { mode: "periodic", retention: HOUR } as const;
-    let note = new Uint8Array();
-    const keepNote = (kept: Uint8Array<ArrayBuffer>): void => {
-      note = kept;
+    let saved = new Uint8Array();
+    const save = (kept: Uint8Array<ArrayBuffer>): void => {
+      saved = kept;
     };
     world.nowMs = 10 * HOUR;
-    live(world, new AutoCompaction({ ...options, keepNote }, world), 59, () => 1);
+    live(world, new AutoCompaction({ ...options, save }, world), 59, () => 1);
     const after = (changes: Partial<AutoCompactionOptions>, nowMs: number, revision: number, minutes = 1): unknown => {
       const later = new World();
       later.nowMs = nowMs;
       later.revision = revision;
-      live(later, new AutoCompaction({ ...options, note, ...changes }, later), minutes, () => 0);
+      live(later, new AutoCompaction({ ...options, saved, ...changes }, later), minutes, () => 0);
       return later.asked.length;
     };
 
@@ -218,8 +218,8 @@ describe("a member that is thrown out of memory", () => {
     expect(after({ retention: 2 * HOUR }, world.nowMs, world.revision)).toBe(0);
     expect(after({}, HOUR, world.revision)).toBe(0);
     expect(after({}, world.nowMs, 3)).toBe(0);
-    expect(after({ note: note.slice(1) }, world.nowMs, world.revision)).toBe(0);
-    expect(after({ note: note.slice(0, 8) }, world.nowMs, world.revision)).toBe(0);
+    expect(after({ saved: saved.slice(1) }, world.nowMs, world.revision)).toBe(0);
+    expect(after({ saved: saved.slice(0, 8) }, world.nowMs, world.revision)).toBe(0);
     // A clock that was set back begins a new period, and does not wait until it has come so far again.
     expect(after({}, HOUR, world.revision, 61)).toBe(1);
   });
@@ -262,7 +262,7 @@ describe("in a cluster", () => {
   });
 
   test("a quiet cluster is not woken, not for days, and compacts with its next work", async () => {
-    const cluster = await Cluster.founded(3, { ...PERIODIC, quietAfterTicks: 20 });
+    const cluster = await Cluster.founded(3, { ...PERIODIC, quiesceAfterTicks: 20 });
     await write(cluster, 20);
     await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
     const sent = (): number =>
@@ -279,7 +279,7 @@ describe("in a cluster", () => {
   });
 
   test("by revision, the newest N stay, in a cluster that goes quiet between", async () => {
-    const options = { autoCompaction: { mode: "revision", retention: 7 }, quietAfterTicks: 20 } as const;
+    const options = { autoCompaction: { mode: "revision", retention: 7 }, quiesceAfterTicks: 20 } as const;
     const cluster = await Cluster.founded(1, options);
     await write(cluster, 20);
     await cluster.clock.advance(HOUR);

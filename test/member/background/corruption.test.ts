@@ -72,7 +72,7 @@ describe("the corruption check", () => {
   });
 
   test("it wakes nobody: a quiet cluster stays quiet, and is checked after the next change", async () => {
-    const { cluster, leader, others } = await founded(3, { ...EVERY_MINUTE, quietAfterTicks: 20 });
+    const { cluster, leader, others } = await founded(3, { ...EVERY_MINUTE, quiesceAfterTicks: 20 });
     await put(cluster, leader, "a");
     await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
     damage(others[0] as Node, "a");

@@ -25,9 +25,9 @@ class Home {
 
   get wakeup(): Wakeup {
     return {
-      note: this.note,
+      saved: this.note,
       wakeAfter: (delayMs) => this.#set(delayMs),
-      keepNote: (note) => {
+      save: (note) => {
         this.note = note;
       },
     };
@@ -48,7 +48,7 @@ class Home {
 type Homes = ReadonlyMap<bigint, Home>;
 
 async function edge(): Promise<{ cluster: Cluster; homes: Homes }> {
-  const cluster = new Cluster(1, { quietAfterTicks: 20 });
+  const cluster = new Cluster(1, { quiesceAfterTicks: 20 });
   const members = [1n, 2n, 3n].map((id) => ({ id, name: `m${id}`, peerUrls: [], clientUrls: [], isLearner: false }));
   const homes = new Map(members.map(({ id }) => [id, new Home(cluster, id)]));
   for (const [id, { wakeup }] of homes) await cluster.start(id, { type: "found", members }, undefined, { wakeup });
@@ -86,7 +86,7 @@ async function leased(cluster: Cluster, ttl: number): Promise<Node> {
 /** There is a leader who knows it. */
 function hasEnded(cluster: Cluster): boolean {
   const member = cluster.leader?.member;
-  if (member === undefined || member.leases.term === 0) return false;
+  if (member === undefined || member.lessor.term === 0) return false;
   return member.machine.store.range(rangeRequest({ key: KEY })).count === 0;
 }
 

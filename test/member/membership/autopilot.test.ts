@@ -9,8 +9,8 @@ const LEADER = 1n;
 type Kind = "voter" | "silent voter" | "gone voter" | "learner" | "slow learner" | "gone learner";
 
 function member(id: bigint, kind: Kind): AutopilotMember {
-  const silentMs = kind.startsWith("gone") ? 100_000 : kind.startsWith("silent") ? 20_000 : 100;
-  return { id, learner: kind.endsWith("learner"), caughtUp: kind !== "slow learner", silentMs };
+  const sinceContactMs = kind.startsWith("gone") ? 100_000 : kind.startsWith("silent") ? 20_000 : 100;
+  return { id, learner: kind.endsWith("learner"), caughtUp: kind !== "slow learner", sinceContactMs };
 }
 
 /** The leader votes and has id 1; the others follow it. */
@@ -37,7 +37,8 @@ function settled(start: AutopilotView): { readonly end: AutopilotView; readonly 
 }
 
 const voters = ({ members }: AutopilotView): readonly AutopilotMember[] => members.filter((one) => !one.learner);
-const present = (members: readonly AutopilotMember[]): number => members.filter((one) => one.silentMs < 3_000).length;
+const present = (members: readonly AutopilotMember[]): number =>
+  members.filter((one) => one.sinceContactMs < 3_000).length;
 const hasQuorum = (state: AutopilotView): boolean => present(voters(state)) * 2 > voters(state).length;
 
 describe("the autopilot", () => {
@@ -113,7 +114,9 @@ describe("from any state", () => {
     fc.assert(
       fc.property(views, (start) => {
         const { end } = settled(start);
-        const waits = voters(end).some(({ silentMs }) => silentMs > 3_000 && silentMs < OPTIONS.goneAfterMs);
+        const waits = voters(end).some(
+          ({ sinceContactMs }) => sinceContactMs > 3_000 && sinceContactMs < OPTIONS.goneAfterMs,
+        );
         return waits || voters(end).length % 2 === 1;
       }),
     );
@@ -124,8 +127,8 @@ describe("from any state", () => {
       fc.property(views, (start) => {
         const { end } = settled(start);
         const isWaiting = voters(end).length % 2 === 0;
-        const gone = voters(end).some(({ silentMs }) => silentMs > OPTIONS.goneAfterMs);
-        const ready = end.members.some((one) => one.learner && one.caughtUp && one.silentMs < 3_000);
+        const gone = voters(end).some(({ sinceContactMs }) => sinceContactMs > OPTIONS.goneAfterMs);
+        const ready = end.members.some((one) => one.learner && one.caughtUp && one.sinceContactMs < 3_000);
         return isWaiting || !gone || !ready;
       }),
     );

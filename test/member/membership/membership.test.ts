@@ -13,7 +13,7 @@ class Harness {
   change(type: ConfChangeType, id: bigint, name?: string): "applied" | "refused" {
     const context = name === undefined ? new Uint8Array(0) : encodeMember(memberRecord({ id, name }));
     const change: ConfChange = { id: 0n, transition: "auto", changes: [{ type, nodeId: id }], context };
-    if (this.membership.judge(change) !== "take") return "refused";
+    if (this.membership.validate(change) !== "apply") return "refused";
     const before: ConfState = this.membership.confState;
     this.membership.apply(change, changeConfiguration(before, change) ?? before);
     return "applied";

@@ -97,7 +97,7 @@ describe("a member that stops", () => {
     node.member.stop();
     expect(await refusal(compaction)).toBe(STOPPED);
     // And one that begins too late does not begin to wait.
-    await new Promise<void>((resolve) => node.member.scrub(resolve));
+    await new Promise<void>((resolve) => node.member.scheduleCompaction(resolve));
   });
 });
 

@@ -166,7 +166,7 @@ async function joined(cluster: Cluster, founder: Node, node: Node): Promise<void
 
 describe("quiet", () => {
   test("an idle cluster stops every clock, and a request to any member wakes it", async () => {
-    const cluster = await Cluster.founded(3, { quietAfterTicks: 20 });
+    const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
     const leader = await cluster.elected();
     await cluster.settled(put(leader, "key", "value"));
     await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
@@ -180,7 +180,7 @@ describe("quiet", () => {
   test("a request that wants a leader wakes a restarted member up, and is refused where the cluster never sleeps", async () => {
     const wanting = { ...CALL, requireLeader: true };
     const request = putRequest({ key: KEY, value: KEY });
-    const sleepy = await Cluster.founded(3, { quietAfterTicks: 20 });
+    const sleepy = await Cluster.founded(3, { quiesceAfterTicks: 20 });
     expect(sleepy.node(2n).member.leader).toBe(0n);
     const { header } = await sleepy.settled(sleepy.node(2n).services.kv.put(request, wanting));
     expect(header.revision).toBe(2);
@@ -189,7 +189,7 @@ describe("quiet", () => {
   });
 
   test("a quiet cluster whose leader is gone elects another as soon as somebody asks", async () => {
-    const cluster = await Cluster.founded(3, { quietAfterTicks: 20 });
+    const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
     const leader = await cluster.elected();
     await cluster.settled(put(leader, "key", "value"));
     await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");

@@ -17,7 +17,7 @@ class Harness {
 
   /** The contexts to ask for, of which there is one at most. */
   ask(nowMs = 0): Uint8Array | undefined {
-    return this.reads.toAsk(nowMs)[0];
+    return this.reads.contextsToSend(nowMs)[0];
   }
 }
 
@@ -57,7 +57,7 @@ describe("linearizable reads", () => {
     const context = harness.ask(0) as Uint8Array;
     expect(harness.ask(499)).toBeUndefined();
     expect(harness.ask(500)).toEqual(context);
-    harness.reads.askedInVain();
+    harness.reads.retryPending();
     expect(harness.ask(501)).toEqual(context);
   });
 

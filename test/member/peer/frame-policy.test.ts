@@ -16,14 +16,14 @@ import { CALL, CLUSTER_ID, Cluster } from "../support/cluster.ts";
 import type { Node } from "../support/cluster.ts";
 import { forgedFrames } from "../../sim/forged-frames.ts";
 import type { Forgery, Victim } from "../../sim/forged-frames.ts";
-import { HttpCarriers } from "../support/http-carriers.ts";
+import { HttpTransports } from "../support/http-transports.ts";
 
 const LEARNER = 4n;
 const FORMER = 5n;
 /** The carrier has no proof of the first one, and of the second one it has. */
 const STRANGER = 66n;
 const PROVEN = 67n;
-const QUIET = { quietAfterTicks: 20 };
+const QUIET = { quiesceAfterTicks: 20 };
 
 /** The rows that a learner may use; written down once more, so that a row that is loosened is noticed. */
 const LEARNERS_MAY: ReadonlySet<string> = new Set([
@@ -65,7 +65,7 @@ type Carrier = "memory" | "http";
 async function openWorld(carrier: Carrier, options: typeof QUIET | undefined): Promise<World> {
   const cluster = new Cluster(1, options);
   cluster.strangers.add(STRANGER);
-  const http = new HttpCarriers(cluster.clock);
+  const http = new HttpTransports(cluster.clock);
   if (carrier === "http") cluster.carriers = http;
   await cluster.found(3);
   const leader = await cluster.elected();
@@ -111,7 +111,7 @@ function overMemory(cluster: Cluster, heard: World["heard"]): World["attack"] {
   };
 }
 
-function overHttp(cluster: Cluster, http: HttpCarriers): World["attack"] {
+function overHttp(cluster: Cluster, http: HttpTransports): World["attack"] {
   return async (from, to, frame) => {
     await cluster.settled(http.post(from, to.id, frame));
   };
@@ -152,7 +152,7 @@ async function mustChangeNothing(
   frameOf: (forgery: Forgery, to: Node) => Uint8Array,
 ): Promise<number> {
   let count = 0;
-  const wasQuiet = world.leader.member.settings.quietAfterTicks > 0;
+  const wasQuiet = world.leader.member.settings.quiesceAfterTicks > 0;
   for (const victim of [world.leader, world.follower]) {
     for (const forgery of forgedFrames(from, victimOf(victim)).filter(isRefused)) {
       const before = stateOf(victim, from, wasQuiet);
@@ -174,10 +174,10 @@ async function mustOnlyWake(
   isRefused: (forgery: Forgery) => boolean,
 ): Promise<void> {
   for (const victim of [follower, leader]) {
-    const { term, leader: followed } = victim.member.brief();
+    const { term, leader: followed } = victim.member.basicStatus();
     for (const forgery of forgedFrames(PROVEN, victimOf(victim)).filter(isRefused)) {
       await attack(PROVEN, victim, plain(PROVEN)(forgery, victim));
-      const now = victim.member.brief();
+      const now = victim.member.basicStatus();
       expect([forgery.name, now.term, now.leader]).toEqual([forgery.name, term, followed]);
     }
   }

@@ -155,7 +155,7 @@ test("a call to the leader ends with the error of the leader, or with a time-out
 });
 
 test("members call each other, a quiet one is woken by it, and a stopped one fails its calls", async () => {
-  const cluster = await Cluster.founded(3, { quietAfterTicks: 20 });
+  const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
   const leader = await cluster.elected();
   await cluster.settled(leader.services.lease.grant({ id: 5n, ttl: 600 }, CALL));
   const [one, two] = [...cluster.nodes.values()].filter((node) => node !== leader) as [Node, Node];

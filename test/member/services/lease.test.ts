@@ -147,7 +147,7 @@ describe("time", () => {
     expect(livedMs).toBeLessThan(11_000);
     await cluster.clock.advance(1_000);
     for (const node of cluster.nodes.values())
-      expect([exists(node, "a"), node.member.leases.ids()]).toEqual([false, []]);
+      expect([exists(node, "a"), node.member.lessor.ids()]).toEqual([false, []]);
   });
 
   test("a beat through any member keeps a lease alive, and tells its time to live", async () => {
@@ -243,8 +243,8 @@ describe("a change of leaders", () => {
     await grant(cluster, leader, 5n, 10);
     const next = follower(cluster);
     leader.member.transferLeader(next.id);
-    await cluster.clock.until(() => next.member.leases.term > 0, "the other leads");
-    expect(leader.member.leases.term).toBe(0);
+    await cluster.clock.until(() => next.member.lessor.term > 0, "the other leads");
+    expect(leader.member.lessor.term).toBe(0);
     for (const node of cluster.nodes.values()) expect(await ttlOf(cluster, node, 5n)).toBeGreaterThanOrEqual(10);
     expect(await beat(cluster, leader, 5n)).toBe(10);
     await cluster.clock.advance(9_000);
@@ -296,7 +296,7 @@ describe("a change of leaders", () => {
 
 describe("a quiet cluster", () => {
   test("sleeps until the next lease ends, and then ends it", async () => {
-    const { cluster, leader } = await founded(3, { quietAfterTicks: 20 });
+    const { cluster, leader } = await founded(3, { quiesceAfterTicks: 20 });
     await grant(cluster, leader, 5n, 600);
     await put(cluster, leader, "a", 5n);
     await cluster.clock.advance(10_000);
@@ -309,7 +309,7 @@ describe("a quiet cluster", () => {
   });
 
   test("is woken by a beat at any member, goes back to sleep, and sleeps longer for it", async () => {
-    const { cluster, leader } = await founded(3, { quietAfterTicks: 20 });
+    const { cluster, leader } = await founded(3, { quiesceAfterTicks: 20 });
     await grant(cluster, leader, 5n, 60);
     await put(cluster, leader, "a", 5n);
     for (let at = 0; at < 5; at++) {

@@ -145,11 +145,11 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
 
   test.each([16n, 0n])("before its key is there leaves none (lease %d)", async (lease) => {
     const { cluster, node } = await founded();
-    const leases = node.member.leases.ids().length;
+    const leases = node.member.lessor.ids().length;
     const { gone, state } = left(node, lease);
     gone.abort();
     await cluster.clock.advance(1_000);
-    expect([keys(node), node.member.leases.ids().length]).toEqual([[], leases]);
+    expect([keys(node), node.member.lessor.ids().length]).toEqual([[], leases]);
     expect(state.error).toMatchObject({ code: GrpcCode.Canceled });
   });
 
@@ -168,14 +168,14 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
 
   test("leaves no lease that was made for it, so that the next one does not wait for its end", async () => {
     const { cluster, node } = await founded();
-    const leases = node.member.leases.ids().length;
+    const leases = node.member.lessor.ids().length;
     await cluster.settled(lock(node, 16n));
     const { gone } = left(node, 0n);
     await cluster.clock.advance(100);
-    expect([keys(node).length, node.member.leases.ids().length]).toEqual([2, leases + 1]);
+    expect([keys(node).length, node.member.lessor.ids().length]).toEqual([2, leases + 1]);
     gone.abort();
     await cluster.clock.advance(1_000);
-    expect([keys(node), node.member.leases.ids().length]).toEqual([["name/10"], leases]);
+    expect([keys(node), node.member.lessor.ids().length]).toEqual([["name/10"], leases]);
   });
 
   test.each([17n, 0n])("just when it is its turn does not get it (lease %d)", async (lease) => {

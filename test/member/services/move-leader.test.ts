@@ -55,7 +55,7 @@ test("a target that is down gets nothing, and the call ends after the request ti
 });
 
 test("a cluster that sleeps is woken up for it", async () => {
-  const cluster = await Cluster.founded(3, { quietAfterTicks: 30 });
+  const cluster = await Cluster.founded(3, { quiesceAfterTicks: 30 });
   const leader = await cluster.elected();
   await cluster.clock.advance(20_000);
   const target = followerOf(cluster, leader);

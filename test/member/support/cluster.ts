@@ -1,9 +1,9 @@
 /** Real members in one process: memory storage, memory network, a virtual clock. */
 import { Prng } from "../../../src/base/prng.ts";
-import { prepareStorage } from "../../../src/member/node/founding.ts";
+import { bootstrapStorage } from "../../../src/member/node/bootstrap.ts";
 import { Member } from "../../../src/member/node/member.ts";
 import { createServices } from "../../../src/member/services/member-services.ts";
-import type { Beginning, MemberOptions } from "../../../src/member/options.ts";
+import type { BootstrapOptions, MemberOptions } from "../../../src/member/options.ts";
 import type { CallContext, Services } from "../../../src/member/api/services.ts";
 import { member as memberRecord } from "../../../src/protocol/api/cluster.ts";
 import { MemoryStorage } from "../../../src/storage/memory/memory.ts";
@@ -54,7 +54,7 @@ export class Cluster {
 
   async start(
     id: bigint,
-    beginning: Beginning,
+    bootstrap: BootstrapOptions,
     image?: MemoryImage,
     options: NodeOptions = {},
     name = `m${id}`,
@@ -62,7 +62,7 @@ export class Cluster {
     const storage = new MemoryStorage(image === undefined ? {} : { image });
     const identity = { clusterId: CLUSTER_ID, memberId: id, name };
     await new Promise<void>((resolve, reject) => {
-      prepareStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
+      bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
     });
     const member = new Member({
       admission: "authenticated",
@@ -73,7 +73,7 @@ export class Cluster {
       clock: this.clock,
       prng: this.#prng.fork(),
       identity,
-      beginning,
+      bootstrap,
     });
     const node = { id, member, services: createServices(member), storage };
     this.nodes.set(id, node);

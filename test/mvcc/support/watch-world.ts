@@ -43,7 +43,7 @@ export class World {
   }
 
   pumpAll(maxRevisions: number = 1000): void {
-    while (this.hub.pump(maxRevisions));
+    while (this.hub.syncUnsynced(maxRevisions));
   }
 
   /** As if a snapshot of `other` had been installed. */

@@ -138,7 +138,7 @@ describe("creating watches", () => {
     stream.create("a", "", { startRevision: 3 });
     stream.create("a", "z", { startRevision: 1 });
     expect(world.hub.slowWatcherCount).toBe(2);
-    expect(world.hub.hasCatchingUp).toBe(true);
+    expect(world.hub.hasUnsynced).toBe(true);
     world.pumpAll();
     world.put("a", "3");
     expect(world.hub.slowWatcherCount).toBe(0);
@@ -190,7 +190,7 @@ describe("creating watches", () => {
     world.put("b", "1");
     world.del("a");
     world.store.compact(4);
-    while (world.store.scrub(10));
+    while (world.store.compactStep(10));
     const stream = world.stream();
     stream.create("a", "z", { startRevision: 4 });
     world.pumpAll();
@@ -402,7 +402,7 @@ describe("cancel and close", () => {
     const stream = world.stream();
     stream.create("a", "", { startRevision: 1 });
     stream.stream.cancel(0);
-    expect(world.hub.pump(10)).toBe(false);
+    expect(world.hub.syncUnsynced(10)).toBe(false);
     expect(stream.take()).toEqual(["0@2 created", "0@2 canceled"]);
   });
 
@@ -561,15 +561,15 @@ describe("slow readers", () => {
       delivered += quick.take().length;
     }
     expect([delivered, world.hub.slowWatcherCount]).toEqual([100, 1]);
-    expect(world.hub.hasCatchingUp).toBe(false);
-    expect(world.hub.pump(10)).toBe(false);
+    expect(world.hub.hasUnsynced).toBe(false);
+    expect(world.hub.syncUnsynced(10)).toBe(false);
     const seen: number[] = [];
     for (let round = 0; round < 200 && seen.length < 100; round++) {
       const responses = slow.stream.take(1);
       for (const response of responses) {
         for (const event of response.events) seen.push(event.kv?.modRevision ?? 0);
       }
-      world.hub.pump(3);
+      world.hub.syncUnsynced(3);
     }
     expect(seen).toEqual(Array.from({ length: 100 }, (_, at) => at + 2));
     slow.take();
@@ -588,7 +588,7 @@ describe("slow readers", () => {
     world.put("k", "y".repeat(5000));
     world.pumpAll();
     expect(stream.take().map((text) => text.length)).toEqual([4 + 5000 + 2 + 2]);
-    expect(world.hub.pump(10)).toBe(false);
+    expect(world.hub.syncUnsynced(10)).toBe(false);
     expect(stream.take().map((text) => text.length)).toEqual([4 + 5000 + 2 + 2]);
     expect(world.hub.slowWatcherCount).toBe(0);
   });
@@ -626,7 +626,7 @@ describe("slow readers", () => {
     for (const startRevision of [2, 2, 30, 51]) stream.create("k", "", { startRevision });
     stream.take();
     let steps = 1;
-    while (world.hub.pump(10)) steps++;
+    while (world.hub.syncUnsynced(10)) steps++;
     expect(steps).toBeLessThan(12);
     const seen = new Map<number, number[]>();
     for (const response of stream.stream.take(1000)) {
@@ -660,8 +660,8 @@ describe("slow readers", () => {
     const stream = world.stream();
     stream.create("k", "", { startRevision: 2 });
     stream.create("k", "", { startRevision: 495 });
-    world.hub.pump(10);
-    world.hub.pump(10);
+    world.hub.syncUnsynced(10);
+    world.hub.syncUnsynced(10);
     expect(world.hub.slowWatcherCount).toBe(1);
     expect(stream.take()[3]).toMatch(/^1@501 k=493:495 .* k=499:501$/);
     world.pumpAll(10);
@@ -674,10 +674,10 @@ describe("slow readers", () => {
     const stream = world.stream();
     for (let at = 0; at < 5; at++) stream.create("k", "", { startRevision: 2 });
     stream.take();
-    expect(world.hub.pump(100)).toBe(false);
+    expect(world.hub.syncUnsynced(100)).toBe(false);
     expect([stream.stream.take(100).length, world.hub.slowWatcherCount]).toEqual([2, 3]);
-    expect(world.hub.hasCatchingUp).toBe(true);
-    world.hub.pump(100);
+    expect(world.hub.hasUnsynced).toBe(true);
+    world.hub.syncUnsynced(100);
     expect([stream.stream.take(100).length, world.hub.slowWatcherCount]).toEqual([2, 1]);
   });
 });
@@ -715,7 +715,7 @@ describe("a store replaced by a snapshot", () => {
     stream.create("a");
     const other = grown(8);
     other.store.compact(7);
-    while (other.store.scrub(10));
+    while (other.store.compactStep(10));
     world.install(other);
     world.pumpAll();
     expect(stream.take()).toEqual(["0@4 created", "0@0 canceled compacted 7"]);

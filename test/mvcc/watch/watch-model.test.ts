@@ -195,7 +195,7 @@ function apply(world: World, model: StoreModel, clients: readonly Client[], step
       clients[step.stream]?.take(step.count, model);
       break;
     case "pump":
-      world.hub.pump(step.revisions);
+      world.hub.syncUnsynced(step.revisions);
       break;
     case "progress":
       clients[step.stream]?.stream.progress();
@@ -204,7 +204,7 @@ function apply(world: World, model: StoreModel, clients: readonly Client[], step
       const revision = model.revision - step.back;
       if (revision <= model.compactRevision) break;
       world.store.compact(revision);
-      world.store.scrub(2);
+      world.store.compactStep(2);
       model.compactRevision = revision;
       break;
     }
@@ -244,7 +244,7 @@ function create(model: StoreModel, client: Client, step: Step & { readonly type:
 function drain(world: World, model: StoreModel, clients: readonly Client[]): void {
   let moved = true;
   while (moved) {
-    moved = world.hub.pump(3);
+    moved = world.hub.syncUnsynced(3);
     for (const client of clients) if (client.take(10, model) > 0) moved = true;
   }
 }
@@ -271,7 +271,7 @@ function check(steps: readonly Step[]): void {
   const clients = Array.from({ length: STREAMS }, () => new Client(world));
   for (const step of steps) apply(world, model, clients, step);
   drain(world, model, clients);
-  expect([world.hub.slowWatcherCount, world.hub.hasCatchingUp]).toEqual([0, false]);
+  expect([world.hub.slowWatcherCount, world.hub.hasUnsynced]).toEqual([0, false]);
   expectHistories(world, model, clients);
 }
 

@@ -2,17 +2,17 @@
 import type { MemberId } from "../../../src/protocol/peer/raft-message.ts";
 import { RoomError, RoomRefusal } from "../../../src/transport/room.ts";
 import type { RoomInfo, RoomRefusalCode, RoomRegistry } from "../../../src/transport/room.ts";
-import { claim, confirm, forget } from "../../../worker/signalling/founding.ts";
-import type { Founding, FoundingSlot } from "../../../worker/signalling/founding.ts";
+import { claim, confirm, forget } from "../../../worker/signalling/room-claims.ts";
+import type { RoomClaim, RoomClaimSlot } from "../../../worker/signalling/room-claims.ts";
 
 export class FakeRegistry implements RoomRegistry {
-  founding: Founding | undefined;
+  founding: RoomClaim | undefined;
   online: readonly MemberId[] = [];
   isReachable = true;
   nowMs = 0;
   /** What it refuses everything for. */
   refusal: RoomRefusalCode | undefined;
-  readonly #slot: FoundingSlot = {
+  readonly #slot: RoomClaimSlot = {
     get: () => this.founding,
     put: (founding) => {
       this.founding = founding;

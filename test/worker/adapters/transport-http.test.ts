@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import type { MemberId } from "../../../src/protocol/peer/raft-message.ts";
 import { expect } from "vitest";
 import { type Received, transportContract } from "../../contract/transport.ts";
-import type { TestCarrier } from "./test-carrier.ts";
+import type { TestCarrier } from "./test-transport.ts";
 
 const { TEST_CARRIERS } = env as unknown as { readonly TEST_CARRIERS: DurableObjectNamespace<TestCarrier> };
 

@@ -11,7 +11,7 @@ import { snapshotRecordSchema } from "../../../src/protocol/peer/snapshot-schema
 import type { SnapshotRecord } from "../../../src/protocol/peer/snapshot.ts";
 import { snapshotRow } from "../../../src/protocol/peer/snapshot.ts";
 import type { EdgeMember } from "../../../worker/member/member-object.ts";
-import { bury } from "../../../worker/member/tombstone.ts";
+import { writeTombstone } from "../../../worker/member/tombstone.ts";
 import { edge, eventually, get, kill, post, put, stubOf } from "../support/edge-kit.ts";
 
 const MEMBERS = [1, 2, 3];
@@ -193,7 +193,7 @@ test("a cluster that was written to is refused", async () => {
 
 test("objects of members that were removed are no empty cluster, though they hold nothing", async () => {
   await runInDurableObject(stubOf(1), (_member, state) => {
-    bury(state.storage, { cluster: 1n, member: 2n, members: [3n], removed: [2n], header: undefined });
+    writeTombstone(state.storage, { cluster: 1n, member: 2n, members: [3n], removed: [2n], header: undefined });
   });
   const answer = await runInDurableObject(stubOf(1), (member: EdgeMember) =>
     member.restoring({ type: "hold", restore: "x" }),

@@ -26,10 +26,10 @@ test("the note for auto-compaction outlives the object's memory", async () => {
   const note = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8);
   const [before, after] = await runInDurableObject(stubOf(1), async (_member: unknown, { storage }) => {
     const first = await flaggedOptions(env, storage);
-    first.autoCompaction?.keepNote?.(note);
+    first.autoCompaction?.save?.(note);
     const second = await flaggedOptions(env, storage);
     await storage.delete("auto-compaction");
-    return [first.autoCompaction?.note, second.autoCompaction?.note];
+    return [first.autoCompaction?.saved, second.autoCompaction?.saved];
   });
 
   expect(before).toBeUndefined();

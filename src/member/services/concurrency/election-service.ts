@@ -8,37 +8,37 @@ import type { KeyValue } from "../../../protocol/api/kv.ts";
 import { watchCreateRequest } from "../../../protocol/api/watch.ts";
 import type { CallContext, ElectionService, LeaderStream } from "../../api/services.ts";
 import {
-  LineWatch,
-  asLineError,
+  KeyWatch,
+  withServiceErrors,
   createdAt,
-  errGone,
-  firstInLine,
-  lineError,
-  linePrefix,
+  errContextCanceled,
+  oldestKey,
+  serviceError,
+  electionPrefix,
   sessionLease,
-  waitForTurn,
+  waitDeletes,
   withPlace,
-} from "./waiting-line.ts";
-import type { LineServices } from "./waiting-line.ts";
+} from "./concurrency.ts";
+import type { SessionServices } from "./concurrency.ts";
 
-export function electionService(services: LineServices): ElectionService {
+export function electionService(services: SessionServices): ElectionService {
   return {
-    campaign: (request, context) => asLineError(() => campaign(services, request, context)),
+    campaign: (request, context) => withServiceErrors(() => campaign(services, request, context)),
     proclaim: ({ leader, value }, context) =>
-      asLineError(async () => {
+      withServiceErrors(async () => {
         const proven = provided(leader);
         const lease = await sessionLease(services, proven.lease, context);
         return proclaimResponse({ header: await proclaim(services, { ...proven, lease }, value, context) });
       }),
     leader: ({ name }, context) =>
-      asLineError(async () => {
-        const { kvs, header } = await services.kv.range(firstInLine(linePrefix(name)), context);
-        if (kvs[0] === undefined) throw lineError("election: no leader");
+      withServiceErrors(async () => {
+        const { kvs, header } = await services.kv.range(oldestKey(electionPrefix(name)), context);
+        if (kvs[0] === undefined) throw serviceError("election: no leader");
         return leaderResponse({ header, kv: kvs[0] });
       }),
-    observe: ({ name }, context) => new Observation(services, linePrefix(name), context),
+    observe: ({ name }, context) => new Observation(services, electionPrefix(name), context),
     resign: ({ leader }, context) =>
-      asLineError(async () => {
+      withServiceErrors(async () => {
         const proven = provided(leader);
         // A proof without a lease gets one, which nobody needs: etcd makes the session before it looks at anything.
         await sessionLease(services, proven.lease, context);
@@ -48,13 +48,17 @@ export function electionService(services: LineServices): ElectionService {
 }
 
 function provided(leader: LeaderKey | undefined): LeaderKey {
-  if (leader === undefined) throw lineError('"leader" field must be provided');
+  if (leader === undefined) throw serviceError('"leader" field must be provided');
   return leader;
 }
 
-function campaign(services: LineServices, request: CampaignRequest, context: CallContext): Promise<CampaignResponse> {
+function campaign(
+  services: SessionServices,
+  request: CampaignRequest,
+  context: CallContext,
+): Promise<CampaignResponse> {
   const { name, value } = request;
-  const prefix = linePrefix(name);
+  const prefix = electionPrefix(name);
   return withPlace(services, prefix, request.lease, context, async (place) => {
     const { key, lease } = place;
     const txn = txnRequest({
@@ -70,13 +74,13 @@ function campaign(services: LineServices, request: CampaignRequest, context: Cal
       await proclaimOrResign(services, leader, value, context);
     }
     // Whoever is still there when this fails may campaign again with the same lease, and has kept its place.
-    await waitForTurn(services, prefix, leader.rev, context);
+    await waitDeletes(services, prefix, leader.rev, context);
     return campaignResponse({ header, leader });
   });
 }
 
 async function proclaimOrResign(
-  services: LineServices,
+  services: SessionServices,
   leader: LeaderKey,
   value: Uint8Array,
   context: CallContext,
@@ -90,26 +94,26 @@ async function proclaimOrResign(
 }
 
 async function proclaim(
-  { kv }: LineServices,
+  { kv }: SessionServices,
   { key, rev, lease }: LeaderKey,
   value: Uint8Array,
   context: CallContext,
 ): Promise<ResponseHeader> {
   const put = { type: "put", put: putRequest({ key, value, lease }) } as const;
   const { header, succeeded } = await kv.txn(txnRequest({ compare: [createdAt(key, rev)], success: [put] }), context);
-  if (!succeeded) throw lineError("election: not leader");
+  if (!succeeded) throw serviceError("election: not leader");
   return header;
 }
 
 /** Whoever leads no more has nothing to give back, and is told nothing else. */
-async function resign({ kv }: LineServices, { key, rev }: LeaderKey, context: CallContext): Promise<ResponseHeader> {
+async function resign({ kv }: SessionServices, { key, rev }: LeaderKey, context: CallContext): Promise<ResponseHeader> {
   const gone = { type: "deleteRange", deleteRange: deleteRangeRequest({ key }) } as const;
   return (await kv.txn(txnRequest({ compare: [createdAt(key, rev)], success: [gone] }), context)).header;
 }
 
 /** Each leader of an election and each value that it proclaims, from now on. */
 class Observation implements LeaderStream {
-  readonly #services: LineServices;
+  readonly #services: SessionServices;
   readonly #prefix: Uint8Array;
   readonly #context: CallContext;
   readonly #over: AbortController = new AbortController();
@@ -117,9 +121,9 @@ class Observation implements LeaderStream {
   /** Told of by one response of the watch, and not taken yet. */
   #waiting: LeaderResponse[] = [];
   /** On the leader's key; undefined while there is none. */
-  #watch: LineWatch | undefined;
+  #watch: KeyWatch | undefined;
 
-  constructor(services: LineServices, prefix: Uint8Array, context: CallContext) {
+  constructor(services: SessionServices, prefix: Uint8Array, context: CallContext) {
     this.#services = services;
     this.#prefix = prefix;
     this.#context = { ...context, signal: this.#over.signal };
@@ -129,7 +133,7 @@ class Observation implements LeaderStream {
 
   async next(): Promise<LeaderResponse | undefined> {
     try {
-      return await asLineError(async () => {
+      return await withServiceErrors(async () => {
         for (;;) {
           const told = this.#waiting.shift();
           if (told !== undefined) return told;
@@ -141,7 +145,7 @@ class Observation implements LeaderStream {
       if (this.#over.signal.aborted) return undefined;
       this.close();
       // etcd has but one word for whatever ended it.
-      throw error === errGone ? error : lineError("election: observe closed early");
+      throw error === errContextCanceled ? error : serviceError("election: observe closed early");
     }
   }
 
@@ -151,16 +155,16 @@ class Observation implements LeaderStream {
   }
 
   async #findLeader(): Promise<LeaderResponse> {
-    const { kvs, header } = await this.#services.kv.range(firstInLine(this.#prefix), this.#context);
+    const { kvs, header } = await this.#services.kv.range(oldestKey(this.#prefix), this.#context);
     const found = kvs[0] === undefined ? await this.#firstPut(header.revision) : { header, kv: kvs[0] };
     const create = watchCreateRequest({ key: found.kv.key, startRevision: found.header.revision + 1 });
-    this.#watch = new LineWatch(this.#services, create, this.#context);
+    this.#watch = new KeyWatch(this.#services, create, this.#context);
     return leaderResponse(found);
   }
 
   async #firstPut(startRevision: number): Promise<{ readonly header: ResponseHeader; readonly kv: KeyValue }> {
     const create = watchCreateRequest({ key: this.#prefix, rangeEnd: prefixEnd(this.#prefix), startRevision });
-    const watch = new LineWatch(this.#services, create, this.#context);
+    const watch = new KeyWatch(this.#services, create, this.#context);
     try {
       for (;;) {
         const { header, events } = await watch.next();
@@ -172,7 +176,7 @@ class Observation implements LeaderStream {
     }
   }
 
-  async #follow(watch: LineWatch): Promise<void> {
+  async #follow(watch: KeyWatch): Promise<void> {
     const { header, events } = await watch.next();
     for (const { type, kv } of events) {
       if (type === "DELETE") {

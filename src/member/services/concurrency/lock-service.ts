@@ -9,26 +9,34 @@ import type { KeyValue, TxnResponse } from "../../../protocol/api/kv.ts";
 import { lockResponse, unlockResponse } from "../../../protocol/api/lock.ts";
 import type { LockRequest, LockResponse } from "../../../protocol/api/lock.ts";
 import type { CallContext, LockService } from "../../api/services.ts";
-import { asLineError, createdAt, firstInLine, linePrefix, lineError, waitForTurn, withPlace } from "./waiting-line.ts";
-import type { LineServices, Place } from "./waiting-line.ts";
+import {
+  withServiceErrors,
+  createdAt,
+  oldestKey,
+  electionPrefix,
+  serviceError,
+  waitDeletes,
+  withPlace,
+} from "./concurrency.ts";
+import type { SessionServices, Place } from "./concurrency.ts";
 
-export function lockService(services: LineServices): LockService {
+export function lockService(services: SessionServices): LockService {
   return {
-    lock: (request, context) => asLineError(() => lock(services, request, context)),
+    lock: (request, context) => withServiceErrors(() => lock(services, request, context)),
     unlock: ({ key }, context) =>
-      asLineError(async () => {
+      withServiceErrors(async () => {
         const { header } = await services.kv.deleteRange(deleteRangeRequest({ key }), context);
         return unlockResponse({ header });
       }),
   };
 }
 
-function lock(services: LineServices, request: LockRequest, context: CallContext): Promise<LockResponse> {
-  const prefix = linePrefix(request.name);
+function lock(services: SessionServices, request: LockRequest, context: CallContext): Promise<LockResponse> {
+  const prefix = electionPrefix(request.name);
   return withPlace(services, prefix, request.lease, context, async (place) => {
     const { key, lease } = place;
     const entered = await enter(services, prefix, key, lease, context);
-    const revision = placeOf(entered);
+    const revision = acquiredKey(entered);
     const first = rangedIn(entered, 1);
     const isFirst = first === undefined || first.createRevision === revision;
     // A lock that the lease had before is not this call's to give back.
@@ -39,13 +47,13 @@ function lock(services: LineServices, request: LockRequest, context: CallContext
 }
 
 async function waitForLock(
-  services: LineServices,
+  services: SessionServices,
   prefix: Uint8Array,
   { key, revision }: Place,
   context: CallContext,
 ): Promise<LockResponse> {
   try {
-    await waitForTurn(services, prefix, revision, context);
+    await waitDeletes(services, prefix, revision, context);
     const { kvs, header } = await services.kv.range(rangeRequest({ key }), context);
     if (kvs.length > 0) return lockResponse({ header, key });
   } catch (error) {
@@ -53,18 +61,18 @@ async function waitForLock(
     if (context.signal?.aborted !== true) await services.kv.deleteRange(deleteRangeRequest({ key }), context);
     throw error;
   }
-  throw lineError("mutex: session is expired");
+  throw serviceError("mutex: session is expired");
 }
 
 /** Takes a place in the line, or finds the one that the lease has already; and who is first, in the same step. */
 function enter(
-  { kv }: LineServices,
+  { kv }: SessionServices,
   prefix: Uint8Array,
   key: Uint8Array,
   lease: bigint,
   context: CallContext,
 ): Promise<TxnResponse> {
-  const first = { type: "range", range: firstInLine(prefix) } as const;
+  const first = { type: "range", range: oldestKey(prefix) } as const;
   const request = txnRequest({
     compare: [createdAt(key, 0)],
     success: [{ type: "put", put: putRequest({ key, lease }) }, first],
@@ -73,7 +81,7 @@ function enter(
   return kv.txn(request, context);
 }
 
-function placeOf(entered: TxnResponse): number {
+function acquiredKey(entered: TxnResponse): number {
   if (entered.succeeded) return entered.header.revision;
   return rangedIn(entered, 0)?.createRevision ?? entered.header.revision;
 }

@@ -51,7 +51,7 @@ async function compactionHashed(member: Member, revision: number): Promise<void>
 
 function hashOf(member: Member, revision: number): Promise<KeyValueHash> {
   return new Promise((resolve, reject: (error: Error) => void) => {
-    member.hashing.ask(revision, (outcome) => {
+    member.hashQueue.request(revision, (outcome) => {
       if (outcome.ok) resolve(outcome.value);
       else reject(outcome.error);
     });

@@ -127,7 +127,7 @@ function stateOf(member: Member): SnapshotState {
     tables: machine.tables,
     revision: store.revision,
     applied: member.applied,
-    appliedTerm: member.brief().term,
+    appliedTerm: member.basicStatus().term,
     members: membership.members,
     removed: membership.removed,
     confState: membership.confState,

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { connect as connectHttp2 } from "node:http2";
-import { endpointServices, startGrpcFront } from "quorate/grpc";
+import { endpointServices, startGrpcProxy } from "quorate/grpc";
 
 const services = endpointServices({ endpoint: process.argv[2], timeoutMs: 10_000 });
-const front = await startGrpcFront({ services, listen: "127.0.0.1:0" });
+const front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
 
 // KV/Range of the key "foreign", by hand: a gRPC client is not what is tried here.
 const key = Buffer.from("foreign");

@@ -1,7 +1,7 @@
 import { compare, connect, EtcdError, GrpcCode, op } from "quorate";
 import type { ApplicationClient, KeyValue, WatchEvent } from "quorate";
 import { useEntry, useNamespace } from "quorate/react";
-import { startGrpcFront } from "quorate/grpc";
+import { startGrpcProxy } from "quorate/grpc";
 import { Prng } from "quorate/raft";
 import type { Raft, RaftMessage, Ready } from "quorate/raft";
 
@@ -38,7 +38,7 @@ connect({});
 
 export const prng: Prng = new Prng(1);
 export type Driver = (raft: Raft, ready: Ready, send: (message: RaftMessage) => void) => void;
-export const front: typeof startGrpcFront = startGrpcFront;
+export const front: typeof startGrpcProxy = startGrpcProxy;
 
 interface Flag {
   readonly on: boolean;

@@ -1,0 +1,45 @@
+/** The methods that a carrier carries, each as a stream of requests and answers. */
+import { unreachable } from "../../base/assert.ts";
+import type { Source } from "../../member/api/source.ts";
+import type { CallContext, Services } from "../../member/api/services.ts";
+import { servedRpcs } from "../../member/api/table-services.ts";
+import type { AnyRpc, ServedRpc } from "../../member/api/table-services.ts";
+import { rpcPath } from "../../protocol/api/rpc.ts";
+import { RPCS } from "../../protocol/api/rpc-table.ts";
+import { KeepAliveRequests } from "./lease-stream.ts";
+import { SingleRequest } from "./server-stream.ts";
+import type { BidiStream } from "./websocket.ts";
+
+export interface MuxMethod {
+  readonly rpc: AnyRpc;
+  open(context: CallContext): BidiStream<unknown, unknown>;
+}
+
+/** By their path. */
+export function muxMethods(services: Services): ReadonlyMap<string, MuxMethod> {
+  const methods = new Map<string, MuxMethod>();
+  for (const served of servedRpcs(services)) {
+    methods.set(rpcPath(served.rpc), { rpc: served.rpc, open: (context) => opened(services, served, context) });
+  }
+  return methods;
+}
+
+function opened(services: Services, { rpc, method }: ServedRpc, context: CallContext): BidiStream<unknown, unknown> {
+  switch (rpc.kind) {
+    case "unary":
+      return new SingleRequest(async function* (message: unknown, named: CallContext) {
+        yield await method(message, named);
+      }, context);
+    case "serverStream":
+      return new SingleRequest(
+        method as (message: unknown, named: CallContext) => AsyncIterable<unknown> | Source<unknown>,
+        context,
+      );
+    case "bidi":
+      return rpc === (RPCS.lease.keepAlive as AnyRpc)
+        ? new KeepAliveRequests(services.lease, context)
+        : services.watch.watch(context);
+    default:
+      return unreachable(rpc.kind);
+  }
+}

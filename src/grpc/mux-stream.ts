@@ -1,0 +1,103 @@
+/**
+ * One stream over a carrier, at the front's end. What came and is not yet read stays here, and credit is given back as
+ * it is read; so a reader that is slow holds a bounded number of bytes, and holds up only its own stream.
+ */
+import { STREAM_CREDIT_BYTES } from "../protocol/mux-frame.ts";
+import type { MuxFrame } from "../protocol/mux-frame.ts";
+import type { EtcdError } from "../protocol/errors.ts";
+
+interface Message {
+  readonly bytes: Uint8Array;
+  /** For how much of it no credit was given back yet. */
+  readonly owed: number;
+}
+
+export interface StreamEnd {
+  /** undefined at a good end. */
+  readonly error: EtcdError | undefined;
+}
+
+export class MuxStream {
+  readonly #id: number;
+  readonly #send: (frame: MuxFrame) => void;
+  /** Complete, in order. */
+  #messages: Message[] = [];
+  /** Of the message that is coming. */
+  #pieces: Uint8Array[] = [];
+  #pieceBytes = 0;
+  /** Taken, and not told yet. */
+  #owed = 0;
+  #end: StreamEnd | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(id: number, send: (frame: MuxFrame) => void) {
+    this.#id = id;
+    this.#send = send;
+  }
+
+  get isOver(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** The next message; undefined at the end, whose error is thrown after all messages are read. */
+  async next(): Promise<Uint8Array | undefined> {
+    while (this.#messages.length === 0 && this.#end === undefined) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    const message = this.#messages.shift();
+    if (message === undefined) {
+      if (this.#end?.error !== undefined) throw this.#end.error;
+      return undefined;
+    }
+    this.#taken(message.owed);
+    // What is left is the beginning of a message, which has to come whole before it can be read.
+    if (this.#messages.length === 0) this.#takePieces();
+    return message.bytes;
+  }
+
+  received(bytes: Uint8Array, isLast: boolean): void {
+    if (this.#end !== undefined) return;
+    this.#pieces.push(bytes);
+    this.#pieceBytes += bytes.length;
+    if (!isLast) {
+      if (this.#messages.length === 0) this.#takePieces();
+      return;
+    }
+    const [first = bytes] = this.#pieces;
+    const whole = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces);
+    this.#messages.push({
+      bytes: new Uint8Array(whole.buffer, whole.byteOffset, whole.length),
+      owed: this.#pieceBytes,
+    });
+    this.#pieces = [];
+    this.#pieceBytes = 0;
+    this.#wake?.();
+  }
+
+  ended(end: StreamEnd): void {
+    this.#end ??= end;
+    this.#wake?.();
+  }
+
+  /** Nobody reads any more. */
+  drop(): void {
+    this.#messages = [];
+    this.#pieces = [];
+    this.ended({ error: undefined });
+  }
+
+  #takePieces(): void {
+    const bytes = this.#pieceBytes;
+    this.#pieceBytes = 0;
+    this.#taken(bytes);
+  }
+
+  #taken(bytes: number): void {
+    this.#owed += bytes;
+    if (this.#end !== undefined || this.#owed < STREAM_CREDIT_BYTES / 2) return;
+    this.#send({ type: "credit", stream: this.#id, bytes: this.#owed });
+    this.#owed = 0;
+  }
+}

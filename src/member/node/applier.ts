@@ -1,0 +1,135 @@
+/** What is committed becomes state, one entry after the other, and whatever waits for it goes on. */
+import { assert } from "../../base/assert.ts";
+import type { Entry, SnapshotMeta } from "../../protocol/peer/raft-message.ts";
+import { decodeChange } from "../../raft/conf-change-entry.ts";
+import type { Raft } from "../../raft/raft.ts";
+import type { Storage } from "../../storage/storage.ts";
+import type { MembershipMonitor } from "./membership-monitor.ts";
+import type { StoreMaintenance } from "../background/store-maintenance.ts";
+import type { ClusterChanges } from "../membership/cluster-changes.ts";
+import type { LeaderTracker } from "./leader-tracker.ts";
+import type { Lessor } from "../background/lessor.ts";
+import type { LogRetention } from "../apply/log-retention.ts";
+import type { MemberMetrics } from "../metrics/member-metrics.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Reads } from "./reads.ts";
+import type { Snapshots } from "../snapshot/snapshots.ts";
+import type { StateMachine } from "../apply/state-machine.ts";
+
+export interface ApplierDeps {
+  readonly raft: Raft;
+  readonly storage: Storage;
+  readonly machine: StateMachine;
+  readonly membershipMonitor: MembershipMonitor;
+  readonly changes: ClusterChanges;
+  readonly leader: LeaderTracker;
+  readonly lessor: Lessor;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly snapshots: Snapshots;
+  readonly maintenance: StoreMaintenance;
+  readonly retention: LogRetention;
+  readonly metrics: MemberMetrics;
+}
+
+export class Applier {
+  readonly #parts: ApplierDeps;
+  #index: number;
+  #term: number;
+
+  constructor(parts: ApplierDeps, { appliedAtOpen, log }: Storage) {
+    this.#parts = parts;
+    this.#index = appliedAtOpen;
+    this.#term = log.term(appliedAtOpen) ?? 0;
+  }
+
+  /** Of the last entry that was applied. */
+  get index(): number {
+    return this.#index;
+  }
+
+  get term(): number {
+    return this.#term;
+  }
+
+  /** The state as it is, if somebody is to be sent it now. */
+  get snapshotMeta(): SnapshotMeta | undefined {
+    if (this.#index === 0 || this.#parts.snapshots.installing) return undefined;
+    return { index: this.#index, term: this.#term, confState: this.#parts.machine.membership.confState };
+  }
+
+  apply(entries: readonly Entry[]): void {
+    const { raft, leader, membershipMonitor, machine, maintenance, proposals, retention } = this.#parts;
+    for (const entry of entries) {
+      assert(entry.index === this.#index + 1, "entries are applied one after the other");
+      if (entry.type === "conf-change") this.#applyConfChange(entry);
+      else this.#applyRequest(entry);
+      this.#index = entry.index;
+      if (entry.term > this.#term) proposals.termApplied(entry.term);
+      this.#term = entry.term;
+      retention.applied(entry.index, entry.data.length);
+    }
+    this.stateChanged();
+    raft.appliedTo(this.#index);
+    this.#startLeases();
+    if (!leader.isKnown) membershipMonitor.campaignIfAlone();
+    if (machine.hub.hasUnsynced) maintenance.syncWatchers();
+    if (machine.store.hasPendingCompaction) maintenance.scheduleCompaction(undefined);
+    this.#cutLog();
+  }
+
+  /** Rows differ from what storage knows. */
+  stateChanged(): void {
+    this.#parts.storage.stateChanged(this.#index, this.#term);
+  }
+
+  /** Storage has switched over to the state of a snapshot. */
+  installed(snapshot: SnapshotMeta): void {
+    const { storage, machine, membershipMonitor, snapshots, proposals, reads, maintenance, lessor } = this.#parts;
+    snapshots.installed();
+    this.#index = snapshot.index;
+    this.#term = snapshot.term;
+    proposals.stateReplaced();
+    machine.reopen(storage.tables);
+    lessor.tableReplaced();
+    membershipMonitor.membershipChanged();
+    reads.applied(this.#index);
+    maintenance.scheduleCompaction(undefined);
+    maintenance.syncWatchers();
+  }
+
+  #applyRequest(entry: Entry): void {
+    const { machine, metrics, proposals } = this.#parts;
+    const applied = machine.apply(entry.data, entry.index);
+    if (applied === undefined) return;
+    if (!applied.outcome.ok) metrics.counters.proposalsFailed += 1;
+    proposals.resolve(applied.id, applied.outcome);
+  }
+
+  #applyConfChange(entry: Entry): void {
+    const { raft, machine, changes, membershipMonitor } = this.#parts;
+    const change = decodeChange(entry.data);
+    if (change === undefined) return;
+    const verdict = machine.membership.validate(change);
+    if (verdict === "apply") machine.applyConfChange(change, raft.applyConfChange(change));
+    changes.applied(change, verdict);
+    if (verdict === "apply") membershipMonitor.membershipChanged();
+  }
+
+  /** A leader knows all that its predecessors did once an entry of its own term is applied. */
+  #startLeases(): void {
+    const { raft, lessor } = this.#parts;
+    const { role, term } = raft.basicStatus();
+    if (role !== "leader" || this.#term !== term || lessor.term === term) return;
+    let first = this.#index;
+    while (raft.logTerm(first - 1) === term) first -= 1;
+    lessor.promote(term, first);
+  }
+
+  #cutLog(): void {
+    const { storage, snapshots, retention } = this.#parts;
+    const keepFrom = Math.min(snapshots.keepFrom, storage.durableApplied + 1);
+    const cut = retention.cutAt(storage.log.firstIndex(), keepFrom);
+    if (cut !== undefined) storage.compactLog(cut);
+  }
+}

@@ -1,0 +1,100 @@
+/** A member's one clock: what is due at each tick. It stands still while the cluster is quiet. */
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { Raft } from "../../raft/raft.ts";
+import type { Attributes } from "../membership/attributes.ts";
+import type { Clock } from "../clock.ts";
+import type { ClusterChanges } from "../membership/cluster-changes.ts";
+import type { Driver } from "./driver.ts";
+import type { LeaderTracker } from "./leader-tracker.ts";
+import type { LeaderMonitor } from "./leader-monitor.ts";
+import type { Lessor } from "../background/lessor.ts";
+import type { Lifecycle } from "./lifecycle.ts";
+import type { Settings } from "../options.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Quiescence } from "./quiescence.ts";
+import type { Reads } from "./reads.ts";
+import type { PeerTracker } from "../membership/peer-tracker.ts";
+import type { Rpc } from "../peer/rpc.ts";
+import type { Snapshots } from "../snapshot/snapshots.ts";
+
+const AUTOPILOT_EVERY_TICKS = 3;
+
+/** Something that a member does now and then, and that uses it as its services do. */
+export interface Tickable {
+  readonly tick: () => void;
+}
+
+export interface TickerDeps {
+  readonly id: MemberId;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly lifecycle: Lifecycle;
+  readonly raft: Raft;
+  readonly driver: Driver;
+  readonly leader: LeaderTracker;
+  readonly quiescence: Quiescence;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly rpc: Rpc;
+  readonly lessor: Lessor;
+  readonly snapshots: Snapshots;
+  readonly leaderMonitor: LeaderMonitor;
+  readonly peers: PeerTracker;
+  readonly changes: ClusterChanges;
+  readonly attributes: Attributes;
+}
+
+export class Ticker {
+  readonly #parts: TickerDeps;
+  #tickables: readonly Tickable[] = [];
+  #ticks = 0;
+  #cancel: (() => void) | undefined;
+
+  constructor(parts: TickerDeps) {
+    this.#parts = parts;
+  }
+
+  register(duties: readonly Tickable[]): void {
+    this.#tickables = duties;
+  }
+
+  start(): void {
+    const { lifecycle, clock, settings } = this.#parts;
+    if (lifecycle.problem !== undefined) return;
+    this.#cancel ??= clock.setTimer(settings.tickMs, () => lifecycle.runOrStop(() => this.#tick()));
+  }
+
+  stop(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #tick(): void {
+    const { raft, leader, quiescence, rpc, lessor, snapshots, leaderMonitor, peers, changes, attributes } = this.#parts;
+    this.#cancel = undefined;
+    if (quiescence.tick()) return;
+    this.start();
+    this.#ticks += 1;
+    raft.tick();
+    this.#expire();
+    if (rpc.pending > 0) rpc.expire(leader.callError);
+    lessor.tick();
+    for (const duty of this.#tickables) duty.tick();
+    snapshots.tick();
+    leaderMonitor.tick(leader.id);
+    peers.tick();
+    changes.tick();
+    attributes.tick();
+    if (leader.isSelf && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) peers.autopilot(raft.status());
+    peers.contactPeers(leader.id);
+    this.#parts.driver.schedule();
+  }
+
+  #expire(): void {
+    const { clock, leader, proposals, reads } = this.#parts;
+    if (proposals.pending === 0 && reads.pending === 0) return;
+    const nowMs = clock.nowMs();
+    proposals.expire(nowMs, leader.timeoutError(nowMs));
+    reads.expire(nowMs, leader.timeoutError(nowMs));
+  }
+}

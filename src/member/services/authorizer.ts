@@ -1,0 +1,95 @@
+/**
+ * From a call's token to its caller, and what the caller may do before anything is proposed or read. The one place that
+ * looks at tokens; the guard asks it for every call of every front.
+ */
+import type { AuthStore, Caller } from "../../auth/auth-store.ts";
+import { NOBODY } from "../../auth/auth-store.ts";
+import { checkTxn } from "../../auth/check-request.ts";
+import type { CheckContext } from "../../auth/check-request.ts";
+import { errAuthOldRevision, errInvalidAuthToken, errUserEmpty } from "../../protocol/errors.ts";
+import type { RangeRequest, TxnRequest } from "../../protocol/api/kv.ts";
+import type { TokenProvider } from "../auth/credentials.ts";
+import type { Member } from "../node/member.ts";
+import { readIndex } from "../node/requests.ts";
+import type { CallContext } from "../api/services.ts";
+import { indexOfToken } from "../auth/simple-tokens.ts";
+
+/** Asked for every call while auth is off. Throws what its caller is told when it may not call. */
+export type Admission = (context: CallContext) => void;
+
+export class Authorizer {
+  readonly #member: Member;
+  readonly #tokens: TokenProvider;
+  readonly #admit: Admission | undefined;
+
+  /** Without `admit`, whoever reaches the member may call while auth is off, as with etcd. */
+  constructor(member: Member, tokens: TokenProvider, admit?: Admission) {
+    this.#member = member;
+    this.#tokens = tokens;
+    this.#admit = admit;
+  }
+
+  get auth(): AuthStore {
+    return this.#member.machine.auth;
+  }
+
+  /** NOBODY for a call without a token, and for every call while auth is off. A token that is none is refused. */
+  caller(context: CallContext): Caller | Promise<Caller> {
+    if (context.token !== "") return this.#callerOf(context);
+    this.checkAdmitted(context);
+    return NOBODY;
+  }
+
+  /** While auth is off. Throws what `admit` does. */
+  checkAdmitted(context: CallContext): void {
+    if (!this.auth.enabled) this.#admit?.(context);
+  }
+
+  /** Whoever it is, it must be somebody. */
+  async requireUser(context: CallContext): Promise<Caller> {
+    const caller = await this.caller(context);
+    if (this.auth.enabled && caller === NOBODY) throw errUserEmpty;
+    return caller;
+  }
+
+  async requireRoot(context: CallContext): Promise<Caller> {
+    const caller = await this.caller(context);
+    this.auth.checkAdmin(caller);
+    return caller;
+  }
+
+  /** To be asked in the same turn in which the keys are read. */
+  checkRange(caller: Caller, request: RangeRequest): void {
+    this.auth.checkRead(caller, request);
+    this.#checkPresent(caller);
+  }
+
+  checkTxn(caller: Caller, request: TxnRequest): void {
+    if (!this.auth.enabled) return;
+    checkTxn(this.checkContext(caller), request);
+    this.#checkPresent(caller);
+  }
+
+  checkContext(caller: Caller): CheckContext {
+    const { auth, leases } = this.#member.machine;
+    return { auth, caller, keysOfLease: (id) => leases.keysOf(id) };
+  }
+
+  async #callerOf(context: CallContext): Promise<Caller> {
+    const { token } = context;
+    // A member that lags behind may not know yet of the token, nor that auth is on.
+    const index = indexOfToken(token);
+    if (index !== undefined && index > this.#member.applied) await readIndex(this.#member);
+    this.checkAdmitted(context);
+    if (!this.auth.enabled) return NOBODY;
+    const caller = await this.#tokens.callerOf(token, this.auth.revision);
+    if (caller === undefined) throw errInvalidAuthToken;
+    this.#member.callers.learn(token, caller.username);
+    return caller;
+  }
+
+  /** A token of a revision that this member has not come to cannot be judged here. */
+  #checkPresent(caller: Caller): void {
+    if (this.auth.enabled && caller.revision > this.auth.revision) throw errAuthOldRevision;
+  }
+}

@@ -1,0 +1,23 @@
+/** The services that stand on a member's core services, or beside them: for people who operate a cluster, mostly. */
+import { authService } from "./auth-service.ts";
+import type { Credentials } from "./auth-service.ts";
+import { clusterService } from "./cluster-service.ts";
+import type { CoreServices, DeferredServices } from "./core-services.ts";
+import { electionService } from "./concurrency/election-service.ts";
+import { authorizedCluster, authorizedMaintenance } from "./auth-interceptors.ts";
+import { lockService } from "./concurrency/lock-service.ts";
+import { maintenanceService } from "./maintenance/maintenance-service.ts";
+import type { Member } from "../node/member.ts";
+import { Places } from "./concurrency/places.ts";
+
+export function deferredServices(member: Member, core: CoreServices, credentials: Credentials): DeferredServices {
+  const { kv, watch, lease, authorizer } = core;
+  const line = { kv, watch, lease, places: new Places(member) };
+  return {
+    lock: lockService(line),
+    election: electionService(line),
+    auth: authService(member, authorizer, credentials),
+    cluster: authorizedCluster(clusterService(member, authorizer), authorizer),
+    maintenance: authorizedMaintenance(maintenanceService(member), authorizer),
+  };
+}

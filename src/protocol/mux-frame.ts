@@ -1,0 +1,144 @@
+/**
+ * What goes over a carrier: one WebSocket that carries many streams of gRPC, each under a number of its own.
+ *
+ *     1 byte type │ 4 bytes stream │ payload
+ *
+ * The side that calls opens streams, sends their requests and cancels them; the other sends answers and ends. Answers are
+ * sent as far as there is credit, counted in bytes: for each stream by itself, and for all together as stream 0. A
+ * message of protobuf may come in pieces, so that a large one does not hold up the others.
+ */
+import { unreachable } from "../base/assert.ts";
+import { concatBytes } from "../base/bytes.ts";
+import { isUtf8, utf8Decode, utf8Encode } from "../base/utf8.ts";
+
+/** Under which path of a member carriers are opened. */
+export const MUX_PATH = "/quorate/v1/streams";
+
+/** How often a front says something over a carrier on which nothing else is said, in ms. */
+export const CARRIER_PING_EVERY_MS = 2_000;
+/** A member that hears nothing from a front for so long ends all its streams, in ms: their callers may be gone. */
+export const CARRIER_SILENT_MAX_MS = 9_000;
+
+/** What a stream may be sent before its reader says that it has taken some. */
+export const STREAM_CREDIT_BYTES: number = 128 * 1024;
+/** What may be on its way for all streams together. */
+export const CONNECTION_CREDIT_BYTES: number = 4 * 1024 * 1024;
+/** No frame carries more of a message. */
+export const PIECE_BYTES: number = 64 * 1024;
+
+export type MuxFrame =
+  /** `method` as HTTP/2 has it: `/etcdserverpb.Watch/Watch`. */
+  | {
+      readonly type: "open";
+      readonly stream: number;
+      readonly method: string;
+      readonly token: string;
+      readonly requireLeader: boolean;
+    }
+  | { readonly type: "piece"; readonly stream: number; readonly bytes: Uint8Array; readonly isLast: boolean }
+  | { readonly type: "cancel"; readonly stream: number }
+  | { readonly type: "credit"; readonly stream: number; readonly bytes: number }
+  /** A gRPC status; code 0 is a good end. */
+  | { readonly type: "end"; readonly stream: number; readonly code: number; readonly message: string }
+  /** Says that somebody is there. */
+  | { readonly type: "ping"; readonly stream: 0 };
+
+const OPEN = 1;
+const PIECE = 2;
+const LAST_PIECE = 3;
+const CANCEL = 4;
+const CREDIT = 5;
+const END = 6;
+const PING = 7;
+const HEAD_BYTES = 5;
+const NOTHING = new Uint8Array(0);
+
+export function encodeFrame(frame: MuxFrame): Uint8Array {
+  switch (frame.type) {
+    case "open": {
+      const method = utf8Encode(frame.method);
+      const head = Uint8Array.of(frame.requireLeader ? 1 : 0, method.length);
+      return framed(OPEN, frame.stream, concatBytes(head, method, utf8Encode(frame.token)));
+    }
+    case "piece":
+      return framed(frame.isLast ? LAST_PIECE : PIECE, frame.stream, frame.bytes);
+    case "cancel":
+      return framed(CANCEL, frame.stream, NOTHING);
+    case "credit":
+      return framed(CREDIT, frame.stream, bigEndian(frame.bytes));
+    case "end":
+      return framed(END, frame.stream, concatBytes(Uint8Array.of(frame.code), utf8Encode(frame.message)));
+    case "ping":
+      return framed(PING, 0, NOTHING);
+    default:
+      return unreachable(frame);
+  }
+}
+
+/** undefined for what is no frame. */
+export function decodeFrame(bytes: Uint8Array): MuxFrame | undefined {
+  if (bytes.length < HEAD_BYTES) return undefined;
+  const [type = 0] = bytes;
+  const stream = fromBigEndian(bytes, 1);
+  const payload = bytes.subarray(HEAD_BYTES);
+  switch (type) {
+    case OPEN:
+      return openFrame(stream, payload);
+    case PIECE:
+    case LAST_PIECE:
+      return { type: "piece", stream, bytes: payload, isLast: type === LAST_PIECE };
+    case CANCEL:
+      return { type: "cancel", stream };
+    case CREDIT:
+      return payload.length === 4 ? { type: "credit", stream, bytes: fromBigEndian(payload, 0) } : undefined;
+    case END: {
+      const text = payload.subarray(1);
+      return isUtf8(text) ? { type: "end", stream, code: payload[0] ?? 0, message: utf8Decode(text) } : undefined;
+    }
+    case PING:
+      return { type: "ping", stream: 0 };
+    default:
+      return undefined;
+  }
+}
+
+/** A message in frames of a bounded size, at least one. */
+export function* piecesOf(stream: number, message: Uint8Array): Generator<MuxFrame & { readonly type: "piece" }> {
+  let at = 0;
+  do {
+    const end = Math.min(at + PIECE_BYTES, message.length);
+    yield { type: "piece", stream, bytes: message.subarray(at, end), isLast: end === message.length };
+    at = end;
+  } while (at < message.length);
+}
+
+function openFrame(stream: number, payload: Uint8Array): MuxFrame | undefined {
+  const [flags = 0, methodBytes = 0] = payload;
+  const method = payload.subarray(2, 2 + methodBytes);
+  const token = payload.subarray(2 + methodBytes);
+  if (method.length < methodBytes || !isUtf8(method) || !isUtf8(token)) return undefined;
+  return {
+    type: "open",
+    stream,
+    method: utf8Decode(method),
+    token: utf8Decode(token),
+    requireLeader: (flags & 1) !== 0,
+  };
+}
+
+function framed(type: number, stream: number, payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(HEAD_BYTES + payload.length);
+  frame[0] = type;
+  frame.set(bigEndian(stream), 1);
+  frame.set(payload, HEAD_BYTES);
+  return frame;
+}
+
+function bigEndian(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+}
+
+function fromBigEndian(bytes: Uint8Array, at: number): number {
+  const byte = (offset: number): number => bytes[at + offset] ?? 0;
+  return ((byte(0) << 24) | (byte(1) << 16) | (byte(2) << 8) | byte(3)) >>> 0;
+}

@@ -1,0 +1,146 @@
+/** WebSockets that carry many streams: what their callers may hold of them. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type MuxLimits, type MuxSocket, serveMux } from "../../../src/gateway/stream/mux-server.ts";
+import { Callers } from "../../../src/member/limits/callers.ts";
+import { limitsOf } from "../../../src/member/options.ts";
+import type { CallContext, Services } from "../../../src/member/api/services.ts";
+import { type MuxFrame, CONNECTION_CREDIT_BYTES, decodeFrame, encodeFrame } from "../../../src/protocol/mux-frame.ts";
+import { errRequestTooManyRequests } from "../../../src/protocol/errors.ts";
+import { CALL } from "../../member/support/cluster.ts";
+import { SocketEnd } from "../../grpc/support/socket-pair.ts";
+
+const flooder: CallContext = { ...CALL, address: "192.0.2.1" };
+const neighbour: CallContext = { ...CALL, address: "192.0.2.2" };
+const TOO_MANY = { type: "end", code: 8, message: errRequestTooManyRequests.message };
+const MESSAGE_BYTES = 1 << 20;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+class Client {
+  readonly near: SocketEnd = new SocketEnd();
+  readonly far: SocketEnd = new SocketEnd();
+  readonly heard: MuxFrame[] = [];
+  readonly contexts: CallContext[] = [];
+
+  constructor(callers: Callers, peer: CallContext, limits: Partial<MuxLimits> = {}) {
+    this.near.peer = this.far;
+    this.far.peer = this.near;
+    this.near.addEventListener("message", ({ data }) => {
+      const frame = decodeFrame(new Uint8Array(data as ArrayBuffer));
+      if (frame !== undefined) this.heard.push(frame);
+    });
+    const watch = (context: CallContext): object => {
+      this.contexts.push(context);
+      return { request() {}, next: () => new Promise(() => {}), close() {} };
+    };
+    const services = { watch: { watch } } as unknown as Services;
+    const socket = this.far as unknown as MuxSocket;
+    serveMux(services, socket, { maxMessageBytes: MESSAGE_BYTES, ...limits }, peer, callers);
+  }
+
+  async send(frame: MuxFrame): Promise<void> {
+    this.near.send(encodeFrame(frame));
+    await vi.advanceTimersByTimeAsync(0);
+  }
+
+  async open(stream: number): Promise<void> {
+    await this.send({ type: "open", stream, method: "/etcdserverpb.Watch/Watch", token: "", requireLeader: false });
+  }
+
+  /** A part of a request that never becomes whole. */
+  async half(stream: number, bytes: number): Promise<void> {
+    await this.open(stream);
+    await this.send({ type: "piece", stream, bytes: new Uint8Array(bytes), isLast: false });
+  }
+}
+
+test("one caller has so many sockets; its neighbour has room; one that closes makes room", async () => {
+  const callers = new Callers(limitsOf({ sockets: 4, socketsPerCaller: 2 }));
+  const clients = [flooder, flooder, flooder, neighbour].map((peer) => new Client(callers, peer));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(clients.map(({ near }) => near.isClosed)).toEqual([false, false, true, false]);
+  clients[0]?.near.close();
+  await vi.advanceTimersByTimeAsync(0);
+  const again = new Client(callers, flooder);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(again.near.isClosed).toBe(false);
+});
+
+test("incomplete requests count for the caller over all its sockets, and the neighbour's are taken", async () => {
+  const callers = new Callers(limitsOf({ unfinishedBytes: 1_000_000, unfinishedBytesPerCaller: 500_000 }));
+  const [one, two, other] = [flooder, flooder, neighbour].map((peer) => new Client(callers, peer)) as [
+    Client,
+    Client,
+    Client,
+  ];
+  await one.half(1, 300_000);
+  await two.half(1, 300_000);
+  await other.half(1, 300_000);
+  expect([one.heard, two.heard, other.heard]).toMatchObject([[], [TOO_MANY], []]);
+  expect(callers.budgets.unfinished_bytes.used).toBeLessThan(700_000);
+  await one.send({ type: "cancel", stream: 1 });
+  await two.half(2, 300_000);
+  expect(two.heard).toHaveLength(1);
+  for (const { near } of [one, two, other]) near.close();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(callers.budgets.unfinished_bytes.used).toBe(0);
+});
+
+test("a request that becomes whole counts no more", async () => {
+  const callers = new Callers(limitsOf({}));
+  const client = new Client(callers, flooder);
+  await client.half(1, 10_000);
+  expect(callers.budgets.unfinished_bytes.used).toBeGreaterThanOrEqual(10_000);
+  await client.send({ type: "piece", stream: 1, bytes: new Uint8Array(0), isLast: true });
+  expect(callers.budgets.unfinished_bytes.used).toBe(0);
+});
+
+test("a socket that never opens a stream is closed after ten seconds, whatever else it says", async () => {
+  const callers = new Callers(limitsOf({}));
+  const idle = new Client(callers, flooder);
+  const used = new Client(callers, neighbour);
+  await used.open(1);
+  for (let second = 0; second < 9; second++) {
+    for (const client of [idle, used]) await client.send({ type: "ping", stream: 0 });
+    await vi.advanceTimersByTimeAsync(1_000);
+  }
+  expect(idle.near.isClosed).toBe(false);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([idle.near.isClosed, used.near.isClosed]).toEqual([true, false]);
+  expect(callers.budgets.sockets.used).toBe(1);
+});
+
+test("a socket whose streams are all over is closed after a while, beats or not", async () => {
+  const callers = new Callers(limitsOf({}));
+  const client = new Client(callers, flooder);
+  await client.open(1);
+  await client.send({ type: "cancel", stream: 1 });
+  for (let seconds = 0; seconds < 120; seconds += 2) {
+    // Longer than a front keeps one for its next stream.
+    if (seconds <= 40) expect(client.near.isClosed).toBe(false);
+    await client.send({ type: "ping", stream: 0 });
+    await vi.advanceTimersByTimeAsync(2_000);
+  }
+  expect(client.near.isClosed).toBe(true);
+});
+
+test("who asks for answers that cost no credit and reads none of them is closed", async () => {
+  const callers = new Callers(limitsOf({}));
+  const client = new Client(callers, flooder);
+  await client.open(1);
+  await client.send({ type: "ping", stream: 0 });
+  client.far.bufferedAmount = 3 * CONNECTION_CREDIT_BYTES;
+  await client.send({ type: "ping", stream: 0 });
+  expect([client.near.isClosed, client.heard.length]).toEqual([true, 1]);
+});
+
+test("a stream's caller has the address of its socket", async () => {
+  const client = new Client(new Callers(limitsOf({})), flooder);
+  await client.open(1);
+  expect(client.contexts).toMatchObject([{ address: "192.0.2.1" }]);
+});

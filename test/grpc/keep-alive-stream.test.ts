@@ -1,0 +1,174 @@
+/** Beats of leases on their way from a front to a member: when over a carrier, when as calls. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { serveMux } from "../../src/gateway/stream/mux-server.ts";
+import type { MuxSocket } from "../../src/gateway/stream/mux-server.ts";
+import { KeepAliveConnection, KeepAliveStream } from "../../src/grpc/keep-alive-stream.ts";
+import { MuxPool } from "../../src/grpc/mux-client.ts";
+import type { CallContext, LeaseService, Services } from "../../src/member/api/services.ts";
+import { errNoLeader, errPermissionDenied, errRequestTooManyRequests } from "../../src/protocol/errors.ts";
+import { leaseKeepAliveResponse } from "../../src/protocol/api/lease.ts";
+import type { LeaseKeepAliveResponse } from "../../src/protocol/api/lease.ts";
+import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { CALL } from "../member/support/cluster.ts";
+import { socketsTo } from "./support/socket-pair.ts";
+import type { SocketEnd } from "./support/socket-pair.ts";
+
+type Answer = (id: bigint, context: CallContext) => Promise<LeaseKeepAliveResponse>;
+
+let ends: SocketEnd[];
+let carriers: MuxPool;
+let called: bigint[];
+let carried: bigint[];
+let carriedAnswer: Answer;
+let carrier: KeepAliveConnection;
+
+const lease = {
+  keepAlive: async ({ id }: { readonly id: bigint }) => {
+    called.push(id);
+    return leaseKeepAliveResponse({ id, ttl: 1 });
+  },
+} as object as LeaseService;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  [ends, called, carried] = [[], [], []];
+  carriedAnswer = async (id) => leaseKeepAliveResponse({ id, ttl: 2 });
+  const keepAlive = ({ id }: { readonly id: bigint }, context: CallContext): ReturnType<Answer> => {
+    carried.push(id);
+    return carriedAnswer(id, context);
+  };
+  const WebSocket = socketsTo((far) => {
+    ends.push(far);
+    serveMux({ lease: { keepAlive } } as unknown as Services, far as MuxSocket, { maxMessageBytes: 1 << 20 });
+  });
+  carriers = new MuxPool({ endpoint: "http://edge", timeoutMs: 60_000, WebSocket });
+  carrier = new KeepAliveConnection((context) => carriers.open(RPCS.lease.keepAlive, context));
+});
+afterEach(() => {
+  carriers.close();
+  vi.useRealTimers();
+});
+
+/** After a first beat, with which the next one comes quickly. */
+async function busyStream(context: CallContext = CALL): Promise<KeepAliveStream> {
+  const stream = new KeepAliveStream(lease, context, carrier);
+  await answers(stream, 1n);
+  called = [];
+  return stream;
+}
+
+async function answers(stream: KeepAliveStream, ...ids: bigint[]): Promise<(bigint | undefined)[]> {
+  for (const id of ids) stream.request({ id });
+  const heard: (bigint | undefined)[] = [];
+  for (const _ of ids) heard.push((await stream.next())?.id);
+  return heard;
+}
+
+test("beats that come quickly go over one carrier, with one frame each and one back, in order", async () => {
+  const stream = await busyStream();
+  const ids = Array.from({ length: 200 }, (_, at) => BigInt(at + 2));
+  expect(await answers(stream, ...ids)).toEqual(ids);
+  expect([called, carried, ends.length]).toEqual([[], ids, 1]);
+  // The front's end sent one more, with which the stream was opened.
+  expect([ends[0]?.peer?.sent, ends[0]?.sent]).toEqual([201, 200]);
+});
+
+test("beats that come now and then are calls, and no carrier stands for them", async () => {
+  const stream = await busyStream();
+  for (let beat = 0; beat < 3; beat++) {
+    await vi.advanceTimersByTimeAsync(6_000);
+    await answers(stream, 7n);
+  }
+  expect([called, carried, ends.length]).toEqual([[7n, 7n, 7n], [], 0]);
+});
+
+test("a stream at rest gives its place on the carrier back, and may come again", async () => {
+  const stream = await busyStream();
+  await answers(stream, 2n);
+  await vi.advanceTimersByTimeAsync(40_000);
+  expect([carriers.count, ends[0]?.isClosed]).toEqual([0, true]);
+  await answers(stream, 3n);
+  await answers(stream, 4n);
+  expect([called, carried, ends.length]).toEqual([[3n], [2n, 4n], 2]);
+});
+
+test("what a lost carrier owes is called for, in order, and the next beats too, for a while", async () => {
+  const stream = await busyStream();
+  carriedAnswer = async (id) => (id < 4n ? leaseKeepAliveResponse({ id, ttl: 2 }) : new Promise(() => {}));
+  const heard = answers(stream, 2n, 3n, 4n, 5n, 6n);
+  await vi.advanceTimersByTimeAsync(100);
+  ends[0]?.close();
+  expect(await heard).toEqual([2n, 3n, 4n, 5n, 6n]);
+  expect(called).toEqual([4n, 5n, 6n]);
+  carriedAnswer = async (id) => leaseKeepAliveResponse({ id, ttl: 2 });
+  await answers(stream, 7n);
+  await vi.advanceTimersByTimeAsync(30_000);
+  await answers(stream, 8n);
+  await answers(stream, 9n);
+  expect([called, carried]).toEqual([
+    [4n, 5n, 6n, 7n, 8n],
+    [2n, 3n, 4n, 5n, 6n, 9n],
+  ]);
+});
+
+test("what is not answered for five seconds is called for", async () => {
+  const stream = await busyStream();
+  carriedAnswer = async () => new Promise(() => {});
+  const heard = answers(stream, 2n, 3n);
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(await heard).toEqual([2n, 3n]);
+  expect(called).toEqual([2n, 3n]);
+});
+
+test("answers that a client took no notice of for long come in order nevertheless", async () => {
+  const stream = await busyStream();
+  stream.request({ id: 2n });
+  await stream.next();
+  for (const id of [3n, 4n]) stream.request({ id });
+  await vi.advanceTimersByTimeAsync(6_000);
+  expect(await answers(stream, 5n)).toEqual([3n]);
+  expect([(await stream.next())?.id, (await stream.next())?.id]).toEqual([4n, 5n]);
+});
+
+test.each([errNoLeader, errRequestTooManyRequests])(
+  "a member that cannot now ($message) is asked once more, by a call, whose error is the answer",
+  async (error) => {
+    const refusing = {
+      keepAlive: async () => {
+        throw error;
+      },
+    } as object as LeaseService;
+    await busyStream();
+    carriedAnswer = async () => {
+      throw error;
+    };
+    const stream = new KeepAliveStream(refusing, CALL, carrier);
+    await expect(answers(stream, 2n)).rejects.toMatchObject({ code: error.code, message: error.message });
+    expect(carried).toEqual([2n]);
+  },
+);
+
+test("any other error over the carrier is the answer, under the stream's own token", async () => {
+  const stream = await busyStream({ token: "amy.1", requireLeader: true });
+  let context: CallContext | undefined;
+  carriedAnswer = async (_id, asked) => {
+    context = asked;
+    throw errPermissionDenied;
+  };
+  await expect(answers(stream, 2n)).rejects.toMatchObject({ code: 7, message: errPermissionDenied.message });
+  expect([called, context]).toMatchObject([[], { token: "amy.1", requireLeader: true }]);
+});
+
+test("a stream that its client closes ends its wait, and takes the carrier from nobody else", async () => {
+  const stream = await busyStream();
+  const answer = carriedAnswer;
+  carriedAnswer = async () => new Promise(() => {});
+  stream.request({ id: 2n });
+  const waiting = stream.next();
+  await vi.advanceTimersByTimeAsync(100);
+  stream.close();
+  expect(await waiting).toBeUndefined();
+  carriedAnswer = answer;
+  await answers(new KeepAliveStream(lease, CALL, carrier), 3n);
+  expect([called, carried]).toEqual([[], [2n, 3n]]);
+});

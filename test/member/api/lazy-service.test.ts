@@ -1,0 +1,118 @@
+import { expect, test } from "vitest";
+import { lazyService, loadedOnce } from "../../../src/member/api/lazy-service.ts";
+import { EtcdError, GrpcCode } from "../../../src/protocol/errors.ts";
+import type { RpcKind } from "../../../src/protocol/api/rpc.ts";
+
+interface Stream {
+  request(message: string): void;
+  next(): Promise<string | undefined>;
+  close(): void;
+}
+
+interface Sample {
+  ask(message: string): Promise<string>;
+  count(to: number): AsyncIterable<number>;
+  talk(): Stream;
+}
+
+const KINDS: Readonly<Record<keyof Sample, RpcKind>> = { ask: "unary", count: "serverStream", talk: "bidi" };
+
+class SampleStream implements Stream {
+  readonly heard: string[] = [];
+  isClosed = false;
+
+  request(message: string): void {
+    this.heard.push(message);
+  }
+
+  async next(): Promise<string | undefined> {
+    return this.heard.join(" ");
+  }
+
+  close(): void {
+    this.isClosed = true;
+  }
+}
+
+function sample(): {
+  readonly service: Sample;
+  readonly streams: readonly SampleStream[];
+  readonly loads: () => number;
+} {
+  const streams: SampleStream[] = [];
+  let loads = 0;
+  const load = loadedOnce(async (): Promise<Sample> => {
+    loads += 1;
+    return {
+      ask: async (message) => {
+        if (message === "") throw new EtcdError(GrpcCode.InvalidArgument, "nothing was asked");
+        return `you asked ${message}`;
+      },
+      async *count(to) {
+        for (let at = 1; at <= to; at++) yield at;
+      },
+      talk: () => {
+        const stream = new SampleStream();
+        streams.push(stream);
+        return stream;
+      },
+    };
+  });
+  return { service: lazyService<Sample>(KINDS, load), streams, loads: () => loads };
+}
+
+test("a late service is loaded by the first call, once, and answers as the one that was loaded", async () => {
+  const { service, loads } = sample();
+  expect(loads()).toBe(0);
+  expect(await Promise.all([service.ask("1"), service.ask("2")])).toEqual(["you asked 1", "you asked 2"]);
+  await expect(service.ask("")).rejects.toMatchObject({ code: GrpcCode.InvalidArgument });
+  expect(loads()).toBe(1);
+});
+
+test("a late service has all its methods before it is loaded, so that others can be put round them", () => {
+  expect(Object.keys(sample().service)).toEqual(["ask", "count", "talk"]);
+});
+
+test("a late service's parts are iterated, and asked for when somebody does", async () => {
+  const { service, loads } = sample();
+  const counted = service.count(3);
+  expect(loads()).toBe(0);
+  const all: number[] = [];
+  for await (const each of counted) all.push(each);
+  expect(all).toEqual([1, 2, 3]);
+});
+
+test("what a late stream is told before it is there, it is told when it is", async () => {
+  const { service, streams } = sample();
+  const stream = service.talk();
+  stream.request("a");
+  stream.request("b");
+  expect(await stream.next()).toBe("a b");
+  stream.request("c");
+  expect(await stream.next()).toBe("a b c");
+  expect(streams).toHaveLength(1);
+});
+
+test("a late stream that is closed before it is there is closed as soon as it is", async () => {
+  const { service, streams } = sample();
+  const stream = service.talk();
+  stream.request("a");
+  stream.close();
+  expect(await stream.next()).toBeUndefined();
+  expect(streams[0]).toMatchObject({ isClosed: true, heard: [] });
+});
+
+test("what cannot be loaded is refused as unavailable, and tried again with the next call", async () => {
+  let attempts = 0;
+  const load = loadedOnce(async (): Promise<Sample> => {
+    attempts += 1;
+    if (attempts === 1) throw new TypeError("Failed to fetch dynamically imported module");
+    return { ...sample().service };
+  });
+  const service = lazyService<Sample>(KINDS, load);
+  await expect(service.ask("1")).rejects.toMatchObject({
+    code: GrpcCode.Unavailable,
+    message: "a part of the program could not be loaded: TypeError: Failed to fetch dynamically imported module",
+  });
+  expect(await service.ask("1")).toBe("you asked 1");
+});

@@ -1,0 +1,226 @@
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { LeaseTable } from "../../../src/lease/lease-table.ts";
+import { encodeSavedExpiry } from "../../../src/lease/saved-expiry.ts";
+import type { SavedExpiry } from "../../../src/lease/saved-expiry.ts";
+import { Lessor } from "../../../src/member/background/lessor.ts";
+import type { Outcome } from "../../../src/member/outcome.ts";
+import { Rpc } from "../../../src/member/peer/rpc.ts";
+import { MemoryTables } from "../../../src/mvcc/tables/memory-tables.ts";
+import { errTimeout } from "../../../src/protocol/errors.ts";
+import type { EtcdError } from "../../../src/protocol/errors.ts";
+import type { InternalRequest } from "../../../src/protocol/peer/internal.ts";
+import { leaseKeepAliveRequestSchema, leaseKeepAliveResponseSchema } from "../../../src/protocol/api/lease-schema.ts";
+import { decode, encode } from "../../../src/protocol/codec/proto-codec.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+const EXTENSION_MS = 1_000;
+
+/** The keeper of a member that leads, whose proposals the test applies or loses. */
+class World {
+  readonly clock = new VirtualClock();
+  readonly proposed: { readonly request: InternalRequest; readonly done: (outcome: Outcome<unknown>) => void }[] = [];
+  /** Of the log's entries. */
+  readonly terms: Map<number, number> = new Map();
+  /** When it wished to be woken, in milliseconds from the start. */
+  readonly alarms: number[] = [];
+  readonly table: LeaseTable;
+  readonly keeper: Lessor;
+  readonly rpc: Rpc;
+
+  constructor(note?: SavedExpiry) {
+    const host = {
+      id: 1n,
+      firstCall: 0,
+      send: () => {},
+      nowMs: () => this.clock.nowMs(),
+      defer: (run: () => void) => run(),
+    };
+    this.rpc = new Rpc(host, { pending: 100, timeoutMs: 7_000, retryMs: 1_000 });
+    this.keeper = new Lessor({
+      clock: this.clock,
+      rpc: this.rpc,
+      table: () => this.table,
+      write: (request, done) => void this.proposed.push({ request, done }),
+      linearizable: (read) => read(),
+      logTerm: (index) => this.terms.get(index),
+      newest: () => ({ term: 1, index: 1 }),
+      extensionMs: EXTENSION_MS,
+      wakeup:
+        note === undefined
+          ? undefined
+          : {
+              saved: encodeSavedExpiry(note),
+              save: () => {},
+              wakeAfter: (delayMs) => this.alarms.push(this.clock.nowMs() + delayMs),
+            },
+      wake: () => {},
+    });
+    this.table = new LeaseTable(new MemoryTables().bucket("lease"), this.keeper);
+  }
+
+  /** As the member does it: in ticks of 100 ms. */
+  async pass(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 100) {
+      await this.clock.advance(100);
+      this.keeper.tick();
+    }
+  }
+
+  get revocations(): bigint[] {
+    return this.proposed.flatMap(({ request }) => (request.type === "leaseRevoke" ? [request.leaseRevoke.id] : []));
+  }
+
+  /** The seconds, or the error's text, or "none" where there is no such lease, as soon as it is known. */
+  ask(method: "renew" | "remaining", id: bigint): { answer: number | string | undefined } {
+    const state: { answer: number | string | undefined } = { answer: undefined };
+    const payload = encode(leaseKeepAliveRequestSchema, { id });
+    this.rpc.call(1n, `lease/${method}`, payload, (outcome) => {
+      state.answer = outcome.ok ? decode(leaseKeepAliveResponseSchema, outcome.value).ttl : outcome.error.message;
+    });
+    return state;
+  }
+
+  apply(at: number): void {
+    const { request, done } = this.proposed[at] as (typeof this.proposed)[number];
+    if (request.type === "leaseRevoke") this.table.remove(request.leaseRevoke.id);
+    if (request.type === "leaseCheckpoint")
+      request.leaseCheckpoint.checkpoints.forEach((each) => this.table.checkpoint(each));
+    done({ ok: true, value: undefined });
+  }
+
+  lose(at: number, error: EtcdError): void {
+    this.proposed[at]?.done({ ok: false, error });
+  }
+}
+
+let world: World;
+
+beforeEach(() => {
+  world = new World();
+});
+
+describe("a new leader", () => {
+  test("adds an election timeout to the time of each lease", () => {
+    world.table.grant(5n, 10);
+    world.keeper.promote(2, 8);
+    expect(world.ask("remaining", 5n).answer).toBe(11);
+    world.table.grant(6n, 10);
+    expect(world.ask("remaining", 6n).answer).toBe(10);
+  });
+
+  test.each([
+    ["stands directly before its first entry", 7, 1, 0, 4],
+    ["is older than that", 6, 1, 0, 11],
+    ["is of another term", 7, 3, 0, 11],
+    ["was written in the future", 7, 1, 1, 11],
+  ])("goes by a note whose entry %s", (_what, index, term, writtenMs, seconds) => {
+    world = new World({ term, index, writtenMs, ends: new Map([[5n, 3_000]]) });
+    world.terms.set(6, 1).set(7, 1).set(8, 2);
+    world.table.grant(5n, 10);
+    world.keeper.promote(2, 8);
+    expect(world.ask("remaining", 5n).answer).toBe(seconds);
+  });
+});
+
+describe("a lease that has ended", () => {
+  beforeEach(async () => {
+    world.keeper.promote(1, 1);
+    world.table.grant(5n, 10);
+    await world.pass(11_000);
+  });
+
+  test("is proposed to be revoked once, and again when that was lost", async () => {
+    expect(world.revocations).toEqual([5n]);
+    await world.pass(5_000);
+    expect(world.revocations).toEqual([5n]);
+    world.lose(0, errTimeout);
+    await world.pass(1_000);
+    expect(world.revocations).toEqual([5n, 5n]);
+    world.apply(1);
+    await world.pass(5_000);
+    expect(world.revocations).toEqual([5n, 5n]);
+  });
+
+  test("keeps a beat waiting until it is revoked", async () => {
+    const beat = world.ask("renew", 5n);
+    await world.pass(1_000);
+    expect(beat.answer).toBeUndefined();
+    world.apply(0);
+    expect(beat.answer).toBe("etcdserver: requested lease not found");
+  });
+
+  test("keeps a beat waiting until another member leads, which is to be asked then", () => {
+    const beat = world.ask("renew", 5n);
+    world.keeper.demote();
+    expect(beat.answer).toBe("etcdserver: not leader");
+  });
+
+  test("has less than no time left, in whole seconds", () => {
+    expect(world.ask("remaining", 5n).answer).toBe(-1);
+    expect(world.ask("renew", 6n).answer).toBe("etcdserver: requested lease not found");
+  });
+});
+
+test("leases end at most a thousand a second, also while revocations wait for a quorum", async () => {
+  world.keeper.promote(1, 1);
+  for (let id = 1n; id <= 3_000n; id++) world.table.grant(id, 10);
+  await world.pass(10_500);
+  const before = world.revocations.length;
+  await world.pass(2_000);
+  expect([before, world.revocations.length]).toEqual([500, 500]);
+  for (let at = 0; at < 500; at++) world.apply(at);
+  await world.pass(500);
+  expect(world.revocations.length).toBe(1_000);
+});
+
+test("while it is awake a leader wishes to be woken at the next end, too, and changes that wish seldom", async () => {
+  world = new World({ term: 0, index: 0, writtenMs: 0, ends: new Map() });
+  world.keeper.promote(1, 1);
+  world.table.grant(5n, 60);
+  world.table.grant(6n, 600);
+  for (let beat = 0; beat < 10; beat++) {
+    await world.pass(20_000);
+    world.ask("renew", 5n);
+  }
+  // The first one, and one more each time that it has gone by.
+  expect(world.alarms).toEqual([60_000, 120_000, 180_000, 240_000]);
+  world.table.grant(7n, 10);
+  await world.pass(1_000);
+  expect(world.alarms.at(-1)).toBe(210_000);
+});
+
+test("no timer is longer than a platform's timers can be, however long the lease", async () => {
+  const setTimer = vi.spyOn(world.clock, "setTimer");
+  world.keeper.promote(1, 1);
+  world.table.grant(5n, 9_000_000_000);
+  world.keeper.hibernate();
+  expect(setTimer.mock.calls.map(([delayMs]) => delayMs)).toEqual([2 ** 31 - 1]);
+
+  world = new World({ term: 0, index: 0, writtenMs: 0, ends: new Map() });
+  world.keeper.promote(1, 1);
+  world.table.grant(5n, 9_000_000_000);
+  await world.pass(500);
+  world.keeper.hibernate();
+  expect(world.alarms.every((alarmMs) => alarmMs < 2 ** 31 + 1_000)).toBe(true);
+});
+
+test("a member that leads no more ends nothing and answers nothing", async () => {
+  world.keeper.promote(1, 1);
+  world.table.grant(5n, 10);
+  world.keeper.demote();
+  await world.pass(20_000);
+  expect(world.proposed).toEqual([]);
+  expect(world.ask("renew", 5n).answer).toBe("etcdserver: not leader");
+  expect(world.ask("remaining", 5n).answer).toBe("etcdserver: not leader");
+});
+
+test("a beat of a checkpointed lease is answered when its checkpoint is taken back", async () => {
+  world.table.grant(5n, 600);
+  world.table.checkpoint({ id: 5n, remainingTtl: 100 });
+  world.keeper.promote(1, 1);
+  const beat = world.ask("renew", 5n);
+  expect([beat.answer, world.proposed.length]).toEqual([undefined, 1]);
+  world.apply(0);
+  expect(beat.answer).toBe(600);
+  expect(world.table.get(5n)?.remainingTtl).toBe(0);
+});

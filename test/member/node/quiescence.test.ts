@@ -1,0 +1,151 @@
+import { describe, expect, test } from "vitest";
+import { utf8Decode, utf8Encode } from "../../../src/base/utf8.ts";
+import { putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
+import { encodeFrame } from "../../../src/protocol/peer/frame.ts";
+import { CALL, CLUSTER_ID, Cluster } from "../support/cluster.ts";
+import type { Node } from "../support/cluster.ts";
+
+const OPTIONS = { quiesceAfterTicks: 20 };
+
+function put(node: Node, value: string): Promise<unknown> {
+  return node.services.kv.put(putRequest({ key: utf8Encode("key"), value: utf8Encode(value) }), CALL);
+}
+
+async function read(cluster: Cluster, node: Node): Promise<string | undefined> {
+  const { kvs } = await cluster.settled(node.services.kv.range(rangeRequest({ key: utf8Encode("key") }), CALL));
+  return kvs[0] === undefined ? undefined : utf8Decode(kvs[0].value);
+}
+
+async function quiet(cluster: Cluster): Promise<void> {
+  await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
+}
+
+const others = (cluster: Cluster, node: Node): readonly Node[] =>
+  [...cluster.nodes.values()].filter(({ id }) => id !== node.id);
+
+describe("a quiet cluster", () => {
+  test("serves a write and a read at each of its members, from its sleep, within a second", async () => {
+    const cluster = await Cluster.founded(3, OPTIONS);
+    await cluster.elected();
+    for (const node of cluster.nodes.values()) {
+      await quiet(cluster);
+      const askedMs = cluster.clock.nowMs();
+      await cluster.settled(put(node, `at ${node.id}`));
+      expect(await read(cluster, node)).toBe(`at ${node.id}`);
+      expect(cluster.clock.nowMs() - askedMs).toBeLessThan(1_000);
+    }
+  });
+
+  test("does not go quiet while somebody is behind", async () => {
+    const cluster = await Cluster.founded(3, OPTIONS);
+    const leader = await cluster.elected();
+    const [away] = others(cluster, leader) as [Node];
+    const image = cluster.crash(away.id);
+    await cluster.settled(put(leader, "x"));
+    await cluster.clock.advance(10_000);
+    expect(cluster.clock.timerCount).toBeGreaterThan(0);
+    await cluster.start(away.id, { type: "join" }, image);
+    await quiet(cluster);
+  });
+
+  test("believes nothing about who leads: a leader that slept through an election serves no old read", async () => {
+    const cluster = await Cluster.founded(3, OPTIONS);
+    const old = await cluster.elected();
+    await cluster.settled(put(old, "old"));
+    await quiet(cluster);
+    const [one, two] = others(cluster, old) as [Node, Node];
+    cluster.network.setLink(old.id, one.id, false);
+    cluster.network.setLink(old.id, two.id, false);
+    await cluster.settled(put(one, "new"));
+    await expect(read(cluster, old)).rejects.toThrow("etcdserver: request timed out");
+    cluster.network.setLink(old.id, one.id, true);
+    cluster.network.setLink(old.id, two.id, true);
+    expect(await read(cluster, old)).toBe("new");
+    await quiet(cluster);
+  });
+
+  test("whose leader is gone for good elects another within a second of the first request", async () => {
+    const cluster = await Cluster.founded(3, OPTIONS);
+    const leader = await cluster.elected();
+    await cluster.settled(put(leader, "kept"));
+    await quiet(cluster);
+    cluster.crash(leader.id);
+    const [one] = others(cluster, leader) as [Node];
+    const askedMs = cluster.clock.nowMs();
+    expect(await read(cluster, one)).toBe("kept");
+    expect(cluster.clock.nowMs() - askedMs).toBeLessThan(1_000);
+  });
+
+  test("is joined by whoever missed the notice, a learner too", async () => {
+    const cluster = await Cluster.founded(3, OPTIONS);
+    const leader = await cluster.elected();
+    const learner = await cluster.start(4n, { type: "join" });
+    learner.member.dial([leader.id]);
+    await cluster.clock.until(() => learner.member.applied === leader.member.applied, "caught up");
+    for (const missing of [learner, ...others(cluster, leader).slice(0, 1)]) {
+      await cluster.settled(put(leader, `before ${missing.id}`));
+      await cluster.clock.until(() => missing.member.applied === leader.member.applied, "caught up");
+      for (const peer of others(cluster, missing)) cluster.network.setLink(missing.id, peer.id, false);
+      await cluster.clock.advance(2_500);
+      for (const peer of others(cluster, missing)) cluster.network.setLink(missing.id, peer.id, true);
+      await quiet(cluster);
+    }
+  });
+
+  /** What the leader sends while nobody's clock runs is lost, unless its own was started: then it is sent again. */
+  async function cutOffFor(cluster: Cluster, leader: Node, ms: number): Promise<void> {
+    const cut = others(cluster, leader).filter(({ id }) => id < 4n);
+    for (const { id } of cut) cluster.network.setLink(leader.id, id, false);
+    await cluster.clock.advance(ms);
+    for (const { id } of cut) cluster.network.setLink(leader.id, id, true);
+  }
+
+  test("is woken by a newcomer that asks to be let in", async () => {
+    const cluster = await Cluster.founded(3, OPTIONS);
+    const leader = await cluster.elected();
+    await quiet(cluster);
+    const newcomer = await cluster.start(4n, { type: "join" });
+    newcomer.member.dial([leader.id]);
+    await cutOffFor(cluster, leader, 700);
+    newcomer.member.dial([]);
+    await cluster.clock.until(() => leader.member.machine.membership.has(4n), "let in");
+    newcomer.member.dial([leader.id]);
+    await cluster.clock.until(() => newcomer.member.applied === leader.member.applied, "caught up");
+    await quiet(cluster);
+    expect(leader.member.status().confState.learners).toEqual([4n]);
+  });
+
+  test("is woken by a change of its members", async () => {
+    const cluster = await Cluster.founded(3, OPTIONS);
+    const leader = await cluster.elected();
+    await quiet(cluster);
+    const leaving = others(cluster, leader)[0] as Node;
+    const cut = cutOffFor(cluster, leader, 300);
+    expect(leader.member.changeMembership("remove-node", leaving.id, new Uint8Array(0))).toBe("accepted");
+    await cut;
+    await cluster.clock.until(() => leaving.member.problem !== undefined, "removed");
+    await quiet(cluster);
+  });
+});
+
+test("who wakes up counts each of the others once that says it does not lead", async () => {
+  const cluster = await Cluster.founded(3, OPTIONS);
+  const leader = await cluster.elected();
+  await quiet(cluster);
+  const [one, two] = others(cluster, leader) as [Node, Node];
+  for (const { id } of others(cluster, one)) cluster.network.setLink(one.id, id, false);
+  one.member.wake();
+  const asks = (): boolean => one.member.status().role !== "follower";
+  const answer = async (from: bigint): Promise<void> => {
+    cluster.network.setLink(one.id, from, true);
+    const header = { clusterId: CLUSTER_ID, from, to: one.id };
+    cluster.network.post(from, one.id, encodeFrame(header, { type: "not-leading" }));
+    await cluster.clock.advance(0);
+    cluster.network.setLink(one.id, from, false);
+    await cluster.clock.advance(0);
+  };
+  for (let times = 0; times < 3; times++) await answer(two.id);
+  expect(asks()).toBe(false);
+  await answer(leader.id);
+  expect(asks()).toBe(true);
+});

@@ -1,0 +1,150 @@
+/**
+ * What the agreed log means, worked out by the dumbest store there is: one whole state per revision, kept forever. Every
+ * member's state, every answer and every watch is held against it.
+ */
+import { utf8Decode } from "../../src/base/utf8.ts";
+import { internalRaftRequestSchema } from "../../src/protocol/peer/internal-schema.ts";
+import type { Compare, RequestOp } from "../../src/protocol/api/kv.ts";
+import { decode } from "../../src/protocol/codec/proto-codec.ts";
+import type { Entry } from "../../src/protocol/peer/raft-message.ts";
+import { KEYS } from "./history.ts";
+import type { Value } from "./history.ts";
+
+export interface Pair {
+  readonly value: string;
+  readonly create: number;
+  readonly mod: number;
+  readonly version: number;
+}
+
+export interface ModelEvent {
+  readonly type: "PUT" | "DELETE";
+  readonly key: string;
+  readonly value: string;
+}
+
+export type ModelState = ReadonlyMap<string, Pair>;
+
+const FIRST_REVISION = 1;
+const NO_STATE: ModelState = new Map();
+
+export class ReferenceModel {
+  /** By revision. */
+  readonly #states: ModelState[] = [NO_STATE, NO_STATE];
+  readonly #events: (readonly ModelEvent[])[] = [[], []];
+  /** By index: the revision and the compact revision after the entry. */
+  readonly #revisions: number[] = [FIRST_REVISION];
+  readonly #compacted: number[] = [-1];
+  /** The revisions that a value was written at; each should be written once. */
+  readonly #writes: Map<string, number> = new Map();
+  #draft: Map<string, Pair> | undefined;
+  #draftEvents: ModelEvent[] = [];
+
+  get lastIndex(): number {
+    return this.#revisions.length - 1;
+  }
+
+  get revision(): number {
+    return this.#states.length - 1;
+  }
+
+  revisionAfter(index: number): number {
+    return this.#revisions[index] ?? 0;
+  }
+
+  compactRevisionAfter(index: number): number {
+    return this.#compacted[index] ?? 0;
+  }
+
+  get compactRevision(): number {
+    return this.#compacted.at(-1) ?? -1;
+  }
+
+  state(revision: number): ModelState {
+    return this.#states[revision] ?? NO_STATE;
+  }
+
+  events(revision: number): readonly ModelEvent[] {
+    return this.#events[revision] ?? [];
+  }
+
+  values(revision: number): readonly Value[] {
+    const state = this.state(revision);
+    return Array.from({ length: KEYS }, (_, key) => state.get(keyName(key))?.value);
+  }
+
+  /** At which revision the value was written; undefined when it never was. */
+  revisionOf(value: string): number | undefined {
+    return this.#writes.get(value);
+  }
+
+  /** The next entry. Returns what is wrong with it. */
+  apply(entry: Entry): string | undefined {
+    let compact = this.compactRevision;
+    let wrong: string | undefined;
+    if (entry.type === "normal" && entry.data.length > 0) {
+      const { request } = decode(internalRaftRequestSchema, entry.data);
+      if (request.type === "compaction") {
+        const { revision } = request.compaction;
+        if (revision > compact && revision <= this.revision) compact = revision;
+      } else if (request.type === "put") {
+        this.#execute({ type: "put", put: request.put });
+      } else if (request.type === "deleteRange") {
+        this.#execute({ type: "deleteRange", deleteRange: request.deleteRange });
+      } else if (request.type === "txn") {
+        const { txn } = request;
+        const branch = txn.compare.every((one) => this.#holds(one)) ? txn.success : txn.failure;
+        for (const op of branch) this.#execute(op);
+      }
+      wrong = this.#commit();
+    }
+    this.#revisions.push(this.revision);
+    this.#compacted.push(compact);
+    return wrong;
+  }
+
+  #holds({ key, targetUnion }: Compare): boolean {
+    const pair = this.state(this.revision).get(utf8Decode(key));
+    return targetUnion.type === "value" && pair?.value === utf8Decode(targetUnion.value);
+  }
+
+  #execute(op: RequestOp): void {
+    if (op.type === "put") {
+      const key = utf8Decode(op.put.key);
+      const value = utf8Decode(op.put.value);
+      this.#draft ??= new Map(this.state(this.revision));
+      const former = this.#draft.get(key);
+      const mod = this.revision + 1;
+      this.#draft.set(key, { value, mod, create: former?.create ?? mod, version: (former?.version ?? 0) + 1 });
+      this.#draftEvents.push({ type: "PUT", key, value });
+    } else if (op.type === "deleteRange") {
+      const key = utf8Decode(op.deleteRange.key);
+      this.#draft ??= new Map(this.state(this.revision));
+      if (this.#draft.delete(key)) this.#draftEvents.push({ type: "DELETE", key, value: "" });
+    }
+  }
+
+  /** Makes a revision of what was written, if anything was. */
+  #commit(): string | undefined {
+    const events = this.#draftEvents;
+    const draft = this.#draft;
+    this.#draft = undefined;
+    this.#draftEvents = [];
+    if (draft === undefined || events.length === 0) return undefined;
+    this.#states.push(draft);
+    this.#events.push(events);
+    let wrong: string | undefined;
+    for (const value of new Set(events.map((event) => event.value))) {
+      if (value === "") continue;
+      const before = this.#writes.get(value);
+      if (before !== undefined)
+        wrong = `value ${value} was written at revision ${before} and again at ${this.revision}`;
+      this.#writes.set(value, this.revision);
+    }
+    return wrong;
+  }
+}
+
+export function keyName(key: number): string {
+  return `key${key}`;
+}

@@ -1,0 +1,170 @@
+import { describe, expect, test } from "vitest";
+import { RequestBatcher } from "../../../worker/calls/request-batcher.ts";
+
+interface Call {
+  readonly body: string;
+  readonly caller?: string;
+}
+
+/** Requests that are answered when the test says so. */
+class Requests {
+  readonly sent: string[][] = [];
+  readonly #answers: PromiseWithResolvers<readonly string[]>[] = [];
+
+  readonly send = (calls: readonly Call[]): Promise<readonly string[]> => {
+    this.sent.push(calls.map(({ body }) => body));
+    const answer = Promise.withResolvers<readonly string[]>();
+    this.#answers.push(answer);
+    return answer.promise;
+  };
+
+  answer(at: number): void {
+    this.#answers[at]?.resolve((this.sent[at] ?? []).map((body) => `answer to ${body}`));
+  }
+
+  fail(at: number): void {
+    this.#answers[at]?.reject(new Error("the line is dead"));
+  }
+}
+
+async function untilSent(requests: Requests, count: number): Promise<void> {
+  while (requests.sent.length < count) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+describe("a lane", () => {
+  test("lets a call that is alone go at once, and the next one too", async () => {
+    const lane = new RequestBatcher<Call, string>();
+    for (const body of ["a", "b"]) {
+      expect(await lane.send({ body }, async (calls) => calls.map((call) => `just ${call.body}`))).toBe(`just ${body}`);
+    }
+  });
+
+  test("takes all along that came while a request was on its way, and gives each its own answer", async () => {
+    const lane = new RequestBatcher<Call, string>();
+    const requests = new Requests();
+    const asked = ["a", "b", "c", "d"].map((body) => lane.send({ body }, requests.send));
+
+    expect(requests.sent).toEqual([["a"]]);
+    requests.answer(0);
+    await untilSent(requests, 2);
+    expect(requests.sent).toEqual([["a"], ["b", "c", "d"]]);
+    requests.answer(1);
+
+    expect(await Promise.all(asked)).toEqual(["a", "b", "c", "d"].map((body) => `answer to ${body}`));
+  });
+
+  test("asks each call once, whatever the number and the size", async () => {
+    const lane = new RequestBatcher<Call, string>();
+    const requests = new Requests();
+    const bodies = Array.from({ length: 1_000 }, (_, at) => `${at}`.padEnd(at % 3 === 0 ? 20_000 : 10));
+    const asked = bodies.map((body) => lane.send({ body }, requests.send));
+    for (let at = 0; at < requests.sent.length || requests.sent.flat().length < bodies.length; at++) {
+      await untilSent(requests, at + 1);
+      requests.answer(at);
+    }
+    await Promise.all(asked);
+
+    expect(requests.sent.flat().sort()).toEqual([...bodies].sort());
+    expect(Math.max(...requests.sent.map((calls) => calls.length))).toBeLessThanOrEqual(256);
+    expect(Math.max(...requests.sent.map((calls) => calls.join("").length))).toBeLessThanOrEqual(1024 * 1024);
+  });
+
+  test("a request that fails fails those that went along, and nobody else", async () => {
+    const lane = new RequestBatcher<Call, string>();
+    const requests = new Requests();
+    const asked = ["a", "b", "c"].map((body) => lane.send({ body }, requests.send));
+    requests.answer(0);
+    await untilSent(requests, 2);
+    const ends = Promise.allSettled([...asked, lane.send({ body: "d" }, requests.send)]);
+    requests.fail(1);
+    await untilSent(requests, 3);
+    requests.answer(2);
+
+    expect((await ends).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
+  });
+
+  test("nothing waits long behind a request that does not come back, and nothing is asked twice when it does", async () => {
+    const lane = new RequestBatcher<Call, string>();
+    const requests = new Requests();
+    const slow = lane.send({ body: "slow" }, requests.send);
+    const quick = ["a", "b"].map((body) => lane.send({ body }, requests.send));
+    await untilSent(requests, 2);
+    expect(requests.sent[1]).toEqual(["a", "b"]);
+
+    const behind = lane.send({ body: "c" }, requests.send);
+    requests.answer(0);
+    expect(await slow).toBe("answer to slow");
+    requests.answer(1);
+    await untilSent(requests, 3);
+    requests.answer(2);
+
+    expect(await Promise.all([...quick, behind])).toEqual(["answer to a", "answer to b", "answer to c"]);
+    expect(requests.sent).toEqual([["slow"], ["a", "b"], ["c"]]);
+  });
+
+  test("an event that is lost when it was told to go holds up nobody for long", async () => {
+    const lane = new RequestBatcher<Call, string>();
+    const requests = new Requests();
+    const first = lane.send({ body: "a" }, requests.send);
+    // Its client is gone, and its event with it: whoever sends in it never returns.
+    void lane.send({ body: "gone" }, () => new Promise<never>(() => {}));
+    requests.answer(0);
+    await first;
+    const later = lane.send({ body: "b" }, requests.send);
+    await untilSent(requests, 2);
+    requests.answer(1);
+
+    expect(await later).toBe("answer to b");
+  });
+
+  test("a neighbour does not wait for the flooder's request, and rides with none of its calls", async () => {
+    const lane = new RequestBatcher<Call, string>();
+    const requests = new Requests();
+    const flood = Array.from({ length: 300 }, (_, at) =>
+      lane.send({ body: `f${at}`, caller: "flooder" }, requests.send),
+    );
+    expect(requests.sent).toEqual([["f0"]]);
+
+    const neighbour = lane.send({ body: "n", caller: "neighbour" }, requests.send);
+    expect(requests.sent).toEqual([["f0"], ["n"]]);
+    requests.answer(1);
+    expect(await neighbour).toBe("answer to n");
+    for (let at = 0; requests.sent.flat().length < 301; at++) {
+      if (at !== 1) requests.answer(at);
+      await untilSent(requests, at + 2);
+    }
+    requests.answer(requests.sent.length - 1);
+    await Promise.all(flood);
+  });
+
+  test("while a neighbour calls, the flooder has a few calls on their way at a time; alone it has all", async () => {
+    const lane = new RequestBatcher<Call, string>();
+    const requests = new Requests();
+    const asked = [lane.send({ body: "n", caller: "neighbour" }, requests.send)];
+    for (let at = 0; at < 100; at++) asked.push(lane.send({ body: `f${at}`, caller: "flooder" }, requests.send));
+    requests.answer(0);
+    requests.answer(1);
+    await untilSent(requests, 3);
+    expect(requests.sent.map((calls) => calls.length)).toEqual([1, 1, 6]);
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    for (let at = 2; requests.sent.flat().length < 101; at++) {
+      requests.answer(at);
+      await untilSent(requests, at + 2);
+    }
+    expect(Math.max(...requests.sent.map((calls) => calls.length))).toBeGreaterThan(6);
+    requests.sent.forEach((_, at) => requests.answer(at));
+    await Promise.all(asked);
+  });
+
+  test("many callers of one call each go together all the same", async () => {
+    const lane = new RequestBatcher<Call, string>();
+    const requests = new Requests();
+    const asked = Array.from({ length: 100 }, (_, at) => lane.send({ body: `${at}`, caller: `${at}` }, requests.send));
+    expect(requests.sent.map((calls) => calls.length)).toEqual([1, 1, 1, 1]);
+    requests.answer(0);
+    await untilSent(requests, 5);
+    expect(requests.sent[4]).toHaveLength(96);
+    requests.sent.forEach((_, at) => requests.answer(at));
+    await Promise.all(asked);
+  });
+});

@@ -1,8 +1,0 @@
-/** All that a member keeps in its Durable Object goes; for whoever keeps a note instead, in the same transaction. */
-export function emptyStorage(storage: DurableObjectStorage): void {
-  const tables = storage.sql
-    .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'quorate%'")
-    .toArray();
-  for (const { name } of tables) storage.sql.exec(`DROP TABLE "${name}"`);
-  for (const [key] of storage.kv.list()) storage.kv.delete(key);
-}
