@@ -9,21 +9,29 @@ import type { Member } from "../../src/member/node/member.ts";
 import { encodeFrame } from "../../src/protocol/peer/frame.ts";
 import { rangeRequest } from "../../src/protocol/api/kv.ts";
 import { FORGED_ID, FORGED_KEY, forgedFrames, FORGED_TERMS_AHEAD } from "./forged-frames.ts";
+import type { EventQueue } from "./event-queue.ts";
+import type { SimNetwork } from "./network.ts";
 import type { Machine } from "./sim-member.ts";
 import { CLUSTER_ID } from "./sim-member.ts";
 import { Violation } from "./state-checker.ts";
-import type { World } from "./world.ts";
 
 export const STRANGER = 1_000_666n;
 const EVERY_MS = 400;
 const FRAMES_PER_ATTACK = 6;
 
+/** What it does its work with. */
+export interface AttackedWorld {
+  readonly network: SimNetwork;
+  readonly queue: EventQueue;
+  readonly machines: ReadonlyMap<bigint, Machine>;
+}
+
 export class Attacker {
-  readonly #world: World;
+  readonly #world: AttackedWorld;
   /** Of its own, so that a seed does the same to the others with the attacker and without. */
   readonly #prng: Prng;
 
-  constructor(world: World, seed: number) {
+  constructor(world: AttackedWorld, seed: number) {
     this.#world = world;
     this.#prng = new Prng(seed + 2);
   }

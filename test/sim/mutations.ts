@@ -238,8 +238,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "a member that was away believes nobody whom it does not know",
     file: "src/member/node/peer-roles.ts",
-    old: "const maySucceed = !raft.hearsLeader && quiet.wouldHear && transport.isAuthenticated(peer);",
-    new: "const maySucceed = raft.hearsLeader && !raft.hearsLeader && quiet.wouldHear && transport.isAuthenticated(peer);",
+    old: "const maySucceed = !raft.hearsLeader && quiescence.wouldHear && transport.isAuthenticated(peer);",
+    new: "const maySucceed = raft.hearsLeader && !raft.hearsLeader && quiescence.wouldHear && transport.isAuthenticated(peer);",
     foundBy: "test/member/node/admission.test.ts",
   },
   {
