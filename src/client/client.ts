@@ -9,8 +9,9 @@
  *   const { kvs } = await client.kv.range("col", { prefix: true });
  *   for await (const { events } of client.watch("colour", { startRevision: 1 })) console.log(events);
  *
- * It is one layer over `Services`, so it is the same for a member in this very tab and for one behind HTTP. Every method
- * rejects with an EtcdError (gRPC code, and etcd's own text where the server spoke) and with nothing else.
+ * It is one layer over `Services`, so it is the same for a member in this tab and for one behind HTTP. Every method
+ * rejects with an EtcdError (gRPC code, and etcd's own text where the server sent it) and with nothing else. After
+ * `close()` every call fails with code Canceled.
  *
  * Limits of a server, unless its operator changed them: 1.5 MiB for a request, 128 operations in a branch of a txn.
  */
@@ -57,47 +58,66 @@ import { CompactedError, Watcher } from "./facade/watcher.ts";
 
 export { CompactedError, EtcdError, GrpcCode, toText };
 
-/** What `status()` tells; the fields are described where members make it. */
+/** Result of `status()`. `MemberView` describes the fields. */
 export type Status = MemberView;
 
 export interface ClientOptions {
-  /** Sent with each call, when the server wants to know who asks. */
+  /** Sent with each call. A server with auth enabled needs it. */
   readonly token?: string;
-  /** Who calls: authenticates before the first call, and again when the token is not taken any more. */
+  /**
+   * The user in whose name calls are made. The client authenticates before the first call, and again when the server
+   * rejects its token.
+   */
   readonly user?: User | undefined;
-  /** Let a member without a leader refuse at once, and end watches there. Default: false. */
+  /** Makes a member without a leader reject calls and end watches at once. Default false. */
   readonly requireLeader?: boolean;
-  /** When the first call makes sense. Default: at once. */
+  /** Resolves when the services can serve calls. Default: at once. */
   readonly ready?: Promise<void>;
   /** For tests. */
-  readonly pace?: BackoffTimer;
+  readonly backoff?: BackoffTimer;
 }
 
 export interface KvClient {
+  /** Puts a key. Rejects with NotFound if the lease does not exist, with ResourceExhausted if the database is full. */
   put(key: Bytes, value: Bytes, options?: PutOptions): Promise<PutResult>;
+  /**
+   * Reads a key, or the range that `options` defines. Rejects with OutOfRange if `options.revision` is compacted or in
+   * the future.
+   */
   range(key: Bytes, options?: RangeOptions): Promise<RangeResult>;
+  /** Deletes a key, or the range that `options` defines, in one revision. */
   deleteRange(key: Bytes, options?: DeleteRangeOptions): Promise<DeleteRangeResult>;
+  /** Returns a builder of a transaction. `commit()` sends it. */
   txn(): Txn;
-  /** Forgets what was overwritten or deleted before the revision. */
+  /**
+   * Compacts the history up to `revision`. Later reads below it reject with OutOfRange, watches with CompactedError.
+   * Rejects with OutOfRange if `revision` is compacted or in the future.
+   */
   compact(revision: number, options?: CompactOptions): Promise<CompactResult>;
 }
 
 export interface Client {
+  /** Resolves when the services can serve calls. */
   readonly ready: Promise<void>;
   readonly kv: KvClient;
   readonly lease: LeaseClient;
   readonly lock: LockClient;
   readonly election: ElectionClient;
   readonly maintenance: MaintenanceClient;
-  /** Begins at once; `created` of the watcher resolves when the server has it. */
+  /**
+   * Starts a watch at once. `created` of the watcher resolves when the server has registered it. The caller ends it
+   * with `return()`, by leaving its loop, or with `options.signal`.
+   */
   watch(key: Bytes, options?: WatchOptions): Watcher;
+  /** Returns the state of the member that serves the call, its role and its view of the cluster. */
   status(): Promise<Status>;
-  /** Ends all watches, keeps no lease alive any more, and refuses further calls. */
+  /** Ends all watches and all keep-alives, and makes further calls reject with Canceled. Leases are not revoked. */
   close(): void;
-  /** For txns: `compare.version(key).equals(3)`. */
+  /** Comparisons for txns: `compare.version(key).equals(3)`. */
   readonly compare: CompareHelpers;
-  /** For txns: `op.put(key, value)`. */
+  /** Operations for txns: `op.put(key, value)`. */
   readonly op: OpHelpers;
+  /** Decodes UTF-8, with U+FFFD for invalid bytes. */
   readonly toText: (bytes: Uint8Array) => string;
 }
 
@@ -106,7 +126,7 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
   const context: CallContext = { token: options.token ?? "", requireLeader: options.requireLeader === true };
   const watchers = new Set<Watcher>();
   const closed = new AbortController();
-  const backoff = options.pace ?? SYSTEM_BACKOFF;
+  const backoff = options.backoff ?? SYSTEM_BACKOFF;
   const checkOpen = (): void => {
     if (closed.signal.aborted) throw new EtcdError(GrpcCode.Canceled, "the client is closed");
   };
@@ -123,7 +143,7 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
       const watcher = new Watcher({
         open: () => services.watch.watch(context),
         request: watchOf(key, watchOptions),
-        pace: backoff,
+        backoff,
         createdNotify: watchOptions.createdNotify === true,
         signal: watchOptions.signal,
         onDisconnect: watchOptions.onDisconnect,
@@ -176,7 +196,7 @@ function kvClient({ kv }: Services, context: CallContext, checkOpen: () => void)
   };
 }
 
-/** An etcd does not tell what our members tell; there it is put together from what etcd has. */
+/** etcd has no call with all that `inspect` of our members returns. For an etcd it is assembled from two calls. */
 async function statusOf(services: Services, context: CallContext): Promise<Status> {
   try {
     return await services.inspect.view();
@@ -207,7 +227,7 @@ function viewOf(status: StatusResponse, members: readonly Member[]): Status {
     applied: status.raftAppliedIndex,
     lastIndex: status.raftIndex,
     revision: header.revision,
-    // etcd tells it to nobody but those who run into it.
+    // etcd reports it only in the error of a call below it.
     compactRevision: 0,
     dbSizeBytes: status.dbSize,
     members: members.map(({ id, name, isLearner }): MemberViewPeer => ({

@@ -1,6 +1,7 @@
 /**
- * The package's `quorate/raft`: the consensus core alone. It does no I/O, reads no clock and returns no promise; its driver
- * feeds it ticks, messages and storage acknowledgements and does what each `Ready` says. See raft.ts for the contract.
+ * The package's `quorate/raft`: the consensus core alone. It does no I/O, reads no clock and returns no promise. Its
+ * driver passes it ticks, messages and storage acknowledgements, and executes each `Ready`. raft.ts documents the
+ * contract.
  */
 export { Raft } from "../raft/raft.ts";
 export type { RaftConfig } from "../raft/config.ts";

@@ -1,4 +1,4 @@
-/** Gives a client to the components below. */
+/** Provides a client to the components below it. */
 import { createContext, createElement, useContext } from "react";
 import type { Context, ReactElement, ReactNode } from "react";
 import type { ApplicationClient } from "../client/app/application-client.ts";
@@ -6,7 +6,7 @@ import type { ApplicationClient } from "../client/app/application-client.ts";
 const ClientContext: Context<ApplicationClient | undefined> = createContext<ApplicationClient | undefined>(undefined);
 
 export interface QuorateProviderProps {
-  /** Made and closed by the application, outside of rendering. */
+  /** Created and closed by the application, outside of rendering. */
   readonly client: ApplicationClient;
   readonly children?: ReactNode;
 }
@@ -15,7 +15,7 @@ export function QuorateProvider({ client, children }: QuorateProviderProps): Rea
   return createElement(ClientContext.Provider, { value: client }, children);
 }
 
-/** Returns the client of the nearest provider. Throws without one. */
+/** Returns the client of the nearest provider. Throws if there is none. */
 export function useClient(): ApplicationClient {
   const client = useContext(ClientContext);
   if (client === undefined) throw new Error("this component needs a <QuorateProvider client={…}> above it");

@@ -1,6 +1,7 @@
 /**
- * One live map per namespace, whatever the number of components that read it. It opens with the first subscriber and closes a
- * moment after the last one has left, so that a remount (React's StrictMode, a route change) finds it still open.
+ * One live map per namespace, shared by all components that read it. It opens with the first subscriber and closes a
+ * moment after the last one has unsubscribed, so that a remount (React's StrictMode, a route change) finds it still
+ * open.
  */
 import type { Live, LiveSnapshot } from "../client/app/live.ts";
 import type { List, Namespace } from "../client/app/namespace.ts";
@@ -19,7 +20,7 @@ export class SharedLive<Value> {
     this.#empty = emptySnapshot();
   }
 
-  /** The snapshot before the first list is `initial` when there is one. */
+  /** Returns the current snapshot. Before the first list it is `initial`, if given. */
   getSnapshot(initial: LiveSnapshot<Value> | undefined): LiveSnapshot<Value> {
     const snapshot = this.#live?.getSnapshot();
     if (snapshot === undefined || (snapshot.revision === 0 && snapshot.error === undefined)) {
@@ -56,7 +57,7 @@ export function sharedLive<Value>(namespace: Namespace<Value>): SharedLive<Value
   return made;
 }
 
-/** What a server has listed, as a snapshot that may be behind. */
+/** Converts a list that a server rendered to a snapshot that may be stale. */
 export function snapshotOf<Value>({ entries, invalid, revision }: List<Value>): LiveSnapshot<Value> {
   const byKey = new Map(entries.map((entry) => [entry.key, entry]));
   return { entries: byKey, invalid, revision, isStale: true, since: 0, error: undefined };

@@ -1,4 +1,4 @@
-/** What is true of the connection now. */
+/** Returns the state of the connection, and renders again when it changes. */
 import { useSyncExternalStore } from "react";
 import type { ConnectionSnapshot } from "../client/app/connection.ts";
 import { useClient } from "./provider.ts";

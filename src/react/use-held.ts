@@ -1,4 +1,4 @@
-/** Holds a lock, or leads, for as long as the component is mounted; tries again when it is lost. */
+/** Holds a lock, or leadership, as long as the component is mounted. Acquires it again when it is lost. */
 import { useEffect, useState } from "react";
 import type { ApplicationClient } from "../client/app/application-client.ts";
 import type { HeldLock, LockOptions } from "../client/app/held-lock.ts";
@@ -12,12 +12,12 @@ export interface HoldOptions extends Pick<LockOptions, "ttl"> {
   readonly isWanted?: boolean;
 }
 
-/** Returns the lock while it is held, else undefined. */
+/** Returns the lock while it is held, otherwise undefined. */
 export function useLock(name: string, options: HoldOptions = {}): HeldLock | undefined {
   return useHeld(name, "", options, acquireLock);
 }
 
-/** Campaigns with `value`. Returns the leadership while this component leads, else undefined. */
+/** Campaigns with `value`. Returns the leadership while this component leads, otherwise undefined. */
 export function useLeader(name: string, value: string, options: HoldOptions = {}): Leadership | undefined {
   return useHeld(name, value, options, campaign);
 }
@@ -53,7 +53,7 @@ function useHeld<Held extends AsyncDisposable & { readonly signal: AbortSignal }
           setHeld(undefined);
           await got[Symbol.asyncDispose]();
         } catch {
-          // useConnection() says why.
+          // useConnection() reports the reason.
           await pause(RETRY_MS, signal);
         }
       }

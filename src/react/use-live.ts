@@ -1,4 +1,4 @@
-/** Reads a namespace that stays up to date. Nothing tears: all components of a render see one revision. */
+/** Reads a namespace that stays up to date. All components of one render see the same revision. */
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import type { Entry } from "../client/app/entry.ts";
 import type { LiveSnapshot } from "../client/app/live.ts";
@@ -8,11 +8,11 @@ import { useClient } from "./provider.ts";
 import { sharedLive, snapshotOf } from "./shared-live.ts";
 
 export interface LiveOptions<Value> {
-  /** What the server listed while it rendered: shown there, at hydration, and until the first list of this client. */
+  /** List that the server fetched for its render: shown there, at hydration, and until this client has listed. */
   readonly initial?: List<Value> | undefined;
 }
 
-/** Returns the same namespace for as long as client, prefix and options are the same. */
+/** Returns the namespace: the same object as long as client, prefix and options are the same. */
 export function useNamespace<Value = unknown>(prefix: string, options: ValueOptions<Value> = {}): Namespace<Value> {
   const client = useClient();
   const { codec, schema } = options;
@@ -24,7 +24,7 @@ export function useLive<Value>(namespace: Namespace<Value>, { initial }: LiveOpt
   return useSelected<Value, LiveSnapshot<Value>>(namespace, initial, whole);
 }
 
-/** Returns one entry, or undefined while there is none. Renders again only when this entry changes. */
+/** Returns one entry, or undefined if it does not exist. Renders again only when this entry changes. */
 export function useEntry<Value>(
   namespace: Namespace<Value>,
   key: string,

@@ -1,24 +1,26 @@
-/** Shows this participant to the others for as long as the component is mounted, and the others to it. */
+/** Shows this participant to the others, and the others to this one, as long as the component is mounted. */
 import { useEffect, useRef, useState } from "react";
 import type { Entry } from "../client/app/entry.ts";
 import type { Presence, PresenceOptions } from "../client/app/presence.ts";
 import { useClient } from "./provider.ts";
 
-const NOBODY: ReadonlyMap<string, never> = new Map<string, never>();
+const NO_MEMBERS: ReadonlyMap<string, never> = new Map<string, never>();
 
-/** Returns everybody who is here by id, this participant included once it is there. `me` may change with each render. */
+/**
+ * Returns all present participants by id; this one is included once it is registered. `me` may change with each render.
+ */
 export function usePresence<Me>(
   prefix: string,
   me: Me,
   { id, ttl }: PresenceOptions = {},
 ): ReadonlyMap<string, Entry<Me>> {
   const client = useClient();
-  const [members, setMembers] = useState<ReadonlyMap<string, Entry<Me>>>(NOBODY);
+  const [members, setMembers] = useState<ReadonlyMap<string, Entry<Me>>>(NO_MEMBERS);
   const presence = useRef<Presence<Me> | undefined>(undefined);
   const current = useRef(me);
   useEffect(() => {
     current.current = me;
-    // A failed update is repaired by the next one, or when the participant comes back.
+    // The next update repairs a failed one, as does a new session.
     presence.current?.update(me).catch(() => {});
   }, [me]);
   useEffect(() => {
@@ -31,13 +33,13 @@ export function usePresence<Me>(
         entered.members.subscribe(() => setMembers(entered.members.entries));
         setMembers(entered.members.entries);
       },
-      // useConnection() says why.
+      // useConnection() reports the reason.
       () => {},
     );
     return () => {
       isOver = true;
       presence.current = undefined;
-      setMembers(NOBODY);
+      setMembers(NO_MEMBERS);
       entering.then(
         (entered) => entered.leave(),
         () => {},

@@ -31,7 +31,7 @@ const roots: Root[] = [];
 beforeEach(async () => {
   member = await startMember();
   const connection = new Connection();
-  client = applicationClient(createClient(member.services), { pace: SYSTEM_BACKOFF, connection });
+  client = applicationClient(createClient(member.services), { backoff: SYSTEM_BACKOFF, connection });
   place = document.body.appendChild(document.createElement("div"));
 });
 afterEach(async () => {

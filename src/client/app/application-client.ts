@@ -1,4 +1,4 @@
-/** The client of an application: etcd's calls whole, and above them what applications reach for first. */
+/** The client of an application: all of etcd's calls, and above them what applications need first. */
 import type { Client } from "../client.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
 import type { Connection } from "./connection.ts";
@@ -11,36 +11,45 @@ import type { Bytes, RangeOptions } from "../common/types.ts";
 import { transaction, type Transaction, type TransactionOptions } from "./transaction.ts";
 
 export interface ApplicationClient extends Client, AsyncDisposable {
-  /** What is true of the connection now; `subscribe` and `getSnapshot` are made for `useSyncExternalStore`. */
+  /** State of the connection; `subscribe` and `getSnapshot` have the form that `useSyncExternalStore` expects. */
   readonly connection: Pick<Connection, "getSnapshot" | "subscribe">;
   /** Returns the keys with a prefix, as values of one type. Sends nothing. */
   namespace<Value = unknown>(prefix: string, options?: ValueOptions<Value>): Namespace<Value>;
-  /** Runs `use` while the lock is held. */
+  /**
+   * Waits for the lock, runs `use` while the lock is held, and releases it. Returns what `use` returned. Rejects with
+   * LeaseLostError if the lease ends first; `use` is notified by `lock.signal`.
+   */
   withLock<Result>(
     name: string,
     use: (lock: HeldLock) => Promise<Result> | Result,
     options?: LockOptions,
   ): Promise<Result>;
-  /** Waits until the lock is held; `await using` releases it. */
+  /** Waits until the lock is held. The caller releases it, with `release()` or `await using`. */
   acquire(name: string, options?: LockOptions): Promise<HeldLock>;
-  /** Waits until elected; `await using` resigns. */
+  /**
+   * Waits until elected, with `value` as the proclaimed value. The caller resigns, with `resign()` or `await using`.
+   */
   lead(name: string, value: string, options?: LockOptions): Promise<Leadership>;
+  /** Returns the election with this name. Sends nothing. */
   elect(name: string): Election;
-  /** Runs `run` as if it were alone, again when somebody came between. */
+  /**
+   * Runs `run` as if no other client wrote meanwhile, and runs it again when another client changed what it had read.
+   * Rejects with ConflictError after `attempts` attempts (default 100).
+   */
   transaction<Result>(
     run: (tx: Transaction) => Promise<Result> | Result,
     options?: TransactionOptions,
   ): Promise<Result>;
-  /** Shows this participant to the others under the prefix for as long as it is here. */
+  /** Shows this participant to the others under the prefix until the returned presence is closed. */
   presence<Me>(prefix: string, me: Me, options?: PresenceOptions): Promise<Presence<Me>>;
 }
 
 export interface ApplicationParts {
-  readonly pace: BackoffTimer;
+  readonly backoff: BackoffTimer;
   readonly connection: Connection;
 }
 
-export function applicationClient(client: Client, { pace, connection }: ApplicationParts): ApplicationClient {
+export function applicationClient(client: Client, { backoff, connection }: ApplicationParts): ApplicationClient {
   const closed = new AbortController();
   const { kv, lease, lock, election } = client;
   const host = {
@@ -48,7 +57,7 @@ export function applicationClient(client: Client, { pace, connection }: Applicat
     lease,
     lock,
     election,
-    pace,
+    backoff,
     closed: closed.signal,
     range: (key: Bytes, options: RangeOptions) => kv.range(key, options),
     watch: (key: string, options: Parameters<Client["watch"]>[1]) => client.watch(key, options),

@@ -1,20 +1,20 @@
-/** How values of a namespace become bytes and back. */
+/** Encodes the values of a namespace as bytes, and decodes them. */
 import type { Bytes } from "../common/types.ts";
 import { toText } from "../common/convert.ts";
 
 export interface Codec<Value> {
   encode(value: Value): Bytes;
-  /** Throws when the bytes are no such value. */
+  /** Throws if the bytes do not encode such a value. */
   decode(bytes: Uint8Array): Value;
 }
 
-/** UTF-8. Bytes that are not UTF-8 read as U+FFFD. */
+/** Text as UTF-8. Invalid UTF-8 is decoded as U+FFFD. */
 export const text: Codec<string> = { encode: (value) => value, decode: toText };
 
-/** As they are. */
+/** Bytes, unchanged. */
 export const bytes: Codec<Uint8Array> = { encode: (value) => value, decode: (value) => value };
 
-/** JSON. The type is the caller's promise; a schema checks it. */
+/** Returns a codec for JSON. It checks no type: `Value` is the caller's promise. A schema checks it. */
 export function json<Value>(): Codec<Value> {
   return {
     encode(value) {

@@ -8,26 +8,30 @@ import { SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { WebSocketConstructor } from "../http/websocket-watch.ts";
 
 export interface ConnectOptions {
-  /** `https://host:port`, with a path (`/m/1`) to ask one member of several. */
+  /** `https://host:port`, with a path (`/m/1`) to address one member of several. */
   readonly endpoint: string;
-  /** Who calls. The client authenticates before its first call, and again when its token has ended. */
+  /**
+   * The user in whose name calls are made. The client authenticates before its first call, and again when its token has
+   * expired.
+   */
   readonly user?: User;
   /** A token that was issued elsewhere. Ignored when `user` is given. */
   readonly token?: string;
-  /** Makes a member without a leader refuse calls and end watches at once. Default false. */
+  /** Makes a member without a leader reject calls and end watches at once. Default false. */
   readonly requireLeader?: boolean;
-  /** Of a whole call with its retries, in milliseconds. Default 10,000. */
+  /** Limit for a call with all its retries, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
-  /** Closes the client when it aborts. */
+  /** Closes the client when aborted. */
   readonly signal?: AbortSignal;
   /** Default: the platform's. */
   readonly fetch?: typeof fetch;
-  /** Carries watches. Default: the platform's; where there is none, and with `false`, watches are HTTP responses. */
+  /** Transports watches. Default: the platform's. Without one, and with `false`, watches are HTTP responses. */
   readonly WebSocket?: WebSocketConstructor | false;
 }
 
 /**
- * Returns a client. No request is sent before the first call.
+ * Returns a client of the endpoint. Sends no request before the first call. The caller closes the client, with
+ * `close()` or `await using`.
  *
  * Throws EtcdError (InvalidArgument) when `endpoint` is not an http or https URL.
  */
@@ -35,7 +39,7 @@ export function connect(options: ConnectOptions): ApplicationClient {
   const { endpoint, user, token = "", requireLeader = false, timeoutMs, signal } = options;
   const WebSocket = options.WebSocket ?? platformWebSocket();
   const connection = new Connection();
-  // Not a bare reference: browsers refuse a fetch whose `this` is another object.
+  // Not a bare reference: browsers reject a fetch whose `this` is another object.
   const send = options.fetch ?? ((input, init) => fetch(input, init));
   const services = httpServices({
     endpoint,
@@ -45,7 +49,7 @@ export function connect(options: ConnectOptions): ApplicationClient {
     ...(WebSocket === undefined || WebSocket === false ? {} : { WebSocket: connection.observeWebSocket(WebSocket) }),
   });
   const client = applicationClient(createClient(services, { user, requireLeader }), {
-    pace: SYSTEM_BACKOFF,
+    backoff: SYSTEM_BACKOFF,
     connection,
   });
   if (signal?.aborted === true) client.close();

@@ -1,14 +1,14 @@
 /**
- * What is true of the connection to an endpoint, from what its requests and sockets have come to. It sends nothing by itself.
+ * State of the connection to an endpoint, derived from the outcomes of its requests and sockets. Sends nothing itself.
  */
 import type { WebSocketConstructor, WebSocketLike } from "../http/websocket-watch.ts";
 import { Store } from "./store.ts";
 
 export type ConnectionState =
-  /** Nothing was asked yet. */
+  /** No request has completed yet. */
   | "idle"
   | "connected"
-  /** The endpoint responds that it cannot serve. */
+  /** The endpoint responds with 502, 503 or 504: it cannot serve. */
   | "unavailable"
   /** The endpoint does not respond. */
   | "disconnected"
@@ -16,7 +16,7 @@ export type ConnectionState =
 
 export interface ConnectionSnapshot {
   readonly state: ConnectionState;
-  /** For people; empty while connected. */
+  /** A message for users; empty while connected. */
   readonly reason: string;
   /** Milliseconds since 1970 when `state` last changed. */
   readonly since: number;
@@ -27,7 +27,7 @@ export class Connection {
   readonly getSnapshot: () => ConnectionSnapshot = this.#store.getSnapshot;
   readonly subscribe: (listener: () => void) => () => void = this.#store.subscribe;
 
-  /** Returns `fetch` with its outcomes noted. */
+  /** Returns a `fetch` that records its outcomes here. */
   observeFetch(send: typeof fetch): typeof fetch {
     return async (input, init) => {
       try {
@@ -38,14 +38,14 @@ export class Connection {
         } else this.#set("connected", "");
         return response;
       } catch (error) {
-        // A call that its caller gave up says nothing about the endpoint.
+        // The caller aborted this call. That says nothing about the endpoint.
         if (init?.signal?.aborted !== true) this.#set("disconnected", messageOf(error));
         throw error;
       }
     };
   }
 
-  /** Returns a WebSocket whose opening and closing are noted. */
+  /** Returns a WebSocket class that records opened and lost connections here. */
   observeWebSocket(Socket: WebSocketConstructor): WebSocketConstructor {
     const note = (socket: WebSocketLike): void => {
       let isClosedByUs = false;

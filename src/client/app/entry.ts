@@ -1,24 +1,24 @@
-/** One key of a namespace with its value. */
+/** One key of a namespace, with its value. */
 import type { KeyValue } from "../common/types.ts";
 import { keyText, type ValueFormat } from "./schema.ts";
 
 export interface Entry<Value> {
-  /** Relative to the namespace. */
+  /** The key without the namespace's prefix. */
   readonly key: string;
   readonly value: Value;
-  /** Names this version of the value; `put` and `delete` take it as `ifMatch`. */
+  /** Identifies this version of the value; `put` and `delete` accept it as `ifMatch`. */
   readonly etag: string;
-  /** At which the value was put. */
+  /** Revision at which the value was put. */
   readonly revision: number;
-  /** At which the key was created. */
+  /** Revision at which the key was created. */
   readonly createRevision: number;
-  /** How often it was put since it was created. */
+  /** Number of puts since the key was created; 1 for a new key. */
   readonly version: number;
-  /** The lease that it is attached to; "0" for none. */
+  /** Id of the attached lease (decimal); "0" for none. */
   readonly lease: string;
 }
 
-/** Rejects with InvalidValueError. */
+/** Decodes a stored key. Rejects with InvalidValueError if its value is not valid. */
 export async function entryOf<Value>(kv: KeyValue, prefix: string, format: ValueFormat<Value>): Promise<Entry<Value>> {
   const key = keyText(kv.key, prefix);
   return entry(key, await format.decode(key, kv.value), kv);

@@ -1,15 +1,15 @@
-/** Errors of the calls that stand above etcd's; each is an EtcdError, so one `catch` serves for all. */
+/** Errors of the calls above etcd's. Each is an EtcdError, so that one `catch` handles all. */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
-/** What a schema says about a value that it does not accept. */
+/** One reason for which a schema rejected a value. */
 export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly unknown[] | undefined;
 }
 
-/** A stored value, or one about to be stored, that the codec or the schema of its namespace does not accept. */
+/** The codec or the schema of a namespace rejected a stored value, or one to be stored. Code InvalidArgument. */
 export class InvalidValueError extends EtcdError {
-  /** Relative to the namespace. */
+  /** The key without the namespace's prefix. */
   readonly key: string;
   readonly issues: readonly SchemaIssue[];
 
@@ -21,7 +21,7 @@ export class InvalidValueError extends EtcdError {
   }
 }
 
-/** A conditional write whose condition did not hold. Nothing was written. */
+/** The condition of a write did not hold. Nothing was written. Code Aborted. */
 export class ConflictError extends EtcdError {
   readonly key: string;
 
@@ -32,7 +32,10 @@ export class ConflictError extends EtcdError {
   }
 }
 
-/** A lease that has ended or must be taken for ended, and with it the lock, the leadership or the presence. */
+/**
+ * A lease has ended or must be considered ended, and with it the lock, leadership or presence. Code Aborted. The caller
+ * stops what it does under the lease.
+ */
 export class LeaseLostError extends EtcdError {
   constructor(message: string) {
     super(GrpcCode.Aborted, message);
@@ -40,7 +43,10 @@ export class LeaseLostError extends EtcdError {
   }
 }
 
-/** Returns true when the same call may succeed a little later, and repeating it cannot do harm that its caller did not ask for. */
+/**
+ * Returns true if the same call may succeed a little later and a repetition cannot cause harm beyond what the caller
+ * requested.
+ */
 export function isRetryable(error: unknown): boolean {
   if (!(error instanceof EtcdError)) return false;
   const { code } = error;

@@ -1,14 +1,15 @@
 /**
- * Locks that are always on a lease which is kept alive.
+ * Locks on a lease that is kept alive for as long as the lock is held.
  *
  *   await client.withLock("refresh", async ({ signal, fence }) => { … });
  *
  *   await using lock = await client.acquire("migration");
  *
- * As in etcd, the queue of a lock is the keys under `name/`: a key of the application's own there would stand in it for ever.
+ * As in etcd, the queue of a lock is the set of keys under `name/`. An application's own key under that prefix would
+ * wait in the queue for ever and block it.
  *
- * A holder that was slow or frozen may have lost the lock without knowing. `signal` says so as soon as it can be known; a
- * write that must not be made by two holders compares the lock key's create revision with `fence` in the same txn.
+ * A slow or frozen holder may have lost the lock without knowing it. `signal` aborts as soon as the loss can be known.
+ * A write that two holders must not both make compares the lock key's create revision with `fence` in the same txn.
  */
 import type { KvClient } from "../client.ts";
 import { toText } from "../common/convert.ts";
@@ -18,9 +19,9 @@ import { LeaseLostError } from "./errors.ts";
 import { Session, type SessionHost } from "./session.ts";
 
 export interface LockOptions {
-  /** Seconds after which the lock is free when its holder is gone. Default 15. */
+  /** Time to live of the lease in seconds: after it the lock of a vanished holder is free. Default 15. */
   readonly ttl?: number | undefined;
-  /** Gives up waiting, and the place in the queue with it. */
+  /** Stops waiting and leaves the queue when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,12 +29,13 @@ export interface HeldLock extends AsyncDisposable {
   readonly name: string;
   /** The key that holds the lock. */
   readonly key: string;
-  /** Grows from holder to holder: the create revision of `key`. */
+  /** Fencing token: the create revision of `key`. It grows from holder to holder. */
   readonly fence: number;
-  /** Aborts when the lock is lost, with LeaseLostError. */
+  /** Aborts with LeaseLostError when the lock is lost. */
   readonly signal: AbortSignal;
-  /** For a txn that is to be done only while the lock is held. */
+  /** Returns a comparison for a txn that must only be executed while the lock is held. */
   readonly isHeld: () => Compare;
+  /** Releases the lock by revoking its lease. Never rejects. */
   release(): Promise<void>;
 }
 
@@ -42,7 +44,7 @@ export interface LockHost extends SessionHost {
   readonly lock: LockClient;
 }
 
-/** Waits until the lock is held. Rejects when `signal` aborts. */
+/** Waits until the lock is held. Rejects with the signal's reason when `signal` aborts. */
 export async function acquire(host: LockHost, name: string, { ttl, signal }: LockOptions = {}): Promise<HeldLock> {
   signal?.throwIfAborted();
   const session = await Session.open(host, { ttl, what: `the lock ${JSON.stringify(name)}` });
@@ -62,7 +64,7 @@ export async function acquire(host: LockHost, name: string, { ttl, signal }: Loc
   }
 }
 
-/** Runs `use` while the lock is held, and releases it whatever comes of it. */
+/** Runs `use` while the lock is held, and releases it however `use` ends. */
 export async function withLock<Result>(
   host: LockHost,
   name: string,

@@ -11,28 +11,30 @@ import type { LockOptions } from "./held-lock.ts";
 import { Session, type SessionHost } from "./session.ts";
 
 export interface LeaderInfo {
-  /** What the leader proclaims. */
+  /** The value that the leader proclaims. */
   readonly value: string;
-  /** Grows from leader to leader: the create revision of its key. */
+  /** Fencing token: the create revision of the leader's key. It grows from leader to leader. */
   readonly fence: number;
 }
 
 export interface Leadership extends AsyncDisposable {
   readonly name: string;
   readonly fence: number;
-  /** Aborts when leadership is lost, with LeaseLostError. */
+  /** Aborts with LeaseLostError when leadership is lost. */
   readonly signal: AbortSignal;
-  /** Replaces what the leader proclaims. */
+  /** Replaces the proclaimed value. */
   proclaim(value: string): Promise<void>;
   resign(): Promise<void>;
 }
 
 export interface Election {
-  /** Waits until elected. */
+  /** Waits until elected, with `value` as the proclaimed value. Rejects when `options.signal` aborts. */
   campaign(value: string, options?: LockOptions): Promise<Leadership>;
-  /** Returns undefined while nobody leads. */
+  /** Returns the present leader, or undefined if there is none. */
   leader(): Promise<LeaderInfo | undefined>;
-  /** Yields the present leader and each one after it, and each value. Ends with the loop or the signal. */
+  /**
+   * Yields the present leader, each later leader and each later value. Ends with the loop or when the signal aborts.
+   */
   observe(options?: { readonly signal?: AbortSignal | undefined }): AsyncIterableIterator<LeaderInfo>;
 }
 
@@ -47,7 +49,7 @@ export function electionOf(host: ElectionHost, name: string): Election {
       try {
         return infoOf(await host.election.leader(name));
       } catch (error) {
-        // etcd's code for it is Unknown, and some servers say NotFound.
+        // etcd reports this with code Unknown, some servers with NotFound.
         if (error instanceof EtcdError && /no leader/.test(error.message) && error.code !== GrpcCode.Unavailable) {
           return undefined;
         }

@@ -1,6 +1,7 @@
 /**
- * A map that follows a namespace: listed once, then kept up by a watch from that revision on. Each snapshot is of one
- * revision. A broken stream is resumed where it was; where the history in between was compacted, the list is read again.
+ * A map that follows a namespace. It lists once and then watches from that revision on. Each snapshot is of one
+ * revision. A broken stream is resumed where it stopped. If the history in between was compacted, the namespace is
+ * listed again.
  */
 import { CompactedError, type Watcher } from "../facade/watcher.ts";
 import { EtcdError } from "../../protocol/errors.ts";
@@ -14,22 +15,22 @@ import { Store } from "./store.ts";
 
 export interface LiveSnapshot<Value> {
   readonly entries: ReadonlyMap<string, Entry<Value>>;
-  /** Keys whose stored value the schema does not accept; the others go on. */
+  /** Keys whose stored value the schema rejects. The other keys are not affected. */
   readonly invalid: ReadonlyMap<string, InvalidValueError>;
-  /** Of which all entries are; 0 before the first list. */
+  /** Revision of all entries; 0 before the first list. */
   readonly revision: number;
-  /** Whether there may be newer data that this client cannot see now. */
+  /** True if there may be newer data that this client cannot read now. */
   readonly isStale: boolean;
   /** Milliseconds since 1970 when `isStale` last changed. */
   readonly since: number;
-  /** Why nothing will come any more, such as a permission that was taken. */
+  /** Why no update will come any more, such as a revoked permission. */
   readonly error: EtcdError | undefined;
 }
 
 export interface LiveHost {
   readonly range: (key: Bytes, options: RangeOptions) => Promise<RangeResult>;
   readonly watch: (key: string, options: WatchOptions) => Watcher;
-  readonly pace: BackoffTimer;
+  readonly backoff: BackoffTimer;
   /** Aborted when the client is closed. */
   readonly closed: AbortSignal;
 }
@@ -43,7 +44,7 @@ export class Live<Value> implements AsyncDisposable {
   readonly #format: ValueFormat<Value>;
   readonly #store: Store<LiveSnapshot<Value>>;
   readonly #over: AbortController = new AbortController();
-  /** Resolves with the first list. Rejects when there will be none. */
+  /** Resolves after the first list. Rejects if there will be none. */
   readonly ready: Promise<void>;
   readonly getSnapshot: () => LiveSnapshot<Value>;
   readonly subscribe: (listener: () => void) => () => void;
@@ -68,7 +69,7 @@ export class Live<Value> implements AsyncDisposable {
         reject(error);
       });
     });
-    // The snapshot tells it too, so nobody must look here.
+    // The snapshot reports the error too, so callers need not handle this promise.
     this.ready.catch(() => {});
   }
 
@@ -92,7 +93,7 @@ export class Live<Value> implements AsyncDisposable {
     return this.entries.get(key);
   }
 
-  /** Stops following; the last snapshot stays and is stale. */
+  /** Stops following. The last snapshot remains, marked as stale. */
   close(): void {
     if (this.#over.signal.aborted) return;
     this.#over.abort();
@@ -116,7 +117,7 @@ export class Live<Value> implements AsyncDisposable {
         if (over.aborted) break;
         this.#setStale(true);
         if (!(error instanceof CompactedError) && !isRetryable(error)) throw error;
-        await this.#host.pace.sleep(backoffMs(failures++, RETRY_LIMIT_MS, this.#host.pace.random), over);
+        await this.#host.backoff.sleep(backoffMs(failures++, RETRY_LIMIT_MS, this.#host.backoff.random), over);
       }
     }
     this.#setStale(true);
@@ -143,13 +144,13 @@ export class Live<Value> implements AsyncDisposable {
       onConnect: () => this.#setStale(false),
     });
     for await (const { header, events, progress } of watcher) {
-      // Without an event, nothing happened up to this revision.
+      // A response without events: nothing happened up to this revision.
       if (progress) this.#set({ revision: Math.max(this.revision, header.revision), isStale: false });
       else await this.#apply(events);
     }
   }
 
-  /** Whole revisions: a response never cuts one in two. Its header may be ahead of what it brings. */
+  /** Applies whole revisions: a response never splits one. Its header's revision may be newer than its events. */
   async #apply(events: readonly WatchEvent[]): Promise<void> {
     const { entries: before, invalid: refused } = this.getSnapshot();
     const entries = new Map(before);

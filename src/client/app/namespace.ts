@@ -18,62 +18,76 @@ import { pagesOf } from "./pages.ts";
 import { valueFormat, type ValueFormat, type ValueOptions } from "./schema.ts";
 
 export interface ReadOptions {
-  /** Reads what the asked member has, which may be behind. Default false: the newest that is committed. */
+  /**
+   * Reads the state of the member that serves the call, which may be behind. Default false: the newest committed state.
+   */
   readonly serializable?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface WriteOptions {
-  /** Writes only when the key still has this version; `ConflictError` otherwise. */
+  /** Writes only if the key still has this etag. Otherwise the call rejects with ConflictError. */
   readonly ifMatch?: string | undefined;
-  /** Deletes the key when this lease ends. */
+  /** Attaches the key to this lease: the key is deleted when the lease ends. */
   readonly lease?: Id | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** All of one revision. */
+/** All entries of a namespace at one revision. */
 export interface List<Value> {
   readonly entries: readonly Entry<Value>[];
-  /** Keys whose stored value the schema does not accept. */
+  /** Keys whose stored value the schema rejects. */
   readonly invalid: ReadonlyMap<string, InvalidValueError>;
   readonly revision: number;
 }
 
 export type Created<Value> =
-  /** This call created it. */
+  /** This call created the key. */
   | { readonly created: true; readonly entry: Entry<Value> }
-  /** Somebody was first; this is what is there. */
+  /** The key existed; `entry` is the stored one. */
   | { readonly created: false; readonly entry: Entry<Value> };
 
 export interface Namespace<Value> {
   readonly prefix: string;
-  /** Returns undefined when there is no such key. Rejects with InvalidValueError when the schema refuses what is stored. */
+  /**
+   * Returns the entry, or undefined if the key does not exist. Rejects with InvalidValueError if the schema rejects the
+   * stored value.
+   */
   get(key: string, options?: ReadOptions): Promise<Entry<Value> | undefined>;
+  /**
+   * Puts the value. Rejects with InvalidValueError if the schema rejects it, with ConflictError if `ifMatch` does not
+   * hold.
+   */
   put(key: string, value: Value, options?: WriteOptions): Promise<Entry<Value>>;
-  /** Puts the value unless the key exists. */
+  /** Puts the value if the key does not exist. Returns the stored entry otherwise. */
   create(key: string, value: Value, options?: Omit<WriteOptions, "ifMatch">): Promise<Created<Value>>;
   /**
-   * Replaces the value by what `change` makes of the present one, and calls it again when somebody else was faster.
-   * `change` returns undefined to delete the key. Returns the entry that is there then.
+   * Replaces the value by the result of `change`, which is called again whenever another client changed the key
+   * meanwhile. `change` returns undefined to delete the key. The key keeps its lease. Returns the stored entry,
+   * undefined if there is none. Rejects with ConflictError after 100 attempts.
    */
   update(
     key: string,
     change: (current: Value | undefined) => Value | undefined | Promise<Value | undefined>,
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<Entry<Value> | undefined>;
-  /** Returns whether the key was there. */
+  /** Deletes the key. Returns true if it existed. Rejects with ConflictError if `ifMatch` does not hold. */
   delete(key: string, options?: Omit<WriteOptions, "lease">): Promise<boolean>;
+  /** Returns all entries of one revision. Invalid values do not reject the call: they are in `invalid`. */
   list(options?: ReadOptions): Promise<List<Value>>;
-  /** Reads in pages, all of one revision, as fast as the loop takes them. Rejects at a value that the schema refuses. */
+  /**
+   * Yields all entries of one revision in pages (default 500 keys), as fast as the loop consumes them. Rejects with
+   * InvalidValueError at the first value that the schema rejects.
+   */
   entries(options?: ReadOptions & { readonly pageSize?: number }): AsyncIterableIterator<Entry<Value>>;
-  /** Lists, then watches, for as long as it is open: a map that is always of one revision. */
+  /** Lists, then watches until closed: a map whose entries are always of one revision. The caller closes it. */
   live(): Live<Value>;
-  /** A namespace within this one. */
+  /** Returns a namespace within this one. */
   namespace<Inner = Value>(prefix: string, options?: ValueOptions<Inner>): Namespace<Inner>;
 }
 
 const PAGE = 500;
-/** So many others who were faster in a row are no accident. */
+/** More lost races in a row than this are no accident. */
 const UPDATES_MAX = 100;
 
 export interface NamespaceHost extends LiveHost {

@@ -31,7 +31,9 @@ export async function* pagesOf(
   }
 }
 
-/** The end of the keys with this prefix. UTF-8 has no byte 0xff, so the last byte can be raised. */
+/**
+ * Returns the end of the range of keys with this prefix. UTF-8 has no byte 0xff, so the last byte can be incremented.
+ */
 function endOf(prefix: string): Uint8Array {
   const end = new TextEncoder().encode(prefix);
   const last = end.length - 1;
@@ -40,7 +42,7 @@ function endOf(prefix: string): Uint8Array {
   return end;
 }
 
-/** The first key that there can be after this one. */
+/** Returns the smallest key after this one. */
 function nextKey(key: Uint8Array): Uint8Array {
   const next = new Uint8Array(key.length + 1);
   next.set(key);

@@ -1,5 +1,6 @@
 /**
- * Who is here: each participant is a key on its own lease, so whoever vanishes is gone after the lease's time.
+ * Shows which participants are present. Each participant is a key on its own lease, so a vanished one disappears when
+ * its lease expires.
  *
  *   await using here = await client.presence("room/", { name: "Ann" });
  *   here.others.subscribe(() => show(here.others.entries));
@@ -10,15 +11,15 @@ import { namespace, type Namespace, type NamespaceHost } from "./namespace.ts";
 import { Session, type SessionHost } from "./session.ts";
 
 export interface PresenceOptions {
-  /** Names this participant. Default: random. */
+  /** Id of this participant. Default: random. */
   readonly id?: string | undefined;
-  /** Seconds after which somebody who vanished is gone. Default 15. */
+  /** Time to live of the lease in seconds: after it a vanished participant disappears. Default 15. */
   readonly ttl?: number | undefined;
 }
 
 export interface Presence<Me> extends AsyncDisposable {
   readonly id: string;
-  /** Everybody who is here, this participant included, by id. */
+  /** All present participants by id, this one included. */
   readonly members: Live<Me>;
   /** Replaces what the others see of this participant. */
   update(me: Me): Promise<void>;
@@ -29,7 +30,10 @@ export type PresenceHost = NamespaceHost & SessionHost;
 
 const RETRY_LIMIT_MS = 2_000;
 
-/** Resolves when this participant is there to see. One whose lease was lost, by a closed laptop, comes back by itself. */
+/**
+ * Resolves when the others can see this participant. If its lease is lost, for example by a closed laptop, the
+ * participant is added again.
+ */
 export async function presence<Me>(
   host: PresenceHost,
   prefix: string,
@@ -73,7 +77,7 @@ class Participant<Me> implements Presence<Me> {
   async update(me: Me): Promise<void> {
     this.#me = me;
     const session = this.#session;
-    // Without a session it is on its way back, and comes with the newest.
+    // Without a session the participant is about to be added again, with the newest value.
     if (session !== undefined) await this.#keys.put(this.id, me, { lease: session.id });
   }
 
@@ -115,7 +119,7 @@ class Participant<Me> implements Presence<Me> {
         if (over.aborted) await session.close();
       } catch {
         session = undefined;
-        await this.#host.pace.sleep(backoffMs(failures++, RETRY_LIMIT_MS, this.#host.pace.random), over);
+        await this.#host.backoff.sleep(backoffMs(failures++, RETRY_LIMIT_MS, this.#host.backoff.random), over);
       }
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Standard Schema (version 1), as far as a reader of values needs it: zod, valibot, arktype and others implement it, and none
- * of them is a dependency.
+ * The part of Standard Schema (version 1) that a reader of values needs. zod, valibot, arktype and others implement it;
+ * none of them is a dependency.
  */
 import { toText } from "../common/convert.ts";
 import type { Bytes } from "../common/types.ts";
@@ -20,17 +20,17 @@ export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
-/** Says how values are stored: by a codec, or as JSON that a schema accepts. Default: JSON, unchecked. */
+/** Defines how values are stored: by a codec, or as JSON that a schema validates. Default: JSON, not validated. */
 export interface ValueOptions<Value> {
   readonly codec?: Codec<Value> | undefined;
   readonly schema?: StandardSchema<unknown, Value> | undefined;
 }
 
-/** Turns values into bytes and back, and refuses what the schema refuses, both ways. */
+/** Encodes and decodes values. Rejects what the schema rejects, in both directions. */
 export interface ValueFormat<Value> {
-  /** Rejects with InvalidValueError. */
+  /** Rejects with InvalidValueError if the value is not valid. */
   encode(key: string, value: Value): Promise<Bytes>;
-  /** Rejects with InvalidValueError. */
+  /** Rejects with InvalidValueError if the stored bytes are not valid. */
   decode(key: string, value: Uint8Array): Promise<Value>;
 }
 
@@ -43,7 +43,8 @@ export function valueFormat<Value>({ codec = json<Value>(), schema }: ValueOptio
   };
   return {
     async encode(key, value) {
-      // What a schema makes of a value must itself pass when it is read: it is stored as given.
+      // The value is stored as given, not as the schema's output. A reader validates it again, so the given value must
+      // pass.
       await checked(key, value);
       return named(key, () => codec.encode(value));
     },
@@ -56,7 +57,7 @@ export function valueFormat<Value>({ codec = json<Value>(), schema }: ValueOptio
   };
 }
 
-/** Relative to a namespace; keys there are text. */
+/** Returns the key without the namespace's prefix, as text. */
 export function keyText(key: Uint8Array, prefix: string): string {
   return toText(key).slice(prefix.length);
 }

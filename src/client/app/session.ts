@@ -1,9 +1,9 @@
 /**
- * A lease that is kept alive for as long as it is wanted, and a signal that aborts when it is lost.
+ * A lease that is kept alive until closed, and a signal that aborts when the lease is lost.
  *
- * The lease counts as lost when its time has passed since the last keep-alive that was answered was sent. The server counts
- * from later, so nobody holds on longer than the server does. A page that was frozen finds the deadline passed when it
- * thaws, before any other of its timers.
+ * The lease counts as lost when its time to live has passed since the last successful keep-alive was sent. The server
+ * counts from a later moment, so a holder never outlasts the server's lease. A page that was frozen notices the passed
+ * deadline when it resumes, before its other timers run.
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
@@ -13,15 +13,15 @@ import { LeaseLostError } from "./errors.ts";
 
 export interface SessionHost {
   readonly lease: LeaseClient;
-  readonly pace: BackoffTimer;
+  readonly backoff: BackoffTimer;
   /** Aborted when the client is closed. */
   readonly closed: AbortSignal;
 }
 
 export interface SessionOptions {
-  /** Seconds after which the lease ends when its holder is gone. Default 15. */
+  /** Time to live in seconds: after it the lease of a vanished holder ends. Default 15. */
   readonly ttl?: number | undefined;
-  /** What is held, for the error that says that it was lost. */
+  /** What the lease holds, for the text of the error that reports its loss. */
   readonly what: string;
 }
 
@@ -55,40 +55,40 @@ export class Session {
     return session;
   }
 
-  /** Aborts with LeaseLostError when the lease is lost, and not when it is given back. */
+  /** Aborts with LeaseLostError when the lease is lost, but not when it is closed. */
   get signal(): AbortSignal {
     if (performance.now() >= this.#deadlineMs) this.#lose("its time has passed");
     return this.#lost.signal;
   }
 
-  /** Gives the lease back, and with it all keys that are attached to it. Does not reject: the lease ends by itself too. */
+  /** Revokes the lease, which deletes all attached keys. Does not reject: the lease also expires by itself. */
   async close(): Promise<void> {
     if (this.#over.signal.aborted) return;
     this.#stop();
     try {
       await this.#host.lease.revoke(this.id);
     } catch {
-      // It is gone, or the server cannot be reached: it ends when its time has passed.
+      // The lease is gone, or the server is unreachable and the lease expires by itself.
     }
   }
 
   async #keepAlive(ttl: number): Promise<void> {
-    const { lease, pace } = this.#host;
+    const { lease, backoff } = this.#host;
     const over = this.#over.signal;
     let failures = 0;
-    await pace.sleep((ttl * 1_000) / KEEP_ALIVES_PER_TTL, over);
+    await backoff.sleep((ttl * 1_000) / KEEP_ALIVES_PER_TTL, over);
     while (!over.aborted) {
       const sentMs = performance.now();
       try {
-        const answer = await lease.keepAliveOnce(this.id);
-        if (answer.ttl <= 0) return this.#lose("the server has no such lease any more");
+        const renewed = await lease.keepAliveOnce(this.id);
+        if (renewed.ttl <= 0) return this.#lose("the server has no such lease any more");
         failures = 0;
-        this.#deadlineMs = sentMs + answer.ttl * 1_000;
+        this.#deadlineMs = sentMs + renewed.ttl * 1_000;
         this.#watchDeadline();
-        await pace.sleep((answer.ttl * 1_000) / KEEP_ALIVES_PER_TTL, over);
+        await backoff.sleep((renewed.ttl * 1_000) / KEEP_ALIVES_PER_TTL, over);
       } catch (error) {
         if (!mayPass(error)) return this.#lose(error instanceof Error ? error.message : String(error));
-        await pace.sleep(backoffMs(failures++, RETRY_LIMIT_MS, pace.random), over);
+        await backoff.sleep(backoffMs(failures++, RETRY_LIMIT_MS, backoff.random), over);
       }
     }
   }

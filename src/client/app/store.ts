@@ -1,4 +1,4 @@
-/** A value that changes, as `useSyncExternalStore` and its like read it. */
+/** A changing value in the form that `useSyncExternalStore` and similar functions read. */
 export class Store<Snapshot> {
   #snapshot: Snapshot;
   readonly #listeners: Set<() => void> = new Set();
@@ -7,12 +7,12 @@ export class Store<Snapshot> {
     this.#snapshot = snapshot;
   }
 
-  /** The same object until something changes. */
+  /** Returns the same object until the value changes. */
   readonly getSnapshot = (): Snapshot => this.#snapshot;
 
-  /** Calls the listener after each change. Returns what takes it back. */
+  /** Calls the listener after each change. Returns a function that unsubscribes it. */
   readonly subscribe = (listener: () => void): (() => void) => {
-    // A listener of its own each time: the same function may subscribe twice.
+    // A new function each time, because the same listener may be subscribed twice.
     const own = (): void => listener();
     this.#listeners.add(own);
     return () => void this.#listeners.delete(own);

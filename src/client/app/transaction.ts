@@ -1,6 +1,6 @@
 /**
- * Software transactional memory: `run` reads and writes as if it were alone. What it wrote is committed in one txn that
- * compares every key that it read or wrote; when one was changed meanwhile, `run` is called again.
+ * Software transactional memory: `run` reads and writes as if it were alone. Its writes are committed in one txn that
+ * compares every key that it read or wrote. If another client changed one of them meanwhile, `run` is called again.
  *
  *   await client.transaction(async (tx) => {
  *     const from = Number(await tx.get("ann")), to = Number(await tx.get("bob"));
@@ -8,8 +8,8 @@
  *     tx.put("bob", String(to + 10));
  *   });
  *
- * All reads are of one revision, that of the first read. The isolation is serializable with snapshot reads, as of Go's
- * `concurrency.NewSTM` at its default level.
+ * All reads are of one revision, that of the first read. The isolation is serializable with snapshot reads, the default
+ * level of Go's `concurrency.NewSTM`.
  */
 import type { KvClient } from "../client.ts";
 import { invalid, toText } from "../common/convert.ts";
@@ -20,7 +20,10 @@ import type { Bytes, Id } from "../common/types.ts";
 import { ConflictError } from "./errors.ts";
 
 export interface Transaction {
-  /** Returns the value as text, as this transaction has written it or as of its revision; undefined without such a key. */
+  /**
+   * Returns the value as text: the one that this transaction wrote, or the one at its revision. Returns undefined if
+   * the key does not exist.
+   */
   get(key: string): Promise<string | undefined>;
   put(key: string, value: Bytes, options?: { readonly lease?: Id | undefined }): void;
   delete(key: string): void;
@@ -28,13 +31,13 @@ export interface Transaction {
 
 export interface TransactionOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Rejects with ConflictError after so many attempts. Default 100. */
+  /** Number of attempts after which the call rejects with ConflictError. Default 100. */
   readonly attempts?: number | undefined;
 }
 
 export interface TransactionHost {
   readonly kv: KvClient;
-  readonly pace: BackoffTimer;
+  readonly backoff: BackoffTimer;
 }
 
 type Write =
@@ -43,9 +46,12 @@ type Write =
 
 const RETRY_LIMIT_MS = 250;
 
-/** Returns what `run` returned in the attempt that was committed. `run` must have no other effect than through `tx`. */
+/**
+ * Returns what `run` returned in the attempt that was committed. `run` must have no effect other than through `tx`,
+ * because it may be called several times.
+ */
 export async function transaction<Result>(
-  { kv, pace }: TransactionHost,
+  { kv, backoff }: TransactionHost,
   run: (tx: Transaction) => Promise<Result> | Result,
   { signal, attempts = 100 }: TransactionOptions = {},
 ): Promise<Result> {
@@ -55,17 +61,17 @@ export async function transaction<Result>(
     const result = await run(tx);
     signal?.throwIfAborted();
     if (await tx.commit()) return result;
-    await pace.sleep(backoffMs(attempt, RETRY_LIMIT_MS, pace.random), signal);
+    await backoff.sleep(backoffMs(attempt, RETRY_LIMIT_MS, backoff.random), signal);
   }
   throw new ConflictError("", `the transaction met changes by others in each of ${attempts} attempts`);
 }
 
 class Attempt implements Transaction {
   readonly #kv: KvClient;
-  /** The mod revision of each key read; 0: there was none. */
+  /** The mod revision of each key that was read; 0 if it did not exist. */
   readonly #reads: Map<string, { readonly revision: number; readonly value: string | undefined }> = new Map();
   readonly #writes: Map<string, Write> = new Map();
-  /** Of all reads; 0 before the first. */
+  /** Revision of all reads; 0 before the first. */
   #revision = 0;
   #isOver = false;
 
@@ -97,7 +103,10 @@ class Attempt implements Transaction {
     this.#writes.set(key, { type: "delete" });
   }
 
-  /** Returns whether nothing came between. What only read needs no txn: its reads are of one revision. */
+  /**
+   * Commits. Returns false if another client changed a key meanwhile. A transaction that only read needs no txn: its
+   * reads are of one revision.
+   */
   async commit(): Promise<boolean> {
     this.#isOver = true;
     if (this.#writes.size === 0) return true;
@@ -112,7 +121,7 @@ class Attempt implements Transaction {
   #comparisons(): readonly Compare[] {
     const comparisons = [...this.#reads].map(([key, { revision }]) => compare.modRevision(key).equals(revision));
     if (this.#revision === 0) return comparisons;
-    // A key that was only written must not have been changed since the reads either.
+    // A key that was written without being read must not have changed since the reads either.
     for (const key of this.#writes.keys()) {
       if (!this.#reads.has(key)) comparisons.push(compare.modRevision(key).lessThan(this.#revision + 1));
     }

@@ -1,9 +1,9 @@
-/** How long to wait before trying again, and the waiting itself. Tests hand in their own. */
+/** Waiting before a retry. Tests pass their own. */
 
 export interface BackoffTimer {
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Resolves after the time, or early when the signal is aborted. */
+  /** Resolves after the time, or early if the signal is aborted. */
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 }
 
@@ -12,8 +12,8 @@ export const SYSTEM_BACKOFF: BackoffTimer = { random: Math.random, sleep };
 const FIRST_MS = 25;
 
 /**
- * Doubles from 25 ms up to the limit, each time between half and all of it: many clients that lost the same server must
- * not come back in step.
+ * Returns the wait before retry number `attempt` (from 0) in milliseconds: 25 ms, doubled with each attempt up to the
+ * limit, and of that a random share between half and all. Clients that lost the same server must not return in step.
  */
 export function backoffMs(attempt: number, limitMs: number, random: () => number): number {
   const full = Math.min(limitMs, FIRST_MS * 2 ** Math.min(attempt, 20));

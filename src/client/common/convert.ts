@@ -1,25 +1,25 @@
-/** Between the client's shapes and the protocol's: bytes, ids, key ranges, and what comes back. */
+/** Converts between the client's types and the protocol's: bytes, ids, key ranges and results. */
 import { EMPTY_BYTES, prefixEnd } from "../../base/bytes.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { ResponseHeader } from "../../protocol/api/header.ts";
 import type { KeyValue as WireKeyValue } from "../../protocol/api/kv.ts";
 import type { Bytes, Header, Id, KeyRange, KeyValue } from "./types.ts";
 
-/** The first key there can be, and as a range end "to the end": etcd's names for both. */
+/** The smallest key, and as a range end "to the end". Both are etcd's conventions. */
 const ZERO_BYTE: Uint8Array = new Uint8Array(1);
 const ID_BITS = 64;
-// The platform's, which every page has loaded already.
+// The platform's encoder, which every page has loaded already.
 const ENCODER: TextEncoder = new TextEncoder();
 const DECODER: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Text as UTF-8; bytes as they are. */
+/** Encodes text as UTF-8. Returns bytes unchanged. */
 export function toBytes(text: Bytes): Uint8Array {
   if (typeof text === "string") return ENCODER.encode(text);
   if (text instanceof Uint8Array) return text;
   throw invalid(`a key or value is a string or a Uint8Array, not ${typeof text}`);
 }
 
-/** Bytes as UTF-8 text, with U+FFFD where they are not UTF-8. */
+/** Decodes bytes as UTF-8, with U+FFFD for invalid ones. */
 export function toText(bytes: Uint8Array): string {
   return DECODER.decode(bytes);
 }
@@ -38,7 +38,7 @@ export function idOf(id: Id | undefined): bigint {
   return value;
 }
 
-/** A revision or a bound; 0 says "not given", as on the wire. */
+/** Checks a revision or a bound. Returns 0 for undefined: on the wire 0 means "not given". */
 export function count(name: string, value: number | undefined): number {
   if (value === undefined) return 0;
   if (!Number.isSafeInteger(value)) throw invalid(`${name} is a whole number below 2^53, not ${String(value)}`);

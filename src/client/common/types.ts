@@ -1,20 +1,20 @@
 /**
- * What an application hands to the client and gets back from it.
+ * Arguments and results of the client's calls.
  *
- * Keys and values go in as text (sent as UTF-8) or bytes and always come out as bytes, because etcd's keys are bytes and
- * a client that guessed an encoding would corrupt some of them; `toText` reads them. Ids are 64 bits wide and travel as
- * decimal strings. Revisions, versions and counts are numbers, exact up to 2^53.
+ * Keys and values are passed as text (sent as UTF-8) or bytes, and always returned as bytes: etcd's keys are bytes, and
+ * a client that guessed an encoding would corrupt some of them. `toText` decodes them. Ids are 64 bits wide and are
+ * returned as decimal strings. Revisions, versions and counts are numbers, exact up to 2^53.
  */
 
 export type Bytes = string | Uint8Array;
 
-/** A 64-bit id (lease, member, cluster) as callers may write it; results carry decimal strings. */
+/** A 64-bit id (lease, member, cluster) as an argument. Results have decimal strings. */
 export type Id = string | bigint;
 
 export interface Header {
   readonly clusterId: string;
   readonly memberId: string;
-  /** The store's revision when the request was answered. */
+  /** The store's revision when the member responded. */
   readonly revision: number;
   readonly raftTerm: number;
 }
@@ -26,30 +26,30 @@ export interface KeyValue {
   readonly modRevision: number;
   /** How many times the key was put since it was created; 1 for a new key. */
   readonly version: number;
-  /** "0" when the key hangs on no lease. */
+  /** Id of the attached lease; "0" for none. */
   readonly lease: string;
 }
 
-/** Which keys beside the one named; at most one of the three. */
+/** Selects keys in addition to the given one. At most one of the three may be set. */
 export interface KeyRange {
-  /** All keys that start with the key; with an empty key, all keys. */
+  /** All keys that start with the key; all keys if it is empty. */
   readonly prefix?: boolean | undefined;
-  /** All keys from the key up to this one, which is left out. */
+  /** All keys from the key up to this one, exclusive. */
   readonly rangeEnd?: Bytes | undefined;
-  /** The key and all that sort after it. */
+  /** The key and all keys that sort after it. */
   readonly fromKey?: boolean | undefined;
 }
 
 export type SortBy = "key" | "version" | "createRevision" | "modRevision" | "value";
 
 export interface RangeOptions extends KeyRange {
-  /** At most so many keys; `more` tells whether there were others. Default: all. */
+  /** Maximum number of keys; `more` is true if there were others. Default: all. */
   readonly limit?: number | undefined;
-  /** Read as of this revision. Default: the newest. */
+  /** Reads at this revision. Default: the newest. */
   readonly revision?: number | undefined;
   /** Default: ascending by key. */
   readonly sort?: { readonly by: SortBy; readonly order?: "ascend" | "descend" | undefined } | undefined;
-  /** Answer from the asked member's own state, which may be behind. Default: linearizable. */
+  /** Reads the state of the member that serves the call, which may be behind. Default false: linearizable. */
   readonly serializable?: boolean | undefined;
   readonly keysOnly?: boolean | undefined;
   readonly countOnly?: boolean | undefined;
@@ -62,24 +62,24 @@ export interface RangeOptions extends KeyRange {
 export interface RangeResult {
   readonly header: Header;
   readonly kvs: readonly KeyValue[];
-  /** How many keys the range holds, whatever the limit. */
+  /** Number of keys in the range, regardless of the limit. */
   readonly count: number;
   readonly more: boolean;
 }
 
 export interface PutOptions {
-  /** The key is deleted when this lease ends. */
+  /** Attaches the key to this lease: the key is deleted when the lease ends. */
   readonly lease?: Id | undefined;
   readonly prevKv?: boolean | undefined;
-  /** Keep the value that the key has (and give an empty one); changes the lease alone. */
+  /** Keeps the key's value and changes only its lease. The given value must be empty. */
   readonly ignoreValue?: boolean | undefined;
-  /** Keep the lease that the key has. */
+  /** Keeps the key's lease. */
   readonly ignoreLease?: boolean | undefined;
 }
 
 export interface PutResult {
   readonly header: Header;
-  /** Present when it was asked for and the key existed. */
+  /** The previous key and value, if requested and if the key existed. */
   readonly prevKv: KeyValue | undefined;
 }
 
@@ -94,7 +94,7 @@ export interface DeleteRangeResult {
 }
 
 export interface CompactOptions {
-  /** Answer only after the old revisions are gone from the disk. */
+  /** Responds only after the old revisions are removed from the disk. Default false. */
   readonly physical?: boolean | undefined;
 }
 
@@ -110,45 +110,45 @@ export type OpResult =
 
 export interface TxnResult {
   readonly header: Header;
-  /** Whether the comparisons held, so whether `then` ran or `else`. */
+  /** True if the comparisons held and `then` was executed; false if `else` was. */
   readonly succeeded: boolean;
-  /** One for each operation that ran, in order. */
+  /** One result per executed operation, in order. */
   readonly responses: readonly OpResult[];
 }
 
 export interface WatchOptions extends KeyRange {
-  /** The first revision to tell of, so also of the past. Default: what comes from now on. */
+  /** First revision to return events of; it may be in the past. Default: the next one. */
   readonly startRevision?: number | undefined;
   readonly prevKv?: boolean | undefined;
-  /** What to leave out. */
+  /** Kinds of events that are not returned. */
   readonly filters?: readonly ("NOPUT" | "NODELETE")[] | undefined;
-  /** Also yield responses without events that tell how far the watch has come. */
+  /** Also yields responses without events that report the watch's progress. */
   readonly progressNotify?: boolean | undefined;
-  /** Let the server cut large responses; the watch puts them together again before it yields them. */
+  /** Lets the server split large responses. The watch assembles them before it yields them. */
   readonly fragment?: boolean | undefined;
-  /** Also yield a response without events when the server has taken the watch. */
+  /** Also yields a response without events when the server has registered the watch. */
   readonly createdNotify?: boolean | undefined;
-  /** Ends the watch, without an error. */
+  /** Ends the watch without an error when aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of each broken stream, before the watch tries again. */
+  /** Called for each broken stream, before the watch reconnects. */
   readonly onDisconnect?: ((error: Error) => void) | undefined;
-  /** Told of each stream on which the server has taken the watch, the first one included. */
+  /** Called for each stream on which the server has registered the watch, the first one included. */
   readonly onConnect?: (() => void) | undefined;
 }
 
 export interface WatchEvent {
   readonly type: "PUT" | "DELETE";
-  /** Of a deleted key only `key` and `modRevision` are set. */
+  /** For a deleted key only `key` and `modRevision` are set. */
   readonly kv: KeyValue;
-  /** Present when it was asked for, existed and is not compacted. */
+  /** The previous key and value, if requested, if the key existed, and if that revision is not compacted. */
   readonly prevKv: KeyValue | undefined;
 }
 
 export interface WatchResponse {
   readonly header: Header;
-  /** All events of the revisions told of, in order; a revision is never cut in two. */
+  /** All events of each revision in it, in order. A revision is never split between responses. */
   readonly events: readonly WatchEvent[];
   readonly created: boolean;
-  /** Nothing happened up to `header.revision` that was not told. */
+  /** True if there are no events up to `header.revision` that were not yet returned. */
   readonly progress: boolean;
 }

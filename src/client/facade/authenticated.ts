@@ -1,6 +1,6 @@
 /**
- * Services in the name of a user: a token is fetched before the first call, sent with each, and fetched anew once when
- * the server does not take it any more, as etcd's own client does. Where auth is off, nothing is sent.
+ * Calls services in the name of a user. A token is fetched before the first call and sent with each call. When the
+ * server rejects it, a new one is fetched once, as etcd's own client does. Where auth is disabled, no token is sent.
  */
 import type {
   AuthService,
@@ -28,7 +28,7 @@ export interface User {
   readonly password: string;
 }
 
-/** What a fresh token may mend. */
+/** Errors that a new token may resolve. */
 const STALE: readonly EtcdError[] = [errInvalidAuthToken, errAuthOldRevision, errUserEmpty];
 const STALE_TEXTS: ReadonlySet<string> = new Set(STALE.map(({ message }) => message));
 const STALE_REASONS: ReadonlySet<string> = new Set(STALE.map(rpcErrorText));
@@ -49,7 +49,7 @@ export function authenticated(services: Services, user: User): Services {
       observe: (request, context) => new NamedObservation(election, session, request, context),
     }),
     auth: named(auth, session, {
-      // Open to everybody, and what is asked before there is a token.
+      // Open to all callers, and called before there is a token.
       authStatus: (request, context) => auth.authStatus(request, context),
       authenticate: (request, context) => auth.authenticate(request, context),
     }),
@@ -65,7 +65,7 @@ export function authenticated(services: Services, user: User): Services {
 class Session {
   readonly #auth: AuthService;
   readonly #user: User;
-  /** The last token, or the one that is on its way. Empty: auth is off. */
+  /** The last token, or a pending request for one. Empty: auth is disabled. */
   #token: Promise<string> | undefined;
 
   constructor(auth: AuthService, user: User) {
@@ -74,7 +74,7 @@ class Session {
   }
 
   async call<R>(context: CallContext, run: (named: CallContext) => Promise<R>): Promise<R> {
-    // Whoever brings a token of its own knows best.
+    // The caller passed its own token.
     if (context.token !== "") return run(context);
     const token = await this.token(context);
     try {
@@ -85,7 +85,7 @@ class Session {
     }
   }
 
-  /** Begun once more with a fresh token, unless some of it has come. */
+  /** Opens the stream again with a new token, unless a part of it has been yielded. */
   async *stream<R>(context: CallContext, open: (named: CallContext) => AsyncIterable<R>): AsyncGenerator<R> {
     if (context.token !== "") return yield* open(context);
     const token = await this.token(context);
@@ -106,7 +106,7 @@ class Session {
     return this.#token;
   }
 
-  /** Many calls find out at once that a token is stale; one of them fetches the next. */
+  /** Many calls notice at once that a token is stale. One of them fetches the next. */
   async renewed(stale: string, context: CallContext): Promise<string> {
     if ((await this.token(context)) === stale) this.#token = undefined;
     return this.token(context);
@@ -124,14 +124,14 @@ class Session {
   }
 }
 
-/** Each method in the user's name, but for those that are given. */
+/** Calls each method in the user's name, except those in `given`. */
 function named<Service extends object>(service: Service, session: Session, given: Partial<Service> = {}): Service {
   return new Proxy(service, {
     get: (target, name) => {
       const own = Reflect.get(given, name) as unknown;
       if (own !== undefined) return own;
       const method = Reflect.get(target, name) as Method | undefined;
-      // Whoever gets a service by a promise asks whether it is a promise itself.
+      // `await` on a service looks for a `then` method.
       if (method === undefined) return undefined;
       return (request: unknown, context: CallContext): unknown =>
         session.call(context, (signed) => method.call(target, request, signed));
@@ -145,7 +145,7 @@ function watchOf(watch: WatchService, session: Session): WatchService {
   };
 }
 
-/** Opens its stream when the token is there. */
+/** Opens its stream when the token has arrived. */
 class NamedWatchStream implements WatchStream {
   readonly #session: Session;
   readonly #context: CallContext;
@@ -159,7 +159,7 @@ class NamedWatchStream implements WatchStream {
     this.#session = session;
     this.#context = context;
     this.#opened = this.#open(watch);
-    // Told by next().
+    // next() reports the error.
     this.#opened.catch(() => {});
   }
 
@@ -173,7 +173,7 @@ class NamedWatchStream implements WatchStream {
     if (this.#isClosed) return undefined;
     const response = await stream.next();
     if (response === undefined || !response.canceled || !STALE_REASONS.has(response.cancelReason)) return response;
-    // The watch goes on over a new stream, which brings the new token.
+    // The watcher reconnects with a new stream, which sends the new token.
     await this.#session.renewed(this.#token, this.#context);
     throw new EtcdError(GrpcCode.Unavailable, response.cancelReason);
   }

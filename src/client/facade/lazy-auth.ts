@@ -1,4 +1,4 @@
-/** `authenticated` whose code is loaded with the first call: most clients have no user. */
+/** `authenticated`, loaded with the first call: most clients have no user. */
 import { lazyService, loadedOnce } from "../../member/api/lazy-service.ts";
 import type { Services } from "../../member/api/services.ts";
 import { RPC_KINDS } from "../../protocol/api/rpc-kinds.ts";

@@ -1,5 +1,5 @@
 /**
- * Leases as an application uses them: granted, kept alive in the background, and lost at some time or given back.
+ * Leases for applications: granted, kept alive in the background, and finally lost or stopped.
  *
  *   const { id } = await client.lease.grant(30);
  *   const kept = client.lease.keepAlive(id);
@@ -16,57 +16,68 @@ import type { Header, Id } from "../common/types.ts";
 export interface LeaseGrant {
   readonly header: Header;
   readonly id: string;
-  /** Seconds; a server raises what is too short for it. */
+  /** Time to live in seconds. The server may grant more than requested, as it has a minimum. */
   readonly ttl: number;
 }
 
 export interface KeepAliveResult {
   readonly header: Header;
   readonly id: string;
-  /** Seconds that the lease has again; 0 when there is no such lease any more. */
+  /** New time to live in seconds; 0 if the lease does not exist any more. */
   readonly ttl: number;
 }
 
 export interface LeaseTimeToLive {
   readonly header: Header;
   readonly id: string;
-  /** Seconds left; -1 when there is no such lease. */
+  /** Remaining seconds; -1 if the lease does not exist. */
   readonly ttl: number;
+  /** Time to live that was granted, in seconds. */
   readonly grantedTtl: number;
-  /** The keys that hang on it, when they were asked for. */
+  /** Attached keys, if requested. */
   readonly keys: readonly Uint8Array[];
 }
 
 export interface KeepAliveOptions {
-  /** Told of each beat that the server has answered. */
-  readonly onRenewed?: ((beat: KeepAliveResult) => void) | undefined;
-  /** Stops, as `stop()` does. */
+  /** Called for each successful keep-alive. */
+  readonly onRenewed?: ((renewed: KeepAliveResult) => void) | undefined;
+  /** Stops the keep-alives when aborted, as `stop()` does. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface KeptAliveEnd {
-  /** Stopped by us; or lost: it is gone at the server, or must be taken for gone. */
+  /**
+   * "stopped": by the caller or by `close()` of the client. "lost": the lease is gone at the server, or must be
+   * considered gone.
+   */
+  /** The error of the last keep-alive of a lost lease, if there was one. */
   readonly reason: "stopped" | "lost";
   readonly error?: EtcdError;
 }
 
 export interface KeptAlive {
   readonly id: string;
-  /** Never rejects. */
+  /** Resolves when the keep-alives end. Never rejects. The caller must stop relying on a lease that is lost. */
   readonly ended: Promise<KeptAliveEnd>;
-  /** No more beats; the lease lives on until its time is over. `revoke` ends it at once. */
+  /** Stops the keep-alives. The lease remains until its time to live has passed; `revoke` ends it at once. */
   stop(): void;
 }
 
 export interface LeaseClient {
-  /** `ttl` in seconds. Without an id the server chooses one. */
+  /**
+   * Grants a lease of `ttl` seconds. Without an id the server chooses one. Rejects with FailedPrecondition if the id is
+   * in use, with OutOfRange if `ttl` is too large.
+   */
   grant(ttl: number, options?: { readonly id?: Id | undefined }): Promise<LeaseGrant>;
-  /** Ends it now, and its keys with it, in one revision. */
+  /** Ends the lease at once and deletes its keys, in one revision. Rejects with NotFound if it does not exist. */
   revoke(id: Id): Promise<{ readonly header: Header }>;
+  /** Renews the lease once. Returns `ttl` 0 if it does not exist. */
   keepAliveOnce(id: Id): Promise<KeepAliveResult>;
-  /** Three beats in each time to live, from now on, until it is stopped or lost. */
+  /** Renews the lease three times per time to live, from now on, until stopped or lost. */
   keepAlive(id: Id, options?: KeepAliveOptions): KeptAlive;
+  /** Returns the remaining time. Returns `ttl` -1 if the lease does not exist. */
   timeToLive(id: Id, options?: { readonly keys?: boolean | undefined }): Promise<LeaseTimeToLive>;
+  /** Returns the ids of all leases. */
   leases(): Promise<{ readonly header: Header; readonly ids: readonly string[] }>;
 }
 
@@ -74,7 +85,7 @@ export interface LeaseClientHost {
   readonly lease: LeaseService;
   readonly context: CallContext;
   readonly backoff: BackoffTimer;
-  /** Throws when the client is closed. */
+  /** Throws EtcdError (Canceled) if the client is closed. */
   readonly checkOpen: () => void;
   /** Aborted when the client is closed. */
   readonly closed: AbortSignal;
@@ -141,17 +152,18 @@ async function renewUntilStopped(
   onRenewed: KeepAliveOptions["onRenewed"],
 ): Promise<KeptAliveEnd> {
   let failures = 0;
-  // Before the first answer nobody knows how long it has; a lost connection is no reason to call it lost.
+  // Before the first response the remaining time is unknown. A lost connection alone does not mean that the lease is
+  // lost.
   let lostMs = Infinity;
   while (!stopped.aborted) {
     const sentMs = performance.now();
     try {
-      const answer = await renewOnce(host, id);
-      if (answer.ttl <= 0) return { reason: "lost" };
-      onRenewed?.(answer);
+      const renewed = await renewOnce(host, id);
+      if (renewed.ttl <= 0) return { reason: "lost" };
+      onRenewed?.(renewed);
       failures = 0;
-      lostMs = sentMs + answer.ttl * 1_000;
-      await host.backoff.sleep((answer.ttl * 1_000) / RENEWALS_PER_TTL, stopped);
+      lostMs = sentMs + renewed.ttl * 1_000;
+      await host.backoff.sleep((renewed.ttl * 1_000) / RENEWALS_PER_TTL, stopped);
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       if (!mayPass(error) || performance.now() >= lostMs) return { reason: "lost", error };

@@ -4,8 +4,8 @@
  *   const { key } = await client.lock.lock("migration", { lease: id });
  *   try { … } finally { await client.lock.unlock(key); }
  *
- * A lease ends when its holder is too slow to keep it alive, and the lock with it. What must not be written by two is
- * written in a txn that compares the create revision of the lock's key.
+ * The lease of a slow holder expires, and the lock with it. A write that two holders must not both make belongs in a
+ * txn that compares the create revision of the lock's key.
  */
 import type { CallContext, Services } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
@@ -14,19 +14,20 @@ import { count, headerOf, idOf, keyValueOf, toBytes } from "../common/convert.ts
 import type { Bytes, Header, Id, KeyValue } from "../common/types.ts";
 
 export interface WaitOptions {
-  /** Holds the place; without one the server makes one of 60 seconds, which nobody keeps alive. */
+  /** Lease of the key in the queue. Without one the server grants a lease of 60 seconds, which is not kept alive. */
   readonly lease?: Id | undefined;
-  /** Gives up waiting, and the place with it. */
+  /** Stops waiting and leaves the queue when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface LockClient {
-  /** Waits until the lock is had; it is held as long as the key is there. */
+  /** Waits until the lock is acquired. It is held as long as the returned key exists. */
   lock(name: Bytes, options?: WaitOptions): Promise<{ readonly header: Header; readonly key: Uint8Array }>;
+  /** Releases a lock by deleting its key, and so lets the next caller in the queue acquire it. */
   unlock(key: Bytes): Promise<{ readonly header: Header }>;
 }
 
-/** Proof of a won election, for `proclaim` and `resign`. */
+/** Identifies a won election, for `proclaim` and `resign`. */
 export interface LeaderKey {
   readonly name: Uint8Array;
   readonly key: Uint8Array;
@@ -36,24 +37,29 @@ export interface LeaderKey {
 
 export interface Leader {
   readonly header: Header;
-  /** The key that leads, and what it has proclaimed. */
+  /** The leader's key; its value is the proclaimed one. */
   readonly kv: KeyValue;
 }
 
 export interface ElectionClient {
-  /** Waits until it is elected. */
+  /** Waits until elected, with `value` as the proclaimed value. */
   campaign(
     name: Bytes,
     value: Bytes,
     options?: WaitOptions,
   ): Promise<{ readonly header: Header; readonly leader: LeaderKey }>;
+  /** Replaces the proclaimed value. Rejects if `leader` does not lead any more. */
   proclaim(leader: LeaderKey, value: Bytes): Promise<{ readonly header: Header }>;
+  /** Returns the present leader. Rejects if there is none. */
   leader(name: Bytes): Promise<Leader>;
-  /** Each leader and each value, from the present ones on; leaving the loop or the signal ends it. */
+  /**
+   * Yields the present leader, each later leader and each later value. Ends with the loop or when the signal aborts.
+   */
   observe(
     name: Bytes,
     options?: { readonly signal?: AbortSignal | undefined },
   ): AsyncIterableIterator<Leader, undefined>;
+  /** Gives up leadership by deleting its key. */
   resign(leader: LeaderKey): Promise<{ readonly header: Header }>;
 }
 

@@ -1,4 +1,4 @@
-/** What keeps a cluster running: a copy of its data, another leader. */
+/** Maintenance of a cluster: a snapshot of its data, another leader. */
 import { equalBytes } from "../../base/bytes.ts";
 import { loadedOnce } from "../../member/api/lazy-service.ts";
 import type { CallContext, Services } from "../../member/api/services.ts";
@@ -7,11 +7,14 @@ import { moveLeaderRequest } from "../../protocol/api/maintenance.ts";
 
 export interface MaintenanceClient {
   /**
-   * All data of one revision as a file of etcd's (bbolt, with its SHA-256 at the end), a part at a time. Leaving the loop
-   * ends it; it throws when what came is not whole.
+   * Yields all data of one revision as an etcd snapshot file (bbolt, followed by its SHA-256), in parts. Ends when the
+   * caller leaves the loop. Throws EtcdError (DataLoss) if the file is incomplete or damaged.
    */
   snapshot(): AsyncIterable<Uint8Array>;
-  /** At the leader only. Resolves when the member of this id (decimal) leads. */
+  /**
+   * Transfers leadership to the member with this id (decimal). Resolves when it leads. Only the leader accepts the
+   * call.
+   */
   moveLeader(member: string): Promise<void>;
 }
 

@@ -1,4 +1,7 @@
-/** The client's calls as messages, and the answers as results. Shared by plain calls and by operations in a txn. */
+/**
+ * Converts the client's arguments to requests, and responses to results. Used by single calls and by operations in a
+ * txn.
+ */
 import { unreachable } from "../../base/assert.ts";
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { deleteRangeRequest, putRequest, rangeRequest } from "../../protocol/api/kv.ts";
@@ -64,7 +67,7 @@ export function rangeOf(key: Bytes, options: RangeOptions): RangeRequest {
   });
 }
 
-/** Ascending by key is how a range comes anyway, and to ask for it makes a server sort: then nothing is asked. */
+/** A range is ascending by key anyway, and a requested order makes a server sort. So the default order is not sent. */
 function sortOf({ sort }: RangeOptions): Pick<RangeRequest, "sortOrder" | "sortTarget"> {
   if (sort === undefined) return { sortOrder: "NONE", sortTarget: "KEY" };
   const sortTarget = SORT_TARGETS[sort.by];

@@ -1,5 +1,5 @@
 /**
- * Transactions: compare, then do one list of operations or the other, all at one revision.
+ * Transactions: comparisons, and two lists of operations of which one is executed, all at one revision.
  *
  *   const { succeeded } = await client.kv
  *     .txn()
@@ -8,7 +8,7 @@
  *     .else(op.range("config"))
  *     .commit();
  *
- * A server takes at most 128 comparisons and 128 operations a branch.
+ * A server accepts at most 128 comparisons and 128 operations per branch.
  */
 import { compare as wireCompare, txnRequest } from "../../protocol/api/kv.ts";
 import type {
@@ -25,7 +25,7 @@ import type { Bytes, DeleteRangeOptions, Id, KeyRange, PutOptions, RangeOptions,
 
 export type { Compare, RequestOp } from "../../protocol/api/kv.ts";
 
-/** One side of a comparison; with a key range, it must hold for every key there. */
+/** One side of a comparison. With a key range it must hold for every key in the range. */
 export interface Comparison<Value> {
   equals(value: Value): Compare;
   notEquals(value: Value): Compare;
@@ -34,12 +34,12 @@ export interface Comparison<Value> {
 }
 
 export interface CompareHelpers {
-  /** 0 for a key that does not exist. */
+  /** Version of the key; 0 if it does not exist. */
   version(key: Bytes, range?: KeyRange): Comparison<number>;
-  /** 0 for a key that does not exist. */
+  /** Create revision of the key; 0 if it does not exist. */
   createRevision(key: Bytes, range?: KeyRange): Comparison<number>;
   modRevision(key: Bytes, range?: KeyRange): Comparison<number>;
-  /** Never true of a key that does not exist. */
+  /** Value of the key. Does not hold if the key does not exist. */
   value(key: Bytes, range?: KeyRange): Comparison<Bytes>;
   lease(key: Bytes, range?: KeyRange): Comparison<Id>;
 }
@@ -79,14 +79,14 @@ export class Txn {
     this.#commit = commit;
   }
 
-  /** All must hold; none at all hold always. */
+  /** Adds comparisons. All must hold; an empty list holds. */
   if(...comparisons: readonly Compare[]): this {
     this.#compare.push(...comparisons);
     return this;
   }
 
-  // etcd's clients call it `then`, which also makes the builder look like a promise to `await`. Whoever forgets
-  // `commit()` is told so, instead of waiting forever.
+  // Adds operations to execute if the comparisons hold. etcd's clients call it `then`, which makes the builder look
+  // like a promise to `await`. A caller that forgets `commit()` gets an error for it, instead of waiting forever.
   // oxlint-disable-next-line unicorn/no-thenable -- the name is etcd's, and the mistake it invites is caught
   then(...operations: readonly RequestOp[]): this {
     const [, reject] = operations as readonly unknown[];

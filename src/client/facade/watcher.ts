@@ -1,12 +1,13 @@
 /**
- * One watch as the application sees it: an endless iteration that survives broken streams.
+ * One watch for an application: an endless iteration that survives broken streams.
  *
- * It remembers the revision from which on nothing has been told yet. When a stream breaks, it opens another from there,
- * so that no event is lost and none is told twice, whichever member answers. It pulls: at most one response waits for
- * the reader here, all others wait at the server, which knows how to bound them.
+ * It remembers the next revision to return events of. When a stream breaks, it opens another one from there, so that no
+ * event is lost or returned twice, whichever member serves it. It pulls: at most one response is buffered here, all
+ * others wait at the server, which bounds them.
  *
- * It ends without an error when the reader wishes so (`return()`, leaving a `for await`, an aborted signal, a closed
- * client), and with an EtcdError when the server will not go on: CompactedError when the revisions to tell are gone.
+ * It ends without an error when the caller ends it (`return()`, leaving a `for await`, an aborted signal, a closed
+ * client). It ends with an EtcdError when the server refuses to continue: CompactedError if the next revisions are
+ * compacted.
  */
 import type { WatchStream } from "../../member/api/services.ts";
 import { EtcdError, errCompacted, errNoLeader, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
@@ -19,7 +20,10 @@ import type { Header, WatchEvent, WatchResponse } from "../common/types.ts";
 
 const RECONNECT_LIMIT_MS = 5000;
 
-/** The watch cannot go on from where it was; read the keys anew and watch from `compactRevision` or later. */
+/**
+ * The watch cannot continue where it stopped, because that history is compacted. The caller reads the keys again and
+ * watches from `compactRevision` or later. Code OutOfRange.
+ */
 export class CompactedError extends EtcdError {
   readonly compactRevision: number;
 
@@ -33,7 +37,7 @@ export class CompactedError extends EtcdError {
 export interface WatcherOptions {
   readonly open: () => WatchStream;
   readonly request: WatchCreateRequest;
-  readonly pace: BackoffTimer;
+  readonly backoff: BackoffTimer;
   readonly createdNotify: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onDisconnect: ((error: Error) => void) | undefined;
@@ -46,7 +50,7 @@ type Result = IteratorResult<WatchResponse, undefined>;
 const DONE: Result = { done: true, value: undefined };
 
 export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> {
-  /** The header with which the server first took the watch; what is put after this is told. */
+  /** Header of the response with which the server first registered the watch. All later puts are returned as events. */
   readonly created: Promise<Header>;
 
   readonly #options: WatcherOptions;
@@ -57,9 +61,9 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
   #nextRevision: number;
   #failures = 0;
   #isCreated = false;
-  /** Events of a response that the server sends in pieces. */
+  /** Events of a response that the server sends in fragments. */
   #pieces: Event[] = [];
-  /** The response pulled before anyone asked for it. */
+  /** A response that was pulled before the caller requested it. */
   #ahead: Promise<Result> | undefined;
   #tail: Promise<unknown>;
 
@@ -69,7 +73,7 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
     const { promise, resolve, reject } = deferred<Header>();
     this.created = promise;
     this.#settle = { resolve, reject };
-    // Both failures are told by next(), too: who does not look at these promises must not be punished for it.
+    // next() reports both failures too, so callers need not handle these promises.
     promise.catch(ignore);
     options.signal?.addEventListener("abort", this.#abort, { once: true });
     if (options.signal?.aborted === true) this.#end();
@@ -97,7 +101,7 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
     return Promise.resolve(DONE);
   }
 
-  /** Asks the server how far the watch has come; the answer is a response with `progress`. */
+  /** Requests the watch's progress from the server. It arrives as a response with `progress` set. */
   requestProgress(): void {
     this.#stream?.request({ type: "progress", progress: {} });
   }
@@ -111,7 +115,7 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
     return DONE;
   }
 
-  /** The next response; undefined when there is none and the way on was prepared instead. */
+  /** Returns the next response. Returns undefined after a broken stream was replaced. */
   async #receive(): Promise<WireResponse | undefined> {
     try {
       this.#stream ??= this.#connect();
@@ -137,11 +141,11 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
     this.#stream = undefined;
     if (!mayResume(error)) throw this.#fail(error);
     this.#options.onDisconnect?.(error);
-    const { pace } = this.#options;
-    await pace.sleep(backoffMs(this.#failures++, RECONNECT_LIMIT_MS, pace.random), this.#over.signal);
+    const { backoff } = this.#options;
+    await backoff.sleep(backoffMs(this.#failures++, RECONNECT_LIMIT_MS, backoff.random), this.#over.signal);
   }
 
-  /** What the reader shall see of a response, if anything. */
+  /** Returns what the caller sees of a response, if anything. */
   #digest(response: WireResponse): WatchResponse | undefined {
     this.#failures = 0;
     const header = headerOf(response.header);
@@ -186,13 +190,13 @@ function eventOf({ type, kv, prevKv }: Event): WatchEvent {
   return { type, kv: keyValueOf(kv), prevKv: optionalKeyValueOf(prevKv) };
 }
 
-/** As etcd's own client: a lost connection is no reason to give up, a refusal is. */
+/** As in etcd's own client: a lost connection is retried, a rejection is not. */
 function mayResume(error: unknown): error is EtcdError {
   if (!(error instanceof EtcdError) || error.message === errNoLeader.message) return false;
   return error.code === GrpcCode.Unavailable || error.code === GrpcCode.Internal;
 }
 
-/** The reason has no code of its own on the wire, only Go's way to print one. */
+/** On the wire the reason has no code of its own, only Go's printed form of an error. */
 function cancelError(response: WireResponse): EtcdError {
   const { compactRevision, cancelReason } = response;
   if (compactRevision !== 0 || cancelReason === errCompacted.message) return new CompactedError(compactRevision);

@@ -1,7 +1,7 @@
 /**
- * One request and its answer, with a deadline, and with etcd's rule for trying again: what only reads is repeated when
- * the server says "unavailable" or cannot be reached; a write is repeated only if it surely was not sent, because it may
- * have been done although no answer came.
+ * One HTTP request and its response, with a deadline and with etcd's rule for retries. Reads are retried when the
+ * server responds "unavailable" or is unreachable. A write is retried only if it surely was not sent: otherwise it may
+ * have been executed although no response arrived.
  */
 import type { CallContext } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
@@ -10,18 +10,18 @@ import { backoffMs, SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
 
 export interface HttpOptions {
-  /** Where the server is, `http://host:port`, with a path (`/m/1`) where one member of several is meant. */
+  /** Address of the server: `http://host:port`, with a path (`/m/1`) to address one member of several. */
   readonly endpoint: string;
   /** Default: the platform's. */
   readonly fetch?: typeof fetch;
-  /** Sent as `Authorization` when the call brings no token of its own. */
+  /** Sent as `Authorization` if the call has no token of its own. */
   readonly token?: string;
-  /** For a whole call with all its attempts, and for the start of a watch. Default 10,000. */
+  /** Limit for a call with all its attempts, and for the start of a watch, in milliseconds. Default 10,000. */
   readonly timeoutMs?: number;
-  /** How often a failed call that may be repeated is repeated. Default 4, which takes at most a second. */
+  /** Maximum number of retries of a call. Default 4, which takes at most a second. */
   readonly retries?: number;
   /** For tests. */
-  readonly pace?: BackoffTimer;
+  readonly backoff?: BackoffTimer;
 }
 
 export interface Call {
@@ -30,7 +30,7 @@ export interface Call {
   readonly body?: string;
   readonly context: CallContext;
   readonly isRead: boolean;
-  /** The answer may take as long as it likes: somebody else's lock has to end first. */
+  /** The response may take any time, such as that of a lock, which waits for another holder. */
   readonly isPatient?: boolean;
 }
 
@@ -42,35 +42,35 @@ export class HttpCaller {
   readonly #fetch: typeof fetch;
   readonly #token: string;
   readonly #retries: number;
-  readonly #pace: BackoffTimer;
+  readonly #backoff: BackoffTimer;
 
   constructor(options: HttpOptions) {
     this.endpoint = checkEndpoint(options.endpoint);
     this.timeoutMs = options.timeoutMs ?? 10_000;
-    // Not a bare reference: browsers refuse a fetch whose `this` is another object.
+    // Not a bare reference: browsers reject a fetch whose `this` is another object.
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
     this.#token = options.token ?? "";
     this.#retries = options.retries ?? 4;
-    this.#pace = options.pace ?? SYSTEM_BACKOFF;
+    this.#backoff = options.backoff ?? SYSTEM_BACKOFF;
   }
 
-  /** The body of a good answer. */
+  /** Returns the body of a successful response. */
   async call(call: Call): Promise<string> {
     const deadlineMs = performance.now() + (call.isPatient === true ? Infinity : this.timeoutMs);
     for (let attempt = 0; ; attempt++) {
       try {
         return await this.#attempt(call, deadlineMs - performance.now());
       } catch (error) {
-        const pauseMs = backoffMs(attempt, RETRY_LIMIT_MS, this.#pace.random);
+        const pauseMs = backoffMs(attempt, RETRY_LIMIT_MS, this.#backoff.random);
         const mayRepeat =
           attempt < this.#retries && (call.isRead ? isUnavailable(error) : error instanceof NotSentError);
         if (!mayRepeat || performance.now() + pauseMs >= deadlineMs) throw error;
-        await this.#pace.sleep(pauseMs);
+        await this.#backoff.sleep(pauseMs);
       }
     }
   }
 
-  /** For answers that go on; the caller aborts. */
+  /** For streamed responses, which the caller aborts. */
   open(call: Call, signal: AbortSignal): Promise<Response> {
     return this.#fetch(this.endpoint + call.path, {
       method: call.method,
@@ -95,7 +95,7 @@ export class HttpCaller {
       );
       const text = await response.text();
       if (!response.ok) throw responseError(this.endpoint, response.status, text);
-      // An answer that began before anybody knew how it would end tells an error in its body.
+      // A response whose status was sent before the outcome was known has its error in the body.
       const late = call.isPatient === true ? statusError(parseJson(text)) : undefined;
       if (late !== undefined) throw late;
       return text;

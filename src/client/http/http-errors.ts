@@ -1,7 +1,7 @@
-/** What can go wrong between here and a server, as EtcdErrors that say where and what. */
+/** Failures between the client and a server, as EtcdErrors that say where and what. */
 import { EtcdError, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
 
-/** The request cannot have reached the server, so that even a write may be tried again. */
+/** The request cannot have reached the server, so even a write may be retried. */
 export class NotSentError extends EtcdError {
   constructor(message: string) {
     super(GrpcCode.Unavailable, message);
@@ -9,7 +9,7 @@ export class NotSentError extends EtcdError {
   }
 }
 
-/** Node ends an answer in which nothing has come for five minutes, as it is with a watch of a quiet key. */
+/** Node aborts a response without data for five minutes, such as that of a watch without events. */
 export class IdleError extends EtcdError {
   constructor(endpoint: string) {
     super(GrpcCode.Unavailable, `the connection to ${endpoint} was idle for too long`);
@@ -19,7 +19,7 @@ export class IdleError extends EtcdError {
 
 const SHOWN_CHARACTERS = 200;
 
-/** Node tells why there was no connection; a browser, to protect its user's network, does not. */
+/** Node reports why a connection failed. A browser does not, to protect its user's network. */
 const NO_CONNECTION_CODES: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ENOTFOUND",
@@ -29,7 +29,7 @@ const NO_CONNECTION_CODES: ReadonlySet<string> = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-/** Two texts of Go's balancer; a gateway that could not pass the request on answers with them. */
+/** Two texts of Go's balancer. A gateway responds with them when it could not forward the request. */
 const NOT_SENT_TEXTS: ReadonlySet<string> = new Set([
   "there is no address available",
   "there is no connection available",
@@ -53,7 +53,7 @@ export function unexpectedResponseError(endpoint: string, text: string): EtcdErr
   return new EtcdError(GrpcCode.Internal, message);
 }
 
-/** An answer other than 200: etcd's status object, bare or under `error`, or what a proxy made of it. */
+/** Converts a response other than 200: etcd's status object, bare or under `error`, or a proxy's text. */
 export function responseError(endpoint: string, status: number, text: string): EtcdError {
   const error = statusError(parseJson(text));
   if (error === undefined) {
@@ -62,7 +62,7 @@ export function responseError(endpoint: string, status: number, text: string): E
   return NOT_SENT_TEXTS.has(error.message) ? new NotSentError(error.message) : error;
 }
 
-/** A google.rpc.Status in JSON. Older etcds have the text under `error` beside it. */
+/** Reads a google.rpc.Status in JSON. Older etcds add the text under `error`. */
 export function statusError(json: unknown): EtcdError | undefined {
   if (typeof json !== "object" || json === null) return undefined;
   const { error, code, message } = json as {
@@ -96,7 +96,7 @@ function codeOfHttp(status: number): GrpcCode {
   return GrpcCode.Unknown;
 }
 
-/** Node gathers the failures of several addresses in one error without a text of its own. */
+/** Node collects the failures of several addresses in one error without a text of its own. */
 function reasonText(reason: unknown): string | undefined {
   if (!(reason instanceof Error)) return undefined;
   const [first] = (reason as { readonly errors?: readonly unknown[] }).errors ?? [];

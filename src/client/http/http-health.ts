@@ -1,4 +1,7 @@
-/** `/health`, `/livez` and `/readyz` of a member behind HTTP. A sick one answers 503 with its reason: no error here. */
+/**
+ * `/health`, `/livez` and `/readyz` of a member behind HTTP. An unhealthy member responds with 503 and its reason; that
+ * is not an error here.
+ */
 import { EtcdError } from "../../protocol/errors.ts";
 import { PROBES } from "../../member/api/services.ts";
 import type { CallContext, HealthService, ProbeKind, ProbeResult } from "../../member/api/services.ts";
@@ -45,7 +48,7 @@ async function probeOver(
     if (!(error instanceof EtcdError) || !/\[-\]\w+ failed: /.test(error.message)) throw error;
     text = error.message;
   }
-  // On one line each, or on one line together in the text of an error.
-  const told = text.matchAll(/\[[+-]\](\w+) (?:ok|failed: (.*?))(?=\s*(?:\[|ok\s*$|$))/g);
-  return [...told].map(([, name = "", failure]) => ({ name, failure }));
+  // One check per line, or all checks on one line in the text of an error.
+  const checks = text.matchAll(/\[[+-]\](\w+) (?:ok|failed: (.*?))(?=\s*(?:\[|ok\s*$|$))/g);
+  return [...checks].map(([, name = "", failure]) => ({ name, failure }));
 }

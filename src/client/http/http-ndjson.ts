@@ -1,4 +1,4 @@
-/** One POST whose answer goes on: a JSON object a line, as etcd's gateway streams. */
+/** One POST with a streamed response: NDJSON, as etcd's gateway streams. */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { CallContext } from "../../member/api/services.ts";
 import type { HttpCaller } from "./http-call.ts";
@@ -9,9 +9,9 @@ export interface NdjsonRequest {
   readonly path: string;
   readonly body: string;
   readonly context: CallContext;
-  /** What is being asked for, in errors: "the watch". */
+  /** What is requested, for the text of errors: "the watch". */
   readonly what: string;
-  /** The answer may begin whenever it likes. Default: a server that says nothing in time counts as unreachable. */
+  /** The response may begin at any time. Default false: a server that does not begin in time counts as unreachable. */
   readonly isPatient?: boolean;
 }
 
@@ -25,7 +25,7 @@ export class HttpNdjson {
     this.#caller = caller;
     this.#request = request;
     this.#lines = this.#open();
-    // A failure is told by next().
+    // next() reports the failure.
     this.#lines.catch(() => {});
   }
 
@@ -33,7 +33,7 @@ export class HttpNdjson {
     return this.#caller.endpoint;
   }
 
-  /** undefined at the end, or after it was closed. */
+  /** Returns the next line; undefined at the end or after `close()`. */
   async next(): Promise<string | undefined> {
     if (this.#abort.signal.aborted) return undefined;
     try {

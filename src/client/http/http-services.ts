@@ -1,11 +1,11 @@
 /**
- * A member behind HTTP, as `Services`: etcd's JSON API, so a real etcd will do as well. The methods are made from the
- * table of them. Those of keys, watches and leases are here from the start; the messages of the others, which make up
- * more than half of etcd's API and are seldom used, are loaded with the first call.
+ * A member behind HTTP, as `Services`. It speaks etcd's JSON API, so it also works with a real etcd. The methods are
+ * derived from the method table. Those of keys, watches and leases are loaded at once. The messages of the others,
+ * which are more than half of etcd's API and seldom used, are loaded with the first call.
  *
- * Beyond etcd's API stand `inspect`, which reads `GET {endpoint}/quorate/status` and without which the client does where
- * it is missing, and `rangeStream`, for which etcd's gateway has no path. Reads are repeated while the server is
- * unavailable, writes never, unless they surely did not leave.
+ * Two methods are not in etcd's JSON API. `inspect` reads `GET {endpoint}/quorate/status`; the client works without it.
+ * `rangeStream` has no path in etcd's gateway. Reads are retried while the server is unavailable; writes only if they
+ * surely were not sent.
  */
 import type { Source } from "../../member/api/source.ts";
 import type { CallContext, MemberView, Services } from "../../member/api/services.ts";
@@ -21,12 +21,14 @@ import type { HttpOptions } from "./http-call.ts";
 import { unexpectedResponseError, parseJson } from "./http-errors.ts";
 import { HttpNdjson } from "./http-ndjson.ts";
 import { HttpWatchStream } from "./http-watch.ts";
-import { answerOf, lineOf } from "./json-messages.ts";
+import { responseOf, lineOf } from "./json-messages.ts";
 import { WebSocketWatchStream } from "./websocket-watch.ts";
 import type { WebSocketConstructor } from "./websocket-watch.ts";
 
 export interface HttpServicesOptions extends HttpOptions {
-  /** With it, watches go over WebSocket, both ways at once; without, over an HTTP answer that does not end. */
+  /**
+   * With it, watches use a WebSocket, in both directions at once. Without it, each watch is a streamed HTTP response.
+   */
   readonly WebSocket?: WebSocketConstructor;
 }
 
@@ -67,7 +69,7 @@ export function httpServices(options: HttpServicesOptions): Services {
   };
 }
 
-/** The compiler compares table and services in member/api/table-services.ts. */
+/** The compiler compares the table with the services in member/api/table-services.ts. */
 function served<Name extends keyof RpcTable>(caller: HttpCaller, _name: Name, rpcs: RpcTable[Name]): Services[Name] {
   const methods = Object.entries(rpcs as object as Readonly<Record<string, AnyRpc>>);
   return Object.fromEntries(methods.map(([name, rpc]) => [name, methodOf(caller, rpc)])) as object as Services[Name];
@@ -77,8 +79,8 @@ function methodOf(caller: HttpCaller, rpc: AnyRpc): AnyMethod {
   if (rpc.kind === "serverStream") return (message, context) => streamed(caller, rpc, message, context);
   const { request, response, isRead = false, isPatient = false } = rpc;
   const [path = ""] = rpc.paths;
-  // The stream of beats is used as single ones, whose answer is the one line of a stream.
-  const read = rpc.kind === "bidi" ? lineOf : answerOf;
+  // The bidirectional stream of keep-alives is used for single ones: the response is the first line of a stream.
+  const read = rpc.kind === "bidi" ? lineOf : responseOf;
   return async (message, context) => {
     const body = encodeJson(request, message);
     return read(
@@ -89,7 +91,7 @@ function methodOf(caller: HttpCaller, rpc: AnyRpc): AnyMethod {
   };
 }
 
-/** Asked for at once, and read as fast as the caller reads. */
+/** The request is sent at once. The response is read as fast as the caller reads. */
 function streamed(
   caller: HttpCaller,
   rpc: AnyRpc,

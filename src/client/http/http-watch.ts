@@ -1,9 +1,9 @@
 /**
- * A watch over plain HTTP: one POST whose answer never ends, one JSON object a line.
+ * A watch over plain HTTP: one POST whose NDJSON response does not end.
  *
- * HTTP/1.1 does not let us send while we read, so such a stream carries one watch, a cancel can only drop the whole
- * stream, and progress cannot be asked for. Whoever needs that, or more than the six connections that browsers allow
- * to one host, hands in a WebSocket constructor.
+ * HTTP/1.1 does not let a client send while it reads. So each stream has one watch, a cancel drops the whole stream,
+ * and progress cannot be requested. A caller that needs these, or more than the six connections that browsers allow to
+ * one host, passes a WebSocket constructor.
  */
 import type { CallContext, WatchStream } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";

@@ -1,8 +1,8 @@
 /**
- * Messages to and from the text in which etcd's JSON gateway has them.
+ * Encodes and decodes messages as etcd's JSON gateway does.
  *
- * Reading is not the protocol room's decoder: that one must judge what strangers send, in protojson's words, and is
- * larger than this whole client. Here JSON.parse is enough, because gateways write 64-bit integers as strings.
+ * Decoding does not use the decoder of src/protocol: that one validates untrusted input with protojson's error texts,
+ * and is larger than this whole client. JSON.parse is enough here, because gateways write 64-bit integers as strings.
  */
 import { unreachable } from "../../base/assert.ts";
 import { fromBase64 } from "../../base/text-codes.ts";
@@ -19,7 +19,7 @@ export function watchRequestText(request: WatchRequest): string {
   return encodeJson(watchRequestSchema, request);
 }
 
-/** A line of a streamed answer: a response under `result`, or the error with which the stream ends under `error`. */
+/** Decodes a line of a streamed response: a response under `result`, or the stream's final error under `error`. */
 export function watchResponseOf(endpoint: string, line: string): WatchResponse {
   return lineOf(watchResponseSchema, endpoint, line);
 }
@@ -32,7 +32,7 @@ export function lineOf<Message>(schema: Schema<Message>, endpoint: string, line:
   return orForeign(endpoint, line, () => messageOf(schema, result));
 }
 
-export function answerOf<Message>(schema: Schema<Message>, endpoint: string, text: string): Message {
+export function responseOf<Message>(schema: Schema<Message>, endpoint: string, text: string): Message {
   return orForeign(endpoint, text, () => messageOf(schema, parseJson(text)));
 }
 
@@ -93,7 +93,7 @@ function valueOf(kind: FieldKind, json: unknown): unknown {
     case "enum":
       return typeof json === "number" ? (kind.names[json] ?? json) : typeof json === "string" ? json : refuse();
     case "oneof":
-      // Its members were read where the union was found.
+      // The members of a union are read in its parent message.
       return refuse();
     default:
       return unreachable(kind);

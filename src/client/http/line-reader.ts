@@ -1,7 +1,7 @@
-/** A stream of bytes as lines of text, one at a time, as fast as they are asked for. */
+/** Splits a stream of bytes into lines of text, one per request of the caller. */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
-/** Far above what a server sends in one response; a stream without line breaks must not fill the memory. */
+/** Far above the size of any response. A stream without line breaks must not fill the memory. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
 const LINE_FEED = 10;
 
@@ -9,10 +9,10 @@ export class LineReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #decoder: TextDecoder = new TextDecoder();
   readonly #maxLineBytes: number;
-  /** The beginning of the next line, in the pieces in which it came. */
+  /** The start of the next line, in the chunks in which it arrived. */
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
-  /** What came after the last line that was handed out. */
+  /** Received bytes after the last returned line. */
   #rest: Uint8Array = new Uint8Array(0);
 
   constructor(stream: ReadableStream<Uint8Array>, maxLineBytes: number = MAX_LINE_BYTES) {
@@ -20,7 +20,7 @@ export class LineReader {
     this.#maxLineBytes = maxLineBytes;
   }
 
-  /** The next line that is not blank; undefined at the end, where an unfinished line counts for nothing. */
+  /** Returns the next line that is not blank; undefined at the end. An unfinished last line is dropped. */
   async next(): Promise<string | undefined> {
     for (;;) {
       const end = this.#rest.indexOf(LINE_FEED);

@@ -1,8 +1,8 @@
 /**
- * Watches over a WebSocket to the same path: full duplex, one JSON request a frame out, one response a frame in.
+ * Watches over a WebSocket to the same path, full duplex: one JSON request per frame out, one response per frame in.
  *
- * A WebSocket cannot be told to wait. What comes faster than it is read is kept here up to a bound; then the connection
- * is given up, and the watch goes on over a new one from the last revision that was read.
+ * A WebSocket has no flow control. Responses that arrive faster than they are read are buffered here up to a limit.
+ * Beyond it the connection is closed, and the watch continues over a new one from the last revision that was read.
  */
 import type { WatchStream } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
@@ -25,7 +25,7 @@ export interface WebSocketWatchOptions {
   readonly token: string;
   readonly timeoutMs: number;
   readonly WebSocket: WebSocketConstructor;
-  /** In UTF-16 units of the frames that wait to be read. Default 16 Mi. */
+  /** Limit of the buffered frames in UTF-16 units. Default 16 Mi. */
   readonly maxWaiting?: number;
 }
 
@@ -34,7 +34,7 @@ export class WebSocketWatchStream implements WatchStream {
   readonly #socket: WebSocketLike;
   readonly #maxWaiting: number;
   readonly #timer: ReturnType<typeof setTimeout>;
-  /** Requests from before the connection stood; undefined once it does. */
+  /** Requests made before the connection was open; undefined once it is open. */
   #unsent: WatchRequest[] | undefined = [];
   #frames: string[] = [];
   #waiting = 0;
@@ -51,7 +51,7 @@ export class WebSocketWatchStream implements WatchStream {
     this.#timer = setTimeout(() => this.#end(`no connection to ${endpoint} within ${timeoutMs} ms`), timeoutMs);
     this.#socket.addEventListener("open", () => this.#opened());
     this.#socket.addEventListener("message", ({ data }) => this.#received(data));
-    // An "error" says nothing that a page may know; the "close" that follows it says the same.
+    // An "error" event has no details for a page. The "close" event that follows it reports the same.
     this.#socket.addEventListener("error", () => this.#closed());
     this.#socket.addEventListener("close", () => this.#closed());
   }

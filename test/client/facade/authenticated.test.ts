@@ -115,7 +115,7 @@ describe("a client with a user", () => {
         },
       },
     };
-    const client: Client = createClient(watched, { user: AMY, pace: { sleep: async () => {}, random: () => 0 } });
+    const client: Client = createClient(watched, { user: AMY, backoff: { sleep: async () => {}, random: () => 0 } });
     const watch = client.watch("a");
     await watch.created;
     await client.kv.put("a", "1");

@@ -50,7 +50,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
 
   test("a lease that is kept alive is lost when it is revoked", async () => {
     const hurry = { random: () => 0, sleep: () => new Promise<void>((resolve) => setImmediate(resolve)) };
-    const hasty = createClient(WAYS[way](), { pace: hurry });
+    const hasty = createClient(WAYS[way](), { backoff: hurry });
     const { id, ttl } = await hasty.lease.grant(600);
     const beats: number[] = [];
     const onRenewed = (beat: { readonly ttl: number }): void => {

@@ -26,7 +26,7 @@ class Script {
     return new Watcher({
       open: () => this.#open(),
       request: watchCreateRequest(),
-      pace: { random: () => 1, sleep: async (milliseconds) => void this.pauses.push(milliseconds) },
+      backoff: { random: () => 1, sleep: async (milliseconds) => void this.pauses.push(milliseconds) },
       createdNotify: false,
       signal: undefined,
       onDisconnect: (error) => this.disconnects.push(error.message),
@@ -199,7 +199,7 @@ test("an aborted signal ends a watch also while it waits to try again", async ()
       signal?.addEventListener("abort", () => resolve());
       isWaiting();
     });
-  const watcher = script.watch({ signal: stop.signal, pace: { random: () => 1, sleep } });
+  const watcher = script.watch({ signal: stop.signal, backoff: { random: () => 1, sleep } });
   const next = watcher.next();
   await waiting;
   stop.abort();

@@ -26,24 +26,24 @@ class Pauses implements BackoffTimer {
 async function servicesTo(
   answer: Parameters<typeof startStub>[0],
   options: Partial<HttpServicesOptions> = {},
-): Promise<{ readonly services: Services; readonly pace: Pauses; readonly stub: StubServer }> {
+): Promise<{ readonly services: Services; readonly backoff: Pauses; readonly stub: StubServer }> {
   stub = await startStub(answer);
-  const pace = new Pauses();
-  return { services: httpServices({ endpoint: stub.endpoint, pace, ...options }), pace, stub };
+  const backoff = new Pauses();
+  return { services: httpServices({ endpoint: stub.endpoint, backoff, ...options }), backoff, stub };
 }
 
 describe("trying again", () => {
   test("a read is repeated while the server says unavailable, with growing pauses", async () => {
     const {
       services,
-      pace,
+      backoff,
       stub: server,
     } = await servicesTo((_, response, attempt) =>
       attempt < 4 ? answerJson(response, 503, UNAVAILABLE) : answerJson(response, 200, { count: "7" }),
     );
     expect(await services.kv.range(rangeRequest({ key: KEY }), CALL)).toMatchObject({ count: 7 });
     expect(server.requests).toHaveLength(4);
-    expect(pace.pauses).toEqual([25, 50, 100]);
+    expect(backoff.pauses).toEqual([25, 50, 100]);
   });
 
   test("a read gives up after the fourth repetition, with the server's own error", async () => {
@@ -87,7 +87,7 @@ describe("failures", () => {
   test("a server that is not there gives Unavailable, with the endpoint and the reason", async () => {
     const { stub: server } = await servicesTo(() => {});
     await server.close();
-    const services = httpServices({ endpoint: server.endpoint, pace: new Pauses() });
+    const services = httpServices({ endpoint: server.endpoint, backoff: new Pauses() });
     await expect(services.kv.range(rangeRequest({ key: KEY }), CALL)).rejects.toMatchObject({
       code: GrpcCode.Unavailable,
       message: expect.stringMatching(

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { answerOf, watchResponseOf } from "../../../src/client/http/json-messages.ts";
+import { responseOf, watchResponseOf } from "../../../src/client/http/json-messages.ts";
 import { EtcdError } from "../../../src/protocol/errors.ts";
 import { memberListResponseSchema } from "../../../src/protocol/api/cluster-schema.ts";
 import { decodeJson } from "../../../src/protocol/codec/json-decode.ts";
@@ -25,7 +25,7 @@ describe.each(SCHEMAS.map((schema) => [schema.name, schema] as const))("%s", (_,
     fc.assert(
       fc.property(arbitraryMessage(schema), (message) => {
         const text = encodeJson(schema, message);
-        expect(answerOf(schema, "here", text)).toEqual(decodeJson(schema, text));
+        expect(responseOf(schema, "here", text)).toEqual(decodeJson(schema, text));
       }),
     );
   });
@@ -34,7 +34,7 @@ describe.each(SCHEMAS.map((schema) => [schema.name, schema] as const))("%s", (_,
     fc.assert(
       fc.property(fc.json(), (text) => {
         try {
-          answerOf(schema, "here", text);
+          responseOf(schema, "here", text);
         } catch (error) {
           expect(error).toBeInstanceOf(EtcdError);
         }
