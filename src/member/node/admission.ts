@@ -1,4 +1,7 @@
-/** What this member's clients ask for: refused when there is too much of it, else given a deadline and queued. */
+/**
+ * Admits the requests of this member's clients. Rejects a request when too much is pending; otherwise sets its deadline
+ * and queues it.
+ */
 import { NOBODY } from "../../auth/auth-store.ts";
 import type { Caller } from "../../auth/auth-store.ts";
 import type { Prng } from "../../base/prng.ts";
@@ -41,25 +44,25 @@ export class Admission {
     this.#lastRequest = ((parts.id & 0xffffn) << 48n) | (prng.u64() >> 16n);
   }
 
-  /** Nobody else's in the cluster, nor of an earlier life of this member. */
+  /** Returns a request id that is unique in the cluster and among all runs of this member. */
   newRequestId(): bigint {
     this.#lastRequest = BigInt.asUintN(64, this.#lastRequest + 1n);
     return this.#lastRequest;
   }
 
-  /** The same for a lease, which must be positive too. */
+  /** Returns a new lease id. It is unique like a request id, and positive. */
   newLeaseId(): bigint {
     return this.newRequestId() & INT63 || this.newLeaseId();
   }
 
-  /** Ends the quiet, and sees to it that what waits is done. */
+  /** Ends quiescence and schedules a run, so that pending work is done. */
   wake(): void {
     if (this.#parts.lifecycle.problem !== undefined) return;
     this.#parts.quiescence.onRequest();
     this.#parts.driver.schedule();
   }
 
-  /** In the name of `caller`; it has its turn among all that are `key`'s. */
+  /** Queues a write on behalf of `caller`. Fair queueing counts it against `key`. */
   write(
     request: InternalRequest,
     done: (outcome: Outcome<unknown>) => void,

@@ -1,4 +1,6 @@
-/** What is committed becomes state, one entry after the other, and whatever waits for it goes on. */
+/**
+ * Applies committed entries to the state machine, in log order, and notifies the parts that wait for the applied index.
+ */
 import { assert } from "../../base/assert.ts";
 import type { Entry, SnapshotMeta } from "../../protocol/peer/raft-message.ts";
 import { decodeChange } from "../../raft/conf-change-entry.ts";
@@ -43,7 +45,7 @@ export class Applier {
     this.#term = log.term(appliedAtOpen) ?? 0;
   }
 
-  /** Of the last entry that was applied. */
+  /** Index of the last applied entry. */
   get index(): number {
     return this.#index;
   }
@@ -52,7 +54,7 @@ export class Applier {
     return this.#term;
   }
 
-  /** The state as it is, if somebody is to be sent it now. */
+  /** Describes the current state for a snapshot; undefined while no snapshot can be taken. */
   get snapshotMeta(): SnapshotMeta | undefined {
     if (this.#index === 0 || this.#parts.snapshots.installing) return undefined;
     return { index: this.#index, term: this.#term, confState: this.#parts.machine.membership.confState };
@@ -78,12 +80,12 @@ export class Applier {
     this.#cutLog();
   }
 
-  /** Rows differ from what storage knows. */
+  /** Notifies storage that rows have changed. */
   stateChanged(): void {
     this.#parts.storage.stateChanged(this.#index, this.#term);
   }
 
-  /** Storage has switched over to the state of a snapshot. */
+  /** Called when storage has switched to the state of a snapshot. */
   installed(snapshot: SnapshotMeta): void {
     const { storage, machine, membershipMonitor, snapshots, proposals, reads, maintenance, lessor } = this.#parts;
     snapshots.installed();
@@ -116,7 +118,10 @@ export class Applier {
     if (verdict === "apply") membershipMonitor.membershipChanged();
   }
 
-  /** A leader knows all that its predecessors did once an entry of its own term is applied. */
+  /**
+   * Promotes the lessor once an entry of this leader's own term is applied: only then has the leader applied everything
+   * that its predecessors committed.
+   */
   #startLeases(): void {
     const { raft, lessor } = this.#parts;
     const { role, term } = raft.basicStatus();

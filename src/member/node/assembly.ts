@@ -1,6 +1,12 @@
 /**
- * A member's parts, put together. Each is handed the whole, says what it uses of it, and looks there when it runs: some
- * of that is made after it. What the parts draw by chance they draw in this order, so a seed replays a member.
+ * Composition root: constructs the parts of a member and connects them.
+ *
+ * Each part gets this object, declares the fields that it uses as an interface (`XDeps`, `XHost`), and reads them when
+ * it is called, not in its constructor: later parts do not exist yet. A part cannot reach what it does not declare.
+ * Parts draw from the PRNG in construction order; a new order changes what a seed replays.
+ *
+ * What the parts do together is in driver.ts (a run), ticker.ts (a tick), inbox.ts (a frame) and `stopInOrder` (the
+ * end).
  */
 import { assert } from "../../base/assert.ts";
 import { ROOT } from "../../auth/auth-store.ts";
@@ -149,7 +155,10 @@ export class Assembly {
   }
 }
 
-/** First what acts by itself, then what waits for an outcome: it fails with "server stopped". The transport closes last. */
+/**
+ * Registers the steps of stopping. The parts that act by themselves stop first. Then pending calls fail with "server
+ * stopped". The transport closes last.
+ */
 function stopInOrder(parts: Assembly): void {
   const { lifecycle, ticker, commitDelay, lessor, changes, rpc, maintenance, hashQueue, snapshots, proposals, reads } =
     parts;
@@ -187,7 +196,7 @@ function makeLessor(parts: Assembly): Lessor {
     clock,
     rpc,
     table: () => parts.machine.leases,
-    // A lease ends because its time is over, whoever's it was.
+    // A lease ends because its TTL has elapsed, so root revokes it, no matter which user granted it.
     write: (request, done) =>
       parts.admission.write(request, done, { username: ROOT, revision: parts.machine.auth.revision }),
     linearizable: (read, fail) => parts.admission.linearizable(read, fail),

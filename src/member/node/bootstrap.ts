@@ -1,6 +1,7 @@
 /**
- * The first write to a fresh store. Founders write the same beginning of the log (etcd does so too): one change per
- * founder, committed by agreement beforehand, so that members who come later find it in the log like any other.
+ * Writes the initial state to a fresh store. All initial members write the same first entries, as in etcd: one
+ * configuration change per initial member, committed by definition. Members that join later find these entries in the
+ * log like any others.
  */
 import type { Entry, HardState } from "../../protocol/peer/raft-message.ts";
 import { encodeChange } from "../../raft/conf-change-entry.ts";
@@ -10,7 +11,10 @@ import type { BootstrapOptions } from "../options.ts";
 
 const BOOTSTRAP_TERM = 1;
 
-/** Does nothing on a store with a past. `done` gets an error when storage refused, which is final. */
+/**
+ * Bootstraps a fresh store; does nothing on a store that has data. `done` gets an error if storage rejected the write,
+ * which is final.
+ */
 export function bootstrapStorage(
   storage: Storage,
   identity: Identity,
@@ -23,14 +27,14 @@ export function bootstrapStorage(
       else done(error);
     });
   } else if (storage.log.lastIndex() === 0 && storage.hardState.term === 0) {
-    // Stopped between the two writes of its first start.
+    // The member stopped between the two writes of its first start.
     writeBootstrap(storage, beginning, done);
   } else {
     done();
   }
 }
 
-/** The hard state to start from: as loaded, or what the founding has just written. */
+/** Returns the hard state to start from: the loaded one, or the one that the bootstrap has just written. */
 export function startingHardState(storage: Storage): HardState {
   const { hardState, log } = storage;
   return hardState.term === 0 && log.lastIndex() > 0 ? bootstrapHardState(log.lastIndex()) : hardState;

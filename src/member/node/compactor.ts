@@ -1,4 +1,4 @@
-/** Auto-compaction as a member does it: by its own clock, in root's name. */
+/** Connects auto-compaction to its member: the member's clock drives it, and compactions are proposed as root. */
 import { ROOT } from "../../auth/auth-store.ts";
 import type { Caller } from "../../auth/auth-store.ts";
 import { errCompacted } from "../../protocol/errors.ts";
@@ -12,7 +12,7 @@ import type { Clock } from "../clock.ts";
 import type { Outcome } from "../outcome.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
 
-/** What compaction uses of its member. */
+/** What compaction uses of the member. */
 export interface CompactionHost {
   readonly id: MemberId;
   readonly leader: MemberId;
@@ -44,7 +44,7 @@ export function autoCompactionOf(member: CompactionHost, options: AutoCompaction
 
 const OFF: AutoCompactionOptions = { mode: "off", retention: 0 };
 
-/** Somebody was faster. */
+/** True if another compaction has already compacted the revision. */
 function isCompacted(error: EtcdError): boolean {
   return error.message === errCompacted.message;
 }

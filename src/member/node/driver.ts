@@ -1,15 +1,30 @@
 /**
- * The run: what Raft says is to be done is done, in order.
+ * Runs the member: executes what Raft returns as work, in order. What happens at a run can be read here from top to
+ * bottom.
  *
  *      requests ──► proposals ─┐                       ┌─► storage.append ──► persisted ─┐
- *      frames ────────────────►│  raft ──► Ready ──────┼─► carrier                       │
- *      ticks ─────────────────►│                       └─► state machine ──► answers     │
+ *      frames ────────────────►│  raft ──► Ready ──────┼─► transport                     │
+ *      ticks ─────────────────►│                       └─► state machine ──► responses   │
  *                              └◄────────────────────────────────────────────────────────┘
  *
- * Every input only changes Raft and asks for a run; a run, at the end of the turn, takes one Ready after the other
- * and works it off in order: messages leave, entries go to storage, committed entries are applied. Messages may leave
- * before the write because Raft itself holds back those that depend on it. So all requests of one turn share one
- * proposal, one write and one message per follower; and while a write is under way the next batch gathers.
+ * Inputs (a request, a frame, a tick, a completed write) only change Raft or a queue, and call `schedule`. All inputs
+ * of one turn of the event loop share one run. So all requests of a turn share one proposal, one write and one message
+ * per follower, and requests that arrive while a write is in flight form the next batch.
+ *
+ * A run has these steps:
+ *
+ *      1. #propose              queued writes become one proposal
+ *      2. #requestReadIndexes   queued reads ask Raft for a read index
+ *      3. rpc.dispatch          queued calls are sent to the leader
+ *      4. #process, per Ready   a) a new leader is announced to the parts
+ *                               b) messages are sent
+ *                               c) entries and hard state are written; #persisted follows when they are durable
+ *                               d) read indexes are confirmed
+ *                               e) committed entries are applied, then reads whose index is applied are run
+ *                               and again 1 and 2: what was applied may have made room for the next batch
+ *      5. writes.settle         a transport waiting for the durability of its frame is notified
+ *
+ * Messages may be sent before the write, because Raft itself holds back those that depend on the write.
  */
 import type { RaftMessage, SnapshotMeta } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
@@ -31,7 +46,7 @@ import type { Snapshots } from "../snapshot/snapshots.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
 import type { WritesInFlight } from "./writes-in-flight.ts";
 
-/** One proposal batch; with what Raft adds it fits one frame of every carrier. */
+/** Size of one proposal batch. Together with Raft's overhead it fits one frame of every transport. */
 const PROPOSAL_BATCH_BYTES = 512 * 1024;
 
 export interface DriverDeps {
@@ -62,7 +77,7 @@ export class Driver {
     this.#parts = parts;
   }
 
-  /** At the end of this turn, once for all that comes in it. */
+  /** Schedules one run at the end of this turn of the event loop. Further calls in the same turn have no effect. */
   schedule(): void {
     const { clock, lifecycle } = this.#parts;
     if (this.#isScheduled || lifecycle.problem !== undefined) return;
@@ -83,7 +98,7 @@ export class Driver {
       if (quiescence.isActive) rpc.dispatch(leader.id);
       while (raft.hasReady()) {
         this.#process(raft.ready());
-        // What was applied or learned may have freed the next batch.
+        // Applied entries and a new leader may have made room for the next batch.
         this.#propose();
         this.#requestReadIndexes();
       }
@@ -94,7 +109,9 @@ export class Driver {
     writes.settle();
   }
 
-  /** The next batch gathers while a write is under way: the batch, not the request, pays for the write. */
+  /**
+   * Proposes the next batch, unless a write is in flight. Meanwhile requests are batched: each batch costs one write.
+   */
   #propose(): void {
     const { raft, proposals, writes, quiescence, leader } = this.#parts;
     while (proposals.queued > 0 && writes.outstanding === 0 && quiescence.isActive) {

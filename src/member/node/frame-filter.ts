@@ -1,6 +1,6 @@
 /**
- * The first to look at a frame: whether it is for this member, from whom the carrier says, and something that its sender
- * may say (frame-policy.ts). What does not pass leaves no trace but a count.
+ * Inspects a frame before any other part. Accepts it if it is for this member, from the peer that the transport names,
+ * and if its sender may send it (frame-policy.ts). A rejected frame is counted and has no other effect.
  */
 import { DecodeError } from "../../protocol/decode-error.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
@@ -29,7 +29,7 @@ export class FrameFilter {
     this.#parts = parts;
   }
 
-  /** Undefined for a frame that is to have no effect. */
+  /** Returns the body of an accepted frame; undefined for a frame that must have no effect. */
   accept(from: MemberId, frame: Uint8Array): FrameBody | undefined {
     try {
       const body = this.#judged(from, frame);
@@ -46,7 +46,7 @@ export class FrameFilter {
     const { id, clusterId, raft, peerRoles, membershipMonitor } = this.#parts;
     const kind = kindOfMemberFrame(frame, { clusterId, from, to: id });
     const sender: Sender = { id: from, roles: peerRoles.rolesOf(from) };
-    // The body of somebody who may not say such a thing is not even read.
+    // If the sender may not send this kind of frame, the body is not decoded.
     const verdict = checkKind(kind, frame.length, sender);
     if (verdict === "tell") membershipMonitor.tellRemoved(from);
     const body = verdict === "take" ? decodeMemberBody(frame) : undefined;

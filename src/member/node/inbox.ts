@@ -1,4 +1,4 @@
-/** The one way in: what other members may say (frame-filter.ts) is given to the part that it is for. */
+/** The only entrance for frames: passes what the filter accepts (frame-filter.ts) to the part that handles it. */
 import { unreachable } from "../../base/assert.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
@@ -55,14 +55,17 @@ export class Inbox {
     });
   }
 
-  /** `done` is called when all that the frame causes here is durable, and what answers it has been sent. */
+  /**
+   * Handles one frame. `done` is called when all writes that the frame causes are durable and the responses to it have
+   * been sent.
+   */
   #onFrame(from: MemberId, frame: Uint8Array, done: () => void): void {
     const { filter, metrics, writes, driver } = this.#parts;
     const body = filter.accept(from, frame);
     if (body === undefined) return done();
     metrics.counters.framesReceived += 1;
     metrics.counters.bytesReceived += frame.length;
-    // A wish to be let in makes nobody a member who is there.
+    // A join request does not prove that its sender is a member. So it does not count as contact.
     if (body.type !== "join") this.#heard(from, body, frame.length);
     this.#onBody(from, body);
     writes.whenSettled(done);
@@ -115,7 +118,7 @@ export class Inbox {
       case "ping":
       case "pong":
       case "goodbye":
-        // Carriers and later versions use these; a member has nothing to do for them.
+        // Transports and later versions use these kinds; a member does nothing for them.
         break;
       default:
         unreachable(body);

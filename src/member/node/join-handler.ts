@@ -1,12 +1,13 @@
 /**
- * How a newcomer is let in: it asks whom it is connected with, and those inside decide. The first whom it asks knows what
- * the carrier knows of it, so that one decides; what the room can bear is asked of the leader too, which adds it.
+ * Admits newcomers. A newcomer sends a join request to the peers that it is connected with, and the members decide. The
+ * first member that gets it decides whether it is admitted, because only that member knows what its transport knows of
+ * the newcomer. The leader, which adds it, checks the limits again.
  *
  *     newcomer ── join ──► member ── join ──► leader ── add-learner ──► log
  *        ▲                   │                   │
- *        └── join-response: why not ◄────────────┘        taken in, it hears of it from the leader itself
+ *        └── join-response: why not ◄────────────┘        once admitted, the leader contacts it
  *
- * Who belongs already and asks is told who the members are: it has missed what happened, or its answer was lost.
+ * A member that sends a join request gets the member list: it has missed changes, or its response was lost.
  */
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import { JOIN_REFUSALS } from "../../protocol/peer/join-refusal.ts";
@@ -19,9 +20,9 @@ import { encodeMember } from "../membership/membership.ts";
 import type { Membership } from "../membership/membership.ts";
 import type { MemberOptions, Settings } from "../options.ts";
 
-/** In UTF-16 code units, of a member that names itself. */
+/** Longest name that a newcomer may give itself, in UTF-16 code units. */
 const NAME_MAX = 128;
-/** Wishes that are looked at, at once and per second; who is not heard asks again. */
+/** Join requests that are handled, as a burst and per second. A newcomer without a response sends its request again. */
 const WISHES_BURST = 64;
 const WISHES_PER_SECOND = 32;
 
@@ -51,7 +52,7 @@ export class JoinHandler {
     this.#allowance = new RateLimiter(WISHES_BURST, WISHES_PER_SECOND, () => parts.clock.nowMs());
   }
 
-  /** `from` is the newcomer, or a member that hands its wish on. */
+  /** Handles a join request. `from` is the newcomer, or a member that forwards its request. */
   onJoin(from: MemberId, wish: Wish): void {
     const { id, machine, leader, outbox } = this.#parts;
     const { memberId } = wish;

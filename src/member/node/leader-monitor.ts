@@ -1,11 +1,11 @@
 /**
- * When streams whose callers want a leader are given up. Refusing a new one costs little, but ending one costs its
- * client a new stream; so only after three election timeouts in a row without a leader, as etcd has it.
+ * Cancels streams opened with `hasleader` after three election timeouts without a leader, as etcd does. New streams are
+ * refused at once; open ones get this grace period, because reopening is expensive for clients.
  */
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 
 const ELECTION_TIMEOUTS = 3;
-/** An election that goes well takes no longer. */
+/** A successful election takes no longer than this. */
 const FRESH_ELECTION_TIMEOUTS = 2;
 
 export class LeaderMonitor {
@@ -19,18 +19,18 @@ export class LeaderMonitor {
     this.#freshTicks = FRESH_ELECTION_TIMEOUTS * electionTicks;
   }
 
-  /** So lately that the members may not have found each other yet; always so at a start. */
+  /** True if the leader was lost so recently that an election may still be in progress. Always true at a start. */
   get isInGracePeriod(): boolean {
     return this.#ticks < this.#freshTicks;
   }
 
-  /** Gives back what takes it back. */
+  /** Registers a listener. The returned function removes it. */
   onLost(run: () => void): () => void {
     this.#waiting.add(run);
     return () => this.#waiting.delete(run);
   }
 
-  /** A cluster that sleeps does not tick, and has lost nothing. */
+  /** Counts a tick without a leader. A quiesced cluster does not tick, so it never counts as leaderless. */
   tick(leader: MemberId): void {
     this.#ticks = leader === 0n ? this.#ticks + 1 : 0;
     if (this.#ticks === 0 || this.#ticks % this.#limitTicks !== 0) return;

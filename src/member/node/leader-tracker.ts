@@ -1,4 +1,4 @@
-/** Who leads, as far as this member knows, and what follows for its parts when that changes. */
+/** Tracks the leader as this member knows it, and notifies the other parts when it changes. */
 import { errNoLeader, errTimeout, errTimeoutDueToLeaderFail } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
@@ -38,7 +38,7 @@ export class LeaderTracker {
     this.#parts = parts;
   }
 
-  /** 0: nobody that this member knows of. */
+  /** Id of the leader; 0 while none is known. */
   get id(): MemberId {
     return this.#id;
   }
@@ -51,7 +51,7 @@ export class LeaderTracker {
     return this.#id === this.#parts.id;
   }
 
-  /** Raft says so. */
+  /** Called when Raft reports a new leader, or that there is none. */
   onLeaderChanged(leader: MemberId): void {
     const { id, lessor, snapshots, changes, peers } = this.#parts;
     if (leader !== id) lessor.demote();
@@ -68,13 +68,13 @@ export class LeaderTracker {
     this.#parts.attributes.publish();
   }
 
-  /** Why a request that waited for too long got no answer. */
+  /** Error for a request that timed out at `nowMs`. */
   timeoutError(nowMs: number): EtcdError {
     const lately = nowMs - this.#lostMs < this.#parts.settings.requestTimeoutMs;
     return !this.isKnown || lately ? errTimeoutDueToLeaderFail : errTimeout;
   }
 
-  /** The same of a call that is for the leader. */
+  /** Error for a call to the leader that timed out. */
   get callError(): EtcdError {
     return this.isKnown ? errTimeout : errNoLeader;
   }

@@ -1,4 +1,4 @@
-/** How a member ends: once, for one reason, with all of its parts, and nothing of it runs afterwards. */
+/** The end of a member. It stops once, for one reason, with all of its parts. Nothing of it runs afterwards. */
 import type { ProblemCode } from "../api/services.ts";
 
 export interface Problem {
@@ -18,12 +18,12 @@ export class Lifecycle {
     this.#onStopped = onStopped;
   }
 
-  /** Undefined while the member lives. */
+  /** Why the member stopped; undefined while it runs. */
   get problem(): Problem | undefined {
     return this.#problem;
   }
 
-  /** Whatever is thrown in here is a broken invariant: the member stops before it can diverge from the others. */
+  /** Runs `action`. An exception means a broken invariant: the member stops before it can diverge from the others. */
   runOrStop(action: () => void): void {
     if (this.#problem !== undefined) return;
     try {

@@ -1,15 +1,16 @@
 /**
- * A member of a cluster, as its services and whoever runs it see it. Consensus, state, storage, carrier, clock and chance
- * meet in its parts, each with one thing to do:
+ * A member of a cluster, as its services and its operator see it. Consensus, state, storage, transport, clock and PRNG
+ * meet in its parts, each with one task:
  *
- *      clients ──► admission ──┐                 ┌──► outbox ──► carrier
+ *      clients ──► admission ──┐                 ┌──► outbox ──► transport
  *      frames ───► inbox ──────┼──► driver ──────┼──► storage
- *      clock ────► ticking ────┘    (and Raft)   └──► applying ──► state machine, answers
+ *      clock ────► ticker ─────┘    (and Raft)   └──► applier ──► state machine, responses
  *
- * `known-leader` and `belonging` say who leads and who belongs, and what follows when that changes; `lifecycle` ends it
- * all; `assembly` puts the parts together.
+ * `leader-tracker` and `membership-monitor` notify the parts of a new leader and of membership changes. `lifecycle`
+ * stops the member. `assembly` constructs the parts.
  *
- * There is no promise in here and no clock but the one handed in, so the simulator runs this very code from a seed.
+ * No code here uses promises, or a clock or PRNG that is not passed in. So the simulator runs this very code from a
+ * seed.
  */
 import { assert } from "../../base/assert.ts";
 import type { Caller } from "../../auth/auth-store.ts";
@@ -45,9 +46,9 @@ export class Member {
   readonly name: string;
   readonly settings: Settings;
   readonly clock: Clock;
-  /** The replicated state as it is here and now; what is read from it is serializable. */
+  /** The replicated state on this member, now. Reads from it are serializable. */
   readonly machine: StateMachine;
-  /** Calls between members; services add their methods. */
+  /** Calls between members. Services register their methods. */
   readonly rpc: Rpc;
   readonly lessor: Lessor;
   readonly changes: ClusterChanges;
@@ -56,13 +57,13 @@ export class Member {
   readonly leaderMonitor: LeaderMonitor;
   readonly tokens: SimpleTokens;
   readonly metrics: MemberMetrics;
-  /** Who holds how much of it. */
+  /** Resources held per caller. */
   readonly callers: Callers;
   readonly counters: MemberCounters;
   readonly #parts: Assembly;
   #isStarted = false;
 
-  /** `options.storage` is open; a fresh one was given its beginning by `bootstrapStorage`. */
+  /** Creates a member. `options.storage` is open; `bootstrapStorage` has initialized it if it was fresh. */
   constructor(options: MemberOptions) {
     const parts = new Assembly(options);
     this.#parts = parts;
@@ -93,59 +94,64 @@ export class Member {
     membershipMonitor.membershipChanged();
     membershipMonitor.campaignIfAlone();
     ticker.start();
-    // A compaction may have been under way when the member stopped.
+    // A compaction may have been in progress when the member stopped.
     maintenance.scheduleCompaction(undefined);
     driver.schedule();
   }
 
-  /** Members to stay connected with beside those in the membership: a newcomer must know somebody to ask. */
+  /** Stays connected with `peers` in addition to the members. A newcomer needs them: it knows no member yet. */
   dial(peers: readonly MemberId[]): void {
     this.#parts.peers.dial(peers);
   }
 
-  /** Ends without a trace: nothing is sent, waiting requests end with "server stopped". */
+  /** Stops the member. Pending requests fail with "server stopped". Nothing is sent afterwards. */
   stop(): void {
     this.#parts.lifecycle.stop({ code: "stopped", text: "The member was stopped." });
   }
 
-  /** Undefined while it lives. */
+  /** Why the member stopped; undefined while it runs. */
   get problem(): Problem | undefined {
     return this.#parts.lifecycle.problem;
   }
 
-  /** The returned function takes it back. */
+  /** Calls `run` when the member has stopped. The returned function removes the listener. */
   whenStopped(run: () => void): () => void {
     return this.#parts.lifecycle.whenStopped(run);
   }
 
   // ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Proposes a request; `done` gets what applying it gave, or an error. `key` is the caller's in `callers`. */
+  /**
+   * Proposes a request. `done` gets the result of applying it, or an error. `key` identifies the caller in `callers`.
+   */
   write(request: InternalRequest, done: (outcome: Outcome<unknown>) => void, caller?: Caller, key?: string): void {
     this.#parts.admission.write(request, done, caller, key);
   }
 
-  /** Runs `read` once everything that was committed before this call is applied here. */
+  /** Runs `read` once every entry that was committed before this call is applied here; otherwise calls `fail`. */
   linearizable(read: () => void, fail: (error: EtcdError) => void): void {
     this.#parts.admission.linearizable(read, fail);
   }
 
-  /** Proposes a membership change; `done` is called when it was applied here. */
+  /** Proposes a membership change. Returns whether Raft accepted it; the change takes effect when it is applied. */
   changeMembership(type: ConfChangeType, nodeId: MemberId, context: Uint8Array): "accepted" | "no-leader" | "pending" {
     return this.#parts.admission.changeMembership(type, nodeId, context);
   }
 
-  /** Asks that `to` lead; it does so once it has the whole log, or the leader keeps leading. */
+  /**
+   * Requests a transfer of leadership to `to`. It takes over once it has the whole log; otherwise the leader keeps
+   * leading.
+   */
   transferLeader(to: MemberId): void {
     this.#parts.admission.transferLeader(to);
   }
 
-  /** Ends the quiet, and sees to it that what waits is done: calls to the leader, leases that have ended. */
+  /** Ends quiescence and schedules pending work: calls to the leader, leases that have expired. */
   wake(): void {
     this.#parts.admission.wake();
   }
 
-  /** For a new lease: positive, and nobody else's. */
+  /** Returns an id for a new lease: positive and unique in the cluster. */
   newLeaseId(): bigint {
     return this.#parts.admission.newLeaseId();
   }
@@ -156,7 +162,7 @@ export class Member {
 
   // ── chores ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Watchers were added, or readers took something: there may be history to deliver. */
+  /** Call after adding watchers, or after a reader has taken responses: history may have to be delivered. */
   syncWatchers(): void {
     this.#parts.maintenance.syncWatchers();
   }
@@ -165,17 +171,17 @@ export class Member {
     this.#parts.maintenance.notifyProgressEvery(this.settings.watchProgressMs);
   }
 
-  /** Starts physical compaction; `done` is called when it has ended. */
+  /** Starts physical compaction. `done` is called when it has ended. */
   scheduleCompaction(done: (() => void) | undefined): void {
     this.#parts.maintenance.scheduleCompaction(done);
   }
 
-  /** No row is removed until the returned function is called. */
+  /** Prevents the removal of rows until the returned function is called. */
   holdRows(): () => void {
     return this.#parts.snapshots.hold();
   }
 
-  /** Drops what was compacted and writes all that is behind; `done` is called too when the member stops. */
+  /** Removes compacted rows and writes all pending state. `done` is also called when the member stops. */
   defragment(done: () => void): void {
     this.scheduleCompaction(() => (this.problem === undefined ? this.#parts.storage.flush(done) : done()));
   }
@@ -186,22 +192,28 @@ export class Member {
     return this.#parts.leader.id;
   }
 
-  /** Who belongs to the cluster, as far as this member knows; one that was removed may know better from the others. */
+  /**
+   * The members of the cluster, as far as this member knows. A removed member returns those that the others have
+   * reported.
+   */
   get members(): readonly MemberRecord[] {
     return this.#parts.membershipMonitor.members;
   }
 
-  /** While it is not let in: why not (protocol/peer/join-refusal.ts), as one of those said last whom it asked. */
+  /**
+   * Why this member has not been admitted, from the last refusal that it received (protocol/peer/join-refusal.ts).
+   * Undefined if it is a member, or if no refusal has arrived.
+   */
   get joinRefusal(): string | undefined {
     return this.#parts.membershipMonitor.joinRefusal;
   }
 
-  /** Whether it was heard of within the last election timeout. */
+  /** True if this member had contact with `member` within the longest election timeout. */
   isActive(member: MemberId): boolean {
     return this.#parts.peers.sinceContactMs(member) <= 2 * this.settings.electionTicks * this.settings.tickMs;
   }
 
-  /** Nobody is known to lead because the cluster was asleep, and the others are being asked. */
+  /** True while no leader is known because the cluster was quiesced. The other members are being contacted. */
   get isWaking(): boolean {
     return !this.#parts.quiescence.isActive;
   }
@@ -210,17 +222,17 @@ export class Member {
     return this.#parts.raft.status();
   }
 
-  /** What changes all the time, without the cost of a whole status. */
+  /** The fields that change all the time, without the cost of a full status. */
   basicStatus(): BasicStatus {
     return this.#parts.raft.basicStatus();
   }
 
-  /** The index of the last entry that was applied. */
+  /** Index of the last applied entry. */
   get applied(): number {
     return this.#parts.applier.index;
   }
 
-  /** The term of an entry of the log, written or not. */
+  /** Returns the term of a log entry, whether durable or not. */
   logTerm(index: number): number | undefined {
     return this.#parts.raft.logTerm(index);
   }

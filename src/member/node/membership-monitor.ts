@@ -1,6 +1,6 @@
 /**
- * Whether this member belongs to the cluster, and whoever else does: what follows of a change, who may go, and what
- * those are told that do not belong any more and do not know it.
+ * Watches the membership: notifies the parts of a change, stops this member when it was removed, and informs removed
+ * members that do not know it yet.
  */
 import type { Member as MemberRecord } from "../../protocol/api/cluster.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
@@ -22,9 +22,12 @@ import type { StateMachine } from "../apply/state-machine.ts";
 
 const REFERRALS_MAX = 64;
 const REFUSAL_MAX = 64;
-/** To one that still speaks as if it belonged to us. An id that was removed never comes back, so this stays true. */
+/**
+ * Response to a removed member that still acts as a member. A removed id is never used again, so the response stays
+ * true.
+ */
 const REMOVED = { type: "join-response", refusal: JOIN_REFUSALS.removed } as const;
-/** Answers to former members, at once and per second: their ids are known, and may be made up. */
+/** Responses to removed members, as a burst and per second. Their ids are public and may be forged. */
 const FAREWELLS_BURST = 32;
 const FAREWELLS_PER_SECOND = 16;
 
@@ -38,7 +41,7 @@ export interface MembershipMonitorDeps {
   readonly lifecycle: Lifecycle;
   readonly raft: Raft;
   readonly machine: StateMachine;
-  /** `term`: of the last entry that was applied. */
+  /** `term` is the term of the last applied entry. */
   readonly applier: { readonly term: number };
   readonly leader: LeaderTracker;
   readonly peerRoles: PeerRoles;
@@ -59,12 +62,12 @@ export class MembershipMonitor {
     this.#farewells = new RateLimiter(FAREWELLS_BURST, FAREWELLS_PER_SECOND, () => parts.clock.nowMs());
   }
 
-  /** As far as this member knows; one that was removed may know better from the others. */
+  /** The members, as far as this member knows. A removed member returns those that the others have reported. */
   get members(): readonly MemberRecord[] {
     return this.#successors ?? this.#parts.machine.membership.members;
   }
 
-  /** Why this member is not let in, as one of those said last whom it asked; undefined for a member. */
+  /** Why this member has not been admitted, from the last refusal that it received; undefined for a member. */
   get joinRefusal(): string | undefined {
     return this.#parts.peerRoles.belongs ? undefined : this.#refusal;
   }
@@ -79,21 +82,27 @@ export class MembershipMonitor {
     attributes.publish();
   }
 
-  /** Nobody else could be elected, so there is no election timeout to wait for. */
+  /**
+   * Campaigns at once if this member is the only voter: no other member can win, so there is no election timeout to
+   * await.
+   */
   campaignIfAlone(): void {
     const { id, machine, raft } = this.#parts;
     const { voters } = machine.membership.confState;
     if (voters.length === 1 && voters[0] === id) raft.campaign();
   }
 
-  /** One that was removed speaks as if it still belonged to us: it may have been away when that was decided. */
+  /** Informs a removed member that still acts as a member. It may have been offline when it was removed. */
   tellRemoved(member: MemberId): void {
     const { clusterId, outbox } = this.#parts;
     if (!this.#isRemovalDurable || !this.#farewells.take()) return;
     outbox.send(member, { ...REMOVED, clusterId, members: this.members });
   }
 
-  /** What one says who is believed (frame-policy.ts): whom to ask, that nobody is let in, or that this is the end. */
+  /**
+   * Handles a response of a trusted peer (frame-policy.ts): members to contact, a refusal, or the removal of this
+   * member.
+   */
   onJoinResponse(body: JoinResponse): void {
     const { peers, lifecycle, peerRoles } = this.#parts;
     if (body.refusal === REMOVED.refusal) {
@@ -109,9 +118,9 @@ export class MembershipMonitor {
   }
 
   /**
-   * Told by its leader, who knows it for good, a member may go. One that led itself may be the only one who knows: the
-   * others may need its vote and its log to come to the same, so it stays until one of them says that it was removed. So
-   * does one that was started again, and does not remember who told it.
+   * Stops this member if it was removed and another member leads: that leader has the removal durably. A removed leader
+   * must not stop by itself: it may be the only one that knows of the commit, and the others may need its vote and log.
+   * It stops when another member reports the removal. So does a restarted member, because the report is not persisted.
    */
   #leaveIfRemoved(): void {
     const { id, machine, leader, lifecycle } = this.#parts;
@@ -120,8 +129,9 @@ export class MembershipMonitor {
   }
 
   /**
-   * Whoever is told of its end may never be heard of again, so it is told when a leader does without it: one whose
-   * first entry is applied has written that all before it is committed.
+   * True if removals known here cannot be lost: this member has applied an entry of the current leader's term, so
+   * everything before it is durably committed. Only then is a removed member informed, since it may shut down
+   * permanently.
    */
   get #isRemovalDurable(): boolean {
     return this.#parts.leader.isKnown && this.#parts.applier.term === this.#parts.raft.term;

@@ -1,17 +1,19 @@
 /**
- * What this member knows of whoever speaks to it, and how it learns of those who belong and whom it cannot know.
+ * Determines the role of a peer that sends a frame, and learns of members that this member cannot know from its own
+ * log.
  *
- * It knows whom its configuration names and whom the entries of its log add. A member that was frozen or cut off may have
- * missed that the others were replaced, and must follow a leader of whom it has never heard. So it also believes
+ * This member knows the members of its configuration and those that entries of its log add. A member that was frozen or
+ * partitioned may have missed that all others were replaced, and must then follow a leader that it has never heard of.
+ * So it also trusts:
  *
- * - whom one of those that it knows has named, when it was asked for the members. That counts until its own log says
- *   something new. It asks when somebody unknown speaks as a leader while it hears none.
- * - while it hears no leader: whom the carrier has proof of (transport.ts, isAuthenticated). That one may lead and ask for
- *   votes, no more; and as soon as a leader is heard whom this member knows, no longer.
- * - before it belongs to the cluster itself: whom it was told to ask. A newcomer knows nobody better, and has nothing to
- *   lose.
+ * - The members that a known member listed in response to a join request. This list is valid until the own log adds
+ *   something new. The request is sent when an unknown peer acts as a leader while no leader is heard.
+ * - Peers that the transport has authenticated (transport.ts, isAuthenticated), while no leader is heard. Such a peer
+ *   may lead and request votes, nothing else. As soon as a known leader is heard, it is no longer trusted.
+ * - The peers that it was configured to dial, before it belongs to the cluster. A newcomer knows no better peers and
+ *   has nothing to lose.
  *
- * Where the carrier has no proof of anybody, a member that finds all whom it knew gone stays alone.
+ * If the transport authenticates nobody, a member whose known members are all gone stays alone.
  */
 import type { Member as MemberRecord } from "../../protocol/api/cluster.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
@@ -24,7 +26,7 @@ import type { MemberOptions, Settings } from "../options.ts";
 import type { Quiescence } from "./quiescence.ts";
 import type { PeerTracker } from "../membership/peer-tracker.ts";
 
-/** Of one list; no cluster has more members. */
+/** Longest member list that is accepted; no cluster has more members. */
 const LISTED_MAX = 128;
 
 const VOTER: readonly Role[] = ["voter"];
@@ -49,7 +51,7 @@ export interface PeerRolesDeps {
 
 export class PeerRoles {
   readonly #parts: PeerRolesDeps;
-  /** As a member has said lately. */
+  /** Members that a known member has listed recently. */
   #listed: ReadonlyMap<MemberId, "voter" | "learner"> = new Map();
   #askedMs = -Infinity;
 
@@ -57,10 +59,10 @@ export class PeerRoles {
     this.#parts = parts;
   }
 
-  /** Of a peer whose frame is being looked at. */
+  /** Returns the roles of the peer that sent a frame. */
   rolesOf(peer: MemberId): readonly Role[] {
     const { raft, machine, quiescence, transport } = this.#parts;
-    // A leader that was removed goes on until somebody takes over, so that what it says last is heard.
+    // A removed leader keeps leading until a voter takes over. So its last messages must be accepted.
     if (peer === raft.leader) return VOTER;
     if (machine.membership.wasRemoved(peer)) return FORMER;
     const role = raft.roleOf(peer);
@@ -71,28 +73,30 @@ export class PeerRoles {
     return maySucceed ? SUCCESSOR : NEWCOMER;
   }
 
-  /** Whether this member has found itself in its own log; also when it was removed since. */
+  /**
+   * True if this member is or was part of the configuration, according to its own log. Stays true after its removal.
+   */
   get belongs(): boolean {
     const { id, raft, machine } = this.#parts;
     return raft.roleOf(id) !== undefined || machine.membership.wasRemoved(id);
   }
 
-  /** Somebody who is believed says who the members are. */
+  /** Takes over a member list from a trusted peer. */
   introduce(members: readonly MemberRecord[]): void {
     const listed = members.slice(0, LISTED_MAX);
     this.#listed = new Map(listed.map(({ id, isLearner }) => [id, isLearner ? "learner" : "voter"]));
   }
 
-  /** Our own log says something new of the members. */
+  /** Drops the list: the own log has newer information about the members. */
   forget(): void {
     if (this.#listed.size > 0) this.#listed = new Map();
   }
 
-  /** Somebody speaks as a leader does whom this member cannot know to be one. */
+  /** Handles a frame of a leader or candidate that this member does not know. */
   unknownLeader(peer: MemberId): void {
     const { clock, settings, raft, peers, quiescence, transport } = this.#parts;
     if (raft.hearsLeader || !this.belongs) return;
-    // A member that sleeps hears nobody, and cannot say that its leader is gone before it has asked.
+    // A quiesced member hears no leader. It must contact the others before it may conclude that its leader is gone.
     if (!quiescence.wouldHear && transport.isAuthenticated(peer)) quiescence.onRequest();
     const nowMs = clock.nowMs();
     if (nowMs - this.#askedMs < settings.electionTicks * settings.tickMs) return;
@@ -100,7 +104,9 @@ export class PeerRoles {
     peers.askForMembers((member) => raft.roleOf(member) !== undefined || this.#listed.has(member));
   }
 
-  /** Where the carrier can tell who belongs, its word is needed too. */
+  /**
+   * True for a dialed peer before this member belongs. If the transport can authenticate peers, it must have done so.
+   */
   #wasToldToAsk(peer: MemberId): boolean {
     const { options, peers, transport } = this.#parts;
     if (!peers.isDialed(peer) || this.belongs) return false;

@@ -1,9 +1,9 @@
 /**
- * Writes on their way: those that wait to be proposed and those that wait to be applied.
+ * Writes between the request and its result: those waiting to be proposed, and those waiting to be applied.
  *
- * A write is answered when its own entry is applied here, recognised by its request id; so it does not matter which
- * member leads. A write whose entry never comes back ends with a time-out, and its outcome is unknown, as in etcd; but
- * where it is sure that the entry is lost the write is proposed again.
+ * A write is completed when its entry is applied here, recognised by its request id; so it does not matter which member
+ * leads. A write whose entry is never applied ends with a time-out, and its outcome is unknown, as in etcd. But if the
+ * entry is certainly lost, the write is proposed again.
  */
 import { assert } from "../../base/assert.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
@@ -14,31 +14,31 @@ interface Waiting {
   readonly id: bigint;
   readonly bytes: Uint8Array;
   readonly deadlineMs: number;
-  /** Whose it is, for fair turns; absent: this program's own. */
+  /** The caller, for fair queueing. Absent for writes of the member itself. */
   readonly caller?: string | undefined;
   readonly done: (outcome: Outcome<unknown>) => void;
 }
 
 interface Proposal extends Waiting {
-  /** In which it was proposed; 0: not yet. */
+  /** Term in which it was proposed; 0 if it was not. */
   term: number;
 }
 
-/** What a caller may propose before it is another's turn. */
+/** What a caller may propose in one turn, before the next caller. */
 const TURN_BYTES = 16 * 1024;
-/** What an entry costs beside its bytes. */
+/** Overhead of an entry beside its data. */
 const AROUND_ENTRY_BYTES = 256;
 
 export class Proposals {
   readonly #countMax: number;
   readonly #bytesMax: number;
-  /** Proposed once and lost; they go first. */
+  /** Proposed before and lost. These are proposed first. */
   #again: Proposal[] = [];
   readonly #queue: FairQueue<Proposal> = new FairQueue({
     weightOf: ({ bytes }) => bytes.length + AROUND_ENTRY_BYTES,
     quantum: TURN_BYTES,
   });
-  /** By `nextBatch`. */
+  /** The result of the last `nextBatch`. */
   #selected: readonly Proposal[] = [];
   readonly #byId = new Map<bigint, Proposal>();
   #bytes = 0;
@@ -56,7 +56,7 @@ export class Proposals {
     return this.#again.length + this.#queue.length;
   }
 
-  /** False when the member has as much in hand as it may. */
+  /** Queues a write. Returns false if the member's limit of pending writes is reached. */
   add(waiting: Waiting): boolean {
     if (this.#byId.size >= this.#countMax || this.#bytes + waiting.bytes.length > this.#bytesMax) return false;
     const proposal = { ...waiting, term: 0 };
@@ -67,8 +67,8 @@ export class Proposals {
   }
 
   /**
-   * The next batch to propose, callers in turn: as many as fit `bytesMax`, at least one. `batchTaken` removes it from the
-   * queue.
+   * Returns the next batch to propose, with callers in turn: as many writes as fit `bytesMax`, at least one.
+   * `batchTaken` removes them from the queue.
    */
   nextBatch(bytesMax: number): readonly Uint8Array[] {
     let bytes = 0;
@@ -89,7 +89,7 @@ export class Proposals {
     return this.#selected.map((proposal) => proposal.bytes);
   }
 
-  /** The first `count` of `nextBatch` were proposed. */
+  /** Call when the first `count` writes of `nextBatch` were proposed. */
   batchTaken(count: number, term: number): void {
     assert(count <= this.#selected.length, "what is taken was selected before");
     const taken = this.#selected.slice(0, count);
@@ -98,8 +98,8 @@ export class Proposals {
   }
 
   /**
-   * The first entry of `term` was applied. What was proposed in an earlier term can only be an entry of that term (Raft
-   * takes a forwarded proposal in its own term or not at all), and none of these will be applied any more.
+   * Call when the first entry of `term` is applied. Raft accepts a forwarded proposal only in the term it was sent in.
+   * Proposals of earlier terms that are still unapplied are therefore lost and safe to propose again.
    */
   termApplied(term: number): void {
     const lost: Proposal[] = [];
@@ -109,12 +109,15 @@ export class Proposals {
     this.#again = [...lost, ...this.#again];
   }
 
-  /** A snapshot does not tell which of them it holds: they will not be proposed again. */
+  /**
+   * Call when a snapshot has replaced the state. It does not show which proposals it contains, so none is proposed
+   * again.
+   */
   stateReplaced(): void {
     for (const waiting of this.#byId.values()) if (waiting.term > 0) waiting.term = Infinity;
   }
 
-  /** The entry with this id was applied here. Ids of other members' requests are none of ours. */
+  /** Completes the write with this id; its entry was applied here. Ignores ids of other members' requests. */
   resolve(id: bigint, outcome: Outcome<unknown>): void {
     const waiting = this.#byId.get(id);
     if (waiting === undefined) return;
@@ -122,10 +125,10 @@ export class Proposals {
     waiting.done(outcome);
   }
 
-  /** Requests past their deadline end with `error`; those still queued are not proposed any more. */
+  /** Fails requests past their deadline with `error`. Those still queued are not proposed. */
   expire(nowMs: number, error: EtcdError): void {
     const late: Proposal[] = [];
-    // Insertion order is deadline order: all requests of a member have the same time-out.
+    // Insertion order is deadline order, because all requests of a member have the same time-out.
     for (const waiting of this.#byId.values()) {
       if (waiting.deadlineMs > nowMs) break;
       late.push(waiting);

@@ -1,15 +1,15 @@
 /**
- * When the cluster stops its clocks: idle is free (an edge object with a running timer is billed around the clock).
+ * Quiesces an idle cluster: it stops its clocks. An edge object with a running timer is billed around the clock.
  *
- * The leader goes quiet when every member has its last entry and nothing has happened for a while, and tells the
- * others, who stop their clocks if they see it the same way. Quiet is safe because nobody believes anything in it: a
- * quiet follower grants pre-votes at once, a quiet leader serves no read without a round of heartbeats, and whoever
- * wakes up asks who leads before it gives away a request.
+ * The leader quiesces when all members hold its last entry and nothing happened for n ticks. It notifies the followers,
+ * which stop their tickers if they agree. Safe, because leader leases are not trusted while quiesced: followers grant
+ * pre-votes at once, the leader confirms reads with heartbeats, and a waking member finds the leader before it forwards
+ * a request.
  *
- *            idle for n ticks, told by the leader
- *     awake ──────────────────────────────────────► quiet
+ *            idle for n ticks, notice of the leader
+ *     active ─────────────────────────────────────► quiesced
  *       ▲  ▲                                         │  │ a request
- *       │  └──────────── a frame of Raft ────────────┘  │
+ *       │  └──────────── a Raft message ─────────────┘  │
  *       └── a leader is heard, or none leads ── waking ◄┘
  */
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
@@ -19,7 +19,7 @@ import type { RaftStatus } from "../../raft/ready.ts";
 
 export type QuiescenceState = "active" | "quiesced" | "waking";
 
-/** How long the others may take to say who leads. */
+/** How long the other members may take to report the leader. */
 const WAKING_TICKS = 3;
 
 export interface QuiescenceHost {
@@ -31,7 +31,7 @@ export interface QuiescenceHost {
   readonly hasWork: () => boolean;
   readonly startTicking: () => void;
   readonly stopTicking: () => void;
-  /** The leader is about to stop its clock. */
+  /** Called when the leader is about to stop its clock. */
   readonly onQuiesce: () => void;
 }
 
@@ -41,26 +41,29 @@ export class Quiescence {
   #state: QuiescenceState = "active";
   #idleTicks = 0;
   #wakingTicks = 0;
-  /** Who has said since then that it does not lead. */
+  /** Members that have reported since the wake-up that they do not lead. */
   readonly #responses: Set<MemberId> = new Set();
 
-  /** `afterTicks` 0: never. */
+  /** `afterTicks`: idle ticks before the cluster quiesces; 0: never. */
   constructor(afterTicks: number, host: QuiescenceHost) {
     this.#afterTicks = afterTicks;
     this.#host = host;
   }
 
-  /** Requests may be given to the leader. */
+  /** True if requests may be forwarded to the leader. */
   get isActive(): boolean {
     return this.#state === "active";
   }
 
-  /** Whether a leader that is there would have been heard: it may sleep too, and answers when it is asked. */
+  /** True if a running leader would have been heard by now. A quiesced leader is heard only after a request to it. */
   get wouldHear(): boolean {
     return this.#state === "active" || (this.#state === "waking" && this.#wakingTicks >= WAKING_TICKS);
   }
 
-  /** At each tick, first: true when the clock was stopped instead. A heartbeat after the notice would wake the others. */
+  /**
+   * Called first at each tick. Returns true if the clock was stopped instead: a heartbeat after the notice would wake
+   * the followers.
+   */
   tick(): boolean {
     if (this.#afterTicks === 0) return false;
     if (this.#state === "waking" && ++this.#wakingTicks === WAKING_TICKS) this.#host.raft().campaign();
@@ -75,7 +78,7 @@ export class Quiescence {
     return true;
   }
 
-  /** A request came; it must not be given to a leader who may be none any more. */
+  /** Called on a request. It must not be forwarded to a leader that may no longer lead. */
   onRequest(): void {
     if (this.#afterTicks === 0) return;
     this.#idleTicks = 0;
@@ -88,7 +91,7 @@ export class Quiescence {
     }
   }
 
-  /** Somebody else is at work, or answers us. */
+  /** Called on Raft messages. They show that another member is active, or that the leader has responded. */
   onRaft(from: MemberId, messages: readonly RaftMessage[]): void {
     if (this.#state === "active" || messages.every((message) => message.type === "heartbeat-response")) return;
     if (this.#state === "quiesced") {
@@ -104,13 +107,16 @@ export class Quiescence {
     this.activate();
   }
 
-  /** A leader was heard of, or this member leads. */
+  /** Called when a leader is known, possibly this member. */
   activate(): void {
     this.#state = "active";
     this.#idleTicks = 0;
   }
 
-  /** The leader says that all is done. Whoever sees it otherwise keeps its clock, and will ask. */
+  /**
+   * Handles the leader's notice that the cluster is idle. A follower that disagrees keeps its clock and contacts the
+   * leader.
+   */
   onNotice(from: MemberId, term: number, index: number): void {
     const status = this.#host.raft().status();
     const agreed = status.term === term && status.leader === from && status.lastIndex === index;
@@ -119,14 +125,17 @@ export class Quiescence {
     this.#stop();
   }
 
-  /** Somebody has a request and asks who leads. The leader answers by a heartbeat, now and not at the next tick. */
+  /**
+   * Handles the request of a waking member for the leader. The leader responds with a heartbeat at once, not at the
+   * next tick.
+   */
   onWake(from: MemberId): void {
     this.wake();
     if (this.#host.leader() === this.#host.id) this.#host.raft().heartbeat();
     else this.#host.send(from, { type: "not-leading" });
   }
 
-  /** Once all others have said so, nobody leads, and an election is due. */
+  /** Records that `from` does not lead. Once all other members have reported this, an election starts. */
   onNotLeading(from: MemberId): void {
     if (this.#state !== "waking") return;
     this.#responses.add(from);
@@ -154,7 +163,7 @@ export class Quiescence {
   }
 }
 
-/** Everybody has the last entry, and it is committed and applied. */
+/** True if all members have the last entry, and it is committed and applied. */
 function isIdle(status: RaftStatus): boolean {
   if (status.role !== "leader" || status.commit !== status.lastIndex || status.applied !== status.commit) return false;
   for (const progress of status.progress.values()) {

@@ -1,8 +1,8 @@
 /**
- * Linearizable reads: ask for a read index, wait until that much is applied, read (Raft thesis 6.4).
+ * Linearizable reads: request a read index, wait until it is applied, read (Raft thesis 6.4).
  *
- * Reads that arrive while a round is under way wait for the next one: its index must be taken after they arrived. A
- * round whose answer was lost is asked again; reading is idempotent, so callers need not know.
+ * Reads that arrive while a round is in flight wait for the next one, because its index must be taken after they
+ * arrived. A round whose response was lost is requested again. Reading is idempotent, so callers do not notice.
  */
 import type { EtcdError } from "../../protocol/errors.ts";
 
@@ -18,7 +18,7 @@ interface Round {
   readonly waiters: ReadWaiter[];
 }
 
-/** etcd asks again after 500 ms. */
+/** etcd retries after 500 ms. */
 const RETRY_MS = 500;
 const ROUNDS_MAX = 2;
 
@@ -31,7 +31,9 @@ export class Reads {
   #lastRound: bigint;
   #pending = 0;
 
-  /** `firstRound` is drawn by chance: the answer to a round of an earlier life is older than what is asked now. */
+  /**
+   * `firstRound` is random: a response to a round of a previous run is older than the current reads and must not match.
+   */
   constructor(member: bigint, firstRound: bigint, countMax: number) {
     this.#member = member;
     this.#lastRound = firstRound;
@@ -42,7 +44,7 @@ export class Reads {
     return this.#pending;
   }
 
-  /** False when too many wait already. */
+  /** Queues a read. Returns false if the limit of pending reads is reached. */
   add(waiter: ReadWaiter): boolean {
     if (this.#pending >= this.#countMax) return false;
     this.#pending += 1;
@@ -50,7 +52,9 @@ export class Reads {
     return true;
   }
 
-  /** Contexts to ask a read index for now: at most one new round, and rounds whose answer is overdue. */
+  /**
+   * Returns the contexts to request a read index for now: at most one new round, and rounds whose response is overdue.
+   */
   contextsToSend(nowMs: number): readonly Uint8Array[] {
     const contexts: Uint8Array[] = [];
     for (const round of this.#rounds.values()) {
@@ -67,7 +71,7 @@ export class Reads {
     return contexts;
   }
 
-  /** Nobody could be asked: the rounds are due again as soon as somebody can. */
+  /** Call when no read index could be requested. All rounds are due again at the next opportunity. */
   retryPending(): void {
     for (const round of this.#rounds.values()) round.askedMs = -Infinity;
   }
@@ -117,7 +121,7 @@ export class Reads {
     return kept;
   }
 
-  /** Unique in the cluster: the leader keeps the contexts of all members in one list. */
+  /** Returns a context that is unique in the cluster: the leader keeps the contexts of all members in one list. */
   #nextContext(): Uint8Array {
     this.#lastRound = BigInt.asUintN(64, this.#lastRound + 1n);
     const context = new Uint8Array(16);

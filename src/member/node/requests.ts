@@ -1,4 +1,4 @@
-/** What the services have in common: requests become proposals and reads, and answers get their header. */
+/** Shared by the services: turns requests into proposals and reads, and adds headers to responses. */
 import type { Caller } from "../../auth/auth-store.ts";
 import { errNoLeader, errStopped } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
@@ -7,7 +7,10 @@ import type { InternalRequest } from "../../protocol/peer/internal.ts";
 import type { Member } from "./member.ts";
 import type { CallContext } from "../api/services.ts";
 
-/** In the name of `caller`; without one, in nobody's. `context` tells whose turn it takes. */
+/**
+ * Proposes `request` on behalf of `caller`, or without a user. Fair queueing counts it against the caller of `context`.
+ * Rejects with an EtcdError.
+ */
 export function propose<R>(
   member: Member,
   request: InternalRequest,
@@ -33,16 +36,19 @@ export function readIndex(member: Member): Promise<void> {
   });
 }
 
-/** A member that had to stop gives no answers from what it still has in memory. */
+/** Throws `errStopped` if the member has stopped. Its memory may be outdated, so it must not serve from it. */
 export function checkServing(member: Member): void {
   if (member.problem !== undefined) throw errStopped;
 }
 
-/** Metadata `hasleader`: better an error now than an answer from a member that is cut off. */
+/**
+ * Implements the metadata `hasleader`: throws `errNoLeader` if no leader is known, so that no partitioned member
+ * responds.
+ */
 export function checkLeader(member: Member, context: CallContext): void {
   checkServing(member);
   if (!context.requireLeader || member.leader !== 0n) return;
-  // A cluster that was asleep is not one without a leader: the request itself wakes it up, and waits for what comes.
+  // A quiesced cluster does not count as leaderless: the request wakes it, and waits for the leader.
   member.wake();
   if (!member.isWaking) throw errNoLeader;
 }

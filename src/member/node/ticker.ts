@@ -1,4 +1,4 @@
-/** A member's one clock: what is due at each tick. It stands still while the cluster is quiet. */
+/** The only periodic timer of a member, and what is due at each tick. It stands still while the cluster is quiesced. */
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
 import type { Attributes } from "../membership/attributes.ts";
@@ -19,7 +19,7 @@ import type { Snapshots } from "../snapshot/snapshots.ts";
 
 const AUTOPILOT_EVERY_TICKS = 3;
 
-/** Something that a member does now and then, and that uses it as its services do. */
+/** A periodic task of a member. It uses the member as services do. */
 export interface Tickable {
   readonly tick: () => void;
 }

@@ -1,6 +1,7 @@
 /**
- * Which writes to storage are under way, and who waits for them: carriers that answer a frame once all that it caused
- * is durable (the reply then carries Raft's own answers).
+ * Tracks the writes to storage in flight, and the callbacks that wait for them. A transport that responds to a frame
+ * calls `whenSettled`, so that its response leaves when all writes of the frame are durable, and carries Raft's own
+ * responses.
  */
 import { assert } from "../../base/assert.ts";
 
@@ -24,12 +25,12 @@ export class WritesInFlight {
     this.#durable = id;
   }
 
-  /** `done` is called once everything that the inputs so far have caused is durable and sent. */
+  /** Calls `done` once everything that the inputs so far have caused is durable and sent. */
   whenSettled(done: () => void): void {
     this.#unassigned.push(done);
   }
 
-  /** The inputs were worked through: from here on their writes are known. */
+  /** Called at the end of a run: the inputs so far are processed, and their writes are known. */
   settle(): void {
     if (this.#unassigned.length > 0) {
       for (const done of this.#unassigned) this.#waiting.push({ after: this.#issued, done });
