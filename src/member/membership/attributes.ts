@@ -1,12 +1,12 @@
 /**
- * What a member says of itself, published through the log as etcd does at a member's start: its name, which marks it as
- * started, and where clients reach it.
+ * Publishes this member's attributes through the log, as etcd does at a member's start: its name, which marks it as
+ * started, and its client URLs.
  */
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Membership } from "./membership.ts";
 
-/** While what is published is not what should be. */
+/** Retry interval while the published attributes differ from this member's. */
 const AGAIN_EVERY_TICKS = 20;
 
 export interface AttributesHost {
@@ -19,7 +19,7 @@ export interface AttributesHost {
 
 export class Attributes {
   readonly #host: AttributesHost;
-  /** Undefined: it is not known, and what is published stays. */
+  /** Undefined if they are unknown; the published ones then stay. */
   readonly #clientUrls: readonly string[] | undefined;
   #isWriting = false;
   #ticks = 0;
@@ -34,7 +34,10 @@ export class Attributes {
     if (this.#ticks % AGAIN_EVERY_TICKS === 0) this.publish();
   }
 
-  /** Nothing to do, mostly; a leader must be known, or the write would only wait. */
+  /**
+   * Publishes the attributes if they differ from the published ones. Waits for a leader, because without one the write
+   * would only be pending.
+   */
   publish(): void {
     const { id, name, membership, leader, write } = this.#host;
     const known = membership().get(id);

@@ -1,9 +1,10 @@
 /**
- * Who votes in a room of browser tabs. Pure: from what the leader sees, the one step to take next, or none.
+ * Decides which members of a room of browser tabs vote. Pure: returns the next step for what the leader sees, or none.
  *
- * An odd number of voters: an even one survives no more losses than one less does, and needs more members up. So two
- * learners are promoted one right after the other, and with two members only the founder votes. A voter that is gone
- * for long gives its vote to a learner that is there. Where a step of two cannot be completed it is taken back.
+ * The number of voters is odd: an even number survives no more losses than one voter less, and needs more members up.
+ * So two learners are promoted one right after the other, and of two members only the initial one votes. A voter that
+ * is gone for long loses its vote to a learner that is present. If a pair of steps cannot be completed, its first step
+ * is reversed.
  */
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { AutopilotOptions } from "../options.ts";
@@ -11,20 +12,20 @@ import type { AutopilotOptions } from "../options.ts";
 export interface AutopilotMember {
   readonly id: MemberId;
   readonly learner: boolean;
-  /** Has (nearly) the whole log. */
+  /** True if it has the whole log, or nearly. */
   readonly caughtUp: boolean;
-  /** Milliseconds since it was heard of; 0 for the leader itself, Infinity for never. */
+  /** Milliseconds since the last contact; 0 for the leader itself, Infinity if there was none. */
   readonly sinceContactMs: number;
 }
 
 export interface AutopilotView {
   readonly members: readonly AutopilotMember[];
   readonly leader: MemberId;
-  /** How long this leader has been looking: whom it never heard of may have been there a moment before. */
+  /** How long this member has led. A member that it never had contact with may have been present just before. */
   readonly leadingMs: number;
 }
 
-/** Heard of within the last few heartbeats, however late they were. */
+/** A member with contact in this time is present. It covers several heartbeats, even late ones. */
 const PRESENT_MS = 3_000;
 
 export type AutopilotStep = { readonly type: "promote" | "demote"; readonly id: MemberId };
@@ -36,7 +37,8 @@ export function autopilotStep(view: AutopilotView, options: AutopilotOptions): A
   const gone = voters.filter((member) => isGone(member, view, options));
   const candidate = ready[0];
   if (voters.length % 2 === 0) {
-    // In the middle of a step of two, or somebody left it so: complete it upwards if possible, else downwards.
+    // Between the two steps of a pair, or a previous leader stopped there. Completes the pair if possible; otherwise
+    // reverses it.
     if (candidate !== undefined && voters.length < options.votersMax) return { type: "promote", id: candidate.id };
     return demote(gone[0] ?? dispensable(voters, view.leader));
   }
@@ -53,7 +55,10 @@ function isGone({ id, sinceContactMs }: AutopilotMember, view: AutopilotView, op
   return id !== view.leader && sinceContactMs > options.goneAfterMs && view.leadingMs > options.goneAfterMs;
 }
 
-/** While somebody is silent and not yet gone nobody is: it may be back in a moment, or be the one to drop. */
+/**
+ * Returns the voter to demote. None while a voter is silent but not yet gone: it may return soon, or be the one to
+ * demote.
+ */
 function dispensable(voters: readonly AutopilotMember[], leader: MemberId): AutopilotMember | undefined {
   return voters.every(isPresent) ? voters.filter(({ id }) => id !== leader).at(-1) : undefined;
 }

@@ -1,4 +1,4 @@
-/** The leader's part in changes of the members: etcd's strict rules, and one proposal after the other. */
+/** Queues membership changes on the leader: checks etcd's strict rules, and proposes one change at a time. */
 import { unreachable } from "../../base/assert.ts";
 import { DecodeError } from "../../protocol/decode-error.ts";
 import { EtcdError, GrpcCode, errNotLeader, errRequestTooManyRequests, errTimeout } from "../../protocol/errors.ts";
@@ -19,7 +19,7 @@ import type { RpcCallback } from "../peer/rpc.ts";
 
 export const CHANGE_METHOD = "cluster/change";
 
-/** Nobody changes members by the hundred. */
+/** Operators do not make more changes than this at once. */
 const QUEUE_MAX = 64;
 
 export interface ChangeQueueHost {
@@ -28,7 +28,7 @@ export interface ChangeQueueHost {
   readonly status: () => RaftStatus;
   readonly connections: Connections;
   readonly propose: (change: ConfChange) => "accepted" | "no-leader" | "pending";
-  /** Nobody's before; `everCount` members were there up to now. */
+  /** Returns an id that was never used. `everCount` members have existed so far. */
   readonly newMemberId: (everCount: number) => MemberId;
   readonly nowMs: () => number;
   readonly timeoutMs: number;
@@ -46,7 +46,7 @@ interface Waiting {
 export class ChangeQueue {
   readonly #host: ChangeQueueHost;
   #queue: Waiting[] = [];
-  /** Proposed, and not applied yet. */
+  /** Proposed but not yet applied. */
   #proposed: Waiting | undefined;
 
   constructor(host: ChangeQueueHost) {
@@ -63,7 +63,7 @@ export class ChangeQueue {
     if (call === undefined) return done({ ok: false, error: new EtcdError(GrpcCode.Internal, "no call for a change") });
     const same = [...this.#queue, this.#proposed].find((waiting) => waiting?.call.changeId === call.changeId);
     if (same !== undefined) {
-      // Asked again: nobody waits for the answer to the first call any more.
+      // The caller has sent the request again. It no longer awaits the response to the first one.
       same.done({ ok: false, error: errNotLeader });
       same.done = done;
       return;
@@ -88,7 +88,10 @@ export class ChangeQueue {
     this.#pump();
   }
 
-  /** The next one is proposed at the next tick: the entry that is being applied still counts as pending. */
+  /**
+   * Completes the proposed change. The next one is proposed at the next tick: the entry that is being applied still
+   * counts as pending.
+   */
   applied(changeId: bigint, outcome: Outcome<MemberChangeAnswer>): void {
     const proposed = this.#proposed;
     if (proposed?.call.changeId !== changeId) return;
@@ -96,7 +99,9 @@ export class ChangeQueue {
     proposed.done(answerOf(outcome));
   }
 
-  /** Whoever leads now is asked again; what was proposed may still be made. */
+  /**
+   * Rejects all pending changes, so that their callers retry at the new leader. A proposed change may still be applied.
+   */
   leadsNoMore(): void {
     const waiting = [...this.#queue, ...(this.#proposed === undefined ? [] : [this.#proposed])];
     this.#queue = [];

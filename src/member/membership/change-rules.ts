@@ -1,6 +1,7 @@
 /**
- * etcd's rules for changes of the members, in its order: what is asked when a change is applied (alike on all members,
- * from the log and the members alone), and before it is proposed (by the leader, who sees who is there).
+ * etcd's rules for membership changes, in etcd's order. One set is checked when a change is applied: alike on all
+ * members, from the log and the member list alone. The other set is checked before it is proposed, by the leader, which
+ * sees who is connected.
  */
 import { unreachable } from "../../base/assert.ts";
 import type { Member } from "../../protocol/api/cluster.ts";
@@ -24,7 +25,7 @@ export interface KnownMembers {
   wasRemoved(id: MemberId): boolean;
 }
 
-/** Why the change must not take effect. */
+/** Returns why the change must not take effect; undefined if it may. */
 export function refusalOf(change: MemberChange, known: KnownMembers): EtcdError | undefined {
   const { id, rule } = change;
   const member = known.get(id);
@@ -57,7 +58,7 @@ function tooManyLearners({ raftAttributes, maxLearners }: MemberChange, known: K
   return known.members.filter((member) => member.isLearner).length < maxLearners ? undefined : errTooManyLearners;
 }
 
-/** How a member is reached: "unknown" is too young to say, "back" was away a moment ago. */
+/** Connection to a member. "unknown": leadership is too young to decide. "back": it was down a moment ago. */
 export type Connection = "up" | "back" | "down" | "unknown";
 
 /** What the leader sees. */
@@ -67,11 +68,11 @@ export interface ChangeView {
   connection(id: MemberId): Connection;
 }
 
-/** etcd's --strict-reconfig-check. "wait": whether somebody is there will be known in a moment. */
+/** Checks etcd's --strict-reconfig-check. Returns "wait" if the connection state of a member is not known yet. */
 export function mayAdd(isLearner: boolean, view: ChangeView): EtcdError | "wait" | undefined {
   const voters = votersOf(view.members);
   const started = voters.filter(isStarted).length;
-  // One that runs alone may take in a second one.
+  // A single member may add a second one.
   const isReady = (started === 1 && voters.length === 1) || started >= quorumOf(voters.length + 1);
   if (!isLearner && !isReady) return errMemberNotEnoughStarted;
   if (voters.length === 1 || connected(voters, view, "up") >= quorumOf(voters.length + 1)) return undefined;
@@ -83,7 +84,7 @@ export function mayRemove(id: MemberId, view: ChangeView): EtcdError | "wait" | 
   const voters = votersOf(view.members);
   const rest = voters.filter((member) => member.id !== id);
   if (rest.filter(isStarted).length < quorumOf(rest.length)) return errMemberNotEnoughStarted;
-  // Whoever is down is no part of the quorum that works.
+  // A member that is down is not part of the working quorum.
   const leaving = id === view.self ? "up" : view.connection(id);
   if (leaving === "down") return undefined;
   if (leaving === "unknown") return "wait";
@@ -91,7 +92,10 @@ export function mayRemove(id: MemberId, view: ChangeView): EtcdError | "wait" | 
   return connected(voters, view, "unknown") > 0 ? "wait" : errUnhealthy;
 }
 
-/** `match` of the learner and of the leader itself; undefined: nobody of that id is sent entries. */
+/**
+ * `match` is the learner's and `leaderMatch` the leader's own. Undefined: the leader sends entries to no member of that
+ * id.
+ */
 export function mayPromote(
   match: number | undefined,
   leaderMatch: number,
@@ -102,7 +106,7 @@ export function mayPromote(
   if (match < leaderMatch * CAUGHT_UP) return errLearnerNotReady;
   if (!isStrict) return undefined;
   const voters = votersOf(members);
-  // The one to be promoted counts as a started one.
+  // The learner to be promoted counts as started.
   return 1 + voters.filter(isStarted).length < quorumOf(voters.length + 1) ? errMemberNotEnoughStarted : undefined;
 }
 
@@ -112,7 +116,7 @@ function votersOf(members: readonly Member[]): readonly Member[] {
   return members.filter((member) => !member.isLearner);
 }
 
-/** A member says its name when it runs for the first time. */
+/** A member publishes its name when it runs for the first time. */
 function isStarted({ name }: Member): boolean {
   return name !== "";
 }

@@ -1,13 +1,14 @@
 /**
- * Changes of the members that people ask for, from the call to its answer.
+ * Membership changes requested by operators, from the call to its response.
  *
- *     any member ── rpc ──► leader: rules, then one proposal at a time ──► log ──► judged again, applied everywhere
+ *     any member ── rpc ──► leader: rules, then one proposal at a time ──► log ──► validated again, applied everywhere
  *         ▲                                                                              │
  *         └───────────────────────────── applied here, too ◄─────────────────────────────┘
  *
- * The leader asks etcd's strict rules, because it alone sees who is there and how far; etcd asks them where the call
- * came in, and hands on promotions only. A call that is asked again (its leader was lost) is the same change of the log,
- * which is made once (membership.ts). Callbacks only, so that the simulator runs it.
+ * The leader checks etcd's strict rules, because it alone sees which members are connected and how far they are. etcd
+ * checks them on the member that received the call, and forwards only promotions. A call that is sent again (its leader
+ * was lost) has the same change id, and the log applies it once (membership.ts). Uses callbacks only, so that the
+ * simulator can run it.
  */
 import type { Member as MemberRecord } from "../../protocol/api/cluster.ts";
 import { EtcdError, errNoLeader, errStopped, errTimeout, errUnhealthy } from "../../protocol/errors.ts";
@@ -22,17 +23,17 @@ import type { Membership } from "./membership.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Rpc } from "../peer/rpc.ts";
 
-/** What the log made of a change (membership.ts). */
+/** Result of validating a change from the log (membership.ts). */
 export type ChangeValidation = ReturnType<Membership["validate"]>;
 
 export type ChangeCallback = (outcome: Outcome<MemberChangeAnswer>) => void;
 
 export interface ClusterChangesHost extends Omit<ChangeQueueHost, "connections"> {
   readonly rpc: Rpc;
-  /** 0: none is known. */
+  /** 0 if none is known. */
   readonly leader: () => MemberId;
   readonly newChangeId: () => bigint;
-  /** Ends the quiet, and asks the leader what waits for it. */
+  /** Ends quiescence and sends pending calls to the leader. */
   readonly wake: () => void;
   readonly electionTicks: number;
   readonly tickMs: number;
@@ -42,10 +43,13 @@ interface Call {
   readonly asked: MemberChangeCall;
   readonly done: ChangeCallback;
   readonly sinceMs: number;
-  /** The leader's; it waits a moment for the change to be applied here, so that whoever asks here next sees it. */
+  /**
+   * The leader's response. It is held back until the change is applied here (at most 1 s), so that the caller's next
+   * read from this member sees the change.
+   */
   answer: MemberChangeAnswer | undefined;
   untilMs: number;
-  /** A leader was there to be asked: nobody may say that nothing was done. */
+  /** True if a leader was known meanwhile. The request may have been executed, so its outcome is unknown. */
   wasAsked: boolean;
 }
 
@@ -64,7 +68,7 @@ export class ClusterChanges {
     host.rpc.handle(CHANGE_METHOD, (payload, done) => this.#queue.take(payload, done));
   }
 
-  /** Calls of this member, and calls that it has to answer as the leader. */
+  /** Calls of this member, and calls that it serves as the leader. */
   get pending(): number {
     return this.#calls.size + this.#queue.pending;
   }
@@ -103,7 +107,10 @@ export class ClusterChanges {
     if (leader !== 0n) for (const call of this.#calls.values()) call.wasAsked = true;
   }
 
-  /** A leader's own removal is answered when it was told of it: until then it may be the only one who knows. */
+  /**
+   * Completes the call whose change was applied. Exception: a leader's own removal is completed in `stop`, after
+   * another member confirmed it. Until then only this member may know of it.
+   */
   applied(change: ConfChange, verdict: ChangeValidation): void {
     const { id: self, status } = this.#host;
     const isOwnEnd = change.changes.some(({ type, nodeId }) => type === "remove-node" && nodeId === self);
@@ -113,7 +120,10 @@ export class ClusterChanges {
     this.#settle(change.id, outcome);
   }
 
-  /** A member that was told of its own end has its own removal confirmed by that. */
+  /**
+   * Fails all calls. If another member has confirmed this member's removal, a call that requested that removal
+   * succeeds.
+   */
   stop(wasRemoved: boolean): void {
     this.#queue.leadsNoMore();
     for (const [changeId, { asked, answer }] of this.#calls) {
@@ -166,7 +176,10 @@ export class ClusterChanges {
     }
   }
 
-  /** What etcd says at once where its leader and its quorum are gone; the rest waits, and times out. */
+  /**
+   * Returns the error that etcd returns at once without a leader and without a quorum. Undefined: the call stays
+   * pending and times out.
+   */
   #withoutLeader({ rule, memberId }: MemberChangeCall): EtcdError | undefined {
     if (rule === "promote") return errNoLeader;
     const voters = this.#host.membership().members.filter(({ isLearner }) => !isLearner);

@@ -1,6 +1,6 @@
 /**
- * Whom this leader is connected with. Counted in ticks while it leads, as all silence is: what passed while it was
- * frozen or quiet says nothing about the others.
+ * Tracks which members this leader is connected with. Counts ticks while it leads: time during which this member was
+ * frozen or quiesced says nothing about the others.
  */
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Connection } from "./change-rules.ts";
@@ -16,13 +16,13 @@ export class Connections {
   #ticks = 0;
   #sinceTicks = 0;
 
-  /** Silent for longer than `silentTicks` is away. */
+  /** A member without contact for more than `silentTicks` is down. */
   constructor(silentTicks: number, tickMs: number) {
     this.#silentTicks = silentTicks;
     this.#healthyTicks = Math.ceil(HEALTHY_MS / tickMs);
   }
 
-  /** Leadership begins: what a follower heard of other followers says nothing. */
+  /** Call when leadership begins. Contact that this member had as a follower says nothing about other followers. */
   begin(): void {
     this.#heard.clear();
     this.#back.clear();
@@ -39,7 +39,10 @@ export class Connections {
     this.#heard.set(from, this.#ticks);
   }
 
-  /** A newcomer is awaited like everybody else when leadership begins; `back` is etcd's young connection. */
+  /**
+   * Returns the connection to a member. A new member gets the same grace period as all others when leadership begins.
+   * "back" corresponds to etcd's young connection.
+   */
   of(member: MemberId): Connection {
     const last = this.#heard.get(member);
     if (last === undefined) return this.#ticks - this.#sinceTicks <= this.#silentTicks ? "unknown" : "down";

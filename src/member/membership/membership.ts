@@ -1,8 +1,8 @@
 /**
- * Who belongs to the cluster, as the log says. Part of the replicated state: changed only by applying entries, stored
- * in the same transaction as the applied index, carried in snapshots.
+ * The members of the cluster according to the log. Part of the replicated state: changed only by applying entries,
+ * stored in the same transaction as the applied index, contained in snapshots.
  *
- * A member that was removed never comes back under its id (etcd: members_removed).
+ * Invariant: a removed member never returns under its id (etcd: members_removed).
  */
 import { assert, unreachable } from "../../base/assert.ts";
 import { EMPTY_BYTES } from "../../base/bytes.ts";
@@ -19,7 +19,9 @@ import type { StateTables } from "../../mvcc/tables/tables.ts";
 import { refusalOf } from "./change-rules.ts";
 
 const RECENT_KEY = textKey("recentChanges");
-/** A change that is asked for again comes within its time-out, and there is one at a time. */
+/**
+ * Recent changes that are remembered. A change is requested again only within its time-out, and there is one at a time.
+ */
 const RECENT_MAX = 16;
 const CONF_STATE_KEY = textKey("confState");
 const EMPTY_CONF_STATE: ConfState = {
@@ -56,7 +58,7 @@ export class Membership {
     return this.#confState;
   }
 
-  /** By id. */
+  /** Sorted by id. */
   get members(): readonly Member[] {
     return [...this.#members.values()].sort((left, right) => (left.id < right.id ? -1 : 1));
   }
@@ -77,17 +79,20 @@ export class Membership {
     return this.#members.get(id);
   }
 
-  /** Members that there ever were. */
+  /** Number of members that have ever existed. */
   get everCount(): number {
     return this.#members.size + this.#removed.size;
   }
 
-  /** Whom a change was about that was made lately; undefined when it was not. */
+  /** Returns the member that a recent change affected; undefined if the change was not made recently. */
   recentlyMade(changeId: bigint): MemberId | undefined {
     return this.#recent.find((made) => made.changeId === changeId)?.memberId;
   }
 
-  /** Whether the change is to take effect: "duplicate" has done so before, an error says why not. */
+  /**
+   * Validates a change. "apply": it takes effect. "duplicate": it has taken effect before. "ignore": it has none. An
+   * error states why not.
+   */
   validate(change: ConfChange): "apply" | "duplicate" | "ignore" | EtcdError {
     const context = contextOf(change);
     if (context === undefined || context.rule === "none") return this.#allows(change) ? "apply" : "ignore";
@@ -95,12 +100,14 @@ export class Membership {
     return refusalOf(context, this) ?? "apply";
   }
 
-  /** Whoever was removed does not come back under its id. */
+  /** A removed member does not return under its id. */
   #allows(change: ConfChange): boolean {
     return change.changes.every(({ type, nodeId }) => type === "remove-node" || !this.#removed.has(nodeId));
   }
 
-  /** `confState` is Raft's answer to the same change; a change that it had to refuse changes nothing here either. */
+  /**
+   * Applies a change. `confState` is Raft's result for the same change. What Raft rejected changes nothing here either.
+   */
   apply(change: ConfChange, confState: ConfState): void {
     const context = contextOf(change);
     const present = new Set([...confState.voters, ...confState.learners, ...confState.learnersNext]);
@@ -129,14 +136,14 @@ export class Membership {
     if (context !== undefined && context.rule !== "none") this.#remember({ changeId: change.id, memberId: context.id });
   }
 
-  /** A member publishes its name and client URLs once it runs. */
+  /** Stores the attributes that a member publishes once it runs. */
   setAttributes(id: MemberId, attributes: MemberAttributes): void {
     const member = this.#members.get(id);
     if (member === undefined) return;
     this.#store({ ...member, name: attributes.name, clientUrls: attributes.clientUrls });
   }
 
-  /** Whoever is promoted or demoted keeps what it said of itself. */
+  /** A promoted or demoted member keeps its attributes. */
   #upsert(id: MemberId, context: MemberChange | undefined): void {
     const known = this.#members.get(id);
     if (known !== undefined && (context === undefined || context.rule === "promote")) return;
@@ -158,7 +165,7 @@ export class Membership {
     this.#tables.bucket("members").set(idKey(member.id), encodeMember(member));
   }
 
-  /** Whether somebody learns stands in the configuration alone, so that the two cannot disagree. */
+  /** Only the configuration stores which members are learners, so that the two cannot disagree. */
   #markLearners(): void {
     const learners = new Set(this.#confState.learners);
     for (const member of this.#members.values()) {
@@ -168,7 +175,7 @@ export class Membership {
   }
 }
 
-/** The beginning of a cluster that did not come about by changes: one that was restored. */
+/** Writes the initial membership of a cluster that was restored, and so has no log of changes. */
 export function writeMembership(tables: StateTables, voters: readonly Member[]): void {
   const confState = { ...EMPTY_CONF_STATE, voters: voters.map(({ id }) => id) };
   tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
@@ -188,7 +195,10 @@ export function encodeMember(member: Member): Uint8Array {
 
 const NO_RECORD: MembershipMember = { id: 0n, raftAttributes: undefined, memberAttributes: undefined };
 
-/** What cannot be read was proposed by a member of another make, and must be nothing on every member alike. */
+/**
+ * Decodes the context of a change. If it is not readable, a member of another version proposed it. Every member alike
+ * must treat it as absent.
+ */
 function contextOf(change: ConfChange): MemberChange | undefined {
   if (change.context.length === 0) return undefined;
   try {

@@ -1,5 +1,6 @@
 /**
- * Who is there: whom to stay connected with, who was heard of when, who asks to be let in, who should vote.
+ * Tracks contact with peers: which to stay connected with, and when each was last heard. Sends join requests, and runs
+ * the autopilot.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
@@ -9,13 +10,13 @@ import { autopilotStep } from "./autopilot.ts";
 import type { Membership } from "./membership.ts";
 import type { MemberOptions } from "../options.ts";
 
-/** Entries that a learner may be behind and still count as caught up: it gets them while its promotion is on the way. */
+/** Entries that a learner may be behind and still count as caught up. It gets them while its promotion is in flight. */
 const CAUGHT_UP_ENTRIES = 10;
 
 const JOIN_EVERY_TICKS = 5;
 const ORPHAN_TICKS = 20;
 const REMOVED_TICKS = 3;
-/** The autopilot is asked every few ticks; when it was not asked for longer, somebody else led meanwhile. */
+/** The autopilot runs every few ticks. After a longer gap another member has led meanwhile. */
 const LEADING_GAP_TICKS = 10;
 
 export interface PeerTrackerHost {
@@ -31,24 +32,24 @@ export interface PeerTrackerHost {
 export class PeerTracker {
   readonly #host: PeerTrackerHost;
   /**
-   * Silence is counted in ticks: what passed while this member was frozen or quiet says nothing about the others, and
-   * after a thaw all of them would seem to be gone.
+   * Silence is counted in ticks. Time during which this member was frozen or quiesced says nothing about the others;
+   * counted, all of them would seem gone after a thaw.
    */
   readonly #lastHeardTicks: Map<MemberId, number> = new Map();
   #ticks = 0;
-  /** While leading: since when, and when that was last seen. */
+  /** While leading: the tick at which leadership began, and the last tick at which it was seen. */
   #leadingSinceTicks = 0;
   #ledAtTicks = -Infinity;
   readonly #up: Set<MemberId> = new Set();
   #dialed: ReadonlySet<MemberId> = new Set();
-  /** Whom a member has named. */
+  /** Peers that a member has named. */
   #referred: readonly MemberId[] = [];
 
   constructor(host: PeerTrackerHost) {
     this.#host = host;
   }
 
-  /** Everybody else whom the configuration names. */
+  /** All other members of the configuration. */
   get others(): readonly MemberId[] {
     const { voters, learners } = this.#host.membership().confState;
     return [...voters, ...learners].filter((id) => id !== this.#host.id);
@@ -62,7 +63,7 @@ export class PeerTracker {
     this.#lastHeardTicks.set(from, this.#ticks);
   }
 
-  /** Milliseconds since it was heard of; Infinity when never. */
+  /** Returns the milliseconds since the last contact; 0 for this member, Infinity if there was none. */
   sinceContactMs(member: MemberId): number {
     if (member === this.#host.id) return 0;
     const heard = this.#lastHeardTicks.get(member);
@@ -77,7 +78,7 @@ export class PeerTracker {
     this.#up.delete(peer);
   }
 
-  /** Beside the members: a newcomer must know somebody to ask. */
+  /** Connects to `peers` in addition to the members. A newcomer needs them: it knows no member yet. */
   dial(peers: readonly MemberId[]): void {
     this.#dialed = new Set(peers);
     this.connect();
@@ -87,7 +88,7 @@ export class PeerTracker {
     return this.#dialed.has(peer);
   }
 
-  /** Beside the members, too: those who may know better. */
+  /** Connects to `peers` in addition to the members and dialed peers. They may have newer information. */
   refer(peers: readonly MemberId[]): void {
     this.#referred = peers;
     this.connect();
@@ -101,10 +102,9 @@ export class PeerTracker {
   }
 
   /**
-   * Whoever is in nobody's list yet asks everybody that it is connected with to be let in. A member that hears no leader
-   * asks who leads: it may have slept through the end of its membership, or be alone awake while the others are quiet.
-   * To call for an election is not enough: a learner never does, and a voter asks the voters that it knows, who may all
-   * have been removed themselves.
+   * Contacts peers when no leader serves this member. Not a member yet: sends `join` to all connected peers. Removed,
+   * or no contact with the leader for 20 ticks: sends `wake`; it may have missed its removal or be the only active
+   * member. A campaign is not enough: learners never campaign, and all voters known here may be gone.
    */
   contactPeers(leader: MemberId): void {
     const { id, name, options, membership } = this.#host;
@@ -119,19 +119,22 @@ export class PeerTracker {
     }
   }
 
-  /** Those who are told by `isKnown` are asked for the members; a member that asks to join is answered by their list. */
+  /**
+   * Requests the member list from the connected peers for which `isKnown` is true. The response to a member's join
+   * request is the list.
+   */
   askForMembers(isKnown: (peer: MemberId) => boolean): void {
     const { id, name, send } = this.#host;
     for (const peer of this.#up) if (isKnown(peer)) send(peer, { type: "join", memberId: id, name });
   }
 
-  /** Whoever knows that this member was removed will say so. */
+  /** If this member was removed: sends `wake` to all connected peers. Those that know of the removal report it. */
   wakePeers(): void {
     if (!this.#host.membership().wasRemoved(this.#host.id)) return;
     for (const peer of this.#up) this.#host.send(peer, { type: "wake" });
   }
 
-  /** At the leader of a room: the next safe step towards an odd number of voters that are there. */
+  /** Makes the next safe step towards an odd number of present voters. Runs on the leader of a room. */
   autopilot(status: RaftStatus): void {
     const options = this.#host.options.autopilot;
     if (options === undefined) return;

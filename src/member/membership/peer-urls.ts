@@ -1,21 +1,26 @@
 /**
- * Which peer URLs etcd takes: a scheme of http, https, unix or unixs, and for the first two a host with a port and no
- * path. Read as Go's net/url reads them, which is stricter than a browser here (a port is digits, a host may not hold a
- * space) and laxer there (`http://:1` and `http://a:` have a port).
+ * Validates peer URLs as etcd does: a scheme of http, https, unix or unixs, and for the first two a host with a port
+ * and no path. Parses like Go's net/url, which is stricter than a browser in some points (a port is digits, a host has
+ * no space) and more lenient in others (`http://:1` and `http://a:` have a port).
  */
 import { utf8Encode } from "../../base/utf8.ts";
 import { errMemberBadURLs } from "../../protocol/errors.ts";
 
-/** More than any cluster has; a request may be 1.5 MiB. */
+/** More than any cluster has. A request may be 1.5 MiB. */
 const URLS_MAX = 100;
 
-/** Sorted, and written as etcd writes them. */
+/**
+ * Returns the URLs sorted and normalized as etcd does. Throws `errMemberBadURLs` if there is none or one is invalid.
+ */
 export function parsePeerUrls(texts: readonly string[]): readonly string[] {
   if (texts.length === 0) throw errMemberBadURLs;
   return checkPeerUrls(texts).sort();
 }
 
-/** etcd asks nothing here, and all its members then die of a URL that cannot be parsed. */
+/**
+ * Returns the URLs normalized. Throws `errMemberBadURLs` if one is invalid. etcd does not check here, and all its
+ * members then crash on a URL that cannot be parsed.
+ */
 export function checkPeerUrls(texts: readonly string[]): string[] {
   if (texts.length > URLS_MAX) throw errMemberBadURLs;
   return texts.map((text) => {
@@ -27,7 +32,7 @@ export function checkPeerUrls(texts: readonly string[]): string[] {
 
 const PARTS = /^(https?|unixs?):([^?#]*)(\?[^#]*)?(#.*)?$/isu;
 const USER = /^[\w\-.:~!$&'()*+,;=%@]*$/u;
-/** As Go takes a host: these, and what is not ASCII. */
+/** Characters of a host that Go accepts: these, and everything that is not ASCII. */
 const HOST = /^(?:[\w\-.~!$&'()*+,;=:[\]<>"]|[^\p{ASCII}]|%[89A-Fa-f][0-9A-Fa-f])*$/u;
 const PORT = /^(?::\d*)?$/u;
 const HOST_AND_PORT = /^(?:\[[^[\]]*\]|[^[\]:]*):\d*$/u;

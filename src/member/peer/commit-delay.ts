@@ -1,18 +1,17 @@
 /**
- * Appends without entries: they tell a follower how far the log is committed, and nothing that the next append would
- * not tell as well. Where every message is a request that costs money and time, they wait a moment for that append; of
- * puts that come one after the other, each then costs a follower one request instead of two.
+ * Delays appends without entries. They carry only a commit index, which the next append repeats. Under sequential puts
+ * this saves one of two requests per follower, on transports that bill each one.
  *
- * Nobody waits for them but the clients of that follower, so one that has passed a request on is told at once. So is
- * everybody when the membership changes, because whoever left it may be out of reach, or gone, a moment later. Else it
- * changes nothing when one is late or lost: Raft repeats the commit index with each heartbeat.
+ * Not delayed: to a follower that forwarded a request in the last second (its client waits), and any when a
+ * configuration change commits (a removed member may disconnect). Losing one is harmless: every heartbeat repeats the
+ * index.
  */
 import type { AppendMessage, Entry, MemberId, RaftMessage } from "../../protocol/peer/raft-message.ts";
 import type { Clock } from "../clock.ts";
 
-/** So long after a follower's last request its clients are taken to be there still. */
+/** A follower that forwarded a request within this time may still have clients waiting. */
 const RECENT_REQUEST_MS = 1_000;
-/** Whoever asks is remembered; strangers must not make that many. */
+/** Members that are remembered as having forwarded a request. Newcomers must not make this grow without limit. */
 const RECENT_REQUESTS_MAX = 64;
 
 export class CommitDelay {
@@ -23,27 +22,27 @@ export class CommitDelay {
   readonly #askedMs: Map<MemberId, number> = new Map();
   #cancelTimer: (() => void) | undefined;
 
-  /** `delayMs` 0: nothing waits. */
+  /** `delayMs` 0: nothing is delayed. */
   constructor(delayMs: number, clock: Clock, send: (messages: readonly RaftMessage[]) => void) {
     this.#delayMs = delayMs;
     this.#clock = clock;
     this.#send = send;
   }
 
-  /** This member's clients want something of the leader. */
+  /** Records that `by` has forwarded a request of its clients. */
   recordRequest(by: MemberId): void {
     if (this.#delayMs === 0) return;
     if (this.#askedMs.size >= RECENT_REQUESTS_MAX) this.#askedMs.clear();
     this.#askedMs.set(by, this.#clock.nowMs());
   }
 
-  /** What of the messages is to leave now, when these entries have just been committed. */
+  /** Returns the messages to send now. `committed` are the entries that have just been committed. */
   holdBack(messages: readonly RaftMessage[], committed: readonly Entry[]): readonly RaftMessage[] {
     if (this.#delayMs === 0 || messages.length === 0) return messages;
     const isUrgent = committed.some(({ type }) => type === "conf-change");
     return messages.filter((message) => {
       if (message.type !== "append") return true;
-      // It says all that the one before would have said.
+      // The new append repeats everything that the delayed one contains.
       this.#waiting.delete(message.to);
       if (isUrgent || message.entries.length > 0 || this.#hasRecentRequest(message.to)) return true;
       this.#waiting.set(message.to, message);

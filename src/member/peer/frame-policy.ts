@@ -1,15 +1,15 @@
 /**
- * Who may send what: one row for each kind of frame, for each message of Raft and for each call. It is asked before
- * anything else looks at a frame, whatever carrier brought it, and what it refuses has no effect at all.
+ * Rules for who may send what: one row for each kind of frame, for each Raft message and for each call. They are
+ * checked before any other part sees a frame, for every transport. A rejected frame has no effect.
  *
- *   voter      The configuration names it, an entry of our log that is not applied yet adds it, or it is the leader that
- *              this member follows: one that is removed or demoted goes on leading until somebody takes over.
+ *   voter      The configuration names it, an entry of the own log that is not applied yet adds it, or it is the leader
+ *              that this member follows: a removed or demoted leader keeps leading until a voter takes over.
  *   learner    The same without a vote.
- *   successor  A member that may vote since an entry that this member does not have: it was frozen, or cut off, while the
- *              members were replaced one by one, and could never catch up if it believed nobody but those whom it knows
- *              (thesis, §4.1). Which those are is decided in peer-roles.ts.
- *   newcomer   No configuration names it, and nobody vouches for it. It may ask to be let in.
- *   former     It was removed. It may be told so when it speaks as if it still belonged to us.
+ *   successor  A member that may vote since an entry that this member does not have: this member was frozen or partitioned
+ *              while the members were replaced one by one, and could never catch up if it trusted only the members that
+ *              it knows (thesis, §4.1). peer-roles.ts decides which peers these are.
+ *   newcomer   No configuration names it, and no member has named it. It may send a join request.
+ *   former     It was removed. It may be informed of that when it acts as if it were still a member.
  *
  * A successor may be a learner at the same time: one that was promoted by an entry that this member does not have.
  */
@@ -22,33 +22,33 @@ export type Role = "voter" | "learner" | "successor" | "newcomer" | "former";
 
 interface Rule {
   readonly from: readonly Role[];
-  /** Whether a former member is told that it was removed. Default: it gets no answer. */
+  /** True if a former member is informed of its removal. Default: it gets no response. */
   readonly tells?: true;
 }
 
-/** Whoever belongs to the cluster. */
+/** Members of the cluster. */
 const MEMBERS: readonly Role[] = ["voter", "learner"];
 const VOTERS: readonly Role[] = ["voter"];
-/** Whoever may lead, or be elected. */
+/** Peers that may lead or be elected. */
 const LEADERS: readonly Role[] = ["voter", "successor"];
 const NOBODY: readonly Role[] = [];
 
-/** What stands here once for all messages of a frame is who may be told of its removal by them. */
+/** Rules per kind of frame. `tells` is set here once for all messages of a frame. */
 export const FRAME_RULES: { readonly [Kind in FrameBody["type"]]: Rule } = {
-  /** Each message by RAFT_RULES. */
+  /** RAFT_RULES has the rule for each message. */
   raft: { from: ["voter", "learner", "successor"], tells: true },
   "snapshot-chunk": { from: LEADERS },
   "snapshot-ack": { from: MEMBERS },
   join: { from: ["voter", "learner", "successor", "newcomer"], tells: true },
   /**
-   * A successor's is taken by one that does not belong to the cluster yet, and "you were removed" not even then: by the
-   * carrier's word alone nobody ends a member.
+   * Only a receiver that is not a member yet accepts it from a successor. It does not accept "you were removed" from
+   * one: the transport's word alone must not stop a member.
    */
   "join-response": { from: ["voter", "learner", "successor"] },
   ping: { from: MEMBERS },
   pong: { from: MEMBERS },
   goodbye: { from: MEMBERS },
-  /** Each call by RPC_RULES. */
+  /** RPC_RULES has the rule for each call. */
   rpc: { from: MEMBERS },
   "rpc-response": { from: MEMBERS },
   quiet: { from: VOTERS },
@@ -65,7 +65,7 @@ export const RAFT_RULES: { readonly [Type in RaftMessage["type"]]: readonly Role
   "pre-vote-response": VOTERS,
   heartbeat: LEADERS,
   "heartbeat-response": MEMBERS,
-  /** Announced by the chunks that bring it, and by nothing else. */
+  /** Snapshots arrive only as chunks, never as a message. */
   snapshot: NOBODY,
   propose: MEMBERS,
   "read-index": MEMBERS,
@@ -84,11 +84,11 @@ export const RPC_RULES: { readonly [Method in RpcMethod]: readonly Role[] } = {
 };
 
 /**
- * A learner's term may be ahead: it was a voter lately, or voted when it was asked, and could not follow the leader that
- * does not come up with it. By so many terms it is believed; a term that somebody made up is further away.
+ * How far a learner's term may be ahead. It may have been a voter recently, or have voted on request, and then cannot
+ * follow a leader of a lower term. A higher term than this counts as forged.
  */
 export const LEARNER_TERMS_AHEAD_MAX = 8;
-/** Of a frame that is no more than a wish to be let in. */
+/** Largest frame of a newcomer. It contains no more than a join request. */
 export const NEWCOMER_FRAME_BYTES_MAX = 1024;
 
 export interface Sender {
@@ -99,12 +99,13 @@ export interface Sender {
 export interface Receiver {
   readonly id: MemberId;
   readonly term: Term;
-  /** It has found itself in its own log. */
+  /** True if this member has found itself in its own log. */
   readonly belongs: boolean;
 }
 
 /**
- * Before the body is read. "take": the body decides. "tell": the sender is told that it was removed, and that is all.
+ * Checks a frame before its body is read. "take": `checkBody` decides. "tell": the frame is dropped, and the sender is
+ * informed of its removal. "refuse": the frame is dropped.
  */
 export function checkKind(kind: FrameBody["type"], bytes: number, { roles }: Sender): "take" | "tell" | "refuse" {
   const rule = FRAME_RULES[kind];
@@ -113,7 +114,7 @@ export function checkKind(kind: FrameBody["type"], bytes: number, { roles }: Sen
   return allows(rule.from, roles) ? "take" : "refuse";
 }
 
-/** Of what `checkKind` has let pass: a frame is taken whole or not at all. */
+/** Checks the body of a frame that `checkKind` let pass. A frame is accepted whole or not at all. */
 export function checkBody(body: FrameBody, sender: Sender, receiver: Receiver): boolean {
   switch (body.type) {
     case "raft":
@@ -121,7 +122,7 @@ export function checkBody(body: FrameBody, sender: Sender, receiver: Receiver): 
     case "snapshot-chunk":
       return body.message.from === sender.id && body.message.to === receiver.id;
     case "join":
-      // Members hand on the wishes of others.
+      // Members forward the join requests of others.
       return body.memberId !== 0n && (body.memberId === sender.id || allows(MEMBERS, sender.roles));
     case "join-response":
       return allows(MEMBERS, sender.roles) || (!receiver.belongs && body.refusal !== JOIN_REFUSALS.removed);
@@ -141,12 +142,12 @@ export function checkBody(body: FrameBody, sender: Sender, receiver: Receiver): 
   }
 }
 
-/** A call that has no row is answered that it is unknown, to members. */
+/** A call without a row gets the response "unknown method", for members only. */
 function rpcRule(method: string): readonly Role[] {
   return Object.hasOwn(RPC_RULES, method) ? RPC_RULES[method as RpcMethod] : MEMBERS;
 }
 
-/** Whether a frame that was refused may come from a leader or a candidate of whom this member has not heard. */
+/** True if a rejected frame may come from a leader or candidate that this member does not know. */
 export function maySpeakForSuccessors(kind: FrameBody["type"], { roles }: Sender): boolean {
   return (kind === "raft" || kind === "snapshot-chunk") && (roles.includes("newcomer") || roles.includes("learner"));
 }

@@ -1,4 +1,4 @@
-/** The one way out: what a member says to another one is framed, counted and handed to the carrier. */
+/** The only exit for frames: encodes, counts and passes them to the transport. */
 import { encodeFrame } from "../../protocol/peer/frame.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
@@ -26,7 +26,7 @@ export class Outbox {
     const frame = encodeFrame({ clusterId, from: id, to }, body);
     metrics.counters.framesSent += 1;
     metrics.counters.bytesSent += frame.length;
-    // Strangers are answered too, and would take the place of members there.
+    // Frames to newcomers are not counted: they would displace the metrics of members.
     if (raft.roleOf(to) !== undefined) metrics.peers.sent(to, body, frame.length);
     transport.send(to, frame);
   }

@@ -1,7 +1,7 @@
-/** Raft's messages of one Ready, gathered into as few frames as carriers take. */
+/** Packs the Raft messages of one Ready into as few frames as transports allow. */
 import type { MemberId, RaftMessage } from "../../protocol/peer/raft-message.ts";
 
-/** A frame may be larger by one entry; what carriers take leaves room for that. */
+/** A frame may exceed this by one entry; the limit of the transports leaves room for that. */
 const FRAME_BYTES = 1024 * 1024;
 const MESSAGE_OVERHEAD_BYTES = 64;
 const ENTRY_OVERHEAD_BYTES = 24;
@@ -11,7 +11,7 @@ export interface RaftFrame {
   readonly messages: readonly RaftMessage[];
 }
 
-/** In order for each receiver. */
+/** Keeps the order of messages for each receiver. */
 export function raftFrames(messages: readonly RaftMessage[]): readonly RaftFrame[] {
   const open = new Map<MemberId, { messages: RaftMessage[]; bytes: number }>();
   const frames: RaftFrame[] = [];

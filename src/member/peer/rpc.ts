@@ -1,11 +1,12 @@
 /**
- * Calls from one member to another, for what only the leader knows: a lease's time, whether a learner has caught up.
+ * Calls from one member to another, for what only the leader knows: the TTL of a lease, whether a learner has caught
+ * up.
  *
  *     caller ── rpc {id, method, payload} ──► handler ── rpc-response {id, code, message, payload} ──► caller
  *
- * Carriers may lose a frame or bring it twice, so a call may be executed twice or end with a time-out although it was
- * executed; handlers are written for that. A call to the leader waits until one is known, and asks again, anew, while
- * the answer is that somebody else leads or none comes.
+ * Transports may lose or duplicate a frame, so a call may be executed twice, or time out although it was executed.
+ * Handlers must allow for that. A call to the leader waits until one is known. It is sent again, as a new attempt,
+ * while the response is "not leader" or none arrives.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { EtcdError, GrpcCode, grpcCodeOf, errNotLeader, errRequestTooManyRequests } from "../../protocol/errors.ts";
@@ -15,30 +16,30 @@ import type { Outcome } from "../outcome.ts";
 
 export type RpcCallback = (outcome: Outcome<Uint8Array>) => void;
 
-/** Answers by `done`, now or later, once. */
+/** Handles a call. Must call `done` once, now or later. */
 export type RpcHandler = (payload: Uint8Array, done: RpcCallback, from: MemberId) => void;
 
 export interface RpcHost {
   readonly id: MemberId;
   readonly send: (to: MemberId, body: FrameBody) => void;
   readonly nowMs: () => number;
-  /** Random: an answer to a call of this member's former life must not meet a call of this one. */
+  /** Random, so that a response to a call of this member's previous run does not match a call of this run. */
   readonly firstCall: number;
-  /** For a call to oneself: not before the caller has returned. */
+  /** Runs a call to the member itself, after its caller has returned. */
   readonly defer: (run: () => void) => void;
 }
 
 export interface RpcLimits {
-  /** Calls under way, and requests of others that are not answered yet, each. */
+  /** Limit of own calls in flight, and limit of unanswered requests of other members. */
   readonly pending: number;
-  /** How long an answer may take; a call to the leader gets as long in all. */
+  /** How long a call may take; for a call to the leader: all attempts together. */
   readonly timeoutMs: number;
-  /** After so long without an answer the leader is asked again. */
+  /** A call to the leader is sent again after this time without a response. */
   readonly retryMs: number;
 }
 
 interface Call {
-  /** Who is asked now, and alone may answer. */
+  /** The callee. Only its response is accepted. */
   readonly to: MemberId;
   readonly deadlineMs: number;
   readonly done: RpcCallback;
@@ -47,9 +48,9 @@ interface Call {
 interface LeaderCall extends Omit<Call, "to"> {
   readonly method: string;
   readonly payload: Uint8Array;
-  /** Not before, lest a member that does not know better is asked in a loop. */
+  /** Earliest time of the next attempt, so that a member that is not the leader is not called in a loop. */
   retryMs: number;
-  /** The attempt under way; 0: none. */
+  /** Id of the attempt in flight; 0 if there is none. */
   attempt: number;
 }
 
@@ -73,12 +74,12 @@ export class Rpc {
     this.#lastId = host.firstCall;
   }
 
-  /** Calls of ours that wait for an answer. */
+  /** Own calls that wait for a response. */
   get pending(): number {
     return this.#calls.size + this.#toLeader.size;
   }
 
-  /** Those that have a handler. */
+  /** Methods that have a handler. */
   get methods(): readonly string[] {
     return [...this.#handlers.keys()];
   }
@@ -94,14 +95,17 @@ export class Rpc {
     }
   }
 
-  /** Goes out with the next `dispatch`. */
+  /**
+   * Queues a call to the leader. The next `dispatch` sends it. Fails with `errRequestTooManyRequests` if too many are
+   * queued.
+   */
   callLeader(method: string, payload: Uint8Array, done: RpcCallback): void {
     if (this.#toLeader.size >= this.#limits.pending) return done({ ok: false, error: errRequestTooManyRequests });
     const deadlineMs = this.#host.nowMs() + this.#limits.timeoutMs;
     this.#toLeader.add({ deadlineMs, method, payload, done, retryMs: -Infinity, attempt: 0 });
   }
 
-  /** Asks the leader what waits for it; `leader` is to be one that was heard of lately, 0 when there is none. */
+  /** Sends queued calls to the leader. `leader` must be a member heard recently, or 0 if there is none. */
   dispatch(leader: MemberId): void {
     if (this.#toLeader.size === 0 || leader === 0n) return;
     const nowMs = this.#host.nowMs();
@@ -140,7 +144,7 @@ export class Rpc {
     this.#failUntil(Infinity, error);
   }
 
-  /** 0 when too many calls are under way. */
+  /** Sends a call. Returns its id, or 0 if too many calls are in flight. */
   #attempt(method: string, payload: Uint8Array, call: Call): number {
     const { to } = call;
     if (this.#calls.size >= this.#limits.pending) return 0;
@@ -177,7 +181,7 @@ export class Rpc {
 
   #settle(id: number, outcome: Outcome<Uint8Array>): void {
     const call = this.#calls.get(id);
-    // Answered before, given up, or of a former life of this member.
+    // The call was completed before, has expired, or belongs to a previous run of this member.
     if (call === undefined) return;
     this.#calls.delete(id);
     call.done(outcome);

@@ -1,4 +1,6 @@
-/** Frames between members, checked: of this cluster, for this member, from whom the carrier says. */
+/**
+ * Decodes and checks frames between members: of this cluster, for this member, from the peer that the transport names.
+ */
 import { DecodeError } from "../../protocol/decode-error.ts";
 import { decodeFrame, decodeFrameHeader } from "../../protocol/peer/frame.ts";
 import type { FrameHeader } from "../../protocol/peer/frame.ts";
@@ -8,8 +10,8 @@ import { MAX_FRAME_BYTES } from "../../transport/transport.ts";
 const LIMITS = { maxBytes: MAX_FRAME_BYTES };
 
 /**
- * The kind of a frame whose body is not read yet. Throws DecodeError for everything that is not for this member; what is
- * wrong stands in the text.
+ * Returns the kind of a frame without decoding its body. Throws DecodeError with the reason if the frame is not for
+ * this member.
  */
 export function kindOfMemberFrame(bytes: Uint8Array, expected: FrameHeader): FrameBody["type"] {
   const { kind, header } = decodeFrameHeader(bytes, LIMITS);
@@ -24,7 +26,7 @@ export function kindOfMemberFrame(bytes: Uint8Array, expected: FrameHeader): Fra
   return kind;
 }
 
-/** The body of a frame that `kindOfMemberFrame` has let pass. Throws DecodeError. */
+/** Returns the body of a frame that `kindOfMemberFrame` let pass. Throws DecodeError if it is invalid. */
 export function decodeMemberBody(bytes: Uint8Array): FrameBody {
   return decodeFrame(bytes, LIMITS).body;
 }
