@@ -1,15 +1,16 @@
 /**
- * History that nobody needs any more is compacted by itself: etcd's --auto-compaction-mode and -retention.
+ * Auto-compaction: etcd's --auto-compaction-mode and -retention.
  *
- *     periodic  the revision is noted ten times per period (per hour, if that is shorter); once a period has passed, and
- *               then every period or hour, all is compacted that is older than the period
- *     revision  every five minutes all but the newest N revisions
+ *     periodic  The revision is sampled ten times per period (per hour, if that is shorter). When a period has passed, and
+ *               then once per period or hour, whichever is shorter, everything older than the period is compacted.
+ *     revision  Every five minutes everything but the newest N revisions is compacted.
  *
- * Every member notes, and the leader compacts, so that a new leader need not begin anew. All of it happens at a member's
- * ticks: a cluster that is quiet has none and is not woken. Nothing is written meanwhile, so what was missed is known
- * afterwards: the revision stood still. etcd's last compaction after the last write comes here with the next one.
+ * Every member samples, and only the leader compacts, so that a new leader need not start over. All of it happens at a
+ * member's ticks. A quiesced cluster has none and is not woken. Nothing is written meanwhile, so missed samples are
+ * known afterwards: the revision did not change. Where etcd would compact once more after the last write, this
+ * compaction comes with the next write.
  *
- * Where a sleeping member may be thrown out of memory, and would never live through a period, it keeps a note.
+ * A member that hibernates may be evicted and would never run for a whole period. Such a member saves its samples.
  */
 import type { AutoCompactionOptions } from "../options.ts";
 
@@ -17,7 +18,7 @@ export interface Compactor {
   readonly isLeader: boolean;
   readonly nowMs: number;
   readonly revision: number;
-  /** `done` is told whether the revision is compacted now. */
+  /** Compacts up to `revision`. `done` gets true if the revision is compacted now. */
   compact(revision: number, done: (compacted: boolean) => void): void;
 }
 
@@ -29,17 +30,17 @@ const MODES = { off: 0, periodic: 1, revision: 2 } as const;
 export class AutoCompaction {
   readonly #options: AutoCompactionOptions;
   readonly #compactor: Compactor;
-  /** Between two looks. */
+  /** Interval of the samples. */
   readonly #everyMs: number;
-  /** Revisions of the past, one for each look; the first one is what stood a period ago. */
+  /** Past revisions, one per sample. The first is the revision of one period ago. */
   #samples: number[];
   readonly #samplesMax: number;
   #nextMs: number;
-  /** At the last tick; it stands for all looks that were missed since. */
+  /** Revision at the last tick. It stands for all samples missed since then. */
   #seen: number;
   #compacted = 0;
   #succeededMs: number;
-  /** The first compaction waits for a whole period, those after it for no more than an hour. */
+  /** True until the first compaction. It waits for a whole period, later ones at most an hour. */
   #isFirst = true;
   #running = false;
 
@@ -102,14 +103,14 @@ export class AutoCompaction {
     return this.#compactor.nowMs - this.#succeededMs < waitMs ? undefined : this.#samples[0];
   }
 
-  /** mode │ retention │ next look │ last success │ compacted │ first? │ samples …      eight bytes each */
+  /** mode │ retention │ next sample │ last success │ compacted │ first? │ samples … eight bytes each */
   #save(): void {
     const { mode, retention, save } = this.#options;
     const head = [MODES[mode], retention, this.#nextMs, this.#succeededMs, this.#compacted, this.#isFirst ? 1 : 0];
     save?.(new Uint8Array(Float64Array.from([...head, ...this.#samples]).buffer));
   }
 
-  /** A note of other settings, or of a clock that was set back, is none. */
+  /** Restores a saved record. Ignores one of other settings, or one in the future: the clock was set back. */
   #restore(note: Uint8Array): void {
     const { mode, retention } = this.#options;
     if (note.length % 8 !== 0) return this.#save();

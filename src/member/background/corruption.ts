@@ -1,11 +1,11 @@
 /**
- * Whether all members hold the same data: etcd's corruption check. The leader hashes its rows at its revision and asks
- * every other member for the hash of its own at that revision; who differs from the majority is named in a CORRUPT
- * alarm, after which nobody changes data any more.
+ * etcd's corruption check: verifies that all members hold the same data. The leader hashes its rows at its revision and
+ * requests the hash at that revision from every other member. A CORRUPT alarm names each member that differs from the
+ * majority. Once it is raised, all members refuse changes of data.
  *
- * A check is bound to work that was done: it begins at a tick of a leader that has applied something new, so it wakes
- * nobody, and a cluster that is quiet stays quiet. A member can also ask once, before it serves for long, whether it
- * agrees with the others, and stops when it does not.
+ * A check starts only after work: at a tick of a leader that has applied something new. So it never wakes a member, and
+ * a quiesced cluster stays quiesced. A member can also check once at its start, early in its service, whether it agrees
+ * with the others, and stops if it does not.
  */
 import { DecodeError } from "../../protocol/decode-error.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
@@ -25,13 +25,13 @@ import type { StateMachine } from "../apply/state-machine.ts";
 
 const METHOD = "hashkv";
 
-/** What a member answered; undefined: it did not, or could not. */
+/** A member's response; undefined if there was none, or the member could not compute the hash. */
 interface PeerHash {
   readonly id: MemberId;
   readonly response: HashKvResponse | undefined;
 }
 
-/** What the check uses of its member. */
+/** What the check uses of the member. */
 export interface CorruptionHost {
   readonly id: MemberId;
   readonly leader: MemberId;
@@ -102,7 +102,10 @@ export class CorruptionCheck {
     told();
   }
 
-  /** What this member holds by now is at least what any of them held when it answered. */
+  /**
+   * Compares the hashes after a linearizable read. This member's revision is then at least what each peer had when it
+   * responded.
+   */
   #compare(own: KeyValueHash, peers: readonly PeerHash[]): void {
     this.#member.linearizable(
       () => {
@@ -115,7 +118,7 @@ export class CorruptionCheck {
         for (const id of outvoted(this.#member.id, own, peers, membership.members.length)) this.#raise(id);
       },
       () => {
-        // Without a leader there is nobody to tell; the next check comes with the next change.
+        // Without a leader the alarm cannot be raised. The next check follows the next change.
       },
     );
   }
@@ -151,8 +154,9 @@ export class CorruptionCheck {
 }
 
 /**
- * Who differs from what most members of the cluster hold. Where no hash has a majority, nobody can say who is right, and
- * 0 stands for the cluster. Members that were compacted elsewhere cannot be compared; etcd passes over them too.
+ * Returns the members whose hash differs from the majority of the cluster. Without a majority it is undecidable which
+ * one is right, and 0 stands for the cluster. Members with another compact revision cannot be compared; etcd skips them
+ * too.
  */
 function outvoted(
   ownId: MemberId,

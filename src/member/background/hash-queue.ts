@@ -1,6 +1,6 @@
 /**
- * HashKV for whoever asks: one walk after the other over the rows, each in small steps with requests served in between.
- * While a walk is under way, compaction must leave the rows alone.
+ * Computes HashKV for all callers. One walk over the rows at a time, in small steps, so that requests are served in
+ * between. While a walk is in progress, compaction must not remove rows.
  */
 import { EtcdError, errRequestTooManyRequests, errStopped } from "../../protocol/errors.ts";
 import type { HashWalk, KeyValueHash } from "../../mvcc/hash.ts";
@@ -17,7 +17,7 @@ export interface HashQueueHost {
   readonly store: () => Store;
   /** Runs a step unless the member has stopped. */
   readonly runOrStop: (step: () => void) => void;
-  /** The rows are not held any more. */
+  /** Called when rows may be removed again. */
   readonly released: () => void;
 }
 
@@ -40,7 +40,10 @@ export class HashQueue {
     return this.#walk !== undefined;
   }
 
-  /** `revision` 0 means the newest. What a compaction left is not looked at: the hash is of what is stored now. */
+  /**
+   * Requests the hash at `revision`; 0 means the newest. The hash covers the stored rows, so compacted ones are not
+   * included.
+   */
   request(revision: number, done: Request["done"]): void {
     if (this.#waiting.length >= WAITING_MAX) return done({ ok: false, error: errRequestTooManyRequests });
     this.#waiting.push({ revision, done });

@@ -1,10 +1,10 @@
 /**
- * The leader's part in leases: it keeps their time, renews them, and proposes the end of those whose time is over. What
- * the log says about leases every member applies (state-machine.ts); the keeper only listens.
+ * The leader's part in leases: keeps their deadlines, renews them, and proposes to revoke expired ones. Lease entries
+ * of the log are applied by every member (state-machine.ts); the lessor only listens.
  *
- *     own first entry applied ──► start ──► every 500 ms: revoke what has ended, checkpoint what lasts long
- *     leads no more ──► stop
- *     the cluster goes quiet ──► sleep: to be woken when the next lease ends
+ *     own first entry applied ──► promote ──► every 500 ms: revoke expired leases, checkpoint long ones
+ *     leadership lost ──► demote
+ *     the cluster quiesces ──► hibernate: to be woken when the next lease expires
  */
 import { Expiry } from "../../lease/expiry.ts";
 import type { SavedDeadlines } from "../../lease/expiry.ts";
@@ -22,21 +22,23 @@ import type { Wakeup } from "../options.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Rpc, RpcCallback } from "../peer/rpc.ts";
 
-/** etcd's: it looks twice a second, and ends 1,000 leases a second at the most. */
+/** As etcd: checks twice a second, and revokes at most 1,000 leases a second. */
 const LOOK_EVERY_MS = 500;
 const REVOKES_PER_LOOK = 500;
 const CHECKPOINTS_PER_LOOK = 1_000;
-/** It is not worth going to sleep for less. */
+/** Hibernating for less than this is not worth it. */
 const HIBERNATION_MS_MIN = 2_000;
-/** The longest that a platform's timer takes; a longer one would fire at once. Whoever is woken early sleeps again. */
+/**
+ * The longest delay of platform timers; a longer one would fire at once. A lessor that is woken early hibernates again.
+ */
 const HIBERNATION_MS_MAX = 2 ** 31 - 1;
-/** Of the wish to be woken while awake: not before it would be quiet at the earliest. */
+/** Earliest wake-up to request while active: the cluster cannot quiesce sooner. */
 const ALARM_MS_MIN = 5_000;
 
 const RENEW = "lease/renew";
 const REMAINING = "lease/remaining";
 
-/** Seconds; undefined: there is no such lease. */
+/** Remaining TTL in seconds; undefined if the lease does not exist. */
 export type TtlCallback = (outcome: Outcome<number | undefined>) => void;
 
 export interface LessorHost {
@@ -46,28 +48,28 @@ export interface LessorHost {
   readonly write: (request: InternalRequest, done: (outcome: Outcome<unknown>) => void) => void;
   readonly linearizable: (read: () => void, fail: (error: EtcdError) => void) => void;
   readonly logTerm: (index: number) => number | undefined;
-  /** The newest entry, when all have it. */
+  /** The newest entry, when all members have it. */
   readonly newest: () => { readonly term: number; readonly index: number };
-  /** What a new leader adds to the time of each lease: an election timeout. */
+  /** What a new leader adds to each TTL: an election timeout. */
   readonly extensionMs: number;
   readonly wakeup: Wakeup | undefined;
-  /** Ends the quiet. */
+  /** Ends quiescence. */
   readonly wake: () => void;
-  /** Whether a lease can be revoked at all, which an alarm may forbid. Default: yes. */
+  /** False while leases cannot be revoked, because an alarm is active. Default: true. */
   readonly mayRevoke?: () => boolean;
 }
 
 export class Lessor implements LeaseListener {
   readonly #host: LessorHost;
   readonly #expiry: Expiry = new Expiry();
-  /** Of the leadership; 0 while another member leads. */
+  /** Term of the own leadership; 0 while another member leads. */
   #term = 0;
   #revoking = 0;
   #lookedMs = -Infinity;
   #cancelWake: (() => void) | undefined;
   #alarmMs = -Infinity;
   #hasSavedExpiry: boolean;
-  /** Renewals of leases that have ended and are not revoked yet. */
+  /** Renewals of leases that have expired and are not revoked yet. */
   readonly #waiting: Map<bigint, TtlCallback[]> = new Map();
   readonly #whenRevoked: Map<bigint, () => void> = new Map();
 
@@ -88,7 +90,7 @@ export class Lessor implements LeaseListener {
     this.#ask(REMAINING, id, done);
   }
 
-  /** As this member knows them; the leader, who knows their time, by that. */
+  /** Ids of the leases that this member knows. The leader, which keeps the deadlines, orders them by deadline. */
   ids(): readonly bigint[] {
     if (this.#leading) return this.#expiry.byEnd();
     const ids: bigint[] = [];
@@ -96,13 +98,13 @@ export class Lessor implements LeaseListener {
     return ids;
   }
 
-  /** Calls `done` once, when the lease is gone; at once if it is by now. One of a lease. */
+  /** Calls `done` once, when the lease is revoked; at once if it does not exist. One callback per lease. */
   whenRevoked(id: bigint, done: () => void): void {
     if (this.#host.table().exists(id)) this.#whenRevoked.set(id, done);
     else done();
   }
 
-  /** A snapshot took the place of the table: what is gone with it was revoked elsewhere. */
+  /** Call when a snapshot has replaced the table. Leases missing in the new table were revoked on other members. */
   tableReplaced(): void {
     for (const [id, done] of this.#whenRevoked) {
       if (this.#host.table().exists(id)) continue;
@@ -132,12 +134,15 @@ export class Lessor implements LeaseListener {
 
   // ── leading ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The term whose leader keeps time here; 0 while another member does. */
+  /** Term in which this member keeps the deadlines; 0 while another member does. */
   get term(): number {
     return this.#term;
   }
 
-  /** `firstIndex`: this leader's first entry, which is applied: so nobody can have renewed since without its knowing. */
+  /**
+   * Takes over the deadlines. `firstIndex` is this leader's first entry, which is applied. So no renewal since then can
+   * have escaped it.
+   */
   promote(term: number, firstIndex: number): void {
     this.demote();
     this.#term = term;
@@ -165,7 +170,7 @@ export class Lessor implements LeaseListener {
     const nowMs = this.#host.clock.nowMs();
     if (nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
     this.#lookedMs = nowMs;
-    // To be refused again and again would only fill the log, and nobody could go to sleep.
+    // Proposals that are rejected again and again would only fill the log, and the cluster could not quiesce.
     if (!this.#mayRevoke()) return;
     for (const id of this.#expiry.takeEnded(nowMs, REVOKES_PER_LOOK - this.#revoking)) this.#revoke(id);
     const checkpoints = this.#expiry.takeCheckpoints(nowMs, CHECKPOINTS_PER_LOOK);
@@ -177,7 +182,7 @@ export class Lessor implements LeaseListener {
 
   // ── quiet ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Something ends now or so soon that it is not worth going to sleep. */
+  /** True if a lease expires now, or too soon to hibernate. */
   get isBusy(): boolean {
     if (!this.#leading) return false;
     if (this.#revoking > 0) return true;
@@ -187,7 +192,7 @@ export class Lessor implements LeaseListener {
     return next !== undefined && next - this.#host.clock.nowMs() < HIBERNATION_MS_MIN;
   }
 
-  /** The leader stops its clock. */
+  /** Called when the leader quiesces: requests a wake-up, and saves the deadlines. */
   hibernate(): void {
     const next = this.#expiry.nextEndMs;
     if (!this.#leading || next === undefined || !this.#mayRevoke()) return;
@@ -203,7 +208,7 @@ export class Lessor implements LeaseListener {
     }
   }
 
-  /** All members may crash while they are awake, at a deployment for example; then somebody must wake up, too. */
+  /** All members may crash while active, at a deployment for example. A wake-up must be due then, too. */
   #keepAlarm(nowMs: number): void {
     const next = this.#expiry.nextEndMs;
     if (next === undefined || (this.#alarmMs > nowMs && this.#alarmMs <= next)) return;
@@ -238,7 +243,7 @@ export class Lessor implements LeaseListener {
     this.#revoking += 1;
     this.#host.write({ type: "leaseRevoke", leaseRevoke: { id } }, () => {
       this.#revoking -= 1;
-      // If the revocation was lost, the lease is still there.
+      // If the revocation was lost, the lease still exists.
       this.#expiry.retry(id);
     });
   }
@@ -248,7 +253,7 @@ export class Lessor implements LeaseListener {
     const nowMs = this.#host.clock.nowMs();
     if (!this.#expiry.has(id)) return done({ ok: true, value: undefined });
     if (this.#expiry.hasEnded(id, nowMs)) {
-      // Its end may be on the way already; it does not come back to life.
+      // Its revocation may be in flight already. An expired lease is not renewed.
       this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), done]);
       return;
     }
@@ -260,7 +265,7 @@ export class Lessor implements LeaseListener {
     done({ ok: true, value: this.#expiry.renew(id, nowMs) });
   }
 
-  /** The next leader would go by the checkpoint, so it is taken back first. */
+  /** The next leader would use the checkpoint, so it is reset first. */
   #renewCheckpointed(id: bigint, done: TtlCallback): void {
     const checkpoints = [{ id, remainingTtl: 0 }];
     this.#host.write({ type: "leaseCheckpoint", leaseCheckpoint: { checkpoints } }, (outcome) => {
@@ -272,7 +277,7 @@ export class Lessor implements LeaseListener {
   #remaining(id: bigint, done: TtlCallback): void {
     if (!this.#leading) return done({ ok: false, error: errNotLeader });
     const leftMs = this.#expiry.remainingMs(id, this.#host.clock.nowMs());
-    // What has ended a moment ago has 0 seconds left, not minus 0.
+    // A lease that has just expired has 0 seconds left, not -0.
     done({ ok: true, value: leftMs === undefined ? undefined : Math.trunc(leftMs / 1_000) + 0 });
   }
 
@@ -302,7 +307,7 @@ export class Lessor implements LeaseListener {
       });
     };
     if (!this.#leading) return then({ ok: false, error: errNotLeader });
-    // A leader of former days must not answer: what it renews, nobody else knows of.
+    // A deposed leader must not respond: no other member would know of its renewal.
     this.#host.linearizable(
       () => answer(id, then),
       (error) => then({ ok: false, error }),

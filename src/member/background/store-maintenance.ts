@@ -1,11 +1,14 @@
-/** What a member does in small steps beside its requests: catching up watchers, physical compaction, progress notices. */
+/**
+ * Store maintenance in small steps between requests: synchronization of watchers, physical compaction, progress
+ * notifications.
+ */
 import type { Clock } from "../clock.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
 
 /** Keys per step of physical compaction, and the pause between steps (etcd: 1,000 keys, 10 ms). */
 const COMPACT_STEP_KEYS = 1_000;
 const PAUSE_MS = 10;
-/** Revisions of history per step of catching up (etcd: 1,000). */
+/** Revisions of history per step of syncing watchers (etcd: 1,000). */
 const SYNC_REVISIONS = 1_000;
 
 export interface StoreMaintenanceHost {
@@ -31,20 +34,23 @@ export class StoreMaintenance {
     this.#host = host;
   }
 
-  /** Watchers were added, or readers took something: there may be history to deliver. */
+  /** Call after adding watchers, or after a reader has taken responses: history may have to be delivered. */
   syncWatchers(): void {
     if (this.#isStopped) return;
     this.#cancelSync ??= this.#host.clock.setTimer(0, () => this.#sync());
   }
 
-  /** `done` is called when no compacted row is left, or the member stops. */
+  /** Starts physical compaction. `done` is called when no compacted row is left, or the member stops. */
   scheduleCompaction(done: (() => void) | undefined): void {
     if (this.#isStopped) return done?.();
     if (done !== undefined) this.#compactionWaiters.push(done);
     this.#compactAfter(0);
   }
 
-  /** Some watcher wants periodic progress notices; the clock for them runs while there are watchers. */
+  /**
+   * Sends progress notifications at this interval, to the watchers that want them. The timer runs only while there are
+   * watchers.
+   */
   notifyProgressEvery(intervalMs: number): void {
     if (this.#isStopped) return;
     this.#cancelProgress ??= this.#host.clock.setTimer(intervalMs, () => {
@@ -79,7 +85,7 @@ export class StoreMaintenance {
   #compactStep(): void {
     this.#cancelCompaction = undefined;
     this.#host.runOrStop(() => {
-      // Whatever holds the rows starts this again when it lets go of them.
+      // The part that holds the rows starts this again when it releases them.
       if (!this.#host.mayCompact()) return;
       const more = this.#host.machine.store.compactStep(COMPACT_STEP_KEYS);
       this.#host.onCompacted();
