@@ -1,12 +1,12 @@
 /**
- * Time as a member sees it. The member never asks the platform: whoever composes it hands a clock in, and the
- * simulator hands in one that it drives itself.
+ * Time as a member sees it. The member never reads the platform's clock: its composer passes a clock in, and the
+ * simulator passes one that it drives itself.
  */
 export interface Clock {
-  /** Milliseconds from some fixed point; only differences mean anything. */
+  /** Milliseconds since a fixed point. Only differences are meaningful. */
   nowMs(): number;
-  /** Fires once; the returned function cancels. A late timer fires once, however late it is. */
+  /** Calls `fire` once; the returned function cancels. A late timer also fires once, however late it is. */
   setTimer(delayMs: number, fire: () => void): () => void;
-  /** Runs soon, after the inputs that are already waiting: many requests of one turn then share one proposal. */
+  /** Runs soon, after the inputs that are already waiting. So many requests of one turn share one proposal. */
   defer(run: () => void): void;
 }

@@ -1,6 +1,6 @@
 /**
  * A member's settings under the names of etcd's flags, as text: variables of a worker, flags of `npm start`, parameters
- * of a room's address. One table says which there are; whoever cannot be understood is refused in words, at the start.
+ * of a room's address. One table lists them all. A value that cannot be parsed is refused at the start, with a message.
  *
  *     npm start -- --max-txn-ops 256      MAX_TXN_OPS = "256"      ?room=planning&max-txn-ops=256
  */
@@ -81,12 +81,15 @@ export type FlaggedOptions = Pick<
 
 export const MEMBER_FLAG_NAMES: readonly MemberFlagName[] = Object.keys(MEMBER_FLAGS) as MemberFlagName[];
 
-/** As a worker's variable, and in the environment. */
+/** Returns the flag's name as a worker's variable and in the environment. */
 export function variableOf(flag: MemberFlagName): string {
   return flag.toUpperCase().replaceAll("-", "_");
 }
 
-/** `read` gives a flag's text; undefined or "" when it was not given. Throws what is wrong, for people. */
+/**
+ * Parses the flags. `read` returns a flag's text; undefined or "" if it is not set. Throws an Error with a message for
+ * operators.
+ */
 export function memberOptionsOf(read: (flag: MemberFlagName) => string | undefined): FlaggedOptions {
   const given = <R>(flag: MemberFlagName, parse: (text: string, flag: MemberFlagName) => R): R | undefined => {
     const text = read(flag) ?? "";
@@ -128,7 +131,7 @@ export function memberOptionsOf(read: (flag: MemberFlagName) => string | undefin
   };
 }
 
-/** etcd's reading: a bare number is hours or revisions. */
+/** Parses as etcd does: a bare number is hours or revisions. */
 function autoCompaction(modeText: string, retentionText: string): AutoCompactionOptions | undefined {
   const mode = modeText === "" ? "periodic" : modeText;
   if (mode !== "periodic" && mode !== "revision") throw new Error(`unknown auto-compaction-mode "${mode}"`);
@@ -152,7 +155,7 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   h: HOUR_MS,
 };
 
-/** As Go writes durations: `1h30m`, `1.5h`, `300ms`. None of ours may be negative. */
+/** Parses a Go duration into milliseconds: `1h30m`, `1.5h`, `300ms`. Throws if it is negative. */
 export function durationMs(text: string): number {
   if (text === "0") return 0;
   if (text.length > 64 || !/^(?:\d+(?:\.\d*)?(?:ns|us|µs|ms|s|m|h))+$/.test(text)) {
@@ -165,7 +168,7 @@ export function durationMs(text: string): number {
   return sumMs;
 }
 
-/** Long enough that the notices are no load by themselves. */
+/** Long enough that the notifications are no load by themselves. */
 function interval(text: string, flag: MemberFlagName): number {
   const ms = durationMs(text);
   if (ms < 100) throw new Error(`${flag} is 100ms or more, not ${text}`);
@@ -199,7 +202,7 @@ function parseBoolean(text: string, flag: MemberFlagName): boolean {
 
 type Defined<T> = { readonly [Name in keyof T]?: Exclude<T[Name], undefined> };
 
-/** Without those that were not given, so that the defaults stand. */
+/** Drops values that are not set, so that the defaults apply. */
 function defined<T extends object>(values: T): Defined<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
 }

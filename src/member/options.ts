@@ -1,4 +1,4 @@
-/** What a member is made of, and its limits. Validated once, when the member is made. */
+/** Options and limits of a member. They are validated once, when the member is created. */
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Member as MemberRecord } from "../protocol/api/cluster.ts";
@@ -9,72 +9,78 @@ import type { Clock } from "./clock.ts";
 import { BCRYPT_COST_DEFAULT, BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "../auth/password-hashes.ts";
 import type { ProblemCode } from "./api/services.ts";
 
-/** How a store that is fresh begins; a store with a past ignores it. */
+/** How a fresh store is initialized. A store that has data ignores it. */
 export type BootstrapOptions =
-  /** One of the founders: every one of them is given the same list. */
+  /** An initial member. All initial members get the same list. */
   | { readonly type: "found"; readonly members: readonly MemberRecord[] }
-  /** Added later: asks the others until the log says that it belongs to them. */
+  /** Added later: sends join requests until the log contains it as a member. */
   | { readonly type: "join" };
 
-/** A member that asks to be let in. */
+/** A member that requests to join. */
 export interface Newcomer {
   readonly id: MemberId;
-  /** As it calls itself. */
+  /** The name that it gives itself. */
   readonly name: string;
-  /** Whether the carrier has proof that it belongs to us (Transport.isAuthenticated). */
+  /** True if the transport has authenticated it as belonging to this cluster (Transport.isAuthenticated). */
   readonly isAuthenticated: boolean;
 }
 
 /**
- * Who is let in, as a learner, that asks by itself. "nobody": people add members. "authenticated": whom the carrier has
- * proof of. "all": everybody, as in a room that is open. A function decides for each: it must not throw, and is asked
- * again when the newcomer asks again. All members of a cluster are to be given the same.
+ * Which newcomers are admitted, as learners, at their own request. "nobody": only operators add members.
+ * "authenticated": those that the transport has authenticated. "all": every newcomer, as in an open room. A function
+ * decides for each; it must not throw, and is called again when the newcomer repeats its request. All members of a
+ * cluster must have the same policy.
  */
 export type AdmissionPolicy = "nobody" | "authenticated" | "all" | ((newcomer: Newcomer) => boolean);
 
 export interface MemberLimits {
-  /** etcd's --max-request-bytes: the marshalled request. Default 1.5 MiB. */
+  /** etcd's --max-request-bytes: bytes of the marshalled request. Default 1.5 MiB. */
   readonly requestBytes: number;
-  /** etcd's --max-txn-ops. Default 128. */
+  /** etcd's --max-txn-ops: operations of a txn. Default 128. */
   readonly txnOperations: number;
-  /** Keys and values of one answer, which is built whole in memory; a streamed range has no such limit. Default 64 MiB. */
+  /**
+   * Bytes of keys and values of one response, which is built in memory. A streamed range has no such limit. Default 64
+   * MiB.
+   */
   readonly responseBytes: number;
-  /** Writes and reads that wait for an answer. Default 20,000 and 64 MiB. */
+  /** Writes and reads that wait for a response. Default 20,000 and 64 MiB. */
   readonly pendingRequests: number;
   readonly pendingBytes: number;
-  /** Committed but not applied; above it writes are refused as etcd does. Default 5,000. */
+  /** Entries committed but not applied. Above it writes are refused, as in etcd. Default 5,000. */
   readonly applyBacklog: number;
-  /** The log is cut when it holds more than this; a lagging member then needs a snapshot. Default 10,000 and 64 MiB. */
+  /** Size of the log above which it is cut; a lagging member then needs a snapshot. Default 10,000 and 64 MiB. */
   readonly logEntries: number;
   readonly logBytes: number;
-  /** Kept for members that lag a little when the log is cut. Default 5,000. */
+  /** Entries kept when the log is cut, for members that lag a little. Default 5,000. */
   readonly catchUpEntries: number;
-  /** Entries of one append message; a larger entry travels alone. Default 1 MiB. */
+  /** Bytes of entries of one append message. A larger entry is sent alone. Default 1 MiB. */
   readonly appendBytes: number;
-  /** The state is streamed to a lagging member in chunks of about this size. Default 128 KiB. */
+  /** Approximate size of the chunks in which the state is streamed to a lagging member. Default 128 KiB. */
   readonly snapshotChunkBytes: number;
-  /** Nobody is let in by its own asking where there are so many learners. Default 64. */
+  /** With this many learners no newcomer is admitted at its own request. Default 64. */
   readonly joinedLearners: number;
-  /** Simple tokens that this member remembers. Default 10,000. */
+  /** Simple tokens that this member stores. Default 10,000. */
   readonly authTokens: number;
-  /** Default 12,500. */
+  /** Watches of all clients. Default 12,500. */
   readonly watchers: number;
-  /** Open at once, of all clients; each may hold many watches. Default 20,000. */
+  /** Open watch streams of all clients. Each may have many watches. Default 20,000. */
   readonly watchStreams: number;
-  /** Granted through this member and not ended. Default 100,000. */
+  /** Leases granted through this member that still exist. Default 100,000. */
   readonly leases: number;
-  /** WebSockets that carry many streams each. Default 256. */
+  /** WebSockets that multiplex many streams. Default 256. */
   readonly sockets: number;
-  /** Of requests that have not arrived whole. Default 32 MiB. */
+  /** Bytes of requests that have not arrived completely. Default 32 MiB. */
   readonly unfinishedBytes: number;
-  /** What one caller may hold of each: a user, or an address where there is no user. Default: four fifths of it. */
+  /**
+   * The same limits for one caller: a user, or an address where there is no user. Default: four fifths of the total.
+   */
   readonly pendingRequestsPerCaller: number;
   readonly watchersPerCaller: number;
   readonly watchStreamsPerCaller: number;
   readonly leasesPerCaller: number;
   readonly socketsPerCaller: number;
   readonly unfinishedBytesPerCaller: number;
-  /** Responses that wait for one slow reader, per stream. Default 4 MiB. */
+  /** Bytes of responses that wait for one slow reader, per stream. Default 4 MiB. */
   readonly watchStreamBytes: number;
 }
 
@@ -102,38 +108,49 @@ export const DEFAULT_LIMITS: Omit<MemberLimits, PerCaller> = {
   watchStreamBytes: 4 * 1024 * 1024,
 };
 
-/** Rooms only: who votes is decided by the leader, one safe step at a time. */
+/** Rooms only: the leader decides which members vote, one safe step at a time. */
 export interface AutopilotOptions {
-  /** The most voters a room has; odd. Default 5. */
+  /** Maximum number of voters of a room; odd. Default 5. */
   readonly votersMax: number;
-  /** A voter silent for longer may be replaced by a learner that is there. */
+  /** A voter without contact for longer may be replaced by a present learner. */
   readonly goneAfterMs: number;
 }
 
 /**
- * How a member that is quiet is woken for the end of a lease, where a timer would cost money or would not outlive the
- * member. The clock must go on over restarts of the member then.
+ * Wakes a quiesced member when a lease expires, where a timer would cost money or would not outlive the member. The
+ * member's clock must then continue across restarts.
  */
 export interface Wakeup {
-  /** `Member.wake()` is to be called after so long, of whichever life of the member; replaces an earlier wish. */
+  /**
+   * Requests a call of `Member.wake()` after this delay, also if another run of the member is active then. Replaces an
+   * earlier request.
+   */
   readonly wakeAfter: (delayMs: number) => void;
-  /** Durable before anything that the member sends or answers afterwards leaves; undefined: takes it back. */
+  /**
+   * Saves a record. It must be durable before anything that the member sends or responds afterwards leaves it.
+   * Undefined deletes the record.
+   */
   readonly save: (note: Uint8Array<ArrayBuffer> | undefined) => void;
-  /** What an earlier life kept last. */
+  /** The record that a previous run saved last. */
   readonly saved: Uint8Array | undefined;
 }
 
-/** etcd's Cluster service, and what the member says of itself in it. */
+/** etcd's Cluster service, and the attributes that the member publishes in it. */
 export interface ClusterOptions {
-  /** etcd's --max-learners, for members that people add; a room's autopilot has its own mind. Default 1. */
+  /** etcd's --max-learners, for members that operators add. A room's autopilot ignores it. Default 1. */
   readonly maxLearners: number;
   /** etcd's --strict-reconfig-check. Default true. */
   readonly strictReconfigCheck: boolean;
-  /** A learner answers what etcd's does: status, snapshots, serializable ranges. Default false: all, as in a room. */
+  /**
+   * If true, a learner serves only what etcd's does: status, snapshots, serializable ranges. Default false: it serves
+   * everything, as in a room.
+   */
   readonly learnersRefuse: boolean;
-  /** etcd's --advertise-client-urls. Without them a member says what is seen; see attributes.ts. */
+  /**
+   * etcd's --advertise-client-urls. Without them a member publishes the URLs at which it is seen; see attributes.ts.
+   */
   readonly clientUrls: readonly string[];
-  /** The id of a member that is added when `everCount` were there up to now; nobody's before. Default: by chance. */
+  /** Returns an unused id for a new member; `everCount` members have existed so far. Default: a random id. */
   readonly newMemberId: (everCount: number) => MemberId;
 }
 
@@ -142,22 +159,22 @@ export interface MemberOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly prng: Prng;
-  /** Used on a fresh store; a store with a past keeps its own. */
+  /** Used on a fresh store. A store that has data keeps its own. */
   readonly identity: Identity;
   readonly bootstrap: BootstrapOptions;
   /** Default "nobody". */
   readonly admission?: AdmissionPolicy;
-  /** Default 100. */
+  /** Milliseconds per tick. Default 100. */
   readonly tickMs?: number;
-  /** Election timeout, randomised in [n, 2n). Default 10. */
+  /** Ticks of the election timeout, randomised in [n, 2n). Default 10. */
   readonly electionTicks?: number;
-  /** How long a request may wait. Default: etcd's 5 s + 2 election timeouts. */
+  /** Milliseconds until a pending request fails. Default: etcd's 5 s + 2 election timeouts. */
   readonly requestTimeoutMs?: number;
-  /** After so many ticks without work the cluster stops its clocks; 0 (default): never. */
+  /** Ticks without work after which the cluster quiesces; 0 (default): never. */
   readonly quiesceAfterTicks?: number;
   /**
-   * How long a follower may be left without word that something is committed, if the next append can bring it. For
-   * carriers that pay for each message; default 0.
+   * Milliseconds that a commit index may wait for the next append to a follower. For transports that bill each message.
+   * Default 0. Must be less than `tickMs`.
    */
   readonly commitDelayMs?: number;
   /** Default: a timer of the clock. */
@@ -167,24 +184,24 @@ export interface MemberOptions {
   readonly limits?: Partial<MemberLimits>;
   /** etcd's --auto-compaction-mode and -retention. Default: off. */
   readonly autoCompaction?: AutoCompactionOptions;
-  /** etcd's --auth-token-ttl: a simple token ends so long after its last use. Default 300 s. */
+  /** etcd's --auth-token-ttl: milliseconds after its last use until a simple token expires. Default 300 s. */
   readonly authTokenTtlMs?: number;
-  /** etcd's --bcrypt-cost, of new passwords: 4 to 12. Default 10. */
+  /** etcd's --bcrypt-cost of new passwords: 4 to 12. Default 10. */
   readonly bcryptCost?: number;
-  /** etcd's --quota-backend-bytes: 0 (default) is 2 GiB, a negative one none. What is stored may be as large. */
+  /** etcd's --quota-backend-bytes: 0 (default) is 2 GiB, a negative value no limit. Stored data may be as large. */
   readonly quotaBackendBytes?: number;
   /**
-   * etcd's --corrupt-check-time: the leader compares all members' data so often at most, and only after changes. It
-   * reads every row, at all members. Default 0: never.
+   * etcd's --corrupt-check-time: minimum interval at which the leader compares all members' data, and only after
+   * changes. It reads every row, on all members. Default 0: never.
    */
   readonly corruptCheckMs?: number;
   /** etcd's --watch-progress-notify-interval. Default: 10 minutes. */
   readonly watchProgressMs?: number;
-  /** etcd's feature InitialCorruptCheck: a member that starts compares its data once, and stops when it differs. */
+  /** etcd's feature InitialCorruptCheck: a member compares its data once after its start, and stops if it differs. */
   readonly initialCorruptCheck?: boolean;
-  /** Told once, when the member had to stop: storage refused a write, or an invariant broke. */
+  /** Called once, when the member had to stop: storage refused a write, or an invariant was broken. */
   readonly onStopped?: (problem: { readonly code: ProblemCode; readonly text: string }) => void;
-  /** Told whenever the membership changes; for carriers that must find the others. */
+  /** Called whenever the membership changes; for transports that must find the other members. */
   readonly onMembership?: (members: readonly MemberRecord[]) => void;
 }
 
@@ -196,7 +213,7 @@ export interface Settings {
   readonly commitDelayMs: number;
   readonly authTokenTtlMs: number;
   readonly bcryptCost: number;
-  /** As told; Quota reads it. */
+  /** As configured; Quota interprets it. */
   readonly quotaBackendBytes: number;
   readonly corruptCheckMs: number;
   readonly watchProgressMs: number;
@@ -205,7 +222,7 @@ export interface Settings {
   readonly limits: MemberLimits;
 }
 
-/** A caller that takes all that it may leaves a fifth for the others. */
+/** A caller that takes all it may leaves a fifth for the others. */
 const CALLER_PART = 0.8;
 
 export function limitsOf(given: Partial<MemberLimits> = {}): MemberLimits {
@@ -255,11 +272,11 @@ export function settingsOf(options: MemberOptions): Settings {
 }
 
 export interface AutoCompactionOptions {
-  /** "off": the default. */
+  /** "off" is the default. */
   readonly mode: "off" | "periodic" | "revision";
-  /** Milliseconds of history that stay, or revisions. */
+  /** History to keep: milliseconds, or revisions. */
   readonly retention: number;
-  /** What an earlier life kept last, if the clock goes on over restarts. */
+  /** The record that a previous run saved last, if the clock continues across restarts. */
   readonly saved?: Uint8Array | undefined;
   readonly save?: (note: Uint8Array<ArrayBuffer>) => void;
 }

@@ -1,13 +1,16 @@
 /**
- * Services whose code is loaded when it is first asked for, or when there is time: in a page every byte that is loaded
- * at the start is waited for, and few ask for a snapshot or a user's password there.
+ * Services whose code is loaded at the first call, or when the page is idle. Every byte that a page loads at its start
+ * delays it, and few pages take a snapshot or set a user's password.
  *
- * Whoever calls sees no difference, but for a first answer that takes a little longer.
+ * Callers see no difference, except that the first response takes a little longer.
  */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { RpcKind } from "../../protocol/api/rpc.ts";
 
-/** What a method gives: unary a promise, serverStream what is iterated, duplex what is pulled and may be told more. */
+/**
+ * What a method returns. unary: a promise. serverStream: an iterable. duplex: a stream that is pulled and may take
+ * further requests.
+ */
 type Kinds<Service> = Readonly<Record<keyof Service & string, RpcKind>>;
 type Method = (message: unknown, context: unknown) => unknown;
 type AnyMethods = Readonly<Record<string, Method | undefined>>;
@@ -18,7 +21,7 @@ interface Stream {
   close(): void;
 }
 
-/** Loads once, and again after a failure; rejects with an EtcdError. */
+/** Loads once, and again after a failure. Rejects with an EtcdError. */
 export function loadedOnce<Part>(load: () => Promise<Part>): () => Promise<Part> {
   let part: Promise<Part> | undefined;
   return () => {
@@ -32,7 +35,10 @@ export function loadedOnce<Part>(load: () => Promise<Part>): () => Promise<Part>
   };
 }
 
-/** `load` is called with each call, so it keeps what it has loaded. */
+/**
+ * Returns a service that loads its implementation on demand. `load` is called with each call, so it must cache its
+ * result.
+ */
 export function lazyService<Service extends object>(
   kinds: Kinds<NoInfer<Service>>,
   load: () => Promise<Service>,
@@ -47,7 +53,7 @@ export function lazyService<Service extends object>(
   return Object.fromEntries(methods) as Service;
 }
 
-/** In an object, because a promise that is given is not to be waited for here. */
+/** Wrapped in an object, so that awaiting the load does not await a promise that the service returned. */
 type LazyCall = (message: unknown, context: unknown) => Promise<{ readonly given: unknown }>;
 
 function lazyMethod(kind: RpcKind, call: LazyCall): Method {
@@ -68,7 +74,7 @@ class LazyStream implements Stream {
 
   constructor(called: ReturnType<LazyCall>) {
     this.#opened = this.#open(called);
-    // Told by next().
+    // `next()` reports the failure.
     this.#opened.catch(() => {});
   }
 

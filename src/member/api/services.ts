@@ -1,6 +1,6 @@
 /**
- * The one service interface of a member, named as etcd names its gRPC services. Every front (JSON over HTTP,
- * WebSocket, gRPC, the direct call in a tab) is a thin layer over it and holds no rule of its own.
+ * The only service interface of a member, named like etcd's gRPC services. Every API layer (JSON over HTTP, WebSocket,
+ * gRPC, the direct call in a tab) is a thin layer over it and holds no rule of its own.
  *
  * All methods reject with an `EtcdError` (gRPC code and etcd's exact text) and with nothing else.
  */
@@ -109,28 +109,31 @@ import type {
 } from "../../protocol/api/maintenance.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 
-/** What a front knows about a call beside the message: etcd's gRPC metadata. */
+/** What an API layer knows about a call beside the message: etcd's gRPC metadata. */
 export interface CallContext {
-  /** Metadata `token` / `authorization`; empty when the caller gave none. */
+  /** Metadata `token` / `authorization`; empty if the caller sent none. */
   readonly token: string;
-  /** Metadata `hasleader: true`: refuse without a leader. */
+  /** Metadata `hasleader: true`: the call fails without a leader. */
   readonly requireLeader: boolean;
-  /** Aborted when the caller does not wait any more; for calls that may wait for long. */
+  /** Aborted when the caller no longer waits. For calls that may wait long. */
   readonly signal?: AbortSignal | undefined;
   /**
-   * Resolves once the front has made sure, as far as it can, that the caller still waits; of one that does not, `signal`
-   * is aborted by then. For calls that have waited, before they give what others wait for. Never rejects.
+   * Resolves once the API layer has verified, as far as it can, that the caller still waits; if it does not, `signal`
+   * is aborted by then. For calls that have waited, before they are granted what other callers wait for. Never rejects.
    */
   readonly confirmWaiting?: (() => Promise<void>) | undefined;
-  /** The network address of the caller, as the platform saw it; absent where there is none, as in a tab. */
+  /** The network address of the caller as the platform reports it; absent where there is none, as in a tab. */
   readonly address?: string | undefined;
-  /** Who calls. The guard finds it out from the token (auth-interceptors.ts); what a front writes here counts for nothing. */
+  /**
+   * The authenticated caller. The auth interceptor derives it from the token (auth-interceptors.ts); a value set by an
+   * API layer is ignored.
+   */
   readonly caller?: Caller;
 }
 
 export interface KvService {
   range(request: RangeRequest, context: CallContext): Promise<RangeResponse>;
-  /** A range in parts, which are made as they are asked for; leaving the loop ends it. */
+  /** Returns a range in parts that are produced on demand. Leaving the loop cancels it. */
   rangeStream(request: RangeRequest, context: CallContext): AsyncIterable<RangeStreamResponse>;
   put(request: PutRequest, context: CallContext): Promise<PutResponse>;
   deleteRange(request: DeleteRangeRequest, context: CallContext): Promise<DeleteRangeResponse>;
@@ -138,10 +141,10 @@ export interface KvService {
   compact(request: CompactionRequest, context: CallContext): Promise<CompactionResponse>;
 }
 
-/** One watch stream: many watches, requests in, responses pulled out, so that a slow reader bounds its own memory. */
+/** A watch stream: many watches, requests in, responses pulled out, so that a slow reader bounds its own memory. */
 export interface WatchStream {
   request(request: WatchRequest): void;
-  /** The next response; undefined once the stream is closed. One caller at a time. */
+  /** Returns the next response; undefined once the stream is closed. One caller at a time. */
   next(): Promise<WatchResponse | undefined>;
   close(): void;
 }
@@ -153,26 +156,29 @@ export interface WatchService {
 export interface LeaseService {
   grant(request: LeaseGrantRequest, context: CallContext): Promise<LeaseGrantResponse>;
   revoke(request: LeaseRevokeRequest, context: CallContext): Promise<LeaseRevokeResponse>;
-  /** One beat; fronts make etcd's stream of it, one answer for one request, in order. */
+  /** Renews a lease once. API layers make etcd's stream of it: one response per request, in order. */
   keepAlive(request: LeaseKeepAliveRequest, context: CallContext): Promise<LeaseKeepAliveResponse>;
   timeToLive(request: LeaseTimeToLiveRequest, context: CallContext): Promise<LeaseTimeToLiveResponse>;
   leases(request: LeaseLeasesRequest, context: CallContext): Promise<LeaseLeasesResponse>;
 }
 
-/** Waits until the lock is had; an aborted `context.signal` gives the place in the queue back. */
+/** Waits until the lock is acquired. Aborting `context.signal` gives up the position in the queue. */
 export interface LockService {
   lock(request: LockRequest, context: CallContext): Promise<LockResponse>;
   unlock(request: UnlockRequest, context: CallContext): Promise<UnlockResponse>;
 }
 
 export interface LeaderStream {
-  /** The next leader, or the next value of the present one; undefined once the stream is closed. One caller at a time. */
+  /**
+   * Returns the next leader, or the next value of the current one; undefined once the stream is closed. One caller at a
+   * time.
+   */
   next(): Promise<LeaderResponse | undefined>;
   close(): void;
 }
 
 export interface ElectionService {
-  /** Waits until it is elected; an aborted `context.signal` withdraws the candidate. */
+  /** Waits until the caller is elected. Aborting `context.signal` withdraws the candidate. */
   campaign(request: CampaignRequest, context: CallContext): Promise<CampaignResponse>;
   proclaim(request: ProclaimRequest, context: CallContext): Promise<ProclaimResponse>;
   leader(request: LeaderRequest, context: CallContext): Promise<LeaderResponse>;
@@ -223,13 +229,13 @@ export interface MaintenanceService {
   defragment(request: DefragmentRequest, context: CallContext): Promise<DefragmentResponse>;
   hash(request: HashRequest, context: CallContext): Promise<HashResponse>;
   hashKv(request: HashKvRequest, context: CallContext): Promise<HashKvResponse>;
-  /** The member's data in parts, which are made as they are asked for; leaving the loop ends it. */
+  /** Returns the member's data in parts that are produced on demand. Leaving the loop cancels it. */
   snapshot(request: SnapshotRequest, context: CallContext): AsyncIterable<SnapshotResponse>;
   moveLeader(request: MoveLeaderRequest, context: CallContext): Promise<MoveLeaderResponse>;
   downgrade(request: DowngradeRequest, context: CallContext): Promise<DowngradeResponse>;
 }
 
-/** One reading of a metric, with the label set it belongs to. */
+/** One value of a metric, with its label set. */
 export type MetricSample = NumberSample | HistogramSample;
 
 interface SampleOf<Type> {
@@ -245,7 +251,7 @@ interface NumberSample extends SampleOf<"counter" | "gauge"> {
 
 interface HistogramSample extends SampleOf<"histogram"> {
   readonly bounds: readonly number[];
-  /** How many were at most as much, for each bound. */
+  /** Number of observations at or below each bound. */
   readonly cumulative: readonly number[];
   readonly count: number;
   readonly sum: number;
@@ -261,24 +267,24 @@ export const PROBES: Readonly<Record<ProbeKind, readonly string[]>> = {
 
 export interface ProbeResult {
   readonly name: string;
-  /** Why it failed; undefined: it did not. */
+  /** Why the check failed; undefined if it passed. */
   readonly failure: string | undefined;
 }
 
 /** `/health`, `/livez`, `/readyz`, `/version` and `/metrics`: what etcd serves beside its services. */
 export interface HealthService {
-  /** `undefined` when healthy, else etcd's reason text. */
+  /** Returns undefined when healthy, otherwise etcd's reason text. */
   check(options: { readonly serializable: boolean; readonly exclude: readonly string[] }): Promise<string | undefined>;
-  /** The checks of that kind that are named, all of them by default. */
+  /** Runs the named checks of this kind; all by default. */
   probe(kind: ProbeKind, names?: readonly string[]): Promise<readonly ProbeResult[]>;
   metrics(): readonly MetricSample[];
-  /** Which version the cluster keeps to, of members that can tell. */
+  /** Returns the cluster version. Only members that know it have this method. */
   clusterVersion?(): string;
 }
 
-/** What a member tells of itself beyond etcd's Status: the page, the console and the tests read it. */
+/** What a member exposes of itself beyond etcd's Status. The page, the console and the tests read it. */
 export interface MemberView {
-  /** Decimal, as all 64-bit ids outside the core. */
+  /** Decimal, like all 64-bit ids outside the core. */
   readonly id: string;
   readonly name: string;
   readonly clusterId: string;
@@ -293,7 +299,7 @@ export interface MemberView {
   readonly compactRevision: number;
   readonly dbSizeBytes: number;
   readonly members: readonly MemberViewPeer[];
-  /** Why the member cannot serve right now, in words for people; absent when it can. */
+  /** Why the member cannot serve now, with a message for operators; absent while it can. */
   readonly problem?: { readonly code: ProblemCode; readonly text: string };
 }
 
@@ -301,9 +307,9 @@ export interface MemberViewPeer {
   readonly id: string;
   readonly name: string;
   readonly learner: boolean;
-  /** Known at the leader only: highest index known to be stored there. */
+  /** Set by the leader only: highest index known to be stored on that member. */
   readonly match?: number;
-  /** Known at the leader only: heard from within the last election timeout. */
+  /** Set by the leader only: true if the member was heard within the longest election timeout. */
   readonly active?: boolean;
 }
 

@@ -1,7 +1,9 @@
-/** The two forms in which services give streams of answers, as one: pulled one at a time, and closed by the reader. */
+/**
+ * One form for both kinds of response streams of the services: pulled one response at a time, and closed by the reader.
+ */
 
 export interface Source<Response> {
-  /** The next answer; undefined at the end. One caller at a time. */
+  /** Returns the next response; undefined at the end. One caller at a time. */
   next(): Promise<Response | undefined>;
   close(): void;
 }
@@ -15,7 +17,7 @@ export function toSource<Response>(answers: AsyncIterable<Response> | Source<Res
       return result.done === true ? undefined : result.value;
     },
     close() {
-      // What the end itself has to complain about interests nobody any more.
+      // The reader has left; an error of closing concerns no caller.
       iterator.return?.().catch(() => undefined);
     },
   };

@@ -1,11 +1,11 @@
-/** A member's services as the table of methods has them: fronts find a method by the names that it has there. */
+/** A member's services indexed by the method table. API layers look up methods by the names of the table. */
 import type { Rpc, RpcKind } from "../../protocol/api/rpc.ts";
 import { RPCS } from "../../protocol/api/rpc-table.ts";
 import type { RpcTable } from "../../protocol/api/rpc-table.ts";
 import type { Source } from "./source.ts";
 import type { CallContext, Services } from "./services.ts";
 
-/** Streams that go both ways have a form of their own in each service. */
+/** The type of bidirectional streams is specific to each service. */
 type Method<Described> =
   Described extends Rpc<infer Request, infer Response, infer Kind>
     ? Kind extends "unary"
@@ -25,16 +25,16 @@ export type AnyRpc = Rpc<unknown, unknown, RpcKind>;
 
 export interface ServedRpc {
   readonly rpc: AnyRpc;
-  /** What it gives depends on the method's kind. */
+  /** Calls the method. The type of its result depends on the method's kind. */
   readonly method: (message: unknown, context: CallContext) => unknown;
 }
 
 type AnyRpcs = Readonly<Record<string, Readonly<Record<string, AnyRpc>>>>;
 type AnyMethods = Readonly<Record<string, Readonly<Record<string, ServedRpc["method"]>>>>;
 
-/** All of the table, each with the service's method, which is looked for when it is called. */
+/** Returns all methods of the table, each with the service's implementation, which is looked up per call. */
 export function servedRpcs(services: Services): readonly ServedRpc[] {
-  // The compiler compares the two here; after this only names are left.
+  // Here the compiler compares services and table. Below, only names remain.
   const table: TableServices = services;
   const methods = table as unknown as AnyMethods;
   return Object.entries(RPCS as unknown as AnyRpcs).flatMap(([service, rpcs]) =>

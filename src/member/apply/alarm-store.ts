@@ -1,7 +1,7 @@
 /**
- * The alarms as all members have them: raised and taken back through the log, kept in the bucket "alarm" as etcd keeps
- * them (the message is the key, there is no value). While one is raised, all members refuse the same requests from the
- * same entry on, whoever proposed them.
+ * The alarms, as replicated state: raised and cleared through the log, stored in the bucket "alarm" as etcd stores them
+ * (the message is the key, there is no value). While an alarm is raised, all members refuse the same requests from the
+ * same entry on, no matter which member proposed them.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { errCorrupt, errNoSpace } from "../../protocol/errors.ts";
@@ -15,7 +15,7 @@ import { txnCost } from "./quota.ts";
 
 export class AlarmStore {
   readonly #bucket: Bucket;
-  /** By kind, then by member. */
+  /** Sorted by kind, then by member. */
   #alarms: readonly AlarmMember[];
 
   constructor(bucket: Bucket) {
@@ -23,7 +23,7 @@ export class AlarmStore {
     this.#alarms = readAll(bucket);
   }
 
-  /** "NONE" means all. */
+  /** Lists the alarms of a kind; "NONE" means all. */
   list(type: AlarmType = "NONE"): readonly AlarmMember[] {
     return type === "NONE" ? this.#alarms : this.#alarms.filter(({ alarm }) => alarm === type);
   }
@@ -36,7 +36,7 @@ export class AlarmStore {
     return this.#alarms.some((known) => known.memberId === memberId && known.alarm === alarm);
   }
 
-  /** What the request is about: the alarm raised or taken back, as long as there was one. */
+  /** Returns the alarm that was raised or cleared; empty if there was none to clear. */
   apply({ action, memberId, alarm }: AlarmRequest): readonly AlarmMember[] {
     const named: AlarmMember = { memberId, alarm };
     switch (action) {
@@ -52,14 +52,14 @@ export class AlarmStore {
         this.#bucket.delete(encode(alarmMemberSchema, named));
         break;
       default:
-        // An action of a later etcd; 3.7.1 dies of it.
+        // An action of a later etcd. etcd 3.7.1 crashes on it.
         return [];
     }
     this.#alarms = readAll(this.#bucket);
     return [named];
   }
 
-  /** Why applying is refused, before anybody asks who wants it. */
+  /** Returns why an alarm forbids the request. Checked when it is applied, before its permissions. */
   refusal(request: InternalRequest): EtcdError | undefined {
     if (this.#alarms.length === 0) return undefined;
     if (this.has("CORRUPT") && CHANGES_DATA.has(request.type)) return errCorrupt;

@@ -1,6 +1,6 @@
 /**
- * The version that the cluster as a whole keeps to, and the downgrade that is under way: replicated state, as in etcd,
- * where members of two versions understand each other as long as they keep to the lower one.
+ * The cluster version, and the downgrade in progress: replicated state, as in etcd. Members of two versions understand
+ * each other as long as they keep to the lower one.
  */
 import { EMPTY_BYTES, latin1ToBytes } from "../../base/bytes.ts";
 import { utf8Decode, utf8Encode } from "../../base/utf8.ts";
@@ -23,7 +23,7 @@ export class ClusterVersion {
     return stored === undefined ? CLUSTER_VERSION : utf8Decode(stored);
   }
 
-  /** While a downgrade is under way. */
+  /** Target of the downgrade in progress; undefined without one. */
   get downgradeTarget(): string | undefined {
     const stored = this.#meta.get(DOWNGRADE_KEY);
     return stored === undefined || stored.length === 0 ? undefined : utf8Decode(stored);

@@ -1,13 +1,13 @@
 /**
- * How much of the applied log is kept. Counting bytes exactly would cost a lookup per entry at start; marks every
- * few entries are exact enough for a limit.
+ * Decides how much of the applied log is kept. Counting bytes exactly would cost a lookup per entry at a start. Marks
+ * every few entries are exact enough for a limit.
  */
 const MARK_EVERY_ENTRIES = 256;
 
 export interface LogRetention {
-  /** Entry `index` of this size was applied. */
+  /** Call when entry `index` of this size was applied. */
   applied(index: number, bytes: number): void;
-  /** Up to where the log may be cut now; undefined when it is short enough. Never beyond `keepFrom`. */
+  /** Returns the index up to which the log may be cut now, never beyond `keepFrom`; undefined if it is short enough. */
   cutAt(firstIndex: number, keepFrom: number): number | undefined;
 }
 
@@ -49,7 +49,7 @@ function byEntries(
   return last - firstIndex >= limits.logEntries ? last - limits.catchUpEntries : undefined;
 }
 
-/** Half of the limit goes at once, so that the log is not cut entry by entry. */
+/** Cuts half of the limit at once, so that the log is not cut entry by entry. */
 function byBytes(
   marks: readonly { readonly index: number; readonly bytes: number }[],
   bytesMax: number,

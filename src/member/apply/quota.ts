@@ -1,6 +1,6 @@
 /**
- * The space quota, by etcd's rules: a request is charged with its bytes and a flat cost, and refused before it is
- * proposed when it would not fit; whoever refuses first raises the alarm that caps all members.
+ * The space quota, by etcd's rules: a request costs its bytes and a flat amount, and is refused before it is proposed
+ * if it would not fit. The first member that refuses raises the alarm that stops writes on all members.
  */
 import type { PutRequest, RequestOp, TxnRequest } from "../../protocol/api/kv.ts";
 
@@ -8,7 +8,10 @@ const DEFAULT_QUOTA_BYTES = 2 * 1024 ** 3;
 
 export const LEASE_COST = 64;
 const KEY_COST = 256;
-/** A request's bytes come to lie in the log, in a row and in an index; more than this times its cost it cannot take. */
+/**
+ * A request's bytes are stored in the log, in a row and in an index. Together they take at most this multiple of its
+ * cost.
+ */
 const COST_FACTOR = 4;
 const HEADROOM_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -16,7 +19,7 @@ export function putCost({ key, value }: PutRequest): number {
   return KEY_COST + key.length + value.length;
 }
 
-/** The dearer of the two branches; 0 when nothing is put. */
+/** Returns the cost of the more expensive branch; 0 if neither puts a key. */
 export function txnCost({ success, failure }: TxnRequest): number {
   return Math.max(opsCost(success), opsCost(failure));
 }
@@ -30,16 +33,16 @@ function opsCost(ops: readonly RequestOp[]): number {
   return cost;
 }
 
-/** What etcd tells of its --quota-backend-bytes: 0 stands for the default, a negative one for none. */
+/** Interprets etcd's --quota-backend-bytes: 0 is the default, a negative value no limit. */
 export function quotaBytes(configured: number): number {
   return configured === 0 ? DEFAULT_QUOTA_BYTES : configured;
 }
 
 export class Quota {
-  /** Infinity: there is none. */
+  /** Infinity without a limit. */
   readonly #bytes: number;
   readonly #sizeBytes: () => number;
-  /** May be admitted before the size has to be asked for again, which costs a query. */
+  /** Bytes that may be admitted before the size is queried again; a query is expensive. */
   #headroom = 0;
 
   constructor(configured: number, sizeBytes: () => number) {
@@ -54,7 +57,7 @@ export class Quota {
       const left = this.#bytes - this.#sizeBytes();
       this.#headroom = 0;
       if (cost >= left) return false;
-      // Half of it, for requests are under way; and not much, for what other members propose counts too.
+      // Half of what is left, because requests are in flight. And not much, because other members' proposals count too.
       this.#headroom = Math.min(left / 2, HEADROOM_BYTES_MAX);
     }
     this.#headroom -= charged;

@@ -1,9 +1,9 @@
 /**
- * The replicated state: what one committed entry after the other makes of the tables. Synchronous and deterministic;
- * every member applies the same entries and arrives at the same rows, results and errors.
+ * The replicated state: applies committed entries to the tables. Synchronous and deterministic: every member applies
+ * the same entries and gets the same rows, results and errors.
  *
- * Errors are of two kinds. An EtcdError is a result like any other: all members come to it. Everything else thrown
- * here means that this member can no longer be trusted to agree with the others, and stops it.
+ * Errors are of two kinds. An EtcdError is a result like any other: all members get it. Any other exception means that
+ * this member may diverge from the others, and stops it.
  */
 import { unreachable } from "../../base/assert.ts";
 import { EtcdError, errLeaseNotFound } from "../../protocol/errors.ts";
@@ -61,7 +61,7 @@ export class StateMachine {
   readonly #leaseListener: LeaseListener;
   readonly #tokens: TokenHook;
   readonly hub: WatchHub;
-  /** Since this object was made; the log is applied from where the disk was. */
+  /** Counted since this object was created. The log is applied from the index that storage had. */
   readonly counters: MachineCounters = { puts: 0, deletes: 0, txns: 0, leasesGranted: 0, leasesRevoked: 0 };
 
   constructor(
@@ -115,11 +115,11 @@ export class StateMachine {
     return this.#clusterVersion;
   }
 
-  /** The tables were replaced as a whole by a snapshot. */
+  /** Call when a snapshot has replaced all tables. */
   reopen(tables: StateTables): void {
     this.#tables = tables;
     this.#auth = new AuthStore(tables, this.#tokens);
-    // Whose tokens should have ended meanwhile, nobody can tell.
+    // The snapshot does not show which tokens have become invalid meanwhile.
     this.#tokens.invalidateAll();
     this.#leases = new LeaseTable(tables.bucket("lease"), this.#leaseListener);
     this.#store = new Store(tables, this.#leases);
@@ -129,7 +129,9 @@ export class StateMachine {
     this.hub.replaceStore(this.#store);
   }
 
-  /** `data` is an encoded InternalRaftRequest; an empty entry (the first of a term) changes nothing. */
+  /**
+   * Applies one entry. `data` is an encoded InternalRaftRequest; an empty entry (the first of a term) changes nothing.
+   */
   apply(data: Uint8Array, index: number): Applied | undefined {
     if (data.length === 0) return undefined;
     const request: InternalRaftRequest = decode(internalRaftRequestSchema, data);
@@ -213,7 +215,8 @@ export class StateMachine {
           alarms: this.#alarms.apply(request.alarm),
         });
       case "none":
-        // Nobody proposes this. A newer member that does must not make older ones diverge: they stop.
+        // No member proposes this. If a newer one does, older members stop, because skipping it would make them
+        // diverge.
         throw new Error(`this version cannot apply a request of type ${request.type}`);
       default:
         return unreachable(request);
@@ -226,7 +229,7 @@ export class StateMachine {
     return leaseGrantResponse({ header: headerAt(this.#store.revision), id, ttl });
   }
 
-  /** The lease's keys go in one revision, and watchers are told of them together. */
+  /** Deletes the lease's keys in one revision, so that watchers get them in one response. */
   #revoke({ id }: LeaseRevokeRequest): LeaseRevokeResponse {
     if (!this.#leases.exists(id)) throw errLeaseNotFound;
     const events = this.#store.deleteKeys(this.#leases.keysOf(id));

@@ -1,32 +1,32 @@
 /**
- * What all callers of a member hold of one thing, and what each of them holds: one caller cannot have all of it. Pure
- * counting; who counts as a caller is decided in callers.ts.
+ * Counts what all callers of a member hold of one resource, and what each of them holds, so that one caller cannot take
+ * all of it. Pure counting; callers.ts decides who counts as a caller.
  *
- * A caller that holds nothing takes no memory here, so a great many addresses cannot fill it.
+ * A caller that holds nothing takes no memory here. So a great number of addresses cannot fill it.
  */
 import { assert } from "../../base/assert.ts";
 
 export interface BudgetLimits {
-  /** Of all callers together. */
+  /** Limit of all callers together. */
   readonly total: number;
-  /** Of one caller. */
+  /** Limit of one caller. */
   readonly perCaller: number;
-  /** Of the total, kept free for an owner. Default 0. */
+  /** Part of the total that is reserved for an owner. Default 0. */
   readonly reserved?: number;
 }
 
-/** What a caller was given. It counts until it is released; a second release does nothing. */
+/** What a caller was granted. It counts until it is released; a second release does nothing. */
 export interface Share {
-  /** False when there is no room for so much more; what was held stays. */
+  /** Adds `amount` to the share. Returns false without room for it; the share then stays as it was. */
   grow(this: void, amount: number): boolean;
-  /** Gives back a part of it. */
+  /** Returns a part of the share. */
   shrink(this: void, amount: number): void;
   release(this: void): void;
 }
 
 export class CallerBudget {
   readonly limits: BudgetLimits;
-  /** How many requests for a share, or for more of one, were refused. */
+  /** Number of refused shares and refused enlargements. */
   rejected = 0;
   readonly #held: Map<string, number> = new Map();
   #used = 0;
@@ -39,7 +39,7 @@ export class CallerBudget {
     return this.#used;
   }
 
-  /** Callers that hold anything now. */
+  /** Number of callers that hold a share now. */
   get callers(): number {
     return this.#held.size;
   }
@@ -49,8 +49,9 @@ export class CallerBudget {
   }
 
   /**
-   * Undefined when the caller, or all together, would hold too much. A caller without a name is this program itself: it
-   * counts in the total only. An owner may use what is reserved, and is not held to the limit of one caller.
+   * Returns a share; undefined if the caller, or all together, would hold too much. A caller without a name is this
+   * program itself: it counts in the total only. An owner may use the reserved part, and the limit of one caller does
+   * not apply to it.
    */
   take(caller: string | undefined, amount = 1, isOwner = false): Share | undefined {
     if (!this.#add(caller, amount, isOwner)) return undefined;

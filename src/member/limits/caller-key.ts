@@ -1,14 +1,14 @@
 /**
- * Whom a network address stands for where callers are counted. Somebody with IPv6 has 2^64 addresses at least, so such an
- * address counts by its /64 network. An IPv4 address counts by itself, in whichever form it is written.
+ * Maps a network address to the network that counts as one caller. A host with IPv6 has at least 2^64 addresses, so an
+ * IPv6 address counts by its /64 network. An IPv4 address counts by itself, in whichever form it is written.
  */
 
 const NETWORK_GROUPS = 4;
 const GROUPS = 8;
-/** A longer text is no address. */
+/** A longer text is not an address. */
 const TEXT_MAX = 64;
 
-/** Accepts an address with or without brackets and a port. What is no address stands for itself. */
+/** Accepts an address with or without brackets and a port. Any other text is returned unchanged. */
 export function networkOf(text: string): string {
   const address = withoutPort(text.slice(0, TEXT_MAX));
   const mapped = /^(?:0{0,4}:){0,5}:?ffff:(\d{1,3}(?:\.\d{1,3}){3})$/i.exec(address);
@@ -28,7 +28,7 @@ function withoutZone(text: string): string {
   return zone === -1 ? text : text.slice(0, zone);
 }
 
-/** Undefined for what is no IPv6 address. */
+/** Returns undefined for anything but an IPv6 address. */
 function groupsOf(text: string): readonly string[] | undefined {
   if (!text.includes(":") || !/^[\da-f:.]+$/i.test(text)) return undefined;
   const [before = "", after, ...more] = text.split("::");

@@ -1,8 +1,8 @@
 /**
- * Who calls, for counting, and what each caller holds of this member: by user where there is one, else by network
- * address. Whoever holds as much as one caller may is refused, and the others go on.
+ * Identifies callers for counting, and limits what each of them holds of this member. A caller is a user if there is
+ * one, otherwise a network address. A caller at its limit is refused; the others go on.
  *
- * A call without an address comes from this very program, as in a tab; it counts in the totals only.
+ * A call without an address comes from this very program, as in a tab. It counts in the totals only.
  */
 import { errRequestTooManyRequests } from "../../protocol/errors.ts";
 import { CallerBudget, type Share } from "./caller-budget.ts";
@@ -10,7 +10,7 @@ import { networkOf } from "./caller-key.ts";
 import type { MemberLimits } from "../options.ts";
 import type { CallContext } from "../api/services.ts";
 
-/** Tokens whose user is remembered. One that was forgotten counts by its address once more. */
+/** Tokens whose user is remembered. A call with a forgotten one counts by its address once more. */
 const TOKENS_MAX = 1_000;
 
 /** The names are those of the metrics. */
@@ -32,14 +32,14 @@ export class Callers {
     };
   }
 
-  /** Undefined for a call of this program's own. */
+  /** Returns the key under which a call counts; undefined for a call of this program itself. */
   keyOf({ token, address, caller }: CallContext): string | undefined {
     const username = caller?.username || (token === "" ? undefined : this.#users.get(token));
     if (username !== undefined && username !== "") return `user ${username}`;
     return address === undefined ? undefined : networkOf(address);
   }
 
-  /** The token was found to be this user's. From now on its calls count as the user's, from wherever they come. */
+  /** Records that the token is this user's. Its calls then count as the user's, whatever their address. */
   learn(token: string, username: string): void {
     if (username === "" || this.#users.get(token) === username) return;
     const oldest = this.#users.size >= TOKENS_MAX ? this.#users.keys().next().value : undefined;
@@ -47,7 +47,7 @@ export class Callers {
     this.#users.set(token, username);
   }
 
-  /** Throws etcd's "too many requests" when the caller, or all together, hold too much. */
+  /** Returns a share. Throws etcd's "too many requests" if the caller, or all together, hold too much. */
   take(kind: LimitedKind, context: CallContext, amount = 1, isOwner = false): Share {
     const share = this.budgets[kind].take(this.keyOf(context), amount, isOwner);
     if (share === undefined) throw errRequestTooManyRequests;
@@ -55,5 +55,5 @@ export class Callers {
   }
 }
 
-/** At the same time; each goes over all of the data. */
+/** Snapshots read at the same time. Each reads all data. */
 const SNAPSHOT_READERS = 4;

@@ -1,6 +1,7 @@
 /**
- * How many calls of one caller are worked on at once while others call too: about as many as theirs (recent-callers.ts).
- * More of them wait here, in order, and cost the others nothing. While a caller is alone it has all it asks for.
+ * Limits how many calls of one caller are executed at once while other callers are active: to about as many as theirs
+ * (recent-callers.ts). Further calls wait here, in order, and do not delay the others. A single caller has no such
+ * limit.
  */
 import type { EtcdError } from "../../protocol/errors.ts";
 import type { RecentCallers } from "./recent-callers.ts";
@@ -19,7 +20,7 @@ interface Line {
 export interface FairGateOptions {
   readonly recent: RecentCallers;
   readonly nowMs: () => number;
-  /** Who has waited for so long is not let in any more: its caller has given up. */
+  /** A call that has waited this long is not admitted any more: its caller has given up. */
   readonly timeoutMs: number;
   readonly late: EtcdError;
 }
@@ -37,7 +38,10 @@ export class FairGate {
     return this.#waiting;
   }
 
-  /** Undefined: come in at once. Each call that came in is told of by `leave`; who is refused never did. */
+  /**
+   * Returns undefined if the call is admitted at once, otherwise a promise that resolves when it is. Rejects if it is
+   * refused. Call `leave` for each admitted call, and only for those.
+   */
   enter(caller: string): Promise<void> | undefined {
     const { recent, nowMs } = this.#options;
     recent.began(caller);

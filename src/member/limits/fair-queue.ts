@@ -1,21 +1,21 @@
 /**
- * A queue in which callers have turns (deficit round robin, Shreedhar and Varghese 1995): each round gives each caller
- * the same weight to be served, so however much one of them has queued, another waits for one share of it and no more.
- * Items of one caller keep their order, and with one caller it is a plain queue. Pure.
+ * A queue in which callers take turns (deficit round robin, Shreedhar and Varghese 1995). Each round serves the same
+ * weight of each caller. So however much one caller has queued, another waits for one share of it and no more. Items of
+ * one caller keep their order, and with one caller it is a plain queue. Pure.
  */
 export interface FairQueueOptions<Item> {
-  /** Above zero. */
+  /** Weight of an item; above zero. */
   readonly weightOf: (item: Item) => number;
-  /** What a caller is served of in a round; a heavier item takes several rounds. */
+  /** Weight served per caller and round. A heavier item takes several rounds. */
   readonly quantum: number;
 }
 
-/** Asked for the next item in turn; `ofCaller` of its caller's and `count` in all are chosen by then. */
+/** Called for the next item in turn. By then `ofCaller` items of its caller and `count` in all have been selected. */
 export type Allow<Item> = (item: Item, caller: string, ofCaller: number, count: number) => boolean;
 
 export class FairQueue<Item> {
   readonly #options: FairQueueOptions<Item>;
-  /** In the order of their turns; each has one item at least. */
+  /** In the order of their turns. Each has at least one item. */
   readonly #callers: Map<string, Item[]> = new Map();
   #length = 0;
 
@@ -31,7 +31,7 @@ export class FairQueue<Item> {
     return this.#callers.keys();
   }
 
-  /** The oldest of the caller's. */
+  /** The caller's oldest item. */
   first(caller: string): Item | undefined {
     return this.#callers.get(caller)?.[0];
   }
@@ -43,7 +43,10 @@ export class FairQueue<Item> {
     this.#length += 1;
   }
 
-  /** Whose turn it is, as far as `allow` goes; a caller of whom it refuses an item has no more turns. Removes nothing. */
+  /**
+   * Selects items in turn while `allow` returns true. A caller with a refused item gets no further turn. Removes
+   * nothing.
+   */
   select(allow: Allow<Item>): Item[] {
     const { weightOf, quantum } = this.#options;
     const chosen: Item[] = [];
@@ -64,7 +67,7 @@ export class FairQueue<Item> {
     return chosen;
   }
 
-  /** What was served: its callers have their next turn after the others. */
+  /** Removes served items. Their callers have their next turn after the others. */
   remove(served: readonly Item[]): void {
     if (served.length === 0) return;
     const gone = new Set(served);

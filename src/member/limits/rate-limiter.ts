@@ -1,4 +1,4 @@
-/** So many at once, and so many more each second: for what others may ask for, and is worth an answer but not many. */
+/** A token bucket: permits a burst, and a rate per second. For requests that deserve a response, but not many. */
 export class RateLimiter {
   readonly #burst: number;
   readonly #perSecond: number;
@@ -14,10 +14,10 @@ export class RateLimiter {
     this.#sinceMs = nowMs();
   }
 
-  /** False when there is none left. */
+  /** Takes one permit. Returns false if there is none left. */
   take(): boolean {
     const nowMs = this.#nowMs();
-    // A clock that goes back gives nothing.
+    // A clock that is set back adds no permits.
     const seconds = Math.max(0, nowMs - this.#sinceMs) / 1_000;
     this.#sinceMs = nowMs;
     this.#left = Math.min(this.#burst, this.#left + seconds * this.#perSecond);

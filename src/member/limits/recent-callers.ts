@@ -1,28 +1,31 @@
-/** Who has called within the last moment, and how much each has waiting or under way: what a fair share is goes by that. */
+/**
+ * Tracks the callers of the last moment, and how many calls each has waiting or in flight. Fair shares are computed
+ * from that.
+ */
 
 interface Recent {
-  /** Waiting or under way. */
+  /** Calls waiting or in flight. */
   now: number;
-  /** The most that it had within the last moment. */
+  /** Maximum of `now` within the last moment. */
   peak: number;
   peakMs: number;
   lastMs: number;
 }
 
-/** A caller who asks one thing after the other is there between two of them, too. */
+/** A caller that makes one call after the other is active between two of them, too. */
 const MOMENT_MS = 1_000;
-/** What a caller may have under way beside others who ask one thing at a time. */
+/** Calls that a caller may have in flight beside others that make one call at a time. */
 const LEAST_SHARE = 4;
-/** More are not compared one by one. */
+/** With more callers they are not compared one by one. */
 const COMPARED_MAX = 256;
 
 export class RecentCallers {
   readonly #all: number;
   readonly #nowMs: () => number;
-  /** The one that came last is last. */
+  /** Ordered by the last call, the latest at the end. */
   readonly #recent: Map<string, Recent> = new Map();
 
-  /** `all` is what one caller may have while there is no other. */
+  /** `all` is what a single caller may have. */
   constructor(all: number, nowMs: () => number) {
     this.#all = all;
     this.#nowMs = nowMs;
@@ -53,7 +56,10 @@ export class RecentCallers {
     recent.lastMs = this.#nowMs();
   }
 
-  /** How many calls the caller may have under way: all while nobody else is there, else about as many as the others. */
+  /**
+   * Returns how many calls the caller may have in flight: all while no other caller is active, otherwise about as many
+   * as the others.
+   */
   shareOf(caller: string): number {
     const nowMs = this.#nowMs();
     if (this.#recent.size > COMPARED_MAX) return LEAST_SHARE;
@@ -64,7 +70,7 @@ export class RecentCallers {
     return others === 0 ? this.#all : Math.min(LEAST_SHARE + 2 * others, this.#all);
   }
 
-  /** Two at a time, so that it takes no long turn and the map does not grow. */
+  /** Removes at most two at a time, so that a call stays short and the map does not grow. */
   #forgetOldest(nowMs: number): void {
     let looked = 0;
     for (const [caller, { now, lastMs }] of this.#recent) {

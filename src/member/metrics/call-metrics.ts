@@ -1,6 +1,6 @@
 /**
- * Which methods were called and how they ended, counted where all fronts pass: the numbers that etcd's gRPC server has.
- * There are as many as there are methods and status codes, however many calls come.
+ * Counts calls by method and status, where all API layers pass: the numbers that etcd's gRPC server has. Memory is
+ * bounded by the number of methods and status codes, not of calls.
  */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { RPC_KINDS } from "../../protocol/api/rpc-kinds.ts";
@@ -9,23 +9,23 @@ import type { RpcKind } from "../../protocol/api/rpc.ts";
 import { Histogram } from "./histogram.ts";
 import type { Services } from "../api/services.ts";
 
-/** What Prometheus' clients take when nobody tells them. */
+/** The default buckets of Prometheus clients. */
 const SECONDS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export interface CalledMethod {
-  /** By the names of the table of methods. */
+  /** As in the method table. */
   readonly service: string;
   readonly name: string;
   readonly kind: RpcKind;
   started: number;
-  /** How many ended so, by GrpcCode. */
+  /** Number of calls that ended with each GrpcCode. */
   readonly handled: (number | undefined)[];
   readonly seconds: Histogram;
 }
 
 type Method = (this: void, message: unknown, context: unknown) => unknown;
 
-/** A call under way; it ends once. */
+/** A call in flight; it ends once. */
 class Call {
   readonly #metrics: CallMetrics;
   readonly #called: CalledMethod;
@@ -53,7 +53,7 @@ class Call {
 }
 
 export class CallMetrics {
-  /** Bytes of the messages of clients, about as they are in gRPC, whatever the front makes of them. */
+  /** Bytes of client messages, about as large as in gRPC, whatever encoding the API layer uses. */
   receivedBytes = 0;
   sentBytes = 0;
   readonly methods: readonly CalledMethod[];
@@ -75,7 +75,7 @@ export class CallMetrics {
     return this.#byName.get(`${service}.${name}`);
   }
 
-  /** The same services, which count. */
+  /** Returns the same services with counting. */
   counted(services: Services): Services {
     const all = Object.entries(services).map(([name, service]) => [
       name,
@@ -93,7 +93,10 @@ export class CallMetrics {
     return Object.fromEntries(methods);
   }
 
-  /** The way of every put and range: the caller gets the very promise that the service gave. */
+  /**
+   * Every put and range passes here. So the caller gets the very promise that the service returned, without another one
+   * around it.
+   */
   #unary(called: CalledMethod, method: Method): Method {
     return (message, context) => {
       const startMs = this.#nowMs();
@@ -118,11 +121,11 @@ export class CallMetrics {
   #stream(called: CalledMethod, method: Method): Method {
     return (message, context) => {
       const call = new Call(this, called);
-      // A stream that goes both ways has its messages later.
+      // The messages of a bidirectional stream come later.
       if (context !== undefined) call.received(message);
       try {
         const given = method(message, context);
-        // A beat of a keep-alive is a stream of one message.
+        // A keep-alive counts as a stream of one message.
         if (given instanceof Promise) return answered(given, call);
         return isIterable(given) ? iterated(given, call) : streamed(given as Stream, call);
       } catch (error) {
@@ -138,15 +141,15 @@ function count({ handled }: CalledMethod, error: unknown): void {
   handled[code] = (handled[code] ?? 0) + 1;
 }
 
-/** What a field costs on the wire besides what is in it. */
+/** Overhead of a field on the wire. */
 const FIELD_BYTES = 2;
 
-/** Of a message with all that is in it; what is not set is not sent. */
+/** Returns the size of a message with all its fields. Unset fields are not sent. */
 function weight(value: unknown): number {
   if (typeof value === "object" && value !== null) {
     if (value instanceof Uint8Array) return bytesWeight(value.length);
     let sum = FIELD_BYTES;
-    // Every call comes through here: this makes nothing, and `in` is slow for what is numbered.
+    // Every call comes through here. So this allocates nothing, and avoids `in`, which is slow for indexed elements.
     if (Array.isArray(value)) for (const each of value) sum += weight(each);
     else for (const key in value) sum += weight((value as Readonly<Record<string, unknown>>)[key]);
     return sum;
@@ -196,7 +199,7 @@ interface Stream {
   request?(message: unknown): void;
 }
 
-/** A stream that is pulled ends when it is closed, or has no more, or breaks. */
+/** A pulled stream ends when it is closed, has no more responses, or fails. */
 function streamed(stream: Stream, call: Call): Stream {
   return {
     async next() {

@@ -1,7 +1,7 @@
-/** How often something took how long, in a fixed number of classes: the memory of it does not grow. */
+/** A histogram with a fixed number of buckets, so that its memory does not grow. */
 
 export class Histogram {
-  /** Upper bounds, ascending; what lies above the last one counts in the sum and the count alone. */
+  /** Upper bounds, ascending. A value above the last one counts in the sum and the count only. */
   readonly bounds: readonly number[];
   readonly #counts: number[];
   #count = 0;
@@ -28,14 +28,14 @@ export class Histogram {
     if (at < this.bounds.length) this.#counts[at] = (this.#counts[at] as number) + 1;
   }
 
-  /** How many were at most as much, for each bound. */
+  /** Returns the number of observations at or below each bound. */
   cumulative(): readonly number[] {
     let sum = 0;
     return this.#counts.map((count) => (sum += count));
   }
 }
 
-/** `start`, and then each time twice as much. */
+/** Returns `count` bounds: `start`, then each the double of the previous one. */
 export function doublings(start: number, count: number): readonly number[] {
   return Array.from({ length: count }, (_, at) => start * 2 ** at);
 }

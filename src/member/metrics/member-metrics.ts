@@ -1,4 +1,4 @@
-/** What a member counts while it works, in a bounded number of numbers; health.ts prints them under etcd's names. */
+/** Counters of a running member, bounded in number. metric-samples.ts exposes them under etcd's names. */
 import type { CallMetrics } from "./call-metrics.ts";
 import { doublings, Histogram } from "./histogram.ts";
 import { PeerMetrics } from "./peer-metrics.ts";
@@ -11,7 +11,7 @@ export interface ProbeCounters {
   readonly name: string;
   succeeded: number;
   failed: number;
-  /** Of the last time. */
+  /** Result of the last check. */
   isGood: boolean;
 }
 
@@ -35,12 +35,12 @@ export class MemberMetrics {
     bytesSent: 0,
     bytesReceived: 0,
   };
-  /** Where calls are counted: nobody reads the numbers of a tab. */
+  /** Set where calls are counted. Nothing reads the metrics of a tab. */
   calls: CallMetrics | undefined;
   readonly peers: PeerMetrics;
-  /** From handing entries to storage until they are durable. */
+  /** Seconds from passing entries to storage until they are durable. */
   readonly logWriteSeconds: Histogram = new Histogram(DISK_SECONDS);
-  /** Of a transaction that writes the state behind. */
+  /** Seconds of a write-behind transaction of the state. */
   readonly stateWriteSeconds: Histogram = new Histogram(DISK_SECONDS);
   readonly health: { succeeded: number; failed: number } = { succeeded: 0, failed: 0 };
   readonly #probes: Map<string, ProbeCounters> = new Map();

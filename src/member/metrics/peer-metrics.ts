@@ -1,11 +1,11 @@
-/** What went to each member and came from it, and how long a heartbeat took there and back. */
+/** Counts what was sent to and received from each member, and measures the round trip of heartbeats. */
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import { doublings, Histogram } from "./histogram.ts";
 
-/** More than there can be members of a cluster: what names itself anything is not counted. */
+/** More than a cluster can have members. Peers can claim any id, so further ones are not counted. */
 const PEERS_MAX = 64;
-/** A heartbeat that was not answered for so long will not be. */
+/** A heartbeat without a response for this long counts as lost. */
 const LOST_AFTER_MS = 5_000;
 const ROUND_TRIP_SECONDS = doublings(0.0001, 16);
 
@@ -14,7 +14,7 @@ export interface PeerCounters {
   receivedBytes: number;
   sendFailures: number;
   readonly roundTripSeconds: Histogram;
-  /** Of the heartbeat that waits for its answer. */
+  /** Send time of the heartbeat that waits for its response. */
   askedMs: number | undefined;
 }
 
@@ -48,7 +48,7 @@ export class PeerMetrics {
     peer.askedMs = undefined;
   }
 
-  /** What was on its way may be lost, and with it a heartbeat. */
+  /** Call when the connection is lost. Frames in flight may be lost, and with them a heartbeat. */
   down(to: MemberId): void {
     const peer = this.#peer(to);
     if (peer === undefined) return;
