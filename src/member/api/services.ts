@@ -4,109 +4,17 @@
  *
  * All methods reject with an `EtcdError` (gRPC code and etcd's exact text) and with nothing else.
  */
-import type {
-  CompactionRequest,
-  CompactionResponse,
-  DeleteRangeRequest,
-  DeleteRangeResponse,
-  PutRequest,
-  PutResponse,
-  RangeRequest,
-  RangeResponse,
-  RangeStreamResponse,
-  TxnRequest,
-  TxnResponse,
-} from "../../protocol/api/kv.ts";
-import type {
-  CampaignRequest,
-  CampaignResponse,
-  LeaderRequest,
-  LeaderResponse,
-  ProclaimRequest,
-  ProclaimResponse,
-  ResignRequest,
-  ResignResponse,
-} from "../../protocol/api/election.ts";
-import type {
-  LeaseGrantRequest,
-  LeaseGrantResponse,
-  LeaseKeepAliveRequest,
-  LeaseKeepAliveResponse,
-  LeaseLeasesRequest,
-  LeaseLeasesResponse,
-  LeaseRevokeRequest,
-  LeaseRevokeResponse,
-  LeaseTimeToLiveRequest,
-  LeaseTimeToLiveResponse,
-} from "../../protocol/api/lease.ts";
-import type { LockRequest, LockResponse, UnlockRequest, UnlockResponse } from "../../protocol/api/lock.ts";
 import type { Caller } from "../../auth/auth-store.ts";
-import type {
-  AuthDisableRequest,
-  AuthDisableResponse,
-  AuthEnableRequest,
-  AuthEnableResponse,
-  AuthRoleAddRequest,
-  AuthRoleAddResponse,
-  AuthRoleDeleteRequest,
-  AuthRoleDeleteResponse,
-  AuthRoleGetRequest,
-  AuthRoleGetResponse,
-  AuthRoleGrantPermissionRequest,
-  AuthRoleGrantPermissionResponse,
-  AuthRoleListRequest,
-  AuthRoleListResponse,
-  AuthRoleRevokePermissionRequest,
-  AuthRoleRevokePermissionResponse,
-  AuthStatusRequest,
-  AuthStatusResponse,
-  AuthUserAddRequest,
-  AuthUserAddResponse,
-  AuthUserChangePasswordRequest,
-  AuthUserChangePasswordResponse,
-  AuthUserDeleteRequest,
-  AuthUserDeleteResponse,
-  AuthUserGetRequest,
-  AuthUserGetResponse,
-  AuthUserGrantRoleRequest,
-  AuthUserGrantRoleResponse,
-  AuthUserListRequest,
-  AuthUserListResponse,
-  AuthUserRevokeRoleRequest,
-  AuthUserRevokeRoleResponse,
-  AuthenticateRequest,
-  AuthenticateResponse,
-} from "../../protocol/api/auth.ts";
-import type {
-  MemberAddRequest,
-  MemberAddResponse,
-  MemberListRequest,
-  MemberListResponse,
-  MemberPromoteRequest,
-  MemberPromoteResponse,
-  MemberRemoveRequest,
-  MemberRemoveResponse,
-  MemberUpdateRequest,
-  MemberUpdateResponse,
-} from "../../protocol/api/cluster.ts";
-import type {
-  AlarmRequest,
-  AlarmResponse,
-  DefragmentRequest,
-  DefragmentResponse,
-  DowngradeRequest,
-  DowngradeResponse,
-  HashKvRequest,
-  HashKvResponse,
-  HashRequest,
-  HashResponse,
-  MoveLeaderRequest,
-  MoveLeaderResponse,
-  SnapshotRequest,
-  SnapshotResponse,
-  StatusRequest,
-  StatusResponse,
-} from "../../protocol/api/maintenance.ts";
+import type { AuthRpcs } from "../../protocol/api/auth-rpcs.ts";
+import type { ClusterRpcs } from "../../protocol/api/cluster-rpcs.ts";
+import type { ElectionRpcs } from "../../protocol/api/election-rpcs.ts";
+import type { LeaderRequest, LeaderResponse } from "../../protocol/api/election.ts";
+import type { KvRpcs } from "../../protocol/api/kv-rpcs.ts";
+import type { LeaseRpcs } from "../../protocol/api/lease-rpcs.ts";
+import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../../protocol/api/lease.ts";
+import type { LockRpcs } from "../../protocol/api/lock-rpcs.ts";
+import type { MaintenanceRpcs } from "../../protocol/api/maintenance-rpcs.ts";
+import type { Rpc } from "../../protocol/api/rpc.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 
 /** What an API layer knows about a call beside the message: etcd's gRPC metadata. */
@@ -131,15 +39,26 @@ export interface CallContext {
   readonly caller?: Caller;
 }
 
-export interface KvService {
-  range(request: RangeRequest, context: CallContext): Promise<RangeResponse>;
-  /** Returns a range in parts that are produced on demand. Leaving the loop cancels it. */
-  rangeStream(request: RangeRequest, context: CallContext): AsyncIterable<RangeStreamResponse>;
-  put(request: PutRequest, context: CallContext): Promise<PutResponse>;
-  deleteRange(request: DeleteRangeRequest, context: CallContext): Promise<DeleteRangeResponse>;
-  txn(request: TxnRequest, context: CallContext): Promise<TxnResponse>;
-  compact(request: CompactionRequest, context: CallContext): Promise<CompactionResponse>;
-}
+/**
+ * The methods of a gRPC service as a member serves them, derived from the service's table of RPCs. `Own` names the
+ * streams whose form the service declares itself.
+ */
+export type ServiceOf<Rpcs, Own extends keyof Rpcs = never> = {
+  [Name in keyof Rpcs as Exclude<Name, Own>]: MethodOf<Rpcs[Name]>;
+};
+
+type MethodOf<Described> =
+  Described extends Rpc<infer Request, infer Response>
+    ? (request: Request, context: CallContext) => Promise<Response>
+    : Described extends Rpc<infer Request, infer Response, "serverStream">
+      ? (request: Request, context: CallContext) => AsyncIterable<Response>
+      : never;
+
+export type KvService = ServiceOf<KvRpcs>;
+export type LockService = ServiceOf<LockRpcs>;
+export type AuthService = ServiceOf<AuthRpcs>;
+export type ClusterService = ServiceOf<ClusterRpcs>;
+export type MaintenanceService = ServiceOf<MaintenanceRpcs>;
 
 /** A watch stream: many watches, requests in, responses pulled out, so that a slow reader bounds its own memory. */
 export interface WatchStream {
@@ -153,19 +72,9 @@ export interface WatchService {
   watch(context: CallContext): WatchStream;
 }
 
-export interface LeaseService {
-  grant(request: LeaseGrantRequest, context: CallContext): Promise<LeaseGrantResponse>;
-  revoke(request: LeaseRevokeRequest, context: CallContext): Promise<LeaseRevokeResponse>;
+export interface LeaseService extends ServiceOf<LeaseRpcs, "keepAlive"> {
   /** Renews a lease once. API layers make etcd's stream of it: one response per request, in order. */
   keepAlive(request: LeaseKeepAliveRequest, context: CallContext): Promise<LeaseKeepAliveResponse>;
-  timeToLive(request: LeaseTimeToLiveRequest, context: CallContext): Promise<LeaseTimeToLiveResponse>;
-  leases(request: LeaseLeasesRequest, context: CallContext): Promise<LeaseLeasesResponse>;
-}
-
-/** Waits until the lock is acquired. Aborting `context.signal` gives up the position in the queue. */
-export interface LockService {
-  lock(request: LockRequest, context: CallContext): Promise<LockResponse>;
-  unlock(request: UnlockRequest, context: CallContext): Promise<UnlockResponse>;
 }
 
 export interface LeaderStream {
@@ -177,62 +86,8 @@ export interface LeaderStream {
   close(): void;
 }
 
-export interface ElectionService {
-  /** Waits until the caller is elected. Aborting `context.signal` withdraws the candidate. */
-  campaign(request: CampaignRequest, context: CallContext): Promise<CampaignResponse>;
-  proclaim(request: ProclaimRequest, context: CallContext): Promise<ProclaimResponse>;
-  leader(request: LeaderRequest, context: CallContext): Promise<LeaderResponse>;
+export interface ElectionService extends ServiceOf<ElectionRpcs, "observe"> {
   observe(request: LeaderRequest, context: CallContext): LeaderStream;
-  resign(request: ResignRequest, context: CallContext): Promise<ResignResponse>;
-}
-
-export interface AuthService {
-  authEnable(request: AuthEnableRequest, context: CallContext): Promise<AuthEnableResponse>;
-  authDisable(request: AuthDisableRequest, context: CallContext): Promise<AuthDisableResponse>;
-  authStatus(request: AuthStatusRequest, context: CallContext): Promise<AuthStatusResponse>;
-  authenticate(request: AuthenticateRequest, context: CallContext): Promise<AuthenticateResponse>;
-  userAdd(request: AuthUserAddRequest, context: CallContext): Promise<AuthUserAddResponse>;
-  userGet(request: AuthUserGetRequest, context: CallContext): Promise<AuthUserGetResponse>;
-  userList(request: AuthUserListRequest, context: CallContext): Promise<AuthUserListResponse>;
-  userDelete(request: AuthUserDeleteRequest, context: CallContext): Promise<AuthUserDeleteResponse>;
-  userChangePassword(
-    request: AuthUserChangePasswordRequest,
-    context: CallContext,
-  ): Promise<AuthUserChangePasswordResponse>;
-  userGrantRole(request: AuthUserGrantRoleRequest, context: CallContext): Promise<AuthUserGrantRoleResponse>;
-  userRevokeRole(request: AuthUserRevokeRoleRequest, context: CallContext): Promise<AuthUserRevokeRoleResponse>;
-  roleAdd(request: AuthRoleAddRequest, context: CallContext): Promise<AuthRoleAddResponse>;
-  roleGet(request: AuthRoleGetRequest, context: CallContext): Promise<AuthRoleGetResponse>;
-  roleList(request: AuthRoleListRequest, context: CallContext): Promise<AuthRoleListResponse>;
-  roleDelete(request: AuthRoleDeleteRequest, context: CallContext): Promise<AuthRoleDeleteResponse>;
-  roleGrantPermission(
-    request: AuthRoleGrantPermissionRequest,
-    context: CallContext,
-  ): Promise<AuthRoleGrantPermissionResponse>;
-  roleRevokePermission(
-    request: AuthRoleRevokePermissionRequest,
-    context: CallContext,
-  ): Promise<AuthRoleRevokePermissionResponse>;
-}
-
-export interface ClusterService {
-  memberAdd(request: MemberAddRequest, context: CallContext): Promise<MemberAddResponse>;
-  memberRemove(request: MemberRemoveRequest, context: CallContext): Promise<MemberRemoveResponse>;
-  memberUpdate(request: MemberUpdateRequest, context: CallContext): Promise<MemberUpdateResponse>;
-  memberList(request: MemberListRequest, context: CallContext): Promise<MemberListResponse>;
-  memberPromote(request: MemberPromoteRequest, context: CallContext): Promise<MemberPromoteResponse>;
-}
-
-export interface MaintenanceService {
-  alarm(request: AlarmRequest, context: CallContext): Promise<AlarmResponse>;
-  status(request: StatusRequest, context: CallContext): Promise<StatusResponse>;
-  defragment(request: DefragmentRequest, context: CallContext): Promise<DefragmentResponse>;
-  hash(request: HashRequest, context: CallContext): Promise<HashResponse>;
-  hashKv(request: HashKvRequest, context: CallContext): Promise<HashKvResponse>;
-  /** Returns the member's data in parts that are produced on demand. Leaving the loop cancels it. */
-  snapshot(request: SnapshotRequest, context: CallContext): AsyncIterable<SnapshotResponse>;
-  moveLeader(request: MoveLeaderRequest, context: CallContext): Promise<MoveLeaderResponse>;
-  downgrade(request: DowngradeRequest, context: CallContext): Promise<DowngradeResponse>;
 }
 
 /** One value of a metric, with its label set. */

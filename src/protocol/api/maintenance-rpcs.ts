@@ -1,93 +1,76 @@
 /** The methods of etcd's Maintenance service. */
-import {
-  alarmRequestSchema,
-  alarmResponseSchema,
-  defragmentRequestSchema,
-  defragmentResponseSchema,
-  downgradeRequestSchema,
-  downgradeResponseSchema,
-  hashKvRequestSchema,
-  hashKvResponseSchema,
-  hashRequestSchema,
-  hashResponseSchema,
-  moveLeaderRequestSchema,
-  moveLeaderResponseSchema,
-  snapshotRequestSchema,
-  snapshotResponseSchema,
-  statusRequestSchema,
-  statusResponseSchema,
-} from "./maintenance-schema.ts";
-import type {
-  AlarmRequest,
-  AlarmResponse,
-  DefragmentRequest,
-  DefragmentResponse,
-  DowngradeRequest,
-  DowngradeResponse,
-  HashKvRequest,
-  HashKvResponse,
-  HashRequest,
-  HashResponse,
-  MoveLeaderRequest,
-  MoveLeaderResponse,
-  SnapshotRequest,
-  SnapshotResponse,
-  StatusRequest,
-  StatusResponse,
-} from "./maintenance.ts";
+import * as schemas from "./maintenance-schema.ts";
+import type * as messages from "./maintenance.ts";
 import { serverStream, unary } from "./rpc.ts";
 import type { Rpc } from "./rpc.ts";
 
 export interface MaintenanceRpcs {
-  readonly alarm: Rpc<AlarmRequest, AlarmResponse>;
-  readonly status: Rpc<StatusRequest, StatusResponse>;
-  readonly defragment: Rpc<DefragmentRequest, DefragmentResponse>;
-  readonly hash: Rpc<HashRequest, HashResponse>;
-  readonly hashKv: Rpc<HashKvRequest, HashKvResponse>;
-  readonly snapshot: Rpc<SnapshotRequest, SnapshotResponse, "serverStream">;
-  readonly moveLeader: Rpc<MoveLeaderRequest, MoveLeaderResponse>;
-  readonly downgrade: Rpc<DowngradeRequest, DowngradeResponse>;
+  readonly alarm: Rpc<messages.AlarmRequest, messages.AlarmResponse>;
+  readonly status: Rpc<messages.StatusRequest, messages.StatusResponse>;
+  readonly defragment: Rpc<messages.DefragmentRequest, messages.DefragmentResponse>;
+  readonly hash: Rpc<messages.HashRequest, messages.HashResponse>;
+  readonly hashKv: Rpc<messages.HashKvRequest, messages.HashKvResponse>;
+  /** Returns the member's data in parts that are produced on demand. Leaving the loop cancels it. */
+  readonly snapshot: Rpc<messages.SnapshotRequest, messages.SnapshotResponse, "serverStream">;
+  readonly moveLeader: Rpc<messages.MoveLeaderRequest, messages.MoveLeaderResponse>;
+  readonly downgrade: Rpc<messages.DowngradeRequest, messages.DowngradeResponse>;
 }
 
 const SERVICE = "etcdserverpb.Maintenance";
 
 export const MAINTENANCE_RPCS: MaintenanceRpcs = {
-  alarm: unary(SERVICE, "Alarm", ["/v3/maintenance/alarm"], alarmRequestSchema, alarmResponseSchema),
-  status: unary(SERVICE, "Status", ["/v3/maintenance/status"], statusRequestSchema, statusResponseSchema, {
-    isRead: true,
-  }),
+  alarm: unary(SERVICE, "Alarm", ["/v3/maintenance/alarm"], schemas.alarmRequestSchema, schemas.alarmResponseSchema),
+  status: unary(
+    SERVICE,
+    "Status",
+    ["/v3/maintenance/status"],
+    schemas.statusRequestSchema,
+    schemas.statusResponseSchema,
+    {
+      isRead: true,
+    },
+  ),
   defragment: unary(
     SERVICE,
     "Defragment",
     ["/v3/maintenance/defragment"],
-    defragmentRequestSchema,
-    defragmentResponseSchema,
+    schemas.defragmentRequestSchema,
+    schemas.defragmentResponseSchema,
   ),
-  hash: unary(SERVICE, "Hash", ["/v3/maintenance/hash"], hashRequestSchema, hashResponseSchema, { isRead: true }),
-  hashKv: unary(SERVICE, "HashKV", ["/v3/maintenance/hashkv"], hashKvRequestSchema, hashKvResponseSchema, {
+  hash: unary(SERVICE, "Hash", ["/v3/maintenance/hash"], schemas.hashRequestSchema, schemas.hashResponseSchema, {
     isRead: true,
   }),
+  hashKv: unary(
+    SERVICE,
+    "HashKV",
+    ["/v3/maintenance/hashkv"],
+    schemas.hashKvRequestSchema,
+    schemas.hashKvResponseSchema,
+    {
+      isRead: true,
+    },
+  ),
   // All data is gone over before the first part, to tell how much there is.
   snapshot: serverStream(
     SERVICE,
     "Snapshot",
     ["/v3/maintenance/snapshot"],
-    snapshotRequestSchema,
-    snapshotResponseSchema,
+    schemas.snapshotRequestSchema,
+    schemas.snapshotResponseSchema,
     { isRead: true, isPatient: true },
   ),
   moveLeader: unary(
     SERVICE,
     "MoveLeader",
     ["/v3/maintenance/transfer-leadership"],
-    moveLeaderRequestSchema,
-    moveLeaderResponseSchema,
+    schemas.moveLeaderRequestSchema,
+    schemas.moveLeaderResponseSchema,
   ),
   downgrade: unary(
     SERVICE,
     "Downgrade",
     ["/v3/maintenance/downgrade"],
-    downgradeRequestSchema,
-    downgradeResponseSchema,
+    schemas.downgradeRequestSchema,
+    schemas.downgradeResponseSchema,
   ),
 };
