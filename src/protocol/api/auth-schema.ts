@@ -79,57 +79,55 @@ import { header } from "./header-schema.ts";
 import { always, bool, bytes, message, openEnum, optional, repeated, string, uint } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
 
-export const userAddOptionsSchema: Schema<UserAddOptions> = message<UserAddOptions>(
-  "authpb.UserAddOptions",
-  () => userAddOptions(),
-  { noPassword: bool(1, "no_password") },
-);
+export const userAddOptionsSchema: Schema<UserAddOptions> = message("authpb.UserAddOptions", userAddOptions, {
+  noPassword: bool(1, "no_password"),
+});
 
-export const userSchema: Schema<User> = message<User>("authpb.User", () => user(), {
+export const userSchema: Schema<User> = message("authpb.User", user, {
   name: bytes(1, "name"),
   password: bytes(2, "password"),
   roles: repeated(string(3, "roles")),
   options: optional(4, "options", () => userAddOptionsSchema),
 });
 
-export const permissionSchema: Schema<Permission> = message<Permission>("authpb.Permission", () => permission(), {
+export const permissionSchema: Schema<Permission> = message("authpb.Permission", permission, {
   permType: openEnum<PermissionType>(1, "permType", ["READ", "WRITE", "READWRITE"]),
   key: bytes(2, "key"),
   rangeEnd: bytes(3, "range_end"),
 });
 
-export const roleSchema: Schema<Role> = message<Role>("authpb.Role", () => role(), {
+export const roleSchema: Schema<Role> = message("authpb.Role", role, {
   name: bytes(1, "name"),
   keyPermission: repeated(always(2, "keyPermission", () => permissionSchema)),
 });
 
-export const authEnableRequestSchema: Schema<AuthEnableRequest> = message<AuthEnableRequest>(
+export const authEnableRequestSchema: Schema<AuthEnableRequest> = message(
   "etcdserverpb.AuthEnableRequest",
   () => ({}),
   {},
 );
 
-export const authDisableRequestSchema: Schema<AuthDisableRequest> = message<AuthDisableRequest>(
+export const authDisableRequestSchema: Schema<AuthDisableRequest> = message(
   "etcdserverpb.AuthDisableRequest",
   () => ({}),
   {},
 );
 
-export const authStatusRequestSchema: Schema<AuthStatusRequest> = message<AuthStatusRequest>(
+export const authStatusRequestSchema: Schema<AuthStatusRequest> = message(
   "etcdserverpb.AuthStatusRequest",
   () => ({}),
   {},
 );
 
-export const authenticateRequestSchema: Schema<AuthenticateRequest> = message<AuthenticateRequest>(
+export const authenticateRequestSchema: Schema<AuthenticateRequest> = message(
   "etcdserverpb.AuthenticateRequest",
-  () => authenticateRequest(),
+  authenticateRequest,
   { name: string(1, "name"), password: string(2, "password") },
 );
 
-export const authUserAddRequestSchema: Schema<AuthUserAddRequest> = message<AuthUserAddRequest>(
+export const authUserAddRequestSchema: Schema<AuthUserAddRequest> = message(
   "etcdserverpb.AuthUserAddRequest",
-  () => authUserAddRequest(),
+  authUserAddRequest,
   {
     name: string(1, "name"),
     password: string(2, "password"),
@@ -138,182 +136,176 @@ export const authUserAddRequestSchema: Schema<AuthUserAddRequest> = message<Auth
   },
 );
 
-export const authUserGetRequestSchema: Schema<AuthUserGetRequest> = message<AuthUserGetRequest>(
+export const authUserGetRequestSchema: Schema<AuthUserGetRequest> = message(
   "etcdserverpb.AuthUserGetRequest",
-  () => authUserGetRequest(),
+  authUserGetRequest,
   { name: string(1, "name") },
 );
 
-export const authUserDeleteRequestSchema: Schema<AuthUserDeleteRequest> = message<AuthUserDeleteRequest>(
+export const authUserDeleteRequestSchema: Schema<AuthUserDeleteRequest> = message(
   "etcdserverpb.AuthUserDeleteRequest",
-  () => authUserDeleteRequest(),
+  authUserDeleteRequest,
   { name: string(1, "name") },
 );
 
-export const authUserChangePasswordRequestSchema: Schema<AuthUserChangePasswordRequest> =
-  message<AuthUserChangePasswordRequest>(
-    "etcdserverpb.AuthUserChangePasswordRequest",
-    () => authUserChangePasswordRequest(),
-    { name: string(1, "name"), password: string(2, "password"), hashedPassword: string(3, "hashedPassword") },
-  );
+export const authUserChangePasswordRequestSchema: Schema<AuthUserChangePasswordRequest> = message(
+  "etcdserverpb.AuthUserChangePasswordRequest",
+  authUserChangePasswordRequest,
+  { name: string(1, "name"), password: string(2, "password"), hashedPassword: string(3, "hashedPassword") },
+);
 
-export const authUserGrantRoleRequestSchema: Schema<AuthUserGrantRoleRequest> = message<AuthUserGrantRoleRequest>(
+export const authUserGrantRoleRequestSchema: Schema<AuthUserGrantRoleRequest> = message(
   "etcdserverpb.AuthUserGrantRoleRequest",
-  () => authUserGrantRoleRequest(),
+  authUserGrantRoleRequest,
   { user: string(1, "user"), role: string(2, "role") },
 );
 
-export const authUserRevokeRoleRequestSchema: Schema<AuthUserRevokeRoleRequest> = message<AuthUserRevokeRoleRequest>(
+export const authUserRevokeRoleRequestSchema: Schema<AuthUserRevokeRoleRequest> = message(
   "etcdserverpb.AuthUserRevokeRoleRequest",
-  () => authUserRevokeRoleRequest(),
+  authUserRevokeRoleRequest,
   { name: string(1, "name"), role: string(2, "role") },
 );
 
-export const authRoleAddRequestSchema: Schema<AuthRoleAddRequest> = message<AuthRoleAddRequest>(
+export const authRoleAddRequestSchema: Schema<AuthRoleAddRequest> = message(
   "etcdserverpb.AuthRoleAddRequest",
-  () => authRoleAddRequest(),
+  authRoleAddRequest,
   { name: string(1, "name") },
 );
 
-export const authRoleGetRequestSchema: Schema<AuthRoleGetRequest> = message<AuthRoleGetRequest>(
+export const authRoleGetRequestSchema: Schema<AuthRoleGetRequest> = message(
   "etcdserverpb.AuthRoleGetRequest",
-  () => authRoleGetRequest(),
+  authRoleGetRequest,
   { role: string(1, "role") },
 );
 
-export const authUserListRequestSchema: Schema<AuthUserListRequest> = message<AuthUserListRequest>(
+export const authUserListRequestSchema: Schema<AuthUserListRequest> = message(
   "etcdserverpb.AuthUserListRequest",
   () => ({}),
   {},
 );
 
-export const authRoleListRequestSchema: Schema<AuthRoleListRequest> = message<AuthRoleListRequest>(
+export const authRoleListRequestSchema: Schema<AuthRoleListRequest> = message(
   "etcdserverpb.AuthRoleListRequest",
   () => ({}),
   {},
 );
 
-export const authRoleDeleteRequestSchema: Schema<AuthRoleDeleteRequest> = message<AuthRoleDeleteRequest>(
+export const authRoleDeleteRequestSchema: Schema<AuthRoleDeleteRequest> = message(
   "etcdserverpb.AuthRoleDeleteRequest",
-  () => authRoleDeleteRequest(),
+  authRoleDeleteRequest,
   { role: string(1, "role") },
 );
 
-export const authRoleGrantPermissionRequestSchema: Schema<AuthRoleGrantPermissionRequest> =
-  message<AuthRoleGrantPermissionRequest>(
-    "etcdserverpb.AuthRoleGrantPermissionRequest",
-    () => authRoleGrantPermissionRequest(),
-    { name: string(1, "name"), perm: optional(2, "perm", () => permissionSchema) },
-  );
+export const authRoleGrantPermissionRequestSchema: Schema<AuthRoleGrantPermissionRequest> = message(
+  "etcdserverpb.AuthRoleGrantPermissionRequest",
+  authRoleGrantPermissionRequest,
+  { name: string(1, "name"), perm: optional(2, "perm", () => permissionSchema) },
+);
 
-export const authRoleRevokePermissionRequestSchema: Schema<AuthRoleRevokePermissionRequest> =
-  message<AuthRoleRevokePermissionRequest>(
-    "etcdserverpb.AuthRoleRevokePermissionRequest",
-    () => authRoleRevokePermissionRequest(),
-    { role: string(1, "role"), key: bytes(2, "key"), rangeEnd: bytes(3, "range_end") },
-  );
+export const authRoleRevokePermissionRequestSchema: Schema<AuthRoleRevokePermissionRequest> = message(
+  "etcdserverpb.AuthRoleRevokePermissionRequest",
+  authRoleRevokePermissionRequest,
+  { role: string(1, "role"), key: bytes(2, "key"), rangeEnd: bytes(3, "range_end") },
+);
 
-export const authEnableResponseSchema: Schema<AuthEnableResponse> = message<AuthEnableResponse>(
+export const authEnableResponseSchema: Schema<AuthEnableResponse> = message(
   "etcdserverpb.AuthEnableResponse",
-  () => authEnableResponse(),
+  authEnableResponse,
   { header },
 );
 
-export const authDisableResponseSchema: Schema<AuthDisableResponse> = message<AuthDisableResponse>(
+export const authDisableResponseSchema: Schema<AuthDisableResponse> = message(
   "etcdserverpb.AuthDisableResponse",
-  () => authDisableResponse(),
+  authDisableResponse,
   { header },
 );
 
-export const authStatusResponseSchema: Schema<AuthStatusResponse> = message<AuthStatusResponse>(
+export const authStatusResponseSchema: Schema<AuthStatusResponse> = message(
   "etcdserverpb.AuthStatusResponse",
-  () => authStatusResponse(),
+  authStatusResponse,
   { header, enabled: bool(2, "enabled"), authRevision: uint(3, "authRevision") },
 );
 
-export const authenticateResponseSchema: Schema<AuthenticateResponse> = message<AuthenticateResponse>(
+export const authenticateResponseSchema: Schema<AuthenticateResponse> = message(
   "etcdserverpb.AuthenticateResponse",
-  () => authenticateResponse(),
+  authenticateResponse,
   { header, token: string(2, "token") },
 );
 
-export const authUserAddResponseSchema: Schema<AuthUserAddResponse> = message<AuthUserAddResponse>(
+export const authUserAddResponseSchema: Schema<AuthUserAddResponse> = message(
   "etcdserverpb.AuthUserAddResponse",
-  () => authUserAddResponse(),
+  authUserAddResponse,
   { header },
 );
 
-export const authUserGetResponseSchema: Schema<AuthUserGetResponse> = message<AuthUserGetResponse>(
+export const authUserGetResponseSchema: Schema<AuthUserGetResponse> = message(
   "etcdserverpb.AuthUserGetResponse",
-  () => authUserGetResponse(),
+  authUserGetResponse,
   { header, roles: repeated(string(2, "roles")) },
 );
 
-export const authUserDeleteResponseSchema: Schema<AuthUserDeleteResponse> = message<AuthUserDeleteResponse>(
+export const authUserDeleteResponseSchema: Schema<AuthUserDeleteResponse> = message(
   "etcdserverpb.AuthUserDeleteResponse",
-  () => authUserDeleteResponse(),
+  authUserDeleteResponse,
   { header },
 );
 
-export const authUserChangePasswordResponseSchema: Schema<AuthUserChangePasswordResponse> =
-  message<AuthUserChangePasswordResponse>(
-    "etcdserverpb.AuthUserChangePasswordResponse",
-    () => authUserChangePasswordResponse(),
-    { header },
-  );
+export const authUserChangePasswordResponseSchema: Schema<AuthUserChangePasswordResponse> = message(
+  "etcdserverpb.AuthUserChangePasswordResponse",
+  authUserChangePasswordResponse,
+  { header },
+);
 
-export const authUserGrantRoleResponseSchema: Schema<AuthUserGrantRoleResponse> = message<AuthUserGrantRoleResponse>(
+export const authUserGrantRoleResponseSchema: Schema<AuthUserGrantRoleResponse> = message(
   "etcdserverpb.AuthUserGrantRoleResponse",
-  () => authUserGrantRoleResponse(),
+  authUserGrantRoleResponse,
   { header },
 );
 
-export const authUserRevokeRoleResponseSchema: Schema<AuthUserRevokeRoleResponse> = message<AuthUserRevokeRoleResponse>(
+export const authUserRevokeRoleResponseSchema: Schema<AuthUserRevokeRoleResponse> = message(
   "etcdserverpb.AuthUserRevokeRoleResponse",
-  () => authUserRevokeRoleResponse(),
+  authUserRevokeRoleResponse,
   { header },
 );
 
-export const authRoleAddResponseSchema: Schema<AuthRoleAddResponse> = message<AuthRoleAddResponse>(
+export const authRoleAddResponseSchema: Schema<AuthRoleAddResponse> = message(
   "etcdserverpb.AuthRoleAddResponse",
-  () => authRoleAddResponse(),
+  authRoleAddResponse,
   { header },
 );
 
-export const authRoleGetResponseSchema: Schema<AuthRoleGetResponse> = message<AuthRoleGetResponse>(
+export const authRoleGetResponseSchema: Schema<AuthRoleGetResponse> = message(
   "etcdserverpb.AuthRoleGetResponse",
-  () => authRoleGetResponse(),
+  authRoleGetResponse,
   { header, perm: repeated(always(2, "perm", () => permissionSchema)) },
 );
 
-export const authRoleListResponseSchema: Schema<AuthRoleListResponse> = message<AuthRoleListResponse>(
+export const authRoleListResponseSchema: Schema<AuthRoleListResponse> = message(
   "etcdserverpb.AuthRoleListResponse",
-  () => authRoleListResponse(),
+  authRoleListResponse,
   { header, roles: repeated(string(2, "roles")) },
 );
 
-export const authUserListResponseSchema: Schema<AuthUserListResponse> = message<AuthUserListResponse>(
+export const authUserListResponseSchema: Schema<AuthUserListResponse> = message(
   "etcdserverpb.AuthUserListResponse",
-  () => authUserListResponse(),
+  authUserListResponse,
   { header, users: repeated(string(2, "users")) },
 );
 
-export const authRoleDeleteResponseSchema: Schema<AuthRoleDeleteResponse> = message<AuthRoleDeleteResponse>(
+export const authRoleDeleteResponseSchema: Schema<AuthRoleDeleteResponse> = message(
   "etcdserverpb.AuthRoleDeleteResponse",
-  () => authRoleDeleteResponse(),
+  authRoleDeleteResponse,
   { header },
 );
 
-export const authRoleGrantPermissionResponseSchema: Schema<AuthRoleGrantPermissionResponse> =
-  message<AuthRoleGrantPermissionResponse>(
-    "etcdserverpb.AuthRoleGrantPermissionResponse",
-    () => authRoleGrantPermissionResponse(),
-    { header },
-  );
+export const authRoleGrantPermissionResponseSchema: Schema<AuthRoleGrantPermissionResponse> = message(
+  "etcdserverpb.AuthRoleGrantPermissionResponse",
+  authRoleGrantPermissionResponse,
+  { header },
+);
 
-export const authRoleRevokePermissionResponseSchema: Schema<AuthRoleRevokePermissionResponse> =
-  message<AuthRoleRevokePermissionResponse>(
-    "etcdserverpb.AuthRoleRevokePermissionResponse",
-    () => authRoleRevokePermissionResponse(),
-    { header },
-  );
+export const authRoleRevokePermissionResponseSchema: Schema<AuthRoleRevokePermissionResponse> = message(
+  "etcdserverpb.AuthRoleRevokePermissionResponse",
+  authRoleRevokePermissionResponse,
+  { header },
+);

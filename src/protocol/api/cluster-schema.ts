@@ -41,7 +41,7 @@ import { header } from "./header-schema.ts";
 import { always, bool, id, message, optional, repeated, string } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
 
-export const memberSchema: Schema<Member> = message<Member>("etcdserverpb.Member", () => member(), {
+export const memberSchema: Schema<Member> = message("etcdserverpb.Member", member, {
   id: id(1, "ID", "unsigned"),
   name: string(2, "name"),
   peerUrls: repeated(string(3, "peerURLs")),
@@ -49,15 +49,15 @@ export const memberSchema: Schema<Member> = message<Member>("etcdserverpb.Member
   isLearner: bool(5, "isLearner"),
 });
 
-export const memberAddRequestSchema: Schema<MemberAddRequest> = message<MemberAddRequest>(
+export const memberAddRequestSchema: Schema<MemberAddRequest> = message(
   "etcdserverpb.MemberAddRequest",
-  () => memberAddRequest(),
+  memberAddRequest,
   { peerUrls: repeated(string(1, "peerURLs")), isLearner: bool(2, "isLearner") },
 );
 
-export const memberAddResponseSchema: Schema<MemberAddResponse> = message<MemberAddResponse>(
+export const memberAddResponseSchema: Schema<MemberAddResponse> = message(
   "etcdserverpb.MemberAddResponse",
-  () => memberAddResponse(),
+  memberAddResponse,
   {
     header,
     member: optional(2, "member", () => memberSchema),
@@ -65,94 +65,87 @@ export const memberAddResponseSchema: Schema<MemberAddResponse> = message<Member
   },
 );
 
-export const memberRemoveRequestSchema: Schema<MemberRemoveRequest> = message<MemberRemoveRequest>(
+export const memberRemoveRequestSchema: Schema<MemberRemoveRequest> = message(
   "etcdserverpb.MemberRemoveRequest",
-  () => memberRemoveRequest(),
+  memberRemoveRequest,
   { id: id(1, "ID", "unsigned") },
 );
 
-export const memberRemoveResponseSchema: Schema<MemberRemoveResponse> = message<MemberRemoveResponse>(
+export const memberRemoveResponseSchema: Schema<MemberRemoveResponse> = message(
   "etcdserverpb.MemberRemoveResponse",
-  () => memberRemoveResponse(),
+  memberRemoveResponse,
   { header, members: repeated(always(2, "members", () => memberSchema)) },
 );
 
-export const memberUpdateRequestSchema: Schema<MemberUpdateRequest> = message<MemberUpdateRequest>(
+export const memberUpdateRequestSchema: Schema<MemberUpdateRequest> = message(
   "etcdserverpb.MemberUpdateRequest",
-  () => memberUpdateRequest(),
+  memberUpdateRequest,
   { id: id(1, "ID", "unsigned"), peerUrls: repeated(string(2, "peerURLs")) },
 );
 
-export const memberUpdateResponseSchema: Schema<MemberUpdateResponse> = message<MemberUpdateResponse>(
+export const memberUpdateResponseSchema: Schema<MemberUpdateResponse> = message(
   "etcdserverpb.MemberUpdateResponse",
-  () => memberUpdateResponse(),
+  memberUpdateResponse,
   { header, members: repeated(always(2, "members", () => memberSchema)) },
 );
 
-export const memberListRequestSchema: Schema<MemberListRequest> = message<MemberListRequest>(
+export const memberListRequestSchema: Schema<MemberListRequest> = message(
   "etcdserverpb.MemberListRequest",
-  () => memberListRequest(),
+  memberListRequest,
   { linearizable: bool(1, "linearizable") },
 );
 
-export const memberListResponseSchema: Schema<MemberListResponse> = message<MemberListResponse>(
+export const memberListResponseSchema: Schema<MemberListResponse> = message(
   "etcdserverpb.MemberListResponse",
-  () => memberListResponse(),
+  memberListResponse,
   { header, members: repeated(always(2, "members", () => memberSchema)) },
 );
 
-export const memberPromoteRequestSchema: Schema<MemberPromoteRequest> = message<MemberPromoteRequest>(
+export const memberPromoteRequestSchema: Schema<MemberPromoteRequest> = message(
   "etcdserverpb.MemberPromoteRequest",
-  () => memberPromoteRequest(),
+  memberPromoteRequest,
   { id: id(1, "ID", "unsigned") },
 );
 
-export const memberPromoteResponseSchema: Schema<MemberPromoteResponse> = message<MemberPromoteResponse>(
+export const memberPromoteResponseSchema: Schema<MemberPromoteResponse> = message(
   "etcdserverpb.MemberPromoteResponse",
-  () => memberPromoteResponse(),
+  memberPromoteResponse,
   { header, members: repeated(always(2, "members", () => memberSchema)) },
 );
 
-export const raftAttributesSchema: Schema<RaftAttributes> = message<RaftAttributes>(
-  "membershippb.RaftAttributes",
-  () => raftAttributes(),
-  { peerUrls: repeated(string(1, "peer_urls")), isLearner: bool(2, "is_learner") },
-);
+export const raftAttributesSchema: Schema<RaftAttributes> = message("membershippb.RaftAttributes", raftAttributes, {
+  peerUrls: repeated(string(1, "peer_urls")),
+  isLearner: bool(2, "is_learner"),
+});
 
-export const memberAttributesSchema: Schema<MemberAttributes> = message<MemberAttributes>(
-  "membershippb.Attributes",
-  () => memberAttributes(),
-  { name: string(1, "name"), clientUrls: repeated(string(2, "client_urls")) },
-);
+export const memberAttributesSchema: Schema<MemberAttributes> = message("membershippb.Attributes", memberAttributes, {
+  name: string(1, "name"),
+  clientUrls: repeated(string(2, "client_urls")),
+});
 
-export const membershipMemberSchema: Schema<MembershipMember> = message<MembershipMember>(
-  "membershippb.Member",
-  () => membershipMember(),
-  {
-    id: id(1, "ID", "unsigned"),
-    raftAttributes: optional(2, "raft_attributes", () => raftAttributesSchema),
-    memberAttributes: optional(3, "member_attributes", () => memberAttributesSchema),
-  },
-);
+export const membershipMemberSchema: Schema<MembershipMember> = message("membershippb.Member", membershipMember, {
+  id: id(1, "ID", "unsigned"),
+  raftAttributes: optional(2, "raft_attributes", () => raftAttributesSchema),
+  memberAttributes: optional(3, "member_attributes", () => memberAttributesSchema),
+});
 
-export const clusterVersionSetRequestSchema: Schema<ClusterVersionSetRequest> = message<ClusterVersionSetRequest>(
+export const clusterVersionSetRequestSchema: Schema<ClusterVersionSetRequest> = message(
   "membershippb.ClusterVersionSetRequest",
-  () => clusterVersionSetRequest(),
+  clusterVersionSetRequest,
   { ver: string(1, "ver") },
 );
 
-export const clusterMemberAttrSetRequestSchema: Schema<ClusterMemberAttrSetRequest> =
-  message<ClusterMemberAttrSetRequest>(
-    "membershippb.ClusterMemberAttrSetRequest",
-    () => clusterMemberAttrSetRequest(),
-    {
-      memberId: id(1, "member_ID", "unsigned"),
-      memberAttributes: optional(2, "member_attributes", () => memberAttributesSchema),
-    },
-  );
+export const clusterMemberAttrSetRequestSchema: Schema<ClusterMemberAttrSetRequest> = message(
+  "membershippb.ClusterMemberAttrSetRequest",
+  clusterMemberAttrSetRequest,
+  {
+    memberId: id(1, "member_ID", "unsigned"),
+    memberAttributes: optional(2, "member_attributes", () => memberAttributesSchema),
+  },
+);
 
-export const downgradeInfoSetRequestSchema: Schema<DowngradeInfoSetRequest> = message<DowngradeInfoSetRequest>(
+export const downgradeInfoSetRequestSchema: Schema<DowngradeInfoSetRequest> = message(
   "membershippb.DowngradeInfoSetRequest",
-  () => downgradeInfoSetRequest(),
+  downgradeInfoSetRequest,
   { enabled: bool(1, "enabled"), ver: string(2, "ver") },
 );

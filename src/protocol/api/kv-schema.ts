@@ -58,7 +58,7 @@ import {
 } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
 
-export const keyValueSchema: Schema<KeyValue> = message<KeyValue>("mvccpb.KeyValue", () => keyValue(), {
+export const keyValueSchema: Schema<KeyValue> = message("mvccpb.KeyValue", keyValue, {
   key: bytes(1, "key"),
   createRevision: int(2, "create_revision"),
   modRevision: int(3, "mod_revision"),
@@ -67,51 +67,43 @@ export const keyValueSchema: Schema<KeyValue> = message<KeyValue>("mvccpb.KeyVal
   lease: id(6, "lease", "signed"),
 });
 
-export const eventSchema: Schema<Event> = message<Event>("mvccpb.Event", () => event(), {
+export const eventSchema: Schema<Event> = message("mvccpb.Event", event, {
   type: closedEnum<EventType>(1, "type", ["PUT", "DELETE"]),
   kv: optional(2, "kv", () => keyValueSchema),
   prevKv: optional(3, "prev_kv", () => keyValueSchema),
 });
 
-export const rangeRequestSchema: Schema<RangeRequest> = message<RangeRequest>(
-  "etcdserverpb.RangeRequest",
-  () => rangeRequest(),
-  {
-    key: bytes(1, "key"),
-    rangeEnd: bytes(2, "range_end"),
-    limit: clampedInt(3, "limit"),
-    revision: clampedInt(4, "revision"),
-    sortOrder: openEnum<SortOrder>(5, "sort_order", ["NONE", "ASCEND", "DESCEND"]),
-    sortTarget: openEnum<SortTarget>(6, "sort_target", ["KEY", "VERSION", "CREATE", "MOD", "VALUE"]),
-    serializable: bool(7, "serializable"),
-    keysOnly: bool(8, "keys_only"),
-    countOnly: bool(9, "count_only"),
-    minModRevision: clampedInt(10, "min_mod_revision"),
-    maxModRevision: clampedInt(11, "max_mod_revision"),
-    minCreateRevision: clampedInt(12, "min_create_revision"),
-    maxCreateRevision: clampedInt(13, "max_create_revision"),
-  },
-);
+export const rangeRequestSchema: Schema<RangeRequest> = message("etcdserverpb.RangeRequest", rangeRequest, {
+  key: bytes(1, "key"),
+  rangeEnd: bytes(2, "range_end"),
+  limit: clampedInt(3, "limit"),
+  revision: clampedInt(4, "revision"),
+  sortOrder: openEnum<SortOrder>(5, "sort_order", ["NONE", "ASCEND", "DESCEND"]),
+  sortTarget: openEnum<SortTarget>(6, "sort_target", ["KEY", "VERSION", "CREATE", "MOD", "VALUE"]),
+  serializable: bool(7, "serializable"),
+  keysOnly: bool(8, "keys_only"),
+  countOnly: bool(9, "count_only"),
+  minModRevision: clampedInt(10, "min_mod_revision"),
+  maxModRevision: clampedInt(11, "max_mod_revision"),
+  minCreateRevision: clampedInt(12, "min_create_revision"),
+  maxCreateRevision: clampedInt(13, "max_create_revision"),
+});
 
-export const rangeResponseSchema: Schema<RangeResponse> = message<RangeResponse>(
-  "etcdserverpb.RangeResponse",
-  () => rangeResponse(),
-  {
-    // The parts of a stream have none, but for the last: a client takes the revision from the first header that it meets.
-    header: unlessZero(1, "header", () => responseHeaderSchema),
-    kvs: repeated(always(2, "kvs", () => keyValueSchema)),
-    more: bool(3, "more"),
-    count: int(4, "count"),
-  },
-);
+export const rangeResponseSchema: Schema<RangeResponse> = message("etcdserverpb.RangeResponse", rangeResponse, {
+  // The parts of a stream have none, but for the last: a client takes the revision from the first header that it meets.
+  header: unlessZero(1, "header", () => responseHeaderSchema),
+  kvs: repeated(always(2, "kvs", () => keyValueSchema)),
+  more: bool(3, "more"),
+  count: int(4, "count"),
+});
 
-export const rangeStreamResponseSchema: Schema<RangeStreamResponse> = message<RangeStreamResponse>(
+export const rangeStreamResponseSchema: Schema<RangeStreamResponse> = message(
   "etcdserverpb.RangeStreamResponse",
-  () => rangeStreamResponse(),
+  rangeStreamResponse,
   { rangeResponse: always(1, "range_response", () => rangeResponseSchema) },
 );
 
-export const putRequestSchema: Schema<PutRequest> = message<PutRequest>("etcdserverpb.PutRequest", () => putRequest(), {
+export const putRequestSchema: Schema<PutRequest> = message("etcdserverpb.PutRequest", putRequest, {
   key: bytes(1, "key"),
   value: bytes(2, "value"),
   lease: id(3, "lease", "signed"),
@@ -120,21 +112,20 @@ export const putRequestSchema: Schema<PutRequest> = message<PutRequest>("etcdser
   ignoreLease: bool(6, "ignore_lease"),
 });
 
-export const putResponseSchema: Schema<PutResponse> = message<PutResponse>(
-  "etcdserverpb.PutResponse",
-  () => putResponse(),
-  { header, prevKv: optional(2, "prev_kv", () => keyValueSchema) },
-);
+export const putResponseSchema: Schema<PutResponse> = message("etcdserverpb.PutResponse", putResponse, {
+  header,
+  prevKv: optional(2, "prev_kv", () => keyValueSchema),
+});
 
-export const deleteRangeRequestSchema: Schema<DeleteRangeRequest> = message<DeleteRangeRequest>(
+export const deleteRangeRequestSchema: Schema<DeleteRangeRequest> = message(
   "etcdserverpb.DeleteRangeRequest",
-  () => deleteRangeRequest(),
+  deleteRangeRequest,
   { key: bytes(1, "key"), rangeEnd: bytes(2, "range_end"), prevKv: bool(3, "prev_kv") },
 );
 
-export const deleteRangeResponseSchema: Schema<DeleteRangeResponse> = message<DeleteRangeResponse>(
+export const deleteRangeResponseSchema: Schema<DeleteRangeResponse> = message(
   "etcdserverpb.DeleteRangeResponse",
-  () => deleteRangeResponse(),
+  deleteRangeResponse,
   { header, deleted: int(2, "deleted"), prevKvs: repeated(always(3, "prev_kvs", () => keyValueSchema)) },
 );
 
@@ -162,7 +153,7 @@ export const responseOpSchema: Schema<ResponseOp> = unionMessage<ResponseOp>(
   },
 );
 
-export const compareSchema: Schema<Compare> = message<Compare>("etcdserverpb.Compare", () => compare(), {
+export const compareSchema: Schema<Compare> = message("etcdserverpb.Compare", compare, {
   result: openEnum<CompareResult>(1, "result", ["EQUAL", "GREATER", "LESS", "NOT_EQUAL"]),
   target: openEnum<CompareTarget>(2, "target", ["VERSION", "CREATE", "MOD", "VALUE", "LEASE"]),
   key: bytes(3, "key"),
@@ -176,26 +167,26 @@ export const compareSchema: Schema<Compare> = message<Compare>("etcdserverpb.Com
   }),
 });
 
-export const txnRequestSchema: Schema<TxnRequest> = message<TxnRequest>("etcdserverpb.TxnRequest", () => txnRequest(), {
+export const txnRequestSchema: Schema<TxnRequest> = message("etcdserverpb.TxnRequest", txnRequest, {
   compare: repeated(always(1, "compare", () => compareSchema)),
   success: repeated(always(2, "success", () => requestOpSchema)),
   failure: repeated(always(3, "failure", () => requestOpSchema)),
 });
 
-export const txnResponseSchema: Schema<TxnResponse> = message<TxnResponse>(
-  "etcdserverpb.TxnResponse",
-  () => txnResponse(),
-  { header, succeeded: bool(2, "succeeded"), responses: repeated(always(3, "responses", () => responseOpSchema)) },
-);
+export const txnResponseSchema: Schema<TxnResponse> = message("etcdserverpb.TxnResponse", txnResponse, {
+  header,
+  succeeded: bool(2, "succeeded"),
+  responses: repeated(always(3, "responses", () => responseOpSchema)),
+});
 
-export const compactionRequestSchema: Schema<CompactionRequest> = message<CompactionRequest>(
+export const compactionRequestSchema: Schema<CompactionRequest> = message(
   "etcdserverpb.CompactionRequest",
-  () => compactionRequest(),
+  compactionRequest,
   { revision: clampedInt(1, "revision"), physical: bool(2, "physical") },
 );
 
-export const compactionResponseSchema: Schema<CompactionResponse> = message<CompactionResponse>(
+export const compactionResponseSchema: Schema<CompactionResponse> = message(
   "etcdserverpb.CompactionResponse",
-  () => compactionResponse(),
+  compactionResponse,
   { header },
 );

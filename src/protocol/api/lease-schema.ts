@@ -36,69 +36,68 @@ import { header } from "./header-schema.ts";
 import { always, bool, bytes, clampedInt, id, int, message, repeated, string } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
 
-export const leaseGrantRequestSchema: Schema<LeaseGrantRequest> = message<LeaseGrantRequest>(
+export const leaseGrantRequestSchema: Schema<LeaseGrantRequest> = message(
   "etcdserverpb.LeaseGrantRequest",
-  () => leaseGrantRequest(),
+  leaseGrantRequest,
   { ttl: clampedInt(1, "TTL"), id: id(2, "ID", "signed") },
 );
 
-export const leaseGrantResponseSchema: Schema<LeaseGrantResponse> = message<LeaseGrantResponse>(
+export const leaseGrantResponseSchema: Schema<LeaseGrantResponse> = message(
   "etcdserverpb.LeaseGrantResponse",
-  () => leaseGrantResponse(),
+  leaseGrantResponse,
   { header, id: id(2, "ID", "signed"), ttl: int(3, "TTL"), error: string(4, "error") },
 );
 
-export const leaseRevokeRequestSchema: Schema<LeaseRevokeRequest> = message<LeaseRevokeRequest>(
+export const leaseRevokeRequestSchema: Schema<LeaseRevokeRequest> = message(
   "etcdserverpb.LeaseRevokeRequest",
-  () => leaseRevokeRequest(),
+  leaseRevokeRequest,
   { id: id(1, "ID", "signed") },
 );
 
-export const leaseRevokeResponseSchema: Schema<LeaseRevokeResponse> = message<LeaseRevokeResponse>(
+export const leaseRevokeResponseSchema: Schema<LeaseRevokeResponse> = message(
   "etcdserverpb.LeaseRevokeResponse",
-  () => leaseRevokeResponse(),
+  leaseRevokeResponse,
   { header },
 );
 
-export const leaseCheckpointSchema: Schema<LeaseCheckpoint> = message<LeaseCheckpoint>(
-  "etcdserverpb.LeaseCheckpoint",
-  () => leaseCheckpoint(),
-  { id: id(1, "ID", "signed"), remainingTtl: int(2, "remaining_TTL") },
-);
+export const leaseCheckpointSchema: Schema<LeaseCheckpoint> = message("etcdserverpb.LeaseCheckpoint", leaseCheckpoint, {
+  id: id(1, "ID", "signed"),
+  remainingTtl: int(2, "remaining_TTL"),
+});
 
-export const leaseCheckpointRequestSchema: Schema<LeaseCheckpointRequest> = message<LeaseCheckpointRequest>(
+export const leaseCheckpointRequestSchema: Schema<LeaseCheckpointRequest> = message(
   "etcdserverpb.LeaseCheckpointRequest",
-  () => leaseCheckpointRequest(),
+  leaseCheckpointRequest,
   { checkpoints: repeated(always(1, "checkpoints", () => leaseCheckpointSchema)) },
 );
 
-export const leaseCheckpointResponseSchema: Schema<LeaseCheckpointResponse> = message<LeaseCheckpointResponse>(
+export const leaseCheckpointResponseSchema: Schema<LeaseCheckpointResponse> = message(
   "etcdserverpb.LeaseCheckpointResponse",
-  () => leaseCheckpointResponse(),
+  leaseCheckpointResponse,
   { header },
 );
 
-export const leaseKeepAliveRequestSchema: Schema<LeaseKeepAliveRequest> = message<LeaseKeepAliveRequest>(
+export const leaseKeepAliveRequestSchema: Schema<LeaseKeepAliveRequest> = message(
   "etcdserverpb.LeaseKeepAliveRequest",
-  () => leaseKeepAliveRequest(),
+  leaseKeepAliveRequest,
   { id: id(1, "ID", "signed") },
 );
 
-export const leaseKeepAliveResponseSchema: Schema<LeaseKeepAliveResponse> = message<LeaseKeepAliveResponse>(
+export const leaseKeepAliveResponseSchema: Schema<LeaseKeepAliveResponse> = message(
   "etcdserverpb.LeaseKeepAliveResponse",
-  () => leaseKeepAliveResponse(),
+  leaseKeepAliveResponse,
   { header, id: id(2, "ID", "signed"), ttl: int(3, "TTL") },
 );
 
-export const leaseTimeToLiveRequestSchema: Schema<LeaseTimeToLiveRequest> = message<LeaseTimeToLiveRequest>(
+export const leaseTimeToLiveRequestSchema: Schema<LeaseTimeToLiveRequest> = message(
   "etcdserverpb.LeaseTimeToLiveRequest",
-  () => leaseTimeToLiveRequest(),
+  leaseTimeToLiveRequest,
   { id: id(1, "ID", "signed"), keys: bool(2, "keys") },
 );
 
-export const leaseTimeToLiveResponseSchema: Schema<LeaseTimeToLiveResponse> = message<LeaseTimeToLiveResponse>(
+export const leaseTimeToLiveResponseSchema: Schema<LeaseTimeToLiveResponse> = message(
   "etcdserverpb.LeaseTimeToLiveResponse",
-  () => leaseTimeToLiveResponse(),
+  leaseTimeToLiveResponse,
   {
     header,
     id: id(2, "ID", "signed"),
@@ -108,25 +107,23 @@ export const leaseTimeToLiveResponseSchema: Schema<LeaseTimeToLiveResponse> = me
   },
 );
 
-export const leaseLeasesRequestSchema: Schema<LeaseLeasesRequest> = message<LeaseLeasesRequest>(
+export const leaseLeasesRequestSchema: Schema<LeaseLeasesRequest> = message(
   "etcdserverpb.LeaseLeasesRequest",
   () => ({}),
   {},
 );
 
-export const leaseStatusSchema: Schema<LeaseStatus> = message<LeaseStatus>(
-  "etcdserverpb.LeaseStatus",
-  () => leaseStatus(),
-  { id: id(1, "ID", "signed") },
-);
+export const leaseStatusSchema: Schema<LeaseStatus> = message("etcdserverpb.LeaseStatus", leaseStatus, {
+  id: id(1, "ID", "signed"),
+});
 
-export const leaseLeasesResponseSchema: Schema<LeaseLeasesResponse> = message<LeaseLeasesResponse>(
+export const leaseLeasesResponseSchema: Schema<LeaseLeasesResponse> = message(
   "etcdserverpb.LeaseLeasesResponse",
-  () => leaseLeasesResponse(),
+  leaseLeasesResponse,
   { header, leases: repeated(always(2, "leases", () => leaseStatusSchema)) },
 );
 
-export const leaseSchema: Schema<Lease> = message<Lease>("leasepb.Lease", () => lease(), {
+export const leaseSchema: Schema<Lease> = message("leasepb.Lease", lease, {
   id: id(1, "ID", "signed"),
   ttl: int(2, "TTL"),
   remainingTtl: int(3, "RemainingTTL"),

@@ -63,106 +63,80 @@ import {
 } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
 
-export const alarmRequestSchema: Schema<AlarmRequest> = message<AlarmRequest>(
-  "etcdserverpb.AlarmRequest",
-  () => alarmRequest(),
-  {
-    action: openEnum<AlarmAction>(1, "action", ["GET", "ACTIVATE", "DEACTIVATE"]),
-    memberId: id(2, "memberID", "unsigned"),
-    alarm: openEnum<AlarmType>(3, "alarm", ["NONE", "NOSPACE", "CORRUPT"]),
-  },
-);
+export const alarmRequestSchema: Schema<AlarmRequest> = message("etcdserverpb.AlarmRequest", alarmRequest, {
+  action: openEnum<AlarmAction>(1, "action", ["GET", "ACTIVATE", "DEACTIVATE"]),
+  memberId: id(2, "memberID", "unsigned"),
+  alarm: openEnum<AlarmType>(3, "alarm", ["NONE", "NOSPACE", "CORRUPT"]),
+});
 
-export const alarmMemberSchema: Schema<AlarmMember> = message<AlarmMember>(
-  "etcdserverpb.AlarmMember",
-  () => alarmMember(),
-  { memberId: id(1, "memberID", "unsigned"), alarm: openEnum<AlarmType>(2, "alarm", ["NONE", "NOSPACE", "CORRUPT"]) },
-);
+export const alarmMemberSchema: Schema<AlarmMember> = message("etcdserverpb.AlarmMember", alarmMember, {
+  memberId: id(1, "memberID", "unsigned"),
+  alarm: openEnum<AlarmType>(2, "alarm", ["NONE", "NOSPACE", "CORRUPT"]),
+});
 
-export const alarmResponseSchema: Schema<AlarmResponse> = message<AlarmResponse>(
-  "etcdserverpb.AlarmResponse",
-  () => alarmResponse(),
-  { header, alarms: repeated(always(2, "alarms", () => alarmMemberSchema)) },
-);
+export const alarmResponseSchema: Schema<AlarmResponse> = message("etcdserverpb.AlarmResponse", alarmResponse, {
+  header,
+  alarms: repeated(always(2, "alarms", () => alarmMemberSchema)),
+});
 
-export const statusRequestSchema: Schema<StatusRequest> = message<StatusRequest>(
-  "etcdserverpb.StatusRequest",
-  () => ({}),
-  {},
-);
+export const statusRequestSchema: Schema<StatusRequest> = message("etcdserverpb.StatusRequest", () => ({}), {});
 
-export const downgradeInfoSchema: Schema<DowngradeInfo> = message<DowngradeInfo>(
-  "etcdserverpb.DowngradeInfo",
-  () => downgradeInfo(),
-  { enabled: bool(1, "enabled"), targetVersion: string(2, "targetVersion") },
-);
+export const downgradeInfoSchema: Schema<DowngradeInfo> = message("etcdserverpb.DowngradeInfo", downgradeInfo, {
+  enabled: bool(1, "enabled"),
+  targetVersion: string(2, "targetVersion"),
+});
 
-export const statusResponseSchema: Schema<StatusResponse> = message<StatusResponse>(
-  "etcdserverpb.StatusResponse",
-  () => statusResponse(),
-  {
-    header,
-    version: string(2, "version"),
-    dbSize: int(3, "dbSize"),
-    leader: id(4, "leader", "unsigned"),
-    raftIndex: uint(5, "raftIndex"),
-    raftTerm: uint(6, "raftTerm"),
-    raftAppliedIndex: uint(7, "raftAppliedIndex"),
-    errors: repeated(string(8, "errors")),
-    dbSizeInUse: int(9, "dbSizeInUse"),
-    isLearner: bool(10, "isLearner"),
-    storageVersion: string(11, "storageVersion"),
-    dbSizeQuota: int(12, "dbSizeQuota"),
-    downgradeInfo: optional(13, "downgradeInfo", () => downgradeInfoSchema),
-  },
-);
+export const statusResponseSchema: Schema<StatusResponse> = message("etcdserverpb.StatusResponse", statusResponse, {
+  header,
+  version: string(2, "version"),
+  dbSize: int(3, "dbSize"),
+  leader: id(4, "leader", "unsigned"),
+  raftIndex: uint(5, "raftIndex"),
+  raftTerm: uint(6, "raftTerm"),
+  raftAppliedIndex: uint(7, "raftAppliedIndex"),
+  errors: repeated(string(8, "errors")),
+  dbSizeInUse: int(9, "dbSizeInUse"),
+  isLearner: bool(10, "isLearner"),
+  storageVersion: string(11, "storageVersion"),
+  dbSizeQuota: int(12, "dbSizeQuota"),
+  downgradeInfo: optional(13, "downgradeInfo", () => downgradeInfoSchema),
+});
 
-export const defragmentRequestSchema: Schema<DefragmentRequest> = message<DefragmentRequest>(
+export const defragmentRequestSchema: Schema<DefragmentRequest> = message(
   "etcdserverpb.DefragmentRequest",
   () => ({}),
   {},
 );
 
-export const defragmentResponseSchema: Schema<DefragmentResponse> = message<DefragmentResponse>(
+export const defragmentResponseSchema: Schema<DefragmentResponse> = message(
   "etcdserverpb.DefragmentResponse",
-  () => defragmentResponse(),
+  defragmentResponse,
   { header: optional(1, "header", () => responseHeaderSchema) },
 );
 
-export const hashRequestSchema: Schema<HashRequest> = message<HashRequest>("etcdserverpb.HashRequest", () => ({}), {});
+export const hashRequestSchema: Schema<HashRequest> = message("etcdserverpb.HashRequest", () => ({}), {});
 
-export const hashResponseSchema: Schema<HashResponse> = message<HashResponse>(
-  "etcdserverpb.HashResponse",
-  () => hashResponse(),
-  { header, hash: uint32(2, "hash") },
-);
+export const hashResponseSchema: Schema<HashResponse> = message("etcdserverpb.HashResponse", hashResponse, {
+  header,
+  hash: uint32(2, "hash"),
+});
 
-export const hashKvRequestSchema: Schema<HashKvRequest> = message<HashKvRequest>(
-  "etcdserverpb.HashKVRequest",
-  () => hashKvRequest(),
-  { revision: clampedInt(1, "revision") },
-);
+export const hashKvRequestSchema: Schema<HashKvRequest> = message("etcdserverpb.HashKVRequest", hashKvRequest, {
+  revision: clampedInt(1, "revision"),
+});
 
-export const hashKvResponseSchema: Schema<HashKvResponse> = message<HashKvResponse>(
-  "etcdserverpb.HashKVResponse",
-  () => hashKvResponse(),
-  {
-    header,
-    hash: uint32(2, "hash"),
-    compactRevision: int(3, "compact_revision"),
-    hashRevision: int(4, "hash_revision"),
-  },
-);
+export const hashKvResponseSchema: Schema<HashKvResponse> = message("etcdserverpb.HashKVResponse", hashKvResponse, {
+  header,
+  hash: uint32(2, "hash"),
+  compactRevision: int(3, "compact_revision"),
+  hashRevision: int(4, "hash_revision"),
+});
 
-export const snapshotRequestSchema: Schema<SnapshotRequest> = message<SnapshotRequest>(
-  "etcdserverpb.SnapshotRequest",
-  () => ({}),
-  {},
-);
+export const snapshotRequestSchema: Schema<SnapshotRequest> = message("etcdserverpb.SnapshotRequest", () => ({}), {});
 
-export const snapshotResponseSchema: Schema<SnapshotResponse> = message<SnapshotResponse>(
+export const snapshotResponseSchema: Schema<SnapshotResponse> = message(
   "etcdserverpb.SnapshotResponse",
-  () => snapshotResponse(),
+  snapshotResponse,
   {
     header: optional(1, "header", () => responseHeaderSchema),
     remainingBytes: uint(2, "remaining_bytes"),
@@ -171,45 +145,44 @@ export const snapshotResponseSchema: Schema<SnapshotResponse> = message<Snapshot
   },
 );
 
-export const moveLeaderRequestSchema: Schema<MoveLeaderRequest> = message<MoveLeaderRequest>(
+export const moveLeaderRequestSchema: Schema<MoveLeaderRequest> = message(
   "etcdserverpb.MoveLeaderRequest",
-  () => moveLeaderRequest(),
+  moveLeaderRequest,
   { targetId: id(1, "targetID", "unsigned") },
 );
 
-export const moveLeaderResponseSchema: Schema<MoveLeaderResponse> = message<MoveLeaderResponse>(
+export const moveLeaderResponseSchema: Schema<MoveLeaderResponse> = message(
   "etcdserverpb.MoveLeaderResponse",
-  () => moveLeaderResponse(),
+  moveLeaderResponse,
   { header: optional(1, "header", () => responseHeaderSchema) },
 );
 
-export const downgradeRequestSchema: Schema<DowngradeRequest> = message<DowngradeRequest>(
+export const downgradeRequestSchema: Schema<DowngradeRequest> = message(
   "etcdserverpb.DowngradeRequest",
-  () => downgradeRequest(),
+  downgradeRequest,
   { action: openEnum<DowngradeAction>(1, "action", ["VALIDATE", "ENABLE", "CANCEL"]), version: string(2, "version") },
 );
 
-export const downgradeResponseSchema: Schema<DowngradeResponse> = message<DowngradeResponse>(
+export const downgradeResponseSchema: Schema<DowngradeResponse> = message(
   "etcdserverpb.DowngradeResponse",
-  () => downgradeResponse(),
+  downgradeResponse,
   { header, version: string(2, "version") },
 );
 
-export const downgradeVersionTestRequestSchema: Schema<DowngradeVersionTestRequest> =
-  message<DowngradeVersionTestRequest>(
-    "etcdserverpb.DowngradeVersionTestRequest",
-    () => downgradeVersionTestRequest(),
-    { ver: string(1, "ver") },
-  );
+export const downgradeVersionTestRequestSchema: Schema<DowngradeVersionTestRequest> = message(
+  "etcdserverpb.DowngradeVersionTestRequest",
+  downgradeVersionTestRequest,
+  { ver: string(1, "ver") },
+);
 
-export const healthCheckRequestSchema: Schema<HealthCheckRequest> = message<HealthCheckRequest>(
+export const healthCheckRequestSchema: Schema<HealthCheckRequest> = message(
   "grpc.health.v1.HealthCheckRequest",
-  () => healthCheckRequest(),
+  healthCheckRequest,
   { service: string(1, "service") },
 );
 
-export const healthCheckResponseSchema: Schema<HealthCheckResponse> = message<HealthCheckResponse>(
+export const healthCheckResponseSchema: Schema<HealthCheckResponse> = message(
   "grpc.health.v1.HealthCheckResponse",
-  () => healthCheckResponse(),
+  healthCheckResponse,
   { status: openEnum<ServingStatus>(1, "status", ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"]) },
 );

@@ -24,9 +24,9 @@ import {
 } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
 
-export const watchCreateRequestSchema: Schema<WatchCreateRequest> = message<WatchCreateRequest>(
+export const watchCreateRequestSchema: Schema<WatchCreateRequest> = message(
   "etcdserverpb.WatchCreateRequest",
-  () => watchCreateRequest(),
+  watchCreateRequest,
   {
     key: bytes(1, "key"),
     rangeEnd: bytes(2, "range_end"),
@@ -39,13 +39,13 @@ export const watchCreateRequestSchema: Schema<WatchCreateRequest> = message<Watc
   },
 );
 
-export const watchCancelRequestSchema: Schema<WatchCancelRequest> = message<WatchCancelRequest>(
+export const watchCancelRequestSchema: Schema<WatchCancelRequest> = message(
   "etcdserverpb.WatchCancelRequest",
-  () => watchCancelRequest(),
+  watchCancelRequest,
   { watchId: int(1, "watch_id") },
 );
 
-export const watchProgressRequestSchema: Schema<WatchProgressRequest> = message<WatchProgressRequest>(
+export const watchProgressRequestSchema: Schema<WatchProgressRequest> = message(
   "etcdserverpb.WatchProgressRequest",
   () => ({}),
   {},
@@ -62,17 +62,13 @@ export const watchRequestSchema: Schema<WatchRequest> = unionMessage<WatchReques
   },
 );
 
-export const watchResponseSchema: Schema<WatchResponse> = message<WatchResponse>(
-  "etcdserverpb.WatchResponse",
-  () => watchResponse(),
-  {
-    header,
-    watchId: int(2, "watch_id"),
-    created: bool(3, "created"),
-    canceled: bool(4, "canceled"),
-    compactRevision: int(5, "compact_revision"),
-    cancelReason: string(6, "cancel_reason"),
-    fragment: bool(7, "fragment"),
-    events: repeated(always(11, "events", () => eventSchema)),
-  },
-);
+export const watchResponseSchema: Schema<WatchResponse> = message("etcdserverpb.WatchResponse", watchResponse, {
+  header,
+  watchId: int(2, "watch_id"),
+  created: bool(3, "created"),
+  canceled: bool(4, "canceled"),
+  compactRevision: int(5, "compact_revision"),
+  cancelReason: string(6, "cancel_reason"),
+  fragment: bool(7, "fragment"),
+  events: repeated(always(11, "events", () => eventSchema)),
+});
