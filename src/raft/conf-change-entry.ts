@@ -1,6 +1,6 @@
 /**
- * A configuration change as the data of an entry. An entry that holds none decodes to undefined: it was proposed by a
- * member of another make, and must be nothing on every member alike.
+ * Encodes a configuration change as the data of an entry. Data that holds no change decodes to undefined: a member that
+ * runs other software proposed it. Such an entry must have no effect on any member.
  */
 import type { ConfChange } from "../protocol/peer/raft-message.ts";
 import { decodeConfChange, encodeConfChange } from "../protocol/peer/raft-codec.ts";

@@ -1,9 +1,10 @@
 /**
- * How a change turns one configuration into the next. Pure and total: every member applies the same committed change to
- * the same configuration, so an impossible change must be the same nothing on each of them.
+ * Computes the next configuration from a change. Pure and total: every member applies the same committed change to the
+ * same configuration. So a change that is impossible has no effect on any of them.
  *
  * A simple change moves at most one voter, so any majority of the old configuration meets any majority of the new one.
- * More than one at once go through a joint configuration: enter (both majorities decide), then leave.
+ * A change of several voters goes through a joint configuration: the group enters it (both majorities decide), then
+ * leaves it.
  */
 import { unreachable } from "../base/assert.ts";
 import type { ConfChange, ConfChangeSingle, ConfState, MemberId } from "../protocol/peer/raft-message.ts";
@@ -27,12 +28,12 @@ export function isJoint(conf: ConfState): boolean {
   return conf.votersOutgoing.length > 0;
 }
 
-/** Everybody who is sent entries. */
+/** Returns all members that receive entries: voters of both configurations and learners. */
 export function membersOf(conf: ConfState): readonly MemberId[] {
   return sorted(new Set([...conf.voters, ...conf.votersOutgoing, ...conf.learners]));
 }
 
-/** The configuration after `change`; undefined when the change is impossible and must have no effect. */
+/** Returns the configuration after `change`. Returns undefined if the change is impossible; it then has no effect. */
 export function changeConfiguration(conf: ConfState, change: ConfChange): ConfState | undefined {
   if (change.changes.length === 0) return leaveJoint(conf);
   if (isJoint(conf)) return undefined;
@@ -78,7 +79,7 @@ function applyChanges(conf: ConfState, changes: readonly ConfChangeSingle[]): Co
         break;
       case "add-learner":
         voters.delete(nodeId);
-        // Whoever still votes in the outgoing configuration becomes a learner when that one is left.
+        // A member that still votes in the outgoing configuration becomes a learner when the group leaves that one.
         if (conf.votersOutgoing.includes(nodeId)) learnersNext.add(nodeId);
         else learners.add(nodeId);
         break;
@@ -100,7 +101,7 @@ function applyChanges(conf: ConfState, changes: readonly ConfChangeSingle[]): Co
   };
 }
 
-/** Whether a configuration from outside is one that changes could have led to. */
+/** Returns whether a sequence of changes could have led to this configuration. Use it for one from outside. */
 export function isConfState(conf: ConfState): boolean {
   const { voters, learners, votersOutgoing, learnersNext } = conf;
   if (voters.length === 0) return false;

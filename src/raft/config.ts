@@ -1,5 +1,5 @@
 /**
- * What a member of the group is made from, checked once, when it is made; and the limits that are not for configuring.
+ * The options of a group member, validated once when the member is created, and the limits that cannot be configured.
  */
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
@@ -15,33 +15,39 @@ export interface RaftConfig {
   readonly heartbeatTicks: number;
   readonly prng: Prng;
   readonly log: LogReader;
-  /** As loaded. */
+  /** As loaded from storage. */
   readonly hardState: HardState;
-  /** As of `applied`. */
+  /** The configuration as of `applied`. */
   readonly confState: ConfState;
-  /** What the state machine holds durably. */
+  /** Index of the last entry that the state machine holds durably. */
   readonly applied: LogIndex;
-  /** The newest state that can be streamed to a lagging member: index, term and configuration at the applied index. */
+  /**
+   * Returns the newest state that can be streamed to a lagging member: its applied index, and the term and
+   * configuration there.
+   */
   readonly snapshotMeta: () => SnapshotMeta | undefined;
-  /** Entries per append message. One entry that is larger travels alone. */
+  /** Bytes of entries per append message. A single larger entry is sent alone. */
   readonly maxAppendBytes: number;
   /** Unacknowledged append messages per follower. */
   readonly maxInflightMessages: number;
   /** Unacknowledged bytes per follower; at least maxAppendBytes, or the pipeline would stall after each message. */
   readonly maxInflightBytes: number;
-  /** Proposals are refused while the uncommitted tail is larger. Guards the memory of a leader without a quorum. */
+  /**
+   * Bytes. While the uncommitted tail is larger, proposals are rejected. Bounds the memory of a leader without a
+   * quorum.
+   */
   readonly maxUncommittedBytes: number;
-  /** Committed entries per Ready. */
+  /** Bytes of committed entries per Ready. */
   readonly maxApplyBytes: number;
 }
 
-/** Reads that wait for a quorum or for the term's first commit. More are refused; the caller asks again. */
+/** Reads that wait for a quorum or for the term's first commit. More are rejected; the caller retries. */
 export const MAX_PENDING_READS = 8192;
 /** A read's context is a request id, not a payload. */
 export const MAX_CONTEXT_BYTES = 256;
-/** Terms and indexes from outside are refused above this, so that adding to one can never leave the safe integers. */
+/** Terms and indexes from outside are rejected above this, so that an addition never exceeds the safe integers. */
 export const MAX_NUMBER: number = 2 ** 52;
-/** What an entry costs beside its data when sizes are counted. */
+/** Bytes that an entry counts for beside its data. */
 export const ENTRY_OVERHEAD_BYTES = 16;
 
 export function checkConfig(config: RaftConfig): void {
@@ -58,7 +64,9 @@ export function checkConfig(config: RaftConfig): void {
   checkLoaded(config);
 }
 
-/** What was loaded must fit together, or the store lost or mixed up something and the member must not run. */
+/**
+ * Checks that the loaded state is consistent. If not, storage lost or mixed up something, and the member must not run.
+ */
 function checkLoaded({ log, hardState, applied }: RaftConfig): void {
   const first = log.firstIndex();
   const last = log.lastIndex();
@@ -74,7 +82,7 @@ function isCount(value: number): boolean {
   return Number.isSafeInteger(value) && value >= 1;
 }
 
-/** A member that was only just created knows no configuration until its leader tells. */
+/** A member that was just created has no configuration until the leader sends one. */
 function isBlank(confState: ConfState): boolean {
   return (
     confState.voters.length === 0 &&

@@ -1,6 +1,6 @@
 /**
- * The state that all rules of consensus work on, and the two ways out for a message: at once, or held until everything
- * that was decided before it is durable.
+ * The state that all rules of consensus share, and the two ways to send a message: at once, or after everything decided
+ * before it is durable.
  */
 import type { Prng } from "../base/prng.ts";
 import type { ConfState, LogIndex, MemberId, RaftMessage, Term } from "../protocol/peer/raft-message.ts";
@@ -22,47 +22,54 @@ export class Core {
   readonly prng: Prng;
 
   term: Term;
-  /** Whom this member voted for in `term`. */
+  /** The candidate that this member voted for in `term`. */
   vote: MemberId;
   role: Role = "follower";
   leader: MemberId = NONE;
-  /** Time may have passed unseen since the leader was heard. */
+  /** Time may have passed unnoticed since the last message of the leader. */
   doubtsLeader = false;
 
   conf: ConfState;
   quorum: JointQuorum;
-  /** Everybody but this member who is sent entries; what the leader knows of each is in `progress`. */
+  /** All other members that receive entries. `progress` holds what the leader knows of each. */
   peers: readonly MemberId[] = [];
 
-  /** Ticks since the leader was heard or a vote was given; on the leader, since the last quorum check. */
+  /**
+   * Ticks since the leader's last message or since this member granted a vote. On the leader: since the last quorum
+   * check.
+   */
   electionElapsed = 0;
   heartbeatElapsed = 0;
-  /** Drawn anew for every term, in [electionTicks, 2 × electionTicks). */
+  /** Ticks, drawn again for every term, in [electionTicks, 2 × electionTicks). */
   electionTimeout: number;
-  /** Answers in the current election. */
+  /** Responses received in the current election. */
   votes: Map<MemberId, boolean> = new Map();
 
-  /** Leader only, this member included; empty on all others. */
+  /** On the leader: one per member, itself included. Empty on all others. */
   progress: Map<MemberId, Progress> = new Map();
   reads: ReadQueue = new ReadQueue();
-  /** Proposals that others forwarded to this member in this term. */
+  /** Deduplicates the proposals that other members forwarded to this leader in this term. */
   proposalDedup: ProposalDedup = new ProposalDedup();
-  /** Of this member's life, and the number of its latest forwarded proposal. */
+  /** Identifies this run of the process; with it, the number of its last forwarded proposal. */
   readonly session: number;
   sequence = 0;
-  /** A configuration change may be unapplied up to here: no other is accepted before. */
+  /**
+   * Highest index at which a configuration change may be unapplied. No other change is accepted before it is applied.
+   */
   pendingConfIndex = 0;
-  /** Bytes of data proposed in this term and not yet handed out to be applied. */
+  /** Bytes of data that were proposed in this term and not yet handed out to be applied. */
   uncommittedBytes = 0;
-  /** Whom leadership is being handed to. */
+  /** The member that leadership is being transferred to. */
   transferee: MemberId = NONE;
-  /** Sending waits for ready(), so that many proposals share one message and many reads one round of heartbeats. */
+  /**
+   * Sending waits for ready(), so that many proposals share one message and many reads share one round of heartbeats.
+   */
   wantsAppends = false;
   wantsHeartbeats = false;
 
-  /** To be sent. */
+  /** To be sent at once. */
   messages: RaftMessage[] = [];
-  /** To be sent once all that was decided up to now is durable. */
+  /** To be sent once everything decided so far is durable. */
   held: RaftMessage[] = [];
   readStates: ReadState[] = [];
 
@@ -96,21 +103,21 @@ export class Core {
     return this.role === "leader";
   }
 
-  /** A learner must not campaign, nor must a member whose state is still arriving. */
+  /** Returns whether this member may campaign. A learner may not, nor a member whose snapshot is still arriving. */
   get isPromotable(): boolean {
     return this.quorum.has(this.id) && this.log.unstable.snapshot === undefined;
   }
 
-  /** The leader was heard so recently that nobody may be elected in its place (§6, disruptive servers). */
+  /** True while the leader was in contact so recently that no other member may be elected (§6, disruptive servers). */
   get isInLease(): boolean {
     return this.leader !== NONE && !this.doubtsLeader && this.electionElapsed < this.config.electionTicks;
   }
 
   /**
-   * What is committed and may be told and applied. Whoever hears that it was removed may be gone for good a moment later,
-   * and so may somebody whom an operator heard to be removed. A leader that crashed then and had forgotten the commit
-   * would wait for the vote of one that is no more: of two voters, one. So a leader tells of a change of the members, and
-   * applies it, only when a restart would know that it is committed.
+   * Highest commit index that may be sent or applied. On a leader, a committed configuration change counts only once
+   * its commit is durable. Otherwise this could happen: the leader announces a removal, to the removed voter or to an
+   * operator. The removed voter shuts down permanently. The leader crashes, forgets the commit, and waits for the vote
+   * of a member that no longer exists. A group of two voters would never recover.
    */
   get exposedCommit(): LogIndex {
     const { pendingConfIndex: change, log } = this;
@@ -123,17 +130,19 @@ export class Core {
     return this.prng.int(electionTicks, 2 * electionTicks);
   }
 
-  /** For what depends on nothing that is not durable yet. */
+  /** Sends a message that depends on nothing that is not durable yet. */
   send(message: RaftMessage): void {
     this.messages.push(message);
   }
 
-  /** For promises: a vote, an acknowledgement. It leaves once all that was decided up to now is durable. */
+  /** Sends a promise: a vote or an acknowledgement. It leaves once everything decided so far is durable. */
   sendDurable(message: RaftMessage): void {
     this.held.push(message);
   }
 
-  /** What is taken belongs to the taker: nothing is added to it later, so an empty list is a new one too. */
+  /**
+   * Returns the messages to send. The caller owns the list: nothing is added to it later, so an empty one is new too.
+   */
   takeMessages(): readonly RaftMessage[] {
     const { messages } = this;
     this.messages = [];

@@ -1,5 +1,5 @@
 /**
- * Elections: who may ask, who is answered, what a term means.
+ * Elections: which member may campaign, which requests are granted, and what a term means.
  *
  *   follower ──timeout──▶ pre-candidate ──majority would──▶ candidate ──majority did──▶ leader
  *      ▲                     │ timeout: again                  │ timeout: pre-vote        │
@@ -11,7 +11,7 @@ import { acknowledge } from "./follower.ts";
 import { becomeLeader } from "./leadership.ts";
 import { becomeCandidate, becomeFollower, becomePreCandidate } from "./roles.ts";
 
-/** One scan's worth of committed entries when looking for configuration changes among them. */
+/** Bytes of committed entries per read when the log is searched for configuration changes. */
 const SCAN_BYTES = 1 << 20;
 
 export function tickElection(core: Core): void {
@@ -25,12 +25,14 @@ export function campaign(core: Core): void {
   if (!mayCampaign(core)) return;
   becomePreCandidate(core);
   recordVote(core, core.id, true);
-  // Alone, this member has its majority already.
+  // A single voter is a majority already.
   if (core.role !== "pre-candidate") return;
   askForVotes(core, "pre-vote", false);
 }
 
-/** The leader hands over: no pre-vote, and the others must not refuse because they hear from it. */
+/**
+ * Campaigns because the leader hands over. Skips the pre-vote; the others must not reject it for hearing the leader.
+ */
 export function campaignForTransfer(core: Core): void {
   if (mayCampaign(core)) elect(core, true);
 }
@@ -39,7 +41,7 @@ function mayCampaign(core: Core): boolean {
   return !core.isLeader && core.isPromotable && !hasUnappliedConfChange(core);
 }
 
-/** An elected member would count by a configuration that it knows to be outdated. */
+/** A member does not campaign if it knows that its configuration is outdated: it would count votes by that one. */
 function hasUnappliedConfChange(core: Core): boolean {
   const { log } = core;
   let index = log.applied + 1;
@@ -53,7 +55,7 @@ function hasUnappliedConfChange(core: Core): boolean {
 
 function elect(core: Core, transfer: boolean): void {
   becomeCandidate(core);
-  // The own vote counts like the others', once it is durable.
+  // The member's own vote counts like the others', once it is durable.
   core.sendDurable({ type: "vote-response", from: core.id, to: core.id, term: core.term, reject: false });
   askForVotes(core, "vote", transfer);
 }
@@ -67,7 +69,7 @@ function askForVotes(core: Core, type: "vote" | "pre-vote", transfer: boolean): 
   }
 }
 
-/** Applies the rules of terms. False when the message is done with. */
+/** Applies the rules of terms. Returns false if the message needs no further processing. */
 export function settleTerm(core: Core, message: RaftMessage): boolean {
   if (message.term > core.term) return meetHigherTerm(core, message);
   if (message.term < core.term) {
@@ -80,7 +82,7 @@ export function settleTerm(core: Core, message: RaftMessage): boolean {
 function meetHigherTerm(core: Core, message: RaftMessage): boolean {
   const { type, term, from } = message;
   if ((type === "vote" || type === "pre-vote") && !message.transfer && core.isInLease) return false;
-  // A pre-vote speaks of a term that nobody is in yet.
+  // A pre-vote names a term that no member has entered yet.
   if (type === "pre-vote" || (type === "pre-vote-response" && !message.reject)) return true;
   const isFromLeader = type === "append" || type === "heartbeat" || type === "snapshot";
   becomeFollower(core, term, isFromLeader ? from : NONE);
@@ -90,7 +92,8 @@ function meetHigherTerm(core: Core, message: RaftMessage): boolean {
 function answerLowerTerm(core: Core, message: RaftMessage): void {
   const { type, from } = message;
   if (type === "append" || type === "heartbeat") {
-    // The lease keeps a leader of an older term from hearing of ours through votes: this answer makes it step down.
+    // Because of its lease, a leader of an older term does not learn of our term from votes. This response makes it
+    // step down.
     acknowledge(core, from, 0);
   } else if (type === "pre-vote") {
     core.sendDurable({ type: "pre-vote-response", from: core.id, to: from, term: core.term, reject: true });
@@ -98,8 +101,8 @@ function answerLowerTerm(core: Core, message: RaftMessage): void {
 }
 
 /**
- * A learner votes when asked: the candidate may know of a promotion that has not reached the learner yet, and its vote may
- * be needed for the quorum.
+ * A learner votes when asked to: the candidate may know of a promotion that has not reached the learner yet, and its
+ * vote may be needed for the quorum.
  */
 export function handleVote(core: Core, message: VoteMessage): void {
   const { from, term } = message;
@@ -110,7 +113,8 @@ export function handleVote(core: Core, message: VoteMessage): void {
     core.sendDurable({ type, from: core.id, to: from, term: core.term, reject: true });
     return;
   }
-  // The asked-for term, not our own: to a pre-candidate ahead of us our term would look outdated.
+  // The response carries the requested term, not this member's. A pre-candidate that is ahead would take the latter for
+  // outdated.
   core.sendDurable({ type, from: core.id, to: from, term, reject: false });
   if (isPreVote) return;
   core.electionElapsed = 0;
@@ -120,7 +124,7 @@ export function handleVote(core: Core, message: VoteMessage): void {
 export function handleVoteResponse(core: Core, message: VoteResponse): void {
   const isPreVote = message.type === "pre-vote-response";
   if (core.role !== (isPreVote ? "pre-candidate" : "candidate")) return;
-  // A grant from an earlier campaign says nothing about this one.
+  // A vote granted in an earlier campaign says nothing about this one.
   if (isPreVote && !message.reject && message.term !== core.term + 1) return;
   recordVote(core, message.from, !message.reject);
 }

@@ -1,5 +1,5 @@
 /**
- * What a follower does with what its leader sends. It answers for what is in its log, and the answers are held until
+ * How a follower handles messages of its leader. A response reports what is in the follower's log, and is held until
  * that is durable.
  */
 import type {
@@ -15,7 +15,7 @@ import { switchConfiguration } from "./membership.ts";
 export function handleAppend(core: Core, message: AppendMessage): void {
   const { log } = core;
   const { prevIndex, prevTerm, entries } = message;
-  // From here on everything is behind what is committed, which therefore nobody can rewrite.
+  // Everything after this index follows the committed part, which no leader can rewrite.
   if (prevIndex < log.committed) {
     acknowledge(core, message.from, log.committed);
     return;
@@ -49,7 +49,7 @@ function reject(core: Core, message: AppendMessage): void {
 
 export function handleHeartbeat(core: Core, message: HeartbeatMessage): void {
   const { from, commit, context } = message;
-  // The leader says what this member acknowledged; a log that is shorter than that has lost entries.
+  // The leader names the index that this member acknowledged. A log that is shorter has lost entries.
   if (commit <= core.log.lastIndex) core.log.commitTo(commit);
   core.send({ type: "heartbeat-response", from: core.id, to: from, term: core.term, context });
 }
@@ -59,7 +59,7 @@ export function handleSnapshot(core: Core, message: SnapshotMessage): void {
   acknowledge(core, message.from, restore(core, message) ? log.lastIndex : log.committed);
 }
 
-/** Whether the snapshot became the log. A stale one does not, nor one that is for others. */
+/** Returns whether the snapshot became the log. A stale snapshot does not, nor one for another member. */
 function restore(core: Core, message: SnapshotMessage): boolean {
   const { log } = core;
   const { index, term, confState } = message.snapshot;
@@ -67,7 +67,7 @@ function restore(core: Core, message: SnapshotMessage): boolean {
   const { voters, learners, votersOutgoing } = confState;
   if (![voters, learners, votersOutgoing].some((ids) => ids.includes(core.id))) return false;
   if (log.hasEntry(index, term)) {
-    // All that the snapshot stands for is in the log: keep the log.
+    // The log contains everything that the snapshot covers, so the log is kept.
     log.commitTo(index);
     return false;
   }
@@ -76,7 +76,7 @@ function restore(core: Core, message: SnapshotMessage): boolean {
   return true;
 }
 
-/** "My log equals yours up to `index`." One that is still held says the same for less, and is replaced. */
+/** Sends "my log equals yours up to `index`". Replaces such a message that is still held, because it says less. */
 export function acknowledge(core: Core, to: MemberId, index: LogIndex): void {
   const { id: from, term } = core;
   const last = core.held.at(-1);

@@ -1,6 +1,6 @@
 /**
- * The append messages that a follower has not acknowledged yet, oldest first: a ring of (last index, bytes), limited in
- * messages and in bytes. It grows to what is used, so that an idle follower costs nothing.
+ * The append messages that a follower has not acknowledged, oldest first: a ring of (last index, bytes), limited in
+ * messages and in bytes. The ring grows on demand, so that an idle follower takes no memory.
  */
 import { assert } from "../base/assert.ts";
 import type { LogIndex } from "../protocol/peer/raft-message.ts";
@@ -27,7 +27,9 @@ export class Inflights {
     return this.#bytes;
   }
 
-  /** The last message may exceed the bytes: a limit below one message would never let it go. */
+  /**
+   * True if no message may be sent. The last message may exceed the byte limit: a lower limit would block it forever.
+   */
   get isFull(): boolean {
     return this.#count >= this.#maxMessages || this.#bytes >= this.#maxBytes;
   }
@@ -42,7 +44,7 @@ export class Inflights {
     this.#bytes += bytes;
   }
 
-  /** Frees the messages whose entries all lie at or below `index`. */
+  /** Removes the messages whose entries all lie at or below `index`. */
   freeTo(index: LogIndex): void {
     while (this.#count > 0 && (this.#indexes[this.#start] as number) <= index) {
       this.#bytes -= this.#sizes[this.#start] as number;

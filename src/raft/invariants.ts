@@ -1,5 +1,6 @@
 /**
- * What must hold between any two inputs. The simulator asks after every step; a failure is a bug here, never bad input.
+ * What must hold between any two inputs. The simulator checks it after every step. A failure is a bug in this package,
+ * never bad input.
  */
 import { assert } from "../base/assert.ts";
 import type { MemberId, Term } from "../protocol/peer/raft-message.ts";
@@ -8,7 +9,7 @@ import { MAX_PENDING_READS } from "./config.ts";
 import { NONE, type Core } from "./core.ts";
 import type { Progress } from "./progress.ts";
 
-/** How much of the log's end is looked at. */
+/** Number of entries at the end of the log that are checked. */
 const TAIL = 64;
 
 export function checkInvariants(core: Core): void {
@@ -80,7 +81,7 @@ function checkMember(core: Core, id: MemberId, progress: Progress): void {
   if (id === core.id) assert(progress.match === log.durableIndex, "the leader counts what is durable");
 }
 
-/** The last message in flight may exceed the limit by itself: by an append, or by one larger entry. */
+/** Invariant: only the last message in flight may exceed the byte limit, by one append or one larger entry. */
 function maxEntryBytes(core: Core): number {
   return Math.max(core.config.maxAppendBytes, core.config.maxUncommittedBytes) + 1024;
 }

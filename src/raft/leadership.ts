@@ -1,6 +1,6 @@
 /**
- * What the leader does: append proposals, stream them to the others, count who has them, commit, keep everyone quiet
- * with heartbeats, and step down when a majority has gone silent.
+ * What the leader does. It appends proposals, replicates them, counts acknowledgements and commits. Its heartbeats keep
+ * the others from campaigning. It steps down when a majority is out of contact.
  */
 import { assert, must } from "../base/assert.ts";
 import type {
@@ -37,9 +37,9 @@ export function becomeLeader(core: Core): void {
   self.becomeReplicate();
   core.progress.set(core.id, self);
   countOwnLog(core);
-  // An older leader's change of the configuration may be among the entries that are not applied here yet.
+  // The unapplied entries may contain a configuration change by an earlier leader.
   core.pendingConfIndex = lastIndex;
-  // Entries of older terms are never committed by counting (§5.4.2); an entry of this term takes them along.
+  // Entries of older terms are never committed by counting (§5.4.2). An entry of this term commits them with it.
   appendProposals(core, [{ type: "normal", data: NO_DATA }]);
 }
 
@@ -47,7 +47,9 @@ export function newProgress(core: Core, id: MemberId, next: LogIndex, recentActi
   return new Progress(next, core.conf.learners.includes(id), recentActive, core.config);
 }
 
-/** False when the uncommitted tail is full. An empty tail takes any proposal, and an empty proposal always fits. */
+/**
+ * Returns false if the uncommitted tail is full. An empty tail takes any proposal, and an empty proposal always fits.
+ */
 export function reserveUncommitted(core: Core, bytes: number): boolean {
   const { maxUncommittedBytes } = core.config;
   if (bytes > 0 && core.uncommittedBytes > 0 && core.uncommittedBytes + bytes > maxUncommittedBytes) return false;
@@ -59,7 +61,7 @@ export function releaseUncommitted(core: Core, entries: readonly Entry[]): void 
   if (core.uncommittedBytes === 0) return;
   let bytes = 0;
   for (const entry of entries) bytes += entry.data.length;
-  // Entries of older terms were not counted.
+  // Entries of older terms are not counted.
   core.uncommittedBytes = Math.max(0, core.uncommittedBytes - bytes);
 }
 
@@ -75,7 +77,7 @@ export function appendProposals(core: Core, proposals: readonly Proposal[]): voi
   core.wantsAppends = true;
 }
 
-/** Sends what is due to everyone. ready() calls it, so all that happened since the last one goes into one message. */
+/** Sends what is due to every member. ready() calls it, so that all changes since the last call share one message. */
 export function flush(core: Core): void {
   if (core.wantsHeartbeats) broadcastHeartbeats(core);
   if (!core.wantsAppends) return;
@@ -92,7 +94,7 @@ export function broadcastHeartbeats(core: Core): void {
   const context = core.reads.heartbeatContext();
   for (const id of core.peers) {
     const progress = must(core.progress.get(id), "every member has its progress");
-    // Beyond its match the member's log may differ from ours: it must not commit there.
+    // Above its match index the member's log may differ from the leader's. The member must not commit there.
     const commit = Math.min(progress.match, core.exposedCommit);
     core.send({ type: "heartbeat", from: core.id, to: id, term: core.term, commit, context });
     progress.sentCommit(commit);
@@ -104,7 +106,7 @@ export function tickLeader(core: Core): void {
   core.electionElapsed++;
   if (core.electionElapsed >= core.config.electionTicks) {
     core.electionElapsed = 0;
-    // A transfer that takes longer than an election has failed; the proposals that it holds up must go on.
+    // A transfer that takes longer than an election has failed. The proposals that it blocks must continue.
     core.transferee = NONE;
     checkQuorum(core);
     if (!core.isLeader) return;
@@ -116,7 +118,7 @@ export function tickLeader(core: Core): void {
   }
 }
 
-/** A leader that a majority does not answer may have a successor already; it must not go on as if it led. */
+/** A leader that gets no response from a majority may already have a successor, so it must not continue to lead. */
 function checkQuorum(core: Core): void {
   const result = core.quorum.voteResult((id) => core.progress.get(id)?.recentActive === true);
   if (result !== "won") {
@@ -148,8 +150,9 @@ export function handleAppendResponse(core: Core, message: AppendResponse): void 
 }
 
 /**
- * Both sides skip whole terms: the follower hints at its last entry whose term is not above that of the refused append,
- * the leader goes on to its own last entry whose term is not above the hint's. One probe per term, not per entry.
+ * Both sides skip whole terms. The follower hints at its last entry whose term is not above that of the rejected
+ * append. The leader continues with its own last entry whose term is not above the hint's. So it takes one probe per
+ * term, not per entry.
  */
 function handleRejection(core: Core, progress: Progress, message: AppendResponse): void {
   const { rejectHint, hintTerm } = message;
@@ -163,28 +166,28 @@ export function handleHeartbeatResponse(core: Core, message: HeartbeatResponse):
   progress.recentActive = true;
   progress.resume();
   if (progress.shouldSend(core.log.lastIndex, core.exposedCommit)) core.wantsAppends = true;
-  // The request to campaign may have been lost, or come too early.
+  // The request to campaign may have been lost, or may have arrived too early.
   if (message.from === core.transferee) maybeTimeoutNow(core, progress);
   if (message.context.length > 0) acknowledgeReads(core, message.from, message.context);
 }
 
-/** The leader's own log counts like anybody's: only as far as it is durable. */
+/** The leader's own log counts like the others': only as far as it is durable. */
 export function countOwnLog(core: Core): void {
-  // A leader that was removed leads a group that it is no part of, until somebody takes over.
+  // A removed leader leads a group that it is not a member of, until a voter takes over.
   const self = core.progress.get(core.id);
   if (self?.acknowledged(core.log.durableIndex) === true) maybeCommit(core);
 }
 
 export function maybeCommit(core: Core): void {
   const index = core.quorum.committedIndex((id) => core.progress.get(id)?.match ?? 0);
-  // §5.4.2: a majority may have an entry of an older term and still lose it; one of this term it cannot.
+  // §5.4.2: an entry of an older term can be lost even if a majority has it. An entry of this term cannot.
   if (index <= core.log.committed || !core.log.hasEntry(index, core.term)) return;
   core.log.commitTo(index);
   core.wantsAppends = true;
   admitEarlyReads(core);
 }
 
-/** One append (or snapshot) if one is due. True when another may follow. */
+/** Sends one append (or snapshot) if one is due. Returns true if another may follow. */
 function sendAppend(core: Core, to: MemberId, progress: Progress): boolean {
   const { log, config, exposedCommit } = core;
   if (!progress.shouldSend(log.lastIndex, exposedCommit)) return false;
@@ -211,13 +214,13 @@ function sendAppend(core: Core, to: MemberId, progress: Progress): boolean {
   return true;
 }
 
-/** A member that needs entries which are compacted gets the state instead, once it has shown that it is there. */
+/** A member that needs compacted entries receives the state instead, once it has shown that it is active. */
 function sendSnapshot(core: Core, to: MemberId, progress: Progress): void {
   if (!progress.recentActive) return;
   const snapshot = core.config.snapshotMeta();
-  // Behind an older snapshot the log could not go on: that state does not help this member.
+  // The log could not continue from an older snapshot, so that state does not help this member.
   if (snapshot === undefined || snapshot.index + 1 < core.log.firstIndex || snapshot.index > core.log.committed) {
-    // Asked again when the member answers the next heartbeat.
+    // Sent again when the member responds to the next heartbeat.
     if (progress.state === "replicate") progress.becomeProbe();
     progress.pause();
     return;
@@ -229,7 +232,7 @@ function sendSnapshot(core: Core, to: MemberId, progress: Progress): void {
 export function reportUnreachable(core: Core, peer: MemberId): void {
   const progress = core.progress.get(peer);
   if (progress === undefined || peer === core.id) return;
-  // What was sent ahead is probably lost.
+  // What was sent optimistically is probably lost.
   if (progress.state === "replicate") progress.becomeProbe();
 }
 
@@ -238,7 +241,8 @@ export function reportSnapshot(core: Core, peer: MemberId, ok: boolean): void {
   if (progress === undefined || progress.state !== "snapshot") return;
   if (!ok) progress.pendingSnapshot = 0;
   progress.becomeProbe();
-  // After success the member's own answer tells where to go on; after a failure the next attempt waits for a heartbeat.
+  // After success the member's own response says where to continue. After a failure the next attempt waits for a
+  // heartbeat's response.
   progress.pause();
 }
 
@@ -251,9 +255,9 @@ export function beginTransfer(core: Core, to: MemberId): void {
 }
 
 /**
- * A leader that was removed or demoted goes on leading until a voter takes over. If it fell silent at once, and its word
- * that the change is committed were lost, the voters that remain could be unable to elect anybody: they would still ask
- * for the votes of those who left, whose logs may be longer than theirs.
+ * A removed or demoted leader keeps leading until a voter takes over. If it stopped at once and the commit message were
+ * lost, the remaining voters might be unable to elect a leader: they would still need votes of removed members, whose
+ * logs may be longer.
  */
 export function retire(core: Core): void {
   if (core.quorum.has(core.id) || core.transferee !== NONE) return;
@@ -274,7 +278,7 @@ function isBetter(progress: Progress, than: Progress | undefined): boolean {
   return progress.match > than.match;
 }
 
-/** Only who has the whole log can win at once. */
+/** Only a member with the whole log is certain to win at once. */
 function maybeTimeoutNow(core: Core, progress: Progress): boolean {
   if (progress.match !== core.log.lastIndex) return false;
   core.send({ type: "timeout-now", from: core.id, to: core.transferee, term: core.term });

@@ -1,16 +1,25 @@
 /**
- * What consensus reads of the durable log. Storage implements it, synchronously; consensus never writes through it.
+ * What consensus reads of the durable log. Storage implements it synchronously. Consensus never writes through it.
  */
 import type { Entry, LogIndex, Term } from "../protocol/peer/raft-message.ts";
 
 export interface LogReader {
-  /** First index kept; the entries before it are compacted into the state. Empty log after a snapshot at i: i + 1. */
+  /**
+   * Returns the first index kept. The entries before it are compacted into the state. For an empty log after a snapshot
+   * at i: i + 1.
+   */
   firstIndex(): LogIndex;
-  /** firstIndex() - 1 when the log is empty. */
+  /** Returns the last index, or firstIndex() - 1 if the log is empty. */
   lastIndex(): LogIndex;
-  /** Term of entry `index`; also known for firstIndex() - 1. undefined when compacted or beyond the end. */
+  /**
+   * Returns the term of entry `index`; also known for firstIndex() - 1. Returns undefined if compacted or beyond the
+   * end.
+   */
   term(index: LogIndex): Term | undefined;
-  /** Entries [low, high): at least one, then as many as fit `maxBytes`. Throws CompactedError when low < firstIndex(). */
+  /**
+   * Returns entries [low, high): at least one, then as many as fit `maxBytes`. Throws CompactedError if low <
+   * firstIndex().
+   */
   entries(low: LogIndex, high: LogIndex, maxBytes: number): readonly Entry[];
 }
 

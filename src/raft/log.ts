@@ -1,9 +1,9 @@
 /**
  * The replicated log of this member: the stored part behind a LogReader, the tail in memory, and three marks on it.
  *
- *   first ≤ applied + 1 ≤ applying + 1 ≤ committed + 1 ≤ last + 1
+ *   Invariant: first ≤ applied + 1 ≤ applying + 1 ≤ committed + 1 ≤ last + 1
  *
- * Storage may drop entries from the front at any time; every question about the front asks it anew.
+ * Storage may compact entries at the front at any time, so every method that needs the front reads it again.
  */
 import { assert } from "../base/assert.ts";
 import type { Entry, LogIndex, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";
@@ -23,11 +23,11 @@ export class RaftLog {
   readonly #reader: LogReader;
   readonly unstable: Unstable;
   readonly writes: Writes = new Writes();
-  readonly coming: PendingMembers = new PendingMembers();
+  readonly pendingMembers: PendingMembers = new PendingMembers();
   committed: LogIndex;
-  /** What a restart would know to be committed. */
+  /** Highest commit index that a restart would know. */
   durableCommit: LogIndex;
-  /** Handed out to be applied. */
+  /** Highest index handed out to be applied. */
   applying: LogIndex;
   applied: LogIndex;
 
@@ -38,7 +38,7 @@ export class RaftLog {
     this.applying = options.applied;
     this.committed = Math.max(options.commit, options.applied);
     this.durableCommit = options.commit;
-    this.coming.load(options.reader, options.applied);
+    this.pendingMembers.load(options.reader, options.applied);
   }
 
   get firstIndex(): LogIndex {
@@ -54,12 +54,12 @@ export class RaftLog {
     return this.term(this.lastIndex) ?? 0;
   }
 
-  /** Durable as the log is now: what this member may count itself for. */
+  /** Highest index that is durable as the log is now. This member may acknowledge up to here. */
   get durableIndex(): LogIndex {
     return this.unstable.snapshot === undefined ? this.unstable.durable : 0;
   }
 
-  /** undefined when compacted or beyond the end. The term before the first entry ever is 0. */
+  /** Returns the term of an entry; undefined if compacted or beyond the end. The term before the first entry is 0. */
   term(index: LogIndex): Term | undefined {
     if (index > this.lastIndex || index < this.firstIndex - 1) return undefined;
     if (index === 0) return 0;
@@ -70,13 +70,16 @@ export class RaftLog {
     return this.term(index) === term;
   }
 
-  /** §5.4.1: the later last term wins; with equal terms the longer log does. */
+  /** §5.4.1: the log with the later last term is more up to date. With equal terms, the longer log is. */
   isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
     const own = this.lastTerm;
     return lastTerm > own || (lastTerm === own && lastIndex >= this.lastIndex);
   }
 
-  /** Entries [low, high), or fewer: at least one, within maxBytes, and never across the border to the stored part. */
+  /**
+   * Returns entries [low, high) or fewer: at least one, within maxBytes, and never across the border to the stored
+   * part.
+   */
   entries(low: LogIndex, high: LogIndex, maxBytes: number): readonly Entry[] {
     assert(low >= this.firstIndex, `entry ${low} is not compacted`);
     const { first } = this.unstable;
@@ -91,10 +94,10 @@ export class RaftLog {
     if (first === undefined) return;
     assert(first.index > this.committed, `entry ${first.index} does not rewrite what is committed`);
     this.unstable.append(entries);
-    this.coming.append(entries);
+    this.pendingMembers.append(entries);
   }
 
-  /** Where the entries first differ from this log, as a position in `entries`; their count when they do not. */
+  /** Returns the position in `entries` at which they first differ from this log; their count if they do not differ. */
   findConflict(entries: readonly Entry[]): number {
     let at = 0;
     while (at < entries.length) {
@@ -106,8 +109,9 @@ export class RaftLog {
   }
 
   /**
-   * The highest index at or below `index` whose term is at most `term`. Logs agree up to some point and terms never fall
-   * within a log, so two logs whose terms differ like that can only agree there or below. Compacted: term 0.
+   * Returns the highest index at or below `index` whose term is at most `term`; term 0 if it is compacted. Logs agree
+   * up to some point, and terms never decrease within a log. So two logs whose terms differ like that agree at most up
+   * to the returned index.
    */
   lastOfTermAtMost(index: LogIndex, term: Term): { readonly index: LogIndex; readonly term: Term } {
     let low = this.firstIndex - 2;
@@ -129,14 +133,14 @@ export class RaftLog {
     return true;
   }
 
-  /** Up to where entries may be handed out: committed and told (`told`), durable here, and one batch at a time. */
-  applicable(told: LogIndex): LogIndex {
+  /** Returns the last index that may be handed out: committed and exposed, durable here, one batch at a time. */
+  applicable(exposed: LogIndex): LogIndex {
     if (this.applying > this.applied || this.unstable.snapshot !== undefined) return this.applying;
-    return Math.max(this.applying, Math.min(told, this.unstable.durable));
+    return Math.max(this.applying, Math.min(exposed, this.unstable.durable));
   }
 
-  nextToApply(told: LogIndex, maxBytes: number): readonly Entry[] {
-    const last = this.applicable(told);
+  nextToApply(exposed: LogIndex, maxBytes: number): readonly Entry[] {
+    const last = this.applicable(exposed);
     if (last <= this.applying) return [];
     const entries = this.entries(this.applying + 1, last + 1, maxBytes);
     this.applying += entries.length;
@@ -147,19 +151,19 @@ export class RaftLog {
     if (index <= this.applied) return;
     assert(index <= this.applying, `entry ${index} was handed out`);
     this.applied = index;
-    this.coming.appliedTo(index);
+    this.pendingMembers.appliedTo(index);
     this.unstable.trim(index);
   }
 
-  /** The snapshot's state replaces all that is known; only for a snapshot beyond what is committed. */
+  /** Replaces everything known with the state of a snapshot. Only for a snapshot beyond the commit index. */
   restore(snapshot: SnapshotMeta): void {
     assert(snapshot.index > this.committed, "a snapshot never takes back what is committed");
     this.unstable.restore(snapshot);
-    this.coming.clear();
+    this.pendingMembers.clear();
     this.committed = snapshot.index;
   }
 
-  /** A write is durable, and with a snapshot the state that it stands for. */
+  /** Call when a write is durable, and with a snapshot also the state that it stands for. */
   acknowledge({ lastIndex, commit, snapshot }: Write): void {
     this.durableCommit = Math.max(this.durableCommit, commit);
     if (snapshot !== undefined) {

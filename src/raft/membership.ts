@@ -1,5 +1,5 @@
 /**
- * Living with a new configuration: who is counted, who is sent entries, and who must not lead any longer.
+ * Switches to a new configuration: which members count, which receive entries, and which leader must step down.
  */
 import type { ConfState } from "../protocol/peer/raft-message.ts";
 import { LEAVE_JOINT, membersOf } from "./conf-change.ts";
@@ -18,7 +18,7 @@ export function switchConfiguration(core: Core, conf: ConfState): void {
   }
   trackMembers(core, conf);
   if (!core.quorum.has(core.transferee)) core.transferee = NONE;
-  // A smaller quorum may have been reached already.
+  // The new quorum may be smaller and already reached.
   maybeCommit(core);
   confirmReads(core);
   core.wantsAppends = true;
@@ -32,13 +32,13 @@ function trackMembers(core: Core, conf: ConfState): void {
   }
   for (const id of members) {
     const known = core.progress.get(id);
-    // A new member counts as active, or the quorum check could fall before it had a chance to answer.
+    // A new member counts as active. Otherwise the quorum check could fail before the member had a chance to respond.
     if (known === undefined) core.progress.set(id, newProgress(core, id, Math.max(core.log.lastIndex, 1), true));
     else known.isLearner = conf.learners.includes(id);
   }
 }
 
-/** Leaves a joint configuration by itself once entering it is applied, if that was agreed when it was entered. */
+/** Leaves a joint configuration once entering it is applied, if the change asked for an automatic leave. */
 export function maybeLeaveJoint(core: Core): void {
   if (!core.isLeader || !core.conf.autoLeave || core.log.applied < core.pendingConfIndex) return;
   appendProposals(core, [{ type: "conf-change", data: encodeChange(LEAVE_JOINT) }]);

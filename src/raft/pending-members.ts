@@ -1,23 +1,23 @@
 /**
- * Whom the entries that are not applied yet add, committed or not. A configuration counts once it is applied; but a member
- * that has such an entry knows already that somebody may speak who is not in its configuration.
+ * The members that unapplied entries add, committed or not. A configuration counts once it is applied. But a member
+ * that has such an entry already knows that messages may come from a member outside its configuration.
  */
 import type { ConfChangeSingle, Entry, LogIndex, MemberId } from "../protocol/peer/raft-message.ts";
 import { decodeChange } from "./conf-change-entry.ts";
 import type { LogReader } from "./log-reader.ts";
 
-/** One scan's worth of entries, when a member starts. */
+/** Bytes of entries per read when a member starts. */
 const SCAN_BYTES = 1 << 20;
 
-interface Coming {
+interface PendingChange {
   readonly index: LogIndex;
   readonly changes: readonly ConfChangeSingle[];
 }
 
 export class PendingMembers {
-  #coming: readonly Coming[] = [];
+  #pending: readonly PendingChange[] = [];
 
-  /** What a member finds in its log when it starts. */
+  /** Adds the unapplied entries of the log when a member starts. */
   load(reader: LogReader, applied: LogIndex): void {
     const last = reader.lastIndex();
     let index = Math.max(applied + 1, reader.firstIndex());
@@ -29,25 +29,25 @@ export class PendingMembers {
     }
   }
 
-  /** The entries replace whatever was at the place of the first one and after it. */
+  /** Adds entries. They replace all entries at and after the index of the first one. */
   append(entries: readonly Entry[]): void {
     const first = entries[0]?.index ?? Infinity;
-    if (this.#coming.length > 0) this.#coming = this.#coming.filter(({ index }) => index < first);
+    if (this.#pending.length > 0) this.#pending = this.#pending.filter(({ index }) => index < first);
     this.#add(entries);
   }
 
   appliedTo(applied: LogIndex): void {
-    if (this.#coming.length > 0) this.#coming = this.#coming.filter(({ index }) => index > applied);
+    if (this.#pending.length > 0) this.#pending = this.#pending.filter(({ index }) => index > applied);
   }
 
   clear(): void {
-    this.#coming = [];
+    this.#pending = [];
   }
 
-  /** The most that an entry makes of this member. */
+  /** Returns the highest role that an unapplied entry gives this member. */
   roleOf(id: MemberId): "voter" | "learner" | undefined {
     let role: "learner" | undefined;
-    for (const { changes } of this.#coming) {
+    for (const { changes } of this.#pending) {
       for (const { type, nodeId } of changes) {
         if (nodeId !== id) continue;
         if (type === "add-node") return "voter";
@@ -61,7 +61,7 @@ export class PendingMembers {
     for (const { type, index, data } of entries) {
       if (type !== "conf-change") continue;
       const changes = decodeChange(data)?.changes ?? [];
-      if (changes.length > 0) this.#coming = [...this.#coming, { index, changes }];
+      if (changes.length > 0) this.#pending = [...this.#pending, { index, changes }];
     }
   }
 }

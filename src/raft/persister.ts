@@ -1,4 +1,4 @@
-/** What is to be written next, and what is held until it is durable. */
+/** Decides what to write next, and holds messages until that is durable. */
 import type { Entry, HardState, RaftMessage, SnapshotMeta } from "../protocol/peer/raft-message.ts";
 import type { Core } from "./core.ts";
 import type { Persist } from "./ready.ts";
@@ -7,7 +7,7 @@ const NO_ENTRIES: readonly Entry[] = [];
 
 export class Persister {
   readonly #core: Core;
-  /** As the storage was last asked to write it. */
+  /** The hard state that storage was last requested to write. */
   #written: HardState;
 
   constructor(core: Core, written: HardState) {
@@ -25,14 +25,14 @@ export class Persister {
     );
   }
 
-  /** `release` gets what was held and waits for no write any more. */
+  /** `release` receives messages that were held and wait for no write any more. */
   take(release: (held: readonly RaftMessage[]) => void): Persist | undefined {
     const core = this.#core;
     const { log } = core;
     const { unstable, writes } = log;
     const held = core.takeHeld();
     if (!this.isDue) {
-      // Nothing new to write, but what was decided before may still be on its way to the disk.
+      // There is nothing new to write, but earlier decisions may still be on their way to the disk.
       if (writes.newest === undefined) release(held);
       else writes.newest.held.push(...held);
       return undefined;

@@ -1,7 +1,7 @@
 /**
  * What the leader knows of one member's log, and what it may send next.
  *
- *   probe ──accepted──▶ replicate        probe:     one append, then wait for its answer or a heartbeat's
+ *   probe ──accepted──▶ replicate        probe:     one append, then wait for its response or a heartbeat's
  *     ▲ ▲                  │  │          replicate: a stream of appends, limited by what is in flight
  *     │ └──reject, lost────┘  │          snapshot:  nothing; the state is being streamed
  *     └──── snapshot ◀────────┘ compacted
@@ -13,21 +13,21 @@ import { Inflights } from "./inflights.ts";
 export type ProgressState = "probe" | "replicate" | "snapshot";
 
 export class Progress {
-  /** The member's log is known to equal the leader's up to here. */
+  /** The member's log is known to equal the leader's up to this index. */
   match: LogIndex = 0;
-  /** Next entry to send; those in (match, next) are on their way. Always above match. */
+  /** Next entry to send. Those in (match, next) are in flight. Invariant: match < next. */
   next: LogIndex;
   state: ProgressState = "probe";
-  /** Index of the snapshot under way; 0 outside the snapshot state. */
+  /** Index of the snapshot in flight; 0 outside the snapshot state. */
   pendingSnapshot: LogIndex = 0;
-  /** Something was heard from the member since the last quorum check. */
+  /** The member sent a message since the last quorum check. */
   recentActive: boolean;
   isLearner: boolean;
-  /** Newest position of the read queue that the member acknowledged in a heartbeat. */
+  /** Newest position of the read queue that the member acknowledged in a heartbeat response. */
   readPosition = 0;
-  /** An append went out and neither its answer nor a heartbeat's came back since. */
+  /** An append was sent, and neither its response nor a heartbeat's arrived since. */
   #isPaused = false;
-  /** Highest commit index sent, as far as the member could use it: below next. */
+  /** Highest commit index sent, limited to what the member could use. Invariant: sent commit < next. */
   #sentCommit: LogIndex = 0;
   readonly inflights: Inflights;
 
@@ -49,7 +49,7 @@ export class Progress {
   }
 
   becomeProbe(): void {
-    // A snapshot that was reported as delivered is probed behind itself.
+    // A snapshot that was reported as delivered is probed at the index after it.
     const next = Math.max(this.match, this.state === "snapshot" ? this.pendingSnapshot : 0) + 1;
     this.#enter("probe", next);
   }
@@ -63,7 +63,7 @@ export class Progress {
     this.pendingSnapshot = index;
   }
 
-  /** No append until the member is heard again. */
+  /** Pauses appends until the next message of the member. */
   pause(): void {
     this.#isPaused = true;
   }
@@ -77,8 +77,8 @@ export class Progress {
   }
 
   /**
-   * While replicating, an append without entries is due when it would carry a newer commit index, or once per
-   * heartbeat while something is unacknowledged: a lost message is noticed by it.
+   * While replicating, an append without entries is due when it would carry a newer commit index. It is also due once
+   * per heartbeat while something is unacknowledged, because that reveals a lost message.
    */
   shouldSend(lastIndex: LogIndex, commit: LogIndex): boolean {
     if (this.state === "snapshot") return false;
@@ -101,7 +101,7 @@ export class Progress {
     this.#sentCommit = Math.min(Math.max(this.#sentCommit, commit), this.next - 1);
   }
 
-  /** The member's log equals ours up to `index`. False when that was known. */
+  /** Records that the member's log equals ours up to `index`. Returns false if that was known. */
   acknowledged(index: LogIndex): boolean {
     if (index <= this.match) return false;
     this.match = index;
@@ -109,14 +109,17 @@ export class Progress {
     return true;
   }
 
-  /** The member refused an append after `rejected` and may agree up to `hint`. False when that is old news. */
+  /**
+   * Records that the member rejected an append after `rejected` and may agree up to `hint`. Returns false if that is
+   * stale.
+   */
   rejected(rejected: LogIndex, hint: LogIndex): boolean {
     if (this.state === "replicate") {
       if (rejected <= this.match) return false;
       this.becomeProbe();
       return true;
     }
-    // A probe is for one index; an answer to another is from before.
+    // A probe is for one index. A response to another index is stale.
     if (this.state !== "probe" || rejected !== this.next - 1) return false;
     this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1);
     this.#sentCommit = Math.min(this.#sentCommit, this.next - 1);

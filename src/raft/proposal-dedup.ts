@@ -1,10 +1,11 @@
 /**
- * Carriers may deliver a message twice, and a proposal appended twice is a write done twice. So a forwarded proposal
- * names its sender's session and a number within it, is meant for one term, and is taken once in that term.
+ * Accepts each forwarded proposal once. Transports may deliver a message twice, and a proposal that is appended twice
+ * is a write executed twice. So a forwarded proposal carries its sender's session, a sequence number within it, and the
+ * one term it is meant for.
  *
  * The memory ends with the term: a leader that is elected again, or restarted, leads another term, for which an old
- * proposal was not meant. It is bounded: of each session the latest numbers, and the sessions heard of last; what is
- * older than a session's window is not taken at all, which is what a carrier may do with any message.
+ * proposal was not meant. It is bounded: it keeps the latest numbers of each session, and the most recently used
+ * sessions. A proposal older than its session's window is dropped, as a transport may drop any message.
  */
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 
@@ -19,11 +20,11 @@ interface Session {
 export class ProposalDedup {
   readonly #sessions: Map<string, Session> = new Map();
 
-  /** Whether this is the first time; remembers it. */
+  /** Returns whether this proposal arrives for the first time, and remembers it. */
   acceptOnce(from: MemberId, sessionId: number, sequence: number): boolean {
     const name = `${from}:${sessionId}`;
     const session = this.#sessions.get(name) ?? { highest: 0, taken: new Set<number>() };
-    // Last in the map's order is last used.
+    // The map's order is the order of use: the last entry is the most recently used.
     this.#sessions.delete(name);
     this.#sessions.set(name, session);
     if (this.#sessions.size > SESSIONS_MAX) this.#dropOldest();

@@ -1,6 +1,6 @@
 /**
- * Majorities, and the pair of majorities of a joint configuration: while two configurations are joint, whatever is
- * decided needs a majority of each.
+ * Majorities, and the pair of majorities of a joint configuration. While two configurations are joint, every decision
+ * needs a majority of each.
  */
 import type { LogIndex, MemberId } from "../protocol/peer/raft-message.ts";
 
@@ -15,7 +15,9 @@ export class MajorityQuorum {
     this.#scratch = members.map(() => 0);
   }
 
-  /** Highest index that a majority acknowledged. Infinity without members: then the other majority decides. */
+  /**
+   * Returns the highest index that a majority acknowledged. Infinity without members: then the other majority decides.
+   */
   committedIndex(acknowledged: (id: MemberId) => LogIndex): LogIndex {
     const count = this.members.length;
     if (count === 0) return Infinity;
@@ -32,7 +34,7 @@ export class MajorityQuorum {
     return sorted[count - majority(count)] as number;
   }
 
-  /** `vote` answers undefined for who has not voted yet. */
+  /** `vote` returns undefined for a member that has not voted yet. */
   voteResult(vote: (id: MemberId) => boolean | undefined): VoteResult {
     const count = this.members.length;
     if (count === 0) return "won";
@@ -61,7 +63,7 @@ export class JointQuorum {
     return this.incoming.members.includes(id) || this.outgoing.members.includes(id);
   }
 
-  /** Whether `id` alone decides everything. */
+  /** Returns whether `id` alone is a quorum. */
   isOnly(id: MemberId): boolean {
     const voters = this.incoming.members;
     return voters.length === 1 && voters[0] === id && this.outgoing.members.length === 0;

@@ -1,9 +1,9 @@
 /**
  * Consensus as a pure state machine, built as etcd-io/raft is with asynchronous storage writes.
  *
- * It does nothing by itself. Ticks, messages, proposals and storage acknowledgements go in; a Ready comes out that says
- * what to write, what to send, what to apply. It reads no clock, draws its chance from one injected generator and returns
- * no promise, so a run is decided by its inputs and a simulator can replay it from a seed.
+ * It does nothing by itself. Ticks, messages, proposals and storage acknowledgements go in. A Ready comes out that says
+ * what to write, what to send and what to apply. It reads no clock, draws random numbers from one injected generator
+ * and returns no promise. So its inputs decide a run, and a simulator can replay it from a seed.
  *
  *      tick() ─────────────┐                      ┌──▶ messages    to the others, at once
  *      step(message) ──────┤                      ├──▶ persist     one atomic write ──┐
@@ -13,16 +13,17 @@
  *          ▲       └───────────────────────────────────────────────────────────────┘ │
  *          └──────────────────────────────────────────────────────────────────────────┘
  *
- * The one duty that all safety hangs on: nothing that promises something to others (a vote, an acknowledgement, the
- * leader's or candidate's own count) leaves before what it promises is durable. Such messages are held with the write that
- * was newest when they were made, and persisted() releases them. So the driver may send `messages` at once, before
- * `persist`, and have several writes under way. A commit index alone causes no write: it rides with the next one and is
- * learned again after a restart. Only that a change of the members is committed is written before it is told (core.ts).
+ * All safety depends on one duty: nothing that promises something to others (a vote, an acknowledgement, the leader's
+ * or candidate's own count) leaves before what it promises is durable. Such messages are held with the write that was
+ * newest when they were made, and persisted() releases them. So the driver may send `messages` at once, before
+ * `persist`, and have several writes in flight. A commit index alone causes no write: the next write includes it, and a
+ * restarted member learns it again. The exception is the commit of a configuration change, which is written before it
+ * is exposed (core.ts).
  *
- * Where what lives: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · follower.ts
- * the other end · reads.ts read index · membership.ts, conf-change.ts, quorum.ts who counts · log.ts, unstable.ts,
- * writes.ts the log · persister.ts what is written next · progress.ts, inflights.ts flow control · well-formed.ts what is
- * believed of a message.
+ * Files: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · follower.ts the other
+ * end · reads.ts read index · membership.ts, conf-change.ts, quorum.ts which members count · log.ts, unstable.ts,
+ * writes.ts the log · persister.ts what is written next · progress.ts, inflights.ts flow control · well-formed.ts the
+ * checks of a message.
  */
 import { assert, unreachable } from "../base/assert.ts";
 import type {
@@ -65,13 +66,15 @@ import { becomeFollower } from "./roles.ts";
 import { statusOf } from "./status.ts";
 import { isWellFormed } from "./well-formed.ts";
 
-/** What members ask of the leader. Its answer, if any, is of its term; a proposal is meant for one term only. */
+/**
+ * Requests of members to the leader. The response, if any, is of the leader's term. A proposal is for one term only.
+ */
 type Request = ProposeMessage | ReadIndexMessage | TransferLeaderMessage;
 
 export class Raft {
   readonly #core: Core;
   readonly #persister: Persister;
-  /** As the driver was last told. */
+  /** The soft state that the driver received last. */
   #reportedLeader: MemberId = NONE;
   #reportedRole: Role = "follower";
 
@@ -81,36 +84,42 @@ export class Raft {
     this.#persister = new Persister(this.#core, config.hardState);
   }
 
-  /** One tick. Ticks that were missed are not replayed: time that passed unseen must not start an election. */
+  /** Advances time by one tick. Do not replay missed ticks: time that passed unnoticed must not start an election. */
   tick(): void {
     if (this.#core.isLeader) tickLeader(this.#core);
     else tickElection(this.#core);
   }
 
-  /** Takes any message from any peer; what makes no sense is ignored. */
+  /** Processes a message from any peer. Ignores a message that makes no sense. */
   step(message: RaftMessage): void {
     if (message.to !== this.#core.id || message.from === this.#core.id || !isWellFormed(message)) return;
     this.#dispatch(message);
   }
 
-  /** Asks for an election now, pre-vote first. */
+  /** Starts an election now, pre-vote first. */
   campaign(): void {
     campaign(this.#core);
   }
 
-  /** A batch is taken or refused as a whole. "accepted" promises nothing yet: only a committed entry is there to stay. */
+  /**
+   * Proposes a batch, which is accepted or rejected as a whole. "accepted" promises nothing yet: only a committed entry
+   * cannot be lost.
+   */
   propose(data: readonly Uint8Array[]): "accepted" | "no-leader" | "too-much-uncommitted" {
     return this.#propose(data.map((bytes) => ({ type: "normal", data: bytes })));
   }
 
-  /** One change at a time: "pending" while an older one may be unapplied. */
+  /** Proposes a configuration change. Returns "pending" while an older change may be unapplied: only one at a time. */
   proposeConfChange(change: ConfChange): "accepted" | "no-leader" | "pending" {
     if (this.#core.isLeader && !this.#mayChange(change)) return "pending";
-    const verdict = this.#propose([{ type: "conf-change", data: encodeChange(change) }]);
-    return verdict === "too-much-uncommitted" ? "pending" : verdict;
+    const result = this.#propose([{ type: "conf-change", data: encodeChange(change) }]);
+    return result === "too-much-uncommitted" ? "pending" : result;
   }
 
-  /** Answered by a read state with the same context, or never: the caller gives up after a time of its own. */
+  /**
+   * Requests a linearizable read. The response is a read state with the same context. It may never come, so the caller
+   * needs a timeout of its own.
+   */
   readIndex(context: Uint8Array): "accepted" | "no-leader" {
     const core = this.#core;
     assert(context.length <= MAX_CONTEXT_BYTES, "a read's context is short");
@@ -128,7 +137,10 @@ export class Raft {
     }
   }
 
-  /** For a committed change, when it is applied and before appliedTo(). An impossible change has no effect. */
+  /**
+   * Applies a committed change. Call it when its entry is applied, before appliedTo(). An impossible change has no
+   * effect.
+   */
   applyConfChange(change: ConfChange): ConfState {
     const next = changeConfiguration(this.#core.conf, change);
     if (next !== undefined) switchConfiguration(this.#core, next);
@@ -139,12 +151,15 @@ export class Raft {
     reportUnreachable(this.#core, peer);
   }
 
-  /** Every snapshot message must be followed by this once its transfer ended, or nothing more is sent to that member. */
+  /**
+   * Reports the end of a snapshot's transfer. Call it after every snapshot message, or that member gets no more
+   * messages.
+   */
   reportSnapshot(peer: MemberId, ok: boolean): void {
     reportSnapshot(this.#core, peer, ok);
   }
 
-  /** The write `id`, and with it every older one, is durable. */
+  /** Reports that the write `id`, and with it every older one, is durable. */
   persisted(id: number): void {
     const { log, exposedCommit } = this.#core;
     for (const write of log.writes.complete(id)) {
@@ -175,7 +190,7 @@ export class Raft {
     );
   }
 
-  /** Drains what is to be done. */
+  /** Returns what must be done, and clears it. */
   ready(): Ready {
     const core = this.#core;
     if (core.isLeader) flush(core);
@@ -195,38 +210,38 @@ export class Raft {
     return this.#core.term;
   }
 
-  /** 0n: none known. */
+  /** The member that leads; 0n if none is known. */
   get leader(): MemberId {
     return this.#core.leader;
   }
 
-  /** Whether a leader was heard so recently that nobody may be elected in its place; a leader hears itself. */
+  /** Returns whether a leader was in contact so recently that no other may be elected. True on the leader itself. */
   get hearsLeader(): boolean {
     return this.#core.isInLease;
   }
 
-  /** What the configuration, or an entry that is not applied yet, makes of this id; the most of it. */
+  /** Returns the highest role that the configuration or an unapplied entry gives this id. */
   roleOf(id: MemberId): "voter" | "learner" | undefined {
     const { conf, quorum, log } = this.#core;
     if (quorum.has(id)) return "voter";
-    const coming = log.coming.roleOf(id);
-    if (coming !== undefined) return coming;
+    const pendingRole = log.pendingMembers.roleOf(id);
+    if (pendingRole !== undefined) return pendingRole;
     return conf.learners.includes(id) || conf.learnersNext.includes(id) ? "learner" : undefined;
   }
 
-  /** Entries that are committed and not applied. */
+  /** Number of entries that are committed and not applied. */
   get backlog(): number {
     return this.#core.log.committed - this.#core.log.applied;
   }
 
-  /** Leader only: heartbeats with the next Ready, not at the next tick. */
+  /** Sends heartbeats with the next Ready, not at the next tick. Only a leader does. */
   heartbeat(): void {
     if (this.#core.isLeader) this.#core.wantsHeartbeats = true;
   }
 
   /**
-   * Ticks are about to stop, so time will pass unseen: until the leader is heard again it has no lease, and whoever asks
-   * for a pre-vote gets it.
+   * Call before ticks stop, because time will then pass unnoticed. Until its next message the leader has no lease, and
+   * every pre-vote is granted.
    */
   forgetLease(): void {
     this.#core.doubtsLeader = true;
@@ -250,7 +265,7 @@ export class Raft {
     checkInvariants(this.#core);
   }
 
-  /** The messages of a term, after its rules; requests have rules of their own. */
+  /** Processes the messages of a term, after the rules of terms. Requests have rules of their own. */
   #dispatch(message: RaftMessage): void {
     const core = this.#core;
     if (isRequest(message)) {
@@ -266,7 +281,7 @@ export class Raft {
       case "propose":
         return this.#acceptForwarded(message);
       case "read-index":
-        // A copy: the context may be a view into a whole frame, and waiting reads would keep it alive.
+        // A copy, because the context may be a view into a whole frame, which waiting reads would keep in memory.
         requestRead(core, { from: message.from, context: message.context.slice() });
         return undefined;
       case "transfer-leader":
@@ -305,7 +320,7 @@ export class Raft {
     }
   }
 
-  /** Follows the sender. There is one leader in a term: whoever claims to be another one is not believed. */
+  /** Follows the sender. A term has one leader: a second member that claims to lead it is ignored. */
   #isFromLeader(message: RaftMessage): boolean {
     const core = this.#core;
     if (core.role === "follower" && core.leader === message.from) {
@@ -344,7 +359,9 @@ export class Raft {
     return pendingConfIndex <= log.applied && isJoint(conf) === (change.changes.length === 0);
   }
 
-  /** A forwarded proposal is not forwarded again: two members that take each other for the leader would never end. */
+  /**
+   * A forwarded proposal is not forwarded again. Otherwise two members that take each other for the leader would loop.
+   */
   #acceptForwarded(message: ProposeMessage): void {
     const { from, session, sequence } = message;
     if (message.term !== this.#core.term || !this.#core.proposalDedup.acceptOnce(from, session, sequence)) return;
@@ -361,7 +378,7 @@ export class Raft {
     this.#append(proposals);
   }
 
-  /** What was held for a write that is durable now; the own vote comes home by the same way. */
+  /** Delivers the messages of a write that is now durable. The member's own vote is delivered in the same way. */
   #release(held: readonly RaftMessage[]): void {
     for (const message of held) {
       if (message.to === this.#core.id) this.#dispatch(message);

@@ -1,9 +1,9 @@
 /**
  * Linearizable reads that wait for proof that this leader still leads (§6.4 of Ongaro's thesis).
  *
- * Reads are numbered as they come. A heartbeat carries the number of the newest read, an answer brings it back: whoever
- * acknowledges n acknowledged a heartbeat that was sent after read n was asked, and so proves all reads up to n at once.
- * One round of heartbeats answers any number of reads.
+ * Reads are numbered in order of arrival. A heartbeat carries the number of the newest read, and its response returns
+ * it. A member that acknowledges n has acknowledged a heartbeat that was sent after read n arrived. That proves all
+ * reads up to n at once. So one round of heartbeats serves any number of reads.
  */
 import type { LogIndex, MemberId } from "../protocol/peer/raft-message.ts";
 import { MAX_PENDING_READS } from "./config.ts";
@@ -14,14 +14,17 @@ export interface ReadRequest {
 }
 
 export interface NumberedRead extends ReadRequest {
-  /** The commit index when the read was asked. */
+  /** The commit index when the read arrived. */
   readonly index: LogIndex;
 }
 
 const NO_CONTEXT: Uint8Array = new Uint8Array(0);
 
 export class ReadQueue {
-  /** Asked before the leader committed an entry of its term: it cannot know the commit index yet (§6.4, step 1). */
+  /**
+   * Reads that arrived before the leader committed an entry of its term: it cannot know the commit index yet (§6.4,
+   * step 1).
+   */
   #early: ReadRequest[] = [];
   #unconfirmed: NumberedRead[] = [];
   #confirmedCount = 0;
@@ -58,7 +61,7 @@ export class ReadQueue {
     this.#unconfirmed.push({ from: request.from, context: request.context, index });
   }
 
-  /** A quorum acknowledged `position`: the reads up to it are proven. */
+  /** Returns the reads that are proven because a quorum acknowledged `position`. */
   confirm(position: number): readonly NumberedRead[] {
     const count = position - this.#confirmedCount;
     if (count <= 0) return [];
@@ -67,7 +70,7 @@ export class ReadQueue {
     return confirmed;
   }
 
-  /** What a heartbeat carries: nothing when no read waits. */
+  /** Returns the position that a heartbeat carries: none when no read waits. */
   heartbeatContext(): Uint8Array {
     return this.hasUnconfirmed ? encodePosition(this.position) : NO_CONTEXT;
   }
@@ -81,7 +84,7 @@ function encodePosition(position: number): Uint8Array {
   return bytes;
 }
 
-/** 0 for what no leader of ours sent. */
+/** Returns 0 for a context that no leader of this project sent. */
 export function decodePosition(context: Uint8Array): number {
   if (context.length !== 8) return 0;
   const view = new DataView(context.buffer, context.byteOffset, 8);

@@ -1,11 +1,11 @@
 /**
- * Linearizable reads at the leader: number them, prove leadership, answer. See read-queue.ts for the why.
+ * Linearizable reads at the leader: number them, prove leadership, return the index. read-queue.ts explains why.
  */
 import type { LogIndex, MemberId } from "../protocol/peer/raft-message.ts";
 import type { Core } from "./core.ts";
 import { decodePosition, type ReadRequest } from "./read-queue.ts";
 
-/** False when too many reads wait already. */
+/** Returns false if too many reads wait already. */
 export function requestRead(core: Core, request: ReadRequest): boolean {
   if (core.reads.isFull) return false;
   if (hasCommittedInTerm(core)) admit(core, request);
@@ -13,7 +13,7 @@ export function requestRead(core: Core, request: ReadRequest): boolean {
   return true;
 }
 
-/** After each commit: the reads that came before the term's first one can be admitted now. */
+/** Call after each commit: reads that arrived before the term's first commit can be admitted now. */
 export function admitEarlyReads(core: Core): void {
   if (core.reads.size === 0 || !hasCommittedInTerm(core)) return;
   for (const request of core.reads.takeEarly()) admit(core, request);
@@ -27,7 +27,7 @@ export function acknowledgeReads(core: Core, from: MemberId, context: Uint8Array
   confirmReads(core);
 }
 
-/** Answers the reads that a quorum has proven; also after a change of the quorum. */
+/** Completes the reads that a quorum has proven. Call it also after a change of the quorum. */
 export function confirmReads(core: Core): void {
   if (!core.reads.hasUnconfirmed) return;
   const position = core.quorum.committedIndex((id) =>

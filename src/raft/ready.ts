@@ -1,5 +1,6 @@
 /**
- * What consensus wants done. The driver takes a Ready at once and works it off in order: messages, persist, committed.
+ * The actions that consensus requests. The driver takes a Ready at once and handles it in order: messages, persist,
+ * committed.
  */
 import type {
   ConfState,
@@ -16,18 +17,18 @@ import type { ProgressState } from "./progress.ts";
 export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 
 export interface SoftState {
-  /** 0n: none known. */
+  /** The member that leads; 0n if none is known. */
   readonly leader: MemberId;
   readonly role: Role;
 }
 
 export interface Persist {
-  /** Grows; acknowledge with raft.persisted(id). Several may be outstanding; they complete in order. */
+  /** Increases. Acknowledge it with raft.persisted(id). Several writes may be in flight; they complete in order. */
   readonly id: number;
   readonly hardState: HardState | undefined;
-  /** Contiguous; they replace everything from entries[0].index on. */
+  /** Contiguous. They replace all entries from entries[0].index on. */
   readonly entries: readonly Entry[];
-  /** The state to switch to, in the same write; `entries` then follow it. */
+  /** The state to switch to, in the same write. `entries` then follow it. */
   readonly snapshot: SnapshotMeta | undefined;
 }
 
@@ -37,14 +38,16 @@ export interface ReadState {
 }
 
 export interface Ready {
-  /** What must be written atomically; absent when nothing must. */
+  /** What must be written atomically; absent if there is nothing to write. */
   readonly persist: Persist | undefined;
-  /** May all be sent at once, before `persist` is durable: what depends on a write is held back until persisted(). */
+  /**
+   * May all be sent at once, before `persist` is durable: messages that depend on a write are held until persisted().
+   */
   readonly messages: readonly RaftMessage[];
-  /** Committed and locally durable, in order, to be applied; then raft.appliedTo(index). */
+  /** Entries to apply, in order; committed and locally durable. Then call raft.appliedTo(index). */
   readonly committed: readonly Entry[];
   readonly readStates: readonly ReadState[];
-  /** Present when leader or role changed. */
+  /** Present if leader or role changed. */
   readonly softState: SoftState | undefined;
 }
 
@@ -56,7 +59,7 @@ export interface ProgressStatus {
   readonly isLearner: boolean;
 }
 
-/** The few figures that cost nothing to read. */
+/** The few figures that can be read without allocation. */
 export interface BasicStatus {
   readonly term: Term;
   readonly role: Role;
@@ -77,6 +80,6 @@ export interface RaftStatus {
   readonly role: Role;
   readonly isLearner: boolean;
   readonly confState: ConfState;
-  /** Empty but on the leader. */
+  /** Empty except on the leader. */
   readonly progress: ReadonlyMap<MemberId, ProgressStatus>;
 }

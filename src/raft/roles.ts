@@ -1,5 +1,5 @@
 /**
- * The steps down the ladder and up to candidacy. How a candidate becomes leader is in leadership.ts.
+ * Transitions to follower, pre-candidate and candidate. leadership.ts has the transition to leader.
  */
 import { assert } from "../base/assert.ts";
 import type { MemberId, Term } from "../protocol/peer/raft-message.ts";
@@ -13,7 +13,10 @@ export function becomeFollower(core: Core, term: Term, leader: MemberId): void {
   core.leader = leader;
 }
 
-/** Asks whether an election could be won, without disturbing anyone: the term stays, and no vote is spent. */
+/**
+ * Starts a pre-vote: finds out whether an election could be won. The term stays, no vote is spent, no member is
+ * disturbed.
+ */
 export function becomePreCandidate(core: Core): void {
   assert(!core.isLeader, "a leader does not campaign");
   core.votes.clear();
@@ -28,7 +31,7 @@ export function becomeCandidate(core: Core): void {
   core.role = "candidate";
 }
 
-/** Forgets all that belonged to the former role. A vote is forgotten only with its term. */
+/** Clears the state of the previous role. A vote is cleared only with its term. */
 export function enterTerm(core: Core, term: Term): void {
   assert(term >= core.term, `the term never falls from ${core.term} to ${term}`);
   if (term > core.term) {

@@ -1,4 +1,4 @@
-/** A copy of what a member knows, for people and for the driver's decisions. */
+/** A copy of what a member knows, for operators and for the driver's decisions. */
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Core } from "./core.ts";
 import type { ProgressStatus, RaftStatus } from "./ready.ts";

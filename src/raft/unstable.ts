@@ -1,6 +1,6 @@
 /**
- * The tail of the log in memory: everything that storage has not acknowledged, and some of what it has, because the
- * newest entries are soon applied here and sent to the others, and reading them back would cost a read each.
+ * The tail of the log in memory: all entries that storage has not acknowledged, and some that it has. The newest
+ * entries are soon applied here and sent to the others, and reading them back would cost a read each.
  *
  *        LogReader        │           unstable
  *   ──────────────────────┼────────────┬────────────┬───────────
@@ -11,24 +11,24 @@ import type { Entry, LogIndex, SnapshotMeta, Term } from "../protocol/peer/raft-
 import { ENTRY_OVERHEAD_BYTES } from "./config.ts";
 import type { Writes } from "./writes.ts";
 
-/** Dropped entries are cut off the array once they are many and outweigh the rest, so that each is moved about once. */
+/** Dropped entries stay in the array until they are many and outnumber the rest. So each entry is moved about once. */
 const CUT_AT = 1024;
 
 export class Unstable {
   readonly #writes: Writes;
   /** Durable and applied entries are kept up to this many bytes. */
   readonly #keepBytes: number;
-  /** #entries[#head] has index first. */
+  /** Invariant: #entries[#head] has the index `first`. */
   #entries: Entry[] = [];
   #head = 0;
   #bytes = 0;
   first: LogIndex;
   last: LogIndex;
-  /** Everything up to here was handed to storage. */
+  /** Highest index handed to storage. */
   issued: LogIndex;
-  /** Everything up to here was acknowledged by storage, as it is now. */
+  /** Highest index that storage acknowledged, as the log is now. */
   durable: LogIndex;
-  /** Arrived and not durable yet; the log begins behind it. */
+  /** A snapshot that arrived and is not durable yet. The log begins after it. */
   snapshot: SnapshotMeta | undefined = undefined;
   isSnapshotIssued = false;
 
@@ -46,7 +46,7 @@ export class Unstable {
     return this.snapshot?.index === index ? this.snapshot.term : undefined;
   }
 
-  /** Entries [low, high): at least one, then as many as fit. */
+  /** Returns entries [low, high): at least one, then as many as fit. */
   slice(low: LogIndex, high: LogIndex, maxBytes: number): readonly Entry[] {
     assert(low >= this.first && low < high && high <= this.last + 1, `[${low}, ${high}) is in memory`);
     let end = low;
@@ -60,7 +60,7 @@ export class Unstable {
     return this.#entries.slice(from, from + (end - low));
   }
 
-  /** Appends, replacing whatever is at entries[0].index and after it. */
+  /** Appends entries. They replace all entries from entries[0].index on. */
   append(entries: readonly Entry[]): void {
     const from = entries[0]?.index;
     if (from === undefined) return;
@@ -73,7 +73,7 @@ export class Unstable {
     this.last += entries.length;
   }
 
-  /** Everything is replaced by a snapshot; what was written so far proves nothing about the new log. */
+  /** Replaces everything with a snapshot. Earlier writes prove nothing about the new log. */
   restore(snapshot: SnapshotMeta): void {
     this.#writes.replaced();
     this.#clear(snapshot.index + 1);
@@ -84,13 +84,13 @@ export class Unstable {
     this.isSnapshotIssued = false;
   }
 
-  /** Storage made a write durable that proves the log up to `lastIndex`. */
+  /** Records that storage made a write durable that proves the log up to `lastIndex`. */
   acknowledge(lastIndex: LogIndex, snapshot: SnapshotMeta | undefined): void {
     if (lastIndex > this.durable) this.durable = lastIndex;
     if (snapshot !== undefined && snapshot === this.snapshot) this.snapshot = undefined;
   }
 
-  /** Lets go of entries that storage has and that are applied. */
+  /** Drops entries that storage has and that are applied. */
   trim(applied: LogIndex): void {
     const droppable = Math.min(this.durable, applied);
     while (this.first <= droppable && this.#bytes > this.#keepBytes) {

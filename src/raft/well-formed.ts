@@ -1,7 +1,7 @@
 /**
- * Whether a message from a peer can be worked on at all. Types were checked when it was decoded; here is what types
- * cannot say: numbers in range, entries in one row, a configuration that changes could have led to. What fails is ignored,
- * so that nothing a peer sends can break an invariant of this member.
+ * Checks whether a message from a peer can be processed. The decoder has checked types. This checks what types cannot
+ * express: numbers in range, contiguous entries, a configuration that changes could have led to. A message that fails
+ * is ignored, so that no peer can break an invariant of this member.
  */
 import { unreachable } from "../base/assert.ts";
 import type { Entry, LogIndex, RaftMessage, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";

@@ -1,18 +1,18 @@
 /**
- * The writes that storage was asked for and has not acknowledged yet, oldest first. They complete in order.
+ * The writes that storage has not acknowledged, oldest first. They complete in order.
  *
- * What a completed write proves of the log is what it wrote up to, less whatever has been rewritten since: the suffix that
- * a newer leader replaced is covered by a later write only. So a rewrite lowers what all outstanding writes prove, and an
- * old acknowledgement can never vouch for a new entry at the same index.
+ * A completed write proves the log up to its last index, except what has been rewritten since: a later write covers the
+ * suffix that a newer leader replaced. So a rewrite lowers what all outstanding writes prove. An old acknowledgement
+ * can never confirm a new entry at the same index.
  */
 import { assert } from "../base/assert.ts";
 import type { LogIndex, RaftMessage, SnapshotMeta } from "../protocol/peer/raft-message.ts";
 
 export interface Write {
   readonly id: number;
-  /** The log is durable up to here once the write is; 0 proves nothing. */
+  /** The log is durable up to this index once the write is; 0 proves nothing. */
   lastIndex: LogIndex;
-  /** The commit index that is on the disk once the write is. */
+  /** The commit index that is on disk once the write is. */
   readonly commit: LogIndex;
   readonly snapshot: SnapshotMeta | undefined;
   /** To be sent once the write is durable. */
@@ -38,17 +38,17 @@ export class Writes {
     return write;
   }
 
-  /** Entries from `index` on are no longer what the outstanding writes wrote. */
+  /** Call when the entries from `index` on no longer equal what the outstanding writes wrote. */
   rewrittenFrom(index: LogIndex): void {
     for (const write of this.#outstanding) write.lastIndex = Math.min(write.lastIndex, index - 1);
   }
 
-  /** The log was replaced as a whole. */
+  /** Call when the log was replaced as a whole. */
   replaced(): void {
     for (const write of this.#outstanding) write.lastIndex = 0;
   }
 
-  /** The writes that are durable now that `id` is, oldest first. */
+  /** Removes and returns the writes that are durable now that `id` is, oldest first. */
   complete(id: number): readonly Write[] {
     assert(id <= this.#lastId, `write ${id} was issued`);
     let done = 0;

@@ -1,4 +1,7 @@
-/** Configuration changes against a dumb model, and against the reason for their rules: neighbours' majorities meet. */
+/**
+ * Checks configuration changes against a simple model, and against the purpose of their rules: majorities of successive
+ * configurations meet.
+ */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ConfChange, ConfChangeSingle, ConfState } from "../../src/protocol/peer/raft-message.ts";
@@ -18,7 +21,7 @@ const change: fc.Arbitrary<ConfChange> = fc.record({
   context: fc.constant(new Uint8Array(0)),
 });
 
-/** A node's standing, one at a time: the model that the sets of a configuration must add up to. */
+/** The role of one node: a model whose roles must add up to the sets of a configuration. */
 function dumbRoles(start: ConfState, changes: readonly ConfChangeSingle[]): Map<bigint, "voter" | "learner"> {
   const roles = new Map<bigint, "voter" | "learner">();
   for (const id of start.voters) roles.set(id, "voter");
@@ -42,7 +45,7 @@ function sorted<T>(map: ReadonlyMap<bigint, T>): readonly (readonly [bigint, T])
   return [...map].sort(([left], [right]) => (left < right ? -1 : 1));
 }
 
-/** Whether one group of members is a quorum of `left` and its complement one of `right`. */
+/** Returns whether one group of members is a quorum of `left` and its complement one of `right`. */
 function canSplit(left: ConfState, right: ConfState): boolean {
   const everybody = [...new Set([left, right].flatMap((conf) => [...conf.voters, ...conf.votersOutgoing]))];
   for (let bits = 0; bits < 1 << everybody.length; bits++) {
@@ -71,7 +74,7 @@ describe("configuration changes", () => {
     );
   });
 
-  test("conf change: a change, left if it is joint, gives everybody the role that the changes say, one after the other", () => {
+  test("conf change: a change, left if it is joint, gives each node the role that its last step names", () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 8 }), (changes) => {
         let conf = confOf([1n, 2n, 3n]);
@@ -89,7 +92,7 @@ describe("configuration changes", () => {
     );
   });
 
-  test("conf change: while joint, nothing but leaving is possible; otherwise leaving is not", () => {
+  test("conf change: while joint, only leaving is possible; otherwise leaving is impossible", () => {
     const conf = confOf([1n, 2n, 3n]);
     const add = (nodeId: bigint) => ({ type: "add-node", nodeId }) as const;
     const joint = changeConfiguration(conf, { ...LEAVE_JOINT, changes: [add(4n), add(5n)] });
@@ -98,13 +101,13 @@ describe("configuration changes", () => {
     expect(changeConfiguration(conf, LEAVE_JOINT)).toBeUndefined();
   });
 
-  test("conf change: an explicit transition waits to be told to leave", () => {
+  test("conf change: an explicit transition waits for the change that leaves it", () => {
     const changes = [{ type: "add-node", nodeId: 4n }] as const;
     const joint = changeConfiguration(confOf([1n]), { ...LEAVE_JOINT, transition: "joint-explicit", changes });
     expect(joint).toMatchObject({ voters: [1n, 4n], votersOutgoing: [1n], autoLeave: false });
   });
 
-  test("conf change: a voter that becomes a learner in a joint change keeps its old vote until that is left", () => {
+  test("conf change: a voter that becomes a learner in a joint change keeps its old vote until the group leaves it", () => {
     const changes = [
       { type: "add-learner", nodeId: 3n },
       { type: "add-node", nodeId: 4n },

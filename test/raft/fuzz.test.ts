@@ -1,5 +1,6 @@
 /**
- * Random groups. A failure names its seed; `RAFT_FUZZ_SEED=n` runs that one, `RAFT_FUZZ_RUNS=n` runs more.
+ * Groups under random faults. A failure prints its seed. `RAFT_FUZZ_SEED=n` runs that seed, `RAFT_FUZZ_RUNS=n` runs
+ * more.
  */
 import { describe, expect, test } from "vitest";
 import { Fuzz, type FuzzOptions } from "./support/fuzz.ts";
@@ -18,7 +19,7 @@ function run(options: FuzzOptions): Fuzz {
   return fuzz;
 }
 
-describe("a group under random fire keeps every promise and recovers", () => {
+describe("a group under random faults keeps every promise and recovers", () => {
   test("with three voters", () => {
     let committed = 0;
     let reads = 0;
@@ -27,7 +28,7 @@ describe("a group under random fire keeps every promise and recovers", () => {
       committed += fuzz.committedCount;
       reads += fuzz.readsAnswered;
     }
-    // The fire must leave enough alive to be a test at all.
+    // The faults must leave enough members running, or this tests nothing.
     expect(committed).toBeGreaterThan(50 * seeds.length);
     expect(reads).toBeGreaterThan(5 * seeds.length);
   });
@@ -36,7 +37,7 @@ describe("a group under random fire keeps every promise and recovers", () => {
     for (const seed of seeds) run({ seed: 1000 + seed, steps: 1500, voters: 5, spares: 0 });
   });
 
-  test("while members come and go", () => {
+  test("while members join and leave", () => {
     for (const seed of seeds) run({ seed: 2000 + seed, steps: 2500, voters: 3, spares: 3 });
   });
 });

@@ -1,4 +1,4 @@
-/** Whatever a peer sends: no message that passes the compiler makes step() throw or breaks an invariant. */
+/** Sends arbitrary messages of a peer: none that the compiler accepts makes step() throw or breaks an invariant. */
 import { expect, test } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
 import type { ConfState, Entry, RaftMessage, SnapshotMeta } from "../../src/protocol/peer/raft-message.ts";
@@ -19,7 +19,7 @@ class Sender {
     this.raft = raft;
   }
 
-  /** Mostly near what the member holds for possible, sometimes far from anything. */
+  /** Mostly close to what the member expects, sometimes far from it. */
   number(near: number): number {
     if (this.prng.bool(0.04)) return this.prng.pick(ODD);
     return Math.max(0, near + this.prng.int(-3, 4));
@@ -137,7 +137,7 @@ function makeRaft(prng: Prng, log: MemoryLog): Raft {
   });
 }
 
-/** One Ready; writes stay under way now and then. */
+/** Handles one Ready. Some writes stay in flight. */
 function turn(raft: Raft, log: MemoryLog, writes: number[], prng: Prng): void {
   while (raft.hasReady()) {
     const { persist, committed } = raft.ready();

@@ -37,14 +37,14 @@ describe("§5.1 terms", () => {
     },
   );
 
-  test("§5.1 what a leader of an older term says is not obeyed", () => {
+  test("§5.1 a message from a leader of an older term has no effect", () => {
     const member = solo(3, { hardState: { term: 4, vote: 0n, commit: 0 } });
     member.raft.step(append(2n, 3, [0, 0], [3]));
     member.raft.step(heartbeat(2n, 3));
     expect(member.raft.status()).toMatchObject({ term: 4, leader: 0n, lastIndex: 0 });
   });
 
-  test("§5.1 a leader of an older term is told the newer one, so that it steps down", () => {
+  test("§5.1 a leader of an older term receives the newer term, so that it steps down", () => {
     const member = solo(3, { hardState: { term: 4, vote: 0n, commit: 0 } });
     member.raft.step(heartbeat(2n, 3));
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", to: 2n, term: 4 }]);
@@ -59,11 +59,11 @@ describe("§5.1 terms", () => {
 });
 
 describe("§5.2 elections", () => {
-  test("§5.2 a member starts as a follower of nobody", () => {
+  test("§5.2 a member starts as a follower without a leader", () => {
     expect(solo(3).raft.status()).toMatchObject({ role: "follower", leader: 0n });
   });
 
-  test("§5.2 a leader sends heartbeats to everybody at every heartbeat tick", () => {
+  test("§5.2 a leader sends heartbeats to all members at every heartbeat tick", () => {
     const member = solo(3, { config: { heartbeatTicks: 2 } });
     makeLeader(member);
     member.raft.step(accepted(2n, 1, 1));
@@ -84,7 +84,7 @@ describe("§5.2 elections", () => {
     expect(member.raft.status()).toMatchObject({ role: "follower", leader: 2n });
   });
 
-  test("§5.2 election timeouts are drawn at random between one and two timeouts", () => {
+  test("§5.2 election timeouts are random, between one and two timeouts", () => {
     const seen = new Set<number>();
     for (let seed = 1; seed <= 200; seed++) {
       const member = solo(3, { seed });
@@ -98,7 +98,7 @@ describe("§5.2 elections", () => {
     expect([...seen].sort((a, b) => a - b)).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
   });
 
-  test("§5.2 a candidate raises its term, votes for itself and asks all other voters", () => {
+  test("§5.2 a candidate raises its term, votes for itself and requests votes from all other voters", () => {
     const member = solo(4, { logTerms: [1, 2] }, [4n]);
     makeCandidate(member);
     const other = solo(4, { logTerms: [1, 2] }, [4n]);
@@ -129,14 +129,14 @@ describe("§5.2 elections", () => {
     expect(member.raft.status().role).toBe(role);
   });
 
-  test("§5.2 a voter counts once, however often its answer arrives", () => {
+  test("§5.2 a voter counts once, however often its response arrives", () => {
     const member = solo(5);
     makeCandidate(member);
     for (let i = 0; i < 3; i++) member.raft.step(granted("vote-response", 2n, 1));
     expect(member.raft.status().role).toBe("candidate");
   });
 
-  test("§5.2 nobody but a voter counts", () => {
+  test("§5.2 only the votes of voters count", () => {
     const member = solo(4, {}, [4n]);
     makeCandidate(member);
     member.raft.step(granted("vote-response", 4n, 1));
@@ -156,7 +156,7 @@ describe("§5.2 elections", () => {
     ]);
   });
 
-  test("§5.2 a vote is remembered over a crash", () => {
+  test("§5.2 a vote survives a crash", () => {
     const member = solo(3);
     member.raft.step(vote(2n, 5, [0, 0]));
     sentDurably(member);
@@ -173,7 +173,7 @@ describe("§5.2 elections", () => {
     expect(sentDurably(member)).toMatchObject([{ type: "vote-response", to: 2n, term: 5, reject: false }]);
   });
 
-  test("§5.2 a vote in a term that was durable before is written too before it leaves", () => {
+  test("§5.2 a vote in a term that is already durable is still written before it leaves", () => {
     const member = solo(3, { logTerms: [1, 1] });
     member.raft.step(vote(3n, 5, [1, 1]));
     sentDurably(member);
@@ -184,7 +184,7 @@ describe("§5.2 elections", () => {
     expect(member.disk.hardState).toMatchObject({ term: 5, vote: 2n });
   });
 
-  test("§5.2 a repeated request is not answered either while the vote is on its way to the disk", () => {
+  test("§5.2 a repeated request gets no response while the vote is on its way to the disk", () => {
     const member = solo(3);
     member.raft.step(vote(2n, 5, [0, 0]));
     sent(member);
@@ -213,7 +213,7 @@ describe("§5.2 elections", () => {
     }
   });
 
-  test("§5.2 a candidate without a majority asks again after its timeout", () => {
+  test("§5.2 a candidate without a majority campaigns again after its timeout", () => {
     const member = solo(3);
     makeCandidate(member);
     ticks(member, 20);
@@ -228,7 +228,7 @@ describe("§5.2 elections", () => {
     expect(member.disk.entryList.at(-1)).toMatchObject({ index: 3, term: 2, type: "normal", data: new Uint8Array(0) });
   });
 
-  test("§5.2 a second leader of the same term is not believed", () => {
+  test("§5.2 a second leader of the same term is ignored", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     member.raft.step(append(3n, 1, [0, 0], [1, 1]));
@@ -236,7 +236,7 @@ describe("§5.2 elections", () => {
   });
 });
 
-describe("§5.4.1 who may be elected", () => {
+describe("§5.4.1 which candidates can be elected", () => {
   // The voter's log ends with an entry of term 2 at index 2.
   test.each([
     ["a later last term wins over a longer log", [1, 3], true],
@@ -252,7 +252,7 @@ describe("§5.4.1 who may be elected", () => {
     }
   });
 
-  test("§5.4.1 a refused candidate still raises the term", () => {
+  test("§5.4.1 a rejected candidate still raises the term", () => {
     const member = solo(3, { logTerms: [1, 2] });
     member.raft.step(vote(2n, 4, [1, 1]));
     expect(member.raft.status()).toMatchObject({ term: 4, vote: 0n });
@@ -271,7 +271,7 @@ describe("thesis 9.6: pre-vote", () => {
     expect(member.writes).toEqual([]);
   });
 
-  test("thesis 9.6 whoever is asked for a pre-vote keeps its term, and answers any number", () => {
+  test("thesis 9.6 a member that grants a pre-vote keeps its term, and grants any number", () => {
     const member = solo(3, { hardState: { term: 4, vote: 0n, commit: 0 } });
     member.raft.step(preVote(2n, 6, [0, 0]));
     member.raft.step(preVote(3n, 6, [0, 0]));
@@ -282,7 +282,7 @@ describe("thesis 9.6: pre-vote", () => {
     expect(member.raft.status()).toMatchObject({ term: 4, vote: 0n });
   });
 
-  test("thesis 9.6 a pre-candidate whose term is outdated learns the newer one from the refusal", () => {
+  test("thesis 9.6 a pre-candidate with an outdated term learns the newer one from the rejection", () => {
     const asked = solo(3, { hardState: { term: 9, vote: 0n, commit: 0 } });
     asked.raft.step(preVote(2n, 5, [0, 0]));
     expect(sentDurably(asked)).toMatchObject([{ type: "pre-vote-response", to: 2n, term: 9, reject: true }]);
@@ -299,7 +299,7 @@ describe("thesis 9.6: pre-vote", () => {
     expect(member.raft.status()).toMatchObject({ role: "pre-candidate", term: 4 });
   });
 
-  test("thesis 9.6 a member that was cut off does not depose the leader when it returns", () => {
+  test("thesis 9.6 a partitioned member does not depose the leader when it returns", () => {
     const group = new Group(3);
     group.elect(1);
     group.isolate(3);
@@ -318,8 +318,8 @@ describe("thesis 9.6: pre-vote", () => {
   });
 });
 
-describe("§6 a leader that lives is not deposed", () => {
-  test("§6 who heard from a leader within the timeout ignores requests for votes", () => {
+describe("§6 an active leader is not deposed", () => {
+  test("§6 a member that heard a leader within the timeout ignores vote requests", () => {
     for (const ask of [vote, preVote]) {
       const member = solo(3);
       member.raft.step(heartbeat(2n, 1));
@@ -331,7 +331,7 @@ describe("§6 a leader that lives is not deposed", () => {
     }
   });
 
-  test("§6 after the timeout it answers them", () => {
+  test("§6 after the timeout it responds to them", () => {
     const member = solo(3, { seed: 3 });
     member.raft.step(heartbeat(2n, 1));
     sentDurably(member);
@@ -340,7 +340,7 @@ describe("§6 a leader that lives is not deposed", () => {
     expect(only(sentDurably(member), "vote-response")).toMatchObject([{ to: 3n, term: 8, reject: false }]);
   });
 
-  test("§6 a leader ignores them for as long as a majority answers it", () => {
+  test("§6 a leader ignores them while a majority responds to it", () => {
     const member = solo(3);
     makeLeader(member);
     for (let i = 0; i < 30; i++) {
@@ -351,14 +351,14 @@ describe("§6 a leader that lives is not deposed", () => {
     expect(member.raft.status()).toMatchObject({ role: "leader", term: 1 });
   });
 
-  test("§6 an election that the leader asked for is not refused", () => {
+  test("§6 an election that the leader requested is not rejected", () => {
     const member = solo(3);
     member.raft.step(heartbeat(2n, 1));
     member.raft.step(vote(3n, 2, [9, 1], true));
     expect(only(sentDurably(member), "vote-response")).toMatchObject([{ to: 3n, term: 2, reject: false }]);
   });
 
-  test("§6 a member told to forget its lease votes again, and honours the lease once it hears the leader", () => {
+  test("§6 a member that forgot its lease votes again, and honours the lease once it hears the leader", () => {
     const member = solo(3);
     member.raft.step(heartbeat(2n, 1));
     sentDurably(member);
@@ -373,7 +373,7 @@ describe("§6 a leader that lives is not deposed", () => {
 });
 
 describe("§6.2 of the thesis: check-quorum", () => {
-  test("thesis 6.2 a leader that a majority does not answer for a timeout steps down", () => {
+  test("thesis 6.2 a leader that gets no response from a majority for a timeout steps down", () => {
     const member = solo(5);
     makeLeader(member);
     const answering = (ids: readonly bigint[]) => {

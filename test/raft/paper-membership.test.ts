@@ -38,7 +38,7 @@ function settledLeader(voters = 3, learners: readonly bigint[] = []): Member {
 }
 
 describe("§6 configuration changes", () => {
-  test("§6 one change at a time: another is refused until the first is applied", () => {
+  test("§6 one change at a time: another is rejected until the first is applied", () => {
     const member = settledLeader();
     expect(member.raft.proposeConfChange(change("add-node", 4n))).toBe("accepted");
     expect(member.raft.proposeConfChange(change("add-node", 5n))).toBe("pending");
@@ -59,7 +59,7 @@ describe("§6 configuration changes", () => {
     expect(member.raft.proposeConfChange(change("add-node", 4n))).toBe("accepted");
   });
 
-  test("§6 of forwarded changes, only one is taken, and none while one is pending", () => {
+  test("§6 only one forwarded change is accepted, and none while one is pending", () => {
     const member = settledLeader();
     const entry = (nodeId: bigint) =>
       ({ type: "conf-change", term: 0, index: 0, data: encodeChange(change("add-node", nodeId)) }) as const;
@@ -72,7 +72,7 @@ describe("§6 configuration changes", () => {
     expect(member.disk.entryList.slice(1).map((each) => each.type)).toEqual(["conf-change", "normal"]);
   });
 
-  test("§6 a leader that is removed hands over once that is applied, takes no proposal meanwhile, and steps down", () => {
+  test("§6 a removed leader transfers leadership once that is applied, accepts no proposal meanwhile, and steps down", () => {
     const group = new Group(3);
     group.elect(1);
     expect(group.at(1).raft.proposeConfChange(change("remove-node", 1n))).toBe("accepted");
@@ -86,7 +86,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(1).raft.status().role).toBe("follower");
   });
 
-  test("§6 a removed leader to which nobody answers steps down by itself", () => {
+  test("§6 a removed leader that gets no responses steps down by itself", () => {
     const member = settledLeader();
     member.raft.applyConfChange(change("remove-node", ME));
     expect(member.raft.status().role).toBe("leader");
@@ -95,11 +95,11 @@ describe("§6 configuration changes", () => {
     expect(member.raft.status()).toMatchObject({ role: "follower", leader: 0n });
   });
 
-  test("§6 of two voters the one that remains can lead, though word of the other's removal was lost", () => {
+  test("§6 the remaining one of two voters can lead, though the commit message of the other's removal was lost", () => {
     const group = new Group(2);
     group.elect(1);
     group.at(1).raft.proposeConfChange(change("remove-node", 1n));
-    // Behind the change, the leader has an entry that the other one lacks; and its word of the commit is lost.
+    // After the change, the leader has an entry that the other voter lacks, and the commit message is lost.
     group.at(1).settle();
     for (const message of group.at(1).outbox.splice(0)) group.deliver(message);
     group.at(1).raft.propose([bytesOf("more")]);
@@ -117,7 +117,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(2).state.values.at(-1)).toBe("alone");
   });
 
-  test("§6 nobody is told of a change before the leader would know after a restart that it is committed", () => {
+  test("§6 a leader exposes a change only once a restart would know that it is committed", () => {
     const member = settledLeader(2);
     member.raft.proposeConfChange(change("remove-node", 2n));
     sentDurably(member);
@@ -126,15 +126,15 @@ describe("§6 configuration changes", () => {
     expect(ready.persist).toMatchObject({ hardState: { commit: 2 }, entries: [] });
     expect([ready.messages, ready.committed]).toEqual([[], []]);
     for (let tick = 0; tick < 3; tick++) member.raft.tick();
-    const beats = member.raft.ready().messages;
-    expect(beats.map((message) => message.type === "heartbeat" && message.commit)).toEqual([1, 1, 1]);
+    const heartbeats = member.raft.ready().messages;
+    expect(heartbeats.map((message) => message.type === "heartbeat" && message.commit)).toEqual([1, 1, 1]);
     member.raft.persisted(ready.persist?.id ?? 0);
-    const told = member.raft.ready();
-    expect(told.messages).toMatchObject([{ type: "append", to: 2n, commit: 2 }]);
-    expect(told.committed).toMatchObject([{ type: "conf-change", index: 2 }]);
+    const exposed = member.raft.ready();
+    expect(exposed.messages).toMatchObject([{ type: "append", to: 2n, commit: 2 }]);
+    expect(exposed.committed).toMatchObject([{ type: "conf-change", index: 2 }]);
   });
 
-  test("§6 a removed member that does not know it disturbs nobody", () => {
+  test("§6 a removed member that does not know it disturbs no other member", () => {
     const group = new Group(3);
     group.elect(1);
     group.isolate(3);
@@ -146,7 +146,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(3).raft.status().role).toBe("pre-candidate");
   });
 
-  test("§6 a learner gets everything, is not counted, and counts once it is promoted", () => {
+  test("§6 a learner receives everything, is not counted, and counts once it is promoted", () => {
     const group = new Group(2, {}, 1);
     group.elect(1);
     group.propose(1, "a");
@@ -165,7 +165,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(1).state.values).toEqual(["a", "b", "c"]);
   });
 
-  test("§6 a learner never campaigns, but votes when asked: it may have been promoted", () => {
+  test("§6 a learner never campaigns, but grants requested votes: it may have been promoted", () => {
     const group = new Group(2, {}, 1);
     for (let i = 0; i < 100; i++) group.at(3).raft.tick();
     group.at(3).raft.campaign();
@@ -175,7 +175,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(3).outbox).toMatchObject([{ type: "vote-response", to: 1n, reject: false }]);
   });
 
-  test("§6 nobody campaigns while a committed change is not applied", () => {
+  test("§6 a member does not campaign while a committed change is unapplied", () => {
     const member = solo(3);
     const entry = { type: "conf-change", term: 1, index: 1, data: encodeChange(change("add-node", 4n)) } as const;
     member.raft.step({
@@ -195,7 +195,7 @@ describe("§6 configuration changes", () => {
     expect(member.raft.status().role).toBe("pre-candidate");
   });
 
-  test("§6 a smaller quorum may be reached at once: what waited is committed when the change is applied", () => {
+  test("§6 a smaller quorum may be reached at once: waiting entries commit when the change is applied", () => {
     const member = settledLeader(4);
     member.raft.proposeConfChange(change("remove-node", 4n));
     member.raft.propose([bytesOf("x")]);
@@ -213,7 +213,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(1).raft.status()).toMatchObject({ role: "leader", confState: { voters: [1n] } });
   });
 
-  test("§6 several changes at once go through a joint configuration and leave it by themselves", () => {
+  test("§6 several changes at once enter a joint configuration and leave it automatically", () => {
     const group = new Group(3);
     group.elect(1);
     group.add(4n, confOf([]));
@@ -253,8 +253,8 @@ describe("§6 configuration changes", () => {
   });
 });
 
-describe("thesis 3.10: handing over", () => {
-  test("thesis 3.10 a leader hands over at once to who has its whole log, without pre-vote", () => {
+describe("thesis 3.10: leadership transfer", () => {
+  test("thesis 3.10 a leader transfers at once to a member with the whole log, without pre-vote", () => {
     const group = new Group(3);
     group.elect(1);
     group.propose(1, "a");
@@ -264,7 +264,7 @@ describe("thesis 3.10: handing over", () => {
     expect(group.at(1).raft.status()).toMatchObject({ role: "follower", leader: 2n });
   });
 
-  test("thesis 3.10 a follower may ask for it", () => {
+  test("thesis 3.10 a follower may request a transfer", () => {
     const group = new Group(3);
     group.elect(1);
     group.at(3).raft.transferLeader(2n);
@@ -272,7 +272,7 @@ describe("thesis 3.10: handing over", () => {
     expect(group.at(2).raft.status().role).toBe("leader");
   });
 
-  test("thesis 3.10 the target gets what it lacks first, and proposals wait meanwhile", () => {
+  test("thesis 3.10 the target first receives the entries it lacks, and proposals wait meanwhile", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     sentDurably(member);
@@ -283,7 +283,7 @@ describe("thesis 3.10: handing over", () => {
     expect(only(sent(member), "timeout-now")).toMatchObject([{ to: 2n }]);
   });
 
-  test("thesis 3.10 a hand-over that takes longer than an election is given up", () => {
+  test("thesis 3.10 a transfer that takes longer than an election is aborted", () => {
     const member = settledLeader();
     member.raft.transferLeader(2n);
     for (let i = 0; i < 10; i++) {
@@ -293,14 +293,14 @@ describe("thesis 3.10: handing over", () => {
     expect(member.raft.propose([bytesOf("y")])).toBe("accepted");
   });
 
-  test("thesis 3.10 learners and strangers are not handed anything, nor is the leader itself", () => {
+  test("thesis 3.10 leadership is not transferred to learners, strangers or the leader itself", () => {
     const member = settledLeader(3, [3n]);
     for (const id of [3n, 9n, ME]) member.raft.transferLeader(id);
     expect(only(sent(member), "timeout-now")).toEqual([]);
     expect(member.raft.propose([bytesOf("y")])).toBe("accepted");
   });
 
-  test("thesis 3.10 only the leader can tell a follower to campaign", () => {
+  test("thesis 3.10 only the leader can make a follower campaign", () => {
     const member = solo(3);
     member.raft.step(heartbeat(2n, 1));
     member.raft.step({ type: "timeout-now", from: 3n, to: ME, term: 1 });
@@ -328,7 +328,7 @@ describe("§7 snapshots", () => {
     return member;
   }
 
-  test("§7 a follower that needs compacted entries gets the state, and goes on behind it", () => {
+  test("§7 a follower that needs compacted entries receives the state, then the entries after it", () => {
     const group = new Group(3);
     group.elect(1);
     group.isolate(3);
@@ -342,7 +342,7 @@ describe("§7 snapshots", () => {
     expect(group.at(1).raft.status().progress.get(3n)).toMatchObject({ state: "replicate" });
   });
 
-  test("§7 nothing is appended to a follower while its snapshot is under way, and a failed one is tried again", () => {
+  test("§7 the leader appends nothing while a follower's snapshot is in flight, and retries a failed one", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("a"), bytesOf("b")]);
     sentDurably(member);
@@ -364,7 +364,7 @@ describe("§7 snapshots", () => {
     expect(only(sent(member), "append")).toMatchObject([{ to: 2n, prevIndex: 3, entries: [{ index: 4 }] }]);
   });
 
-  test("§7 a follower that was not heard from gets no snapshot until it answers", () => {
+  test("§7 an inactive follower gets no snapshot until it responds", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("a")]);
     sentDurably(member);
@@ -382,7 +382,7 @@ describe("§7 snapshots", () => {
     expect(only(sentDurably(member), "snapshot")).toMatchObject([{ to: 2n, snapshot: { index: 2 } }]);
   });
 
-  test("§7 without a state at hand that helps, nothing is sent, and the next answer asks again", () => {
+  test("§7 without a state that helps, nothing is sent until the next response", () => {
     let asked = 0;
     const snapshotMeta = () => {
       asked++;
@@ -421,7 +421,7 @@ describe("§7 snapshots", () => {
     expect(member.state.values).toEqual(["from afar"]);
   });
 
-  test("§7 entries behind a snapshot that is still being written are taken, and applied after it", () => {
+  test("§7 entries after a snapshot that is still being written are accepted, and applied after it", () => {
     const member = follower();
     member.raft.step(snapshotTo(ME, meta(9, 3)));
     sent(member);
@@ -440,7 +440,7 @@ describe("§7 snapshots", () => {
     expect(member.raft.status().role).toBe("follower");
   });
 
-  test("§7 a stale snapshot is ignored, and answered with what is committed", () => {
+  test("§7 a stale snapshot is ignored, and the response carries the commit index", () => {
     const member = follower([1, 1, 1]);
     member.raft.step(append(2n, 1, [3, 1], [], 3));
     sentDurably(member);
@@ -449,7 +449,7 @@ describe("§7 snapshots", () => {
     expect(member.disk.snapshot).toBeUndefined();
   });
 
-  test("§7 a snapshot of what the log holds commits, and keeps the log", () => {
+  test("§7 a snapshot that the log already covers commits, and keeps the log", () => {
     const member = follower([1, 1, 1]);
     member.raft.step(snapshotTo(ME, meta(2, 1)));
     sentDurably(member);
@@ -457,21 +457,21 @@ describe("§7 snapshots", () => {
     expect(member.disk.snapshot).toBeUndefined();
   });
 
-  test("§7 a snapshot brings its configuration along", () => {
+  test("§7 a snapshot brings its configuration", () => {
     const member = follower();
     member.raft.step(snapshotTo(ME, meta(9, 3, [1n, 4n, 5n])));
     sentDurably(member);
     expect(member.raft.status().confState.voters).toEqual([1n, 4n, 5n]);
   });
 
-  test("§7 a snapshot whose configuration does not hold this member is refused", () => {
+  test("§7 a snapshot whose configuration does not contain this member is ignored", () => {
     const member = follower();
     member.raft.step(snapshotTo(ME, meta(9, 3, [2n, 3n])));
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", index: 0 }]);
     expect(member.raft.status()).toMatchObject({ commit: 0, lastIndex: 0 });
   });
 
-  test("§7 the log may lose its front at any time", () => {
+  test("§7 entries at the front of the log may be compacted at any time", () => {
     const group = new Group(3);
     group.elect(1);
     for (let i = 0; i < 20; i++) {
@@ -495,13 +495,13 @@ describe("§8 linearizable reads", () => {
       .map((message) => message.context);
   }
 
-  test("§8 a read is answered after a round of heartbeats that began after it", () => {
+  test("§8 a read completes after a round of heartbeats that began after it", () => {
     const member = settledLeader();
     member.raft.tick();
     const [before] = beats(member);
     expect(member.raft.readIndex(context(1))).toBe("accepted");
     const [after = failed()] = beats(member);
-    // An answer to the heartbeat from before the read proves nothing about it.
+    // A response to the heartbeat sent before the read proves nothing about the read.
     member.raft.step(heartbeatResponse(2n, 1, before));
     member.raft.step(heartbeatResponse(3n, 1, before));
     sent(member);
@@ -511,7 +511,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toEqual([{ context: context(1), index: 1 }]);
   });
 
-  test("§8 a round for an earlier read does not answer a later one", () => {
+  test("§8 a round for an earlier read does not complete a later one", () => {
     const member = settledLeader();
     member.raft.readIndex(context(1));
     const [first = failed()] = beats(member);
@@ -535,7 +535,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toHaveLength(100);
   });
 
-  test("§8 a majority must answer, and learners are no part of it", () => {
+  test("§8 a majority of voters must respond; learners do not count", () => {
     const member = solo(6, {}, [6n]);
     makeLeader(member);
     for (const id of [2n, 3n]) member.raft.step(accepted(id, 1, 1));
@@ -565,7 +565,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toEqual([{ context: context(1), index: 2 }]);
   });
 
-  test("§8 a single voter answers at once, after its term's first commit", () => {
+  test("§8 a single voter completes a read at once, after its term's first commit", () => {
     const member = solo(2, {}, [2n]);
     makeLeader(member);
     member.raft.readIndex(context(1));
@@ -573,7 +573,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toEqual([{ context: context(1), index: 1 }]);
   });
 
-  test("§8 a single voter that was only just elected does not answer from a commit index it restarted with", () => {
+  test("§8 a single voter that was just elected does not use the commit index it restarted with", () => {
     const member = solo(1, { logTerms: [1, 1], hardState: { term: 1, vote: 1n, commit: 1 } });
     member.raft.campaign();
     sent(member);
@@ -586,7 +586,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toEqual([{ context: context(1), index: 3 }]);
   });
 
-  test("§8 a follower asks its leader; without one nobody can say", () => {
+  test("§8 a follower forwards a read to its leader; without a leader the read fails", () => {
     const group = new Group(3);
     expect(group.at(2).raft.readIndex(context(1))).toBe("no-leader");
     group.elect(1);
@@ -596,7 +596,7 @@ describe("§8 linearizable reads", () => {
     expect(group.at(2).reads).toEqual([{ context: context(1), index: 3 }]);
   });
 
-  test("§8 a leader that was cut off answers no read", () => {
+  test("§8 a partitioned leader completes no read", () => {
     const group = new Group(3);
     group.elect(1);
     group.isolate(1);
@@ -610,7 +610,7 @@ describe("§8 linearizable reads", () => {
     expect(group.at(1).reads).toEqual([]);
   });
 
-  test("§8 reads that wait are bounded", () => {
+  test("§8 the number of waiting reads is bounded", () => {
     const member = settledLeader();
     for (let i = 0; i < MAX_PENDING_READS; i++) expect(member.raft.readIndex(context(0))).toBe("accepted");
     expect(member.raft.readIndex(context(0))).toBe("no-leader");

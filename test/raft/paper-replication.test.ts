@@ -18,7 +18,7 @@ import {
   vote,
 } from "./support/solo.ts";
 
-/** A leader of three whose empty entry is committed. */
+/** Returns a leader of three members whose empty entry is committed. */
 function settledLeader(options: Parameters<typeof solo>[1] = {}): Member {
   const member = solo(3, options);
   makeLeader(member);
@@ -33,7 +33,7 @@ function termsOf(member: Member): readonly Term[] {
 }
 
 describe("§5.3 replication", () => {
-  test("§5.3 a leader appends a proposal and sends it to everybody while its own write is under way", () => {
+  test("§5.3 a leader appends a proposal and sends it to all members while its own write is in flight", () => {
     const member = settledLeader();
     expect(member.raft.propose([bytesOf("x")])).toBe("accepted");
     const appends = only(sent(member), "append");
@@ -48,7 +48,7 @@ describe("§5.3 replication", () => {
     expect(member.writes).toHaveLength(1);
   });
 
-  test("§5.3 proposals of one turn share one message and one write", () => {
+  test("§5.3 proposals between two Readys share one message and one write", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     member.raft.propose([bytesOf("y"), bytesOf("z")]);
@@ -69,7 +69,7 @@ describe("§5.3 replication", () => {
     expect(member.raft.status().commit).toBe(isCommitted ? 1 : 0);
   });
 
-  test("§5.3 a commit takes all entries before it along, those of older terms too", () => {
+  test("§5.3 a commit includes all entries before it, also those of older terms", () => {
     const member = solo(3, { logTerms: [1, 2] });
     makeLeader(member);
     member.raft.step(accepted(2n, 3, 3));
@@ -100,9 +100,9 @@ describe("§5.3 replication", () => {
     ]);
   });
 
-  test("§5.3 a follower commits what both the leader committed and its own log is known to hold", () => {
+  test("§5.3 a follower commits what the leader committed, as far as its own log is known to agree", () => {
     const member = solo(3, { logTerms: [1, 1] });
-    // The third entry of this member's log is unknown to the leader's message.
+    // The leader's message does not cover the third entry of this member's log.
     member.raft.step(append(2n, 1, [0, 0], [1], 2));
     expect(member.raft.status().commit).toBe(1);
     member.raft.step(heartbeat(2n, 1, 2));
@@ -141,7 +141,7 @@ describe("§5.3 replication", () => {
     expect(termsOf(member)).toEqual(each.after);
   });
 
-  test("§5.3 what is committed is never replaced", () => {
+  test("§5.3 committed entries are never replaced", () => {
     const member = solo(3, { logTerms: [1, 1] });
     member.raft.step(append(2n, 1, [2, 1], [], 2));
     sentDurably(member);
@@ -189,9 +189,9 @@ describe("§5.3 replication", () => {
     expect(termsOf(group.at(2))).toEqual(termsOf(group.at(1)));
   });
 
-  test("§5.3 an append acknowledges what it has shown to be equal, not the rest of a longer log", () => {
+  test("§5.3 an append acknowledges the entries that it proved equal, not the rest of a longer log", () => {
     const member = solo(3, { logTerms: [1, 1, 1] });
-    // An old message, of a leader whose log may differ from entry 3 on.
+    // An old message from a leader whose log may differ from entry 3 on.
     member.raft.step(append(2n, 2, [1, 1], [1]));
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", reject: false, index: 2 }]);
   });
@@ -205,7 +205,7 @@ describe("§5.3 replication", () => {
     expect(termsOf(member)).toEqual([1, 1]);
   });
 
-  test("§5.3 a proposal at a follower goes to its leader, and no further than that", () => {
+  test("§5.3 a proposal at a follower is forwarded to its leader, and no further", () => {
     const member = solo(3);
     expect(member.raft.propose([bytesOf("x")])).toBe("no-leader");
     member.raft.step(heartbeat(2n, 1));
@@ -219,7 +219,7 @@ describe("§5.3 replication", () => {
     expect(sent(member)).toEqual([]);
   });
 
-  test("§8 a forwarded proposal that a carrier delivers twice, or after the term it was meant for, is appended once", () => {
+  test("§8 a forwarded proposal is appended once if a transport delivers it twice, or after its term", () => {
     const member = solo(3);
     makeLeader(member);
     const before = member.raft.status().lastIndex;
@@ -251,7 +251,7 @@ function isRefusalOf(message: RaftMessage, from: bigint): boolean {
 
 describe("§5.4.2 commit by counting", () => {
   test("§5.4.2 a leader never commits an entry of an older term by counting replicas", () => {
-    // Figure 8: entry 2 of term 2 is on a majority and must not be committed by that.
+    // Figure 8: a majority has entry 2 of term 2. That must not commit it.
     const member = solo(3, { logTerms: [1, 2], hardState: { term: 3, vote: 0n, commit: 0 } });
     makeLeader(member);
     member.raft.step(accepted(2n, 4, 2));
@@ -272,7 +272,7 @@ describe("§5.4.2 commit by counting", () => {
   });
 });
 
-describe("durability: nothing is promised before it is kept", () => {
+describe("durability: no promise leaves before what it promises is durable", () => {
   test("durability: a follower acknowledges entries once they are durable", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
@@ -300,7 +300,7 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(member.raft.status()).toMatchObject({ lastIndex: 2, commit: 2 });
   });
 
-  test("durability: others may commit what the leader's own disk does not have yet; it is applied there later", () => {
+  test("durability: others may commit entries that the leader's disk lacks; the leader applies them later", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     sent(member);
@@ -312,7 +312,7 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(member.raft.status()).toMatchObject({ commit: 2, applied: 2 });
   });
 
-  test("durability: acknowledgements that wait for the same write become one, for the most", () => {
+  test("durability: acknowledgements that wait for the same write are merged where possible", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1, 1]));
     member.raft.step(append(2n, 1, [2, 1], [1]));
@@ -320,7 +320,7 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", index: 3 }]);
   });
 
-  test("durability: several writes are under way at once and acknowledged in order", () => {
+  test("durability: several writes are in flight at once and acknowledged in order", () => {
     const member = solo(3);
     for (let index = 0; index < 3; index++) {
       member.raft.step(append(2n, 1, [index, index === 0 ? 0 : 1], [1]));
@@ -333,7 +333,7 @@ describe("durability: nothing is promised before it is kept", () => {
     }
   });
 
-  test("durability: an acknowledgement stands for all writes before it", () => {
+  test("durability: an acknowledgement covers all writes before it", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     sent(member);
@@ -345,7 +345,7 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(sent(member)).toMatchObject([{ index: 1 }, { index: 2 }]);
   });
 
-  test("durability: an old write does not vouch for what replaced its entries (A-B-A)", () => {
+  test("durability: an old write does not prove the entries that replaced its own (A-B-A)", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1, 1]));
     sent(member);
@@ -366,13 +366,13 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(termsOf(member)).toEqual([1, 2]);
   });
 
-  test("durability: an entry that was replaced and came back is vouched for by its last write only", () => {
+  test("durability: only the last write proves an entry that was replaced and came back", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     sent(member);
     member.raft.step(append(3n, 2, [0, 0], [2]));
     sent(member);
-    // The leader of term 3 never had entry 2/1; it brings the entry of term 1 back.
+    // The leader of term 3 never had entry 2/1. It restores the entry of term 1.
     member.raft.step(append(2n, 3, [0, 0], [1]));
     sent(member);
     member.completeWrite();
@@ -388,7 +388,7 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(member.raft.status().applied).toBe(1);
   });
 
-  test("durability: a write from before a snapshot does not vouch for what came behind the snapshot", () => {
+  test("durability: a write from before a snapshot does not prove entries after the snapshot", () => {
     const member = solo(3);
     const confState = confOf([1n, 2n, 3n]);
     member.snapshots.set(2, { index: 2, conf: confState, values: [] });
@@ -407,7 +407,7 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(member.raft.status()).toMatchObject({ commit: 3, applied: 3 });
   });
 
-  test("durability: a write for which nothing was held releases nothing that came after it", () => {
+  test("durability: a write without held messages releases none that came after it", () => {
     const member = solo(3);
     member.raft.step(heartbeat(2n, 1));
     sent(member);
@@ -431,7 +431,7 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(only(sent(member), "vote-response")).toMatchObject([{ to: 3n, reject: false }]);
   });
 
-  test("durability: a commit index alone is not worth a write, and rides with the next one", () => {
+  test("durability: a commit index alone causes no write; the next write includes it", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     sentDurably(member);
@@ -443,7 +443,7 @@ describe("durability: nothing is promised before it is kept", () => {
     expect(member.writes).toMatchObject([{ hardState: { term: 1, commit: 1 } }]);
   });
 
-  test("durability: a restart finds commit at what was applied, and applies nothing twice", () => {
+  test("durability: a restart finds the commit index at the applied index, and applies nothing twice", () => {
     const group = new Group(3);
     group.elect(1);
     group.propose(1, "a", "b");
@@ -464,7 +464,7 @@ function failed(): never {
 }
 
 describe("flow control", () => {
-  test("flow: a leader probes with one message until the follower answers", () => {
+  test("flow: a leader probes with one message until the follower responds", () => {
     const member = solo(3);
     makeLeader(member);
     for (let i = 0; i < 5; i++) {
@@ -477,7 +477,7 @@ describe("flow control", () => {
     expect(member.raft.status().progress.get(2n)).toMatchObject({ state: "replicate", match: 1, next: 7 });
   });
 
-  test("flow: while replicating, messages follow each other unanswered, up to the limit in messages", () => {
+  test("flow: while replicating, messages follow each other unacknowledged, up to the message limit", () => {
     const member = settledLeader({ config: { maxInflightMessages: 3 } });
     for (let i = 0; i < 5; i++) {
       member.raft.propose([bytesOf("x")]);
@@ -499,7 +499,7 @@ describe("flow control", () => {
     expect(counts).toEqual([1, 1, 1, 0, 0]);
   });
 
-  test("flow: messages are cut at the append limit, and one larger entry travels alone", () => {
+  test("flow: messages are cut at the append limit, and a single larger entry is sent alone", () => {
     const member = settledLeader({ config: { maxAppendBytes: 100 } });
     member.raft.propose([10, 10, 10, 500, 10].map((size) => new Uint8Array(size)));
     const appends = only(sent(member), "append").filter((message) => message.to === 2n);
@@ -525,7 +525,7 @@ describe("flow control", () => {
     ]);
   });
 
-  test("flow: an unreachable follower is probed from what it has", () => {
+  test("flow: an unreachable follower is probed from its match index", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     sentDurably(member);
@@ -535,13 +535,13 @@ describe("flow control", () => {
     expect(only(sent(member), "append")).toMatchObject([{ to: 2n, prevIndex: 1 }]);
   });
 
-  test("flow: a rejection of something acknowledged since is old news", () => {
+  test("flow: a rejection of an index that has been acknowledged since is stale", () => {
     const member = settledLeader();
     member.raft.step(rejected(2n, 1, 1, 0, 0));
     expect(member.raft.status().progress.get(2n)).toMatchObject({ state: "replicate", next: 2 });
   });
 
-  test("flow: the uncommitted tail is limited, and an empty tail takes any one batch", () => {
+  test("flow: the uncommitted tail is limited, and an empty tail accepts any one batch", () => {
     const member = settledLeader({ config: { maxUncommittedBytes: 1000 } });
     expect(member.raft.propose([new Uint8Array(1500)])).toBe("accepted");
     expect(member.raft.propose([new Uint8Array(1)])).toBe("too-much-uncommitted");
@@ -552,7 +552,7 @@ describe("flow control", () => {
     expect(member.raft.propose([new Uint8Array(600)])).toBe("too-much-uncommitted");
   });
 
-  test("flow: committed entries are handed out in batches of limited size, each after the last was applied", () => {
+  test("flow: committed entries are handed out in bounded batches, each after the last was applied", () => {
     const member = solo(1, { config: { maxApplyBytes: 100 } });
     makeLeader(member);
     member.raft.propose([60, 60, 60].map((size) => new Uint8Array(size)));

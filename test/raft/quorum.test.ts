@@ -1,4 +1,4 @@
-/** Majorities against a second implementation that counts subsets, and against the one law that matters: they meet. */
+/** Checks majorities against a second implementation that counts subsets, and against their purpose: any two meet. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { JointQuorum, type VoteResult } from "../../src/raft/quorum.ts";
@@ -9,7 +9,7 @@ function hasMajority(members: readonly bigint[], yes: (id: bigint) => boolean): 
   return members.filter(yes).length * 2 > members.length;
 }
 
-/** The highest index that both majorities acknowledged, found by trying all of them. */
+/** Returns the highest index that both majorities acknowledged, by trying all of them. */
 function dumbCommitted(
   incoming: readonly bigint[],
   outgoing: readonly bigint[],

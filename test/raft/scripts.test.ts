@@ -1,6 +1,6 @@
 /**
- * Whole conversations of a group, printed and compared with test/raft/scripts. `RAFT_SCRIPTS=rewrite` writes them anew:
- * read the difference before committing it.
+ * Prints all messages of a group and compares them with test/raft/scripts. `RAFT_SCRIPTS=rewrite` rewrites the files.
+ * Read the difference before committing it.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { runScript } from "./support/script.ts";
 const folder = join(import.meta.dirname, "scripts");
 const names = readdirSync(folder).filter((name) => name.endsWith(".txt"));
 
-test.each(names)("the conversation of %s goes as written down", (name) => {
+test.each(names)("the script %s prints what is recorded", (name) => {
   const path = join(folder, name);
   const script = readFileSync(path, "utf8");
   const actual = runScript(script);

@@ -1,4 +1,4 @@
-/** Raft's inputs and outputs as lines that a person can read. */
+/** Formats Raft's inputs and outputs as readable lines. */
 import type { ConfState, Entry, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
 import { decodeChange } from "../../../src/raft/conf-change-entry.ts";
 import type { RaftStatus, Ready } from "../../../src/raft/ready.ts";

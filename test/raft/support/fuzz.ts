@@ -1,7 +1,7 @@
 /**
- * A group under random fire: lost, late, doubled and reordered messages, slow disks, crashes, compaction, changes of the
- * configuration, hand-overs. After every step it holds against what Raft promises; at the end the fire stops and the
- * group must work again. One seed decides everything.
+ * A group under random faults: lost, late, duplicated and reordered messages, slow disks, crashes, compaction,
+ * configuration changes, leadership transfers. Raft's promises are checked after every step. At the end the faults
+ * stop, and the group must make progress again. One seed decides everything.
  */
 import { Prng } from "../../../src/base/prng.ts";
 import type {
@@ -20,7 +20,7 @@ export interface FuzzOptions {
   readonly seed: number;
   readonly steps: number;
   readonly voters: number;
-  /** Members that may join and leave; 0 keeps the configuration. */
+  /** Number of members that may join and leave; 0 keeps the configuration. */
   readonly spares: number;
 }
 
@@ -41,9 +41,9 @@ export class Fuzz {
   #serial = 0;
   readonly #leaders: Map<Term, MemberId> = new Map();
   readonly #votes: Map<string, MemberId> = new Map();
-  /** What was seen committed anywhere, by index. */
+  /** By index: the entry that some member had committed. */
   readonly #committed: string[] = [];
-  /** By context: the highest commit index anywhere when the read was asked. */
+  /** By context: the highest commit index of any member when the read was requested. */
   readonly #reads: Map<string, LogIndex> = new Map();
   readonly #terms: Map<MemberId, Term> = new Map();
   readsAnswered = 0;
@@ -101,7 +101,7 @@ export class Fuzz {
 
   #deliver(): void {
     for (let count = this.prng.int(1, 6); count > 0 && this.#wire.length > 0; count--) {
-      // Mostly in order, sometimes from anywhere.
+      // Mostly in order, sometimes any message.
       const at = this.prng.bool(0.8) ? 0 : this.prng.int(0, this.#wire.length);
       const message = this.#wire[at] as RaftMessage;
       if (!this.prng.bool(0.05)) this.#wire.splice(at, 1);
@@ -154,7 +154,7 @@ export class Fuzz {
     member.raft.proposeConfChange(change);
   }
 
-  /** Observes what leaves a member. */
+  /** Records and checks the messages that a member sends. */
   #watch(member: Member): void {
     member.onReady = (ready) => {
       for (const message of ready.messages) {
@@ -198,7 +198,7 @@ export class Fuzz {
     this.#checkComplete(member, term);
   }
 
-  /** §5.4: whoever is elected has every committed entry. Checked when a leader is first seen in its term. */
+  /** §5.4: an elected leader has every committed entry. Checked when a leader is first seen in its term. */
   #checkComplete(member: Member, term: Term): void {
     const status = member.raft.status();
     const others = this.members.filter((other) => other.raft.status().term <= term);
@@ -206,7 +206,7 @@ export class Fuzz {
     if (status.lastIndex < highest) throw new Error(`leader ${status.id} of term ${term} lacks committed ${highest}`);
   }
 
-  /** The fire stops: the group finds a leader and commits again. */
+  /** Stops the faults: the group must elect a leader and commit again. */
   #recover(): void {
     this.#cut = new Set();
     this.#lose(this.#wire.length);

@@ -1,4 +1,4 @@
-/** Members and the wire between them, for tests that say themselves what is delivered. */
+/** Members and the network between them, for tests that decide which messages are delivered. */
 import type { ConfState, LogIndex, MemberId, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
 import { EMPTY_CONF_STATE } from "../../../src/raft/conf-change.ts";
 import { Member, type Applied, type MemberOptions } from "./member.ts";
@@ -15,7 +15,7 @@ export class Group {
   readonly members: Map<MemberId, Member> = new Map();
   readonly snapshots: Map<LogIndex, Applied> = new Map();
   readonly #options: MemberOptions;
-  /** Messages for which this answers true are lost. */
+  /** Messages for which this returns true are lost. */
   drops: (message: RaftMessage) => boolean = () => false;
   delivered: RaftMessage[] = [];
 
@@ -38,7 +38,7 @@ export class Group {
     return member;
   }
 
-  /** Delivers and completes writes until nothing moves. */
+  /** Delivers messages and completes writes until there are none. */
   settle(): void {
     for (;;) {
       for (const member of this.members.values()) member.settle();
@@ -71,7 +71,7 @@ export class Group {
     return verdict;
   }
 
-  /** Nothing reaches these members, and nothing leaves them. */
+  /** Cuts these members off: they receive nothing, and what they send is lost. */
   isolate(...ids: number[]): void {
     const alone = ids.map(BigInt);
     this.drops = (message) => alone.includes(message.from) !== alone.includes(message.to);

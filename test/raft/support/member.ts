@@ -1,5 +1,5 @@
 /**
- * A member under test: raft, a disk whose writes complete when the test says so, and a state machine that remembers what
+ * A member under test: raft, a disk whose writes complete when the test says so, and a state machine that records what
  * it applied. A crash loses what was not durable.
  */
 import { Prng } from "../../../src/base/prng.ts";
@@ -22,16 +22,16 @@ import { MemoryLog } from "./memory-log.ts";
 export interface Applied {
   readonly index: LogIndex;
   readonly conf: ConfState;
-  /** Everything applied since the beginning, as text; what a snapshot carries over. */
+  /** Everything applied since the start, as text. A snapshot carries it over. */
   readonly values: readonly string[];
 }
 
 export interface MemberOptions {
   readonly seed?: number;
-  /** The reader shows a write as soon as it is issued, as stores with an index in memory do. */
+  /** The reader returns an entry as soon as its write is issued, as stores with an index in memory do. */
   readonly showsUndurable?: boolean;
   readonly config?: Partial<RaftConfig>;
-  /** Begins with entries of these terms, from index 1, none of them known to be committed. */
+  /** The log starts with entries of these terms, from index 1. None of them is known to be committed. */
   readonly logTerms?: readonly Term[];
   readonly hardState?: HardState;
 }
@@ -39,16 +39,18 @@ export interface MemberOptions {
 export class Member {
   readonly id: MemberId;
   readonly #options: MemberOptions;
-  /** What a crash would find. */
+  /** The state that a restart would load. */
   disk: MemoryLog = new MemoryLog();
-  /** What raft reads. */
+  /** The log that raft reads. */
   view: MemoryLog = new MemoryLog();
   durableState: Applied;
   state: Applied;
   writes: Persist[] = [];
   outbox: RaftMessage[] = [];
   reads: ReadState[] = [];
-  /** Every state by the index of the snapshot that stood for it: the side channel of snapshot transfers. */
+  /**
+   * The states by the index of their snapshot. Stands for the transfer of snapshots, which Raft leaves to the driver.
+   */
   readonly snapshots: Map<LogIndex, Applied>;
   raft: Raft;
   #incarnation = 0;
@@ -58,7 +60,8 @@ export class Member {
     this.id = id;
     this.#options = options;
     this.snapshots = snapshots;
-    // Founders begin as if from a snapshot at index 1, so that who comes later cannot miss them; others begin blank.
+    // Initial members start as if from a snapshot at index 1, so that members that join later receive them. Members
+    // that join start blank.
     const isFounder = conf.voters.length > 0 && options.logTerms === undefined;
     this.durableState = { index: isFounder ? 1 : 0, conf, values: [] };
     this.state = this.durableState;
@@ -67,7 +70,7 @@ export class Member {
     this.raft = this.#boot();
   }
 
-  /** Takes what raft wants done until it wants nothing; disk writes stay under way. */
+  /** Handles what raft requests until it requests nothing. Disk writes stay in flight. */
   pump(): void {
     while (this.raft.hasReady()) this.takeReady();
   }
@@ -98,13 +101,13 @@ export class Member {
     return true;
   }
 
-  /** Pump and disk until nothing moves. */
+  /** Handles requests and completes writes until there are none. */
   settle(): void {
     do this.pump();
     while (this.completeWrite());
   }
 
-  /** The state becomes durable as a whole; only then may the log before it go. */
+  /** Makes the state durable as a whole. Only then may the log before it be compacted. */
   flushState(): void {
     this.durableState = this.state;
     this.snapshots.set(this.state.index, this.state);

@@ -1,11 +1,11 @@
-/** The durable side of a member in memory: a log, a hard state, a snapshot boundary. */
+/** The durable side of a member, in memory: a log, a hard state and a snapshot boundary. */
 import { CompactedError, type LogReader } from "../../../src/raft/log-reader.ts";
 import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from "../../../src/protocol/peer/raft-message.ts";
 import type { Persist } from "../../../src/raft/ready.ts";
 
 export class MemoryLog implements LogReader {
   hardState: HardState = { term: 0, vote: 0n, commit: 0 };
-  /** The entry before entries[0]; compacted, its term known. */
+  /** The entry before entries[0]. It is compacted, but its term is known. */
   boundary: { readonly index: LogIndex; readonly term: Term } = { index: 0, term: 0 };
   entryList: Entry[] = [];
   /** The newest installed snapshot, if any. */

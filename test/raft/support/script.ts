@@ -1,13 +1,14 @@
 /**
- * Conversations as text. A script is a list of commands, each a line that begins with ">"; what happens is printed below
- * it, up to the next empty line. Everything else is comment.
+ * Scripts of a group as text. Each command is a line that begins with ">". The output is printed below it, up to the
+ * next empty line. All other lines are comments.
  *
- *   > add-nodes 3 [learners=4,5] [blank=6]     members that know each other; blank ones know nobody; heartbeat=9 ticks
- *   > campaign 1 · tick 1 [10] · propose 1 a b · read-index 1 ctx · transfer-leader 1 2 · conf-change 1 v4 l5 r3 [joint|explicit]
- *   > ready 1 · persist 1                      one member's work; its oldest write becomes durable
- *   > deliver [1→2] [type] · drop [1→2] [type] messages on the wire that match
- *   > stabilize [1 2]                          all of that until nothing moves
- *   > quietly …                                a command without its output
+ *   > add-nodes 3 [learners=4,5] [blank=6]     initial members; blank ones know no others; heartbeat=9 ticks
+ *   > campaign 1 · tick 1 [10] · propose 1 a b · read-index 1 ctx · transfer-leader 1 2
+ *   > conf-change 1 v4 l5 r3 [joint|explicit]
+ *   > ready 1 · persist 1                      handles one member's Ready; its oldest write becomes durable
+ *   > deliver [1→2] [type] · drop [1→2] [type] messages in flight that match
+ *   > stabilize [1 2]                          all of that until there is nothing to do
+ *   > quietly …                              a command without its output
  *   > partition 1 2 | 3 · heal · forget-lease 1 · crash 1 · compact 1 5 · unreachable 1 2 · status [1] · log 1
  */
 import type { ConfChange, ConfChangeType, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
@@ -22,7 +23,7 @@ const TYPES: Readonly<Record<string, ConfChangeType>> = {
   u: "update-node",
 };
 
-/** The script with its output replaced by what happens now. */
+/** Returns the script with its output replaced by what happens now. */
 export function runScript(script: string): string {
   const runner = new Runner();
   const lines: string[] = [];
@@ -133,7 +134,7 @@ class Runner {
     return true;
   }
 
-  /** Hands over or loses what matches, of what is on the wire now. */
+  /** Delivers or drops the messages in flight that match. */
   #handOver(words: readonly string[], isDelivery: boolean): boolean {
     const chosen = this.#wire.filter((message) => isMatch(message, words));
     this.#wire = this.#wire.filter((message) => !chosen.includes(message));

@@ -1,4 +1,4 @@
-/** One member and a test that plays all the others. */
+/** One member, and a test that plays all the others. */
 import type { Entry, LogIndex, MemberId, RaftMessage, Term } from "../../../src/protocol/peer/raft-message.ts";
 import { confOf } from "./group.ts";
 import { Member, type MemberOptions } from "./member.ts";
@@ -17,13 +17,13 @@ export function entriesOf(firstIndex: LogIndex, terms: readonly Term[]): readonl
   return terms.map((term, at) => ({ type: "normal", term, index: firstIndex + at, data: new Uint8Array(0) }));
 }
 
-/** What goes out at once; writes stay under way. */
+/** Returns the messages that are sent at once. Writes stay in flight. */
 export function sent(member: Member): readonly RaftMessage[] {
   member.pump();
   return member.outbox.splice(0);
 }
 
-/** What goes out by the time that all writes are durable. */
+/** Returns the messages that are sent by the time all writes are durable. */
 export function sentDurably(member: Member): readonly RaftMessage[] {
   member.settle();
   return member.outbox.splice(0);
@@ -81,7 +81,7 @@ export function refused(type: "vote-response" | "pre-vote-response", from: Membe
   return { type, from, to: ME, term, reject: true };
 }
 
-/** Through pre-vote to candidacy, the own vote durable. */
+/** Takes the member through pre-vote to candidacy, its own vote durable. */
 export function makeCandidate(member: Member): void {
   const { confState, term } = member.raft.status();
   member.raft.campaign();

@@ -12,37 +12,37 @@ function change(index: number, ...changes: readonly ConfChangeSingle[]): Entry {
 
 const normal = (index: number): Entry => ({ type: "normal", term: 1, index, data: new Uint8Array(0) });
 
-test("whoever an entry adds is known until the entry is applied, rewritten, or replaced by a snapshot", () => {
-  const coming = new PendingMembers();
+test("a member that an entry adds is known until the entry is applied, rewritten, or replaced by a snapshot", () => {
+  const pending = new PendingMembers();
   const learner = change(3, { type: "add-learner", nodeId: 7n });
   const voter = change(5, { type: "add-node", nodeId: 7n });
-  coming.append([normal(2), learner, normal(4), voter]);
-  expect([coming.roleOf(7n), coming.roleOf(8n)]).toEqual(["voter", undefined]);
-  coming.append([normal(5)]);
-  expect(coming.roleOf(7n)).toBe("learner");
-  coming.appliedTo(3);
-  expect(coming.roleOf(7n)).toBeUndefined();
-  coming.append([voter]);
-  coming.clear();
-  expect(coming.roleOf(7n)).toBeUndefined();
+  pending.append([normal(2), learner, normal(4), voter]);
+  expect([pending.roleOf(7n), pending.roleOf(8n)]).toEqual(["voter", undefined]);
+  pending.append([normal(5)]);
+  expect(pending.roleOf(7n)).toBe("learner");
+  pending.appliedTo(3);
+  expect(pending.roleOf(7n)).toBeUndefined();
+  pending.append([voter]);
+  pending.clear();
+  expect(pending.roleOf(7n)).toBeUndefined();
 });
 
-test("a member that starts finds them in its log, behind what it has applied", () => {
+test("a member that starts loads them from its log, after the applied index", () => {
   const entries = [change(1, { type: "add-node", nodeId: 1n }), normal(2), change(3, { type: "add-node", nodeId: 7n })];
   const reader = {
     firstIndex: () => 1,
     lastIndex: () => 3,
     term: () => 1,
-    // One at a time, as a log does whose entries are large.
+    // One entry per read, as a log with large entries returns them.
     entries: (low: number) => entries.slice(low - 1, low),
   };
-  const coming = new PendingMembers();
-  coming.load(reader, 1);
-  expect([coming.roleOf(1n), coming.roleOf(7n)]).toEqual([undefined, "voter"]);
+  const pending = new PendingMembers();
+  pending.load(reader, 1);
+  expect([pending.roleOf(1n), pending.roleOf(7n)]).toEqual([undefined, "voter"]);
 });
 
-test("a removal adds nobody, and data that is no change is none", () => {
-  const coming = new PendingMembers();
-  coming.append([change(1, { type: "remove-node", nodeId: 7n }), { ...normal(2), type: "conf-change" }]);
-  expect(coming.roleOf(7n)).toBeUndefined();
+test("a removal adds no member, and data that is not a change adds none", () => {
+  const pending = new PendingMembers();
+  pending.append([change(1, { type: "remove-node", nodeId: 7n }), { ...normal(2), type: "conf-change" }]);
+  expect(pending.roleOf(7n)).toBeUndefined();
 });
