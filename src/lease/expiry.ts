@@ -1,17 +1,20 @@
 /**
- * When leases end, as the leader counts it. Every other member knows which leases there are and nothing of their time.
+ * When leases expire, as the leader counts it. The other members know which leases exist, and nothing of their time.
  *
- * A new leader cannot know what its predecessor promised last, so it gives each lease its whole time again (or what was
- * left at the last checkpoint) and an election timeout on top: a predecessor that did not know yet that it was none any
- * more renewed for that long at the most. So a lease may end late, and never early.
+ * A new leader cannot know which deadlines its predecessor promised last. So it gives each lease its full TTL again (or
+ * what was left at the last checkpoint), and an election timeout on top: a predecessor that did not know yet that it
+ * was deposed may have renewed for that long at most. So a lease may expire late, and never early.
  *
- * Time comes in as milliseconds of the leader's clock.
+ * Time is given in milliseconds of the leader's clock.
  */
 import { assert } from "../base/assert.ts";
 import type { Lease, LeaseCheckpoint } from "../protocol/api/lease.ts";
 import { LeaseQueue } from "./lease-queue.ts";
 
-/** etcd's rates: so many leases end per second, and when many would end together they are spread to three quarters of it. */
+/**
+ * etcd's rates: at most this many leases expire per second. If more would expire at once, they are spread out to three
+ * quarters of that rate.
+ */
 const REVOKES_PER_SECOND = 1_000;
 const SPREAD_PER_SECOND = (REVOKES_PER_SECOND * 3) / 4;
 const CHECKPOINT_EVERY_MS = 5 * 60 * 1_000;
@@ -20,15 +23,15 @@ const STALE_ENTRIES_MAX = 1_024;
 interface Timed {
   readonly id: bigint;
   readonly ttl: number;
-  /** As in the table. 0: no checkpoint since it was renewed. */
+  /** As in the table, in seconds. 0: no checkpoint since the last renewal. */
   remainingTtl: number;
   endsMs: number;
-  /** Where it stands in the queue of ends; not after `endsMs`. undefined: not in it. */
+  /** Its time in the queue of deadlines; never after `endsMs`. undefined: not queued. */
   queuedMs: number | undefined;
   checkpointQueued: boolean;
 }
 
-/** When each lease ends, from one leader's life to the next one of the same member; see saved-expiry.ts. */
+/** The deadline of each lease, kept from one leadership of a member to its next; see saved-expiry.ts. */
 export type SavedDeadlines = ReadonlyMap<bigint, number>;
 
 export class Expiry {
@@ -40,7 +43,7 @@ export class Expiry {
     return this.#leases.size;
   }
 
-  /** Beginning to lead. `known` are ends that hold still. */
+  /** Starts to count when this member becomes the leader. `known` are deadlines that are still valid. */
   start(leases: readonly Lease[], nowMs: number, extensionMs: number, known?: SavedDeadlines): void {
     this.stop();
     const timed = leases.map(({ id, ttl, remainingTtl }): Timed => {
@@ -69,7 +72,7 @@ export class Expiry {
   }
 
   revoked(id: bigint): void {
-    // Its places in the queues are skipped when they come up.
+    // Its queue items are skipped when they come up.
     this.#leases.delete(id);
   }
 
@@ -89,18 +92,18 @@ export class Expiry {
     return lease !== undefined && lease.endsMs <= nowMs;
   }
 
-  /** Whether a checkpoint stands in the table, which a renewal has to take back first. */
+  /** Returns whether the table has a checkpoint of the lease. A renewal must clear that first. */
   isCheckpointed(id: bigint): boolean {
     return (this.#leases.get(id)?.remainingTtl ?? 0) > 0;
   }
 
-  /** The time to live that it has again; undefined when there is no such lease. */
+  /** Renews a lease. Returns its TTL in seconds; undefined if there is no such lease. */
   renew(id: bigint, nowMs: number): number | undefined {
     const lease = this.#leases.get(id);
     if (lease === undefined) return undefined;
     assert(lease.endsMs > nowMs, "what has ended is not renewed");
     lease.endsMs = nowMs + lease.ttl * 1_000;
-    // Earlier than before, if it is the first renewal after a change of leaders.
+    // The deadline moves forward if this is the first renewal after a change of leaders.
     if (lease.queuedMs !== undefined && lease.endsMs < lease.queuedMs) this.#queue(lease);
     this.#queueCheckpoint(lease, nowMs);
     return lease.ttl;
@@ -111,7 +114,7 @@ export class Expiry {
     return lease === undefined ? undefined : lease.endsMs - nowMs;
   }
 
-  /** Leases that have ended, `max` at the most. They are not named again until `retry`. */
+  /** Returns at most `max` expired leases. They are not returned again until `retry`. */
   takeEnded(nowMs: number, max: number): readonly bigint[] {
     const ended: bigint[] = [];
     for (let first = this.#firstEnd(); first !== undefined && first.endsMs <= nowMs && ended.length < max;) {
@@ -123,18 +126,21 @@ export class Expiry {
     return ended;
   }
 
-  /** Its revocation failed. */
+  /** Call if the lease's revocation failed. */
   retry(id: bigint): void {
     const lease = this.#leases.get(id);
     if (lease !== undefined && lease.queuedMs === undefined) this.#queue(lease);
   }
 
-  /** The end of the lease that ends first, of those that `takeEnded` has not named. */
+  /** Deadline of the lease that expires first, of those that `takeEnded` has not returned. */
   get nextEndMs(): number | undefined {
     return this.#firstEnd()?.endsMs;
   }
 
-  /** What is to be written to the log about long leases now, so that a new leader need not give them all their time. */
+  /**
+   * Returns the checkpoints of long leases that are due now. With them in the log, a new leader need not restart a
+   * lease at its full TTL.
+   */
   takeCheckpoints(nowMs: number, max: number): readonly LeaseCheckpoint[] {
     const taken: LeaseCheckpoint[] = [];
     for (let first = this.#checkpoints.first; first !== undefined && first.atMs <= nowMs && taken.length < max;) {
@@ -152,7 +158,7 @@ export class Expiry {
     return taken;
   }
 
-  /** Ids by the time at which they end. */
+  /** Returns the ids in the order of their deadlines. */
   byEnd(): readonly bigint[] {
     return [...this.#leases.values()].sort((left, right) => left.endsMs - right.endsMs).map(({ id }) => id);
   }
@@ -166,7 +172,7 @@ export class Expiry {
       const lease = this.#leases.get(first.id);
       if (lease?.queuedMs === first.atMs && lease.endsMs === first.atMs) return lease;
       this.#ends.removeFirst();
-      // Renewed since it was queued; or gone, or granted anew under the same id.
+      // The lease was renewed since it was queued, was revoked, or was granted again under the same id.
       if (lease?.queuedMs === first.atMs) this.#queue(lease);
     }
     return undefined;
@@ -178,7 +184,7 @@ export class Expiry {
     if (this.#ends.size > 2 * this.#leases.size + STALE_ENTRIES_MAX) this.#tidy();
   }
 
-  /** Places of leases that were revoked long before their end. */
+  /** Queue items of leases that were revoked long before their deadline. */
   #tidy(): void {
     this.#ends.clear();
     for (const { id, queuedMs } of this.#leases.values()) if (queuedMs !== undefined) this.#ends.add(id, queuedMs);
@@ -195,7 +201,7 @@ function timedOf({ id, ttl, remainingTtl }: Lease, endsMs: number): Timed {
   return { id, ttl, remainingTtl, endsMs, queuedMs: undefined, checkpointQueued: false };
 }
 
-/** After a change of leaders many leases would end in the same second: the later ones of such a second get more time. */
+/** After a change of leaders many leases would expire in the same second. Those beyond the rate get more time. */
 function spread(leases: Timed[]): void {
   leases.sort((left, right) => left.endsMs - right.endsMs);
   let windowMs = -Infinity;

@@ -1,6 +1,6 @@
 /**
- * Ids by the time at which they are due. An id may be queued again for a later time: its earlier place is skipped when
- * it comes up. A renewal moves its lease away all the time, so it costs nothing here.
+ * Ids ordered by the time at which they are due. An id may be queued again for a later time: its earlier item is
+ * skipped when it comes up. Renewals move deadlines all the time, so they do not touch the queue.
  */
 interface Due {
   readonly atMs: number;

@@ -1,12 +1,12 @@
 /**
- * The leases as all members have them: rows in the bucket "lease", changed by applying entries and by nothing else.
- * Nothing is kept in memory, so opening costs nothing, however many leases there are.
+ * The leases as all members have them: rows in the bucket "lease", changed only by applying entries. Nothing is kept in
+ * memory, so opening costs nothing, however many leases there are.
  *
- *     0 id          leasepb.Lease: id, granted time to live, and what was left of it at the last checkpoint
- *     1 id key      the key hangs on the lease; no value
+ *     0 id          leasepb.Lease: id, granted TTL, and what was left of it at the last checkpoint
+ *     1 id key      the key is attached to the lease; no value
  *
- * So the keys of a lease are found without looking at any others, for one row more per key that hangs on a lease. No
- * time stands in here: when a lease ends is for the leader to say (expiry.ts), and it says so through the log.
+ * So the keys of a lease are found without a look at any others, for one row more per attached key. The table stores no
+ * deadlines. The leader decides when a lease expires (expiry.ts), and revokes it through the log.
  */
 import { EMPTY_BYTES, prefixEnd } from "../base/bytes.ts";
 import { errLeaseExist, errLeaseNotFound, errLeaseTTLTooLarge } from "../protocol/errors.ts";
@@ -17,19 +17,19 @@ import { decode, encode } from "../protocol/codec/proto-codec.ts";
 import type { Bucket } from "../mvcc/tables/tables.ts";
 import type { LeaseHook } from "../mvcc/txn/write-txn.ts";
 
-/** etcd's, in seconds: 285 years, so that nanoseconds still fit into 64 bits. */
+/** etcd's limit, in seconds: 285 years, so that nanoseconds still fit into 64 bits. */
 export const MAX_TTL_SECONDS = 9_000_000_000;
 
 const LEASE_ROW = 0;
 const KEY_ROW = 1;
 const ROW_ID_BYTES = 9;
-/** Where in the bucket the leases themselves are; behind the first byte of a key is the id. */
+/** The part of the bucket with the leases themselves. The id follows the first byte of a key. */
 export const LEASE_ROWS: { readonly start: Uint8Array; readonly end: Uint8Array } = {
   start: Uint8Array.of(LEASE_ROW),
   end: Uint8Array.of(KEY_ROW),
 };
 
-/** Told of what was applied; the leader keeps time by it. */
+/** Notified of each applied change. The leader counts time by it. */
 export interface LeaseListener {
   granted(lease: Lease): void;
   revoked(id: bigint): void;
@@ -54,12 +54,12 @@ export class LeaseTable implements LeaseHook {
     return this.#bucket.get(rowKey(LEASE_ROW, id)) !== undefined;
   }
 
-  /** In the order of their ids. */
+  /** Returns all leases in the order of their ids. */
   scan(visit: (lease: Lease) => boolean): void {
     this.#bucket.scanRange(LEASE_ROWS.start, LEASE_ROWS.end, (_key, row) => visit(decode(leaseSchema, row)));
   }
 
-  /** In key order. */
+  /** Returns the attached keys in key order. */
   keysOf(id: bigint): readonly Uint8Array[] {
     const prefix = rowKey(KEY_ROW, id);
     const keys: Uint8Array[] = [];
@@ -77,13 +77,13 @@ export class LeaseTable implements LeaseHook {
     return granted;
   }
 
-  /** Its keys are gone by now. */
+  /** Its keys have been deleted already. */
   remove(id: bigint): void {
     this.#bucket.delete(rowKey(LEASE_ROW, id));
     this.#listener.revoked(id);
   }
 
-  /** A lease that is gone by now is passed over. */
+  /** Skips leases that do not exist any more. */
   checkpoint({ id, remainingTtl }: LeaseCheckpoint): void {
     const lease = this.get(id);
     if (lease === undefined) return;

@@ -1,10 +1,10 @@
 /**
- * What a leader writes down for itself before it goes to sleep: when each lease ends, and the newest entry of its log.
+ * Lease deadlines that a leader saves before it hibernates, with term and index of the newest entry of its log.
  *
- * It may be thrown out of memory while it sleeps, and would otherwise give every lease its whole time again whenever it
- * wakes up, so that one that nobody renews would never end. The note holds for a leader before whose first entry stands
- * the entry that the note names: then nobody else led in between, and nobody else can have renewed. A renewal by the
- * same leader leaves no trace in the log, so the note is taken back before the first one.
+ * The leader may be evicted from memory while it hibernates. Without the record, every wake-up would restart all leases
+ * at full TTL, and a lease that no client renews would never expire. The record is valid only if the entry that it
+ * names directly precedes the first entry of the new leader: then no other member led in between, and none can have
+ * renewed. A renewal by the same leader leaves no trace in the log, so the record is deleted before the first one.
  *
  *     term │ index │ time of writing │ id, end │ id, end │ …      eight bytes each
  */
@@ -17,7 +17,7 @@ export interface SavedExpiry {
   readonly ends: SavedDeadlines;
 }
 
-/** A value of a Durable Object's storage ends at 2 MB. */
+/** A value in the storage of a Durable Object is limited to 2 MB. */
 export const SAVED_LEASES_MAX = 100_000;
 
 const HEAD_BYTES = 24;
@@ -38,7 +38,7 @@ export function encodeSavedExpiry(note: SavedExpiry): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** undefined when it is no note. */
+/** Returns undefined if the bytes are not a record. */
 export function decodeSavedExpiry(bytes: Uint8Array): SavedExpiry | undefined {
   if (bytes.length < HEAD_BYTES || (bytes.length - HEAD_BYTES) % LEASE_BYTES !== 0) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

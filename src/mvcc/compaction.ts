@@ -1,7 +1,7 @@
 /**
- * Compaction in two parts. The logical part is applied from the log and takes effect at once, on every member alike; the
- * physical part removes the rows in small steps whenever the member finds time, and goes on after a restart, because the
- * meta bucket tells how far each part has come.
+ * Compaction in two parts. The logical part is applied from the log and takes effect at once, on every member alike.
+ * The physical part removes the rows in small steps when the member has time. It continues after a restart, because the
+ * meta bucket stores how far each part has come.
  */
 import { errCompacted, errFutureRev } from "../protocol/errors.ts";
 import { HashWalk } from "./hash.ts";
@@ -9,11 +9,11 @@ import type { KeyValueHash } from "./hash.ts";
 import { FINISHED_COMPACT, SCHEDULED_COMPACT, readRevision, writeRevision } from "./tables/meta.ts";
 import type { StateTables } from "./tables/tables.ts";
 
-/** Below every revision that can be asked for, so that etcd's Compact(0) succeeds once on a fresh store. */
+/** Below every revision that a request can name, so that etcd's Compact(0) succeeds once on a fresh store. */
 const NEVER = -1;
-/** etcd remembers as many. */
+/** As many as etcd keeps. */
 const HASHES_MAX = 10;
-/** A store with more rows is not hashed when it is compacted: at the edge each row that is read is paid for. */
+/** A larger store is not hashed when it is compacted: at the edge each row that is read is billed. */
 const HASHED_ROWS_MAX = 100_000;
 const HASH_STEP_BYTES = 1024 * 1024;
 
@@ -21,10 +21,10 @@ export class Compaction {
   readonly #tables: StateTables;
   #revision: number;
   #finished: number;
-  /** The pass under way; its revision stays, so that frequent compactions cannot keep it from ever reaching the end. */
+  /** The pass in progress. Its revision is fixed, so that frequent compactions cannot keep it from reaching the end. */
   #pass: { readonly revision: number; readonly cursor: Uint8Array | undefined } | undefined = undefined;
 
-  /** Of the rows that the pass is about to remove, and of those that stay; first. */
+  /** Hashes the rows that the pass is about to remove, and those that stay. It must finish before the pass starts. */
   #walk: { readonly revision: number; readonly walk: HashWalk } | undefined;
   #hashes: readonly KeyValueHash[] = [];
 
@@ -35,17 +35,17 @@ export class Compaction {
     this.#finished = readRevision(meta, FINISHED_COMPACT) ?? NEVER;
   }
 
-  /** -1 while nothing was compacted, as etcd reports it. */
+  /** -1 while no compaction was applied, as etcd reports it. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** Rows are left that nobody can read any more. */
+  /** True if rows are left that no request can read any more. */
   get isPending(): boolean {
     return this.#finished < this.#revision;
   }
 
-  /** The newest ones, for as long as this object lives. */
+  /** The newest hashes. They are not persisted. */
   get hashes(): readonly KeyValueHash[] {
     return this.#hashes;
   }
@@ -54,7 +54,7 @@ export class Compaction {
     if (revision <= this.#revision) throw errCompacted;
     if (revision > currentRevision) throw errFutureRev;
     const { keys } = this.#tables;
-    // What an unfinished compaction has removed already, no hash would tell of.
+    // A hash could not cover what an unfinished compaction has removed already.
     if (this.#finished === this.#revision && keys.rowCount <= HASHED_ROWS_MAX) {
       const state = { hashRevision: revision, compactRevision: this.#revision, byCompaction: true };
       this.#walk = { revision, walk: new HashWalk(keys, state) };
@@ -63,12 +63,12 @@ export class Compaction {
     writeRevision(this.#tables.bucket("meta"), SCHEDULED_COMPACT, revision);
   }
 
-  /** Whether the hash of the compaction at this revision is still being made. */
+  /** Returns whether the hash of the compaction at this revision is still being computed. */
   isHashing(revision: number): boolean {
     return this.#walk?.revision === revision;
   }
 
-  /** A step of hashing. Returns whether more is to be done. */
+  /** Runs one step of hashing. Returns whether there is more to do. */
   hash(maxRows: number): boolean {
     const hash = this.#walk?.walk.step(maxRows, HASH_STEP_BYTES);
     if (hash === undefined) return this.#walk !== undefined;
@@ -77,7 +77,7 @@ export class Compaction {
     return false;
   }
 
-  /** A step over at most `maxKeys` keys. Returns whether more is to be done. */
+  /** Runs one step over at most `maxKeys` keys. Returns whether there is more to do. */
   step(maxKeys: number): boolean {
     if (this.#walk !== undefined && this.hash(maxKeys)) return true;
     if (this.#pass === undefined) {

@@ -1,10 +1,10 @@
 /**
- * HashKV: CRC-32C over the bucket name and the rows up to a revision, in the bytes in which etcd stores them, so that any
+ * HashKV: CRC-32C over the bucket name and the rows up to a revision, in the bytes in which etcd stores them. So any
  * two members, etcd's included, can compare their data. Rows that compaction may or may not have removed yet are left
  * out by etcd's rule, so the hash does not depend on how far the physical part has come.
  *
- * It is a walk in steps, because a store may be large: writes may go on meanwhile, they come after the revision. Only
- * the physical part of a later compaction must wait.
+ * It is computed in steps, because a store may be large. Writes may continue meanwhile: they come after the revision.
+ * Only the physical part of a later compaction must wait.
  */
 import { crc32c } from "../base/crc32c.ts";
 import { latin1ToBytes } from "../base/bytes.ts";
@@ -29,7 +29,7 @@ export interface KeyValueHash {
 export interface HashedState {
   readonly hashRevision: number;
   readonly compactRevision: number;
-  /** The hash is made by the compaction at `hashRevision`, which keeps tombstones of that very revision. */
+  /** The compaction at `hashRevision` computes the hash. It then includes tombstones of that very revision. */
   readonly byCompaction: boolean;
 }
 
@@ -46,7 +46,7 @@ export class HashWalk {
     this.#state = state;
   }
 
-  /** Over about so many rows and bytes; the hash once the last row is reached. */
+  /** Hashes about `maxRows` rows or `maxBytes` bytes. Returns the hash once the last row is reached. */
   step(maxRows: number, maxBytes: number): KeyValueHash | undefined {
     const { hashRevision, compactRevision } = this.#state;
     let rows = 0;
@@ -71,10 +71,10 @@ export class HashWalk {
   #counts(row: RevisionRow): boolean {
     const { hashRevision, compactRevision } = this.#state;
     if (row.main > compactRevision) return true;
-    // etcd 3.5.15 and before dropped tombstones of the compact revision, and hashes are to be equal to theirs.
+    // etcd 3.5.15 and before dropped tombstones of the compact revision, and the hashes must equal theirs.
     if (row.version === 0) return false;
     if (isSame(this.#keys.at(row.key, hashRevision), row)) return true;
-    // When there is nothing to keep, etcd takes all rows that it finds: what the former compaction kept.
+    // When there is nothing to keep, etcd takes all rows that it finds: those that the previous compaction kept.
     this.#keepsAny ??= this.#hasKept();
     return !this.#keepsAny && isSame(this.#keys.at(row.key, compactRevision), row);
   }
@@ -95,7 +95,7 @@ function isSame(left: RevisionRow | undefined, right: RevisionRow): boolean {
   return left !== undefined && left.main === right.main && left.sub === right.sub;
 }
 
-/** The row's key in etcd's database. */
+/** Returns the row's key in etcd's database. */
 export function storedKey(row: RevisionRow): Uint8Array {
   const bytes = new Uint8Array(row.version === 0 ? 18 : 17);
   bytes.set(revisionBytes(row.main), 0);
@@ -105,7 +105,7 @@ export function storedKey(row: RevisionRow): Uint8Array {
   return bytes;
 }
 
-/** The protobuf message mvccpb.KeyValue; of a tombstone only the key. */
+/** Encodes the row as the protobuf message mvccpb.KeyValue; for a tombstone with the key only. */
 export function storedValue(row: RevisionRow): Uint8Array {
   return encode(keyValueSchema, row.version === 0 ? keyValue({ key: row.key }) : rowToKeyValue(row));
 }

@@ -1,7 +1,7 @@
 /**
- * The multi-version store: etcd's KV, pure and synchronous, over the state tables. Every write makes one revision; every
- * revision not compacted stays readable. Requests are expected to have passed validate.ts; what depends on the data is
- * checked here, before anything is written.
+ * The multi-version store: etcd's KV, pure and synchronous, over the state tables. Every write makes one revision;
+ * every revision that is not compacted stays readable. Callers pass requests that validate.ts has accepted. Checks that
+ * depend on the data happen here, before anything is written.
  */
 import { must } from "../base/assert.ts";
 import { compareBytes } from "../base/bytes.ts";
@@ -29,13 +29,13 @@ import { checkPutAgainst, executeTxn } from "./txn/txn.ts";
 import { WriteTxn, type LeaseHook } from "./txn/write-txn.ts";
 
 export interface WriteResult<R> {
-  /** Its header holds the revision; the member fills in the rest. */
+  /** Its header holds the revision. The member fills in the rest. */
   readonly response: R;
-  /** In the order of their sub-revisions; empty when nothing changed. */
+  /** In the order of their sub-revisions; empty if nothing changed. */
   readonly events: readonly Event[];
 }
 
-/** Revision of a store that nothing was ever written to. */
+/** Revision of a store without writes. */
 const FIRST_REVISION = 1;
 
 export class Store implements ReadView {
@@ -59,7 +59,7 @@ export class Store implements ReadView {
     return this.#revision;
   }
 
-  /** The oldest revision that can be read; -1 while nothing was compacted. */
+  /** The oldest revision that can be read; -1 while no compaction was applied. */
   get compactRevision(): number {
     return this.#compaction.revision;
   }
@@ -68,7 +68,7 @@ export class Store implements ReadView {
     return executeRange(this, request, budget);
   }
 
-  /** The same answer in parts, each about `maxBytes` at most, all at one revision; see range-chunks.ts. */
+  /** Returns the same result in chunks of at most about `maxBytes`, all at one revision; see range-chunks.ts. */
   rangeChunks(request: RangeRequest, maxBytes: number): Generator<RangeResponse, void, void> {
     return rangeChunks(this, request, maxBytes);
   }
@@ -82,44 +82,46 @@ export class Store implements ReadView {
     return this.#write((txn) => txn.deleteRange(request));
   }
 
-  /** Throws without any effect. Serves read-only txns too; only they may have a budget. */
+  /** Executes a txn. If it throws, it had no effect. Also serves read-only txns; only they may have a budget. */
   txn(request: TxnRequest, budget?: ResponseSizeLimit): WriteResult<TxnResponse> {
     return this.#write((txn) => executeTxn(txn, request, this.#leases, budget));
   }
 
-  /** Deletes the keys in one revision, as the end of a lease does; those that do not live are passed over. */
+  /** Deletes the keys in one revision, as the end of a lease does. Skips keys that do not exist. */
   deleteKeys(keys: readonly Uint8Array[]): readonly Event[] {
     return this.#write((txn) => {
       for (const key of [...keys].sort(compareBytes)) txn.deleteKey(key);
     }).events;
   }
 
-  /** The logical part, at once. */
+  /** Runs the logical part of a compaction, at once. */
   compact(revision: number): void {
     this.#compaction.schedule(revision, this.#revision);
   }
 
-  /** The physical part has not come as far as the logical one. */
+  /** True while the physical part of a compaction lags behind the logical one. */
   get hasPendingCompaction(): boolean {
     return this.#compaction.isPending;
   }
 
-  /** A step of the physical part over at most `maxKeys` keys. Returns whether more is to be done. */
+  /** Runs a step of the physical part over at most `maxKeys` keys. Returns whether there is more to do. */
   compactStep(maxKeys: number): boolean {
     return this.#compaction.step(maxKeys);
   }
 
-  /** What a compaction found at this revision, as long as it is remembered: etcd answers with that one then. */
+  /** Returns the hash that the compaction at this revision computed, while it is kept: etcd responds with that one. */
   compactionHash(revision: number): KeyValueHash | undefined {
     return this.#compaction.hashes.find((known) => known.hashRevision === revision);
   }
 
-  /** The compaction at this revision has yet to find its hash: a step of that. Returns whether more is to be done. */
+  /**
+   * Runs a step of the hash that the compaction at this revision still computes. Returns whether there is more to do.
+   */
   hashCompaction(revision: number, maxRows: number): boolean {
     return this.#compaction.isHashing(revision) && this.#compaction.hash(maxRows);
   }
 
-  /** `revision` 0 means the newest. */
+  /** Starts a hash in steps. `revision` 0 means the newest. */
   hashWalk(revision: number): HashWalk {
     const { compactRevision } = this;
     if (revision > 0 && revision < compactRevision) throw errCompacted;
@@ -128,7 +130,7 @@ export class Store implements ReadView {
     return new HashWalk(this.keys, { hashRevision, compactRevision, byCompaction: false });
   }
 
-  /** All at once; for a large store `hashWalk` does it in steps. */
+  /** Computes the hash at once. For a large store, `hashWalk` does it in steps. */
   hashKv(revision: number): KeyValueHash {
     const hash = this.hashWalk(revision).step(Infinity, Infinity);
     return must(hash, "a walk without limits comes to its end");
@@ -142,7 +144,7 @@ export class Store implements ReadView {
   }
 }
 
-/** The main revision of the last kept row, 0 without rows. The table tells only what lies ahead, so this bisects. */
+/** Returns the main revision of the last kept row, 0 without rows. The table can only look ahead, so this bisects. */
 function newestMain(keys: KeyTable): number {
   let low = 0;
   let high = Number.MAX_SAFE_INTEGER;

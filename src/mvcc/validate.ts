@@ -1,6 +1,6 @@
 /**
- * What etcd's gRPC layer refuses before a request goes anywhere: by its shape alone, without looking at the data. In a
- * txn the limits come before the duplicate rule, which is written so that its cost stays near linear in the operations.
+ * The checks of etcd's gRPC layer, before a request goes anywhere: by its shape alone, without a look at the data. In a
+ * txn the limits are checked before the duplicate rule, so that its cost stays near linear in the operations.
  */
 import { unreachable } from "../base/assert.ts";
 import { bytesToLatin1 } from "../base/bytes.ts";
@@ -16,7 +16,10 @@ import {
 import type { DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest } from "../protocol/api/kv.ts";
 
 export const DEFAULT_MAX_TXN_OPS = 128;
-/** However many operations are allowed: what goes into the log must be read back from it (protocol/codec/proto-reader.ts). */
+/**
+ * Applies however many operations are allowed: what is written to the log must be readable from it
+ * (protocol/codec/proto-reader.ts).
+ */
 const TXN_DEPTH_MAX = 256;
 
 export function checkRange(request: RangeRequest): void {
@@ -41,17 +44,19 @@ export function checkTxn(request: TxnRequest, maxTxnOps: number = DEFAULT_MAX_TX
   collectWrites(request.failure);
 }
 
-/** Only ranges in both branches: it needs no log entry. A nested txn counts as a write. */
+/**
+ * Returns whether both branches hold only ranges, so that the txn needs no log entry. A nested txn counts as a write.
+ */
 export function isReadOnlyTxn(request: TxnRequest): boolean {
   return [...request.success, ...request.failure].every((op) => op.type === "range");
 }
 
-/** Only serializable ranges in both branches: it needs no quorum either. */
+/** Returns whether both branches hold only serializable ranges, so that the txn needs no quorum either. */
 export function isSerializableTxn(request: TxnRequest): boolean {
   return [...request.success, ...request.failure].every((op) => op.type === "range" && op.range.serializable);
 }
 
-/** A nested level may use what the levels around it have left of the budget. */
+/** A nested level may use what the levels around it left of the budget. */
 function checkTxnLevel(request: TxnRequest, maxTxnOps: number, depth: number): void {
   const opCount = Math.max(request.compare.length, request.success.length, request.failure.length);
   if (opCount > maxTxnOps || depth > TXN_DEPTH_MAX) throw errTooManyOps;
@@ -85,8 +90,8 @@ interface Writes {
 }
 
 /**
- * The duplicate rule within one branch, nested txns included. The order of the steps is etcd's, and so is what follows
- * from it: of two sibling txns, a put after a delete is found and a put before a delete is not.
+ * Checks the duplicate rule within one branch, nested txns included. The order of the steps is etcd's, with its
+ * consequence: of two sibling txns, a put after a delete is found, and a put before a delete is not.
  */
 function collectWrites(ops: readonly RequestOp[]): Writes {
   const puts = new Set<string>();
@@ -101,7 +106,7 @@ function collectWrites(ops: readonly RequestOp[]): Writes {
     for (const key of failure.puts) {
       if (puts.has(key) || deletes.covers(key)) throw errDuplicateKey;
     }
-    // Only now: the two branches exclude each other, so they may put the same key.
+    // Added after the check, because the two branches exclude each other and may put the same key.
     for (const key of success.puts) puts.add(key);
     for (const key of failure.puts) puts.add(key);
     deletes = deletes.union(success.deletes).union(failure.deletes);
@@ -120,13 +125,13 @@ interface Span {
   readonly end: string;
 }
 
-/** etcd takes the range end "\0" of a from-key delete at its word here, so such a delete overlaps with no put. */
+/** etcd takes the range end "\0" of a from-key delete literally here, so such a delete overlaps with no put. */
 function deletedSpan(request: DeleteRangeRequest): Span {
   const start = bytesToLatin1(request.key);
   return { start, end: request.rangeEnd.length === 0 ? `${start}\0` : bytesToLatin1(request.rangeEnd) };
 }
 
-/** A set of keys as sorted spans that do not touch. */
+/** A set of keys, stored as sorted spans that do not touch. */
 class KeySpans {
   readonly #spans: readonly Span[];
 

@@ -7,7 +7,7 @@ import { lease } from "../../src/protocol/api/lease.ts";
 
 const FOREVER = Number.POSITIVE_INFINITY;
 
-test("a queue gives ids back in the order of their times", () => {
+test("a queue returns ids in the order of their times", () => {
   fc.assert(
     fc.property(fc.array(fc.nat(50)), (times) => {
       const queue = new LeaseQueue();
@@ -35,11 +35,11 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
   { maxLength: 60 },
 );
 
-test("whatever is granted, renewed and revoked, exactly the leases end whose time is over", () => {
+test("whatever is granted, renewed and revoked, exactly the leases whose deadline has passed expire", () => {
   fc.assert(
     fc.property(steps, (history) => {
       const expiry = new Expiry();
-      /** The dumb second one: a list. */
+      /** A simple second implementation: a list. */
       const ends = new Map<bigint, { ttl: number; endMs: number; taken: boolean }>();
       let nowMs = 0;
       for (const { type, id: number, ttl } of history) {
@@ -72,18 +72,18 @@ test("whatever is granted, renewed and revoked, exactly the leases end whose tim
 });
 
 describe("a new leader", () => {
-  test("gives each lease its time, or what was left at its checkpoint, and the extension", () => {
+  test("gives each lease its TTL, or what was left at its checkpoint, and the extension", () => {
     const expiry = new Expiry();
     expiry.start([lease({ id: 1n, ttl: 60 }), lease({ id: 2n, ttl: 600, remainingTtl: 100 })], 1_000, 500);
     expect(expiry.remainingMs(1n, 1_000)).toBe(60_500);
     expect(expiry.remainingMs(2n, 1_000)).toBe(100_500);
-    // The first renewal counts from now on again.
+    // The first renewal counts from the current time again.
     expect(expiry.renew(1n, 1_000)).toBe(60);
     expect(expiry.remainingMs(1n, 1_000)).toBe(60_000);
     expect(expiry.nextEndMs).toBe(61_000);
   });
 
-  test("sees a lease end before another one, though its first renewal has moved its end forward", () => {
+  test("sees a lease expire before another one, though its first renewal moved its deadline forward", () => {
     const expiry = new Expiry();
     expiry.start([lease({ id: 1n, ttl: 60 })], 0, 500);
     expiry.granted(lease({ id: 2n, ttl: 60 }), 300);
@@ -92,13 +92,13 @@ describe("a new leader", () => {
     expect(expiry.takeEnded(60_000, 10)).toEqual([1n]);
   });
 
-  test("keeps to the ends that it knows", () => {
+  test("uses the deadlines that it knows", () => {
     const expiry = new Expiry();
     expiry.start([lease({ id: 1n, ttl: 60 })], 50_000, 1_000, new Map([[1n, 60_000]]));
     expect(expiry.nextEndMs).toBe(61_000);
   });
 
-  test("spreads leases that would all end in one second, none earlier than before", () => {
+  test("spreads leases that would all expire in one second, none earlier than before", () => {
     const expiry = new Expiry();
     const leases = Array.from({ length: 3_000 }, (_, at) => lease({ id: BigInt(at + 1), ttl: 10 + (at % 2) }));
     expiry.start(leases, 0, 1_000);
@@ -114,7 +114,7 @@ describe("a new leader", () => {
 });
 
 describe("checkpoints", () => {
-  test("are made of leases that last longer than five minutes, every five minutes, and not of those just renewed", () => {
+  test("are made of leases longer than five minutes, every five minutes, and not of those just renewed", () => {
     const expiry = new Expiry();
     expiry.granted(lease({ id: 1n, ttl: 1_000 }), 0);
     expiry.granted(lease({ id: 2n, ttl: 300 }), 0);
@@ -131,7 +131,7 @@ describe("checkpoints", () => {
   });
 });
 
-test("leases that come and go leave nothing behind", () => {
+test("leases that are granted and revoked leave nothing behind", () => {
   const expiry = new Expiry();
   for (let at = 0; at < 100_000; at++) {
     expiry.granted(lease({ id: 1n, ttl: 3_600 + at }), at);
@@ -141,7 +141,7 @@ test("leases that come and go leave nothing behind", () => {
   expect(expiry.nextEndMs).toBeUndefined();
 });
 
-test("a note is read as it was written, and what is no note is none", () => {
+test("saved deadlines are read back as written, and other bytes are rejected", () => {
   const note = {
     term: 7,
     index: 123_456_789_012,

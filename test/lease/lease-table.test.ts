@@ -16,7 +16,7 @@ function keysOf(table: LeaseTable, id: bigint): string[] {
   return table.keysOf(id).map(bytesToLatin1);
 }
 
-test("refusals come in etcd's order: no id, too large a time to live, an id in use", () => {
+test("grants fail in etcd's order: no id, a TTL that is too large, an id in use", () => {
   const table = fresh();
   table.grant(1n, 5);
   expect(() => table.grant(0n, 9_000_000_001)).toThrow(errLeaseNotFound);
@@ -24,7 +24,7 @@ test("refusals come in etcd's order: no id, too large a time to live, an id in u
   expect(() => table.grant(1n, 5)).toThrow(errLeaseExist);
 });
 
-test("the keys of a lease are its own, whatever their bytes and whatever leases stand beside it", () => {
+test("each lease has its own keys, whatever their bytes and whatever other leases exist", () => {
   const id = fc.bigInt({ min: -(1n << 63n), max: (1n << 63n) - 1n });
   const key = fc.uint8Array({ minLength: 1, maxLength: 3 });
   fc.assert(
@@ -43,7 +43,7 @@ test("the keys of a lease are its own, whatever their bytes and whatever leases 
   );
 });
 
-test("leases are listed without their keys, and found again by whoever opens the same rows", () => {
+test("leases are listed without their keys, and found again when the same rows are reopened", () => {
   const bucket = new MemoryTables().bucket("lease");
   const table = new LeaseTable(bucket, UNHEARD);
   for (const id of [3n, -1n, 2n]) {
@@ -61,7 +61,7 @@ test("leases are listed without their keys, and found again by whoever opens the
   ]);
 });
 
-test("its listener is told of what happened, and of nothing that was refused", () => {
+test("its listener is notified of applied changes, and of no rejected one", () => {
   const told: string[] = [];
   const table = fresh({
     granted: ({ id, ttl }) => told.push(`granted ${id} ${ttl}`),

@@ -188,7 +188,7 @@ test("[MODEL range] every revision reads as in a list of all states, through wri
   );
 });
 
-test("[MODEL hash] members that compacted the same hash the same, wherever their physical part stands", () => {
+test("[MODEL hash] members that compacted the same compute the same hash, wherever their physical part is", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
       const scrubbed = run(new MemoryTables(), new StoreModel(), steps);
@@ -207,7 +207,7 @@ test("[MODEL hash] members that compacted the same hash the same, wherever their
   );
 });
 
-test("[MODEL chunks] the parts of a range are the range", () => {
+test("[MODEL chunks] the chunks of a range add up to the range", () => {
   fc.assert(
     fc.property(
       fc.array(step, { maxLength: 25 }),

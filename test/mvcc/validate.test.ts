@@ -52,7 +52,7 @@ function refused(success: readonly RequestOp[], more?: Partial<TxnRequest>, maxT
 }
 
 describe("validation", () => {
-  test("[VALID key] an empty key is refused everywhere, and first", () => {
+  test("[VALID key] an empty key is rejected everywhere, and first", () => {
     expect(refusal(() => checkRange(rangeRequest({ key: EMPTY, sortOrder: 9 })))).toBe(errEmptyKey);
     expect(refusal(() => checkPut(putRequest({ ignoreValue: true, value: b("v") })))).toBe(errEmptyKey);
     expect(refusal(() => checkDeleteRange(deleteRangeRequest({ rangeEnd: b("z") })))).toBe(errEmptyKey);
@@ -62,7 +62,7 @@ describe("validation", () => {
     expect(refused([{ type: "none" }], { compare: [compare({ key: EMPTY })] })).toBe(errEmptyKey);
   });
 
-  test("[VALID sort] an order or target outside etcd's enums is refused", () => {
+  test("[VALID sort] an order or target outside etcd's enums is rejected", () => {
     expect(refusal(() => checkRange(rangeRequest({ key: b("a"), sortOrder: 3 })))).toBe(errInvalidSortOption);
     expect(refusal(() => checkRange(rangeRequest({ key: b("a"), sortTarget: 5 })))).toBe(errInvalidSortOption);
     expect(refusal(() => checkRange(rangeRequest({ key: b("a"), sortOrder: "DESCEND", sortTarget: "MOD" })))).toBe(
@@ -70,14 +70,14 @@ describe("validation", () => {
     );
   });
 
-  test("[VALID put] an ignored value or lease must not be given, the value asked first", () => {
+  test("[VALID put] an ignored value or lease must not be given, the value checked first", () => {
     const both = putRequest({ key: b("a"), ignoreValue: true, value: b("v"), ignoreLease: true, lease: 1n });
     expect(refusal(() => checkPut(both))).toBe(errValueProvided);
     expect(refusal(() => checkPut({ ...both, value: EMPTY }))).toBe(errLeaseProvided);
     expect(refusal(() => checkPut({ ...both, value: EMPTY, lease: 0n }))).toBe(undefined);
   });
 
-  test("[VALID none] an operation with an empty union is a key not found", () => {
+  test("[VALID none] an operation with an empty union fails with key not found", () => {
     expect(refused([{ type: "none" }])).toBe(errKeyNotFound);
   });
 
@@ -109,14 +109,14 @@ describe("validation", () => {
     expect(refused([put("a"), put("a")], {}, 1)).toBe(errTooManyOps);
   });
 
-  test("[TXN duplicate] two puts of a key in one branch are refused, in both branches they are not", () => {
+  test("[TXN duplicate] two puts of a key are rejected in one branch, and allowed in both branches", () => {
     expect(refused([put("a"), put("a")])).toBe(errDuplicateKey);
     expect(refused([put("a"), put("b")])).toBe(undefined);
     expect(refused([put("a")], { failure: [put("a")] })).toBe(undefined);
     expect(refused([], { failure: [put("a"), put("a")] })).toBe(errDuplicateKey);
   });
 
-  test("[TXN duplicate] a put and a delete that covers it are refused in either order", () => {
+  test("[TXN duplicate] a put and a delete that covers it are rejected in either order", () => {
     expect(refused([put("a"), del("a")])).toBe(errDuplicateKey);
     expect(refused([del("a"), put("a")])).toBe(errDuplicateKey);
     expect(refused([put("abc"), del("ab", "ac")])).toBe(errDuplicateKey);
@@ -127,7 +127,7 @@ describe("validation", () => {
     expect(refused([put("a\0"), del("a")])).toBe(undefined);
   });
 
-  test("[TXN duplicate] overlapping deletes and any ranges are fine", () => {
+  test("[TXN duplicate] overlapping deletes and any ranges are allowed", () => {
     expect(refused([del("a", "d"), del("b", "c"), del("b")])).toBe(undefined);
     expect(refused([get("a"), put("a"), get("a")])).toBe(undefined);
   });

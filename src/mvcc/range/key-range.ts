@@ -6,9 +6,9 @@ export type KeyRange =
   | { readonly type: "key"; readonly key: Uint8Array }
   | { readonly type: "range"; readonly start: Uint8Array; readonly end: Uint8Array | undefined };
 
-/** Bounds what one response may hold. */
+/** Bounds the size of one response. */
 export interface RowBudget {
-  /** Throws when the rows so far are more than the budget has. */
+  /** Throws if the rows so far exceed the budget. */
   spend(row: RevisionRow, withValue: boolean): void;
 }
 
@@ -23,20 +23,20 @@ export function isFromKeyEnd(rangeEnd: Uint8Array): boolean {
   return rangeEnd.length === 1 && rangeEnd[0] === 0;
 }
 
-/** The smallest key above `key`. */
+/** Returns the smallest key above `key`. */
 export function keyAfter(key: Uint8Array): Uint8Array {
   const after = new Uint8Array(key.length + 1);
   after.set(key);
   return after;
 }
 
-/** The row of a key that lives at the revision. */
+/** Returns the row of a key that is live at the revision. */
 export function liveRow(keys: KeyTable, key: Uint8Array, atRevision: number): RevisionRow | undefined {
   const row = keys.at(key, atRevision);
   return row === undefined || row.version === 0 ? undefined : row;
 }
 
-/** Up to `limit` live rows in key order; throws when they are more than the budget has. */
+/** Returns up to `limit` live rows in key order. Throws if they exceed the budget. */
 export function liveRows(
   keys: KeyTable,
   range: KeyRange,

@@ -1,6 +1,6 @@
 /**
- * A range in parts, for RangeStream and for answers too large to build at once. The revision is pinned by the first part;
- * a compaction beyond it ends the stream with an error. Header, `more` and `count` stand in the last part only.
+ * Returns a range in chunks, for RangeStream and for responses too large to build at once. The first chunk pins the
+ * revision. A compaction beyond it ends the stream with an error. Only the last chunk has header, `more` and `count`.
  */
 import { assert } from "../../base/assert.ts";
 import { EtcdError, GrpcCode, errCompacted } from "../../protocol/errors.ts";
@@ -11,9 +11,9 @@ import { executeRange, readableRevision } from "./range.ts";
 import type { ReadView } from "./read-view.ts";
 import type { RevisionRow } from "../tables/tables.ts";
 
-/** The first part is small, so that a reader has something soon. */
+/** The first chunk is small, so that a reader has a result soon. */
 const FIRST_CHUNK_KEYS = 10;
-/** What a pair costs on the wire besides its key and value, generously. */
+/** Upper estimate of the bytes of a pair on the wire besides its key and value. */
 const PAIR_OVERHEAD_BYTES = 64;
 
 export const errStreamSortOrder: EtcdError = new EtcdError(
@@ -25,9 +25,9 @@ export const errStreamFilters: EtcdError = new EtcdError(
   "RangeStream does not support revision filters",
 );
 
-/** Throws what is wrong with the request as a stream. */
+/** Throws if the request cannot be streamed. */
 export function checkRangeStream(request: RangeRequest): void {
-  // Without an order a stream comes in key order, whatever the target; the quirk of Range is not repeated here.
+  // Without an order a stream is in key order, whatever the target. The quirk of Range is not repeated here.
   const inKeyOrder = request.sortOrder === "ASCEND" && request.sortTarget === "KEY";
   if (request.sortOrder !== "NONE" && !inKeyOrder) throw errStreamSortOrder;
   const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = request;
@@ -36,7 +36,7 @@ export function checkRangeStream(request: RangeRequest): void {
   }
 }
 
-/** A part aims at a quarter of `maxBytes`, and holds no more than that but for its last pair. */
+/** A chunk aims at a quarter of `maxBytes`. It never exceeds `maxBytes`, except by its last pair. */
 export function* rangeChunks(
   view: ReadView,
   request: RangeRequest,
@@ -78,7 +78,7 @@ export function* rangeChunks(
   } while (sent < toSend);
 }
 
-/** As etcd does it: towards parts of about the target's size, and not back and forth around it. */
+/** Adapts the limit as etcd does: towards chunks of about the target's size, without oscillating around it. */
 function nextChunkKeys(keys: number, bytes: number, targetBytes: number): number {
   if (bytes < targetBytes / 2) return keys * 2;
   return bytes > targetBytes * 2 ? Math.max(1, Math.floor(keys / 2)) : keys;

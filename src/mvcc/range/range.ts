@@ -1,6 +1,6 @@
 /**
- * Range as etcd does it, in its order of work: read, filter, sort, cut. The limit reaches the table only when nothing is
- * filtered or sorted; `count` is always that of the whole range.
+ * Range as etcd does it, in its order of work: read, filter, sort, cut. The limit is passed to the table only if
+ * nothing is filtered or sorted. `count` is always that of the whole range.
  */
 import { compareBytes } from "../../base/bytes.ts";
 import { errCompacted, errFutureRev } from "../../protocol/errors.ts";
@@ -32,13 +32,13 @@ export function executeRange(view: ReadView, request: RangeRequest, budget?: Res
   return { header, kvs: rows.map(rowToPair(request)), more, count };
 }
 
-/** Sorted by value, etcd's keys come from their rows and so with their leases. */
+/** When etcd sorts by value, it reads keys from their rows, and so with their leases. */
 function rowToPair({ keysOnly, sortTarget }: RangeRequest): (row: RevisionRow) => KeyValue {
   if (!keysOnly) return rowToKeyValue;
   return sortTarget === "VALUE" ? (row) => ({ ...rowToKeyOnly(row), lease: row.lease }) : rowToKeyOnly;
 }
 
-/** The revision to read at; zero and below mean the newest. The compact revision itself can still be read. */
+/** Returns the revision to read at; zero and below mean the newest. The compact revision itself can still be read. */
 export function readableRevision(view: ReadView, revision: number): number {
   if (revision > view.revision) throw errFutureRev;
   const atRevision = revision <= 0 ? view.revision : revision;
@@ -62,8 +62,8 @@ function rowFilter(request: RangeRequest): ((row: RevisionRow) => boolean) | und
 }
 
 /**
- * etcd's quirk is kept: without an order but with a target other than the key, it sorts ascending by the target, but
- * only what the limit had let through. So is its order of equals.
+ * Keeps etcd's quirk: without an order but with a target other than the key, it sorts ascending by the target, but only
+ * what the limit let through. The order of equal rows is etcd's too.
  */
 function sortRows(rows: RevisionRow[], request: RangeRequest): void {
   const { sortOrder, sortTarget } = request;
@@ -84,7 +84,7 @@ function comparatorOf(target: SortTarget): (left: RevisionRow, right: RevisionRo
       return (left, right) => compareBytes(left.value, right.value);
     case "KEY":
     default:
-      // Validation refuses a target that etcd's enum does not have.
+      // Validation rejects a target that etcd's enum does not have.
       return (left, right) => compareBytes(left.key, right.key);
   }
 }

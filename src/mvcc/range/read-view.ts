@@ -1,4 +1,4 @@
-/** What a read sees of the store. */
+/** The part of the store that a read uses. */
 import type { KeyTable } from "../tables/tables.ts";
 
 /** What a read sees: the newest revision (within a txn that has written, its own), and the oldest one kept. */

@@ -1,6 +1,6 @@
 /**
- * How much one answer may hold. Everything but a streamed range is built whole in memory, and a member must not die of
- * one caller's question.
+ * Limits the size of one response. All responses except a streamed range are built in memory as a whole, and no request
+ * may make a member run out of it.
  */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { type RangeRequest, rangeRequest, type TxnRequest } from "../../protocol/api/kv.ts";
@@ -8,7 +8,7 @@ import { keyRange } from "./key-range.ts";
 import type { ReadView } from "./read-view.ts";
 import type { RevisionRow } from "../tables/tables.ts";
 
-/** What a pair costs beside its key and value. */
+/** What a pair costs besides its key and value, in bytes. */
 const PAIR_BYTES = 64;
 
 export class ResponseSizeLimit {
@@ -19,7 +19,7 @@ export class ResponseSizeLimit {
     this.#maxBytes = maxBytes;
   }
 
-  /** Throws what a gRPC server says that may not send so much. */
+  /** Throws the error of a gRPC server that exceeds its send limit. */
   spend({ key, value }: RevisionRow, withValue: boolean): void {
     this.#bytes += key.length + (withValue ? value.length : 0) + PAIR_BYTES;
     if (this.#bytes <= this.#maxBytes) return;
@@ -28,7 +28,7 @@ export class ResponseSizeLimit {
   }
 }
 
-/** Whether an answer may hold more than a few pairs. */
+/** Returns whether the response may hold more than a few pairs. */
 export function returnsRanges({ success, failure }: TxnRequest): boolean {
   return [...success, ...failure].some((op) => {
     if (op.type === "range") return op.range.rangeEnd.length > 0 && !op.range.countOnly;
@@ -38,8 +38,8 @@ export function returnsRanges({ success, failure }: TxnRequest): boolean {
 }
 
 /**
- * For what goes through the log: by then it is too late to refuse anything, and every member would build the answer. Both
- * branches count, as it is not known yet which is taken.
+ * Checks a txn before it is proposed. Once it is in the log it cannot be rejected, and every member would build the
+ * response. Both branches count, because the branch is not known yet.
  */
 export function checkTxnResponse(view: ReadView, request: TxnRequest, budget: ResponseSizeLimit): void {
   for (const op of [...request.success, ...request.failure]) {
@@ -52,12 +52,12 @@ export function checkTxnResponse(view: ReadView, request: TxnRequest, budget: Re
   }
 }
 
-/** A single key is no larger than a request was. */
+/** A single key is not counted: its pair is no larger than the request that wrote it. */
 function spendRange(view: ReadView, request: RangeRequest, budget: ResponseSizeLimit): void {
   const range = keyRange(request.key, request.rangeEnd);
   if (range.type === "key") return;
   const atRevision = request.revision <= 0 ? view.revision : Math.min(request.revision, view.revision);
-  // What was compacted is refused elsewhere.
+  // Another check rejects compacted revisions.
   if (atRevision < view.compactRevision) return;
   let left = request.limit > 0 && request.sortOrder === "NONE" ? request.limit : Number.POSITIVE_INFINITY;
   view.keys.scan(range.start, range.end, atRevision, !request.keysOnly, (row) => {

@@ -1,19 +1,19 @@
 /**
- * A sort that leaves equal rows in the order in which etcd leaves them. etcd sorts with Go's `sort.Sort`, a
- * pattern-defeating quicksort (Orson Peters, https://arxiv.org/pdf/2106.05123), which is not stable: which of two rows of
- * one version comes first is decided by how it picks its pivots. That is deterministic, so clients see it, page by it,
- * and compare by it; the decisions here are therefore Go's, and only those matter.
+ * Sorts rows and leaves equal ones in the order in which etcd leaves them. etcd sorts with Go's `sort.Sort`, a
+ * pattern-defeating quicksort (Orson Peters, https://arxiv.org/pdf/2106.05123), which is not stable: the choice of
+ * pivots decides which of two rows of one version comes first. That is deterministic, so clients see it, page by it,
+ * and compare by it. The decisions here are therefore Go's, and only those matter.
  */
 
-/** At most so many rows are sorted by insertion, which is stable. */
+/** Up to this number of rows, insertion sort is used, which is stable. */
 const INSERTION_MAX = 12;
 const NINTHER_MIN = 50;
 const SHIFTING_MIN = 50;
 const SHIFTS_MAX = 5;
-/** Every comparison for a ninther finds its pair in the wrong order: the rows are falling. */
+/** If every comparison for a ninther finds its pair in the wrong order, the rows are descending. */
 const SWAPS_OF_FALLING = 12;
 
-/** Sorts in place. */
+/** Sorts in place. The sort is not stable. */
 export function unstableSort<Row>(rows: Row[], order: (left: Row, right: Row) => number): void {
   if (rows.length > 1) new Sorting(rows, order).between(0, rows.length, bitLength(rows.length));
 }
@@ -27,7 +27,7 @@ class Sorting<Row> {
     this.#order = order;
   }
 
-  /** `badPivots`: how many may be met before heapsort takes over. */
+  /** `badPivots`: how many bad pivots are allowed before heapsort takes over. */
   between(from: number, to: number, badPivots: number): void {
     let [start, end, left] = [from, to, badPivots];
     let wasBalanced = true;
@@ -46,7 +46,7 @@ class Sorting<Row> {
       }
       const looksSorted = chosen.swaps === 0 || chosen.swaps === SWAPS_OF_FALLING;
       if (wasBalanced && wasPartitioned && looksSorted && this.#nearlySorted(start, end)) return;
-      // What is left of here is not greater, so the pivot is the least of all: its equals go first and are done.
+      // No row left of here is greater, so the pivot is the smallest. Its equals go first and are done.
       if (start > 0 && !this.#less(start - 1, pivot)) {
         start = this.#splitEqual(start, end, pivot);
         continue;
@@ -82,7 +82,7 @@ class Sorting<Row> {
     }
   }
 
-  /** Rows below the pivot go left of `middle`, where the pivot ends up; `wasSplit` when nothing had to move. */
+  /** Moves rows below the pivot to the left of `middle`, where the pivot ends up. `wasSplit` if nothing had to move. */
   #split(start: number, end: number, pivot: number): { readonly middle: number; readonly wasSplit: boolean } {
     this.#swap(start, pivot);
     let low = start + 1;
@@ -98,7 +98,7 @@ class Sorting<Row> {
     }
   }
 
-  /** Rows equal to the pivot go first; where the greater ones begin. */
+  /** Moves rows equal to the pivot to the front. Returns where the greater ones begin. */
   #splitEqual(start: number, end: number, pivot: number): number {
     this.#swap(start, pivot);
     let low = start + 1;
@@ -111,7 +111,7 @@ class Sorting<Row> {
     }
   }
 
-  /** Mends a few pairs that stand in the wrong order; true when all is sorted then. */
+  /** Swaps a few pairs that are in the wrong order. Returns true if all is sorted then. */
   #nearlySorted(start: number, end: number): boolean {
     let at = start + 1;
     for (let mended = 0; mended < SHIFTS_MAX; mended++) {
@@ -119,7 +119,7 @@ class Sorting<Row> {
       if (at === end) return true;
       if (end - start < SHIFTING_MIN) return false;
       this.#swap(at, at - 1);
-      // Go's shift to the left does not stop at `start`, and need not: what stands before is not greater.
+      // Go's shift to the left does not stop at `start`, and need not: no row before it is greater.
       if (at - start >= 2) for (let to = at - 1; to >= 1 && this.#less(to, to - 1); to--) this.#swap(to, to - 1);
       if (end - at >= 2) for (let to = at + 1; to < end && this.#less(to, to - 1); to++) this.#swap(to, to - 1);
     }
@@ -137,7 +137,9 @@ class Sorting<Row> {
     return { at: median.of(...candidates), swaps: median.swaps };
   }
 
-  /** Moves three rows of the middle to places that only the length decides, so that no pattern can spoil every pivot. */
+  /**
+   * Moves three rows of the middle to places that only the length decides, so that no pattern can spoil every pivot.
+   */
   #scatter(start: number, end: number): void {
     const length = end - start;
     let random = BigInt(length);
@@ -175,7 +177,7 @@ class Sorting<Row> {
   }
 }
 
-/** Of three places the one whose row stands between the others; counts the pairs in the wrong order. */
+/** Returns the one of three places whose row is the median. Counts the pairs in the wrong order. */
 class Median {
   swaps = 0;
   readonly #less: (left: number, right: number) => boolean;

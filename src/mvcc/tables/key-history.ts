@@ -1,4 +1,4 @@
-/** All kept rows of one key. Nearly every key has one row, or is asked for its newest, so that one stands apart. */
+/** All kept rows of one key. Nearly every key has one row, or is read for its newest, so that row has its own field. */
 import type { Block } from "./slab.ts";
 import type { RevisionRow } from "./tables.ts";
 
@@ -10,7 +10,7 @@ export interface MemoryRow extends RevisionRow {
 }
 
 export class KeyHistory {
-  /** The key as latin1; its place in the tree. */
+  /** The key as latin1: its position in the tree. */
   readonly name: string;
   key: Uint8Array;
   keyBlock: Block | undefined;
@@ -31,14 +31,14 @@ export class KeyHistory {
     this.newest = row;
   }
 
-  /** The newest row with main <= atRevision, tombstones included. */
+  /** Returns the newest row with main <= atRevision, tombstones included. */
   at(atRevision: number): MemoryRow | undefined {
     if (this.newest.main <= atRevision) return this.newest;
     if (this.#older === undefined) return undefined;
     return this.#older[countUpTo(this.#older, atRevision) - 1];
   }
 
-  /** As KeyTable.compact for this key. Returns the rows that it dropped; all of them when nothing is left. */
+  /** As KeyTable.compact, for this key. Returns the rows that it dropped: all of them if nothing is left. */
   compact(revision: number): readonly MemoryRow[] {
     const older = this.#older;
     if (older === undefined) {
@@ -64,7 +64,7 @@ export class KeyHistory {
   }
 }
 
-/** How many of the rows, which ascend, have main <= revision. */
+/** Returns how many of the rows, which ascend, have main <= revision. */
 function countUpTo(rows: readonly MemoryRow[], revision: number): number {
   let low = 0;
   let high = rows.length;

@@ -1,7 +1,7 @@
 /**
- * The state tables in memory: the state of a member in a tab (with an IndexedDB image behind it) and of every test. A
- * sorted tree finds the histories of a range and a map that of a key, a log finds the rows of a revision, and all of them
- * hold the same row objects.
+ * The state tables in memory: for a member in a tab (with an IndexedDB image behind them) and for tests. A sorted tree
+ * finds the histories of a range, a map finds that of a key, and a log finds the rows of a revision. All of them hold
+ * the same row objects.
  */
 import { assert } from "../../base/assert.ts";
 import { EMPTY_BYTES, bytesToLatin1, copyBytes, equalBytes, latin1ToBytes } from "../../base/bytes.ts";
@@ -12,7 +12,7 @@ import { Slab } from "./slab.ts";
 import { BUCKET_NAMES, ROW_OVERHEAD_BYTES } from "./tables.ts";
 import type { Bucket, BucketName, KeyTable, RevisionRow, StateTables } from "./tables.ts";
 
-/** Told of every change, right after it happened; an image on disk is kept up to date with it. */
+/** Notified of every change, right after it happened, so that an image on disk is kept up to date. */
 export interface TablesListener {
   rowAppended(row: RevisionRow): void;
   rowRemoved(main: number, sub: number): void;
@@ -37,7 +37,7 @@ export class MemoryTables implements StateTables {
 
 class MemoryKeyTable implements KeyTable {
   readonly #histories: OrderedMap<KeyHistory> = new OrderedMap();
-  /** The same: a key that is asked for by its name is found in one step, whatever there is. */
+  /** The same histories by key: one step finds a key, however many there are. */
   readonly #byName: Map<string, KeyHistory> = new Map();
   readonly #log: RevisionLog<MemoryRow> = new RevisionLog();
   // Keys outlive values, so they do not share blocks.
@@ -45,7 +45,7 @@ class MemoryKeyTable implements KeyTable {
   readonly #values: Slab = new Slab();
   readonly #listener: TablesListener | undefined;
   #sizeBytes = 0;
-  /** A write reads its key first, so the second search would mostly find what the first one did. */
+  /** A write reads its key first, so a second search would mostly find the result of the first. */
   #lastFound: KeyHistory | undefined = undefined;
 
   constructor(listener: TablesListener | undefined) {
@@ -133,7 +133,7 @@ class MemoryKeyTable implements KeyTable {
     return last === undefined || histories.length < maxKeys ? undefined : latin1ToBytes(last.name);
   }
 
-  /** The history of the key; a new one has `first` as its first row. */
+  /** Returns the history of the key. A new one has `first` as its first row. */
   #historyOf(key: Uint8Array, first: MemoryRow): KeyHistory {
     if (this.#lastFound !== undefined && equalBytes(this.#lastFound.key, key)) return this.#lastFound;
     const name = bytesToLatin1(key);

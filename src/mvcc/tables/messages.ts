@@ -1,10 +1,10 @@
-/** From the rows of the tables to etcd's messages; the bytes are shared, never copied. */
+/** Converts rows of the tables to etcd's messages. The bytes are shared, never copied. */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { ResponseHeader } from "../../protocol/api/header.ts";
 import type { Event, KeyValue } from "../../protocol/api/kv.ts";
 import type { RevisionRow } from "./tables.ts";
 
-/** The store knows the revision only; the member that answers fills in who it is. */
+/** The store knows only the revision. The member that responds fills in its identity. */
 export function headerAt(revision: number): ResponseHeader {
   return { clusterId: 0n, memberId: 0n, revision, raftTerm: 0 };
 }
@@ -20,7 +20,7 @@ export function rowToKeyValue(row: RevisionRow): KeyValue {
   };
 }
 
-/** As etcd 3.7 answers from its index, which knows nothing of leases. */
+/** As etcd 3.7 responds from its index, which has no leases. */
 export function rowToKeyOnly(row: RevisionRow): KeyValue {
   return {
     key: row.key,
@@ -32,7 +32,7 @@ export function rowToKeyOnly(row: RevisionRow): KeyValue {
   };
 }
 
-/** A delete's event carries the key and its revision, nothing else; a tombstone's row is made so. */
+/** A delete's event carries only the key and its revision, as the row of a tombstone does. */
 export function rowToEvent(row: RevisionRow): Event {
   return { type: row.version === 0 ? "DELETE" : "PUT", kv: rowToKeyValue(row), prevKv: undefined };
 }

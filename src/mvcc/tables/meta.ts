@@ -1,11 +1,11 @@
-/** The few numbers of the store that no row tells, in the meta bucket under etcd's names. */
+/** The few numbers of the store that no row contains, in the meta bucket under etcd's names. */
 import { assert } from "../../base/assert.ts";
 import { latin1ToBytes } from "../../base/bytes.ts";
 import type { Bucket } from "./tables.ts";
 
-/** The compact revision: logically in force since the compaction was applied. */
+/** The compact revision, logically in effect since the compaction was applied. */
 export const SCHEDULED_COMPACT: Uint8Array = latin1ToBytes("scheduledCompactRev");
-/** Up to here the rows have been removed too. */
+/** The revision up to which the rows have been removed too. */
 export const FINISHED_COMPACT: Uint8Array = latin1ToBytes("finishedCompactRev");
 
 const WORD = 0x1_0000_0000;

@@ -16,7 +16,7 @@ interface Leaf<V> {
 
 interface Inner<V> {
   readonly type: "inner";
-  /** keys[i] is the lowest key that may stand under children[i + 1]. */
+  /** keys[i] is the lowest key allowed under children[i + 1]. */
   keys: string[];
   children: Node<V>[];
 }
@@ -58,7 +58,10 @@ export class OrderedMap<V> {
     return former;
   }
 
-  /** In order over [start, end); `end` undefined means to the last key. `visit` returns false to stop and must not write. */
+  /**
+   * Visits [start, end) in order; `end` undefined means to the last key. `visit` returns false to stop and must not
+   * write.
+   */
   scan(start: string, end: string | undefined, visit: (value: V, key: string) => boolean): void {
     let leaf: Leaf<V> | undefined = this.#leafOf(start);
     let at = lowerBound(leaf.keys, start);
@@ -74,7 +77,10 @@ export class OrderedMap<V> {
     }
   }
 
-  /** Up to `limit` values of keys above `after` (undefined: from the first key), as an array that survives writes. */
+  /**
+   * Returns up to `limit` values of keys above `after` (undefined: from the first key), as an array that survives
+   * writes.
+   */
   valuesAfter(after: string | undefined, limit: number): V[] {
     const values: V[] = [];
     if (limit <= 0) return values;
@@ -133,7 +139,7 @@ export class OrderedMap<V> {
     this.#insertChild(path, middle, parent, sibling);
   }
 
-  /** Joins a thin node with a neighbour under the same parent when both fit into one, from the leaf upwards. */
+  /** Merges a thin node with a neighbour under the same parent if both fit into one, from the leaf upwards. */
   #shrink(leaf: Leaf<V>, key: string, path: Inner<V>[]): void {
     let node: Node<V> = leaf;
     for (let parent = path.pop(); parent !== undefined; parent = path.pop()) {
@@ -169,7 +175,7 @@ function newLeaf<V>(keys: string[], values: V[], next: Leaf<V> | undefined): Lea
   return { type: "leaf", keys, values, next };
 }
 
-/** The first position whose key is not below `key`. */
+/** Returns the first position whose key is not below `key`. */
 function lowerBound(keys: readonly string[], key: string): number {
   let low = 0;
   let high = keys.length;
@@ -181,7 +187,7 @@ function lowerBound(keys: readonly string[], key: string): number {
   return low;
 }
 
-/** The first position whose key is above `key`. */
+/** Returns the first position whose key is above `key`. */
 function upperBound(keys: readonly string[], key: string): number {
   let low = 0;
   let high = keys.length;

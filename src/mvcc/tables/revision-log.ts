@@ -1,6 +1,6 @@
 /**
- * Rows in revision order, for watches that catch up and for hashing. Compaction leaves holes; when holes outnumber the
- * rows the arrays are rewritten, so removal costs little and the memory stays within twice what is kept.
+ * Rows in revision order, for unsynced watchers and for hashing. Compaction leaves holes. When holes outnumber the
+ * rows, the arrays are rewritten. So removal costs little, and the memory stays within twice what is kept.
  */
 import { assert } from "../../base/assert.ts";
 
@@ -13,7 +13,7 @@ interface Revised {
 
 export class RevisionLog<Row extends Revised> {
   #rows: (Row | undefined)[] = [];
-  // Kept apart from the rows, so that the search can step on holes.
+  // Separate from the rows, so that the search can step on holes.
   #mains: number[] = [];
   #subs: number[] = [];
   #live = 0;
@@ -43,7 +43,7 @@ export class RevisionLog<Row extends Revised> {
     if (holes > HOLES_TOLERATED && holes > this.#live) this.#rewrite();
   }
 
-  /** From (fromMain, fromSub) on while main <= toMain; `visit` returns false to stop and must not write. */
+  /** Visits rows from (fromMain, fromSub) while main <= toMain. `visit` returns false to stop and must not write. */
   scan(fromMain: number, fromSub: number, toMain: number, visit: (row: Row) => boolean): void {
     for (let at = this.#lowerBound(fromMain, fromSub); at < this.#rows.length; at++) {
       if ((this.#mains[at] as number) > toMain) return;
@@ -64,7 +64,7 @@ export class RevisionLog<Row extends Revised> {
     return low;
   }
 
-  /** The newest row stays even as a hole: later revisions are asserted against it. */
+  /** Keeps the newest row even as a hole: later revisions are asserted against it. */
   #rewrite(): void {
     const rows: (Row | undefined)[] = [];
     const mains: number[] = [];

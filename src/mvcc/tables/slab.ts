@@ -1,12 +1,12 @@
 /**
- * Keys and values in shared blocks. A typed array with a buffer of its own costs V8 some 400 bytes beside its content,
- * more than a small value is long; a view into a block costs 100. A block lives as long as any view into it, so owners
- * report what they drop and move the rest when little of a block is still in use.
+ * Keys and values in shared blocks. A typed array with its own buffer costs V8 some 400 bytes beside its content, more
+ * than most small values are long. A view into a block costs 100. A block lives as long as any view into it. So owners
+ * report what they drop, and move the rest when little of a block is still in use.
  */
 import { EMPTY_BYTES, copyBytes } from "../../base/bytes.ts";
 
 const BLOCK_BYTES = 32 * 1024;
-/** From here on a buffer of its own is cheap enough, and pins nothing else. */
+/** From this size on, in bytes, a buffer of its own is cheap enough, and keeps nothing else alive. */
 const OWN_BUFFER_BYTES = 4 * 1024;
 
 export interface Block {
@@ -15,7 +15,7 @@ export interface Block {
   live: number;
 }
 
-/** Where the bytes stand; `block` is undefined when they have a buffer of their own. */
+/** The position of the bytes; `block` is undefined if they have their own buffer. */
 export interface Stored {
   readonly bytes: Uint8Array;
   readonly block: Block | undefined;
@@ -43,7 +43,7 @@ export class Slab {
     if (block !== undefined) block.live -= length;
   }
 
-  /** Whether what is left in the block should move, so that the block can be freed. */
+  /** Returns whether the rest of the block should move, so that the block can be freed. */
   isSparse(block: Block | undefined): boolean {
     return block !== undefined && block !== this.#current && block.live * 2 < BLOCK_BYTES;
   }

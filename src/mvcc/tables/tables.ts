@@ -1,11 +1,12 @@
 /**
- * The tables that hold a member's state. Two homes implement them (memory with an IndexedDB image, SQLite in a Durable
- * Object); everything above is written once, over these interfaces, so both homes answer alike.
+ * The tables that hold a member's state. Two storage backends implement them: memory with an IndexedDB image, and
+ * SQLite in a Durable Object. All code above is written once, over these interfaces, so both backends give the same
+ * responses.
  */
 
 /**
- * One write to one key. Rows are immutable: whoever returns a row promises that neither it nor its bytes change later,
- * so answers and watch events may share them without copying.
+ * One write to one key. Rows are immutable: an implementation that returns a row promises that neither the row nor its
+ * bytes change later. So responses and watch events may share them without copying.
  */
 export interface RevisionRow {
   readonly key: Uint8Array;
@@ -13,7 +14,7 @@ export interface RevisionRow {
   readonly sub: number;
   /** Main revision that created this generation of the key; 0 for a tombstone. */
   readonly createRevision: number;
-  /** Writes to this generation so far, counting this one; 0 marks a tombstone. */
+  /** Number of writes to this generation, including this one; 0 marks a tombstone. */
   readonly version: number;
   readonly lease: bigint;
   readonly value: Uint8Array;
@@ -21,12 +22,12 @@ export interface RevisionRow {
 
 /** Every kept version of every key. Keys order bytewise; rows order by (main, sub). */
 export interface KeyTable {
-  /** The newest row of `key` with main <= atRevision (its highest sub), tombstones included. */
+  /** Returns the newest row of `key` with main <= atRevision (its highest sub), tombstones included. */
   at(key: Uint8Array, atRevision: number): RevisionRow | undefined;
   /**
-   * Keys of [start, end) that live at `atRevision`, in key order; `end` undefined means to the end of the key space, and
-   * end <= start is empty. `visit` returns false to stop and must not write to the table. With `withValues` false the
-   * rows' values may be empty.
+   * Visits the keys of [start, end) that are live at `atRevision`, in key order. `end` undefined means to the end of
+   * the key space, and end <= start is empty. `visit` returns false to stop and must not write to the table. With
+   * `withValues` false the rows' values may be empty.
    */
   scan(
     start: Uint8Array,
@@ -35,38 +36,39 @@ export interface KeyTable {
     withValues: boolean,
     visit: (row: RevisionRow) => boolean,
   ): void;
-  /** How many rows scan() would visit. */
+  /** Returns how many rows scan() would visit. */
   count(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number;
   /**
-   * Revisions only grow: (main, sub) is above every row appended before. Copies the bytes that it keeps. A table that
-   * keeps its rows in memory returns the one it kept, so that an event can share it instead of the request's bytes.
+   * Appends a row. Invariant: (main, sub) is above that of every row appended before. Copies the bytes that it keeps. A
+   * table that keeps its rows in memory returns the kept row, so that an event can share it instead of the request's
+   * bytes.
    */
   append(row: RevisionRow): RevisionRow | void;
   /**
-   * Rows with (fromMain, fromSub) <= (main, sub) and main <= toMain in revision order, tombstones included. fromSub
-   * defaults to 0. `visit` returns false to stop and must not write to the table.
+   * Visits the rows with (fromMain, fromSub) <= (main, sub) and main <= toMain in revision order, tombstones included.
+   * fromSub defaults to 0. `visit` returns false to stop and must not write to the table.
    */
   history(fromMain: number, toMain: number, visit: (row: RevisionRow) => boolean, fromSub?: number): void;
   /**
-   * A step of physical compaction: over at most `maxKeys` keys after `cursor` (undefined: from the first key), drops the
-   * rows with main <= revision that are not the newest such row of their key, and that newest one too when it is a
-   * tombstone with main < revision. Returns the cursor for the next step, undefined when the last key is done.
+   * Runs a step of physical compaction over at most `maxKeys` keys after `cursor` (undefined: from the first key).
+   * Drops the rows with main <= revision that are not the newest such row of their key, and that newest one too if it
+   * is a tombstone with main < revision. Returns the cursor for the next step, undefined when the last key is done.
    */
   compact(revision: number, cursor: Uint8Array | undefined, maxKeys: number): Uint8Array | undefined;
   readonly rowCount: number;
-  /** Bytes of keys and values of all kept rows plus a fixed cost per row. */
+  /** Bytes of keys and values of all kept rows, plus a fixed cost per row. */
   readonly sizeBytes: number;
 }
 
 /** A small ordered table of opaque rows. */
 export interface Bucket {
   get(key: Uint8Array): Uint8Array | undefined;
-  /** Copies both. */
+  /** Writes a row. Copies key and value. */
   set(key: Uint8Array, value: Uint8Array): void;
   delete(key: Uint8Array): void;
-  /** In bytewise key order; `visit` returns false to stop and must not write to the bucket. */
+  /** Visits the rows in bytewise key order. `visit` returns false to stop and must not write to the bucket. */
   scan(visit: (key: Uint8Array, value: Uint8Array) => boolean): void;
-  /** The same for the keys of [start, end); costs what lies there, however large the bucket is. */
+  /** Visits the rows of [start, end) likewise. The cost depends on these rows only, however large the bucket is. */
   scanRange(start: Uint8Array, end: Uint8Array, visit: (key: Uint8Array, value: Uint8Array) => boolean): void;
 }
 
@@ -82,7 +84,9 @@ export const BUCKET_NAMES: readonly BucketName[] = [
   "auth",
 ];
 
-/** What a row costs besides its key and value, in sizeBytes of every home: the quota must fall alike on every member. */
+/**
+ * What a row costs besides its key and value, in sizeBytes of every backend: all members must reach the quota alike.
+ */
 export const ROW_OVERHEAD_BYTES = 64;
 
 export interface StateTables {

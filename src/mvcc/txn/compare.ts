@@ -1,11 +1,11 @@
-/** The If of a txn. Everything is compared with the state before the txn, whatever its operations will do. */
+/** The comparisons of a txn. All use the state before the txn, whatever its operations will do. */
 import { EMPTY_BYTES, compareBytes } from "../../base/bytes.ts";
 import type { Compare, CompareResult, RequestOp, TxnRequest } from "../../protocol/api/kv.ts";
 import { keyRange, liveRow } from "../range/key-range.ts";
 import type { ReadView } from "../range/read-view.ts";
 import type { RevisionRow } from "../tables/tables.ts";
 
-/** Which branches a txn takes: its own, and in list order those of the txns nested in that branch. */
+/** The branches that a txn takes: its own, and in list order those of the txns nested in that branch. */
 export interface TxnPath {
   readonly succeeded: boolean;
   readonly nested: readonly TxnPath[];
@@ -52,7 +52,7 @@ function rowHolds(compare: Compare, row: RevisionRow | undefined): boolean {
     case "MOD":
       return accepts(compare.result, (row?.main ?? 0) - (operand.type === "modRevision" ? operand.modRevision : 0));
     case "VALUE":
-      // A missing key has no value to compare, not even one that differs.
+      // A missing key has no value to compare, so even NOT_EQUAL fails.
       if (row === undefined) return false;
       return accepts(compare.result, compareBytes(row.value, operand.type === "value" ? operand.value : EMPTY_BYTES));
     case "LEASE": {
@@ -61,7 +61,7 @@ function rowHolds(compare: Compare, row: RevisionRow | undefined): boolean {
       return accepts(compare.result, lease < wanted ? -1 : lease > wanted ? 1 : 0);
     }
     default:
-      // A target outside etcd's enum compares as equal, as in etcd; but a missing key is asked as any other.
+      // A target outside etcd's enum compares as equal, as in etcd. A missing key still counts as missing.
       return accepts(compare.result, 0);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A txn in etcd's three steps: choose the branches by the state before, check what could fail along them, and only then
- * execute, which cannot fail. So a txn that is refused leaves nothing behind.
+ * A txn in etcd's three steps: choose the branches by the state before, check what could fail along them, then execute,
+ * which cannot fail. So a rejected txn leaves no trace.
  */
 import { unreachable } from "../../base/assert.ts";
 import { bytesToLatin1 } from "../../base/bytes.ts";
@@ -26,7 +26,7 @@ export function executeTxn(
   return { ...response, header: headerAt(txn.revision) };
 }
 
-/** What a put needs to hold before the txn; shared with the put that stands alone. */
+/** Checks the conditions of a put against the state before the txn. A put outside a txn uses it too. */
 export function checkPutAgainst(view: ReadView, request: PutRequest, leases: LeaseHook): void {
   if (request.lease !== 0n && !leases.exists(request.lease)) throw errLeaseNotFound;
   const needsKey = request.ignoreValue || request.ignoreLease;
@@ -69,7 +69,10 @@ class TxnCheck {
     }
   }
 
-  /** Unlike a range of its own, a range in a txn treats a negative revision as compacted once anything was. */
+  /**
+   * A range in a txn treats a negative revision as compacted once a compaction was applied. A range of its own does
+   * not.
+   */
   #checkRange(request: RangeRequest): void {
     if (request.revision === 0) return;
     if (request.revision > this.#view.revision) throw errFutureRev;
@@ -81,8 +84,8 @@ class TxnCheck {
   }
 
   /**
-   * The duplicate rule does not see a put beside a from-key delete (see validate.ts), so a put that leans on the former
-   * pair can come after the delete that takes it away. etcd stops with a panic there.
+   * The duplicate rule does not see a put beside a from-key delete (see validate.ts). So a put that keeps the previous
+   * value or lease can come after the delete that removes it. etcd panics there.
    */
   #checkNotWiped(request: PutRequest): void {
     if (this.#wipedFrom === undefined || (!request.ignoreValue && !request.ignoreLease)) return;
@@ -90,7 +93,7 @@ class TxnCheck {
   }
 }
 
-/** A nested response keeps an empty header, as in etcd. */
+/** A nested response has an empty header, as in etcd. */
 function executeOps(txn: WriteTxn, request: TxnRequest, path: TxnPath, budget?: ResponseSizeLimit): TxnResponse {
   let nested = 0;
   const responses = takenOps(request, path.succeeded).map((op): ResponseOp => {

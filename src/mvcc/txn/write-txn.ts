@@ -1,6 +1,6 @@
 /**
- * The writes of one revision. Each gets the next sub-revision, and reads of the same txn see those before it; the store's
- * revision moves when the txn ends, and only if anything was written.
+ * The writes of one revision. Each gets the next sub-revision, and reads of the same txn see the writes before them.
+ * The store's revision increases when the txn ends, and only if it wrote.
  */
 import { assert } from "../../base/assert.ts";
 import { EMPTY_BYTES, copyBytes } from "../../base/bytes.ts";
@@ -10,7 +10,7 @@ import { headerAt, rowToEvent, rowToKeyValue } from "../tables/messages.ts";
 import type { ReadView } from "../range/read-view.ts";
 import type { KeyTable, RevisionRow } from "../tables/tables.ts";
 
-/** The lease room's part: which lease owns a key, kept in step with the rows. */
+/** What the lease package implements: which lease owns a key, kept in step with the rows. */
 export interface LeaseHook {
   exists(id: bigint): boolean;
   attach(id: bigint, key: Uint8Array): void;
@@ -32,7 +32,7 @@ export class WriteTxn implements ReadView {
     this.#beginRevision = beginRevision;
   }
 
-  /** What a read of this txn sees, and the store's revision once it has ended. */
+  /** The revision that a read of this txn sees; also the store's revision once it has ended. */
   get revision(): number {
     return this.events.length === 0 ? this.#beginRevision : this.#beginRevision + 1;
   }
@@ -52,7 +52,7 @@ export class WriteTxn implements ReadView {
       lease,
       value,
     });
-    // A key that stays with its lease costs no row.
+    // A key that stays attached to its lease costs no row.
     if (former?.lease !== lease) {
       if (former !== undefined && former.lease !== 0n) this.#leases.detach(former.lease, key);
       if (lease !== 0n) this.#leases.attach(lease, key);
@@ -72,7 +72,7 @@ export class WriteTxn implements ReadView {
     };
   }
 
-  /** Whether the key lived. */
+  /** Deletes a key. Returns whether it existed. */
   deleteKey(key: Uint8Array): boolean {
     const row = liveRow(this.keys, key, this.revision);
     if (row !== undefined) this.#delete(row);
@@ -93,7 +93,7 @@ export class WriteTxn implements ReadView {
   }
 
   #append(row: RevisionRow): void {
-    // An event may wait for a slow watcher; it must not keep the whole request's buffer alive meanwhile.
+    // A copy: an event may wait for a slow watcher, and must not keep the whole request's buffer in memory meanwhile.
     const kept = this.keys.append(row) ?? { ...row, key: copyBytes(row.key), value: copyBytes(row.value) };
     this.events.push(rowToEvent(kept));
   }

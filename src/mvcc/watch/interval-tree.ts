@@ -1,6 +1,6 @@
 /**
- * Which of many key ranges hold a key: an AVL tree of ranges by their start, each node also knowing the furthest end
- * below it. An end of undefined lies behind every key.
+ * Finds which of many key ranges contain a key: an AVL tree of ranges by their start, in which each node also stores
+ * the furthest end below it. An end of undefined lies after every key.
  */
 
 export interface Interval {
@@ -29,7 +29,7 @@ export class IntervalTree<T extends Interval> {
     return undefined;
   }
 
-  /** No equal range may be in the tree. */
+  /** Adds a range. An equal range must not be in the tree. */
   insert(item: T): void {
     this.#root = inserted(this.#root, item);
   }
@@ -38,7 +38,7 @@ export class IntervalTree<T extends Interval> {
     this.#root = removed(this.#root, item);
   }
 
-  /** Every range that holds the key. */
+  /** Visits every range that contains the key. */
   stab(key: string, visit: (item: T) => void): void {
     stab(this.#root, key, visit);
   }

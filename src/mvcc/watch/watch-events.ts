@@ -1,4 +1,4 @@
-/** What becomes of events on their way to a watcher: filters, former pairs, their size on the wire, fragments. */
+/** Prepares events for a watcher: filters, previous pairs, their size on the wire, fragments. */
 import type { Event, KeyValue } from "../../protocol/api/kv.ts";
 import type { WatchResponse } from "../../protocol/api/watch.ts";
 import { liveRow } from "../range/key-range.ts";
@@ -6,10 +6,10 @@ import { rowToKeyValue } from "../tables/messages.ts";
 import type { ReadView } from "../range/read-view.ts";
 import type { WatchShape } from "./watcher.ts";
 
-/** A response without events: header, ids and flags, generously. */
+/** Upper estimate of a response without events: header, ids and flags, in bytes. */
 export const RESPONSE_BYTES = 64;
 
-/** The events as this shape wants them; the same array when nothing has to change. */
+/** Returns the events as this shape wants them; the same array if nothing has to change. */
 export function shapedEvents(view: ReadView, events: readonly Event[], shape: WatchShape): readonly Event[] {
   let shaped = events;
   if (shape.noPut) shaped = shaped.filter((event) => event.type !== "PUT");
@@ -17,7 +17,7 @@ export function shapedEvents(view: ReadView, events: readonly Event[], shape: Wa
   return shape.prevKv ? shaped.map((event) => withPrevKv(view, event)) : shaped;
 }
 
-/** The pair as it was one revision before; absent on a create, and when that revision has been compacted. */
+/** Returns the pair as it was one revision before; absent on a create, and if that revision has been compacted. */
 function withPrevKv(view: ReadView, event: Event): Event {
   const { kv } = event;
   if (kv === undefined || event.prevKv !== undefined) return event;
@@ -28,7 +28,7 @@ function withPrevKv(view: ReadView, event: Event): Event {
   return row === undefined ? event : { type: event.type, kv, prevKv: rowToKeyValue(row) };
 }
 
-/** Bytes of the events in a protobuf WatchResponse. */
+/** Returns the bytes of the events in a protobuf WatchResponse. */
 export function eventsBytes(events: readonly Event[]): number {
   let bytes = 0;
   for (const event of events) bytes += eventBytes(event);
@@ -46,7 +46,7 @@ function keyValueBytes(kv: KeyValue): number {
   let bytes = intBytes(kv.createRevision) + intBytes(kv.modRevision) + intBytes(kv.version);
   if (kv.key.length > 0) bytes += lengthDelimited(kv.key.length);
   if (kv.value.length > 0) bytes += lengthDelimited(kv.value.length);
-  // A lease is a random 63-bit number.
+  // Estimated as large: a lease id is a random 63-bit number.
   return kv.lease === 0n ? bytes : bytes + 11;
 }
 
@@ -65,8 +65,8 @@ function varintBytes(value: number): number {
 }
 
 /**
- * The response in parts below `fragmentBytes`, all but the last marked; one event is never cut. Only for watchers that
- * asked for it, because others take every response for a whole revision.
+ * Splits the response into fragments below `fragmentBytes`, all but the last marked. Never cuts an event. Only for
+ * watchers that asked for fragments, because others take every response for a whole revision.
  */
 export function fragments(response: WatchResponse, fragmentBytes: number): readonly WatchResponse[] {
   const { events } = response;

@@ -1,16 +1,17 @@
 /**
- * Watches. The store's events come in one revision at a time and go out to whoever watches their keys; whoever starts in
- * the past, or took too long, reads what it missed from the tables in bounded steps and then joins the others.
+ * Watches. The store publishes events one revision at a time, and the hub sends them to the watchers of their keys. A
+ * watcher that starts in the past, or is too slow, is unsynced: the hub reads the missed events from the tables in
+ * bounded steps, until the watcher is synced.
  *
- *     create ──▶ synced ◀───────────── caught up ──────────────┐
- *        │         │ queue full, or the store was replaced     │
- *        │         ▼                                           │
- *        └──▶ catching up ── pump(): history, 1000 revisions a time
+ *     create ──▶ synced ◀───────── reached the newest revision ─────┐
+ *        │         │ queue full, or the store was replaced          │
+ *        │         ▼                                                │
+ *        └──▶ unsynced ── syncUnsynced(): history, 1000 revisions a time
  *                  │
- *                  └─▶ removed: what it needs was compacted
+ *                  └─▶ removed: the events that it needs were compacted
  *
- * A response holds whole revisions. Queues are bounded by bytes, so a reader that stops costs a bounded amount: its
- * watchers keep one number each, where they are.
+ * A response holds whole revisions. Queues are bounded by bytes, so a reader that stops costs a bounded amount: each of
+ * its watchers keeps one number, its next revision.
  */
 import { assert } from "../../base/assert.ts";
 import { errCompacted, errRequestTooManyRequests } from "../../protocol/errors.ts";
@@ -29,15 +30,18 @@ import { watchKeys, watchShape, type Watcher } from "./watcher.ts";
 export type { HubStream } from "./watch-stream.ts";
 
 export interface WatchHubOptions {
-  /** Of all streams together. One more is answered as cancelled. */
+  /** Watchers of all streams. A further one receives a cancelled response. */
   readonly watchersMax: number;
-  /** Responses of one stream that were not taken yet. Events beyond it wait in the tables. */
+  /** Bytes of a stream's responses that were not taken yet. Events beyond it wait in the tables. */
   readonly streamBytesMax: number;
-  /** From this size on, a response to a watcher that asked for it is cut. etcd: request limit + 512 KiB. */
+  /**
+   * Bytes. A response of this size or more is split for a watcher that asked for fragments. etcd: request limit + 512
+   * KiB.
+   */
   readonly fragmentBytes: number;
 }
 
-/** Bytes of history that one step reads at most, past which it stops at the end of the revision. */
+/** Bytes of history that one step reads. Past it, the step stops at the end of the revision. */
 const STEP_BYTES = 1024 * 1024;
 const NO_WATCH_ID = -1;
 
@@ -51,9 +55,9 @@ export class WatchHub implements StreamHost {
   readonly #synced: WatchIndex = new WatchIndex();
   readonly #unsynced: WatchIndex = new WatchIndex();
   readonly #notified: Set<Watcher> = new Set();
-  /** Queues that were empty before and are to be announced once the hub is at rest. */
+  /** Queues that were empty before. They are announced once the hub has finished its work. */
   readonly #readable: Set<WatchQueue> = new Set();
-  /** Everything up to here was published. */
+  /** The highest revision that was published. */
   #revision: number;
   #oldestFirst = true;
 
@@ -72,7 +76,7 @@ export class WatchHub implements StreamHost {
     return this.#unsynced.size;
   }
 
-  /** Whether pump() would find something to do now: somebody is behind whose stream has room. */
+  /** True if syncUnsynced() would find something to do: a watcher is unsynced whose stream has room. */
   get hasUnsynced(): boolean {
     for (const watcher of this.#unsynced.watchers) {
       if (watcher.queue.hasRoom) return true;
@@ -80,16 +84,16 @@ export class WatchHub implements StreamHost {
     return false;
   }
 
-  /** `onReadable` is called when responses came to an empty queue, after the call that made them has done its work. */
   /**
-   * `admit` is asked for each watch of the stream: undefined when its caller has too many; else what it gives is called
-   * once, when the watch is over.
+   * Opens a stream. `onReadable` is called when responses came to an empty queue, after the call that made them has
+   * finished. `admit` is called for each watch of the stream. It returns undefined if the caller has too many;
+   * otherwise the function that it returns is called once, when the watch is over.
    */
   openStream(onReadable: () => void, admit: Admit = () => () => {}): HubStream {
     return new WatchStream(this, new WatchQueue(this.#options.streamBytesMax, onReadable), admit);
   }
 
-  /** After every write that made events, in order. */
+  /** Publishes the events of a revision. Call it after every write that made events, in order. */
   publish(revision: number, events: readonly Event[]): void {
     assert(revision > this.#revision, "revisions are published in order");
     this.#revision = revision;
@@ -104,8 +108,8 @@ export class WatchHub implements StreamHost {
   }
 
   /**
-   * A step of at most `maxRevisions` revisions for those that catch up. Returns whether another step would find more to
-   * do; it would not while all who are behind have full queues.
+   * Runs a step of at most `maxRevisions` revisions for unsynced watchers. Returns whether another step would find more
+   * to do: it would not while all of them have full queues.
    */
   syncUnsynced(maxRevisions: number): boolean {
     assert(maxRevisions > 0, "a step makes progress");
@@ -115,7 +119,9 @@ export class WatchHub implements StreamHost {
     return this.hasUnsynced;
   }
 
-  /** The periodic round of progress: to every watcher that asked for it, is synced, and got nothing since the last. */
+  /**
+   * Sends the periodic progress: to every synced watcher that requested it and received nothing since the last round.
+   */
   progressAll(): void {
     const header = this.#header(this.#store.revision);
     for (const watcher of this.#notified) {
@@ -125,14 +131,15 @@ export class WatchHub implements StreamHost {
     this.announce();
   }
 
-  /** A snapshot took the place of the store: everybody goes on from where they were, or ends as compacted. */
+  /** Replaces the store after a snapshot. All watchers continue from where they were, or end as compacted. */
   replaceStore(store: Store): void {
     for (const watcher of this.#synced.watchers) this.#fallBehind(watcher, this.#revision + 1);
     this.#store = store;
     this.#revision = store.revision;
   }
 
-  // For the streams; they are part of the hub and stand apart only because each has its own watches.
+  // The following methods serve the streams, which are part of the hub. They are separate because each has its own
+  // watches.
 
   add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken", admit: Admit): Watcher | undefined {
     const keys = watchKeys(request);
@@ -152,13 +159,13 @@ export class WatchHub implements StreamHost {
       progressNotify: request.progressNotify,
       startRevision,
       nextRevision: startRevision === 0 ? this.#revision + 1 : startRevision,
-      state: synced ? "synced" : "catching-up",
+      state: synced ? "synced" : "unsynced",
       idle: true,
       release,
     };
     (synced ? this.#synced : this.#unsynced).add(watcher);
     if (watcher.progressNotify) this.#notified.add(watcher);
-    this.answer(queue, { watchId: id, created: true });
+    this.respond(queue, { watchId: id, created: true });
     return watcher;
   }
 
@@ -171,7 +178,7 @@ export class WatchHub implements StreamHost {
     watcher.state = "removed";
   }
 
-  /** With etcd's id -1, on behalf of all watches of a stream. */
+  /** Sends progress with etcd's id -1, on behalf of all watches of a stream. */
   progressOf(queue: WatchQueue, watchers: Iterable<Watcher>): void {
     let any = false;
     for (const watcher of watchers) {
@@ -181,12 +188,12 @@ export class WatchHub implements StreamHost {
     if (any) this.#pushProgress(queue, this.#header(this.#store.revision), NO_WATCH_ID);
   }
 
-  answer(queue: WatchQueue, set: Partial<WatchResponse>): void {
+  respond(queue: WatchQueue, set: Partial<WatchResponse>): void {
     this.#push(queue, watchResponse({ header: this.#header(this.#store.revision), ...set }), RESPONSE_BYTES);
   }
 
   refuse(queue: WatchQueue, cancelReason: string): undefined {
-    this.answer(queue, { watchId: NO_WATCH_ID, created: true, canceled: true, cancelReason });
+    this.respond(queue, { watchId: NO_WATCH_ID, created: true, canceled: true, cancelReason });
   }
 
   #deliverLive(header: ResponseHeader, spot: WatchSpot, party: WatchParty): void {
@@ -221,7 +228,7 @@ export class WatchHub implements StreamHost {
   #fallBehind(watcher: Watcher, nextRevision: number): void {
     this.#synced.delete(watcher);
     watcher.nextRevision = Math.max(watcher.nextRevision, nextRevision);
-    watcher.state = "catching-up";
+    watcher.state = "unsynced";
     this.#unsynced.add(watcher);
   }
 
@@ -231,7 +238,10 @@ export class WatchHub implements StreamHost {
     this.#synced.add(watcher);
   }
 
-  /** Those behind whose streams have room; the compacted ones are told and dropped, those not behind any more join. */
+  /**
+   * Returns the unsynced watchers whose streams have room. Cancels those whose history was compacted, and moves those
+   * that have reached the newest revision to the synced ones.
+   */
   #readyToSync(): Watcher[] {
     const ready: Watcher[] = [];
     for (const watcher of this.#unsynced.watchers) {
@@ -252,9 +262,9 @@ export class WatchHub implements StreamHost {
   }
 
   /**
-   * Reads one window of history and delivers it to all who want part of it. The windows start with the one furthest
-   * behind and the one nearest to the end in turn: the first lets most watchers share a window, the second keeps a
-   * straggler from holding up everybody else.
+   * Reads one window of history and delivers it to all watchers that need part of it. The windows start alternately at
+   * the watcher furthest behind and at the one nearest to the end. The first lets most watchers share a window. The
+   * second keeps a slow watcher from delaying all others.
    */
   #sync(ready: readonly Watcher[], maxRevisions: number): void {
     const starts = ready.map((watcher) => watcher.nextRevision);
@@ -275,7 +285,7 @@ export class WatchHub implements StreamHost {
       }
       spot.matched = [];
     }
-    // What is left had no event in the window.
+    // The remaining watchers had no event in the window.
     for (const watcher of served) this.#advance(watcher, to);
   }
 
@@ -291,7 +301,7 @@ export class WatchHub implements StreamHost {
 
   #deliverHistory(watcher: Watcher, header: ResponseHeader, { events, bytes }: Delivery): boolean {
     if (events.length === 0) return true;
-    // Other watchers of the same stream may have filled it in this step.
+    // Other watchers of the same stream may have filled the queue in this step.
     if (!watcher.queue.hasRoom) return false;
     this.#deliver(watcher, header, events, bytes);
     return true;
@@ -302,7 +312,7 @@ export class WatchHub implements StreamHost {
     if (to >= this.#revision) this.#join(watcher);
   }
 
-  /** Whole revisions from `from` on; `to` is the last one that was read to its end. */
+  /** Reads whole revisions from `from` on. `to` is the last one that was read completely. */
   #readHistory(from: number, maxRevisions: number): { readonly events: Event[]; readonly to: number } {
     const last = Math.min(this.#revision, from + maxRevisions - 1);
     const events: Event[] = [];
@@ -326,7 +336,7 @@ export class WatchHub implements StreamHost {
     return watcher.state === "synced" && this.#store.revision >= watcher.startRevision;
   }
 
-  /** Nobody waits for one that does not fit: it would tell of a revision that is old when it is read. */
+  /** Drops a progress response that does not fit: its revision would be old by the time it is read. */
   #pushProgress(queue: WatchQueue, header: ResponseHeader, watchId: number): void {
     if (!queue.full) this.#push(queue, watchResponse({ header, watchId }), RESPONSE_BYTES);
   }
@@ -336,7 +346,7 @@ export class WatchHub implements StreamHost {
     queue.push(response, bytes);
   }
 
-  /** Readers may call back into the hub, so they hear of it only when it is at rest. */
+  /** Notifies readers when the hub has finished its work, because they may call back into it. */
   announce(): void {
     for (const queue of this.#readable) {
       this.#readable.delete(queue);

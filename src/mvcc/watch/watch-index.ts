@@ -1,6 +1,6 @@
 /**
- * Watchers by what they watch, so that an event finds its watchers without asking the others. Watchers of the same keys
- * stand on one spot; there, those of the same shape share their events.
+ * Watchers by the keys that they watch, so that an event finds its watchers without a look at the others. Watchers of
+ * the same keys share a spot; there, those of the same shape share their events.
  */
 import { bytesToLatin1 } from "../../base/bytes.ts";
 import type { Event } from "../../protocol/api/kv.ts";
@@ -53,7 +53,7 @@ export class WatchIndex {
     else this.#ranges.remove(spot);
   }
 
-  /** Adds the event to `matched` of every spot that wants it, and each spot that had none yet to `touched`. */
+  /** Adds the event to `matched` of every spot that wants it. Adds each spot that had none yet to `touched`. */
   match(event: Event, key: Uint8Array, touched: WatchSpot[]): void {
     const name = bytesToLatin1(key);
     const mark = (spot: WatchSpot): void => {

@@ -1,6 +1,6 @@
 /**
- * The responses of one stream that nobody has taken yet, in the order in which they will be sent. Bounded by bytes:
- * events that do not fit are not queued at all, and their watchers read them from the tables later.
+ * The responses of one stream that its reader has not taken, in the order in which they will be sent. Bounded by bytes:
+ * events that do not fit are not queued, and their watchers read them from the tables later.
  */
 import type { WatchResponse } from "../../protocol/api/watch.ts";
 
@@ -15,7 +15,7 @@ export class WatchQueue {
   #queued: Queued[] = [];
   #taken = 0;
   #bytes = 0;
-  #answerBytes = 0;
+  #controlBytes = 0;
   #closed = false;
 
   constructor(bytesMax: number, onReadable: () => void) {
@@ -31,24 +31,27 @@ export class WatchQueue {
     return this.#closed;
   }
 
-  /** Nothing more should be asked of this stream before something was taken from it. */
+  /** True if the stream should accept no further requests until responses were taken from it. */
   get full(): boolean {
     return this.#bytes >= this.#bytesMax;
   }
 
-  /** Asked on regardless: the answers alone, without any events, have come to the bound. */
+  /** True if the client ignored `full`: the control responses alone, without any events, have reached the bound. */
   get overrun(): boolean {
-    return this.#answerBytes >= this.#bytesMax;
+    return this.#controlBytes >= this.#bytesMax;
   }
 
-  /** For events as they come. One response fits into an empty queue however large it is, or it would never leave. */
+  /**
+   * Returns whether live events fit. A single response fits into an empty queue however large it is, or it could never
+   * be sent.
+   */
   fits(bytes: number): boolean {
     return this.length === 0 || this.#bytes + bytes <= this.#bytesMax;
   }
 
   /**
-   * For events out of the tables: any one response may come, but not before the reader has taken half. So whoever is
-   * refused has to wait for the reader, and nobody asks in vain in between.
+   * Returns whether events from the tables may be queued. One response of any size may come, but only after the reader
+   * has taken half. So an unsynced watcher waits for the reader, and is not tried in vain in between.
    */
   get hasRoom(): boolean {
     return this.#bytes * 2 < this.#bytesMax;
@@ -58,7 +61,7 @@ export class WatchQueue {
     if (this.#closed) return;
     this.#queued.push({ response, bytes });
     this.#bytes += bytes;
-    if (response.events.length === 0) this.#answerBytes += bytes;
+    if (response.events.length === 0) this.#controlBytes += bytes;
   }
 
   take(maxResponses: number): readonly WatchResponse[] {
@@ -66,7 +69,7 @@ export class WatchQueue {
     while (responses.length < maxResponses && this.#taken < this.#queued.length) {
       const { response, bytes } = this.#queued[this.#taken++] as Queued;
       this.#bytes -= bytes;
-      if (response.events.length === 0) this.#answerBytes -= bytes;
+      if (response.events.length === 0) this.#controlBytes -= bytes;
       responses.push(response);
     }
     if (this.#taken === this.#queued.length) {
@@ -84,7 +87,7 @@ export class WatchQueue {
     this.#queued = [];
     this.#taken = 0;
     this.#bytes = 0;
-    this.#answerBytes = 0;
+    this.#controlBytes = 0;
   }
 
   announce(): void {

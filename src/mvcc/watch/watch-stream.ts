@@ -1,4 +1,4 @@
-/** One client's stream of watches: which ids it has, and the answers to its requests. */
+/** One client's stream of watches: the ids that it has, and the responses to its requests. */
 import type { WatchCreateRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { WatchQueue } from "./watch-queue.ts";
 import type { Watcher } from "./watcher.ts";
@@ -6,33 +6,33 @@ import type { Watcher } from "./watcher.ts";
 export interface HubStream {
   create(request: WatchCreateRequest): void;
   cancel(watchId: number): void;
-  /** Answers a request for a watch that somebody else has refused, in its place among the answers. */
+  /** Responds to a create request that another part has rejected, in its place among the responses. */
   refuse(cancelReason: string): void;
-  /** Asks for the revision that all watches of the stream have reached; no answer unless all are synced. */
+  /** Requests the revision that all watches of the stream have reached. There is no response unless all are synced. */
   progress(): void;
-  /** In order. Afterwards the hub may have catching up to do: see `hasUnsynced`. */
+  /** Returns responses in order. Afterwards the hub may have unsynced watchers to serve: see `hasUnsynced`. */
   take(maxResponses: number): readonly WatchResponse[];
-  /** So much waits to be taken that requests should wait, too. A stream that is asked on and on regardless closes. */
+  /** True if so much waits to be taken that requests should wait too. A stream whose client ignores it is closed. */
   readonly full: boolean;
   readonly closed: boolean;
   close(): void;
 }
 
-/** Whether its caller may have one more; see `WatchHub.openStream`. */
+/** Returns undefined if the caller may have no further watch; see `WatchHub.openStream`. */
 export type Admit = () => (() => void) | undefined;
 
-/** What a stream needs of the hub. */
+/** What a stream uses of the hub. */
 export interface StreamHost {
-  /** Undefined when the request was refused; it was answered either way. That the id is taken is the last reason. */
+  /** Returns undefined if the request was rejected; a response was sent either way. A taken id is checked last. */
   add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken", admit: Admit): Watcher | undefined;
   remove(watcher: Watcher): void;
   refuse(queue: WatchQueue, cancelReason: string): undefined;
-  answer(queue: WatchQueue, set: Partial<WatchResponse>): void;
+  respond(queue: WatchQueue, set: Partial<WatchResponse>): void;
   progressOf(queue: WatchQueue, watchers: Iterable<Watcher>): void;
   announce(): void;
 }
 
-/** A stream with so many watches forgets those that are over. */
+/** A stream with more watches forgets those that are over. */
 const REMOVED_KEPT_MAX = 1_000;
 
 export class WatchStream implements HubStream {
@@ -74,7 +74,7 @@ export class WatchStream implements HubStream {
     if (watcher === undefined || this.#refusesControl()) return;
     this.#watchers.delete(watchId);
     this.#hub.remove(watcher);
-    this.#hub.answer(this.#queue, { watchId, canceled: true });
+    this.#hub.respond(this.#queue, { watchId, canceled: true });
     this.#hub.announce();
   }
 
@@ -109,14 +109,17 @@ export class WatchStream implements HubStream {
   }
 
   /**
-   * The hub cancels watches by itself when their history was compacted. As in etcd they keep their ids until the client
-   * cancels them too, but not without bound.
+   * The hub cancels watches by itself if their history was compacted. As in etcd their ids stay taken until the client
+   * cancels them too, but the number of such ids is bounded.
    */
   #forgetRemoved(): void {
     for (const { id, state } of this.#watchers.values()) if (state === "removed") this.#watchers.delete(id);
   }
 
-  /** Answers to requests must not be dropped, and cannot wait elsewhere; a client that only asks loses its stream. */
+  /**
+   * Responses to requests must not be dropped, and cannot wait elsewhere. A client that requests without reading loses
+   * its stream.
+   */
   #refusesControl(): boolean {
     if (this.#queue.overrun) this.close();
     return this.#queue.closed;

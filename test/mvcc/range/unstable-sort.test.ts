@@ -1,4 +1,4 @@
-/** Equal rows are left as Go's `sort.Sort` leaves them: these sums are of its results (Go 1.26). */
+/** Equal rows are left as Go's `sort.Sort` leaves them. The sums are of its results (Go 1.26). */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { unstableSort } from "../../../src/mvcc/range/unstable-sort.ts";
@@ -17,7 +17,7 @@ const PATTERNS: Readonly<Record<string, (index: number, length: number) => numbe
   organ: (index, length) => Math.floor((index < Math.floor(length / 2) ? index : length - index) / 2),
 };
 
-/** FNV of the ids in their order. */
+/** FNV hash of the ids in their order. */
 const SUMS: readonly (readonly [pattern: string, length: number, sum: number])[] = [
   ["mod", 12, 1845357281],
   ["fall", 12, 2086106575],
@@ -64,7 +64,7 @@ test.each(SUMS)("%s, %i rows", (pattern, length, sum) => {
   expect(rows.reduce((hash, { id }) => Math.imul(hash ^ id, 16_777_619) >>> 0, 2_166_136_261)).toBe(sum);
 });
 
-test("whatever the rows, they come out sorted and none is lost", () => {
+test("any rows come out sorted and none is lost", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 300 }), (values) => {
       const sorted = [...values];

@@ -1,6 +1,6 @@
 /**
- * The store as dumbly as it can be written: the whole state of every revision, kept forever, and no shared code with the
- * real one. What they agree on is compared by store-model.test.ts.
+ * A simple model of the store: the whole state of every revision, kept forever. It shares no code with the real store.
+ * store-model.test.ts compares the two.
  */
 
 export interface ModelPair {
@@ -52,9 +52,9 @@ export function covers(key: string, end: string, candidate: string): boolean {
 export class StoreModel {
   revision = 1;
   compactRevision = -1;
-  /** states[r] is what lives at revision r. */
+  /** states[r] holds what is live at revision r. */
   readonly states: State[] = [[], []];
-  /** events[r] is what revision r did. */
+  /** events[r] holds the events of revision r. */
   readonly events: ModelEvent[][] = [[], []];
 
   write(op: ModelOp): readonly ModelEvent[] {

@@ -1,4 +1,4 @@
-/** A store with a hub on it, and streams whose responses are written down as text. */
+/** A store with a hub, and streams whose responses are recorded as text. */
 import { bytesToLatin1, latin1ToBytes } from "../../../src/base/bytes.ts";
 import { deleteRangeRequest, putRequest } from "../../../src/protocol/api/kv.ts";
 import type { Event } from "../../../src/protocol/api/kv.ts";
@@ -46,7 +46,7 @@ export class World {
     while (this.hub.syncUnsynced(maxRevisions));
   }
 
-  /** As if a snapshot of `other` had been installed. */
+  /** Replaces the store as if a snapshot of `other` had been installed. */
   install(other: World): void {
     this.tables = other.tables;
     this.store = new Store(other.tables, NO_LEASES);
@@ -86,7 +86,7 @@ export function responseText(response: WatchResponse): string {
   return [...parts, ...response.events.map(eventText)].join(" ");
 }
 
-/** key=value:<mod revision>, key:<mod revision> for a delete, and what was there before in brackets. */
+/** key=value:<mod revision>, key:<mod revision> for a delete, and the previous pair in brackets. */
 export function eventText(event: Event): string {
   const { kv, prevKv } = event;
   if (kv === undefined) return "?";

@@ -11,7 +11,7 @@ function row(key: string, main: number, value: Uint8Array, version: number = 1):
 }
 
 describe("memory tables", () => {
-  test("[MEMORY append] refuses a revision that does not grow", () => {
+  test("[MEMORY append] rejects a revision that does not increase", () => {
     const { keys } = new MemoryTables();
     keys.append(row("a", 5, latin1ToBytes("1")));
     expect(() => keys.append(row("b", 5, latin1ToBytes("1")))).toThrow("revisions only grow");
@@ -20,7 +20,7 @@ describe("memory tables", () => {
     expect(keys.at(latin1ToBytes("b"), 10)).toBeUndefined();
   });
 
-  test("[MEMORY listener] hears of every row that comes or goes and of every bucket row that changes", () => {
+  test("[MEMORY listener] is notified of every row that is added or dropped and of every bucket row that changes", () => {
     const heard: string[] = [];
     const tables = new MemoryTables({
       rowAppended: (appended) => heard.push(`+${bytesToLatin1(appended.key)}@${appended.main}`),
@@ -36,7 +36,7 @@ describe("memory tables", () => {
     expect(heard).toEqual(["+a@2", "+a@3", "-2.0", "meta/k", "meta/k"]);
   });
 
-  test("[MEMORY blocks] rows that compaction moved together keep their bytes, also for those who hold them", () => {
+  test("[MEMORY blocks] rows that compaction moved keep their bytes, also for their holders", () => {
     const { keys } = new MemoryTables();
     const value = (seed: number): Uint8Array => new Uint8Array(1000).fill(seed & 0xff);
     const names = Array.from({ length: 300 }, (_, at) => `key-${at}`);

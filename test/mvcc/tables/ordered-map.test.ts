@@ -17,7 +17,7 @@ describe("ordered map", () => {
     const dumb = new Map<string, number>();
     const name = (): string => `k${prng.int(0, 4000)}`;
     for (let round = 0; round < 6; round++) {
-      // Rounds that mostly write, then ones that mostly delete, so that leaves and inner nodes split and join.
+      // Rounds that mostly write, then rounds that mostly delete, so that leaves and inner nodes split and merge.
       const writes = round % 2 === 0 ? 0.9 : 0.1;
       for (let at = 0; at < 6000; at++) {
         const key = name();
@@ -45,7 +45,7 @@ describe("ordered map", () => {
     expect(entries(map)).toEqual([["again", 1]]);
   });
 
-  test("[MAP ascending] keys that come in order, or in reverse, are all found", () => {
+  test("[MAP ascending] keys that arrive in order, or in reverse, are all found", () => {
     for (const descending of [false, true]) {
       const map = new OrderedMap<number>();
       const names = Array.from({ length: 5000 }, (_, at) => String(at).padStart(5, "0"));
@@ -55,7 +55,7 @@ describe("ordered map", () => {
     }
   });
 
-  test("[MAP after] valuesAfter goes on behind a key, present or not, and stops at the limit", () => {
+  test("[MAP after] valuesAfter continues after a key, present or not, and stops at the limit", () => {
     const map = new OrderedMap<number>();
     for (let at = 0; at < 300; at++) map.set(String(at).padStart(3, "0"), at);
     expect(map.valuesAfter(undefined, 3)).toEqual([0, 1, 2]);
@@ -70,7 +70,7 @@ describe("interval tree", () => {
   const point = fc.constantFrom("a", "b", "c", "d", "e", "f", "g");
   const interval: fc.Arbitrary<Interval> = fc.record({ start: point, end: fc.option(point, { nil: undefined }) });
 
-  test("[INTERVAL stab] finds the ranges that hold a key, through inserts and removals", () => {
+  test("[INTERVAL stab] finds the ranges that contain a key, through inserts and removals", () => {
     fc.assert(
       fc.property(fc.array(fc.record({ add: fc.boolean(), interval }), { maxLength: 60 }), (steps) => {
         const tree = new IntervalTree<Interval>();

@@ -18,7 +18,7 @@ function putAll(world: World, ...pairs: readonly (readonly [string, string])[]):
 }
 
 describe("creating watches", () => {
-  test("[WATCH created] answers in the order of the requests, with the store's revision, before any event", () => {
+  test("[WATCH created] responses come in the order of the requests, with the store's revision, before any event", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -32,7 +32,7 @@ describe("creating watches", () => {
     expect(created.stream.take(1)[0]?.header).toEqual({ clusterId: 1n, memberId: 2n, revision: 3, raftTerm: 3 });
   });
 
-  test("[WATCH id] 0 is given 0, 1, 2… on each stream, passing over ids in use", () => {
+  test("[WATCH id] 0 is assigned 0, 1, 2… on each stream, skipping ids in use", () => {
     const world = new World();
     const stream = world.stream();
     for (const watchId of [0, 0, 2, 0, 7, 0]) stream.create("a", "", { watchId });
@@ -49,7 +49,7 @@ describe("creating watches", () => {
     expect(other.take()).toEqual(["0@1 created"]);
   });
 
-  test("[WATCH id] a duplicate is created and canceled with id -1; a canceled id can be taken again", () => {
+  test("[WATCH id] a duplicate is created and canceled with id -1; a canceled id can be used again", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a", "", { watchId: 5 });
@@ -67,7 +67,7 @@ describe("creating watches", () => {
     expect(stream.take()).toEqual(["5@3 c=1:3"]);
   });
 
-  test("[WATCH range] key >= end is refused, and such a refusal uses up no id", () => {
+  test("[WATCH range] key >= end is rejected, and the rejection uses up no id", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("b", "b");
@@ -95,14 +95,14 @@ describe("creating watches", () => {
     expect(seen).toEqual([["b"], ["b", "ba"], ["b", "ba", "c"], ["a", "b", "ba", "c", "\0"], ["\0"]]);
   });
 
-  test("[WATCH start] a negative start is refused with etcd's words for compacted", () => {
+  test("[WATCH start] a negative start is rejected with etcd's message for compacted", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("b", "a", { startRevision: -1, watchId: 3 });
     expect(stream.take()).toEqual([`-1@1 created canceled ${COMPACTED}`]);
   });
 
-  test("[WATCH start] 0 is from now on, a revision to come waits for it", () => {
+  test("[WATCH start] 0 means from now on; a future revision waits for it", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -128,7 +128,7 @@ describe("creating watches", () => {
     ]);
   });
 
-  test("[WATCH start] in the past reads the history, all of it, then goes on live", () => {
+  test("[WATCH start] in the past reads the whole history, then continues live", () => {
     const world = new World();
     world.put("a", "1");
     world.put("b", "1");
@@ -162,7 +162,7 @@ describe("creating watches", () => {
     world.pumpAll();
     expect(stream.take()).toEqual(["0@5 created", "1@5 created", "0@0 canceled compacted 4", "1@5 a=3:4 a=4:5"]);
     expect(world.hub.watcherCount).toBe(1);
-    // Its id is taken until the client cancels it, too.
+    // Its id also stays taken until the client cancels it.
     stream.stream.cancel(0);
     expect(stream.take()).toEqual(["0@5 canceled"]);
     stream.stream.cancel(0);
@@ -171,7 +171,7 @@ describe("creating watches", () => {
     expect(stream.take()[0]).toBe("2@5 created");
   });
 
-  test("[WATCH compacted] a watcher that was behind when its history went is canceled; a live one is not", () => {
+  test("[WATCH compacted] an unsynced watcher whose history was compacted is canceled; a live one is not", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -197,7 +197,7 @@ describe("creating watches", () => {
     expect(stream.take()).toEqual(["0@4 created", "0@4 a:4"]);
   });
 
-  test("[WATCH limit] one watcher more than the hub may have is refused", () => {
+  test("[WATCH limit] one watcher more than the hub may have is rejected", () => {
     const world = new World({ watchersMax: 2 });
     const stream = world.stream();
     for (const key of ["a", "b", "c"]) stream.create(key);
@@ -320,7 +320,7 @@ describe("events", () => {
     expect(stream.take()).toEqual(["0@2 created", "0@3 a:3[1:2] a=2:3"]);
   });
 
-  test("[WATCH share] a watcher that goes does not take those of other shapes with it", () => {
+  test("[WATCH share] a watcher that is removed does not remove those of other shapes", () => {
     const world = new World();
     const stream = world.stream();
     for (const end of ["", "z"]) {
@@ -350,7 +350,7 @@ describe("events", () => {
     expect(one).not.toBe(third);
   });
 
-  test("[WATCH fragment] cuts a response from the size on, all parts but the last marked; others get it whole", () => {
+  test("[WATCH fragment] splits a response of this size or more, all parts but the last marked; others receive it whole", () => {
     const world = new World({ fragmentBytes: 500 });
     const stream = world.stream();
     stream.create("a", "z", { fragment: true });
@@ -375,7 +375,7 @@ describe("events", () => {
 });
 
 describe("cancel and close", () => {
-  test("[WATCH cancel] a known id is answered and gets nothing any more; an unknown one is not answered", () => {
+  test("[WATCH cancel] a known id gets a response and no more events; an unknown one gets no response", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a");
@@ -396,7 +396,7 @@ describe("cancel and close", () => {
     expect(world.hub.watcherCount).toBe(1);
   });
 
-  test("[WATCH cancel] ends a watcher that is still catching up", () => {
+  test("[WATCH cancel] ends an unsynced watcher", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -406,7 +406,7 @@ describe("cancel and close", () => {
     expect(stream.take()).toEqual(["0@2 created", "0@2 canceled"]);
   });
 
-  test("[WATCH close] takes all watches of the stream with it, and no others", () => {
+  test("[WATCH close] removes all watches of the stream, and no others", () => {
     const world = new World();
     world.put("a", "1");
     const [gone, stays] = [world.stream(), world.stream()];
@@ -424,7 +424,7 @@ describe("cancel and close", () => {
     expect([world.hub.watcherCount, gone.take()]).toEqual([1, []]);
   });
 
-  test("[WATCH readable] a stream hears of responses when they come to an empty queue", () => {
+  test("[WATCH readable] a stream is notified when responses come to an empty queue", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a");
@@ -439,7 +439,7 @@ describe("cancel and close", () => {
     expect(stream.take(1)).toEqual(["0@4 a=2:4"]);
   });
 
-  test("[WATCH readable] a reader may take, cancel and close from within the call", () => {
+  test("[WATCH readable] a reader may take, cancel and close from within the notification", () => {
     const world = new World();
     const seen: string[] = [];
     const greedy = world.hub.openStream(() => {
@@ -473,7 +473,7 @@ describe("progress", () => {
     expect(header.take(10)).toEqual([]);
   });
 
-  test("[WATCH progress] nothing while one of them catches up, or waits for a revision to come", () => {
+  test("[WATCH progress] no response while one of them is unsynced, or waits for a future revision", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -505,7 +505,7 @@ describe("progress", () => {
     expect(stream.take()).toEqual(["0@1 created", "0@2 a=1:2", "-1@2", "0@3 a=2:3"]);
   });
 
-  test("[WATCH progress] a watch that compaction ended does not hold up the others", () => {
+  test("[WATCH progress] a watch that compaction ended does not delay the others", () => {
     const world = new World();
     world.put("a", "1");
     world.put("a", "2");
@@ -519,7 +519,7 @@ describe("progress", () => {
     expect(stream.take()).toEqual(["-1@3"]);
   });
 
-  test("[WATCH notify] the periodic round reaches who asked for it, is synced, and got no event since the last", () => {
+  test("[WATCH notify] the periodic round reaches synced watchers that requested it and got no event since the last", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -549,7 +549,7 @@ describe("progress", () => {
 describe("slow readers", () => {
   const value = "x".repeat(100);
 
-  test("[WATCH slow] a stream that is not read is bounded by bytes; its watchers wait in the tables and miss nothing", () => {
+  test("[WATCH slow] a stream that is not read is bounded by bytes; its watchers miss nothing", () => {
     const world = new World({ streamBytesMax: 2000 });
     const [slow, quick] = [world.stream(), world.stream()];
     slow.create("a", "z");
@@ -579,7 +579,7 @@ describe("slow readers", () => {
     expect(slow.take()).toEqual(["0@102 k=last:102"]);
   });
 
-  test("[WATCH slow] a revision larger than the whole queue is delivered all the same, alone", () => {
+  test("[WATCH slow] a revision larger than the whole queue is still delivered, alone", () => {
     const world = new World({ streamBytesMax: 300 });
     const stream = world.stream();
     stream.create("k");
@@ -593,7 +593,7 @@ describe("slow readers", () => {
     expect(world.hub.slowWatcherCount).toBe(0);
   });
 
-  test("[WATCH slow] what a slow watcher needs may be compacted; then it is told and ends", () => {
+  test("[WATCH slow] the history of a slow watcher may be compacted; then it is notified and ends", () => {
     const world = new World({ streamBytesMax: 500 });
     const stream = world.stream();
     stream.create("k");
@@ -606,7 +606,7 @@ describe("slow readers", () => {
     expect(world.hub.watcherCount).toBe(0);
   });
 
-  test("[WATCH slow] a client that asks on and on without reading loses its stream", () => {
+  test("[WATCH slow] a client that sends requests without reading loses its stream", () => {
     const world = new World({ streamBytesMax: 2000 });
     const stream = world.stream();
     let asked = 0;
@@ -619,7 +619,7 @@ describe("slow readers", () => {
     expect([world.hub.watcherCount, stream.take()]).toEqual([0, []]);
   });
 
-  test("[WATCH catch-up] a step reads at most so many revisions, and late and later starts share them", () => {
+  test("[WATCH unsynced] a step reads a bounded number of revisions, and late and early starts share them", () => {
     const world = new World();
     for (let at = 0; at < 50; at++) world.put("k", String(at));
     const stream = world.stream();
@@ -638,7 +638,7 @@ describe("slow readers", () => {
     expect([0, 1, 2, 3].map((id) => seen.get(id))).toEqual([from(2), from(2), from(30), from(51)]);
   });
 
-  test("[WATCH catch-up] a step ends early, at the end of a revision, when it has read enough bytes", () => {
+  test("[WATCH unsynced] a step ends early, at the end of a revision, when it has read enough bytes", () => {
     const world = new World({ streamBytesMax: 100 * 1024 * 1024 });
     const big = "x".repeat(300_000);
     for (let at = 0; at < 6; at++) putAll(world, [`a${at}`, big], [`b${at}`, big], [`c${at}`, big]);
@@ -654,7 +654,7 @@ describe("slow readers", () => {
     ]);
   });
 
-  test("[WATCH catch-up] whoever is nearly there does not wait for who is far behind", () => {
+  test("[WATCH unsynced] a watcher that is nearly synced does not wait for one far behind", () => {
     const world = new World();
     for (let at = 0; at < 500; at++) world.put("k", String(at));
     const stream = world.stream();
@@ -668,7 +668,7 @@ describe("slow readers", () => {
     expect(world.hub.slowWatcherCount).toBe(0);
   });
 
-  test("[WATCH catch-up] a full stream takes no more, however many of its watches are behind", () => {
+  test("[WATCH unsynced] a full stream receives no more, however many of its watches are unsynced", () => {
     const world = new World({ streamBytesMax: 3000 });
     for (let at = 0; at < 10; at++) world.put("k", value);
     const stream = world.stream();
@@ -689,7 +689,7 @@ describe("a store replaced by a snapshot", () => {
     return world;
   }
 
-  test("[WATCH install] watchers go on from where they were, without a gap or a repetition", () => {
+  test("[WATCH install] watchers continue from where they were, without a gap or a repetition", () => {
     const world = grown(3);
     const stream = world.stream();
     stream.create("a");
@@ -709,7 +709,7 @@ describe("a store replaced by a snapshot", () => {
     expect(world.hub.slowWatcherCount).toBe(0);
   });
 
-  test("[WATCH install] who needs what the snapshot has compacted is canceled", () => {
+  test("[WATCH install] a watcher that needs what the snapshot has compacted is canceled", () => {
     const world = grown(3);
     const stream = world.stream();
     stream.create("a");

@@ -1,6 +1,6 @@
 /**
- * Watches against the dumbest model there is: the list of all events. Whatever readers do, each watch sees exactly its
- * part of that list, in order, each revision whole; or it is told that compaction took some of it.
+ * Compares watches with the simplest model: the list of all events. Whatever readers do, each watch sees exactly its
+ * part of that list, in order, each revision whole, or it is notified that compaction removed some of it.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -26,7 +26,7 @@ type Step =
       readonly stream: number;
       readonly key: string;
       readonly end: string;
-      /** Relative to the revision of the moment; undefined is from now on. */
+      /** Relative to the current revision; undefined means from now on. */
       readonly start: number | undefined;
       readonly filters: readonly WatchFilter[];
       readonly prevKv: boolean;
@@ -87,7 +87,7 @@ interface Watch {
   end: "open" | "canceled" | { readonly compacted: number };
 }
 
-/** One stream and what its client has made of the responses. */
+/** One stream and what its client made of the responses. */
 class Client {
   readonly stream: HubStream;
   readonly watches: Map<number, Watch> = new Map();
@@ -158,7 +158,7 @@ function expectPrevKv(event: WatchResponse["events"][number], model: StoreModel)
   if (event.prevKv !== undefined) {
     expect([bytesToLatin1(event.prevKv.value), event.prevKv.modRevision]).toEqual([former?.value, former?.mod]);
   } else if (event.type === "PUT" && event.kv?.createRevision !== mod) {
-    // Only compaction may have taken it.
+    // Only compaction may have removed it.
     expect(model.compactRevision).toBeGreaterThan(mod - 1);
   }
 }
@@ -258,7 +258,7 @@ function expectHistories(world: World, model: StoreModel, clients: readonly Clie
     for (const watch of client.ended) {
       const all = wanted(watch, model);
       expect(watch.seen).toEqual(all.slice(0, watch.seen.length));
-      // It was told the truth: something it still had to see may be gone.
+      // The notification was correct: an event that it still had to see may be gone.
       if (typeof watch.end === "object") expect(watch.start).toBeLessThan(watch.end.compacted);
     }
   }
@@ -279,7 +279,7 @@ test("[MODEL watch] each watch sees its part of the history, whole revisions in 
   fc.assert(fc.property(fc.array(fc.oneof(...writes, ...reads), { maxLength: 60 }), check), { numRuns: 500 });
 });
 
-test("[MODEL watch compacted] with compaction as well, a watch sees all of it or is told and ends", () => {
+test("[MODEL watch compacted] with compaction as well, a watch sees all of it or is notified and ends", () => {
   fc.assert(fc.property(fc.array(fc.oneof(...writes, ...reads, compaction), { maxLength: 60 }), check), {
     numRuns: 500,
   });
