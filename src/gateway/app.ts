@@ -1,10 +1,10 @@
 /**
- * etcd's JSON API as a Hono app, `Request → Response`, thin over a member's services:
+ * etcd's JSON API as a Hono app, `Request → Response`, a thin layer over a member's services:
  *
  *     POST /v3/kv/put {"key":"Zm9v","value":"YmFy"} ─► decodeJson ─► services.kv.put ─► encodeJson
  *
- * The paths that carry the load are plain routes with one handler and nothing around it; everything unusual (old
- * prefixes, other methods, unknown paths) is sorted out where no route matched.
+ * The frequently used paths are plain routes with one handler and no middleware. Everything unusual (old prefixes,
+ * other methods, unknown paths) is handled where no route matched.
  */
 import { Hono } from "hono";
 import { GrpcCode } from "../protocol/errors.ts";
@@ -12,20 +12,20 @@ import { PROBES } from "../member/api/services.ts";
 import type { Services } from "../member/api/services.ts";
 import { MAX_BODY_BYTES } from "./http/body.ts";
 import { statusResponse } from "./http/errors.ts";
-import { healthAnswer, metricsAnswer, probeAnswer, statusAnswer, versionAnswer } from "./http/info.ts";
+import { healthResponse, metricsResponse, probeResponse, inspectResponse, versionResponse } from "./http/info.ts";
 import { noPage } from "./http/no-page.ts";
 import { type AllowedOrigins, originPolicy } from "./http/origins.ts";
-import { plainFront } from "./plain/plain.ts";
+import { plainHandler } from "./plain/plain.ts";
 import { type Handler, methodNotAllowed, type RpcRouteOptions, serveRpcs } from "./rpc-routes.ts";
 
 export type { AcceptedWebSocket } from "./rpc-routes.ts";
 
 export interface GatewayOptions extends RpcRouteOptions {
-  /** Web pages of which origins may call, beside those of the endpoint itself. Default: all, as etcd's. */
+  /** Origins whose web pages may call, in addition to those of the endpoint itself. Default: all, as in etcd. */
   readonly allowedOrigins?: AllowedOrigins;
-  /** Answers a request that may not be served, before it is read. Default: all are served. */
+  /** Responds to a request that must not be served, before it is read. Default: all requests are served. */
   readonly admit?: (request: Request) => Response | undefined;
-  /** See PlainOptions. Default 4,000. */
+  /** See PlainOptions. In milliseconds; default 4,000. */
   readonly heartbeatMs?: number;
 }
 
@@ -45,7 +45,7 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
     app.post(path, (context) => guarded(context.req.raw, handler));
   };
   const get = (path: string, handler: Handler): void => {
-    // HEAD comes as a GET without an answer's body; etcd does not take it here.
+    // Hono handles HEAD as a GET without a response body; etcd does not accept HEAD here.
     app.get(path, (context) => guarded(context.req.raw, context.req.method === "GET" ? handler : onlyGet));
     app.on(["POST", "PUT", "DELETE", "PATCH"], path, (context) => guarded(context.req.raw, onlyGet));
   };
@@ -55,18 +55,18 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
     { post, get: (path, handler) => app.get(path, (context) => guarded(context.req.raw, handler)) },
     options,
   );
-  get("/health", (request) => healthAnswer(services.health, request));
+  get("/health", (request) => healthResponse(services.health, request));
   for (const kind of ["livez", "readyz"] as const) {
-    get(`/${kind}`, (request) => probeAnswer(services.health, kind, request));
+    get(`/${kind}`, (request) => probeResponse(services.health, kind, request));
     for (const name of PROBES[kind]) {
-      get(`/${kind}/${name}`, (request) => probeAnswer(services.health, kind, request, name));
+      get(`/${kind}/${name}`, (request) => probeResponse(services.health, kind, request, name));
     }
   }
-  get("/version", () => versionAnswer(services.health));
-  const metrics = (): Response => metricsAnswer(services.health);
+  get("/version", () => versionResponse(services.health));
+  const metrics = (): Response => metricsResponse(services.health);
   app.on(["GET", "POST", "PUT", "DELETE", "PATCH"], "/metrics", (context) => guarded(context.req.raw, metrics));
-  get("/quorate/status", () => statusAnswer(services.inspect));
-  const plain = plainFront(services, {
+  get("/quorate/status", () => inspectResponse(services.inspect));
+  const plain = plainHandler(services, {
     maxBodyBytes: options.maxBodyBytes ?? MAX_BODY_BYTES,
     heartbeatMs: options.heartbeatMs,
     callers: options.callers,
@@ -76,9 +76,9 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
   return app;
 }
 
-/** What etcd says to requests that are none of its methods. */
+/** Returns etcd's responses to requests that match none of its methods. */
 function unrouted(app: Hono, known: ReadonlySet<string>, request: Request): Response | Promise<Response> {
-  // CORS asks before it lets a page send JSON.
+  // A CORS preflight, which a browser sends before a page's JSON request.
   if (request.method === "OPTIONS") return new Response(null);
   const url = new URL(request.url);
   const cleaned = url.pathname === "/v3" ? "/v3/" : url.pathname.replaceAll(/\/{2,}/g, "/");
@@ -91,7 +91,7 @@ function unrouted(app: Hono, known: ReadonlySet<string>, request: Request): Resp
   return url.pathname.startsWith("/v3/") ? statusResponse(404, GrpcCode.NotFound, "Not Found") : noPage();
 }
 
-/** As Go's server does, which tells people who read where to go. */
+/** As Go's server does, with a link for human readers. */
 function redirected(request: Request, location: string): Response {
   const headers = { location };
   if (request.method !== "GET" && request.method !== "HEAD") return new Response(null, { status: 307, headers });

@@ -1,6 +1,6 @@
 /**
- * The calls that carry the load, without a `Request` and a `Response` around each: whoever brings many of them at once
- * hands over bodies and gets bodies. What is answered is what the JSON gateway answers (rpc-routes.ts).
+ * The frequent calls without a `Request` and a `Response` for each: a caller that batches many passes bodies and gets
+ * bodies back. The responses are those of the JSON gateway (rpc-routes.ts).
  */
 import type { CallContext, KvService } from "../member/api/services.ts";
 import { decodeJson } from "../protocol/codec/json-decode.ts";
@@ -9,7 +9,7 @@ import { KV_RPCS } from "../protocol/api/kv-rpcs.ts";
 import type { Rpc } from "../protocol/api/rpc.ts";
 import { type ErrorParts, errorParts } from "./http/errors.ts";
 
-/** Without `error`, it went well. */
+/** A successful response has no `error`. */
 export interface KvHttpResponse {
   readonly body: string;
   readonly error?: ErrorParts | undefined;
@@ -20,7 +20,7 @@ export type KvCall = (body: string, context: CallContext) => Promise<KvHttpRespo
 
 const { range, put, deleteRange, txn } = KV_RPCS;
 
-/** Short ones, on which nothing waits but their caller. */
+/** Short calls, which no other call waits for. */
 export const KV_CALL_PATHS: ReadonlySet<string> = new Set([range, put, deleteRange, txn].flatMap(({ paths }) => paths));
 
 export function kvCalls(kv: KvService): ReadonlyMap<string, KvCall> {

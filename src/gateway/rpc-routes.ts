@@ -1,6 +1,6 @@
 /**
- * The paths of etcd's gateway, made from the table of its methods: whatever a member's services have is served by this
- * alone. Only the two streams that go both ways know what goes through them (watch-http.ts, lease-stream.ts).
+ * Routes for the paths of etcd's gateway, derived from the method table: it alone decides which methods of a member's
+ * services are served. Only the two bidirectional streams depend on their messages (watch-http.ts, lease-stream.ts).
  */
 import { unreachable } from "../base/assert.ts";
 import type { CallContext, Services } from "../member/api/services.ts";
@@ -18,7 +18,7 @@ import { type CallerLimits, unfinishedBytes } from "./http/caller-limits.ts";
 import { type MuxSocket, serveMux } from "./stream/mux-server.ts";
 import { callContext, chosenSubprotocol, webSocketContext } from "./http/context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./http/errors.ts";
-import { lateAnswer, type LateAnswerTimes, type Waiter } from "./http/late-answer.ts";
+import { delayedResponse, type DelayedResponseTimes, type Waiter } from "./http/delayed-response.ts";
 import { keepAliveOverHttp, keepAliveOverWebSocket } from "./stream/lease-stream.ts";
 import { PROBE_AFTER_MS } from "./http/presence.ts";
 import { streamOverHttp, streamOverWebSocket } from "./stream/server-stream.ts";
@@ -27,16 +27,16 @@ import { watchOverHttp, type WatchLimits } from "./stream/watch-http.ts";
 import { watchOverWebSocket, type WebSocketLike, type WebSocketLimits } from "./stream/websocket.ts";
 
 export interface RpcRouteOptions {
-  /** Default: what etcd's gRPC server takes, with room for its JSON form. */
+  /** In bytes. Default: the limit of etcd's gRPC server, with room for the JSON form. */
   readonly maxBodyBytes?: number;
-  /** See WatchLimits. Default 4,000. */
+  /** See WatchLimits. In milliseconds; default 4,000. */
   readonly probeAfterMs?: number;
-  /** Of calls that may wait for others. */
-  readonly lateAnswer?: LateAnswerTimes;
-  /** Accepts the WebSocket that a request asks for; absent where the platform has none. */
+  /** For calls that may wait for other clients. */
+  readonly delayedResponse?: DelayedResponseTimes;
+  /** Accepts the WebSocket that a request asks for; absent if the platform has none. */
   readonly acceptWebSocket?: (request: Request, subprotocol: string | undefined) => AcceptedWebSocket;
   readonly webSocket?: Omit<WebSocketLimits, "maxMessageBytes">;
-  /** Bounds what each caller holds of sockets and of unfinished requests. Default: nobody does. */
+  /** Limits each caller's sockets and unfinished requests. Default: unlimited. */
   readonly callers?: CallerLimits;
 }
 
@@ -56,13 +56,13 @@ interface Limits extends WatchLimits {
   readonly webSocket: WebSocketLimits;
 }
 
-/** The two forms of a stream. */
+/** A stream in both of its forms. */
 interface Stream {
   overHttp(request: Request, context: CallContext): Promise<Response>;
   overWebSocket(socket: WebSocketLike, context: CallContext): void;
 }
 
-const JSON_ANSWER = { headers: { "content-type": JSON_TYPE } } as const;
+const JSON_RESPONSE = { headers: { "content-type": JSON_TYPE } } as const;
 
 export function serveRpcs(services: Services, router: Router, options: RpcRouteOptions): void {
   const maxMessageBytes = options.maxBodyBytes ?? MAX_BODY_BYTES;
@@ -75,20 +75,20 @@ export function serveRpcs(services: Services, router: Router, options: RpcRouteO
   for (const { rpc, method } of servedRpcs(services)) {
     const stream = streamOf(services, rpc, method, limits);
     for (const path of rpc.paths) {
-      if (stream === undefined) router.post(path, unaryHandler(rpc, method, limits, options.lateAnswer));
+      if (stream === undefined) router.post(path, unaryHandler(rpc, method, limits, options.delayedResponse));
       else serveStream(path, stream, router, options);
     }
   }
   router.get(MUX_PATH, (request) =>
     upgraded(request, options, (socket) => {
-      // Every platform's WebSocket takes bytes too.
+      // The WebSockets of all platforms accept bytes too.
       const peer = callContext(request);
       serveMux(services, socket as WebSocketLike & MuxSocket, { maxMessageBytes }, peer, options.callers);
     }),
   );
 }
 
-/** What is too large for etcd's gRPC server is refused there already, before anybody looks at it. */
+/** etcd's gRPC server rejects an oversized message before any other check. */
 function checkSize({ request }: AnyRpc, message: unknown, bodyLength: number, maxBodyBytes: number): void {
   // A body may be twice as large as its message (body.ts).
   if (bodyLength <= maxBodyBytes / 2) return;
@@ -100,7 +100,7 @@ function unaryHandler(
   rpc: AnyRpc,
   method: ServedRpc["method"],
   limits: Limits,
-  times: LateAnswerTimes | undefined,
+  times: DelayedResponseTimes | undefined,
 ): Handler {
   const { request, response, isPatient = false } = rpc;
   const { maxMessageBytes: maxBodyBytes, callers } = limits;
@@ -111,13 +111,13 @@ function unaryHandler(
       const body = await readBody(raw, maxBodyBytes, unfinishedBytes(callers, context));
       const message = decodeJson(request, body);
       checkSize(rpc, message, body.length, maxBodyBytes);
-      const answer = async (named: CallContext): Promise<string> => encodeJson(response, await method(message, named));
+      const respond = async (named: CallContext): Promise<string> => encodeJson(response, await method(message, named));
       if (isPatient) {
         const call = (waiter: Waiter): Promise<string> =>
-          inTime(timeoutMs, waiter.signal, (signal) => answer({ ...context, ...waiter, signal }));
-        return await lateAnswer(raw.signal, call, times);
+          inTime(timeoutMs, waiter.signal, (signal) => respond({ ...context, ...waiter, signal }));
+        return await delayedResponse(raw.signal, call, times);
       }
-      return new Response(await inTime(timeoutMs, raw.signal, () => answer(context)), JSON_ANSWER);
+      return new Response(await inTime(timeoutMs, raw.signal, () => respond(context)), JSON_RESPONSE);
     } catch (error) {
       return errorResponse(error);
     }

@@ -1,15 +1,15 @@
 /**
- * A `fetch` for a front that makes thousands of short calls to one server: over a bounded number of kept-alive
- * connections, which more calls than that share by waiting. What may wait for long on the server's side (a lock, an
- * election) goes the platform's way, with a connection of its own, so that it cannot keep others from being called.
+ * A `fetch` for a proxy that makes thousands of short calls to one server. Calls share a bounded number of kept-alive
+ * connections, and wait if all are in use. A call that may wait for long at the server (a lock, an election) uses the
+ * platform's fetch, with a connection of its own, so that it does not block other calls.
  */
 import { Agent, request as requestPlain } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { Agent as SecureAgent, request as requestSecure } from "node:https";
 
-/** Paths, from the end, whose answers come when they come, or go on. */
+/** Path suffixes whose responses may take any time, or are streams. */
 const WAITING = /\/v3\/(lock\/lock|election\/(campaign|observe)|watch)$/;
-/** A server may close what was idle for as long as 5 s (Node's own default); a call must not meet that. */
+/** A server may close a connection that was idle for 5 s (Node's own default). No call may be sent on one. */
 const IDLE_MS = 4000;
 const NULL_BODY_STATUS: ReadonlySet<number> = new Set([204, 205, 304]);
 
@@ -29,7 +29,7 @@ export function agentFetch(maxConnections: number): typeof fetch {
       });
       const fail = (cause: unknown): void => {
         call.destroy();
-        // As the platform's fetch says it.
+        // The error of the platform's fetch.
         reject(new TypeError("fetch failed", { cause }));
       };
       call.on("error", fail);

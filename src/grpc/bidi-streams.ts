@@ -1,4 +1,4 @@
-/** The two streams in which requests come as they like: watches, and the beats of leases. */
+/** The two bidirectional streams: watches, and keep-alives of leases. */
 import type { Source } from "../member/api/source.ts";
 import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { errWatchCanceled } from "../protocol/errors.ts";
@@ -14,7 +14,7 @@ import type { ProxiedServices } from "./proxied-services.ts";
 type WatchCall = ServerDuplexStream<WatchRequest | Unreadable, WatchResponse>;
 type KeepAliveCall = ServerDuplexStream<LeaseKeepAliveRequest | Unreadable, LeaseKeepAliveResponse>;
 
-/** A client that will send no more requests still hears of its watches. */
+/** A client that has ended its requests still receives the events of its watches. */
 export function watchSource({ watch }: Services, call: WatchCall): Source<WatchResponse> {
   const stream = watch.watch(callContext(call.metadata));
   let refusal: unknown;
@@ -49,23 +49,23 @@ export function keepAliveSource(
   );
 }
 
-/** Beats without an answer; a client that sends more is not read from until they have theirs. */
+/** Keep-alives without a response. The stream of a client that sends more is paused until they have theirs. */
 const WAITING_MAX = 256;
 
-/** One answer for one beat, in order, until the beats end. */
+/** One response per keep-alive, in order, until the requests end. */
 class KeepAliveRequests implements Source<LeaseKeepAliveResponse> {
   readonly #call: KeepAliveCall;
   readonly #keepAlives: KeepAliveStream;
   readonly #abort: AbortController;
   #waiting = 0;
   #isLast = false;
-  /** Of what comes after all that wait. */
+  /** Why a request was rejected; reported after the responses to all earlier ones. */
   #refusal: unknown;
   #wake: (() => void) | undefined;
 
-  constructor(call: KeepAliveCall, beats: KeepAliveStream, abort: AbortController) {
+  constructor(call: KeepAliveCall, keepAlives: KeepAliveStream, abort: AbortController) {
     this.#call = call;
-    this.#keepAlives = beats;
+    this.#keepAlives = keepAlives;
     this.#abort = abort;
     call.on("data", (request: LeaseKeepAliveRequest | Unreadable) => this.#received(request));
     call.on("end", () => this.#ended());
@@ -81,10 +81,10 @@ class KeepAliveRequests implements Source<LeaseKeepAliveResponse> {
       if (this.#refusal !== undefined) throw this.#refusal;
       return undefined;
     }
-    const answer = await this.#keepAlives.next();
+    const response = await this.#keepAlives.next();
     this.#waiting -= 1;
     if (this.#call.isPaused() && this.#waiting < WAITING_MAX / 2) this.#call.resume();
-    return answer;
+    return response;
   }
 
   close(): void {

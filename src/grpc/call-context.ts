@@ -6,15 +6,15 @@ import { errInvalidClientAPIVersion } from "../protocol/errors.ts";
 
 const BEARER = "Bearer ";
 
-/** Throws what etcd refuses before it looks at the request. */
+/** Throws what etcd rejects before it reads the request. */
 export function callContext(metadata: Metadata, signal?: AbortSignal): CallContext {
-  // HTTP/2 hands bytes over as Latin-1.
+  // HTTP/2 delivers bytes as Latin-1.
   const version = first(metadata, "client-api-version");
   if (!isUtf8(Buffer.from(version, "latin1"))) throw errInvalidClientAPIVersion;
   return { token: tokenOf(metadata), requireLeader: first(metadata, "hasleader") === "true", signal };
 }
 
-/** `token` counts before `authorization`. */
+/** `token` precedes `authorization`. */
 function tokenOf(metadata: Metadata): string {
   if (metadata.get("token").length > 0) return first(metadata, "token");
   const authorization = first(metadata, "authorization");

@@ -1,10 +1,10 @@
-/** Our codecs as grpc-js wants them. */
+/** Our codecs in the form that grpc-js requires. */
 import { unreadableRequest } from "../protocol/decode-error.ts";
 import type { EtcdError } from "../protocol/errors.ts";
 import { decode, encode } from "../protocol/codec/proto-codec.ts";
 import type { Schema } from "../protocol/codec/schema.ts";
 
-/** More than a request of 2 MiB can mean in earnest; two bytes would make a message each. */
+/** Far more than a real request of 2 MiB has; two bytes would make a message each. */
 const MESSAGES_MAX = 1 << 16;
 
 export function serializer<Message>(schema: Schema<Message>): (message: Message) => Buffer {
@@ -15,14 +15,14 @@ export function serializer<Message>(schema: Schema<Message>): (message: Message)
 }
 
 export function deserializer<Message>(schema: Schema<Message>): (buffer: Buffer) => Message {
-  // A plain view, because a Buffer's `slice` means another thing than a Uint8Array's.
+  // A plain view, because a Buffer's `slice` differs from a Uint8Array's.
   return ({ buffer, byteOffset, byteLength }) =>
     decode(schema, new Uint8Array(buffer, byteOffset, byteLength), { messagesMax: MESSAGES_MAX });
 }
 
 /**
- * The same for what clients send: grpc-js would answer an error that is thrown here in words of its own, so an unreadable
- * request is handed on, and `readable` refuses it as etcd does.
+ * The same for requests. grpc-js would respond to an error thrown here with its own text. So an unreadable request is
+ * passed on, and `readable` rejects it as etcd does.
  */
 export function requestDeserializer<Request>(schema: Schema<Request>): (buffer: Buffer) => Request | Unreadable {
   const deserialize = deserializer(schema);

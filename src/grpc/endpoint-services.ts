@@ -1,7 +1,7 @@
 /**
- * The services of a member behind HTTP, for the front: short calls share some kept-alive connections, and whatever waits
- * or goes on (watches, observations, snapshots, streamed ranges, locks and campaigns, beats
- * of leases that come quickly) shares a few carriers.
+ * The services of a member behind HTTP, for the proxy. Short calls share a few kept-alive connections. Calls that wait
+ * and streams (watches, observations, snapshots, streamed ranges, locks, campaigns, frequent keep-alives) share a few
+ * multiplexed connections.
  */
 import { httpServices } from "../client/http/http-services.ts";
 import type { CallContext } from "../member/api/services.ts";
@@ -17,41 +17,41 @@ import { platformWebSocket } from "./web-socket.ts";
 
 export interface EndpointOptions {
   readonly endpoint: string;
-  /** For a call with all its attempts. */
+  /** Limit for a call with all its attempts, in milliseconds. */
   readonly timeoutMs: number;
   /** Default: Node's own, or that of the package ws. */
   readonly WebSocket?: MuxSocketConstructor;
 }
 
 export interface EndpointServices extends ProxiedServices {
-  /** Lets go of the connections on which streams were. */
+  /** Closes the connections of the streams. */
   close(): void;
 }
 
-/** More calls than that at once wait for each other. */
+/** Further concurrent calls wait for a free connection. */
 const MAX_CONNECTIONS = 64;
 
 export function endpointServices(options: EndpointOptions): EndpointServices {
   const { endpoint, timeoutMs } = options;
-  const carriers = new MuxPool({ WebSocket: options.WebSocket ?? platformWebSocket(), endpoint, timeoutMs });
+  const pool = new MuxPool({ WebSocket: options.WebSocket ?? platformWebSocket(), endpoint, timeoutMs });
   const services = httpServices({ endpoint, timeoutMs, fetch: agentFetch(MAX_CONNECTIONS) });
 
-  function asked<Request, Response, Kind extends "unary" | "serverStream">(
+  function opened<Request, Response, Kind extends "unary" | "serverStream">(
     rpc: Rpc<Request, Response, Kind>,
     request: Request,
     context: CallContext,
   ): MuxCall<Request, Response> {
-    const stream = carriers.open(rpc, context);
+    const stream = pool.open(rpc, context);
     stream.request(request);
     return stream;
   }
 
-  async function waited<Request, Response>(
+  async function firstResponse<Request, Response>(
     rpc: Rpc<Request, Response>,
     request: Request,
     context: CallContext,
   ): Promise<Response> {
-    const stream = asked(rpc, request, context);
+    const stream = opened(rpc, request, context);
     try {
       const response = await stream.next();
       if (response === undefined) throw errStopped;
@@ -61,12 +61,12 @@ export function endpointServices(options: EndpointOptions): EndpointServices {
     }
   }
 
-  async function* answers<Request, Response>(
+  async function* responses<Request, Response>(
     rpc: Rpc<Request, Response, "serverStream">,
     request: Request,
     context: CallContext,
   ): AsyncGenerator<Response> {
-    const stream = asked(rpc, request, context);
+    const stream = opened(rpc, request, context);
     try {
       for (let part = await stream.next(); part !== undefined; part = await stream.next()) yield part;
     } finally {
@@ -77,19 +77,19 @@ export function endpointServices(options: EndpointOptions): EndpointServices {
   const { kv, lock, election, maintenance } = services;
   return {
     ...services,
-    close: () => carriers.close(),
-    keepAlives: new KeepAliveConnection((context) => carriers.open(RPCS.lease.keepAlive, context)),
-    kv: { ...kv, rangeStream: (request, context) => answers(RPCS.kv.rangeStream, request, context) },
-    watch: { watch: (context) => carriers.open(RPCS.watch.watch, context) },
-    lock: { ...lock, lock: (request, context) => waited(RPCS.lock.lock, request, context) },
+    close: () => pool.close(),
+    keepAlives: new KeepAliveConnection((context) => pool.open(RPCS.lease.keepAlive, context)),
+    kv: { ...kv, rangeStream: (request, context) => responses(RPCS.kv.rangeStream, request, context) },
+    watch: { watch: (context) => pool.open(RPCS.watch.watch, context) },
+    lock: { ...lock, lock: (request, context) => firstResponse(RPCS.lock.lock, request, context) },
     election: {
       ...election,
-      campaign: (request, context) => waited(RPCS.election.campaign, request, context),
-      observe: (request, context) => asked(RPCS.election.observe, request, context),
+      campaign: (request, context) => firstResponse(RPCS.election.campaign, request, context),
+      observe: (request, context) => opened(RPCS.election.observe, request, context),
     },
     maintenance: {
       ...maintenance,
-      snapshot: (request, context) => answers(RPCS.maintenance.snapshot, request, context),
+      snapshot: (request, context) => responses(RPCS.maintenance.snapshot, request, context),
     },
   };
 }

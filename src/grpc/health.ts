@@ -1,4 +1,4 @@
-/** `grpc.health.v1`, which knows one service, the empty name: who can be asked is up, as with etcd. */
+/** `grpc.health.v1`. As in etcd, it knows one service, the empty name: a server that responds is serving. */
 import type { Source } from "../member/api/source.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { HealthCheckRequest, HealthCheckResponse } from "../protocol/api/maintenance.ts";
@@ -8,17 +8,17 @@ export async function checkHealth({ service }: HealthCheckRequest): Promise<Heal
   return { status: "SERVING" };
 }
 
-/** One word, and then silence until the call ends: nothing changes while the server runs. */
+/** Sends one status, and then nothing until the call ends: the status does not change while the server runs. */
 export function healthSource({ service }: HealthCheckRequest): Source<HealthCheckResponse> {
-  let isTold = false;
+  let isSent = false;
   let close = (): void => {};
   const closed = new Promise<undefined>((resolve) => {
     close = () => resolve(undefined);
   });
   return {
     async next() {
-      if (isTold) return closed;
-      isTold = true;
+      if (isSent) return closed;
+      isSent = true;
       return { status: service === "" ? "SERVING" : "SERVICE_UNKNOWN" };
     },
     close,

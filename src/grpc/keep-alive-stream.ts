@@ -1,8 +1,8 @@
 /**
- * The beats of one client's leases, on their way to the member. Beats that come in quick succession go over a carrier,
- * where each is one frame there and one back, and none waits for the answer to another; those that come now and then
- * are calls, so that nothing stays open and the member can sleep in between. A beat may be repeated: what a carrier
- * loses is called for, and the answer to that is the answer.
+ * Sends one client's keep-alives to the member. Keep-alives less than 5 s apart (over all clients) share a multiplexed
+ * connection, pipelined, one frame each way. Rarer ones are unary calls, so that no connection stays open and the
+ * member can hibernate. They are idempotent: after a loss, unanswered ones are sent again as calls, and no connection
+ * is opened for 30 s.
  */
 import type { CallContext, LeaseService } from "../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
@@ -11,15 +11,15 @@ import type { MuxCall } from "./mux-client.ts";
 
 type OpenStream = (context: CallContext) => MuxCall<LeaseKeepAliveRequest, LeaseKeepAliveResponse>;
 
-/** What comes within it of the last one comes quickly; what takes longer to be answered is lost. */
+/** A keep-alive within this time of the last one is frequent. One without a response for this long is lost. */
 const QUICK_MS = 5_000;
-/** After one was lost. */
+/** Time without a connection after a loss. */
 const NO_CONNECTION_MS = 30_000;
 
-/** Calls wait where there is much to do, and for a leader. */
+/** After these codes the keep-alives are sent as calls, which wait for a leader and for an overloaded server. */
 const PASSING: ReadonlySet<GrpcCode> = new Set([GrpcCode.Unavailable, GrpcCode.ResourceExhausted]);
 
-/** The carriers for the beats of all clients, which count together. */
+/** The multiplexed connections for the keep-alives of all clients, whose rate counts in total. */
 export class KeepAliveConnection {
   readonly #open: OpenStream;
   #lastMs: number = Number.NEGATIVE_INFINITY;
@@ -29,12 +29,12 @@ export class KeepAliveConnection {
     this.#open = open;
   }
 
-  /** With a beat that is to be sent; undefined if it had better be a call. */
+  /** Called for a keep-alive to send. Returns undefined if it should be a unary call. */
   openFor(context: CallContext): ReturnType<OpenStream> | undefined {
     const nowMs = performance.now();
     const isQuick = nowMs - this.#lastMs < QUICK_MS;
     this.#lastMs = nowMs;
-    // Who asks closes it; a signal would collect a listener for each that was open for a while.
+    // The caller closes the stream. A signal would collect a listener for each stream.
     return isQuick && nowMs >= this.#notBeforeMs ? this.#open({ ...context, signal: undefined }) : undefined;
   }
 
@@ -43,39 +43,39 @@ export class KeepAliveConnection {
   }
 }
 
-/** One answer for one beat, in order. */
+/** One response per keep-alive, in order. */
 export class KeepAliveStream {
   readonly #lease: LeaseService;
   readonly #context: CallContext;
   readonly #connection: KeepAliveConnection | undefined;
   #unsent: LeaseKeepAliveRequest[] = [];
-  /** Over the stream. */
-  #unanswered: LeaseKeepAliveRequest[] = [];
+  /** Sent over the stream. */
+  #inFlight: LeaseKeepAliveRequest[] = [];
   #stream: ReturnType<OpenStream> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
-  constructor(lease: LeaseService, context: CallContext, carrier: KeepAliveConnection | undefined) {
+  constructor(lease: LeaseService, context: CallContext, connection: KeepAliveConnection | undefined) {
     this.#lease = lease;
     this.#context = context;
-    this.#connection = carrier;
+    this.#connection = connection;
   }
 
-  request(beat: LeaseKeepAliveRequest): void {
-    this.#unsent.push(beat);
+  request(keepAlive: LeaseKeepAliveRequest): void {
+    this.#unsent.push(keepAlive);
     if (this.#stream !== undefined) this.#sendAll(this.#stream);
   }
 
-  /** For each request one, and one at a time. */
+  /** Returns one response per request. Must not be called concurrently. */
   async next(): Promise<LeaseKeepAliveResponse | undefined> {
     const stream = this.#stream ?? this.#opened();
     if (stream !== undefined) {
       this.#sendAll(stream);
-      const answer = await this.#overConnection(stream);
-      if (answer !== undefined) return answer;
+      const response = await this.#overConnection(stream);
+      if (response !== undefined) return response;
     }
-    const beat = this.#unsent.shift();
-    return beat === undefined ? undefined : this.#lease.keepAlive(beat, this.#context);
+    const keepAlive = this.#unsent.shift();
+    return keepAlive === undefined ? undefined : this.#lease.keepAlive(keepAlive, this.#context);
   }
 
   close(): void {
@@ -91,20 +91,20 @@ export class KeepAliveStream {
   }
 
   #sendAll(stream: ReturnType<OpenStream>): void {
-    if (this.#unanswered.length === 0) this.#timer?.refresh();
-    for (const beat of this.#unsent) stream.request(beat);
-    this.#unanswered.push(...this.#unsent);
+    if (this.#inFlight.length === 0) this.#timer?.refresh();
+    for (const keepAlive of this.#unsent) stream.request(keepAlive);
+    this.#inFlight.push(...this.#unsent);
     this.#unsent = [];
   }
 
-  /** undefined if the stream is lost. */
+  /** Returns undefined if the stream is lost. */
   async #overConnection(stream: ReturnType<OpenStream>): Promise<LeaseKeepAliveResponse | undefined> {
     try {
-      const answer = await stream.next();
-      if (answer !== undefined) {
-        this.#unanswered.shift();
+      const response = await stream.next();
+      if (response !== undefined) {
+        this.#inFlight.shift();
         this.#timer?.refresh();
-        return answer;
+        return response;
       }
     } catch (error) {
       if (!(error instanceof EtcdError) || !PASSING.has(error.code)) throw error;
@@ -114,11 +114,11 @@ export class KeepAliveStream {
     return undefined;
   }
 
-  /** What it owes is unsent again; a wait for it ends. */
+  /** Requests without a response are unsent again. A pending `next` ends. */
   #drop(): void {
     clearTimeout(this.#timer);
-    this.#unsent = [...this.#unanswered, ...this.#unsent];
-    this.#unanswered = [];
+    this.#unsent = [...this.#inFlight, ...this.#unsent];
+    this.#inFlight = [];
     this.#stream?.close();
     this.#stream = undefined;
   }

@@ -1,4 +1,4 @@
-/** The table of RPCs bound to a member's services. */
+/** Binds the method table to a member's services. */
 import type {
   handleBidiStreamingCall,
   handleServerStreamingCall,
@@ -33,7 +33,7 @@ export function bindMethods(server: Server, services: ProxiedServices, streams: 
   serveBidi(server, RPCS.watch.watch, streams, (call) => watchSource(services, call));
   serveBidi(server, RPCS.lease.keepAlive, streams, (call) => keepAliveSource(services, call));
   serveUnary(server, HEALTH_RPCS.check, checkHealth);
-  serveAnswers(server, HEALTH_RPCS.watch, streams, healthSource);
+  serveServerStream(server, HEALTH_RPCS.watch, streams, healthSource);
 }
 
 function bind(server: Server, { rpc, method }: ServedRpc, streams: OpenStreams): void {
@@ -41,9 +41,9 @@ function bind(server: Server, { rpc, method }: ServedRpc, streams: OpenStreams):
     case "unary":
       return serveUnary(server, rpc, method as Unary<unknown, unknown>);
     case "serverStream":
-      return serveAnswers(server, rpc, streams, method as Answers<unknown, unknown>);
+      return serveServerStream(server, rpc, streams, method as ServerStreaming<unknown, unknown>);
     case "bidi":
-      // Each has a form of its own.
+      // Each bidirectional stream is bound separately.
       return;
     default:
       return unreachable(rpc.kind);
@@ -51,7 +51,7 @@ function bind(server: Server, { rpc, method }: ServedRpc, streams: OpenStreams):
 }
 
 type Unary<Request, Response> = (request: Request, context: CallContext) => Promise<Response>;
-type Answers<Request, Response> = (
+type ServerStreaming<Request, Response> = (
   request: Request,
   context: CallContext,
 ) => AsyncIterable<Response> | Source<Response>;
@@ -61,17 +61,17 @@ function serveUnary<Request, Response>(
   rpc: Described<Request, Response>,
   method: Unary<Request, Response>,
 ): void {
-  const handle: handleUnaryCall<Request | Unreadable, Response> = (call, answer) => {
-    answered(call, method).then(
-      (response) => answer(null, response),
-      (error: unknown) => answer(serviceError(error)),
+  const handle: handleUnaryCall<Request | Unreadable, Response> = (call, callback) => {
+    called(call, method).then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(serviceError(error)),
     );
   };
   server.register(rpcPath(rpc), handle, serializer(rpc.response), requestDeserializer(rpc.request), "unary");
 }
 
-/** A deadline that has passed is a caller who does not wait any more. */
-async function answered<Request, Response>(
+/** Like a cancelled call, a passed deadline means that the caller does not wait any more. */
+async function called<Request, Response>(
   call: ServerUnaryCall<Request | Unreadable, Response>,
   method: Unary<Request, Response>,
 ): Promise<Response> {
@@ -80,11 +80,11 @@ async function answered<Request, Response>(
   return method(readable(call.request), callContext(call.metadata, abort.signal));
 }
 
-function serveAnswers<Request, Response>(
+function serveServerStream<Request, Response>(
   server: Server,
   rpc: Described<Request, Response>,
   streams: OpenStreams,
-  open: Answers<Request, Response>,
+  open: ServerStreaming<Request, Response>,
 ): void {
   const handle: handleServerStreamingCall<Request | Unreadable, Response> = (call) => {
     const abort = new AbortController();

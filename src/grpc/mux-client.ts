@@ -1,7 +1,8 @@
 /**
- * The front's end of carriers (protocol/mux-frame.ts): all streams of all clients over as few WebSockets to the
- * endpoint as hold them. A carrier is opened for the first stream and closed when there was none for a while, so that a
- * cluster at rest can sleep; when one breaks, its streams are Unavailable and the next stream opens another.
+ * The proxy's end of multiplexed connections (protocol/mux-frame.ts): all streams of all clients over as few WebSockets
+ * to the endpoint as possible. A connection is opened for its first stream, and closed when it had none for a while, so
+ * that an idle cluster can quiesce. When a connection breaks, its streams fail with Unavailable, and the next stream
+ * opens another.
  */
 import { assert, unreachable } from "../base/assert.ts";
 import {
@@ -21,7 +22,7 @@ import type { Source } from "../member/api/source.ts";
 import type { CallContext } from "../member/api/services.ts";
 import { MuxStream } from "./mux-stream.ts";
 
-/** What we use of a WebSocket. */
+/** The part of a WebSocket that is used here. */
 export interface MuxSocket {
   binaryType: string;
   send(bytes: Uint8Array<ArrayBuffer>): void;
@@ -36,14 +37,14 @@ export type MuxSocketConstructor = new (url: string) => MuxSocket;
 
 export interface MuxOptions {
   readonly endpoint: string;
-  /** For a carrier to stand. */
+  /** Limit for opening a connection, in milliseconds. */
   readonly timeoutMs: number;
   readonly WebSocket: MuxSocketConstructor;
-  /** Over one carrier. Default 512: the member takes 1,024. */
+  /** Streams per connection. Default 512; the member accepts 1,024. */
   readonly maxStreams?: number;
-  /** Default 2,000. */
+  /** Interval of pings, in milliseconds. Default 2,000. */
   readonly pingEveryMs?: number;
-  /** Default 30,000. */
+  /** Milliseconds after which a connection without streams is closed. Default 30,000. */
   readonly closeAfterMs?: number;
 }
 
@@ -52,8 +53,8 @@ export interface MuxCall<Request, Response> extends Source<Response> {
 }
 
 const STREAM_ID_MAX = 0xffff_ffff;
-/** A member may be busy for some seconds, and its callers lose more by a new start than by waiting. */
-const SILENT_BEATS_MAX = 10;
+/** A member may be busy for some seconds. Its callers lose more by a reconnect than by waiting. */
+const UNANSWERED_PINGS_MAX = 10;
 
 export class MuxPool {
   readonly #options: MuxOptions;
@@ -65,19 +66,19 @@ export class MuxPool {
     this.#maxStreams = options.maxStreams ?? 512;
   }
 
-  /** How many there are right now. */
+  /** Number of open connections. */
   get count(): number {
     return this.#connections.size;
   }
 
   open<Request, Response>(rpc: Rpc<Request, Response, RpcKind>, context: CallContext): MuxCall<Request, Response> {
-    const carrier = this.#withRoom();
-    const { stream, id } = carrier.open(rpcPath(rpc), context);
-    const close = (): void => carrier.cancel(id);
+    const connection = this.#withRoom();
+    const { stream, id } = connection.open(rpcPath(rpc), context);
+    const close = (): void => connection.cancel(id);
     context.signal?.addEventListener("abort", close, { once: true });
     if (context.signal?.aborted === true) close();
     return {
-      request: (message) => carrier.request(id, encode(rpc.request, message)),
+      request: (message) => connection.request(id, encode(rpc.request, message)),
       async next() {
         const bytes = await stream.next();
         return bytes === undefined ? undefined : decode(rpc.response, bytes);
@@ -86,16 +87,17 @@ export class MuxPool {
     };
   }
 
-  /** Ends all streams and connections; an idle one would keep the program for a while. */
+  /** Ends all streams and connections. An idle connection would keep the process alive for a while. */
   close(): void {
-    for (const carrier of this.#connections) carrier.close();
+    for (const connection of this.#connections) connection.close();
   }
 
   #withRoom(): MuxConnection {
-    for (const carrier of this.#connections) if (carrier.streams < this.#maxStreams && carrier.canOpen) return carrier;
-    const carrier = new MuxConnection(this.#options, () => this.#connections.delete(carrier));
-    this.#connections.add(carrier);
-    return carrier;
+    for (const connection of this.#connections)
+      if (connection.streams < this.#maxStreams && connection.canOpen) return connection;
+    const connection = new MuxConnection(this.#options, () => this.#connections.delete(connection));
+    this.#connections.add(connection);
+    return connection;
   }
 }
 
@@ -106,12 +108,12 @@ class MuxConnection {
   readonly #closeAfterMs: number;
   readonly #streams: Map<number, MuxStream> = new Map();
   #lastId = 0;
-  /** Frames from before the connection stood; undefined once it does. */
+  /** Frames sent before the connection was open; undefined once it is open. */
   #unsent: MuxFrame[] | undefined = [];
   #received = 0;
   #isHeard = true;
-  /** Sent without an answer, in a row. */
-  #silentBeats = 0;
+  /** Consecutive pings without a reply. */
+  #unansweredPings = 0;
   #isOver = false;
   #connecting: ReturnType<typeof setTimeout>;
   #pings: ReturnType<typeof setInterval> | undefined;
@@ -135,13 +137,13 @@ class MuxConnection {
     return this.#streams.size;
   }
 
-  /** Numbers are not used again. */
+  /** Stream ids are not reused. */
   get canOpen(): boolean {
     return !this.#isOver && this.#lastId < STREAM_ID_MAX;
   }
 
   open(method: string, { token, requireLeader }: CallContext): { readonly stream: MuxStream; readonly id: number } {
-    assert(this.canOpen, "a carrier that is over carries nothing");
+    assert(this.canOpen, "a closed connection opens no stream");
     clearTimeout(this.#idle);
     this.#lastId += 1;
     const id = this.#lastId;
@@ -176,10 +178,10 @@ class MuxConnection {
     this.#pings = setInterval(() => this.#ping(), pingEveryMs);
   }
 
-  /** Each is answered. */
+  /** The member replies to each ping. */
   #ping(): void {
-    this.#silentBeats = this.#isHeard ? 0 : this.#silentBeats + 1;
-    if (this.#silentBeats === SILENT_BEATS_MAX) return this.#end(`${this.#endpoint} has gone silent`);
+    this.#unansweredPings = this.#isHeard ? 0 : this.#unansweredPings + 1;
+    if (this.#unansweredPings === UNANSWERED_PINGS_MAX) return this.#end(`${this.#endpoint} has gone silent`);
     this.#isHeard = false;
     this.#send({ type: "ping", stream: 0 });
   }
@@ -210,7 +212,7 @@ class MuxConnection {
     }
   }
 
-  /** Whatever arrives is kept by its stream, within the stream's own bounds. */
+  /** All received data is buffered by its stream, within the stream's limits. */
   #arrived(bytes: number): void {
     this.#received += bytes;
     if (this.#received < CONNECTION_CREDIT_BYTES / 4) return;
@@ -221,7 +223,7 @@ class MuxConnection {
   #forget(id: number): void {
     if (!this.#streams.delete(id) || this.#streams.size > 0) return;
     this.#idle = setTimeout(() => this.#end(""), this.#closeAfterMs);
-    // Nobody waits for it: the program may end.
+    // An idle connection must not keep the process alive.
     this.#idle.unref();
   }
 

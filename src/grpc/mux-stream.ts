@@ -1,6 +1,7 @@
 /**
- * One stream over a carrier, at the front's end. What came and is not yet read stays here, and credit is given back as
- * it is read; so a reader that is slow holds a bounded number of bytes, and holds up only its own stream.
+ * One stream of a multiplexed connection, at the proxy's end. Received messages are buffered here until they are read,
+ * and credit is returned as they are read. So a slow reader holds a bounded number of bytes, and delays only its own
+ * stream.
  */
 import { STREAM_CREDIT_BYTES } from "../protocol/mux-frame.ts";
 import type { MuxFrame } from "../protocol/mux-frame.ts";
@@ -8,24 +9,24 @@ import type { EtcdError } from "../protocol/errors.ts";
 
 interface Message {
   readonly bytes: Uint8Array;
-  /** For how much of it no credit was given back yet. */
+  /** Bytes for which no credit was returned yet. */
   readonly owed: number;
 }
 
 export interface StreamEnd {
-  /** undefined at a good end. */
+  /** Undefined if the stream ended without an error. */
   readonly error: EtcdError | undefined;
 }
 
 export class MuxStream {
   readonly #id: number;
   readonly #send: (frame: MuxFrame) => void;
-  /** Complete, in order. */
+  /** Complete messages, in order. */
   #messages: Message[] = [];
-  /** Of the message that is coming. */
+  /** Fragments of the incomplete message. */
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
-  /** Taken, and not told yet. */
+  /** Bytes that were read and not yet credited. */
   #owed = 0;
   #end: StreamEnd | undefined;
   #wake: (() => void) | undefined;
@@ -39,7 +40,7 @@ export class MuxStream {
     return this.#end !== undefined;
   }
 
-  /** The next message; undefined at the end, whose error is thrown after all messages are read. */
+  /** Returns the next message; undefined at the end. Throws the stream's error after all messages are read. */
   async next(): Promise<Uint8Array | undefined> {
     while (this.#messages.length === 0 && this.#end === undefined) {
       await new Promise<void>((resolve) => {
@@ -52,7 +53,7 @@ export class MuxStream {
       return undefined;
     }
     this.#taken(message.owed);
-    // What is left is the beginning of a message, which has to come whole before it can be read.
+    // Only fragments of a message are left, which must be complete before it can be read.
     if (this.#messages.length === 0) this.#takePieces();
     return message.bytes;
   }
@@ -81,7 +82,7 @@ export class MuxStream {
     this.#wake?.();
   }
 
-  /** Nobody reads any more. */
+  /** The reader is gone. */
   drop(): void {
     this.#messages = [];
     this.#pieces = [];

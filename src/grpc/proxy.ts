@@ -1,7 +1,8 @@
 /**
- * etcd's gRPC, for clients that speak nothing else: `Services` behind a grpc-js server.
+ * etcd's gRPC API, for clients that speak nothing else: `Services` behind a grpc-js server.
  *
- * Limits and keep-alive are those of etcd's server, but for one: grpc-js cannot punish clients that ping too often.
+ * Limits and keepalive are those of etcd's server, with one exception: grpc-js cannot disconnect clients that ping too
+ * often.
  */
 import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { bindMethods } from "./methods.ts";
@@ -10,42 +11,42 @@ import type { ProxiedServices } from "./proxied-services.ts";
 
 export interface GrpcProxyOptions {
   readonly services: ProxiedServices;
-  /** `host:port`; port 0 takes a free one. */
+  /** `host:port`; port 0 selects a free port. */
   readonly listen: string;
-  /** Without it everything goes in the clear. */
+  /** Without it connections are not encrypted. */
   readonly tls?: TlsFiles;
-  /** etcd's --max-request-bytes; default 1.5 MiB. The endpoint has a limit of its own. */
+  /** Limit of a request in bytes, as etcd's --max-request-bytes. Default 1.5 MiB. The endpoint has its own limit. */
   readonly maxRequestBytes?: number;
 }
 
-/** In PEM. */
+/** All in PEM. */
 export interface TlsFiles {
   readonly cert: Uint8Array;
   readonly key: Uint8Array;
-  /** With it, only clients that it vouches for are served. */
+  /** With it, only clients with a certificate of this authority are served. */
   readonly clientCa?: Uint8Array;
 }
 
 export interface GrpcProxy {
   readonly port: number;
-  /** Ends streams, lets calls finish that are under way, and cuts those off that do not. */
+  /** Ends streams, lets running calls finish, and cancels those that do not. */
   close(): Promise<void>;
 }
 
 /**
- * A client whose machine or network is gone answers no ping; its watches, its waiting locks and campaigns end within
- * the sum of both. etcd asks after two hours only.
+ * A client whose machine or network is gone does not reply to pings. Its watches, waiting locks and campaigns end
+ * within the sum of both times. etcd only pings after two hours.
  */
 export const KEEPALIVE_TIME_MS = 3_000;
 export const KEEPALIVE_TIMEOUT_MS = 6_000;
 const REQUEST_BYTES = 1.5 * 1024 * 1024;
-/** What etcd leaves around a request for the rest of its message. */
+/** Room that etcd adds to its request limit for the rest of the message. */
 const AROUND_REQUEST_BYTES = 512 * 1024;
 const CLOSE_AFTER_MS = 2000;
 
 export async function startGrpcProxy(options: GrpcProxyOptions): Promise<GrpcProxy> {
   const { services, listen, tls, maxRequestBytes = REQUEST_BYTES } = options;
-  // What goes wrong is told by errors; grpc-js would also write it to stderr.
+  // Errors report all failures; grpc-js would also write them to stderr.
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({
     "grpc.max_receive_message_length": maxRequestBytes + AROUND_REQUEST_BYTES,
@@ -63,7 +64,7 @@ export async function startGrpcProxy(options: GrpcProxyOptions): Promise<GrpcPro
   return { port, close: () => close(server, streams) };
 }
 
-/** grpc-js wraps the reasons of all addresses in a sentence that says less. */
+/** grpc-js wraps the reasons of all addresses in a less specific sentence. */
 function bindError(error: Error): Error {
   const [, reason] = /errors: \[(.*)\]$/.exec(error.message) ?? [];
   return reason === undefined ? error : new Error(reason);

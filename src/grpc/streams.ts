@@ -1,6 +1,6 @@
 /**
- * Streams of a gRPC call. Answers are pulled one by one, and none is pulled while the call's own buffer is full, so a
- * client that does not read costs what that buffer holds and no more.
+ * Streams of a gRPC call. Responses are pulled one by one, and none is pulled while the call's own buffer is full. So a
+ * client that does not read costs no more than that buffer holds.
  */
 import type { ServerDuplexStream, ServerWritableStream } from "@grpc/grpc-js";
 import type { Source } from "../member/api/source.ts";
@@ -10,11 +10,11 @@ import { serviceError } from "./status.ts";
 
 type WritingCall<Response> = ServerWritableStream<unknown, Response> | ServerDuplexStream<unknown, Response>;
 
-/** The calls that go on until somebody ends them, which at a shutdown is the server. */
+/** Open streams. They run until the client or, at a shutdown, the server ends them. */
 export class OpenStreams {
   readonly #calls: Set<(error: EtcdError) => void> = new Set();
 
-  /** Sends what the source gives until its end, the call's end, or the server's. */
+  /** Sends the responses of the source until the source, the client or the server ends the call. */
   serve<Response>(call: WritingCall<Response>, open: () => Source<Response>): void {
     let source: Source<Response>;
     try {

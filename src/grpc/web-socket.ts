@@ -1,4 +1,4 @@
-/** Finds the WebSocket that carries streams to the endpoint: Node has its own from version 22 on. */
+/** Finds the WebSocket class for connections to the endpoint: Node has its own from version 22 on. */
 import { WebSocket as PackagedWebSocket } from "ws";
 import type { MuxSocketConstructor } from "./mux-client.ts";
 

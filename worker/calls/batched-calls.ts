@@ -45,7 +45,7 @@ interface ReceivedResponse {
   readonly headers: BatchResponse["headers"];
 }
 
-const JSON_ANSWER = { headers: { "content-type": JSON_TYPE } } as const;
+const JSON_RESPONSE = { headers: { "content-type": JSON_TYPE } } as const;
 const BODY_BYTES_MAX = 64 * 1024;
 /** Of answers within a message, whose bound is 32 MiB; a character may be two bytes. */
 const SENT_CHARACTERS_MAX = 8 * 1024 * 1024;
@@ -90,7 +90,7 @@ export async function sendBatched(
     return Promise.all(together.answers.map((each) => received(each, together.headers)));
   });
   const { body, error } = answer;
-  const response = error === undefined ? new Response(body, JSON_ANSWER) : responseOf(error);
+  const response = error === undefined ? new Response(body, JSON_RESPONSE) : responseOf(error);
   return { response, hints: hintsOf((name) => headers[name]) };
 }
 

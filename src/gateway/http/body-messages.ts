@@ -1,6 +1,6 @@
 /**
- * The messages in a request's body, one at a time, as they arrive. What has arrived of a message counts for its sender
- * until it is whole, and once it has begun it has to go on.
+ * Yields the messages of a request's body one at a time, as they arrive. The received part of a message counts against
+ * the sender's budget until the message is complete. Once a message has begun, more of it must keep arriving.
  */
 import { errRequestTooManyRequests, EtcdError } from "../../protocol/errors.ts";
 import { JsonStreamReader } from "../../protocol/codec/json-stream.ts";
@@ -12,7 +12,7 @@ export class BodyMessages {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #messages: JsonStreamReader;
   readonly #share: Share | undefined;
-  /** Of the message under way, as counted. */
+  /** Counted bytes of the incomplete message. */
   #held = 0;
 
   constructor(request: Request, maxMessageBytes: number, open?: OpenShare) {

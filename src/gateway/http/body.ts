@@ -1,18 +1,20 @@
 /**
- * Request bodies, bounded before they are held: what is too large is refused as gRPC refuses a message. What has arrived of
- * a body counts for its sender until the body is whole, and a body that does not go on is given up.
+ * Reads request bodies, bounded before they are buffered. A body that is too large is rejected as gRPC rejects a
+ * message. The received part of a body counts against the sender's budget until the body is complete. A stalled body is
+ * rejected.
  */
 import { concatAll, joined } from "../../base/bytes.ts";
 import { errRequestTooManyRequests, EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { OpenShare } from "./caller-limits.ts";
 
-/** What etcd's gRPC server leaves around its request limit for the rest of the message. */
+/** Room that etcd's gRPC server adds to its request limit for the rest of the message. */
 const AROUND_REQUEST_BYTES = 512 * 1024;
 const JSON_GROWTH = 2;
 
 /**
- * As JSON a message grows: bytes by a third as base64, small operations by their field names. A body of twice the
- * limit is read; whether the message in it is too large, the member says by its own limit.
+ * Returns the limit of a body for a limit of requests. A message is larger as JSON: bytes by a third as base64, small
+ * operations by their field names. So a body of twice the limit is read, and the member checks the message in it by its
+ * own limit.
  */
 export function bodyBytesFor(requestBytes: number): number {
   return JSON_GROWTH * (requestBytes + AROUND_REQUEST_BYTES);
@@ -21,29 +23,32 @@ export function bodyBytesFor(requestBytes: number): number {
 export const MAX_BODY_BYTES: number = bodyBytesFor(1.5 * 1024 * 1024);
 
 /**
- * What is refused is still taken from its sender, and thrown away as it comes: most clients send all of a body before
- * they look for an answer, and would only see a broken connection. Beyond this they do.
+ * A rejected body is still received up to this limit, and discarded. Most clients send all of a body before they read
+ * the response, and would otherwise only see a broken connection.
  */
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024;
 
-/** A body that broke off halfway, as Go's server words it. */
+/** The body ended early. The text is that of Go's server. */
 export const errBrokenBody: EtcdError = new EtcdError(GrpcCode.InvalidArgument, "unexpected EOF");
 
-/** A body that has stopped, or nearly. HTTP has a status of its own for it: 408. */
+/** The body has stalled, or nearly. HTTP has a status of its own for it: 408. */
 export const errSlowBody: EtcdError = new EtcdError(GrpcCode.DeadlineExceeded, "the request's body came too slowly");
 
-/** Nothing more came for so long. */
+/** Maximum time in which nothing arrives. */
 const STALLED_MS = 10_000;
-/** From then on so much must have come on average; a body of a put is then there within minutes over any network. */
+/**
+ * After this time a minimum average rate is required. At that rate the body of a put arrives within minutes over any
+ * network.
+ */
 const HURRY_AFTER_MS = 30_000;
 const BYTES_PER_SECOND_MIN = 4 * 1024;
-/** A body that says that it is no larger is not counted while it arrives: a connection costs as much. */
+/** A body that declares no more than this is not counted while it arrives: its connection costs as much. */
 const SMALL_BYTES = 4 * 1024;
 
-/** A mark of byte order is no JSON; etcd says so, and `Request.text` would leave it out. */
+/** etcd rejects a byte order mark in JSON; `Request.text` would remove it. */
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
-/** Stands for bytes that are no UTF-8; the reader of the JSON finds it, and says where. */
+/** Stands for bytes that are not UTF-8. The JSON decoder finds it and reports its position. */
 const NO_CHARACTER = "\udfff";
 
 export async function readBody(request: Request, maxBytes: number, open?: OpenShare): Promise<string> {
@@ -52,12 +57,12 @@ export async function readBody(request: Request, maxBytes: number, open?: OpenSh
     return readInPieces(request, maxBytes, declared, open);
   }
   const text = await whole(request);
-  // Servers hold a sender to the length it declares; whoever hands requests in directly may declare anything.
+  // Servers enforce the declared length. A caller that passes a Request directly may declare any.
   if (text.length > maxBytes) throw tooLarge(text.length, maxBytes);
   return text;
 }
 
-/** The body as it is; undefined when there is more of it. */
+/** Returns the body as bytes; undefined if it is longer than the limit. */
 export async function readBytes(request: Request, maxBytes: number, open?: OpenShare): Promise<Uint8Array | undefined> {
   const { pieces, bytes } = await taken(request, maxBytes, open);
   return bytes > maxBytes ? undefined : concatAll(pieces);
@@ -96,7 +101,7 @@ async function readInPieces(
 }
 
 interface Taken {
-  /** None of them when there were too many. */
+  /** Empty if the body was too long. */
   readonly pieces: readonly Uint8Array[];
   readonly bytes: number;
 }
@@ -126,7 +131,7 @@ async function taken(request: Request, maxBytes: number, open: OpenShare | undef
     }
   } catch (error) {
     if (!(error instanceof EtcdError)) throw errBrokenBody;
-    // What is still to come is not waited for: its sender may never send it.
+    // The rest is not awaited: the sender may never send it.
     reader.cancel().catch(() => undefined);
     throw error;
   } finally {
@@ -139,15 +144,15 @@ function checkPace(bytes: number, forMs: number): void {
   if (forMs > HURRY_AFTER_MS && bytes < (forMs / 1_000) * BYTES_PER_SECOND_MIN) throw errSlowBody;
 }
 
-/** Rejects with `errSlowBody` when nothing came in time. */
+/** Rejects with `errSlowBody` if nothing arrives in time. */
 export async function inTime<T>(read: Promise<T>): Promise<T> {
   let stop = (): void => {};
-  const late = new Promise<never>((_resolve, reject) => {
+  const timedOut = new Promise<never>((_resolve, reject) => {
     const timer = setTimeout(() => reject(errSlowBody), STALLED_MS);
     stop = () => clearTimeout(timer);
   });
   try {
-    return await Promise.race([read, late]);
+    return await Promise.race([read, timedOut]);
   } finally {
     stop();
   }

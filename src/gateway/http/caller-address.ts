@@ -1,15 +1,15 @@
 /**
- * Where a request came from, as the platform saw it; never what the client says of itself.
+ * The address of a caller as the platform sees it, never as the client claims it.
  *
- * workerd by itself tells the other end of the connection in `request.cf.clientIp`, and passes the header
- * CF-Connecting-IP on as the client wrote it. Cloudflare writes that header itself, over what the client wrote, and tells
- * in `request.cf` which of its places answers. No client can write to `request.cf`.
+ * workerd alone exposes the remote address in `request.cf.clientIp`, and passes the header CF-Connecting-IP on as the
+ * client wrote it. Cloudflare overwrites that header, and names the responding data centre in `request.cf`. No client
+ * can write to `request.cf`.
  */
 
-/** A request of Node's or of a browser has no `cf`. */
+/** Requests in Node and in browsers have no `cf`. */
 type AnyRequest = Pick<Request, "headers"> & { readonly cf?: unknown };
 
-/** Undefined where the platform does not tell. */
+/** Returns undefined if the platform does not expose the address. */
 export function callerAddress(request: AnyRequest): string | undefined {
   const { cf } = request;
   if (typeof cf !== "object" || cf === null) return undefined;

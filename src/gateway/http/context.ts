@@ -16,13 +16,13 @@ export function callContext(request: Request): CallContext {
   return { token, requireLeader };
 }
 
-/** gRPC's `token` counts before `authorization`. A header with nothing in it is a token too, and never a good one. */
+/** gRPC's `token` precedes `authorization`. An empty header is a token too, and never a valid one. */
 function tokenOf(headers: Headers): string {
   const authorization = headers.get("grpc-metadata-token") ?? headers.get("authorization");
   return authorization === null ? "" : withoutBearer(authorization) || EMPTY_TOKEN;
 }
 
-/** A browser cannot set headers on a WebSocket, so its token comes as a subprotocol: `Bearer, <token>`. */
+/** A browser cannot set headers on a WebSocket, so its token is sent as a subprotocol: `Bearer, <token>`. */
 export function webSocketContext(request: Request): CallContext {
   const context = callContext(request);
   const offered = request.headers.get("sec-websocket-protocol");
@@ -31,7 +31,7 @@ export function webSocketContext(request: Request): CallContext {
   return { ...context, token: comma === -1 ? "" : offered.slice(comma + 1).trim() };
 }
 
-/** A browser drops a connection on which none of its subprotocols was chosen. */
+/** A browser closes a connection if none of its subprotocols was chosen. */
 export function chosenSubprotocol(headers: Headers): string | undefined {
   const offered = headers.get("sec-websocket-protocol");
   return offered !== null && offersBearer(offered) ? "Bearer" : undefined;

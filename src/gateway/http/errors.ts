@@ -1,25 +1,28 @@
-/** Errors as etcd's gateway writes them: `google.rpc.Status` as JSON, with the HTTP status of its gRPC code. */
+/** Errors in the form of etcd's gateway: `google.rpc.Status` as JSON, with the HTTP status of its gRPC code. */
 import { EtcdError, GrpcCode, httpStatus } from "../../protocol/errors.ts";
 import { errSlowBody } from "./body.ts";
 
 export const JSON_TYPE = "application/json";
 
-/** Not an answer of etcd's: a fault in this program, whose details are nobody else's business. */
+/** No error of etcd's: a bug in this program. Its details are not exposed to callers. */
 const errInternal: EtcdError = new EtcdError(GrpcCode.Internal, "internal error");
 
-/** What is thrown and is no `EtcdError` is a bug; it is shown on the member's console and told as "internal error". */
+/**
+ * Anything thrown that is not an `EtcdError` is a bug. It is logged on the member's console and returned as "internal
+ * error".
+ */
 export function asEtcdError(error: unknown): EtcdError {
   if (error instanceof EtcdError) return error;
-  // The one place where a bug in a front can be seen.
+  // The only place where a bug in an API layer becomes visible.
   console.error(error);
   return errInternal;
 }
 
-/** What the answer to a call that failed is made of, as plain data. */
+/** Parts of the response to a failed call, as plain data. */
 export interface ErrorParts {
   readonly status: number;
   readonly body: string;
-  /** Of a caller that has to say who it is. */
+  /** Set if the caller has to authenticate. */
   readonly challenge: string | undefined;
 }
 
@@ -33,7 +36,7 @@ export function errorParts(thrown: unknown): ErrorParts {
   return { status: statusOf(error), body: statusText(error), challenge };
 }
 
-/** That of its code, but where HTTP has a better one. */
+/** The status of the gRPC code, unless HTTP has a better one. */
 export function statusOf(error: EtcdError): number {
   return error === errSlowBody ? 408 : httpStatus(error.code);
 }
@@ -44,13 +47,13 @@ export function responseOf({ status, body, challenge }: ErrorParts): Response {
   return response;
 }
 
-/** Of a streaming method: the same status, one level deeper; etcd's gateway sends no challenge here. */
+/** For a streaming method: the same status, nested one level deeper. etcd's gateway sends no challenge here. */
 export function streamErrorResponse(thrown: unknown): Response {
   const error = asEtcdError(thrown);
-  return errorAnswer(error, streamErrorLine(error));
+  return responseOf({ status: statusOf(error), body: streamErrorLine(error), challenge: undefined });
 }
 
-/** The last line of a stream that had already begun. */
+/** Returns the last line of a stream that had already begun. */
 export function streamErrorLine(thrown: unknown): string {
   return `{"error":${statusText(asEtcdError(thrown))}}\n`;
 }
@@ -61,8 +64,4 @@ export function statusResponse(status: number, code: GrpcCode, message: string):
 
 function statusText({ code, message }: EtcdError): string {
   return JSON.stringify({ code, message });
-}
-
-function errorAnswer(error: EtcdError, body: string): Response {
-  return new Response(body, { status: statusOf(error), headers: { "content-type": JSON_TYPE } });
 }

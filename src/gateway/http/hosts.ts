@@ -1,42 +1,42 @@
 /**
- * Under which names the endpoint lets itself be called: etcd's --host-whitelist, against DNS rebinding. A page whose own
- * name is made to point here would otherwise pass for a page of the endpoint itself, wherever there is no TLS to tell.
+ * Host names under which the endpoint may be called: etcd's --host-whitelist, against DNS rebinding. Without TLS, an
+ * attacker's page whose name is pointed at this endpoint would otherwise count as a page of the endpoint itself.
  *
- * A Host header is parsed here, before anything is read from the request's URL. A runtime builds that URL by pasting the
- * header in front of the path, so a header such as `a/b` would move the path, and two headers would break the URL.
+ * The Host header is parsed here, before the request's URL is read. A runtime builds that URL by concatenating header
+ * and path, so a header such as `a/b` would change the path, and two headers would break the URL.
  */
 import { GrpcCode } from "../../protocol/errors.ts";
 import { statusResponse } from "./errors.ts";
 
-/** "*", or host names without ports; ANY_ADDRESS among them stands for every IP address. */
+/** "*", or host names without ports. ANY_ADDRESS in the list stands for every IP address. */
 export type AllowedHosts = "*" | readonly string[];
 
-/** What a Host header names. */
+/** A parsed Host header. */
 export interface Host {
-  /** In lower case, without the final dot; an IPv6 address is canonical and stands in brackets. */
+  /** In lower case, without the final dot. An IPv6 address is canonical and in brackets. */
   readonly hostname: string;
-  /** Undefined when the header gives none. */
+  /** Undefined if the header has no port. */
   readonly port: number | undefined;
 }
 
-/** Names that nobody else can have. */
+/** Names that no other machine can have. */
 export const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
-/** Nobody can make an address point elsewhere, so it is safe where the machine's own addresses are not known. */
+/** An attacker cannot point an address elsewhere, so any address is safe where the machine's own ones are not known. */
 export const ANY_ADDRESS = "<addresses>";
 
 const MAX_NAME_LENGTH = 253;
 const MAX_PORT = 65_535;
 const AUTHORITY = /^(\[[0-9a-f:.]{2,45}\]|[a-z0-9._-]{1,254})(?::(\d{0,5}))?$/i;
-/** Underscores are in no host name by the standard, but in those of containers. */
+/** By the standard no host name has underscores, but names of containers do. */
 const NAME = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
-/** URL parsers read a name that ends so as an IPv4 address, in many spellings. */
+/** URL parsers read a name with such an end as an IPv4 address, in many spellings. */
 const ENDS_IN_NUMBER = /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/;
 const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$/;
 
 /**
- * Parses the value of a Host header: a DNS name, a dotted IPv4 address or a bracketed IPv6 address, and a port where there
- * is one. Undefined when it is anything else, or more than one: two headers arrive joined by a comma.
+ * Parses the value of a Host header: a DNS name, a dotted IPv4 address or a bracketed IPv6 address, with an optional
+ * port. Returns undefined for anything else, and for two headers, which arrive joined by a comma.
  */
 export function hostOf(header: string | null | undefined): Host | undefined {
   const [, name, digits = ""] = AUTHORITY.exec(header ?? "") ?? [];
@@ -46,7 +46,7 @@ export function hostOf(header: string | null | undefined): Host | undefined {
   return { hostname, port };
 }
 
-/** The host of a request: of its Host header, or of its URL where the runtime made the request itself. */
+/** Returns the host of a request: from its Host header, or from its URL if the runtime created the request. */
 export function requestHost(request: Request): Host | undefined {
   const header = request.headers.get("host");
   if (header !== null) return hostOf(header);
@@ -54,12 +54,12 @@ export function requestHost(request: Request): Host | undefined {
   return hostOf(authority);
 }
 
-/** Of a request whose Host header `hostOf` does not take. */
+/** For a request whose Host header `hostOf` rejects. */
 export function badHost(): Response {
   return statusResponse(400, GrpcCode.InvalidArgument, "the Host header is not one host name");
 }
 
-/** From a setting: "*" or nothing for all, or names separated by commas. Throws when something else is among them. */
+/** Parses a setting: "*" or an empty text for all, or names separated by commas. Throws for anything else. */
 export function hostsOf(text: string): AllowedHosts {
   const hosts = text
     .split(",")
@@ -68,7 +68,7 @@ export function hostsOf(text: string): AllowedHosts {
   return hosts.length === 0 || hosts.includes("*") ? "*" : hosts.map(nameOf);
 }
 
-/** As etcd, asks only where the connection itself does not prove the name. */
+/** As in etcd, checks only where the connection itself does not prove the name. */
 export function hostRefusal(request: Request, allowed: AllowedHosts): Response | undefined {
   if (allowed === "*") return undefined;
   const host = requestHost(request);
@@ -94,7 +94,7 @@ function hostnameOf(name: string): string | undefined {
   const bare = name.endsWith(".") ? name.slice(0, -1) : name;
   if (bare.length > MAX_NAME_LENGTH || !NAME.test(bare)) return undefined;
   if (ENDS_IN_NUMBER.test(bare) && !IPV4.test(bare)) return undefined;
-  // Some URL parsers refuse what begins so and is no Punycode.
+  // Some URL parsers reject a name that begins like this and is not Punycode.
   return bare.includes("xn--") ? canonical(bare) : bare;
 }
 

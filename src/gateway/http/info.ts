@@ -1,11 +1,11 @@
-/** What etcd serves beside its services, and our own view of a member. */
+/** Endpoints of etcd outside of its services, and Quorate's own status of a member. */
 import { CLUSTER_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
 import { PROBES } from "../../member/api/services.ts";
 import type { HealthService, InspectService, ProbeKind } from "../../member/api/services.ts";
 import { errorResponse, JSON_TYPE } from "./errors.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "./prometheus.ts";
 
-export async function healthAnswer(health: HealthService, request: Request): Promise<Response> {
+export async function healthResponse(health: HealthService, request: Request): Promise<Response> {
   const { searchParams } = new URL(request.url);
   const serializable = searchParams.get("serializable") === "true";
   try {
@@ -18,8 +18,8 @@ export async function healthAnswer(health: HealthService, request: Request): Pro
   }
 }
 
-/** What failed is always told, what did not only when asked with `?verbose`. */
-export async function probeAnswer(
+/** Failed checks are always listed; passed ones only with `?verbose`. */
+export async function probeResponse(
   health: HealthService,
   kind: ProbeKind,
   request: Request,
@@ -30,26 +30,26 @@ export async function probeAnswer(
   const names = only === undefined ? PROBES[kind].filter((name) => !excluded.includes(name)) : [only];
   try {
     const results = await health.probe(kind, names);
-    const told = results.map(({ name, failure }) =>
+    const lines = results.map(({ name, failure }) =>
       failure === undefined ? `[+]${name} ok\n` : `[-]${name} failed: ${failure}\n`,
     );
-    if (results.some(({ failure }) => failure !== undefined)) return plain(`${told.join("")}\n`, 503);
-    return plain(searchParams.has("verbose") ? `${told.join("")}ok\n` : "ok\n", 200);
+    if (results.some(({ failure }) => failure !== undefined)) return plain(`${lines.join("")}\n`, 503);
+    return plain(searchParams.has("verbose") ? `${lines.join("")}ok\n` : "ok\n", 200);
   } catch (error) {
     return errorResponse(error);
   }
 }
 
-export function versionAnswer(health: HealthService): Response {
+export function versionResponse(health: HealthService): Response {
   const version = health.clusterVersion?.() ?? CLUSTER_VERSION;
   return json({ etcdserver: SERVER_VERSION, etcdcluster: version, storage: version }, 200);
 }
 
-export function metricsAnswer(health: HealthService): Response {
+export function metricsResponse(health: HealthService): Response {
   return new Response(prometheusText(health.metrics()), { headers: { "content-type": PROMETHEUS_TYPE } });
 }
 
-export async function statusAnswer(inspect: InspectService): Promise<Response> {
+export async function inspectResponse(inspect: InspectService): Promise<Response> {
   try {
     return json(await inspect.view(), 200);
   } catch (error) {

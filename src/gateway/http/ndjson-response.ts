@@ -1,26 +1,25 @@
-/** An answer of lines that are made when the reader has room for them: a JSON object each, the last one may be an error. */
+/** Responds with NDJSON, whose lines are produced when the reader has room for them. The last line may be an error. */
 import { JSON_TYPE, streamErrorLine, streamErrorResponse } from "./errors.ts";
 
 export interface NdjsonSource {
-  /** undefined at the end. */
+  /** Returns the next line; undefined at the end. */
   next(): Promise<string | undefined>;
-  /** The reader is gone, or all is told. Called more than once. */
+  /** Called when the reader disconnects or all lines are sent; may be called more than once. */
   close(): void;
 }
 
 const encoder = new TextEncoder();
 
 /**
- * Answers once the first line is there, so that an error before it still has an HTTP status of its own. After
- * `probeAfterMs` of silence an empty line finds out whether anybody reads; a platform that does not tell of a caller who
- * left can find it out by no other means, so by then the answer begins, line or not.
+ * Waits for the first line, so that an early error has its own HTTP status. After `probeAfterMs` of silence it starts
+ * the response and writes an empty line: on some platforms only a failed write reveals that the client is gone.
  */
 export async function ndjsonResponse(
   signal: AbortSignal,
   lines: NdjsonSource,
   probeAfterMs: number,
 ): Promise<Response> {
-  // Who left while the request was read is not told of any more.
+  // An abort before this point, while the request was read, fires no event any more.
   if (signal.aborted) lines.close();
   signal.addEventListener("abort", () => lines.close(), { once: true });
   const pending = lines.next();
@@ -33,7 +32,7 @@ export async function ndjsonResponse(
   }
   if (first === undefined) {
     lines.close();
-    // etcd's gateway says what it sends with the first of it.
+    // etcd's gateway sends the content type with the first line.
     return new Response(null);
   }
   const reading = new Reading(pending, lines, probeAfterMs);
@@ -48,7 +47,7 @@ export async function ndjsonResponse(
       },
       cancel: () => lines.close(),
     },
-    // Nothing is asked of the member for a reader that has not asked.
+    // Nothing is requested from the member until the reader requests it.
     { highWaterMark: 0 },
   );
   return new Response(body, { headers: { "content-type": JSON_TYPE } });
@@ -57,7 +56,7 @@ export async function ndjsonResponse(
 class Reading {
   readonly #lines: NdjsonSource;
   readonly #probeAfterMs: number;
-  /** The line that is being waited for. */
+  /** The pending next line. */
   #next: Promise<string | undefined> | undefined;
 
   constructor(first: Promise<string | undefined>, lines: NdjsonSource, probeAfterMs: number) {

@@ -1,37 +1,39 @@
 /**
- * Which web pages may call. etcd lets every page call (`--cors "*"`) and never looks at the origin of a WebSocket; with
- * a list, ours refuses the pages that are not on it, because a browser sends their requests even where CORS then
- * hides the answer. A page of the endpoint's own origin may always call, and so may whatever is not a page.
+ * Which web pages may call. etcd lets every page call (`--cors "*"`) and never checks the origin of a WebSocket. With a
+ * list, requests of other pages are rejected, because a browser sends them even where CORS then hides the response. A
+ * page of the endpoint's own origin may always call, and so may a caller that is not a page.
  *
- * A browser names the page's origin in all requests but the GETs of elements, such as `<img>`, `<script>` and `<iframe>`.
- * Of these it says in Sec-Fetch-Site whether the page is of the same origin; older browsers, and those that are asked for
- * a page without TLS from another machine, say nothing.
+ * A browser names the page's origin in all requests except the GETs of elements, such as `<img>`, `<script>` and
+ * `<iframe>`. For these it reports in Sec-Fetch-Site whether the page is of the same origin. Older browsers, and those
+ * that request a page without TLS from another machine, report nothing.
  */
 import { GrpcCode } from "../../protocol/errors.ts";
 import { statusResponse } from "./errors.ts";
 import { hostOf, LOOPBACK } from "./hosts.ts";
 
-/** "*", or origins; ":*" at the end of one stands for any port. */
+/** "*", or origins. ":*" at the end of one stands for any port. */
 export type AllowedOrigins = "*" | readonly string[];
 
 export interface OriginPolicy {
   /**
-   * Undefined when whoever sent the request may call; else the refusal. Files are public: other sites may link to them,
-   * and what frames a page is for `frame-ancestors` to decide.
+   * Returns undefined if the sender of the request may call, otherwise the rejecting response. Files are public: other
+   * sites may link to them, and `frame-ancestors` decides which pages may frame them.
    */
   refusal(request: Request, asksFor?: "data" | "files"): Response | undefined;
-  /** Sets what a browser wants to see before it hands the response to a page of `origin`; null for no page. */
+  /**
+   * Sets the headers that a browser requires to expose the response to a page of `origin`; null: not sent by a page.
+   */
   stamp(response: Response, origin: string | null): Response;
 }
 
 const ANY_PORT = ":*";
 
-/** Pages of this machine, whatever serves them. As a setting. */
+/** Pages of this machine, whichever server they come from. In the form of a setting. */
 export const LOOPBACK_ORIGINS: string = ["http", "https"]
   .flatMap((scheme) => LOOPBACK.map((host) => `${scheme}://${host}${ANY_PORT}`))
   .join(",");
 
-/** From a setting: "*", or origins separated by commas; nothing for the endpoint's own pages only. */
+/** Parses a setting: "*", or origins separated by commas; an empty text allows only the endpoint's own pages. */
 export function originsOf(text: string): AllowedOrigins {
   const origins = text
     .split(",")
@@ -50,7 +52,7 @@ export function originPolicy(allowed: AllowedOrigins): OriginPolicy {
       return statusResponse(403, GrpcCode.PermissionDenied, `pages of ${origin} may not call this endpoint`);
     },
     stamp(response, origin) {
-      // A WebSocket's answer is not ours to change, and has no need of it.
+      // The response of a WebSocket handshake cannot be changed, and needs no headers.
       if (response.status === 101) return response;
       const { headers } = response;
       if (origin === null) {
@@ -69,8 +71,8 @@ export function originPolicy(allowed: AllowedOrigins): OriginPolicy {
 }
 
 /**
- * Whether an element of a page of another origin wants the response. A link that somebody follows is none: the page that
- * has it sees nothing of what it shows.
+ * Whether an element in a page of another origin requests the response. Following a link is not that: the linking page
+ * sees nothing of the response.
  */
 function isEmbedding(headers: Headers): boolean {
   const site = headers.get("sec-fetch-site");
@@ -94,8 +96,8 @@ function isListed(allowed: readonly string[], origin: string): boolean {
 }
 
 /**
- * Parses one origin, or one with ":*" for any port, into what browsers write. Throws for what no browser would ever write,
- * which is a mistake that would go unnoticed.
+ * Parses one origin, or one with ":*" for any port, into the form that browsers send. Throws for an origin that no
+ * browser sends: such a mistake would go unnoticed.
  */
 export function originOf(text: string): string {
   const isAnyPort = text.endsWith(ANY_PORT);

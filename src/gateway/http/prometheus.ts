@@ -1,4 +1,4 @@
-/** Metrics in Prometheus' text format: each name once with its help and type, its label sets below. */
+/** Metrics in Prometheus' text format: each name once, with its help and type, followed by its label sets. */
 import type { MetricSample } from "../../member/api/services.ts";
 
 export const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";

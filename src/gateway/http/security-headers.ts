@@ -1,25 +1,25 @@
 /**
- * What browsers are told about every response, whatever it is: a file of the page, an API's answer, an error. The page may
- * load nothing but its own files, and nobody may frame it; all else is data, which a browser shows, but never runs.
+ * Security headers of every response: a file of the page, a response of the API, an error. The page may load only its
+ * own files, and no other page may frame it. Everything else is data, which a browser displays but never executes.
  *
- * Strict-Transport-Security is not among them: only whoever operates the endpoint's name can say whether all of it is TLS.
+ * Strict-Transport-Security is missing: only the operator of the endpoint's name knows whether all of it uses TLS.
  */
 import { originOf } from "./origins.ts";
 
 export interface SecurityHeadersOptions {
-  /** Who may frame the page: sources of `frame-ancestors`, as `frameAncestorsOf` makes them. */
+  /** Pages that may frame the page: sources of `frame-ancestors`, as `frameAncestorsOf` returns them. */
   readonly frameAncestors: string;
-  /** Whether pages of other origins may load responses without CORS, as by `<img>`. */
+  /** Whether pages of other origins may load responses without CORS, as `<img>` does. */
   readonly isEmbeddable: boolean;
 }
 
 const NOBODY = "'none'";
 const SELF = "'self'";
 
-/** Without options: what holds when the settings cannot be read. */
+/** Without options: used when the settings cannot be read. */
 const STRICTEST: SecurityHeadersOptions = { frameAncestors: NOBODY, isEmbeddable: false };
 
-/** What the page needs none of. WebRTC does without camera and microphone, too. */
+/** Features that the page does not need. WebRTC works without camera and microphone. */
 const PERMISSIONS = [
   "accelerometer",
   "camera",
@@ -36,7 +36,10 @@ const PERMISSIONS = [
   .map((name) => `${name}=()`)
   .join(", ");
 
-/** From a setting: "*" for everybody, "self", origins separated by commas, or nothing for nobody. Throws for anything else. */
+/**
+ * Parses a setting: "*" for all pages, "self", origins separated by commas, or an empty text for none. Throws for
+ * anything else.
+ */
 export function frameAncestorsOf(text: string): string {
   const sources = text
     .split(",")
@@ -48,8 +51,8 @@ export function frameAncestorsOf(text: string): string {
 }
 
 /**
- * Returns the response with these headers, a copy where it came from elsewhere and cannot be changed. A WebSocket's
- * handshake is returned as it is.
+ * Returns the response with these headers, as a copy if it came from elsewhere and cannot be changed. Returns a
+ * WebSocket handshake unchanged.
  */
 export function withSecurityHeaders(
   response: Response,
@@ -73,11 +76,11 @@ const PAGE = [
   DATA,
   "script-src 'self'",
   "style-src 'self'",
-  // The icon is in the page itself.
+  // The icon is inlined in the page.
   "img-src 'self' data:",
   "connect-src 'self'",
   "base-uri 'none'",
-  // The room's name is asked for by a form.
+  // The page asks for the room's name with a form.
   "form-action 'self'",
   "require-trusted-types-for 'script'",
   "trusted-types 'none'",

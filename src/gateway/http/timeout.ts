@@ -1,13 +1,13 @@
-/** The time that a caller gives a call: gRPC's own header, which etcd's gateway takes over HTTP too. */
+/** The deadline of a call: gRPC's own header, which etcd's gateway accepts over HTTP too. */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
-/** The longest time that timers know, about 24 days. */
+/** The longest delay of a timer, about 24 days. */
 const TIMER_MAX_MS = 0x7fff_ffff;
 
 const errTimeUp: EtcdError = new EtcdError(GrpcCode.DeadlineExceeded, "context deadline exceeded");
 
-/** Undefined without the header. */
+/** Returns undefined without the header. */
 export function timeoutMsOf(headers: Headers): number | undefined {
   const text = headers.get("grpc-timeout");
   if (text === null || text === "") return undefined;
@@ -20,7 +20,10 @@ export function timeoutMsOf(headers: Headers): number | undefined {
   return Number(amount) * unitMs;
 }
 
-/** What the call gives, or the error when its time is up; `signal` then tells it to stop waiting. */
+/**
+ * Resolves with the call's result, or rejects when its time is up; `signal` then aborts, so that the call stops
+ * waiting.
+ */
 export async function within<T>(
   timeoutMs: number,
   signal: AbortSignal,

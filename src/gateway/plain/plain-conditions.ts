@@ -1,4 +1,4 @@
-/** `If-Match` and `If-None-Match` of a change, as the compares of a txn. */
+/** Converts `If-Match` and `If-None-Match` of a write to the compares of a txn. */
 import {
   compare,
   type Compare,
@@ -12,7 +12,10 @@ import {
 } from "../../protocol/api/kv.ts";
 import type { Conditions } from "./plain-request.ts";
 
-/** One of the tags of If-Match (a txn in a txn's else for each), and none of If-None-Match; else the key is read. */
+/**
+ * The operation is executed if one tag of If-Match holds (each is a txn in the previous one's else branch) and none of
+ * If-None-Match. Otherwise the key is read.
+ */
 export function conditional(key: Uint8Array, operation: RequestOp, { match, noneMatch }: Conditions): TxnRequest {
   const mod = (result: CompareResult, modRevision: number): Compare =>
     compare({ key, target: "MOD", result, targetUnion: { type: "modRevision", modRevision } });
@@ -27,7 +30,7 @@ export function conditional(key: Uint8Array, operation: RequestOp, { match, none
   return request;
 }
 
-/** Of the innermost txn that was reached. */
+/** Returns the result of the innermost txn that was executed. */
 export function outcomeOf(response: TxnResponse): ResponseOp | undefined {
   const [first] = response.responses;
   return first?.type === "txn" ? outcomeOf(first.txn) : first;

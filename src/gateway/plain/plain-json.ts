@@ -1,4 +1,4 @@
-/** Keys and values as people read them: text where they are UTF-8, otherwise base64 under a name that says so. */
+/** Keys and values in readable form: text if they are UTF-8, otherwise base64 under a name that says so. */
 import { toBase64 } from "../../base/text-codes.ts";
 import { utf8DecodeStrict } from "../../base/utf8.ts";
 import {
@@ -11,7 +11,7 @@ import {
 import type { Event, KeyValue } from "../../protocol/api/kv.ts";
 import { asEtcdError, JSON_TYPE, statusOf } from "../http/errors.ts";
 
-/** Where HTTP has a better word than etcd's gateway. etcd's errors are recognised by their texts. */
+/** Statuses that fit better than those of etcd's gateway. etcd's errors are recognised by their texts. */
 const STATUS: ReadonlyMap<string, number> = new Map([
   [errCompacted.message, 410],
   [errRequestTooLarge.message, 413],
@@ -43,11 +43,11 @@ export function plainEvent({ type, kv }: Event): Record<string, unknown> {
   return { type: "delete", ...plainBytes("key", kv.key), mod_revision: kv.modRevision };
 }
 
-/** One message; browsers and people find the rest in the status and the headers. */
+/** One message. Further details are in the status and the headers. */
 export function plainError(thrown: unknown): Response {
   const error = asEtcdError(thrown);
   const status = STATUS.get(error.message) ?? statusOf(error);
-  const response = plainAnswer(status, plainErrorBody(error));
+  const response = plainResponse(status, plainErrorBody(error));
   if (status === 401) response.headers.set("www-authenticate", "Bearer");
   return response;
 }
@@ -57,7 +57,7 @@ export function plainErrorBody({ code, message }: EtcdError): Record<string, unk
   return hint === undefined ? { code, message } : { code, message, hint };
 }
 
-export function plainAnswer(status: number, body: Record<string, unknown>): Response {
+export function plainResponse(status: number, body: Record<string, unknown>): Response {
   return new Response(`${JSON.stringify(body)}\n`, { status, headers: { "content-type": JSON_TYPE } });
 }
 

@@ -1,7 +1,7 @@
 /**
- * What a plain request (`/kv/KEY?…`) asks for, read from its address and headers. Keys are bytes, so the address is
- * decoded here and not by URLSearchParams, which knows text only. Whatever cannot be meant is refused in words: a
- * misspelt `?prefix` of a DELETE must not delete something else.
+ * Parses a plain request (`/kv/KEY?…`) from its URL and headers. Keys are bytes, so the URL is decoded here and not by
+ * URLSearchParams, which supports text only. Anything ambiguous is rejected with a message: a misspelt `?prefix` of a
+ * DELETE must not delete something else.
  */
 import { compareBytes, EMPTY_BYTES, prefixEnd } from "../../base/bytes.ts";
 import { utf8DecodeStrict, utf8Encode } from "../../base/utf8.ts";
@@ -10,7 +10,7 @@ import { INT64_MAX, INT64_MIN } from "../../protocol/codec/json-integer.ts";
 
 export interface PlainTarget {
   readonly key: Uint8Array;
-  /** Empty for one key. */
+  /** Empty for a single key. */
   readonly rangeEnd: Uint8Array;
   readonly prefix: boolean;
   readonly watch: boolean;
@@ -18,14 +18,14 @@ export interface PlainTarget {
   readonly serializable: boolean;
   /** 0: the newest. */
   readonly revision: number;
-  /** 0: not said. */
+  /** 0: not given. */
   readonly limit: number;
-  /** Where a list goes on; undefined at its beginning. */
+  /** Key at which a list continues; undefined at its beginning. */
   readonly from: Uint8Array | undefined;
   readonly lease: bigint;
 }
 
-/** By the tags of `If-Match` or `If-None-Match`: mod revisions, or any revision at all. */
+/** Tags of `If-Match` or `If-None-Match`: mod revisions, or any revision. */
 export type Tags = readonly number[] | "any";
 
 export interface Conditions {
@@ -35,12 +35,12 @@ export interface Conditions {
 
 const PATH = "/kv/";
 const TAGS_MAX = 16;
-/** Of a tag that is none of ours, or weak where a strong one is asked for. No key has it. */
+/** For a tag that is not one of ours, or weak where a strong one is required. No key has this revision. */
 const NO_REVISION = -1;
 const REVISION = /^(?:0|[1-9][0-9]{0,14})$/;
 const TAG = /^(W\/)?(?:"([0-9]{1,15})"|([0-9]{1,15}))$/;
 
-/** By method, what may stand behind the question mark. */
+/** Allowed query parameters by method. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   GET: ["prefix", "watch", "keys", "serializable", "rev", "limit", "from"],
   PUT: ["lease"],
@@ -82,7 +82,7 @@ export function tagged(tags: Tags, revision: number): boolean {
   return tags === "any" || tags.includes(revision);
 }
 
-/** A browser's EventSource says what it saw last; that counts more than what its address asked for at first. */
+/** Last-Event-ID of a browser's EventSource overrides the revision in the URL, which is that of its first request. */
 export function firstRevision(headers: Headers, target: PlainTarget): number {
   const seen = headers.get("last-event-id") ?? "";
   if (seen === "") return target.revision;
@@ -90,7 +90,7 @@ export function firstRevision(headers: Headers, target: PlainTarget): number {
   return Number(seen) + 1;
 }
 
-/** JSON only for whoever prefers it to plain bytes. */
+/** JSON only for a client that prefers it to plain bytes. */
 export function wantsJson(headers: Headers): boolean {
   let json = 0;
   let bytes = 0;
@@ -105,7 +105,7 @@ export function wantsJson(headers: Headers): boolean {
   return json > 0 && json >= bytes;
 }
 
-/** For a query: what it may hold in any case stays as it is. */
+/** Encodes bytes for a query. Characters that are always allowed there stay unchanged. */
 export function percentEncode(bytes: Uint8Array): string {
   let text = "";
   for (const byte of bytes) {
@@ -168,7 +168,7 @@ function leaseOf(parameters: ReadonlyMap<string, Uint8Array>): bigint {
   return lease;
 }
 
-/** Not below the prefix itself. */
+/** The continuation key must not be below the prefix itself. */
 function fromOf(parameters: ReadonlyMap<string, Uint8Array>, key: Uint8Array): Uint8Array | undefined {
   const from = parameters.get("from");
   return from === undefined || compareBytes(from, key) < 0 ? undefined : from;
@@ -182,13 +182,13 @@ function textOf(parameters: ReadonlyMap<string, Uint8Array>, name: string): stri
 function tagsOf(header: string | null, weak: boolean): Tags | undefined {
   if (header === null) return undefined;
   if (header.trim() === "*") return "any";
-  // A comma between quotes is part of a tag, which is none of ours.
+  // A comma between quotes is part of a tag, and then not of one of ours.
   const tags = (header.match(/(?:"[^"]*"|[^,])+/g) ?? [""]).map((tag) => revisionOf(tag.trim(), weak));
   if (tags.length > TAGS_MAX) throw badRequest(`at most ${TAGS_MAX} tags can be compared`);
   return tags;
 }
 
-/** Quotes may be left out: people type this. */
+/** Quotes may be omitted: users type this by hand. */
 function revisionOf(tag: string, weak: boolean): number {
   const [, weakness, quoted, bare] = TAG.exec(tag) ?? [];
   if (weakness !== undefined && !weak) return NO_REVISION;

@@ -1,11 +1,11 @@
 /**
- * A watch as server-sent events, for `EventSource` and `curl -N`. One message per change; its id is the revision, and
- * only the last change of a revision carries it, so that whoever comes back with `Last-Event-ID` misses none and sees
- * none of a revision twice unless it saw half of it.
+ * A watch as server-sent events, for `EventSource` and `curl -N`. One message per change, whose id is the revision.
+ * Only the last change of a revision has an id. So a client that reconnects with `Last-Event-ID` misses no change, and
+ * sees changes of a revision again only if it had received part of it.
  *
- * The member is asked for the next response only when the reader has taken the last one. A reader that waits for long
- * gets an empty comment, which keeps proxies from hanging up and finds out that the reader is gone; no member hears of
- * it, so a cluster with silent watchers sleeps on.
+ * The next response is requested from the member only after the reader has taken the last one. A silent stream writes
+ * an empty comment from time to time, which keeps proxies from disconnecting and reveals that the reader is gone. The
+ * comment does not reach the member, so a cluster with silent watchers stays quiesced.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { EtcdError, errCompacted, errFutureRev, errStopped, GrpcCode, rpcErrorText } from "../../protocol/errors.ts";
@@ -29,7 +29,8 @@ export async function plainWatch(
 ): Promise<Response> {
   const startRevision = firstRevision(request.headers, target);
   const key = target.key.length === 0 ? SMALLEST_KEY : target.key;
-  // A watch says that its start is compacted only after it has begun; a status says it so that EventSource gives up.
+  // A watch reports a compacted start only after the stream has begun. A status reports it at once, so that EventSource
+  // does not reconnect.
   if (startRevision > 0) {
     const probe = rangeRequest({ key, revision: startRevision, countOnly: true, serializable: true });
     await kv.range(probe, context).catch((error: unknown) => {
@@ -37,7 +38,7 @@ export async function plainWatch(
     });
   }
   const events = new EventLines(watch.watch(context), heartbeatMs);
-  // Who left while the start was looked up is not told of any more.
+  // An abort before this point, while the start was read, fires no event any more.
   if (request.signal.aborted) events.close();
   request.signal.addEventListener("abort", () => events.close(), { once: true });
   try {
@@ -63,14 +64,14 @@ class EventLines {
     this.#heartbeatMs = heartbeatMs;
   }
 
-  /** Throws what keeps the watch from beginning. */
+  /** Throws if the watch cannot be created. */
   async begin(startRevision: number, keys: { readonly key: Uint8Array; readonly rangeEnd: Uint8Array }): Promise<void> {
     const create = watchCreateRequest({ ...keys, startRevision, progressNotify: true });
     this.#stream.request({ type: "create", create });
     const created = await this.#stream.next();
     if (created === undefined) throw errStopped;
     if (created.canceled) throw cancelError(created);
-    // Whoever loses the connection before the first change comes back to here.
+    // Position for a client that loses the connection before the first change.
     const seen = startRevision === 0 ? created.header.revision : startRevision - 1;
     this.#first = `: watching from revision ${seen + 1}\nid: ${seen}\n\n`;
   }
@@ -97,7 +98,7 @@ class EventLines {
   async #next(): Promise<string | undefined> {
     if (this.#pending === undefined) {
       this.#pending = this.#stream.next();
-      // It may be left behind when the reader goes.
+      // Nothing reads the pending response if the reader disconnects.
       this.#pending.catch(() => undefined);
     }
     let cancel = (): void => {};
@@ -119,7 +120,7 @@ class EventLines {
     }
   }
 
-  /** The last words; what comes from a closed stream after them is its end. */
+  /** Writes the final message. Later responses of the closed stream are ignored. */
   #end(error: EtcdError, compactRevision: number): string {
     this.close();
     const body = plainErrorBody(error);
@@ -129,7 +130,7 @@ class EventLines {
 }
 
 function linesOf({ header, events }: WatchResponse): string {
-  // A progress notice: all up to here was seen, and a resumed watch may begin after it.
+  // A progress notification: all changes up to here were sent, so a resumed watch may start after it.
   if (events.length === 0) return `id: ${header.revision}\n\n`;
   return events
     .map((event, at) => {
@@ -147,7 +148,7 @@ function message(data: Record<string, unknown>, fields: string): string {
   return `${fields}data: ${JSON.stringify(data)}\n\n`;
 }
 
-/** From what a watch says when it ends. */
+/** Converts the final response of a watch. */
 function cancelError({ compactRevision, cancelReason }: WatchResponse): EtcdError {
   if (compactRevision > 0) return errCompacted;
   for (const code of Object.values(GrpcCode)) {

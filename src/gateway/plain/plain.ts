@@ -1,5 +1,5 @@
 /**
- * The plain form for people: a key is an address, its value is the body, and HTTP's own words do the rest.
+ * The plain form for humans: a key is a URL, its value is the body, and HTTP's own headers and statuses do the rest.
  *
  *     GET    /kv/KEY            the bytes; ETag is the mod revision      ?rev= ?serializable
  *     GET    /kv/KEY?prefix     all that begin with KEY, as JSON         ?limit= ?from= ?keys
@@ -7,8 +7,8 @@
  *     PUT    /kv/KEY            the body becomes the value               ?lease=
  *     DELETE /kv/KEY                                                     ?prefix
  *
- * `If-Match` and `If-None-Match` become the compares of a txn. No rule of etcd's lives here: requests go to the same
- * service as those of every other front, and errors come from there.
+ * `If-Match` and `If-None-Match` become the compares of a txn. This file contains no rule of etcd: requests go to the
+ * same service as those of the other API layers, which returns the errors.
  */
 import { isUtf8 } from "../../base/utf8.ts";
 import { EtcdError, errEmptyKey, errRequestTooLarge, GrpcCode } from "../../protocol/errors.ts";
@@ -20,7 +20,7 @@ import { type CallerLimits, unfinishedBytes } from "../http/caller-limits.ts";
 import { callContext } from "../http/context.ts";
 import { JSON_TYPE } from "../http/errors.ts";
 import { conditional, outcomeOf } from "./plain-conditions.ts";
-import { plainAnswer, plainError, plainPair } from "./plain-json.ts";
+import { plainResponse, plainError, plainPair } from "./plain-json.ts";
 import {
   anyCondition,
   badRequest,
@@ -35,30 +35,33 @@ import { PROBE_AFTER_MS } from "../http/presence.ts";
 import { plainWatch } from "./plain-watch.ts";
 
 export interface PlainOptions {
-  /** A value and what else is in its request; the member has its own limit. */
+  /** Limit of a body: a value and the rest of its request. The member enforces its own limit. */
   readonly maxBodyBytes: number;
   readonly callers?: CallerLimits | undefined;
-  /** Silence after which a watch writes a comment, to find out whether its reader is there. Default 4,000 (presence.ts). */
+  /**
+   * Silence in milliseconds after which a watch writes a comment, to detect a disconnected reader. Default 4,000
+   * (presence.ts).
+   */
   readonly heartbeatMs?: number | undefined;
 }
 
 const METHODS = "GET, HEAD, PUT, DELETE, OPTIONS";
 const REVISION = "x-quorate-revision";
-/** Pairs of a list without `limit`, and the most that one answer holds. */
+/** Pairs in a list without `limit`, and the maximum of one response. */
 const LIMIT_DEFAULT = 1_000;
 const LIMIT_MAX = 10_000;
 
-export function plainFront(services: Services, options: PlainOptions): (request: Request) => Promise<Response> {
+export function plainHandler(services: Services, options: PlainOptions): (request: Request) => Promise<Response> {
   return async (request) => {
     try {
-      return shownToPages(request, await answer(services, options, request));
+      return shownToPages(request, await respond(services, options, request));
     } catch (error) {
       return shownToPages(request, plainError(error));
     }
   };
 }
 
-/** What the page of another origin may send and see, if it may call at all (origins.ts). */
+/** Sets what a page of another origin may send and read, if it may call at all (origins.ts). */
 function shownToPages(request: Request, response: Response): Response {
   if (request.headers.get("origin") === null) return response;
   const allowed = "accept, content-type, authorization, if-match, if-none-match, last-event-id";
@@ -67,7 +70,7 @@ function shownToPages(request: Request, response: Response): Response {
   return response;
 }
 
-async function answer(services: Services, options: PlainOptions, request: Request): Promise<Response> {
+async function respond(services: Services, options: PlainOptions, request: Request): Promise<Response> {
   const { method } = request;
   const context = callContext(request);
   if (method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: METHODS } });
@@ -83,7 +86,7 @@ async function answer(services: Services, options: PlainOptions, request: Reques
   }
   if (method === "PUT") return put(services.kv, request, context, options);
   if (method === "DELETE") return remove(services.kv, request, context);
-  const refusal = plainAnswer(405, { code: GrpcCode.Unimplemented, message: `${method} is none of ${METHODS}` });
+  const refusal = plainResponse(405, { code: GrpcCode.Unimplemented, message: `${method} is none of ${METHODS}` });
   refusal.headers.set("allow", METHODS);
   return refusal;
 }
@@ -94,7 +97,7 @@ async function getOne(kv: KvService, target: PlainTarget, request: Request, cont
   const [pair] = range.kvs;
   if (pair === undefined) return noSuchKey(range.header.revision);
   const headers = headersOf(pair.modRevision, range.header.revision);
-  const unchanged = unchangedAnswer(request.headers, pair.modRevision, headers);
+  const unchanged = conditionalResponse(request.headers, pair.modRevision, headers);
   if (unchanged !== undefined) return unchanged;
   if (keysOnly || wantsJson(request.headers)) {
     headers.set("content-type", JSON_TYPE);
@@ -108,7 +111,7 @@ async function getOne(kv: KvService, target: PlainTarget, request: Request, cont
   return new Response(pair.value as Uint8Array<ArrayBuffer>, { headers });
 }
 
-/** A page of a list; all pages of one list are of one revision. */
+/** One page of a list. All pages of a list are of one revision. */
 async function getList(kv: KvService, target: PlainTarget, request: Request, context: CallContext): Promise<Response> {
   const { rangeEnd, revision, serializable, keysOnly } = target;
   const key = target.from ?? (target.key.length === 0 ? Uint8Array.of(0) : target.key);
@@ -120,12 +123,12 @@ async function getList(kv: KvService, target: PlainTarget, request: Request, con
   const next = nextPage(target, range, atRevision);
   if (next !== undefined) headers.set("link", `<${next}>; rel="next"`);
   return (
-    unchangedAnswer(request.headers, atRevision, headers) ??
+    conditionalResponse(request.headers, atRevision, headers) ??
     new Response(listText(range, atRevision, keysOnly, next), { headers })
   );
 }
 
-/** Relative to the address of this one. */
+/** Relative to this request's URL. */
 function nextPage(target: PlainTarget, { more, kvs }: RangeResponse, revision: number): string | undefined {
   const last = kvs.at(-1);
   if (!more || last === undefined) return undefined;
@@ -134,7 +137,7 @@ function nextPage(target: PlainTarget, { more, kvs }: RangeResponse, revision: n
   return `?prefix${kept}${limit}&rev=${revision}&from=${percentEncode(last.key)}%00`;
 }
 
-/** A line for each pair, for eyes and for `grep`. */
+/** One line per pair, for human readers and `grep`. */
 function listText(range: RangeResponse, revision: number, keysOnly: boolean, next: string | undefined): string {
   const pairs = range.kvs.map((pair) => `\n${JSON.stringify(plainPair(pair, keysOnly))}`).join(",");
   const tail = next === undefined ? "" : `,"next":${JSON.stringify(next)}`;
@@ -149,7 +152,7 @@ async function put(
 ): Promise<Response> {
   const { key, lease } = plainTarget(request);
   const conditions = conditionsOf(request.headers);
-  // A part of a value would become all of it (RFC 9110, 14.5).
+  // A part of a value would replace all of it (RFC 9110, 14.5).
   if (request.headers.has("content-range")) throw badRequest("a value is put whole: Content-Range is not served");
   const value = await readBytes(request, maxBodyBytes, unfinishedBytes(callers, context));
   if (value === undefined) throw errRequestTooLarge;
@@ -161,7 +164,7 @@ async function put(
 }
 
 function changed(status: number, revision: number): Response {
-  const response = plainAnswer(status, { revision });
+  const response = plainResponse(status, { revision });
   response.headers.set("etag", `"${revision}"`);
   response.headers.set(REVISION, String(revision));
   return response;
@@ -174,22 +177,22 @@ async function remove(kv: KvService, request: Request, context: CallContext): Pr
     if (anyCondition(conditions)) throw badRequest("If-Match and If-None-Match are for one key, not for ?prefix");
     const all = key.length === 0 ? Uint8Array.of(0) : key;
     const { header, deleted } = await kv.deleteRange(deleteRangeRequest({ key: all, rangeEnd }), context);
-    return plainAnswer(200, { revision: header.revision, deleted });
+    return plainResponse(200, { revision: header.revision, deleted });
   }
   const message = deleteRangeRequest({ key });
   if (!anyCondition(conditions)) {
     const { header, deleted } = await kv.deleteRange(message, context);
-    return deletedAnswer(deleted, header.revision);
+    return deletedResponse(deleted, header.revision);
   }
   const txn = await kv.txn(conditional(key, { type: "deleteRange", deleteRange: message }, conditions), context);
   const outcome = outcomeOf(txn);
   if (outcome?.type !== "deleteRange") return conditionFailed(txn);
-  return deletedAnswer(outcome.deleteRange.deleted, txn.header.revision);
+  return deletedResponse(outcome.deleteRange.deleted, txn.header.revision);
 }
 
-function deletedAnswer(deleted: number, revision: number): Response {
+function deletedResponse(deleted: number, revision: number): Response {
   if (deleted === 0) return noSuchKey(revision);
-  const response = plainAnswer(200, { revision, deleted });
+  const response = plainResponse(200, { revision, deleted });
   response.headers.set(REVISION, String(revision));
   return response;
 }
@@ -197,21 +200,21 @@ function deletedAnswer(deleted: number, revision: number): Response {
 function conditionFailed(txn: TxnResponse): Response {
   const outcome = outcomeOf(txn);
   const present: KeyValue | undefined = outcome?.type === "range" ? outcome.range.kvs[0] : undefined;
-  return failedAnswer(present?.modRevision, txn.header.revision);
+  return preconditionFailed(present?.modRevision, txn.header.revision);
 }
 
-function failedAnswer(modRevision: number | undefined, revision: number): Response {
+function preconditionFailed(modRevision: number | undefined, revision: number): Response {
   const state = modRevision === undefined ? "the key does not exist" : `the key is at revision ${modRevision}`;
-  const response = plainAnswer(412, { code: GrpcCode.FailedPrecondition, message: `not as asked for: ${state}` });
+  const response = plainResponse(412, { code: GrpcCode.FailedPrecondition, message: `not as asked for: ${state}` });
   if (modRevision !== undefined) response.headers.set("etag", `"${modRevision}"`);
   response.headers.set(REVISION, String(revision));
   return response;
 }
 
-/** What If-Match and If-None-Match make of a read. */
-function unchangedAnswer(asked: Headers, tag: number, headers: Headers): Response | undefined {
-  const { match, noneMatch } = conditionsOf(asked);
-  if (match !== undefined && !tagged(match, tag)) return failedAnswer(tag, Number(headers.get(REVISION)));
+/** Applies If-Match and If-None-Match to a read. */
+function conditionalResponse(requested: Headers, tag: number, headers: Headers): Response | undefined {
+  const { match, noneMatch } = conditionsOf(requested);
+  if (match !== undefined && !tagged(match, tag)) return preconditionFailed(tag, Number(headers.get(REVISION)));
   if (noneMatch === undefined || !tagged(noneMatch, tag)) return undefined;
   headers.delete("content-type");
   return new Response(null, { status: 304, headers });
@@ -221,7 +224,7 @@ function headersOf(tag: number, revision: number): Headers {
   return new Headers({
     etag: `"${tag}"`,
     [REVISION]: String(revision),
-    // To be asked for again each time, which a 304 answers; and the same address has two forms.
+    // Caches must revalidate each time, which a 304 completes. The same URL has two forms.
     "cache-control": "no-cache",
     vary: "Accept",
     // A value is data, whatever it looks like.

@@ -1,7 +1,7 @@
 /**
- * A watch stream that finds out whether its reader is still there. A watch on a key that never changes writes nothing,
- * and only a write tells of a reader who left without a word; so after a while of silence the member is asked for a
- * progress response, which etcd's clients know.
+ * A watch stream that detects a disconnected reader. A watch on a key that never changes writes nothing, and only a
+ * write reveals a reader that disconnected silently. So after some silence a progress response is requested from the
+ * member, which etcd's clients understand.
  */
 import type { WatchStream } from "../../member/api/services.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
@@ -9,7 +9,7 @@ import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 export class IdleProbe implements WatchStream {
   readonly #stream: WatchStream;
   readonly #probe: ReturnType<typeof setInterval>;
-  /** The reader waits for us, and nothing came since the last look; there are two looks in the time. */
+  /** The reader waits, and nothing has arrived since the last check. There are two checks per probe interval. */
   #isWaiting = false;
   #isSilent = false;
 

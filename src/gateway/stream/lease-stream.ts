@@ -1,6 +1,6 @@
 /**
- * The stream of a lease's beats: one answer for one request, in order. It ends when the requests end, or at the first
- * that cannot be read, without a word, as etcd's gateway ends it.
+ * The keep-alive stream of leases: one response per request, in order. As in etcd's gateway, it ends without an error
+ * when the requests end, or at the first unreadable one.
  */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
@@ -14,9 +14,11 @@ import { ndjsonResponse } from "../http/ndjson-response.ts";
 import type { WatchLimits } from "./watch-http.ts";
 import { overWebSocket, type BidiStream, type WebSocketLike, type WebSocketLimits } from "./websocket.ts";
 
-/** Beats that a client sends without waiting for an answer. */
+/** Keep-alives that a client may send without waiting for a response. */
 const WAITING_MAX = 1_000;
-/** Of those, what the member works on at once: one round among the members then does for them all. */
+/**
+ * Maximum number of these that the member processes concurrently: one confirmation by the quorum then serves them all.
+ */
 const BATCH_MAX = 64;
 
 export function keepAliveOverHttp(
@@ -28,8 +30,8 @@ export function keepAliveOverHttp(
   const messages = new BodyMessages(request, maxMessageBytes, unfinishedBytes(callers, context));
   const lines = {
     async next() {
-      const beat = await nextKeepAlive(messages);
-      return beat === undefined ? undefined : keepAliveLine(await service.keepAlive(beat, context));
+      const keepAlive = await nextKeepAlive(messages);
+      return keepAlive === undefined ? undefined : keepAliveLine(await service.keepAlive(keepAlive, context));
     },
     close: () => messages.cancel(),
   };
@@ -84,7 +86,7 @@ export class KeepAliveRequests implements BidiStream<LeaseKeepAliveRequest, Leas
       throw new EtcdError(GrpcCode.ResourceExhausted, "too many beats wait for an answer");
     }
     this.#waiting.push(request);
-    this.#ask();
+    this.#startWaiting();
     this.#wake?.();
   }
 
@@ -95,11 +97,11 @@ export class KeepAliveRequests implements BidiStream<LeaseKeepAliveRequest, Leas
       });
     }
     if (this.#closed) return undefined;
-    // It counts for as long as it is awaited.
-    const answer = await this.#responses[0];
+    // It counts as in flight until it is returned.
+    const response = await this.#responses[0];
     void this.#responses.shift();
-    this.#ask();
-    return answer;
+    this.#startWaiting();
+    return response;
   }
 
   close(): void {
@@ -108,14 +110,14 @@ export class KeepAliveRequests implements BidiStream<LeaseKeepAliveRequest, Leas
     this.#wake?.();
   }
 
-  #ask(): void {
+  #startWaiting(): void {
     while (this.#responses.length < BATCH_MAX) {
       const request = this.#waiting.shift();
       if (request === undefined) return;
-      const answer = this.#service.keepAlive(request, this.#context);
-      // What it has to complain about is heard in its turn, if anybody still listens.
-      answer.catch(() => undefined);
-      this.#responses.push(answer);
+      const response = this.#service.keepAlive(request, this.#context);
+      // `next` reports the error in its turn, if the stream is still read.
+      response.catch(() => undefined);
+      this.#responses.push(response);
     }
   }
 }

@@ -1,4 +1,4 @@
-/** The methods that a carrier carries, each as a stream of requests and answers. */
+/** The methods of a multiplexed connection, each as a stream of requests and responses. */
 import { unreachable } from "../../base/assert.ts";
 import type { Source } from "../../member/api/source.ts";
 import type { CallContext, Services } from "../../member/api/services.ts";
@@ -15,7 +15,7 @@ export interface MuxMethod {
   open(context: CallContext): BidiStream<unknown, unknown>;
 }
 
-/** By their path. */
+/** Keyed by path. */
 export function muxMethods(services: Services): ReadonlyMap<string, MuxMethod> {
   const methods = new Map<string, MuxMethod>();
   for (const served of servedRpcs(services)) {

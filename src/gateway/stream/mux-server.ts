@@ -1,8 +1,8 @@
 /**
- * The member's end of a carrier (protocol/mux-frame.ts): many streams over one WebSocket, for fronts that speak for
- * many clients. An answer is pulled from the member when the stream's reader and the carrier both have room for it, so
- * a slow reader holds up nobody, and nothing piles up here. A carrier on which nothing is heard for a while is closed,
- * and its streams with it.
+ * The member's end of a multiplexed connection (protocol/mux-frame.ts): many streams over one WebSocket, for proxies
+ * that serve many clients. A response is pulled from the member when both the stream and the connection have credit. So
+ * a slow reader delays only its own stream, and nothing accumulates here. A connection on which nothing arrives for a
+ * while is closed, with its streams.
  */
 import { unreachable } from "../../base/assert.ts";
 import { joined } from "../../base/bytes.ts";
@@ -26,11 +26,11 @@ import type { MuxMethod } from "./mux-methods.ts";
 import { asEtcdError } from "../http/errors.ts";
 import type { BidiStream } from "./websocket.ts";
 
-/** What we use of a WebSocket that takes bytes. */
+/** The part of a WebSocket that is used here; it accepts bytes. */
 export interface MuxSocket {
-  /** As what binary frames come. */
+  /** Type in which binary frames are delivered. */
   binaryType?: string;
-  /** Bytes given to `send` that the network has not taken yet. */
+  /** Bytes passed to `send` that the network has not taken yet. */
   readonly bufferedAmount?: number;
   send(bytes: Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
@@ -39,13 +39,16 @@ export interface MuxSocket {
 }
 
 export interface MuxLimits {
-  /** One request. */
+  /** Limit of a request, in bytes. */
   readonly maxMessageBytes: number;
-  /** Default 1,024. */
+  /** Maximum number of concurrent streams. Default 1,024. */
   readonly maxStreams?: number;
-  /** Default 9,000; the other side speaks more than three times as often (mux-frame.ts). */
+  /**
+   * Silence in milliseconds after which the connection is closed. Default 9,000; the other side pings more than three
+   * times as often (mux-frame.ts).
+   */
   readonly silentAfterMs?: number;
-  /** A socket that has opened no stream for so long is closed. Default 10,000 at first. */
+  /** Milliseconds after which a connection without a stream is closed. Default 10,000 for the first stream. */
   readonly unusedAfterMs?: number;
 }
 
@@ -53,15 +56,15 @@ const CLOSE_NORMAL = 1000;
 const CLOSE_BAD_DATA = 1007;
 const CLOSE_POLICY = 1008;
 const CLOSE_TRY_AGAIN_LATER = 1013;
-/** In the time that the other side may be silent. */
+/** Number of checks per `silentAfterMs`. */
 const LOOKS = 6;
-/** A minute by default; a front closes what it does not use earlier. */
+/** A minute by default. A proxy closes an unused connection earlier. */
 const UNUSED_LOOKS_MAX = 40;
-/** As the gRPC front's own codec. */
+/** The same limit as in the gRPC proxy's codec. */
 const MESSAGES_MAX = 1 << 16;
-/** What a piece costs beside its bytes: a great many tiny ones must not hold more than they count for. */
+/** Cost of a fragment in addition to its bytes: very many tiny ones must not hold more than they are counted for. */
 const AROUND_PIECE_BYTES = 256;
-/** In the socket; credit keeps it far below. */
+/** Limit of bytes buffered in the socket. Credit keeps them far below it. */
 const BUFFERED_BYTES_MAX = 2 * CONNECTION_CREDIT_BYTES;
 
 export function serveMux(
@@ -77,16 +80,16 @@ export function serveMux(
   } catch {
     return socket.close(CLOSE_TRY_AGAIN_LATER, "too many requests");
   }
-  const carrier = new MuxServer(muxMethods(services), socket, limits, peer.address, held);
-  socket.addEventListener("message", ({ data }) => carrier.received(data));
-  socket.addEventListener("close", () => carrier.close(CLOSE_NORMAL, ""));
-  socket.addEventListener("error", () => carrier.close(CLOSE_NORMAL, ""));
+  const server = new MuxServer(muxMethods(services), socket, limits, peer.address, held);
+  socket.addEventListener("message", ({ data }) => server.received(data));
+  socket.addEventListener("close", () => server.close(CLOSE_NORMAL, ""));
+  socket.addEventListener("error", () => server.close(CLOSE_NORMAL, ""));
 }
 
-/** What the socket counts for; absent where nobody counts. */
+/** Shares against which the connection counts; absent if nothing is counted. */
 interface Held {
   readonly socket: Share | undefined;
-  /** Of requests that are not complete, of all its streams. */
+  /** Bytes of incomplete requests, of all streams of the connection. */
   readonly bytes: Share | undefined;
 }
 
@@ -96,7 +99,7 @@ interface ServerStream {
   readonly stream: BidiStream<unknown, unknown>;
   credit: number;
   isOver: boolean;
-  /** Of the request that is coming in pieces; `held` is what they cost. */
+  /** Fragments of the incomplete request; `held` is their cost. */
   pieces: Uint8Array[];
   bytes: number;
   held: number;
@@ -114,12 +117,12 @@ class MuxServer {
   readonly #share: Held;
   readonly #unused: ReturnType<typeof setTimeout>;
   #credit: number = CONNECTION_CREDIT_BYTES;
-  /** By requests that are not complete, of all streams. */
+  /** Cost of the incomplete requests of all streams. */
   #held = 0;
   #isHeard = true;
-  /** A stream was opened since the last look. */
+  /** Whether a stream was opened since the last check. */
   #isUsed = false;
-  /** In a row. */
+  /** Consecutive checks without a received frame. */
   #silentLooks = 0;
   #unusedLooks = 0;
   #isOver = false;
@@ -138,7 +141,7 @@ class MuxServer {
     this.#socket = socket;
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#maxStreams = limits.maxStreams ?? 1024;
-    // Bytes, and at once: the newer default of workers is a Blob.
+    // Synchronous bytes: the newer default of workers is a Blob.
     socket.binaryType = "arraybuffer";
     this.#watchdog = setInterval(() => this.#look(), (limits.silentAfterMs ?? CARRIER_SILENT_MAX_MS) / LOOKS);
   }
@@ -154,8 +157,8 @@ class MuxServer {
       case "piece":
         return this.#piece(frame);
       case "cancel": {
-        const carried = this.#streams.get(frame.stream);
-        if (carried !== undefined) this.#forget(carried);
+        const serverStream = this.#streams.get(frame.stream);
+        if (serverStream !== undefined) this.#forget(serverStream);
         return;
       }
       case "credit":
@@ -174,11 +177,11 @@ class MuxServer {
     this.#isOver = true;
     clearInterval(this.#watchdog);
     clearTimeout(this.#unused);
-    for (const carried of this.#streams.values()) this.#forget(carried);
+    for (const serverStream of this.#streams.values()) this.#forget(serverStream);
     try {
       this.#socket.close(code, reason);
     } catch {
-      // It was closing already.
+      // The socket was already closing.
     }
     this.#share.socket?.release();
     this.#share.bytes?.release();
@@ -186,7 +189,7 @@ class MuxServer {
 
   #look(): void {
     this.#silentLooks = this.#isHeard ? 0 : this.#silentLooks + 1;
-    // It was heard between two looks, so one look less is as long as it may be silent.
+    // The last frame arrived between two checks, so one check less already covers the allowed silence.
     if (this.#silentLooks >= LOOKS - 1) return this.close(CLOSE_POLICY, "nothing was heard");
     this.#unusedLooks = this.#streams.size > 0 || this.#isUsed ? 0 : this.#unusedLooks + 1;
     if (this.#unusedLooks >= UNUSED_LOOKS_MAX) return this.close(CLOSE_NORMAL, "no stream is open");
@@ -205,7 +208,7 @@ class MuxServer {
         throw new EtcdError(GrpcCode.ResourceExhausted, "too many streams over one carrier");
       }
       const stream = method.open({ token, requireLeader, address: this.#address });
-      const carried: ServerStream = {
+      const serverStream: ServerStream = {
         id,
         method,
         stream,
@@ -216,113 +219,117 @@ class MuxServer {
         held: 0,
         wake: () => {},
       };
-      this.#streams.set(id, carried);
-      void this.#respond(carried);
+      this.#streams.set(id, serverStream);
+      void this.#respond(serverStream);
     } catch (error) {
-      this.#tellEnd(id, error);
+      this.#sendEnd(id, error);
     }
   }
 
   #piece({ stream: id, bytes, isLast }: MuxFrame & { readonly type: "piece" }): void {
-    const carried = this.#streams.get(id);
-    // Over already, which the other side did not know yet.
-    if (carried === undefined) return;
-    carried.bytes += bytes.length;
-    if (carried.bytes > this.#maxMessageBytes) {
-      const text = `grpc: received message larger than max (${carried.bytes} vs. ${this.#maxMessageBytes})`;
-      return this.#end(carried, new EtcdError(GrpcCode.ResourceExhausted, text));
+    const serverStream = this.#streams.get(id);
+    // The stream has ended; the other side did not know it yet when it sent this.
+    if (serverStream === undefined) return;
+    serverStream.bytes += bytes.length;
+    if (serverStream.bytes > this.#maxMessageBytes) {
+      const text = `grpc: received message larger than max (${serverStream.bytes} vs. ${this.#maxMessageBytes})`;
+      return this.#end(serverStream, new EtcdError(GrpcCode.ResourceExhausted, text));
     }
-    carried.pieces.push(bytes);
-    if (!isLast) return this.#hold(carried, bytes.length + AROUND_PIECE_BYTES);
-    const message = joined(carried.pieces);
-    this.#drop(carried);
+    serverStream.pieces.push(bytes);
+    if (!isLast) return this.#hold(serverStream, bytes.length + AROUND_PIECE_BYTES);
+    const message = joined(serverStream.pieces);
+    this.#drop(serverStream);
     try {
-      carried.stream.request(decoded(carried.method, message));
+      serverStream.stream.request(decoded(serverStream.method, message));
     } catch (error) {
-      this.#end(carried, error);
+      this.#end(serverStream, error);
     }
   }
 
-  /** A front sends a request in one go, so hardly more than one is ever incomplete. */
-  #hold(carried: ServerStream, bytes: number): void {
-    if (this.#share.bytes?.grow(bytes) === false) return this.#end(carried, errRequestTooManyRequests);
-    carried.held += bytes;
+  /** A proxy sends a request in one go, so there is hardly ever more than one incomplete request. */
+  #hold(serverStream: ServerStream, bytes: number): void {
+    if (this.#share.bytes?.grow(bytes) === false) return this.#end(serverStream, errRequestTooManyRequests);
+    serverStream.held += bytes;
     this.#held += bytes;
     if (this.#held <= 2 * this.#maxMessageBytes) return;
-    this.#end(carried, new EtcdError(GrpcCode.ResourceExhausted, "too many incomplete requests over one carrier"));
+    this.#end(serverStream, new EtcdError(GrpcCode.ResourceExhausted, "too many incomplete requests over one carrier"));
   }
 
-  #drop(carried: ServerStream): void {
-    this.#held -= carried.held;
-    this.#share.bytes?.shrink(carried.held);
-    carried.held = 0;
-    carried.bytes = 0;
-    carried.pieces = [];
+  #drop(serverStream: ServerStream): void {
+    this.#held -= serverStream.held;
+    this.#share.bytes?.shrink(serverStream.held);
+    serverStream.held = 0;
+    serverStream.bytes = 0;
+    serverStream.pieces = [];
   }
 
-  /** Never more than at the beginning: who gives back what it was not sent would make bytes pile up in the socket. */
+  /**
+   * Never above the initial credit: a caller that returns credit for bytes it was not sent would fill the socket's
+   * buffer.
+   */
   #credited(id: number, bytes: number): void {
     if (id !== 0) {
-      const carried = this.#streams.get(id);
-      if (carried === undefined) return;
-      carried.credit = Math.min(carried.credit + bytes, STREAM_CREDIT_BYTES);
-      return carried.wake();
+      const serverStream = this.#streams.get(id);
+      if (serverStream === undefined) return;
+      serverStream.credit = Math.min(serverStream.credit + bytes, STREAM_CREDIT_BYTES);
+      return serverStream.wake();
     }
     this.#credit = Math.min(this.#credit + bytes, CONNECTION_CREDIT_BYTES);
-    for (const carried of this.#streams.values()) carried.wake();
+    for (const serverStream of this.#streams.values()) serverStream.wake();
   }
 
-  async #respond(carried: ServerStream): Promise<void> {
-    const { stream, method } = carried;
+  async #respond(serverStream: ServerStream): Promise<void> {
+    const { stream, method } = serverStream;
     try {
-      while (await this.#hasRoom(carried)) {
+      while (await this.#hasRoom(serverStream)) {
         const response = await stream.next();
-        if (carried.isOver) return;
-        // A watch that nobody ended is one that goes on elsewhere.
-        if (response === undefined) return this.#end(carried, method.rpc.kind === "bidi" ? errStopped : undefined);
-        for (const piece of piecesOf(carried.id, encode(method.rpc.response, response))) {
-          if (!(await this.#hasRoom(carried))) return;
-          carried.credit -= piece.bytes.length;
+        if (serverStream.isOver) return;
+        // Neither side ended this watch: the client continues it on another member.
+        if (response === undefined) return this.#end(serverStream, method.rpc.kind === "bidi" ? errStopped : undefined);
+        for (const piece of piecesOf(serverStream.id, encode(method.rpc.response, response))) {
+          if (!(await this.#hasRoom(serverStream))) return;
+          serverStream.credit -= piece.bytes.length;
           this.#credit -= piece.bytes.length;
           this.#send(piece);
         }
       }
     } catch (error) {
-      this.#end(carried, error);
+      this.#end(serverStream, error);
     }
   }
 
-  async #hasRoom(carried: ServerStream): Promise<boolean> {
-    while (!carried.isOver && (carried.credit <= 0 || this.#credit <= 0)) {
+  async #hasRoom(serverStream: ServerStream): Promise<boolean> {
+    while (!serverStream.isOver && (serverStream.credit <= 0 || this.#credit <= 0)) {
       await new Promise<void>((resolve) => {
-        carried.wake = resolve;
+        serverStream.wake = resolve;
       });
     }
-    return !carried.isOver;
+    return !serverStream.isOver;
   }
 
-  #end(carried: ServerStream, thrown: unknown): void {
-    if (carried.isOver) return;
-    this.#forget(carried);
-    this.#tellEnd(carried.id, thrown);
+  #end(serverStream: ServerStream, thrown: unknown): void {
+    if (serverStream.isOver) return;
+    this.#forget(serverStream);
+    this.#sendEnd(serverStream.id, thrown);
   }
 
-  #tellEnd(stream: number, thrown: unknown): void {
+  #sendEnd(stream: number, thrown: unknown): void {
     const error = thrown === undefined ? undefined : asEtcdError(thrown);
     this.#send({ type: "end", stream, code: error?.code ?? GrpcCode.OK, message: error?.message ?? "" });
   }
 
-  #forget(carried: ServerStream): void {
-    carried.isOver = true;
-    this.#streams.delete(carried.id);
-    this.#drop(carried);
-    carried.stream.close();
-    carried.wake();
+  #forget(serverStream: ServerStream): void {
+    serverStream.isOver = true;
+    this.#streams.delete(serverStream.id);
+    this.#drop(serverStream);
+    serverStream.stream.close();
+    serverStream.wake();
   }
 
   #send(frame: MuxFrame): void {
     if (this.#isOver) return;
-    // What ends a stream and what answers a beat costs no credit, so whoever asks for these and reads nothing is stopped here.
+    // Frames that end a stream and replies to pings cost no credit. A caller that triggers many and reads none is
+    // disconnected here.
     if ((this.#socket.bufferedAmount ?? 0) > BUFFERED_BYTES_MAX) return this.close(CLOSE_POLICY, "nothing is read");
     try {
       this.#socket.send(encodeFrame(frame) as Uint8Array<ArrayBuffer>);

@@ -1,9 +1,9 @@
 /**
- * Methods with one request and many answers. Over HTTP the request is the body and each answer a line; over a WebSocket
- * the request is the first frame, and what comes after it counts for nothing.
+ * Methods with one request and many responses. Over HTTP the request is the body, and each response a line. Over a
+ * WebSocket the request is the first frame; later frames are ignored.
  *
- * A reader that left without a word is noticed when something is written to it; so an answer that has been silent for
- * long gets an empty line, which readers of JSON skip.
+ * Only a write reveals a reader that disconnected silently. So a silent response writes an empty line from time to
+ * time, which JSON readers skip.
  */
 import type { CallContext } from "../../member/api/services.ts";
 import { toSource } from "../../member/api/source.ts";
@@ -35,24 +35,24 @@ export async function streamOverHttp<Request_, Response_>(
       await readBody(request, limits.maxMessageBytes, unfinishedBytes(limits.callers, context)),
     );
   } catch (error) {
-    // Before the stream there is none, and so no `error` around the error.
+    // Before the stream begins, the error is not nested under `error`.
     return errorResponse(error);
   }
   const abort = new AbortController();
-  let answers: Source<Response_>;
+  let responses: Source<Response_>;
   try {
-    answers = toSource(open(message, { ...context, signal: abort.signal }));
+    responses = toSource(open(message, { ...context, signal: abort.signal }));
   } catch (error) {
     return streamErrorResponse(error);
   }
   const lines = {
     async next() {
-      const response = await answers.next();
+      const response = await responses.next();
       return response === undefined ? undefined : lineOf(rpc.response, response);
     },
     close() {
       abort.abort();
-      answers.close();
+      responses.close();
     },
   };
   return ndjsonResponse(request.signal, lines, limits.probeAfterMs);

@@ -1,11 +1,11 @@
 /**
- * Watch over plain HTTP: requests are the JSON messages of the body, as they come; responses are lines, as they are
- * read. Nothing is taken from the member before the reader has room for it, so a slow reader holds back its own stream
- * only, in the member, where it is bounded.
+ * Watch over plain HTTP. Requests are the JSON messages of the body, read as they arrive. Responses are lines, sent as
+ * they are read. Nothing is taken from the member before the reader has room for it, so a slow reader delays only its
+ * own stream, in the member, which bounds it.
  *
- * A reader that is gone is noticed by the server when it tells us (`cancel`, or the request's signal), or else at the
- * second write after it (presence.ts). Silence is broken by progress responses (idle-probe.ts); a stream that has none
- * to tell, because it has no watch or one that catches up, is broken by empty lines.
+ * A disconnected reader is noticed when the server reports it (`cancel`, or the request's signal), or else at the
+ * second write after it (presence.ts). A silent stream writes progress responses (idle-probe.ts). A stream without any,
+ * because it has no watch or an unsynced one, writes empty lines.
  */
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
 import { encodeJson } from "../../protocol/codec/json-encode.ts";
@@ -19,9 +19,9 @@ import { ndjsonResponse, type NdjsonSource } from "../http/ndjson-response.ts";
 import { IdleProbe } from "./idle-probe.ts";
 
 export interface WatchLimits {
-  /** One request. */
+  /** Limit of a request, in bytes. */
   readonly maxMessageBytes: number;
-  /** Silence after which it is found out whether the reader is still there. */
+  /** Silence in milliseconds after which the stream checks whether the reader is still connected. */
   readonly probeAfterMs: number;
   /** See RpcRouteOptions. */
   readonly callers?: CallerLimits | undefined;
@@ -31,7 +31,7 @@ export function watchLine(response: WatchResponse): string {
   return `{"result":${encodeJson(watchResponseSchema, response)}}\n`;
 }
 
-/** Answers once the first response is there, so that an error before it still has an HTTP status of its own. */
+/** Waits for the first response, so that an early error has its own HTTP status. */
 export async function watchOverHttp(
   service: WatchService,
   request: Request,
@@ -42,7 +42,7 @@ export async function watchOverHttp(
   let call: HttpWatch | undefined;
   try {
     const message = await messages.next();
-    // Nobody asks for anything and nobody will: etcd would wait for ever.
+    // No watch was requested and none will be. etcd would wait for ever.
     if (message === undefined) return new Response("", { headers: { "content-type": JSON_TYPE } });
     const first = decodeJson(watchRequestSchema, message);
     call = new HttpWatch(new IdleProbe(service.watch(context), probeAfterMs), messages);
@@ -58,7 +58,7 @@ export async function watchOverHttp(
 class HttpWatch implements NdjsonSource {
   readonly #stream: WatchStream;
   readonly #messages: BodyMessages;
-  /** Why the stream ended, if not because it was over. */
+  /** Why the stream failed; undefined if it simply ended. */
   #failure: unknown;
   #closed = false;
 
@@ -86,7 +86,7 @@ class HttpWatch implements NdjsonSource {
     this.#messages.cancel();
   }
 
-  /** The end of the body ends nothing: most clients can only send all they want to ask, and then read. */
+  /** The end of the body does not end the stream: most clients can only send all their requests and then read. */
   async #readRequests(): Promise<void> {
     try {
       for (let message = await this.#messages.next(); message !== undefined; message = await this.#messages.next()) {

@@ -1,10 +1,10 @@
 /**
- * Watch, and etcd's other streams, over a WebSocket, the one full-duplex way that a browser has: each text frame in is one JSON request, each
- * frame out one line of the stream, as etcd's proxy in front of its gateway does it.
+ * Watch, and etcd's other streams, over a WebSocket, a browser's only full-duplex transport. Each text frame in is one
+ * JSON request, each frame out one line of the stream, as in the WebSocket proxy in front of etcd's gateway.
  *
- * A WebSocket takes whatever it is given and keeps what the network does not take. So nothing is taken from the member
- * while more than a little is waiting in the socket; there is no event for its leaving, so it is looked at now and
- * then. Whoever takes nothing at all for a minute is disconnected, and can resume from the last revision it saw.
+ * `WebSocket.send` buffers without limit and has no drain event. While more than `maxBufferedBytes` are buffered
+ * (polled every `lookEveryMs`) no response is pulled from the member. A client that drains nothing for `stalledAfterMs`
+ * is disconnected; it can resume from its last revision.
  */
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
 import type { Schema } from "../../protocol/codec/schema.ts";
@@ -15,9 +15,9 @@ import { streamErrorLine } from "../http/errors.ts";
 import { IdleProbe } from "./idle-probe.ts";
 import { watchLine } from "./watch-http.ts";
 
-/** What we use of a WebSocket, in browsers and in workers. */
+/** The part of a WebSocket that is used here, in browsers and in workers. */
 export interface WebSocketLike {
-  /** Bytes given to `send` that the network has not taken yet. */
+  /** Bytes passed to `send` that the network has not taken yet. */
   readonly bufferedAmount: number;
   send(text: string): void;
   close(code?: number, reason?: string): void;
@@ -26,15 +26,18 @@ export interface WebSocketLike {
 }
 
 export interface WebSocketLimits {
-  /** One request. */
+  /** Limit of a request, in bytes. */
   readonly maxMessageBytes: number;
-  /** Bytes waiting in the socket above which nothing is added. Default 256 KiB. */
+  /** Buffered bytes above which nothing is added. Default 256 KiB. */
   readonly maxBufferedBytes?: number;
-  /** A socket whose waiting bytes do not get fewer for so long is closed. Default 60,000. */
+  /** Milliseconds after which a socket whose buffered bytes do not decrease is closed. Default 60,000. */
   readonly stalledAfterMs?: number;
-  /** Default 50. */
+  /** Interval of checks of the buffer, in milliseconds. Default 50. */
   readonly lookEveryMs?: number;
-  /** Silence of a watch after which it is found out whether the reader is still there. Default 60,000. */
+  /**
+   * Silence of a watch in milliseconds after which the stream checks whether the reader is still connected. Default
+   * 60,000.
+   */
   readonly probeAfterMs?: number;
 }
 
@@ -56,7 +59,7 @@ export function watchOverWebSocket(
   overWebSocket(open, watchRequestSchema, watchLine, socket, limits);
 }
 
-/** Requests in, responses pulled out one at a time; `next` gives undefined once the stream is over. */
+/** Accepts requests; `next` returns one response at a time, and undefined once the stream has ended. */
 export interface BidiStream<Request, Response> {
   request(request: Request): void;
   next(): Promise<Response | undefined>;
@@ -85,7 +88,7 @@ export function overWebSocket<Request, Response>(
   void call.send();
 }
 
-/** Frames end by themselves. */
+/** Frames need no line break. */
 function frameOf(line: string): string {
   return line.slice(0, -1);
 }
@@ -139,7 +142,7 @@ class WebSocketCall<Request, Response> {
     if (this.#over) return;
     this.#over = true;
     this.#stream.close();
-    // Answers the other side's close where the platform leaves that to us.
+    // Replies to the other side's close, on platforms that leave that to the application.
     this.#socket.close(CLOSE_NORMAL);
   }
 
@@ -156,7 +159,7 @@ class WebSocketCall<Request, Response> {
     }
   }
 
-  /** Waits until the network has taken enough; false when the socket is of no more use. */
+  /** Waits until the network has taken enough. Returns false if the socket is closed or stalled. */
   async #hasRoom(): Promise<boolean> {
     let least = this.#socket.bufferedAmount;
     let stalledMs = 0;
@@ -180,7 +183,7 @@ class WebSocketCall<Request, Response> {
       if (lastWords !== undefined) this.#socket.send(frameOf(lastWords));
       this.#socket.close(code, reason);
     } catch {
-      // It was closing already.
+      // The socket was already closing.
     }
   }
 }

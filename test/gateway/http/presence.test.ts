@@ -1,7 +1,7 @@
 /** The promise that a caller who is gone leaves within ten seconds rests on constants, which must not drift apart. */
 import { expect, test, vi } from "vitest";
 import { gatewayApp } from "../../../src/gateway/app.ts";
-import { GONE_WITHIN_MS, PLAIN_ANSWER_WITHIN_MS, PROBE_AFTER_MS } from "../../../src/gateway/http/presence.ts";
+import { GONE_WITHIN_MS, PLAIN_RESPONSE_WITHIN_MS, PROBE_AFTER_MS } from "../../../src/gateway/http/presence.ts";
 import { KEEPALIVE_TIME_MS, KEEPALIVE_TIMEOUT_MS } from "../../../src/grpc/proxy.ts";
 import type { CallContext, Services } from "../../../src/member/api/services.ts";
 import { CARRIER_PING_EVERY_MS, CARRIER_SILENT_MAX_MS } from "../../../src/protocol/mux-frame.ts";
@@ -10,7 +10,7 @@ import { FakeWatch } from "../support/fake-watch.ts";
 test("a caller that is gone is noticed within ten seconds on every front", () => {
   expect(GONE_WITHIN_MS).toBe(10_000);
   // The first write after it is answered by a reset, which the second one meets.
-  expect(PLAIN_ANSWER_WITHIN_MS + 2 * PROBE_AFTER_MS).toBeLessThan(GONE_WITHIN_MS);
+  expect(PLAIN_RESPONSE_WITHIN_MS + 2 * PROBE_AFTER_MS).toBeLessThan(GONE_WITHIN_MS);
   expect(KEEPALIVE_TIME_MS + KEEPALIVE_TIMEOUT_MS).toBeLessThan(GONE_WITHIN_MS);
   expect(CARRIER_SILENT_MAX_MS).toBeLessThan(GONE_WITHIN_MS);
   expect(3 * CARRIER_PING_EVERY_MS).toBeLessThan(CARRIER_SILENT_MAX_MS);

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { lateAnswer, type Waiter } from "../../../src/gateway/http/late-answer.ts";
+import { delayedResponse, type Waiter } from "../../../src/gateway/http/delayed-response.ts";
 import { EtcdError, GrpcCode } from "../../../src/protocol/errors.ts";
 
 const TIMES = { plainWithinMs: 1_000, probeAfterMs: 4_000, confirmMs: 100 };
@@ -36,7 +36,7 @@ class Waiting {
 }
 
 async function begun(waiting: Waiting, signal: AbortSignal = ALIVE): Promise<Response> {
-  const answer = lateAnswer(signal, waiting.call, TIMES);
+  const answer = delayedResponse(signal, waiting.call, TIMES);
   await vi.advanceTimersByTimeAsync(TIMES.plainWithinMs);
   return answer;
 }
@@ -59,19 +59,19 @@ const ERROR = new EtcdError(GrpcCode.Unknown, "mutex: session is expired");
 
 describe("what comes soon", () => {
   test("is a plain answer without white space", async () => {
-    const response = await lateAnswer(ALIVE, async () => '{"key":"Zm9v"}', TIMES);
+    const response = await delayedResponse(ALIVE, async () => '{"key":"Zm9v"}', TIMES);
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
     expect(await response.text()).toBe('{"key":"Zm9v"}');
   });
 
   test("is an error with a status of its own", async () => {
-    const response = await lateAnswer(ALIVE, () => Promise.reject(ERROR), TIMES);
+    const response = await delayedResponse(ALIVE, () => Promise.reject(ERROR), TIMES);
     expect(response.status).toBe(500);
     expect(await response.json()).toEqual({ code: 2, message: "mutex: session is expired" });
   });
 
   test("is not asked twice whether its caller is there: nothing was written that could tell", async () => {
-    const answer = lateAnswer(
+    const answer = delayedResponse(
       ALIVE,
       async ({ confirmWaiting }) => {
         await confirmWaiting();
@@ -120,14 +120,14 @@ describe("what comes late", () => {
 describe("a caller that leaves", () => {
   test("before anything is tells the call so", async () => {
     const waiting = new Waiting();
-    void lateAnswer(AbortSignal.abort(), waiting.call, TIMES);
+    void delayedResponse(AbortSignal.abort(), waiting.call, TIMES);
     expect(waiting.isGone).toBe(true);
   });
 
   test("before the answer begins tells the call so, where the platform tells", async () => {
     const caller = new AbortController();
     const waiting = new Waiting();
-    void lateAnswer(caller.signal, waiting.call, TIMES);
+    void delayedResponse(caller.signal, waiting.call, TIMES);
     await vi.advanceTimersByTimeAsync(500);
     expect(waiting.isGone).toBe(false);
     caller.abort();

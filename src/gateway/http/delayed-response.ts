@@ -1,21 +1,22 @@
 /**
- * The answer to a call that may wait for long: a lock that somebody else has, an election that somebody else has won.
+ * Responds to a call that may wait for long: for a lock or an election that another client holds.
  *
- * What comes soon is a plain answer. After that the answer begins as a stream of white space, which is legal before
- * JSON and finds out whether the caller is still there; the result is its end. The status was sent by then, so an error
- * that comes late is in the body only, in etcd's form: an object with a number under `code`, which no result has.
+ * A result within `plainWithinMs` is a plain response. After that the response begins as a stream of white space, which
+ * is legal before JSON and reveals whether the caller is still connected. The result ends the stream. By then the
+ * status was sent, so a late error is in the body only, in etcd's form: an object with a number under `code`, which no
+ * result has.
  */
 import { errorParts, errorResponse, JSON_TYPE } from "./errors.ts";
-import { CONFIRM_MS, PLAIN_ANSWER_WITHIN_MS, PROBE_AFTER_MS } from "./presence.ts";
+import { CONFIRM_MS, PLAIN_RESPONSE_WITHIN_MS, PROBE_AFTER_MS } from "./presence.ts";
 
-export interface LateAnswerTimes {
-  /** Default: see presence.ts; so have the others. */
+export interface DelayedResponseTimes {
+  /** Defaults of all three, in milliseconds: see presence.ts. */
   readonly plainWithinMs?: number;
   readonly probeAfterMs?: number;
   readonly confirmMs?: number;
 }
 
-/** The caller, as the call sees it: see CallContext. */
+/** The part of CallContext that concerns the waiting caller. */
 export interface Waiter {
   readonly signal: AbortSignal;
   readonly confirmWaiting: () => Promise<void>;
@@ -24,26 +25,26 @@ export interface Waiter {
 const WHITE_SPACE = "\n";
 const encoder = new TextEncoder();
 
-/** `call` gives the JSON of its result. Never rejects. */
-export async function lateAnswer(
+/** `call` returns the JSON of its result. Never rejects. */
+export async function delayedResponse(
   callerSignal: AbortSignal,
   call: (waiter: Waiter) => Promise<string>,
-  times: LateAnswerTimes = {},
+  times: DelayedResponseTimes = {},
 ): Promise<Response> {
-  const answer = new LateAnswer(callerSignal, times);
-  const result = call(answer.waiter);
-  // It may be left behind when the caller goes.
+  const delayed = new DelayedResponse(callerSignal, times);
+  const result = call(delayed.waiter);
+  // Nothing reads the result if the caller disconnects.
   result.catch(() => undefined);
   try {
-    const soon = await answer.orSilence(result, times.plainWithinMs ?? PLAIN_ANSWER_WITHIN_MS);
+    const soon = await delayed.orSilence(result, times.plainWithinMs ?? PLAIN_RESPONSE_WITHIN_MS);
     if (soon !== undefined) return new Response(soon, { headers: { "content-type": JSON_TYPE } });
   } catch (error) {
     return errorResponse(error);
   }
-  return answer.begin(result.catch((error: unknown) => errorParts(error).body));
+  return delayed.begin(result.catch((error: unknown) => errorParts(error).body));
 }
 
-class LateAnswer {
+class DelayedResponse {
   readonly waiter: Waiter;
   readonly #gone: AbortController = new AbortController();
   readonly #probeAfterMs: number;
@@ -51,11 +52,11 @@ class LateAnswer {
   #hasBegun = false;
   #endSilence: () => void = () => {};
 
-  constructor(callerSignal: AbortSignal, times: LateAnswerTimes) {
+  constructor(callerSignal: AbortSignal, times: DelayedResponseTimes) {
     this.#probeAfterMs = times.probeAfterMs ?? PROBE_AFTER_MS;
     this.#confirmMs = times.confirmMs ?? CONFIRM_MS;
     callerSignal.addEventListener("abort", () => this.#gone.abort(), { once: true });
-    // Who left while the request was read is not told of any more.
+    // An abort before this point, while the request was read, fires no event any more.
     if (callerSignal.aborted) this.#gone.abort();
     this.waiter = { signal: this.#gone.signal, confirmWaiting: () => this.#confirm() };
   }
@@ -78,13 +79,13 @@ class LateAnswer {
           this.#gone.abort();
         },
       },
-      // White space is written when it is taken, or it would tell nothing.
+      // White space is written only when the stream is read. Written ahead, it would reveal nothing.
       { highWaterMark: 0 },
     );
     return new Response(body, { headers: { "content-type": JSON_TYPE } });
   }
 
-  /** Undefined when there is no result by then. */
+  /** Resolves to undefined if there is no result within `afterMs`. */
   async orSilence(result: Promise<string>, afterMs: number): Promise<string | undefined> {
     let stop = (): void => {};
     const silence = new Promise<undefined>((resolve) => {
@@ -100,7 +101,10 @@ class LateAnswer {
     }
   }
 
-  /** Writes, and gives a reset the time to come back. A plain answer is written once, so nothing can be found out. */
+  /**
+   * Writes, and waits long enough for a reset to come back. A plain response is written once, so there is nothing to
+   * confirm.
+   */
   async #confirm(): Promise<void> {
     const { signal } = this.#gone;
     if (!this.#hasBegun || signal.aborted) return;
