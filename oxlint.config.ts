@@ -20,7 +20,7 @@ export interface Layer {
 const CORE = ["base", "protocol", "raft", "mvcc", "lease", "auth"];
 
 export const LAYERS: Readonly<Record<string, Layer>> = {
-  base: { below: [], folders: { ".": [] } },
+  base: { below: [], npm: ["@noble/hashes"], folders: { ".": [] } },
   protocol: {
     below: ["base"],
     folders: {

@@ -1,25 +1,18 @@
 /**
- * HMAC (RFC 2104) and HKDF (RFC 5869) with SHA-256, in the same turn: WebCrypto answers later, and what comes in between
- * would have to be held back.
+ * HMAC (RFC 2104) and HKDF (RFC 5869) with SHA-256, by @noble/hashes, in the same turn: WebCrypto answers in a later one,
+ * and what arrives in between would have to be held back.
  */
-import { concatBytes } from "./bytes.ts";
-import { Sha256 } from "./sha256.ts";
-
-const BLOCK_BYTES = 64;
+import { hkdf } from "@noble/hashes/hkdf.js";
+import { hmac } from "@noble/hashes/hmac.js";
+import { sha256 } from "@noble/hashes/sha2.js";
 
 export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
-  const block = new Uint8Array(BLOCK_BYTES);
-  block.set(key.length > BLOCK_BYTES ? new Sha256().update(key).digest() : key);
-  const inner = new Sha256().update(block.map((byte) => byte ^ 0x36)).update(message);
-  return new Sha256()
-    .update(block.map((byte) => byte ^ 0x5c))
-    .update(inner.digest())
-    .digest();
+  return hmac(sha256, key, message);
 }
 
-/** 32 bytes that follow from `secret` for this use of it. */
+/** Derives 32 bytes from `secret` for the use that `info` names. */
 export function hkdfSha256(secret: Uint8Array, salt: Uint8Array, info: Uint8Array): Uint8Array {
-  return hmacSha256(hmacSha256(salt, secret), concatBytes(info, new Uint8Array([1])));
+  return hkdf(sha256, secret, salt, info, 32);
 }
 
 /** Takes the same time wherever the two differ. */

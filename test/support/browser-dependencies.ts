@@ -4,6 +4,9 @@
  * the truth.
  */
 export const BROWSER_DEPENDENCIES: readonly string[] = [
+  "@noble/hashes/hkdf.js",
+  "@noble/hashes/hmac.js",
+  "@noble/hashes/sha2.js",
   "bcryptjs",
   "hono",
   "idb",
