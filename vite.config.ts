@@ -20,6 +20,8 @@ const TOGETHER = 2;
 const config: ViteUserConfig = defineConfig({
   test: {
     passWithNoTests: true,
+    // `npm run coverage` (test/support/coverage.ts) turns it on.
+    coverage: { provider: "v8", include: ["src/**"], reporter: ["json-summary", "html"] },
     projects: [
       {
         test: {

@@ -21,7 +21,7 @@ export interface StateTablesRule {
 export function stateTablesContract(name: string, makeTables: () => TablesUnderTest | Promise<TablesUnderTest>): void {
   describe(`state tables: ${name}`, () => {
     test.for(stateTablesRules)("$title", async (rule) => {
-      expect(rule.title).toMatch(/^\[TABLES /);
+      expect(rule.title).toMatch(/^V\d+ \[TABLES /);
       await rule.check(await makeTables());
     });
   });
@@ -108,7 +108,7 @@ const FIXTURE_ROWS: readonly RevisionRow[] = [
 
 export const stateTablesRules: readonly StateTablesRule[] = [
   {
-    title: "[TABLES empty] new tables hold no row and no bytes",
+    title: "V37 [TABLES empty] new tables hold no row and no bytes",
     check({ tables }) {
       expect(tables.keys.rowCount).toBe(0);
       expect(tables.keys.sizeBytes).toBe(0);
@@ -120,7 +120,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES at] finds the newest row of a key up to a revision, tombstones included",
+    title: "V37 [TABLES at] finds the newest row of a key up to a revision, tombstones included",
     check({ tables }) {
       fill(tables.keys, FIXTURE_ROWS);
       const at = (key: string, revision: number): string | undefined => {
@@ -140,7 +140,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES at] of two rows in one revision the higher sub-revision counts",
+    title: "V37 [TABLES at] of two rows in one revision the higher sub-revision counts",
     check({ tables }) {
       fill(tables.keys, [put("a", 5, "first"), tombstone("a", 5, 1), put("b", 5, "b", { sub: 2 })]);
       const row = tables.keys.at(bytes("a"), 5);
@@ -149,7 +149,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES row] gives back every field, the whole range of 64-bit leases and revisions included",
+    title: "V38 [TABLES row] gives back every field, the whole range of 64-bit leases and revisions included",
     check({ tables }) {
       const rows = [
         put("k", 7, "v", { sub: 3, createRevision: 5, version: 9, lease: 0x7fff_ffff_ffff_ffffn }),
@@ -173,7 +173,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES bytes] keys and values are any bytes, of any length, and keys sort as unsigned bytes",
+    title: "V38 [TABLES bytes] keys and values are any bytes, of any length, and keys sort as unsigned bytes",
     check({ tables }) {
       const keys = [
         "\0",
@@ -217,7 +217,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES copy] keeps its own copy of what it was given",
+    title: "V38 [TABLES copy] keeps its own copy of what it was given",
     check({ tables }) {
       const buffer = bytes("..keyvalue..");
       const row = { ...put("", 2, ""), key: buffer.subarray(2, 5), value: buffer.subarray(5, 10) };
@@ -230,7 +230,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES scan] visits the keys of [start, end) that live at the revision, in key order",
+    title: "V37 [TABLES scan] visits the keys of [start, end) that live at the revision, in key order",
     check({ tables }) {
       fill(tables.keys, FIXTURE_ROWS);
       const { keys } = tables;
@@ -249,7 +249,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES scan] stops when told to",
+    title: "V37 [TABLES scan] stops when told to",
     check({ tables }) {
       fill(tables.keys, FIXTURE_ROWS);
       const seen: string[] = [];
@@ -261,7 +261,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES scan] without values still tells all the rest of a row",
+    title: "V37 [TABLES scan] without values still tells all the rest of a row",
     check({ tables }) {
       tables.keys.append(put("k", 9, "v", { sub: 1, createRevision: 4, version: 3, lease: 77n }));
       const rows: unknown[] = [];
@@ -273,7 +273,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES scan] rows may be kept after the scan: they do not change under later writes or compaction",
+    title: "V38 [TABLES scan] rows may be kept after the scan: they do not change under later writes or compaction",
     check({ tables }) {
       fill(tables.keys, FIXTURE_ROWS.slice(0, 3));
       const rows: RevisionRow[] = [];
@@ -284,7 +284,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES count] is how many keys a scan would visit",
+    title: "V37 [TABLES count] is how many keys a scan would visit",
     check({ tables }) {
       fill(tables.keys, FIXTURE_ROWS);
       for (let revision = 0; revision < 10; revision++) {
@@ -296,7 +296,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
   },
   {
     title:
-      "[TABLES history] visits all rows of the revisions in order, tombstones included, from a sub-revision if asked",
+      "V37 [TABLES history] visits all rows of the revisions in order, tombstones included, from a sub-revision if asked",
     check({ tables }) {
       fill(tables.keys, [
         put("b", 2, "1"),
@@ -320,7 +320,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES size] counts rows, and their keys, values and a fixed cost each",
+    title: "V37 [TABLES size] counts rows, and their keys, values and a fixed cost each",
     check({ tables }) {
       fill(tables.keys, FIXTURE_ROWS);
       expect(tables.keys.rowCount).toBe(7);
@@ -331,11 +331,12 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   ...[3, 4, 5, 6, 7, 8].map((revision): StateTablesRule => ({
-    title: `[TABLES compact] at ${revision} leaves every read at ${revision} and above as it was`,
+    title: `V21 [TABLES compact] at ${revision} leaves every read at ${revision} and above as it was`,
     check: ({ tables }) => expectCompactKeepsReads(tables.keys, revision),
   })),
   {
-    title: "[TABLES compact] keeps the newest row up to the revision, and a tombstone only when it is of that revision",
+    title:
+      "V21 [TABLES compact] keeps the newest row up to the revision, and a tombstone only when it is of that revision",
     check({ tables }) {
       fill(tables.keys, FIXTURE_ROWS);
       const { keys } = tables;
@@ -358,7 +359,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES compact] of the rows of one revision and key only the last stays",
+    title: "V21 [TABLES compact] of the rows of one revision and key only the last stays",
     check({ tables }) {
       fill(tables.keys, [put("a", 5, "1"), tombstone("a", 5, 1), put("b", 5, "2", { sub: 2 }), put("c", 6, "3")]);
       compactAll(tables.keys, 5, 10);
@@ -366,7 +367,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES compact] goes in steps of at most so many keys, and a cursor resumes it",
+    title: "V20 [TABLES compact] goes in steps of at most so many keys, and a cursor resumes it",
     check({ tables }) {
       const { keys } = tables;
       for (let at = 0; at < 25; at++) keys.append(put(`k${String(at).padStart(2, "0")}`, 2 + at, "old"));
@@ -384,7 +385,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES compact] writes between the steps are safe",
+    title: "V20 [TABLES compact] writes between the steps are safe",
     check({ tables }) {
       const { keys } = tables;
       for (let at = 0; at < 9; at++) keys.append(put(`k${at}`, 2 + at, "old"));
@@ -408,7 +409,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES compact] a key whose every row went can be written again",
+    title: "V20 [TABLES compact] a key whose every row went can be written again",
     check({ tables }) {
       fill(tables.keys, [put("a", 2, "1"), tombstone("a", 3)]);
       expect(tables.keys.at(bytes("a"), 3)?.version).toBe(0);
@@ -420,7 +421,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES many] thousands of keys and rows keep their order through writes, deletes and compaction",
+    title: "V37 [TABLES many] thousands of keys and rows keep their order through writes, deletes and compaction",
     check({ tables }) {
       const { keys } = tables;
       const names = Array.from({ length: 2000 }, (_, at) => `key-${String((at * 7919) % 2000).padStart(5, "0")}`);
@@ -443,7 +444,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES bucket] keeps opaque rows in key order, each bucket for itself",
+    title: "V39 [TABLES bucket] keeps opaque rows in key order, each bucket for itself",
     check({ tables }) {
       const meta = tables.bucket("meta");
       meta.set(bytes("b"), bytes("2"));
@@ -468,7 +469,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES bucket] a range scan visits [start, end) alone, whether its rows are written already or not",
+    title: "V39 [TABLES bucket] a range scan visits [start, end) alone, whether its rows are written already or not",
     async check({ tables, reopen }) {
       const names = ["a", "b", "b\u0000", "ba", "b\u00ff", "c"];
       for (const name of names) tables.bucket("lease").set(bytes(name), bytes(`${name}!`));
@@ -493,7 +494,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "[TABLES reopen] everything is there again: rows, history, buckets, what compaction left",
+    title: "V40 [TABLES reopen] everything is there again: rows, history, buckets, what compaction left",
     async check({ tables, reopen }) {
       if (reopen === undefined) return;
       fill(tables.keys, FIXTURE_ROWS);

@@ -33,7 +33,7 @@ export interface StoreRule {
 export function storeContract(name: string, makeTables: () => TablesUnderTest | Promise<TablesUnderTest>): void {
   describe(`store: ${name}`, () => {
     test.for(storeRules)("$title", async (rule) => {
-      expect(rule.title).toMatch(/^\[[A-Z]+ .*\] /);
+      expect(rule.title).toMatch(/^V\d+ \[[A-Z]+ .*\] /);
       await rule.check(await makeTables());
     });
   });
@@ -157,7 +157,7 @@ function answer(response: TxnResponse): string {
 
 const basicRules: readonly StoreRule[] = [
   {
-    title: "[REV start] a fresh store is at revision 1, was never compacted, and its first write makes revision 2",
+    title: "V1 [REV start] a fresh store is at revision 1, was never compacted, and its first write makes revision 2",
     check(subject) {
       const store = newStore(subject);
       expect([store.revision, store.compactRevision]).toEqual([1, -1]);
@@ -167,14 +167,14 @@ const basicRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[REV header] only the revision is set; who answers is left to the member",
+    title: "V8 [REV header] only the revision is set; who answers is left to the member",
     check(subject) {
       const { header } = newStore(subject).put(put("a", "1")).response;
       expect(header).toEqual({ clusterId: 0n, memberId: 0n, revision: 2, raftTerm: 0 });
     },
   },
   {
-    title: "[REV unchanged] what matches nothing leaves the revision; a put of the same value does not",
+    title: "V1 [REV unchanged] what matches nothing leaves the revision; a put of the same value does not",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "1"));
@@ -187,7 +187,7 @@ const basicRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[PUT generations] version counts up, create_revision stays, and both start anew after a delete",
+    title: "V2 [PUT generations] version counts up, create_revision stays, and both start anew after a delete",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "1"));
@@ -201,7 +201,7 @@ const basicRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[PUT prev_kv] gives back the former pair, and nothing on a create",
+    title: "V3 [PUT prev_kv] gives back the former pair, and nothing on a create",
     check(subject) {
       const store = newStore(subject);
       expect(store.put(put("a", "1", { prevKv: true })).response.prevKv).toBeUndefined();
@@ -211,7 +211,7 @@ const basicRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[PUT ignore] keeps the former value or lease, and needs the key to live",
+    title: "V4 [PUT ignore] keeps the former value or lease, and needs the key to live",
     check(subject) {
       const store = newStore(subject);
       expect(errorOf(() => store.put(put("a", "", { ignoreValue: true })))).toBe(KEY_NOT_FOUND);
@@ -229,7 +229,7 @@ const basicRules: readonly StoreRule[] = [
   },
   {
     title:
-      "[PUT lease] an unknown lease is refused first, a put without lease detaches, and the hook hears of each change",
+      "V4 [PUT lease] an unknown lease is refused first, a put without lease detaches, and the hook hears of each change",
     check(subject) {
       const leases = new Leases([7n, 8n, -1n]);
       const store = newStore(subject, leases);
@@ -244,7 +244,7 @@ const basicRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[DELETE range] deletes in key order in one revision, and gives back the former pairs if asked",
+    title: "V5 [DELETE range] deletes in key order in one revision, and gives back the former pairs if asked",
     check(subject) {
       const store = newStore(subject);
       for (const key of ["c", "a", "b", "d"]) store.put(put(key, key.toUpperCase()));
@@ -258,7 +258,7 @@ const basicRules: readonly StoreRule[] = [
     },
   },
   {
-    title: '[DELETE range] an end at or below the key deletes nothing; "\\0" means everything from the key on',
+    title: 'V5 [DELETE range] an end at or below the key deletes nothing; "\\0" means everything from the key on',
     check(subject) {
       const store = newStore(subject);
       for (const key of ["a", "b", "c"]) store.put(put(key, ""));
@@ -269,7 +269,7 @@ const basicRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[EVENT put] carries the whole pair, and its bytes are not the request's",
+    title: "V6 [EVENT put] carries the whole pair, and its bytes are not the request's",
     check(subject) {
       const store = newStore(subject);
       const request = put("key", "value", { lease: 7n });
@@ -281,7 +281,7 @@ const basicRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[LEASE revoke] deletes the living keys in key order in one revision, or none at all",
+    title: "V5 [LEASE revoke] deletes the living keys in key order in one revision, or none at all",
     check(subject) {
       const store = newStore(subject);
       for (const key of ["b", "a", "c"]) store.put(put(key, ""));
@@ -306,7 +306,7 @@ function fillForRange(store: Store): void {
 
 const rangeRules: readonly StoreRule[] = [
   {
-    title: '[RANGE keys] end empty is one key, "\\0" from the key on, key and end "\\0" all, key >= end nothing',
+    title: 'V7 [RANGE keys] end empty is one key, "\\0" from the key on, key and end "\\0" all, key >= end nothing',
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -322,7 +322,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE revision] reads every kept revision; zero and below is the newest; the header is at the newest",
+    title: "V8 [RANGE revision] reads every kept revision; zero and below is the newest; the header is at the newest",
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -338,7 +338,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE limit] cuts the pairs and tells of more; count stays that of the whole range",
+    title: "V9 [RANGE limit] cuts the pairs and tells of more; count stays that of the whole range",
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -358,7 +358,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE count_only] counts, and ignores limit and filters",
+    title: "V9 [RANGE count_only] counts, and ignores limit and filters",
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -370,7 +370,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE keys_only] leaves out the values, and the leases unless it is sorted by value",
+    title: "V9 [RANGE keys_only] leaves out the values, and the leases unless it is sorted by value",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "1", { lease: 7n }));
@@ -381,7 +381,8 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE filters] drop what is below a minimum or above a maximum, before the limit and not from the count",
+    title:
+      "V9 [RANGE filters] drop what is below a minimum or above a maximum, before the limit and not from the count",
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -400,7 +401,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE sort] by each target in both orders, before the limit",
+    title: "V10 [RANGE sort] by each target in both orders, before the limit",
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -417,7 +418,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE sort] quirk: no order but another target than the key sorts only what the limit let through",
+    title: "V10 [RANGE sort] quirk: no order but another target than the key sorts only what the limit let through",
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -427,7 +428,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE chunks] the parts make up the whole: bounded, at one revision, header and count in the last",
+    title: "V11 [RANGE chunks] the parts make up the whole: bounded, at one revision, header and count in the last",
     check(subject) {
       const store = newStore(subject);
       for (let at = 0; at < 100; at++) store.put(put(`k${String(at).padStart(3, "0")}`, "x".repeat(50)));
@@ -447,7 +448,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE chunks] parts begin with ten pairs and double while they are small, and halve when pairs grow",
+    title: "V11 [RANGE chunks] parts begin with ten pairs and double while they are small, and halve when pairs grow",
     check(subject) {
       const store = newStore(subject);
       const sizes = (key: string): number[] =>
@@ -459,7 +460,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE chunks] limit, keys_only, count_only and empty ranges give what Range gives",
+    title: "V11 [RANGE chunks] limit, keys_only, count_only and empty ranges give what Range gives",
     check(subject) {
       const store = newStore(subject);
       for (let at = 0; at < 30; at++) store.put(put(`k${String(at).padStart(3, "0")}`, "x"));
@@ -487,7 +488,7 @@ const rangeRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[RANGE chunks] refuses orders and filters, and ends with an error when its revision is compacted",
+    title: "V11 [RANGE chunks] refuses orders and filters, and ends with an error when its revision is compacted",
     check(subject) {
       const store = newStore(subject);
       for (let at = 0; at < 30; at++) store.put(put(`k${String(at).padStart(3, "0")}`, "x"));
@@ -513,7 +514,7 @@ function holds(store: Store, request: Partial<Compare> & { readonly key: Uint8Ar
 
 const txnRules: readonly StoreRule[] = [
   {
-    title: "[TXN revision] all operations share one revision, told in the top header; a nested header is empty",
+    title: "V12 [TXN revision] all operations share one revision, told in the top header; a nested header is empty",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "0"));
@@ -537,7 +538,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN order] operations run in list order, and each sees those before it",
+    title: "V12 [TXN order] operations run in list order, and each sees those before it",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "0"));
@@ -556,7 +557,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN order] a key deleted and put in one revision starts a new generation there",
+    title: "V2 [TXN order] a key deleted and put in one revision starts a new generation there",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "0"));
@@ -576,7 +577,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN compare] each target against equal, less, greater, not equal",
+    title: "V13 [TXN compare] each target against equal, less, greater, not equal",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "m", { lease: 7n }));
@@ -600,7 +601,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN compare] a missing key counts as zero, but no comparison of its value holds",
+    title: "V13 [TXN compare] a missing key counts as zero, but no comparison of its value holds",
     check(subject) {
       const store = newStore(subject);
       const key = b("x");
@@ -620,7 +621,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN compare] an operand of another target counts as that target's zero",
+    title: "V13 [TXN compare] an operand of another target counts as that target's zero",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "1"));
@@ -635,7 +636,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN compare] over a range all keys must satisfy it; an empty range is one missing key",
+    title: "V13 [TXN compare] over a range all keys must satisfy it; an empty range is one missing key",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "1"));
@@ -663,7 +664,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN compare] all comparisons must hold, none is a success, and the failure branch runs otherwise",
+    title: "V13 [TXN compare] all comparisons must hold, none is a success, and the failure branch runs otherwise",
     check(subject) {
       const store = newStore(subject);
       const yes = compare({ key: b("x") });
@@ -679,7 +680,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN path] comparisons of nested txns see the state before any operation, along the taken branches",
+    title: "V14 [TXN path] comparisons of nested txns see the state before any operation, along the taken branches",
     check(subject) {
       const store = newStore(subject);
       const missing = compare({ key: b("a") });
@@ -703,7 +704,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN check] a failure on the taken path refuses the whole txn, before anything is done",
+    title: "V15 [TXN check] a failure on the taken path refuses the whole txn, before anything is done",
     check(subject) {
       const leases = new Leases([7n]);
       const store = newStore(subject, leases);
@@ -725,7 +726,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN check] what is wrong on a branch not taken does not matter",
+    title: "V15 [TXN check] what is wrong on a branch not taken does not matter",
     check(subject) {
       const store = newStore(subject);
       const wrong = [opGet("a", "", { revision: 99 }), opPut("c", "", { lease: 9n })];
@@ -739,7 +740,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN check] quirk: before any compaction a negative revision in a txn reads the newest",
+    title: "V15 [TXN check] quirk: before any compaction a negative revision in a txn reads the newest",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "0"));
@@ -750,7 +751,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN check] a put that leans on a key which a from-key delete took before it finds no key",
+    title: "V15 [TXN check] a put that leans on a key which a from-key delete took before it finds no key",
     check(subject) {
       const store = newStore(subject);
       store.put(put("b", "0"));
@@ -769,7 +770,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN prev_kv] of a put is the pair before it, one written by the same txn included",
+    title: "V3 [TXN prev_kv] of a put is the pair before it, one written by the same txn included",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "0"));
@@ -786,7 +787,7 @@ const txnRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[TXN read-only] answers at the current revision and writes nothing",
+    title: "V18 [TXN read-only] answers at the current revision and writes nothing",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "0"));
@@ -807,7 +808,7 @@ function storedRow(main: number, sub: number, record: string, tombstone: boolean
 
 const compactionRules: readonly StoreRule[] = [
   {
-    title: "[COMPACT logical] takes effect at once: below is compacted, the revision itself can be read",
+    title: "V19 [COMPACT logical] takes effect at once: below is compacted, the revision itself can be read",
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -827,7 +828,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[COMPACT errors] at or below the compact revision is compacted, above the current one is future",
+    title: "V19 [COMPACT errors] at or below the compact revision is compacted, above the current one is future",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "1"));
@@ -841,7 +842,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[COMPACT zero] quirk: on a fresh store 0 succeeds once; below it is compacted from the start",
+    title: "V19 [COMPACT zero] quirk: on a fresh store 0 succeeds once; below it is compacted from the start",
     check(subject) {
       const store = newStore(subject);
       expect(errorOf(() => store.compact(-1))).toBe(COMPACTED);
@@ -854,7 +855,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[COMPACT physical] removes the rows in steps of so many keys",
+    title: "V20 [COMPACT physical] removes the rows in steps of so many keys",
     check(subject) {
       const store = newStore(subject);
       for (let round = 0; round < 3; round++) for (let at = 0; at < 10; at++) store.put(put(`k${at}`, String(round)));
@@ -874,7 +875,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[COMPACT physical] a compaction during another lets that one end and follows it",
+    title: "V20 [COMPACT physical] a compaction during another lets that one end and follows it",
     check(subject) {
       const store = newStore(subject);
       for (let at = 0; at < 10; at++) store.put(put(`k${at}`, "old"));
@@ -889,7 +890,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[COMPACT reopen] revision, compact revision and unfinished physical work survive",
+    title: "V20 [COMPACT reopen] revision, compact revision and unfinished physical work survive",
     async check(subject) {
       const store = newStore(subject);
       for (let round = 0; round < 2; round++) for (let at = 0; at < 10; at++) store.put(put(`k${at}`, String(round)));
@@ -905,7 +906,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[COMPACT reopen] a store whose last rows were all compacted still knows its revision",
+    title: "V20 [COMPACT reopen] a store whose last rows were all compacted still knows its revision",
     async check(subject) {
       const store = newStore(subject);
       store.put(put("a", "1"));
@@ -920,7 +921,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[HASH bytes] is CRC-32C over the bucket name and etcd's stored keys and records",
+    title: "V22 [HASH bytes] is CRC-32C over the bucket name and etcd's stored keys and records",
     check(subject) {
       const store = newStore(subject);
       expect(store.hashKv(0)).toEqual({ hash: crc32c(b("key")), hashRevision: 1, compactRevision: -1 });
@@ -937,7 +938,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[HASH errors] below the compact revision is compacted, above the current one is future",
+    title: "V22 [HASH errors] below the compact revision is compacted, above the current one is future",
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -948,7 +949,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[HASH compaction] does not depend on how far the physical compaction has come",
+    title: "V22 [HASH compaction] does not depend on how far the physical compaction has come",
     check(subject) {
       const store = newStore(subject);
       fillForRange(store);
@@ -964,7 +965,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[HASH compaction] leaves out what the newest compaction cut, as etcd does, also when no key lives",
+    title: "V22 [HASH compaction] leaves out what the newest compaction cut, as etcd does, also when no key lives",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "1"));
@@ -983,7 +984,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[HASH steps] a walk in steps finds the same hash, whatever is written and compacted meanwhile",
+    title: "V22 [HASH steps] a walk in steps finds the same hash, whatever is written and compacted meanwhile",
     check(subject) {
       const store = newStore(subject);
       for (let at = 0; at < 20; at++) store.put(put(`k${at % 7}`, String(at)));
@@ -1001,7 +1002,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[HASH etcd] every hash of a history is that of etcd v3.7.1, those that compactions leave included",
+    title: "V22 [HASH etcd] every hash of a history is that of etcd v3.7.1, those that compactions leave included",
     check(subject) {
       const store = newStore(subject);
       for (const line of HASH_HISTORY.trim().split("\n")) {
@@ -1012,7 +1013,7 @@ const compactionRules: readonly StoreRule[] = [
     },
   },
   {
-    title: "[HASH compactions] the ten newest are remembered, until the store is opened anew",
+    title: "V22 [HASH compactions] the ten newest are remembered, until the store is opened anew",
     async check(subject) {
       const store = newStore(subject);
       for (let revision = 2; revision <= 13; revision++) {

@@ -7,12 +7,12 @@ function options(flags: Partial<Record<MemberFlagName, string>>): FlaggedOptions
   return memberOptionsOf((flag) => flags[flag]);
 }
 
-test("without flags every default stands", () => {
+test("M48 without flags every default stands", () => {
   expect(options({})).toEqual({ limits: {}, cluster: {} });
   expect(memberOptionsOf(() => "")).toEqual({ limits: {}, cluster: {} });
 });
 
-test("each limit has its flag", () => {
+test("M48 each limit has its flag", () => {
   const all = options({
     "max-txn-ops": "256",
     "max-request-bytes": "1000",
@@ -47,7 +47,7 @@ test("each limit has its flag", () => {
   });
 });
 
-test("etcd's defaults are the defaults", () => {
+test("M48 etcd's defaults are the defaults", () => {
   expect(DEFAULT_LIMITS).toMatchObject({ txnOperations: 128, requestBytes: 1_572_864, applyBacklog: 5_000 });
 });
 

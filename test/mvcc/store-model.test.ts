@@ -174,7 +174,7 @@ function run(tables: MemoryTables, model: StoreModel, steps: readonly Step[]): S
   return store;
 }
 
-test("[MODEL range] every revision reads as in a list of all states, through writes, compaction and reopening", () => {
+test("V8 [MODEL range] every revision reads as in a list of all states, through writes, compaction and reopening", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), fc.array(rangeShape, { maxLength: 8 }), (steps, ranges) => {
       const model = new StoreModel();
@@ -188,7 +188,7 @@ test("[MODEL range] every revision reads as in a list of all states, through wri
   );
 });
 
-test("[MODEL hash] members that compacted the same compute the same hash, wherever their physical part is", () => {
+test("V22 [MODEL hash] members that compacted the same compute the same hash, wherever their physical part is", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
       const scrubbed = run(new MemoryTables(), new StoreModel(), steps);
@@ -207,7 +207,7 @@ test("[MODEL hash] members that compacted the same compute the same hash, wherev
   );
 });
 
-test("[MODEL chunks] the chunks of a range add up to the range", () => {
+test("V11 [MODEL chunks] the chunks of a range add up to the range", () => {
   fc.assert(
     fc.property(
       fc.array(step, { maxLength: 25 }),

@@ -52,7 +52,7 @@ function refused(success: readonly RequestOp[], more?: Partial<TxnRequest>, maxT
 }
 
 describe("validation", () => {
-  test("[VALID key] an empty key is rejected everywhere, and first", () => {
+  test("V16 [VALID key] an empty key is rejected everywhere, and first", () => {
     expect(refusal(() => checkRange(rangeRequest({ key: EMPTY, sortOrder: 9 })))).toBe(errEmptyKey);
     expect(refusal(() => checkPut(putRequest({ ignoreValue: true, value: b("v") })))).toBe(errEmptyKey);
     expect(refusal(() => checkDeleteRange(deleteRangeRequest({ rangeEnd: b("z") })))).toBe(errEmptyKey);
@@ -62,7 +62,7 @@ describe("validation", () => {
     expect(refused([{ type: "none" }], { compare: [compare({ key: EMPTY })] })).toBe(errEmptyKey);
   });
 
-  test("[VALID sort] an order or target outside etcd's enums is rejected", () => {
+  test("V16 [VALID sort] an order or target outside etcd's enums is rejected", () => {
     expect(refusal(() => checkRange(rangeRequest({ key: b("a"), sortOrder: 3 })))).toBe(errInvalidSortOption);
     expect(refusal(() => checkRange(rangeRequest({ key: b("a"), sortTarget: 5 })))).toBe(errInvalidSortOption);
     expect(refusal(() => checkRange(rangeRequest({ key: b("a"), sortOrder: "DESCEND", sortTarget: "MOD" })))).toBe(
@@ -70,18 +70,18 @@ describe("validation", () => {
     );
   });
 
-  test("[VALID put] an ignored value or lease must not be given, the value checked first", () => {
+  test("V16 [VALID put] an ignored value or lease must not be given, the value checked first", () => {
     const both = putRequest({ key: b("a"), ignoreValue: true, value: b("v"), ignoreLease: true, lease: 1n });
     expect(refusal(() => checkPut(both))).toBe(errValueProvided);
     expect(refusal(() => checkPut({ ...both, value: EMPTY }))).toBe(errLeaseProvided);
     expect(refusal(() => checkPut({ ...both, value: EMPTY, lease: 0n }))).toBe(undefined);
   });
 
-  test("[VALID none] an operation with an empty union fails with key not found", () => {
+  test("V16 [VALID none] an operation with an empty union fails with key not found", () => {
     expect(refused([{ type: "none" }])).toBe(errKeyNotFound);
   });
 
-  test("[VALID ops] a level may hold as many comparisons or operations of a branch as the limit", () => {
+  test("V16 [VALID ops] a level may hold as many comparisons or operations of a branch as the limit", () => {
     const ops = (count: number): RequestOp[] => Array.from({ length: count }, (_, at) => put(`k${at}`));
     const compares = Array.from({ length: 129 }, () => compare({ key: b("a") }));
     expect(refused(ops(128))).toBe(undefined);
@@ -92,7 +92,7 @@ describe("validation", () => {
     expect(refused(ops(3), {}, 2)).toBe(errTooManyOps);
   });
 
-  test("[VALID ops] a nested level may use what the levels around it left of the limit", () => {
+  test("V16 [VALID ops] a nested level may use what the levels around it left of the limit", () => {
     const ops = (count: number): RequestOp[] => Array.from({ length: count }, (_, at) => put(`k${at}`));
     expect(refused([txn(ops(4))], {}, 5)).toBe(undefined);
     expect(refused([txn(ops(5))], {}, 5)).toBe(errTooManyOps);
@@ -104,19 +104,19 @@ describe("validation", () => {
     );
   });
 
-  test("[VALID ops] limits and keys are checked before duplicates", () => {
+  test("V16 [VALID ops] limits and keys are checked before duplicates", () => {
     expect(refused([put("a"), put("a"), put("")])).toBe(errEmptyKey);
     expect(refused([put("a"), put("a")], {}, 1)).toBe(errTooManyOps);
   });
 
-  test("[TXN duplicate] two puts of a key are rejected in one branch, and allowed in both branches", () => {
+  test("V17 [TXN duplicate] two puts of a key are rejected in one branch, and allowed in both branches", () => {
     expect(refused([put("a"), put("a")])).toBe(errDuplicateKey);
     expect(refused([put("a"), put("b")])).toBe(undefined);
     expect(refused([put("a")], { failure: [put("a")] })).toBe(undefined);
     expect(refused([], { failure: [put("a"), put("a")] })).toBe(errDuplicateKey);
   });
 
-  test("[TXN duplicate] a put and a delete that covers it are rejected in either order", () => {
+  test("V17 [TXN duplicate] a put and a delete that covers it are rejected in either order", () => {
     expect(refused([put("a"), del("a")])).toBe(errDuplicateKey);
     expect(refused([del("a"), put("a")])).toBe(errDuplicateKey);
     expect(refused([put("abc"), del("ab", "ac")])).toBe(errDuplicateKey);
@@ -127,12 +127,12 @@ describe("validation", () => {
     expect(refused([put("a\0"), del("a")])).toBe(undefined);
   });
 
-  test("[TXN duplicate] overlapping deletes and any ranges are allowed", () => {
+  test("V17 [TXN duplicate] overlapping deletes and any ranges are allowed", () => {
     expect(refused([del("a", "d"), del("b", "c"), del("b")])).toBe(undefined);
     expect(refused([get("a"), put("a"), get("a")])).toBe(undefined);
   });
 
-  test("[TXN duplicate] holds across nesting levels, both ways", () => {
+  test("V17 [TXN duplicate] holds across nesting levels, both ways", () => {
     expect(refused([put("a"), txn([put("a")])])).toBe(errDuplicateKey);
     expect(refused([txn([put("a")]), put("a")])).toBe(errDuplicateKey);
     expect(refused([txn([put("a")]), del("a")])).toBe(errDuplicateKey);
@@ -141,25 +141,25 @@ describe("validation", () => {
     expect(refused([txn([put("a"), put("a")])])).toBe(errDuplicateKey);
   });
 
-  test("[TXN duplicate] then and else of a nested txn exclude each other, but both count outside", () => {
+  test("V17 [TXN duplicate] then and else of a nested txn exclude each other, but both count outside", () => {
     expect(refused([txn([put("a")], [put("a")])])).toBe(undefined);
     expect(refused([txn([put("a")], [del("a")])])).toBe(undefined);
     expect(refused([txn([], [put("a")]), put("a")])).toBe(errDuplicateKey);
     expect(refused([txn([put("a")], [put("a")]), txn([], [put("a")])])).toBe(errDuplicateKey);
   });
 
-  test("[TXN duplicate] quirk: of sibling txns, delete then put is found and put then delete is not", () => {
+  test("V17 [TXN duplicate] quirk: of sibling txns, delete then put is found and put then delete is not", () => {
     expect(refused([txn([del("a")]), txn([put("a")])])).toBe(errDuplicateKey);
     expect(refused([txn([put("a")]), txn([del("a")])])).toBe(undefined);
     expect(refused([txn([put("a")]), txn([put("a")])])).toBe(errDuplicateKey);
   });
 
-  test("[TXN duplicate] quirk: a from-key delete overlaps with no put", () => {
+  test("V17 [TXN duplicate] quirk: a from-key delete overlaps with no put", () => {
     expect(refused([del("a", "\0"), put("b")])).toBe(undefined);
     expect(refused([txn([del("\0", "\0")]), put("b")])).toBe(undefined);
   });
 
-  test("[TXN duplicate] the largest nested txns are checked in bounded time", () => {
+  test("V17 [TXN duplicate] the largest nested txns are checked in bounded time", () => {
     const wide = (tag: string): RequestOp[] =>
       Array.from({ length: 60 }, (_, at) =>
         at % 2 === 0 ? put(`${tag}/${at}`) : del(`x${tag}/${at}`, `x${tag}/${at}~`),
@@ -171,7 +171,7 @@ describe("validation", () => {
     expect(isReadOnlyTxn(txnRequest({ success: [deep] }))).toBe(false);
   });
 
-  test("[TXN read-only] only ranges in both branches; serializable if all of them are", () => {
+  test("V18 [TXN read-only] only ranges in both branches; serializable if all of them are", () => {
     expect(isReadOnlyTxn(txnRequest({ success: [get("a")], failure: [get("b")] }))).toBe(true);
     expect(isReadOnlyTxn(txnRequest())).toBe(true);
     expect(isReadOnlyTxn(txnRequest({ failure: [put("b")] }))).toBe(false);

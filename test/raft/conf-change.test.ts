@@ -58,7 +58,7 @@ function canSplit(left: ConfState, right: ConfState): boolean {
 }
 
 describe("configuration changes", () => {
-  test("conf change: every step leads to a well-formed configuration whose quorums meet those of the one before", () => {
+  test("R30 conf change: every step leads to a well-formed configuration whose quorums meet those of the one before", () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
         let conf = confOf([1n, 2n, 3n]);
@@ -74,7 +74,7 @@ describe("configuration changes", () => {
     );
   });
 
-  test("conf change: a change, left if it is joint, gives each node the role that its last step names", () => {
+  test("R30 conf change: a change, left if it is joint, gives each node the role that its last step names", () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 8 }), (changes) => {
         let conf = confOf([1n, 2n, 3n]);
@@ -92,7 +92,7 @@ describe("configuration changes", () => {
     );
   });
 
-  test("conf change: while joint, only leaving is possible; otherwise leaving is impossible", () => {
+  test("R31 conf change: while joint, only leaving is possible; otherwise leaving is impossible", () => {
     const conf = confOf([1n, 2n, 3n]);
     const add = (nodeId: bigint) => ({ type: "add-node", nodeId }) as const;
     const joint = changeConfiguration(conf, { ...LEAVE_JOINT, changes: [add(4n), add(5n)] });
@@ -101,13 +101,13 @@ describe("configuration changes", () => {
     expect(changeConfiguration(conf, LEAVE_JOINT)).toBeUndefined();
   });
 
-  test("conf change: an explicit transition waits for the change that leaves it", () => {
+  test("R30 conf change: an explicit transition waits for the change that leaves it", () => {
     const changes = [{ type: "add-node", nodeId: 4n }] as const;
     const joint = changeConfiguration(confOf([1n]), { ...LEAVE_JOINT, transition: "joint-explicit", changes });
     expect(joint).toMatchObject({ voters: [1n, 4n], votersOutgoing: [1n], autoLeave: false });
   });
 
-  test("conf change: a voter that becomes a learner in a joint change keeps its old vote until the group leaves it", () => {
+  test("R30 conf change: a voter that becomes a learner in a joint change keeps its old vote until the group leaves it", () => {
     const changes = [
       { type: "add-learner", nodeId: 3n },
       { type: "add-node", nodeId: 4n },

@@ -19,7 +19,7 @@ function run(options: FuzzOptions): Fuzz {
   return fuzz;
 }
 
-describe("a group under random faults keeps every promise and recovers", () => {
+describe("R47 a group under random faults keeps every promise and recovers", () => {
   test("with three voters", () => {
     let committed = 0;
     let reads = 0;

@@ -155,7 +155,7 @@ function turn(raft: Raft, log: MemoryLog, writes: number[], prng: Prng): void {
   }
 }
 
-test.each([1, 2])("no message of any peer makes step() throw or breaks an invariant (seed %i)", (seed) => {
+test.each([1, 2])("R46 no message of any peer makes step() throw or breaks an invariant (seed %i)", (seed) => {
   const prng = new Prng(seed);
   const roles = new Set<string>();
   for (let life = 0; life < 30; life++) {

@@ -26,7 +26,7 @@ function ticks(member: Member, times: number): void {
 
 describe("§5.1 terms", () => {
   test.each(["follower", "candidate", "leader"] as const)(
-    "§5.1 a %s that sees a higher term becomes its follower",
+    "R1 §5.1 a %s that sees a higher term becomes its follower",
     (role) => {
       const member = solo(3);
       if (role === "candidate") makeCandidate(member);
@@ -37,20 +37,20 @@ describe("§5.1 terms", () => {
     },
   );
 
-  test("§5.1 a message from a leader of an older term has no effect", () => {
+  test("R2 §5.1 a message from a leader of an older term has no effect", () => {
     const member = solo(3, { hardState: { term: 4, vote: 0n, commit: 0 } });
     member.raft.step(append(2n, 3, [0, 0], [3]));
     member.raft.step(heartbeat(2n, 3));
     expect(member.raft.status()).toMatchObject({ term: 4, leader: 0n, lastIndex: 0 });
   });
 
-  test("§5.1 a leader of an older term receives the newer term, so that it steps down", () => {
+  test("R2 §5.1 a leader of an older term receives the newer term, so that it steps down", () => {
     const member = solo(3, { hardState: { term: 4, vote: 0n, commit: 0 } });
     member.raft.step(heartbeat(2n, 3));
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", to: 2n, term: 4 }]);
   });
 
-  test("§5.1 a member restarts with the term and the vote that it had", () => {
+  test("R3 §5.1 a member restarts with the term and the vote that it had", () => {
     const member = solo(3);
     makeCandidate(member);
     member.crash();
@@ -59,11 +59,11 @@ describe("§5.1 terms", () => {
 });
 
 describe("§5.2 elections", () => {
-  test("§5.2 a member starts as a follower without a leader", () => {
+  test("R4 §5.2 a member starts as a follower without a leader", () => {
     expect(solo(3).raft.status()).toMatchObject({ role: "follower", leader: 0n });
   });
 
-  test("§5.2 a leader sends heartbeats to all members at every heartbeat tick", () => {
+  test("R4 §5.2 a leader sends heartbeats to all members at every heartbeat tick", () => {
     const member = solo(3, { config: { heartbeatTicks: 2 } });
     makeLeader(member);
     member.raft.step(accepted(2n, 1, 1));
@@ -75,7 +75,7 @@ describe("§5.2 elections", () => {
     expect(only(sent(member), "heartbeat").map((message) => message.to)).toEqual([2n, 3n]);
   });
 
-  test("§5.2 a follower that hears from its leader does not campaign", () => {
+  test("R4 §5.2 a follower that hears from its leader does not campaign", () => {
     const member = solo(3);
     for (let i = 0; i < 20; i++) {
       member.raft.step(heartbeat(2n, 1));
@@ -84,7 +84,7 @@ describe("§5.2 elections", () => {
     expect(member.raft.status()).toMatchObject({ role: "follower", leader: 2n });
   });
 
-  test("§5.2 election timeouts are random, between one and two timeouts", () => {
+  test("R4 §5.2 election timeouts are random, between one and two timeouts", () => {
     const seen = new Set<number>();
     for (let seed = 1; seed <= 200; seed++) {
       const member = solo(3, { seed });
@@ -98,7 +98,7 @@ describe("§5.2 elections", () => {
     expect([...seen].sort((a, b) => a - b)).toEqual([10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
   });
 
-  test("§5.2 a candidate raises its term, votes for itself and requests votes from all other voters", () => {
+  test("R5 §5.2 a candidate raises its term, votes for itself and requests votes from all other voters", () => {
     const member = solo(4, { logTerms: [1, 2] }, [4n]);
     makeCandidate(member);
     const other = solo(4, { logTerms: [1, 2] }, [4n]);
@@ -121,7 +121,7 @@ describe("§5.2 elections", () => {
     { voters: 5, yes: [2, 3], no: [], role: "leader" },
     { voters: 5, yes: [2], no: [3, 4], role: "candidate" },
     { voters: 5, yes: [2], no: [3, 4, 5], role: "follower" },
-  ])("§5.2 of $voters voters, votes from $yes against $no make a $role", ({ voters, yes, no, role }) => {
+  ])("R6 §5.2 of $voters voters, votes from $yes against $no make a $role", ({ voters, yes, no, role }) => {
     const member = solo(voters);
     makeCandidate(member);
     for (const id of yes) member.raft.step(granted("vote-response", BigInt(id), 1));
@@ -129,14 +129,14 @@ describe("§5.2 elections", () => {
     expect(member.raft.status().role).toBe(role);
   });
 
-  test("§5.2 a voter counts once, however often its response arrives", () => {
+  test("R6 §5.2 a voter counts once, however often its response arrives", () => {
     const member = solo(5);
     makeCandidate(member);
     for (let i = 0; i < 3; i++) member.raft.step(granted("vote-response", 2n, 1));
     expect(member.raft.status().role).toBe("candidate");
   });
 
-  test("§5.2 only the votes of voters count", () => {
+  test("R6 §5.2 only the votes of voters count", () => {
     const member = solo(4, {}, [4n]);
     makeCandidate(member);
     member.raft.step(granted("vote-response", 4n, 1));
@@ -144,7 +144,7 @@ describe("§5.2 elections", () => {
     expect(member.raft.status().role).toBe("candidate");
   });
 
-  test("§5.2 a member gives one vote per term, first come first served, and repeats it on request", () => {
+  test("R7 §5.2 a member gives one vote per term, first come first served, and repeats it on request", () => {
     const member = solo(3);
     member.raft.step(vote(2n, 5, [0, 0]));
     member.raft.step(vote(3n, 5, [9, 4]));
@@ -156,7 +156,7 @@ describe("§5.2 elections", () => {
     ]);
   });
 
-  test("§5.2 a vote survives a crash", () => {
+  test("R3 §5.2 a vote survives a crash", () => {
     const member = solo(3);
     member.raft.step(vote(2n, 5, [0, 0]));
     sentDurably(member);
@@ -165,7 +165,7 @@ describe("§5.2 elections", () => {
     expect(sentDurably(member)).toMatchObject([{ type: "vote-response", to: 3n, reject: true }]);
   });
 
-  test("§5.2 no vote leaves before term and vote are durable", () => {
+  test("R3 §5.2 no vote leaves before term and vote are durable", () => {
     const member = solo(3);
     member.raft.step(vote(2n, 5, [0, 0]));
     expect(sent(member)).toEqual([]);
@@ -173,7 +173,7 @@ describe("§5.2 elections", () => {
     expect(sentDurably(member)).toMatchObject([{ type: "vote-response", to: 2n, term: 5, reject: false }]);
   });
 
-  test("§5.2 a vote in a term that is already durable is still written before it leaves", () => {
+  test("R3 §5.2 a vote in a term that is already durable is still written before it leaves", () => {
     const member = solo(3, { logTerms: [1, 1] });
     member.raft.step(vote(3n, 5, [1, 1]));
     sentDurably(member);
@@ -184,7 +184,7 @@ describe("§5.2 elections", () => {
     expect(member.disk.hardState).toMatchObject({ term: 5, vote: 2n });
   });
 
-  test("§5.2 a repeated request gets no response while the vote is on its way to the disk", () => {
+  test("R3 §5.2 a repeated request gets no response while the vote is on its way to the disk", () => {
     const member = solo(3);
     member.raft.step(vote(2n, 5, [0, 0]));
     sent(member);
@@ -193,7 +193,7 @@ describe("§5.2 elections", () => {
     expect(sentDurably(member)).toHaveLength(2);
   });
 
-  test("§5.2 a candidate counts its own vote only once it is durable", () => {
+  test("R3 §5.2 a candidate counts its own vote only once it is durable", () => {
     const member = solo(3);
     member.raft.campaign();
     member.raft.step(granted("pre-vote-response", 2n, 1));
@@ -204,7 +204,7 @@ describe("§5.2 elections", () => {
     expect(member.raft.status().role).toBe("leader");
   });
 
-  test("§5.2 a candidate yields to a leader of its term", () => {
+  test("R8 §5.2 a candidate yields to a leader of its term", () => {
     for (const message of [append(2n, 1, [0, 0], []), heartbeat(2n, 1)]) {
       const member = solo(3);
       makeCandidate(member);
@@ -213,7 +213,7 @@ describe("§5.2 elections", () => {
     }
   });
 
-  test("§5.2 a candidate without a majority campaigns again after its timeout", () => {
+  test("R5 §5.2 a candidate without a majority campaigns again after its timeout", () => {
     const member = solo(3);
     makeCandidate(member);
     ticks(member, 20);
@@ -222,13 +222,13 @@ describe("§5.2 elections", () => {
     expect(member.raft.status()).toMatchObject({ role: "candidate", term: 2 });
   });
 
-  test("§5.2 a new leader appends an empty entry of its term at once", () => {
+  test("R9 §5.2 a new leader appends an empty entry of its term at once", () => {
     const member = solo(3, { logTerms: [1, 1] });
     makeLeader(member);
     expect(member.disk.entryList.at(-1)).toMatchObject({ index: 3, term: 2, type: "normal", data: new Uint8Array(0) });
   });
 
-  test("§5.2 a second leader of the same term is ignored", () => {
+  test("R8 §5.2 a second leader of the same term is ignored", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     member.raft.step(append(3n, 1, [0, 0], [1, 1]));
@@ -244,7 +244,7 @@ describe("§5.4.1 which candidates can be elected", () => {
     ["an equal last term with a longer log is up to date", [3, 2], true],
     ["an equal last term with a shorter log is not", [1, 2], false],
     ["an older last term is not, however long the log", [9, 1], false],
-  ] as const)("§5.4.1 %s", (_, last, isGranted) => {
+  ] as const)("R10 §5.4.1 %s", (_, last, isGranted) => {
     for (const ask of [vote, preVote]) {
       const member = solo(3, { logTerms: [1, 2] });
       member.raft.step(ask(2n, 4, last));
@@ -252,7 +252,7 @@ describe("§5.4.1 which candidates can be elected", () => {
     }
   });
 
-  test("§5.4.1 a rejected candidate still raises the term", () => {
+  test("R1 §5.4.1 a rejected candidate still raises the term", () => {
     const member = solo(3, { logTerms: [1, 2] });
     member.raft.step(vote(2n, 4, [1, 1]));
     expect(member.raft.status()).toMatchObject({ term: 4, vote: 0n });
@@ -260,7 +260,7 @@ describe("§5.4.1 which candidates can be elected", () => {
 });
 
 describe("thesis 9.6: pre-vote", () => {
-  test("thesis 9.6 a pre-candidate raises no term and spends no vote", () => {
+  test("R11 thesis 9.6 a pre-candidate raises no term and spends no vote", () => {
     const member = solo(3, { logTerms: [1] });
     member.raft.campaign();
     expect(member.raft.status()).toMatchObject({ role: "pre-candidate", term: 1, vote: 0n });
@@ -271,7 +271,7 @@ describe("thesis 9.6: pre-vote", () => {
     expect(member.writes).toEqual([]);
   });
 
-  test("thesis 9.6 a member that grants a pre-vote keeps its term, and grants any number", () => {
+  test("R11 thesis 9.6 a member that grants a pre-vote keeps its term, and grants any number", () => {
     const member = solo(3, { hardState: { term: 4, vote: 0n, commit: 0 } });
     member.raft.step(preVote(2n, 6, [0, 0]));
     member.raft.step(preVote(3n, 6, [0, 0]));
@@ -282,7 +282,7 @@ describe("thesis 9.6: pre-vote", () => {
     expect(member.raft.status()).toMatchObject({ term: 4, vote: 0n });
   });
 
-  test("thesis 9.6 a pre-candidate with an outdated term learns the newer one from the rejection", () => {
+  test("R11 thesis 9.6 a pre-candidate with an outdated term learns the newer one from the rejection", () => {
     const asked = solo(3, { hardState: { term: 9, vote: 0n, commit: 0 } });
     asked.raft.step(preVote(2n, 5, [0, 0]));
     expect(sentDurably(asked)).toMatchObject([{ type: "pre-vote-response", to: 2n, term: 9, reject: true }]);
@@ -292,14 +292,14 @@ describe("thesis 9.6: pre-vote", () => {
     expect(member.raft.status()).toMatchObject({ role: "follower", term: 9 });
   });
 
-  test("thesis 9.6 a pre-vote granted to an earlier campaign does not count", () => {
+  test("R11 thesis 9.6 a pre-vote granted to an earlier campaign does not count", () => {
     const member = solo(3, { hardState: { term: 4, vote: 0n, commit: 0 } });
     member.raft.campaign();
     member.raft.step(granted("pre-vote-response", 2n, 4));
     expect(member.raft.status()).toMatchObject({ role: "pre-candidate", term: 4 });
   });
 
-  test("thesis 9.6 a partitioned member does not depose the leader when it returns", () => {
+  test("R11 thesis 9.6 a partitioned member does not depose the leader when it returns", () => {
     const group = new Group(3);
     group.elect(1);
     group.isolate(3);
@@ -319,7 +319,7 @@ describe("thesis 9.6: pre-vote", () => {
 });
 
 describe("§6 an active leader is not deposed", () => {
-  test("§6 a member that heard a leader within the timeout ignores vote requests", () => {
+  test("R13 §6 a member that heard a leader within the timeout ignores vote requests", () => {
     for (const ask of [vote, preVote]) {
       const member = solo(3);
       member.raft.step(heartbeat(2n, 1));
@@ -331,7 +331,7 @@ describe("§6 an active leader is not deposed", () => {
     }
   });
 
-  test("§6 after the timeout it responds to them", () => {
+  test("R13 §6 after the timeout it responds to them", () => {
     const member = solo(3, { seed: 3 });
     member.raft.step(heartbeat(2n, 1));
     sentDurably(member);
@@ -340,7 +340,7 @@ describe("§6 an active leader is not deposed", () => {
     expect(only(sentDurably(member), "vote-response")).toMatchObject([{ to: 3n, term: 8, reject: false }]);
   });
 
-  test("§6 a leader ignores them while a majority responds to it", () => {
+  test("R13 §6 a leader ignores them while a majority responds to it", () => {
     const member = solo(3);
     makeLeader(member);
     for (let i = 0; i < 30; i++) {
@@ -351,14 +351,14 @@ describe("§6 an active leader is not deposed", () => {
     expect(member.raft.status()).toMatchObject({ role: "leader", term: 1 });
   });
 
-  test("§6 an election that the leader requested is not rejected", () => {
+  test("R13 §6 an election that the leader requested is not rejected", () => {
     const member = solo(3);
     member.raft.step(heartbeat(2n, 1));
     member.raft.step(vote(3n, 2, [9, 1], true));
     expect(only(sentDurably(member), "vote-response")).toMatchObject([{ to: 3n, term: 2, reject: false }]);
   });
 
-  test("§6 a member that forgot its lease votes again, and honours the lease once it hears the leader", () => {
+  test("R13 §6 a member that forgot its lease votes again, and honours the lease once it hears the leader", () => {
     const member = solo(3);
     member.raft.step(heartbeat(2n, 1));
     sentDurably(member);
@@ -373,7 +373,7 @@ describe("§6 an active leader is not deposed", () => {
 });
 
 describe("§6.2 of the thesis: check-quorum", () => {
-  test("thesis 6.2 a leader that gets no response from a majority for a timeout steps down", () => {
+  test("R14 thesis 6.2 a leader that gets no response from a majority for a timeout steps down", () => {
     const member = solo(5);
     makeLeader(member);
     const answering = (ids: readonly bigint[]) => {
@@ -390,7 +390,7 @@ describe("§6.2 of the thesis: check-quorum", () => {
     expect(member.raft.status()).toMatchObject({ role: "follower", term: 1, leader: 0n });
   });
 
-  test("thesis 6.2 learners do not keep a leader in office", () => {
+  test("R14 thesis 6.2 learners do not keep a leader in office", () => {
     const member = solo(5, {}, [4n, 5n]);
     makeLeader(member);
     for (let i = 0; i < 30; i++) {
@@ -401,7 +401,7 @@ describe("§6.2 of the thesis: check-quorum", () => {
     expect(member.raft.status().role).not.toBe("leader");
   });
 
-  test("thesis 6.2 a single voter stays in office alone", () => {
+  test("R14 thesis 6.2 a single voter stays in office alone", () => {
     const member = solo(1);
     makeLeader(member);
     ticks(member, 50);

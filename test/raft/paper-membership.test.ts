@@ -38,7 +38,7 @@ function settledLeader(voters = 3, learners: readonly bigint[] = []): Member {
 }
 
 describe("§6 configuration changes", () => {
-  test("§6 one change at a time: another is rejected until the first is applied", () => {
+  test("R29 §6 one change at a time: another is rejected until the first is applied", () => {
     const member = settledLeader();
     expect(member.raft.proposeConfChange(change("add-node", 4n))).toBe("accepted");
     expect(member.raft.proposeConfChange(change("add-node", 5n))).toBe("pending");
@@ -50,7 +50,7 @@ describe("§6 configuration changes", () => {
     expect(member.raft.proposeConfChange(change("add-node", 5n))).toBe("accepted");
   });
 
-  test("§6 a new leader accepts no change until it has applied what it found in its log", () => {
+  test("R29 §6 a new leader accepts no change until it has applied what it found in its log", () => {
     const member = solo(3, { logTerms: [1] });
     makeLeader(member);
     expect(member.raft.proposeConfChange(change("add-node", 4n))).toBe("pending");
@@ -59,7 +59,7 @@ describe("§6 configuration changes", () => {
     expect(member.raft.proposeConfChange(change("add-node", 4n))).toBe("accepted");
   });
 
-  test("§6 only one forwarded change is accepted, and none while one is pending", () => {
+  test("R29 §6 only one forwarded change is accepted, and none while one is pending", () => {
     const member = settledLeader();
     const entry = (nodeId: bigint) =>
       ({ type: "conf-change", term: 0, index: 0, data: encodeChange(change("add-node", nodeId)) }) as const;
@@ -72,7 +72,7 @@ describe("§6 configuration changes", () => {
     expect(member.disk.entryList.slice(1).map((each) => each.type)).toEqual(["conf-change", "normal"]);
   });
 
-  test("§6 a removed leader transfers leadership once that is applied, accepts no proposal meanwhile, and steps down", () => {
+  test("R34 §6 a removed leader transfers leadership once that is applied, accepts no proposal meanwhile, and steps down", () => {
     const group = new Group(3);
     group.elect(1);
     expect(group.at(1).raft.proposeConfChange(change("remove-node", 1n))).toBe("accepted");
@@ -86,7 +86,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(1).raft.status().role).toBe("follower");
   });
 
-  test("§6 a removed leader that gets no responses steps down by itself", () => {
+  test("R34 §6 a removed leader that gets no responses steps down by itself", () => {
     const member = settledLeader();
     member.raft.applyConfChange(change("remove-node", ME));
     expect(member.raft.status().role).toBe("leader");
@@ -95,7 +95,7 @@ describe("§6 configuration changes", () => {
     expect(member.raft.status()).toMatchObject({ role: "follower", leader: 0n });
   });
 
-  test("§6 the remaining one of two voters can lead, though the commit message of the other's removal was lost", () => {
+  test("R34 §6 the remaining one of two voters can lead, though the commit message of the other's removal was lost", () => {
     const group = new Group(2);
     group.elect(1);
     group.at(1).raft.proposeConfChange(change("remove-node", 1n));
@@ -117,7 +117,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(2).state.values.at(-1)).toBe("alone");
   });
 
-  test("§6 a leader exposes a change only once a restart would know that it is committed", () => {
+  test("R35 §6 a leader exposes a change only once a restart would know that it is committed", () => {
     const member = settledLeader(2);
     member.raft.proposeConfChange(change("remove-node", 2n));
     sentDurably(member);
@@ -134,7 +134,7 @@ describe("§6 configuration changes", () => {
     expect(exposed.committed).toMatchObject([{ type: "conf-change", index: 2 }]);
   });
 
-  test("§6 a removed member that does not know it disturbs no other member", () => {
+  test("R36 §6 a removed member that does not know it disturbs no other member", () => {
     const group = new Group(3);
     group.elect(1);
     group.isolate(3);
@@ -146,7 +146,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(3).raft.status().role).toBe("pre-candidate");
   });
 
-  test("§6 a learner receives everything, is not counted, and counts once it is promoted", () => {
+  test("R32 §6 a learner receives everything, is not counted, and counts once it is promoted", () => {
     const group = new Group(2, {}, 1);
     group.elect(1);
     group.propose(1, "a");
@@ -165,7 +165,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(1).state.values).toEqual(["a", "b", "c"]);
   });
 
-  test("§6 a learner never campaigns, but grants requested votes: it may have been promoted", () => {
+  test("R32 §6 a learner never campaigns, but grants requested votes: it may have been promoted", () => {
     const group = new Group(2, {}, 1);
     for (let i = 0; i < 100; i++) group.at(3).raft.tick();
     group.at(3).raft.campaign();
@@ -175,7 +175,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(3).outbox).toMatchObject([{ type: "vote-response", to: 1n, reject: false }]);
   });
 
-  test("§6 a member does not campaign while a committed change is unapplied", () => {
+  test("R33 §6 a member does not campaign while a committed change is unapplied", () => {
     const member = solo(3);
     const entry = { type: "conf-change", term: 1, index: 1, data: encodeChange(change("add-node", 4n)) } as const;
     member.raft.step({
@@ -195,7 +195,7 @@ describe("§6 configuration changes", () => {
     expect(member.raft.status().role).toBe("pre-candidate");
   });
 
-  test("§6 a smaller quorum may be reached at once: waiting entries commit when the change is applied", () => {
+  test("R29 §6 a smaller quorum may be reached at once: waiting entries commit when the change is applied", () => {
     const member = settledLeader(4);
     member.raft.proposeConfChange(change("remove-node", 4n));
     member.raft.propose([bytesOf("x")]);
@@ -205,7 +205,7 @@ describe("§6 configuration changes", () => {
     expect(member.raft.status()).toMatchObject({ commit: 3, applied: 3 });
   });
 
-  test("§6 the last voter cannot be removed", () => {
+  test("R31 §6 the last voter cannot be removed", () => {
     const group = new Group(1);
     group.elect(1);
     group.at(1).raft.proposeConfChange(change("remove-node", 1n));
@@ -213,7 +213,7 @@ describe("§6 configuration changes", () => {
     expect(group.at(1).raft.status()).toMatchObject({ role: "leader", confState: { voters: [1n] } });
   });
 
-  test("§6 several changes at once enter a joint configuration and leave it automatically", () => {
+  test("R30 §6 several changes at once enter a joint configuration and leave it automatically", () => {
     const group = new Group(3);
     group.elect(1);
     group.add(4n, confOf([]));
@@ -235,7 +235,7 @@ describe("§6 configuration changes", () => {
     for (const id of [1, 3, 4, 5]) expect(group.at(id).raft.status().confState).toEqual(expected);
   });
 
-  test("§6 while two configurations are joint, each majority is needed", () => {
+  test("R30 §6 while two configurations are joint, each majority is needed", () => {
     const member = settledLeader(3);
     const changes = [4n, 5n].map((nodeId) => ({ type: "add-node", nodeId }) as const);
     member.raft.applyConfChange({
@@ -254,7 +254,7 @@ describe("§6 configuration changes", () => {
 });
 
 describe("thesis 3.10: leadership transfer", () => {
-  test("thesis 3.10 a leader transfers at once to a member with the whole log, without pre-vote", () => {
+  test("R15 thesis 3.10 a leader transfers at once to a member with the whole log, without pre-vote", () => {
     const group = new Group(3);
     group.elect(1);
     group.propose(1, "a");
@@ -264,7 +264,7 @@ describe("thesis 3.10: leadership transfer", () => {
     expect(group.at(1).raft.status()).toMatchObject({ role: "follower", leader: 2n });
   });
 
-  test("thesis 3.10 a follower may request a transfer", () => {
+  test("R15 thesis 3.10 a follower may request a transfer", () => {
     const group = new Group(3);
     group.elect(1);
     group.at(3).raft.transferLeader(2n);
@@ -272,7 +272,7 @@ describe("thesis 3.10: leadership transfer", () => {
     expect(group.at(2).raft.status().role).toBe("leader");
   });
 
-  test("thesis 3.10 the target first receives the entries it lacks, and proposals wait meanwhile", () => {
+  test("R15 thesis 3.10 the target first receives the entries it lacks, and proposals wait meanwhile", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     sentDurably(member);
@@ -283,7 +283,7 @@ describe("thesis 3.10: leadership transfer", () => {
     expect(only(sent(member), "timeout-now")).toMatchObject([{ to: 2n }]);
   });
 
-  test("thesis 3.10 a transfer that takes longer than an election is aborted", () => {
+  test("R15 thesis 3.10 a transfer that takes longer than an election is aborted", () => {
     const member = settledLeader();
     member.raft.transferLeader(2n);
     for (let i = 0; i < 10; i++) {
@@ -293,14 +293,14 @@ describe("thesis 3.10: leadership transfer", () => {
     expect(member.raft.propose([bytesOf("y")])).toBe("accepted");
   });
 
-  test("thesis 3.10 leadership is not transferred to learners, strangers or the leader itself", () => {
+  test("R15 thesis 3.10 leadership is not transferred to learners, strangers or the leader itself", () => {
     const member = settledLeader(3, [3n]);
     for (const id of [3n, 9n, ME]) member.raft.transferLeader(id);
     expect(only(sent(member), "timeout-now")).toEqual([]);
     expect(member.raft.propose([bytesOf("y")])).toBe("accepted");
   });
 
-  test("thesis 3.10 only the leader can make a follower campaign", () => {
+  test("R15 thesis 3.10 only the leader can make a follower campaign", () => {
     const member = solo(3);
     member.raft.step(heartbeat(2n, 1));
     member.raft.step({ type: "timeout-now", from: 3n, to: ME, term: 1 });
@@ -328,7 +328,7 @@ describe("§7 snapshots", () => {
     return member;
   }
 
-  test("§7 a follower that needs compacted entries receives the state, then the entries after it", () => {
+  test("R38 §7 a follower that needs compacted entries receives the state, then the entries after it", () => {
     const group = new Group(3);
     group.elect(1);
     group.isolate(3);
@@ -342,7 +342,7 @@ describe("§7 snapshots", () => {
     expect(group.at(1).raft.status().progress.get(3n)).toMatchObject({ state: "replicate" });
   });
 
-  test("§7 the leader appends nothing while a follower's snapshot is in flight, and retries a failed one", () => {
+  test("R38 §7 the leader appends nothing while a follower's snapshot is in flight, and retries a failed one", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("a"), bytesOf("b")]);
     sentDurably(member);
@@ -364,7 +364,7 @@ describe("§7 snapshots", () => {
     expect(only(sent(member), "append")).toMatchObject([{ to: 2n, prevIndex: 3, entries: [{ index: 4 }] }]);
   });
 
-  test("§7 an inactive follower gets no snapshot until it responds", () => {
+  test("R38 §7 an inactive follower gets no snapshot until it responds", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("a")]);
     sentDurably(member);
@@ -382,7 +382,7 @@ describe("§7 snapshots", () => {
     expect(only(sentDurably(member), "snapshot")).toMatchObject([{ to: 2n, snapshot: { index: 2 } }]);
   });
 
-  test("§7 without a state that helps, nothing is sent until the next response", () => {
+  test("R38 §7 without a state that helps, nothing is sent until the next response", () => {
     let asked = 0;
     const snapshotMeta = () => {
       asked++;
@@ -408,7 +408,7 @@ describe("§7 snapshots", () => {
     member.raft.checkInvariants();
   });
 
-  test("§7 a snapshot replaces the log, and is acknowledged once it is durable", () => {
+  test("R39 §7 a snapshot replaces the log, and is acknowledged once it is durable", () => {
     const member = follower([1, 1]);
     member.raft.step(snapshotTo(ME, meta(9, 3)));
     expect(sent(member)).toEqual([]);
@@ -421,7 +421,7 @@ describe("§7 snapshots", () => {
     expect(member.state.values).toEqual(["from afar"]);
   });
 
-  test("§7 entries after a snapshot that is still being written are accepted, and applied after it", () => {
+  test("R39 §7 entries after a snapshot that is still being written are accepted, and applied after it", () => {
     const member = follower();
     member.raft.step(snapshotTo(ME, meta(9, 3)));
     sent(member);
@@ -432,7 +432,7 @@ describe("§7 snapshots", () => {
     expect(member.raft.status()).toMatchObject({ commit: 10, applied: 10 });
   });
 
-  test("§7 a member whose state is arriving does not campaign", () => {
+  test("R41 §7 a member whose state is arriving does not campaign", () => {
     const member = follower();
     member.raft.step(snapshotTo(ME, meta(9, 3)));
     sent(member);
@@ -440,7 +440,7 @@ describe("§7 snapshots", () => {
     expect(member.raft.status().role).toBe("follower");
   });
 
-  test("§7 a stale snapshot is ignored, and the response carries the commit index", () => {
+  test("R40 §7 a stale snapshot is ignored, and the response carries the commit index", () => {
     const member = follower([1, 1, 1]);
     member.raft.step(append(2n, 1, [3, 1], [], 3));
     sentDurably(member);
@@ -449,7 +449,7 @@ describe("§7 snapshots", () => {
     expect(member.disk.snapshot).toBeUndefined();
   });
 
-  test("§7 a snapshot that the log already covers commits, and keeps the log", () => {
+  test("R40 §7 a snapshot that the log already covers commits, and keeps the log", () => {
     const member = follower([1, 1, 1]);
     member.raft.step(snapshotTo(ME, meta(2, 1)));
     sentDurably(member);
@@ -457,21 +457,21 @@ describe("§7 snapshots", () => {
     expect(member.disk.snapshot).toBeUndefined();
   });
 
-  test("§7 a snapshot brings its configuration", () => {
+  test("R39 §7 a snapshot brings its configuration", () => {
     const member = follower();
     member.raft.step(snapshotTo(ME, meta(9, 3, [1n, 4n, 5n])));
     sentDurably(member);
     expect(member.raft.status().confState.voters).toEqual([1n, 4n, 5n]);
   });
 
-  test("§7 a snapshot whose configuration does not contain this member is ignored", () => {
+  test("R40 §7 a snapshot whose configuration does not contain this member is ignored", () => {
     const member = follower();
     member.raft.step(snapshotTo(ME, meta(9, 3, [2n, 3n])));
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", index: 0 }]);
     expect(member.raft.status()).toMatchObject({ commit: 0, lastIndex: 0 });
   });
 
-  test("§7 entries at the front of the log may be compacted at any time", () => {
+  test("R42 §7 entries at the front of the log may be compacted at any time", () => {
     const group = new Group(3);
     group.elect(1);
     for (let i = 0; i < 20; i++) {
@@ -495,7 +495,7 @@ describe("§8 linearizable reads", () => {
       .map((message) => message.context);
   }
 
-  test("§8 a read completes after a round of heartbeats that began after it", () => {
+  test("R43 §8 a read completes after a round of heartbeats that began after it", () => {
     const member = settledLeader();
     member.raft.tick();
     const [before] = beats(member);
@@ -511,7 +511,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toEqual([{ context: context(1), index: 1 }]);
   });
 
-  test("§8 a round for an earlier read does not complete a later one", () => {
+  test("R43 §8 a round for an earlier read does not complete a later one", () => {
     const member = settledLeader();
     member.raft.readIndex(context(1));
     const [first = failed()] = beats(member);
@@ -525,7 +525,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads.map((read) => read.context)).toEqual([context(1), context(2)]);
   });
 
-  test("§8 many reads share one round", () => {
+  test("R43 §8 many reads share one round", () => {
     const member = settledLeader();
     for (let i = 0; i < 100; i++) member.raft.readIndex(context(i));
     const contexts = beats(member);
@@ -535,7 +535,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toHaveLength(100);
   });
 
-  test("§8 a majority of voters must respond; learners do not count", () => {
+  test("R43 §8 a majority of voters must respond; learners do not count", () => {
     const member = solo(6, {}, [6n]);
     makeLeader(member);
     for (const id of [2n, 3n]) member.raft.step(accepted(id, 1, 1));
@@ -550,7 +550,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toHaveLength(1);
   });
 
-  test("§8 a read before the term's first commit waits for it", () => {
+  test("R44 §8 a read before the term's first commit waits for it", () => {
     const member = solo(3, { logTerms: [1] });
     makeLeader(member);
     expect(member.raft.readIndex(context(1))).toBe("accepted");
@@ -565,7 +565,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toEqual([{ context: context(1), index: 2 }]);
   });
 
-  test("§8 a single voter completes a read at once, after its term's first commit", () => {
+  test("R44 §8 a single voter completes a read at once, after its term's first commit", () => {
     const member = solo(2, {}, [2n]);
     makeLeader(member);
     member.raft.readIndex(context(1));
@@ -573,7 +573,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toEqual([{ context: context(1), index: 1 }]);
   });
 
-  test("§8 a single voter that was just elected does not use the commit index it restarted with", () => {
+  test("R44 §8 a single voter that was just elected does not use the commit index it restarted with", () => {
     const member = solo(1, { logTerms: [1, 1], hardState: { term: 1, vote: 1n, commit: 1 } });
     member.raft.campaign();
     sent(member);
@@ -586,7 +586,7 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toEqual([{ context: context(1), index: 3 }]);
   });
 
-  test("§8 a follower forwards a read to its leader; without a leader the read fails", () => {
+  test("R45 §8 a follower forwards a read to its leader; without a leader the read fails", () => {
     const group = new Group(3);
     expect(group.at(2).raft.readIndex(context(1))).toBe("no-leader");
     group.elect(1);
@@ -596,7 +596,7 @@ describe("§8 linearizable reads", () => {
     expect(group.at(2).reads).toEqual([{ context: context(1), index: 3 }]);
   });
 
-  test("§8 a partitioned leader completes no read", () => {
+  test("R45 §8 a partitioned leader completes no read", () => {
     const group = new Group(3);
     group.elect(1);
     group.isolate(1);
@@ -610,7 +610,7 @@ describe("§8 linearizable reads", () => {
     expect(group.at(1).reads).toEqual([]);
   });
 
-  test("§8 the number of waiting reads is bounded", () => {
+  test("R45 §8 the number of waiting reads is bounded", () => {
     const member = settledLeader();
     for (let i = 0; i < MAX_PENDING_READS; i++) expect(member.raft.readIndex(context(0))).toBe("accepted");
     expect(member.raft.readIndex(context(0))).toBe("no-leader");
@@ -618,7 +618,7 @@ describe("§8 linearizable reads", () => {
     member.raft.checkInvariants();
   });
 
-  test("§8 a smaller quorum may have proven a read already", () => {
+  test("R43 §8 a smaller quorum may have proven a read already", () => {
     const member = settledLeader(4);
     member.raft.readIndex(context(1));
     const [round = failed()] = beats(member);

@@ -33,7 +33,7 @@ function termsOf(member: Member): readonly Term[] {
 }
 
 describe("§5.3 replication", () => {
-  test("§5.3 a leader appends a proposal and sends it to all members while its own write is in flight", () => {
+  test("R16 §5.3 a leader appends a proposal and sends it to all members while its own write is in flight", () => {
     const member = settledLeader();
     expect(member.raft.propose([bytesOf("x")])).toBe("accepted");
     const appends = only(sent(member), "append");
@@ -48,7 +48,7 @@ describe("§5.3 replication", () => {
     expect(member.writes).toHaveLength(1);
   });
 
-  test("§5.3 proposals between two Readys share one message and one write", () => {
+  test("R16 §5.3 proposals between two Readys share one message and one write", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     member.raft.propose([bytesOf("y"), bytesOf("z")]);
@@ -62,14 +62,17 @@ describe("§5.3 replication", () => {
     { voters: 3, acks: [2], isCommitted: true },
     { voters: 5, acks: [2], isCommitted: false },
     { voters: 5, acks: [2, 4], isCommitted: true },
-  ])("§5.3 of $voters voters, acknowledged by $acks: committed is $isCommitted", ({ voters, acks, isCommitted }) => {
-    const member = solo(voters);
-    makeLeader(member);
-    for (const id of acks) member.raft.step(accepted(BigInt(id), 1, 1));
-    expect(member.raft.status().commit).toBe(isCommitted ? 1 : 0);
-  });
+  ])(
+    "R12 §5.3 of $voters voters, acknowledged by $acks: committed is $isCommitted",
+    ({ voters, acks, isCommitted }) => {
+      const member = solo(voters);
+      makeLeader(member);
+      for (const id of acks) member.raft.step(accepted(BigInt(id), 1, 1));
+      expect(member.raft.status().commit).toBe(isCommitted ? 1 : 0);
+    },
+  );
 
-  test("§5.3 a commit includes all entries before it, also those of older terms", () => {
+  test("R12 §5.3 a commit includes all entries before it, also those of older terms", () => {
     const member = solo(3, { logTerms: [1, 2] });
     makeLeader(member);
     member.raft.step(accepted(2n, 3, 3));
@@ -77,7 +80,7 @@ describe("§5.3 replication", () => {
     expect(member.state.index).toBe(3);
   });
 
-  test("§5.3 followers learn of a commit at once, by the next append", () => {
+  test("R21 §5.3 followers learn of a commit at once, by the next append", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     sentDurably(member);
@@ -88,7 +91,7 @@ describe("§5.3 replication", () => {
     ]);
   });
 
-  test("§5.3 a heartbeat commits at a follower only what that follower is known to have", () => {
+  test("R21 §5.3 a heartbeat commits at a follower only what that follower is known to have", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     member.raft.step(accepted(2n, 1, 2));
@@ -100,7 +103,7 @@ describe("§5.3 replication", () => {
     ]);
   });
 
-  test("§5.3 a follower commits what the leader committed, as far as its own log is known to agree", () => {
+  test("R21 §5.3 a follower commits what the leader committed, as far as its own log is known to agree", () => {
     const member = solo(3, { logTerms: [1, 1] });
     // The leader's message does not cover the third entry of this member's log.
     member.raft.step(append(2n, 1, [0, 0], [1], 2));
@@ -109,7 +112,7 @@ describe("§5.3 replication", () => {
     expect(member.raft.status().commit).toBe(2);
   });
 
-  test("§5.3 a heartbeat that commits more than the log holds commits nothing", () => {
+  test("R21 §5.3 a heartbeat that commits more than the log holds commits nothing", () => {
     const member = solo(3, { logTerms: [1, 1] });
     member.raft.step(heartbeat(2n, 1, 3));
     expect(member.raft.status().commit).toBe(0);
@@ -120,7 +123,7 @@ describe("§5.3 replication", () => {
     { name: "an entry within", prev: [1, 1], isAccepted: true },
     { name: "an entry of another term", prev: [2, 1], isAccepted: false },
     { name: "beyond the end", prev: [3, 3], isAccepted: false },
-  ] as const)("§5.3 an append after $name is accepted: $isAccepted", ({ prev, isAccepted }) => {
+  ] as const)("R17 §5.3 an append after $name is accepted: $isAccepted", ({ prev, isAccepted }) => {
     const member = solo(3, { logTerms: [1, 2] });
     member.raft.step(append(2n, 3, prev, [3]));
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", reject: !isAccepted }]);
@@ -132,7 +135,7 @@ describe("§5.3 replication", () => {
     { log: [1, 2, 3], prev: [0, 0], terms: [1], after: [1, 2, 3], write: undefined },
     { log: [1, 2, 3], prev: [0, 0], terms: [3], after: [3], write: 1 },
     { log: [1, 2, 3], prev: [1, 1], terms: [2, 4], after: [1, 2, 4], write: 3 },
-  ] as const)("§5.3 only entries that conflict are replaced: $log, $terms after $prev give $after", (each) => {
+  ] as const)("R17 §5.3 only entries that conflict are replaced: $log, $terms after $prev give $after", (each) => {
     const member = solo(3, { logTerms: each.log });
     member.raft.step(append(2n, 5, each.prev, each.terms));
     sent(member);
@@ -141,7 +144,7 @@ describe("§5.3 replication", () => {
     expect(termsOf(member)).toEqual(each.after);
   });
 
-  test("§5.3 committed entries are never replaced", () => {
+  test("R20 §5.3 committed entries are never replaced", () => {
     const member = solo(3, { logTerms: [1, 1] });
     member.raft.step(append(2n, 1, [2, 1], [], 2));
     sentDurably(member);
@@ -158,7 +161,7 @@ describe("§5.3 replication", () => {
     { name: "d", log: [1, 1, 1, 4, 4, 5, 5, 6, 6, 6, 7, 7] },
     { name: "e", log: [1, 1, 1, 4, 4, 4, 4] },
     { name: "f", log: [1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3] },
-  ])("§5.3 figure 7, follower $name ends with the leader's log", ({ log }) => {
+  ])("R17 §5.3 figure 7, follower $name ends with the leader's log", ({ log }) => {
     const leaderTerms = [1, 1, 1, 4, 4, 5, 5, 6, 6, 6];
     const group = new Group(0);
     const put = (id: bigint, logTerms: readonly Term[], term: Term) => {
@@ -173,7 +176,7 @@ describe("§5.3 replication", () => {
     expect(termsOf(group.at(3))).toEqual([...leaderTerms, 8]);
   });
 
-  test("§5.3 a long divergent tail costs one probe per term, not one per entry", () => {
+  test("R18 §5.3 a long divergent tail costs one probe per term, not one per entry", () => {
     const group = new Group(0);
     const many = (term: Term, count: number) => Array.from({ length: count }, () => term);
     const put = (id: bigint, logTerms: readonly Term[]) => {
@@ -189,14 +192,14 @@ describe("§5.3 replication", () => {
     expect(termsOf(group.at(2))).toEqual(termsOf(group.at(1)));
   });
 
-  test("§5.3 an append acknowledges the entries that it proved equal, not the rest of a longer log", () => {
+  test("R19 §5.3 an append acknowledges the entries that it proved equal, not the rest of a longer log", () => {
     const member = solo(3, { logTerms: [1, 1, 1] });
     // An old message from a leader whose log may differ from entry 3 on.
     member.raft.step(append(2n, 2, [1, 1], [1]));
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", reject: false, index: 2 }]);
   });
 
-  test("§5.3 an append that arrives twice changes nothing", () => {
+  test("R17 §5.3 an append that arrives twice changes nothing", () => {
     const member = solo(3);
     for (let i = 0; i < 3; i++) member.raft.step(append(2n, 1, [0, 0], [1, 1]));
     expect(sentDurably(member)).toMatchObject([{ index: 2 }]);
@@ -205,7 +208,7 @@ describe("§5.3 replication", () => {
     expect(termsOf(member)).toEqual([1, 1]);
   });
 
-  test("§5.3 a proposal at a follower is forwarded to its leader, and no further", () => {
+  test("R22 §5.3 a proposal at a follower is forwarded to its leader, and no further", () => {
     const member = solo(3);
     expect(member.raft.propose([bytesOf("x")])).toBe("no-leader");
     member.raft.step(heartbeat(2n, 1));
@@ -219,7 +222,7 @@ describe("§5.3 replication", () => {
     expect(sent(member)).toEqual([]);
   });
 
-  test("§8 a forwarded proposal is appended once if a transport delivers it twice, or after its term", () => {
+  test("R22 §8 a forwarded proposal is appended once if a transport delivers it twice, or after its term", () => {
     const member = solo(3);
     makeLeader(member);
     const before = member.raft.status().lastIndex;
@@ -250,7 +253,7 @@ function isRefusalOf(message: RaftMessage, from: bigint): boolean {
 }
 
 describe("§5.4.2 commit by counting", () => {
-  test("§5.4.2 a leader never commits an entry of an older term by counting replicas", () => {
+  test("R12 §5.4.2 a leader never commits an entry of an older term by counting replicas", () => {
     // Figure 8: a majority has entry 2 of term 2. That must not commit it.
     const member = solo(3, { logTerms: [1, 2], hardState: { term: 3, vote: 0n, commit: 0 } });
     makeLeader(member);
@@ -261,7 +264,7 @@ describe("§5.4.2 commit by counting", () => {
     expect(member.raft.status().commit).toBe(3);
   });
 
-  test("§5.4.2 learners do not count", () => {
+  test("R12 §5.4.2 learners do not count", () => {
     const member = solo(4, {}, [3n, 4n]);
     makeLeader(member);
     member.raft.step(accepted(3n, 1, 1));
@@ -273,14 +276,14 @@ describe("§5.4.2 commit by counting", () => {
 });
 
 describe("durability: no promise leaves before what it promises is durable", () => {
-  test("durability: a follower acknowledges entries once they are durable", () => {
+  test("R23 durability: a follower acknowledges entries once they are durable", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     expect(sent(member)).toEqual([]);
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", to: 2n, index: 1, reject: false }]);
   });
 
-  test("durability: an append that repeats what is on its way to the disk is acknowledged with it, not before", () => {
+  test("R23 durability: an append that repeats what is on its way to the disk is acknowledged with it, not before", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     sent(member);
@@ -290,7 +293,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(sent(member)).toHaveLength(2);
   });
 
-  test("durability: a leader counts itself only once its own append is durable", () => {
+  test("R24 durability: a leader counts itself only once its own append is durable", () => {
     const member = solo(1);
     makeLeader(member);
     member.raft.propose([bytesOf("x")]);
@@ -300,7 +303,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(member.raft.status()).toMatchObject({ lastIndex: 2, commit: 2 });
   });
 
-  test("durability: others may commit entries that the leader's disk lacks; the leader applies them later", () => {
+  test("R24 durability: others may commit entries that the leader's disk lacks; the leader applies them later", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     sent(member);
@@ -312,7 +315,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(member.raft.status()).toMatchObject({ commit: 2, applied: 2 });
   });
 
-  test("durability: acknowledgements that wait for the same write are merged where possible", () => {
+  test("R23 durability: acknowledgements that wait for the same write are merged where possible", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1, 1]));
     member.raft.step(append(2n, 1, [2, 1], [1]));
@@ -320,7 +323,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(sentDurably(member)).toMatchObject([{ type: "append-response", index: 3 }]);
   });
 
-  test("durability: several writes are in flight at once and acknowledged in order", () => {
+  test("R23 durability: several writes are in flight at once and acknowledged in order", () => {
     const member = solo(3);
     for (let index = 0; index < 3; index++) {
       member.raft.step(append(2n, 1, [index, index === 0 ? 0 : 1], [1]));
@@ -333,7 +336,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     }
   });
 
-  test("durability: an acknowledgement covers all writes before it", () => {
+  test("R23 durability: an acknowledgement covers all writes before it", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     sent(member);
@@ -345,7 +348,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(sent(member)).toMatchObject([{ index: 1 }, { index: 2 }]);
   });
 
-  test("durability: an old write does not prove the entries that replaced its own (A-B-A)", () => {
+  test("R25 durability: an old write does not prove the entries that replaced its own (A-B-A)", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1, 1]));
     sent(member);
@@ -366,7 +369,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(termsOf(member)).toEqual([1, 2]);
   });
 
-  test("durability: only the last write proves an entry that was replaced and came back", () => {
+  test("R25 durability: only the last write proves an entry that was replaced and came back", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     sent(member);
@@ -388,7 +391,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(member.raft.status().applied).toBe(1);
   });
 
-  test("durability: a write from before a snapshot does not prove entries after the snapshot", () => {
+  test("R25 durability: a write from before a snapshot does not prove entries after the snapshot", () => {
     const member = solo(3);
     const confState = confOf([1n, 2n, 3n]);
     member.snapshots.set(2, { index: 2, conf: confState, values: [] });
@@ -407,7 +410,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(member.raft.status()).toMatchObject({ commit: 3, applied: 3 });
   });
 
-  test("durability: a write without held messages releases none that came after it", () => {
+  test("R25 durability: a write without held messages releases none that came after it", () => {
     const member = solo(3);
     member.raft.step(heartbeat(2n, 1));
     sent(member);
@@ -419,7 +422,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(sent(member)).toMatchObject([{ type: "append-response", index: 1 }]);
   });
 
-  test("durability: a vote after an append waits for both", () => {
+  test("R23 durability: a vote after an append waits for both", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     sent(member);
@@ -431,7 +434,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(only(sent(member), "vote-response")).toMatchObject([{ to: 3n, reject: false }]);
   });
 
-  test("durability: a commit index alone causes no write; the next write includes it", () => {
+  test("R26 durability: a commit index alone causes no write; the next write includes it", () => {
     const member = solo(3);
     member.raft.step(append(2n, 1, [0, 0], [1]));
     sentDurably(member);
@@ -443,7 +446,7 @@ describe("durability: no promise leaves before what it promises is durable", () 
     expect(member.writes).toMatchObject([{ hardState: { term: 1, commit: 1 } }]);
   });
 
-  test("durability: a restart finds the commit index at the applied index, and applies nothing twice", () => {
+  test("R26 durability: a restart finds the commit index at the applied index, and applies nothing twice", () => {
     const group = new Group(3);
     group.elect(1);
     group.propose(1, "a", "b");
@@ -464,7 +467,7 @@ function failed(): never {
 }
 
 describe("flow control", () => {
-  test("flow: a leader probes with one message until the follower responds", () => {
+  test("R27 flow: a leader probes with one message until the follower responds", () => {
     const member = solo(3);
     makeLeader(member);
     for (let i = 0; i < 5; i++) {
@@ -477,7 +480,7 @@ describe("flow control", () => {
     expect(member.raft.status().progress.get(2n)).toMatchObject({ state: "replicate", match: 1, next: 7 });
   });
 
-  test("flow: while replicating, messages follow each other unacknowledged, up to the message limit", () => {
+  test("R27 flow: while replicating, messages follow each other unacknowledged, up to the message limit", () => {
     const member = settledLeader({ config: { maxInflightMessages: 3 } });
     for (let i = 0; i < 5; i++) {
       member.raft.propose([bytesOf("x")]);
@@ -489,7 +492,7 @@ describe("flow control", () => {
     expect(appends.map((message) => message.entries.map((entry) => entry.index))).toEqual([[5, 6]]);
   });
 
-  test("flow: in-flight bytes are limited too", () => {
+  test("R27 flow: in-flight bytes are limited too", () => {
     const member = settledLeader({ config: { maxInflightBytes: 1000, maxAppendBytes: 1000 } });
     const counts: number[] = [];
     for (let i = 0; i < 5; i++) {
@@ -499,7 +502,7 @@ describe("flow control", () => {
     expect(counts).toEqual([1, 1, 1, 0, 0]);
   });
 
-  test("flow: messages are cut at the append limit, and a single larger entry is sent alone", () => {
+  test("R27 flow: messages are cut at the append limit, and a single larger entry is sent alone", () => {
     const member = settledLeader({ config: { maxAppendBytes: 100 } });
     member.raft.propose([10, 10, 10, 500, 10].map((size) => new Uint8Array(size)));
     const appends = only(sent(member), "append").filter((message) => message.to === 2n);
@@ -510,7 +513,7 @@ describe("flow control", () => {
     ]);
   });
 
-  test("flow: a full pipeline is probed once per heartbeat, so that lost messages are noticed", () => {
+  test("R27 flow: a full pipeline is probed once per heartbeat, so that lost messages are noticed", () => {
     const member = settledLeader({ config: { maxInflightMessages: 1 } });
     member.raft.propose([bytesOf("x")]);
     member.raft.propose([bytesOf("y")]);
@@ -525,7 +528,7 @@ describe("flow control", () => {
     ]);
   });
 
-  test("flow: an unreachable follower is probed from its match index", () => {
+  test("R27 flow: an unreachable follower is probed from its match index", () => {
     const member = settledLeader();
     member.raft.propose([bytesOf("x")]);
     sentDurably(member);
@@ -535,13 +538,13 @@ describe("flow control", () => {
     expect(only(sent(member), "append")).toMatchObject([{ to: 2n, prevIndex: 1 }]);
   });
 
-  test("flow: a rejection of an index that has been acknowledged since is stale", () => {
+  test("R27 flow: a rejection of an index that has been acknowledged since is stale", () => {
     const member = settledLeader();
     member.raft.step(rejected(2n, 1, 1, 0, 0));
     expect(member.raft.status().progress.get(2n)).toMatchObject({ state: "replicate", next: 2 });
   });
 
-  test("flow: the uncommitted tail is limited, and an empty tail accepts any one batch", () => {
+  test("R28 flow: the uncommitted tail is limited, and an empty tail accepts any one batch", () => {
     const member = settledLeader({ config: { maxUncommittedBytes: 1000 } });
     expect(member.raft.propose([new Uint8Array(1500)])).toBe("accepted");
     expect(member.raft.propose([new Uint8Array(1)])).toBe("too-much-uncommitted");
@@ -552,7 +555,7 @@ describe("flow control", () => {
     expect(member.raft.propose([new Uint8Array(600)])).toBe("too-much-uncommitted");
   });
 
-  test("flow: committed entries are handed out in bounded batches, each after the last was applied", () => {
+  test("R28 flow: committed entries are handed out in bounded batches, each after the last was applied", () => {
     const member = solo(1, { config: { maxApplyBytes: 100 } });
     makeLeader(member);
     member.raft.propose([60, 60, 60].map((size) => new Uint8Array(size)));

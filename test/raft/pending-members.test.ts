@@ -12,7 +12,7 @@ function change(index: number, ...changes: readonly ConfChangeSingle[]): Entry {
 
 const normal = (index: number): Entry => ({ type: "normal", term: 1, index, data: new Uint8Array(0) });
 
-test("a member that an entry adds is known until the entry is applied, rewritten, or replaced by a snapshot", () => {
+test("R37 a member that an entry adds is known until the entry is applied, rewritten, or replaced by a snapshot", () => {
   const pending = new PendingMembers();
   const learner = change(3, { type: "add-learner", nodeId: 7n });
   const voter = change(5, { type: "add-node", nodeId: 7n });
@@ -27,7 +27,7 @@ test("a member that an entry adds is known until the entry is applied, rewritten
   expect(pending.roleOf(7n)).toBeUndefined();
 });
 
-test("a member that starts loads them from its log, after the applied index", () => {
+test("R37 a member that starts loads them from its log, after the applied index", () => {
   const entries = [change(1, { type: "add-node", nodeId: 1n }), normal(2), change(3, { type: "add-node", nodeId: 7n })];
   const reader = {
     firstIndex: () => 1,
@@ -41,7 +41,7 @@ test("a member that starts loads them from its log, after the applied index", ()
   expect([pending.roleOf(1n), pending.roleOf(7n)]).toEqual([undefined, "voter"]);
 });
 
-test("a removal adds no member, and data that is not a change adds none", () => {
+test("R37 a removal adds no member, and data that is not a change adds none", () => {
   const pending = new PendingMembers();
   pending.append([change(1, { type: "remove-node", nodeId: 7n }), { ...normal(2), type: "conf-change" }]);
   expect(pending.roleOf(7n)).toBeUndefined();

@@ -30,7 +30,7 @@ function dumbVote(members: readonly bigint[], votes: ReadonlyMap<bigint, boolean
 }
 
 describe("quorum", () => {
-  test("quorum: the committed index is the highest that a majority of each configuration acknowledged", () => {
+  test("R12 quorum: the committed index is the highest that a majority of each configuration acknowledged", () => {
     const acks = fc.array(fc.tuple(fc.bigInt(1n, 9n), fc.nat(20)));
     fc.assert(
       fc.property(ids(7), ids(7), acks, (incoming, outgoing, pairs) => {
@@ -43,7 +43,7 @@ describe("quorum", () => {
     );
   });
 
-  test("quorum: a vote is won by a majority of each configuration, and lost when one can no longer be reached", () => {
+  test("R6 quorum: a vote is won by a majority of each configuration, and lost when one can no longer be reached", () => {
     const votes = fc.array(fc.tuple(fc.bigInt(1n, 9n), fc.boolean()));
     fc.assert(
       fc.property(ids(7), ids(7), votes, (incoming, outgoing, pairs) => {

@@ -10,7 +10,7 @@ import { runScript } from "./support/script.ts";
 const folder = join(import.meta.dirname, "scripts");
 const names = readdirSync(folder).filter((name) => name.endsWith(".txt"));
 
-test.each(names)("the script %s prints what is recorded", (name) => {
+test.each(names)("R47 the script %s prints what is recorded", (name) => {
   const path = join(folder, name);
   const script = readFileSync(path, "utf8");
   const actual = runScript(script);

@@ -69,7 +69,7 @@ test("a late service is loaded by the first call, once, and answers as the one t
   expect(loads()).toBe(1);
 });
 
-test("a late service has all its methods before it is loaded, so that others can be put round them", () => {
+test("M46 a late service has all its methods before it is loaded, so that others can be put round them", () => {
   expect(Object.keys(sample().service)).toEqual(["ask", "count", "talk"]);
 });
 

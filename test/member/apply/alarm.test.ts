@@ -62,7 +62,7 @@ function put(cluster: Cluster, node: Node, key: string, valueBytes = 1): Promise
 }
 
 describe("alarms", () => {
-  test("one is raised for any member and kind, once, listed by kind, and taken back by its name only", async () => {
+  test("M32 one is raised for any member and kind, once, listed by kind, and taken back by its name only", async () => {
     const { cluster, leader } = await founded(1);
     const noSpace = { memberId: 5n, alarm: "NOSPACE" } as const;
     expect(await alarm(cluster, leader, {})).toEqual([]);
@@ -88,7 +88,7 @@ describe("alarms", () => {
     expect(await alarm(cluster, leader, {})).toEqual([]);
   });
 
-  test("NOSPACE refuses what may take space, whatever else is wrong with it but its shape, and lets the rest pass", async () => {
+  test("M32 NOSPACE refuses what may take space, whatever else is wrong with it but its shape, and lets the rest pass", async () => {
     const { cluster, leader } = await founded(3);
     await cluster.settled(leader.services.lease.grant({ id: 7n, ttl: 60 }, CALL));
     await alarm(cluster, leader, { action: "ACTIVATE", memberId: 2n, alarm: "NOSPACE" });
@@ -111,7 +111,7 @@ describe("alarms", () => {
     await put(cluster, leader, "k");
   });
 
-  test("CORRUPT refuses all changes of data, comes before NOSPACE, and lets reads pass", async () => {
+  test("M32 CORRUPT refuses all changes of data, comes before NOSPACE, and lets reads pass", async () => {
     const { cluster, leader } = await founded(1);
     await alarm(cluster, leader, { action: "ACTIVATE", memberId: 1n, alarm: "NOSPACE" });
     await alarm(cluster, leader, { action: "ACTIVATE", memberId: 0n, alarm: "CORRUPT" });
@@ -144,7 +144,7 @@ describe("alarms", () => {
     await cluster.clock.until(() => !leader.member.machine.leases.exists(7n), "revoked");
   });
 
-  test("an alarm survives a restart, and travels in a snapshot", async () => {
+  test("M32 an alarm survives a restart, and travels in a snapshot", async () => {
     const { cluster, leader } = await founded(1);
     await alarm(cluster, leader, { action: "ACTIVATE", memberId: 1n, alarm: "NOSPACE" });
     const image = cluster.crash(1n);
@@ -169,7 +169,7 @@ describe("alarms", () => {
 });
 
 describe("the quota", () => {
-  test("the first request that would not fit raises NOSPACE for its member and is refused before any other check", async () => {
+  test("M33 the first request that would not fit raises NOSPACE for its member and is refused before any other check", async () => {
     const { cluster, leader } = await founded(3, { quotaBackendBytes: 100_000 });
     await expect(put(cluster, leader, "large", 200_000)).rejects.toBe(errNoSpace);
     const raised = { memberId: leader.id, alarm: "NOSPACE" };
@@ -179,7 +179,7 @@ describe("the quota", () => {
     expect(dbSizeQuota).toBe(100_000);
   });
 
-  test("it caps what can be stored, and room that was made is of use once the alarm is taken back", async () => {
+  test("M33 it caps what can be stored, and room that was made is of use once the alarm is taken back", async () => {
     const { cluster, leader } = await founded(1, {
       quotaBackendBytes: 100_000,
       limits: { logEntries: 2, catchUpEntries: 1 },

@@ -3,7 +3,7 @@ import { logRetention } from "../../../src/member/apply/log-retention.ts";
 
 const NOTHING_HELD = Infinity;
 
-test("the log is cut when it holds more entries than allowed, and keeps those for members that lag a little", () => {
+test("M34 the log is cut when it holds more entries than allowed, and keeps those for members that lag a little", () => {
   const retention = logRetention({ logEntries: 100, logBytes: 1e9, catchUpEntries: 40 });
   for (let index = 1; index <= 100; index++) retention.applied(index, 10);
   expect(retention.cutAt(1, NOTHING_HELD)).toBeUndefined();
@@ -12,14 +12,14 @@ test("the log is cut when it holds more entries than allowed, and keeps those fo
   expect(retention.cutAt(62, NOTHING_HELD)).toBeUndefined();
 });
 
-test("what somebody still needs is never cut", () => {
+test("M34 what somebody still needs is never cut", () => {
   const retention = logRetention({ logEntries: 100, logBytes: 1e9, catchUpEntries: 40 });
   for (let index = 1; index <= 200; index++) retention.applied(index, 10);
   expect(retention.cutAt(1, 30)).toBe(29);
   expect(retention.cutAt(30, 30)).toBeUndefined();
 });
 
-test("few large entries are cut by their bytes, about half of the limit at once", () => {
+test("M34 few large entries are cut by their bytes, about half of the limit at once", () => {
   const retention = logRetention({ logEntries: 1e6, logBytes: 1_000_000, catchUpEntries: 10 });
   let first = 1;
   let kept = 0;

@@ -9,7 +9,7 @@ const put = (key: string, valueBytes: number): RequestOp => ({
   put: putRequest({ key: utf8Encode(key), value: new Uint8Array(valueBytes) }),
 });
 
-test("a put costs its bytes and 256, a txn its dearer branch with all that is nested, the rest nothing", () => {
+test("M33 a put costs its bytes and 256, a txn its dearer branch with all that is nested, the rest nothing", () => {
   expect(putCost(putRequest({ key: utf8Encode("abc"), value: new Uint8Array(10) }))).toBe(269);
   const nested: RequestOp = { type: "txn", txn: txnRequest({ failure: [put("k", 99)] }) };
   expect(txnCost(txnRequest({ success: [put("k", 1), put("l", 1)], failure: [nested] }))).toBe(516);
@@ -18,7 +18,7 @@ test("a put costs its bytes and 256, a txn its dearer branch with all that is ne
   expect(txnCost(txnRequest({ success: [remove] }))).toBe(0);
 });
 
-test("what would reach the quota is refused, what costs nothing never", () => {
+test("M33 what would reach the quota is refused, what costs nothing never", () => {
   let size = 900;
   const quota = new Quota(1_000, () => size);
   expect([quota.admits(99), quota.admits(100), quota.admits(0)]).toEqual([true, false, true]);

@@ -93,7 +93,7 @@ describe("as etcd does it, on a member that is awake", () => {
     );
   });
 
-  test("with 1h the first comes after an hour and keeps an hour, and then one every hour", () => {
+  test("M40 with 1h the first comes after an hour and keeps an hour, and then one every hour", () => {
     const world = new World();
 
     live(world, new AutoCompaction({ mode: "periodic", retention: HOUR }, world), 200, () => 10);
@@ -261,7 +261,7 @@ describe("in a cluster", () => {
     expect(member.machine.store.compactRevision).toBe(1);
   });
 
-  test("a quiet cluster is not woken, not for days, and compacts with its next work", async () => {
+  test("M40 a quiet cluster is not woken, not for days, and compacts with its next work", async () => {
     const cluster = await Cluster.founded(3, { ...PERIODIC, quiesceAfterTicks: 20 });
     await write(cluster, 20);
     await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
@@ -278,7 +278,7 @@ describe("in a cluster", () => {
     for (const { member } of cluster.nodes.values()) expect(member.machine.store.keys.rowCount).toBe(2);
   });
 
-  test("by revision, the newest N stay, in a cluster that goes quiet between", async () => {
+  test("M40 by revision, the newest N stay, in a cluster that goes quiet between", async () => {
     const options = { autoCompaction: { mode: "revision", retention: 7 }, quiesceAfterTicks: 20 } as const;
     const cluster = await Cluster.founded(1, options);
     await write(cluster, 20);

@@ -44,7 +44,7 @@ describe("the corruption check", () => {
     expect(alarms(leader)).toEqual([]);
   });
 
-  test("a follower whose data differs is named to all, and nobody changes data any more", async () => {
+  test("M39 a follower whose data differs is named to all, and nobody changes data any more", async () => {
     const { cluster, leader, others } = await founded(3, EVERY_MINUTE);
     await put(cluster, leader, "a");
     await cluster.clock.advance(1_000);
@@ -55,7 +55,7 @@ describe("the corruption check", () => {
     await expect(put(cluster, leader, "b")).rejects.toBe(errCorrupt);
   });
 
-  test("a leader that is alone with its data is the one that is named", async () => {
+  test("M39 a leader that is alone with its data is the one that is named", async () => {
     const { cluster, leader } = await founded(3, EVERY_MINUTE);
     await put(cluster, leader, "a");
     damage(leader, "a");
@@ -63,7 +63,7 @@ describe("the corruption check", () => {
     expect(alarms(leader)).toEqual([{ memberId: leader.id, alarm: "CORRUPT" }]);
   });
 
-  test("where two of two differ nobody can be blamed, and the alarm is the cluster's", async () => {
+  test("M39 where two of two differ nobody can be blamed, and the alarm is the cluster's", async () => {
     const { cluster, leader } = await founded(2, EVERY_MINUTE);
     await put(cluster, leader, "a");
     damage(leader, "a");

@@ -28,7 +28,7 @@ function hashKv(cluster: Cluster, node: Node, revision = 0): Promise<HashKvRespo
 }
 
 describe("HashKV", () => {
-  test("all members answer alike at a revision, one that came later by a snapshot too", async () => {
+  test("M38 all members answer alike at a revision, one that came later by a snapshot too", async () => {
     const { cluster, leader } = await founded(3, { limits: { logEntries: 50, catchUpEntries: 10 } });
     const [late] = [...cluster.nodes.keys()].filter((id) => id !== leader.id) as [bigint];
     const image = cluster.crash(late);
@@ -58,7 +58,7 @@ describe("HashKV", () => {
     expect(await hashKv(cluster, leader)).toMatchObject({ hashRevision: 6, compactRevision: 4 });
   });
 
-  test("requests are served while a large store is walked, and compaction leaves its rows alone until then", async () => {
+  test("M38 requests are served while a large store is walked, and compaction leaves its rows alone until then", async () => {
     const { cluster, leader } = await founded(1);
     await fill(cluster, leader, 6_000);
     const { store } = leader.member.machine;
@@ -79,7 +79,7 @@ describe("HashKV", () => {
     await cluster.clock.until(() => store.keys.rowCount < 2_600, "compacted");
   });
 
-  test("whoever asks right after a compaction gets its hash, before the first row has gone", async () => {
+  test("M38 whoever asks right after a compaction gets its hash, before the first row has gone", async () => {
     const { cluster, leader } = await founded(1);
     await fill(cluster, leader, 3_000);
     const { store } = leader.member.machine;
@@ -88,7 +88,7 @@ describe("HashKV", () => {
     expect(await hashKv(cluster, leader, 2_000)).toMatchObject({ hash, hashRevision: 2_000, compactRevision: -1 });
   });
 
-  test("large values make short steps", async () => {
+  test("M38 large values make short steps", async () => {
     const { cluster, leader } = await founded(1);
     await fill(cluster, leader, 4, 700_000);
     const walk = leader.member.machine.store.hashWalk(0);

@@ -114,7 +114,7 @@ class Run {
 }
 
 test.each(Array.from({ length: 12 }, (_, at) => at + 1))(
-  "seed %i: no lease ends early, and each ends",
+  "M26 seed %i: no lease ends early, and each ends",
   async (seed) => {
     const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 }, seed);
     const run = new Run(seed, cluster);

@@ -91,7 +91,7 @@ function hasEnded(cluster: Cluster): boolean {
 }
 
 describe("a cluster that is thrown out of memory while it is quiet", () => {
-  test("ends a lease when its alarm goes off, and does not give it its whole time again", async () => {
+  test("M30 ends a lease when its alarm goes off, and does not give it its whole time again", async () => {
     const { cluster, homes } = await edge();
     await leased(cluster, 100);
     const grantedMs = cluster.clock.nowMs();
@@ -105,7 +105,7 @@ describe("a cluster that is thrown out of memory while it is quiet", () => {
     expect(livedMs).toBeLessThan(104_000);
   });
 
-  test("forgets its note at the first beat after it: a beat leaves no trace in the log", async () => {
+  test("M30 forgets its note at the first beat after it: a beat leaves no trace in the log", async () => {
     const { cluster, homes } = await edge();
     const leader = await leased(cluster, 100);
     await cluster.clock.advance(10_000);
@@ -120,7 +120,7 @@ describe("a cluster that is thrown out of memory while it is quiet", () => {
     expect(cluster.clock.nowMs() - beatMs).toBeGreaterThan(99_900);
   });
 
-  test("does not go by a note from before somebody else led", async () => {
+  test("M30 does not go by a note from before somebody else led", async () => {
     const { cluster, homes } = await edge();
     const leader = await leased(cluster, 100);
     await cluster.clock.advance(10_000);

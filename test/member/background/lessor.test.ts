@@ -100,7 +100,7 @@ beforeEach(() => {
 });
 
 describe("a new leader", () => {
-  test("adds an election timeout to the time of each lease", () => {
+  test("M27 adds an election timeout to the time of each lease", () => {
     world.table.grant(5n, 10);
     world.keeper.promote(2, 8);
     expect(world.ask("remaining", 5n).answer).toBe(11);
@@ -129,7 +129,7 @@ describe("a lease that has ended", () => {
     await world.pass(11_000);
   });
 
-  test("is proposed to be revoked once, and again when that was lost", async () => {
+  test("M28 is proposed to be revoked once, and again when that was lost", async () => {
     expect(world.revocations).toEqual([5n]);
     await world.pass(5_000);
     expect(world.revocations).toEqual([5n]);
@@ -141,7 +141,7 @@ describe("a lease that has ended", () => {
     expect(world.revocations).toEqual([5n, 5n]);
   });
 
-  test("keeps a beat waiting until it is revoked", async () => {
+  test("M31 keeps a beat waiting until it is revoked", async () => {
     const beat = world.ask("renew", 5n);
     await world.pass(1_000);
     expect(beat.answer).toBeUndefined();
@@ -161,7 +161,7 @@ describe("a lease that has ended", () => {
   });
 });
 
-test("leases end at most a thousand a second, also while revocations wait for a quorum", async () => {
+test("M28 leases end at most a thousand a second, also while revocations wait for a quorum", async () => {
   world.keeper.promote(1, 1);
   for (let id = 1n; id <= 3_000n; id++) world.table.grant(id, 10);
   await world.pass(10_500);

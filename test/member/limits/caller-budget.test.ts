@@ -27,7 +27,7 @@ interface Held {
 }
 
 describe("a budget", () => {
-  test("holds the sum of what is held, never more than the total or below zero, and nothing once all is released", () => {
+  test("M50 holds the sum of what is held, never more than the total or below zero, and nothing once all is released", () => {
     fc.assert(
       fc.property(steps, (script) => {
         const budget = new CallerBudget({ total: 12, perCaller: 5, reserved: 2 });
@@ -46,7 +46,7 @@ describe("a budget", () => {
     );
   });
 
-  test("of one caller is used up by that caller alone", () => {
+  test("M49 of one caller is used up by that caller alone", () => {
     const budget = new CallerBudget({ total: 10, perCaller: 8 });
     for (let at = 0; at < 8; at++) expect(budget.take("flooder")).toBeDefined();
     expect(budget.take("flooder")).toBeUndefined();
@@ -54,14 +54,14 @@ describe("a budget", () => {
     expect([budget.rejected, budget.callers]).toEqual([1, 2]);
   });
 
-  test("keeps what is reserved for an owner, however many others there are", () => {
+  test("M49 keeps what is reserved for an owner, however many others there are", () => {
     const budget = new CallerBudget({ total: 4, perCaller: 2, reserved: 1 });
     const taken = ["a", "a", "b", "c", "d"].map((caller) => budget.take(caller) !== undefined);
     expect(taken).toEqual([true, true, true, false, false]);
     expect(budget.take("root", 1, true)).toBeDefined();
   });
 
-  test("remembers no caller that holds nothing, however many have come", () => {
+  test("M50 remembers no caller that holds nothing, however many have come", () => {
     const budget = new CallerBudget({ total: 10, perCaller: 5 });
     for (let at = 0; at < 10_000; at++) {
       budget.take(`caller ${at}`)?.release();

@@ -33,7 +33,7 @@ function outcome(cluster: Cluster, call: Promise<unknown>): Promise<string> {
 }
 
 describe("one caller's share", () => {
-  test("of requests under way: the flooder is refused, the neighbour answered; whoever is answered may ask again", async () => {
+  test("M49 of requests under way: the flooder is refused, the neighbour answered; whoever is answered may ask again", async () => {
     const { cluster, services } = await withLimits({ pendingRequests: 10, pendingRequestsPerCaller: 3 });
     const put = (context: CallContext): Promise<string> =>
       outcome(cluster, services.kv.put(putRequest({ key }), context));
@@ -44,7 +44,7 @@ describe("one caller's share", () => {
     expect([requests?.used, requests?.rejected]).toEqual([0, 1]);
   });
 
-  test("of requests that fail is given back, too", async () => {
+  test("M50 of requests that fail is given back, too", async () => {
     const { cluster, services } = await withLimits({ pendingRequests: 10, pendingRequestsPerCaller: 1 });
     for (let at = 0; at < 3; at++) {
       const failed = services.kv.range(rangeRequest({ key, revision: 1_000_000 }), flooder);
@@ -52,7 +52,7 @@ describe("one caller's share", () => {
     }
   });
 
-  test("of watches: over all its streams; what is cancelled, closed or compacted makes room", async () => {
+  test("M50 of watches: over all its streams; what is cancelled, closed or compacted makes room", async () => {
     const { cluster, services } = await withLimits({ watchers: 10, watchersPerCaller: 2 });
     const create = (context: CallContext): (() => Promise<boolean | undefined>) => {
       const stream = services.watch.watch(context);
@@ -77,7 +77,7 @@ describe("one caller's share", () => {
     expect(await other()).toBe(false);
   });
 
-  test("of watches that a compaction has ended is given back once, and not again when the stream ends", async () => {
+  test("M50 of watches that a compaction has ended is given back once, and not again when the stream ends", async () => {
     const { cluster, services } = await withLimits({});
     for (let at = 0; at < 3; at++) await outcome(cluster, services.kv.put(putRequest({ key }), neighbour));
     await outcome(cluster, services.kv.compact(compactionRequest({ revision: 4, physical: true }), neighbour));
@@ -91,7 +91,7 @@ describe("one caller's share", () => {
     expect(watches?.used).toBe(0);
   });
 
-  test("of streams", async () => {
+  test("M49 of streams", async () => {
     const { services } = await withLimits({ watchStreams: 10, watchStreamsPerCaller: 2 });
     const open = [services.watch.watch(flooder), services.watch.watch(flooderAgain)];
     expect(() => services.watch.watch(flooder)).toThrow(TOO_MANY);
@@ -100,7 +100,7 @@ describe("one caller's share", () => {
     expect(() => services.watch.watch(flooder)).not.toThrow();
   });
 
-  test("of ranges that are streamed is given back when their reader leaves", async () => {
+  test("M50 of ranges that are streamed is given back when their reader leaves", async () => {
     const { cluster, services } = await withLimits({ watchStreams: 10, watchStreamsPerCaller: 1 });
     await outcome(cluster, services.kv.put(putRequest({ key }), neighbour));
     const open = (context: CallContext): AsyncIterator<unknown> =>
@@ -113,7 +113,7 @@ describe("one caller's share", () => {
     expect(await outcome(cluster, open(flooder).next())).toBe("ok");
   });
 
-  test("of leases: what is revoked or has ended makes room, what was refused never took any", async () => {
+  test("M50 of leases: what is revoked or has ended makes room, what was refused never took any", async () => {
     const { cluster, services } = await withLimits({ leases: 10, leasesPerCaller: 2 });
     const grant = (context: CallContext, id: bigint): Promise<string> =>
       outcome(cluster, services.lease.grant(leaseGrantRequest({ id, ttl: 5 }), context));
@@ -130,7 +130,7 @@ describe("one caller's share", () => {
     expect([await grant(flooder, 6n), await grant(flooder, 7n)]).toEqual(["ok", "ok"]);
   });
 
-  test("an address of IPv6 counts with all of its /64", async () => {
+  test("M49 an address of IPv6 counts with all of its /64", async () => {
     const { services } = await withLimits({ watchStreams: 10, watchStreamsPerCaller: 2 });
     for (let at = 0; at < 2; at++) services.watch.watch({ ...CALL, address: `[2001:db8:1:2::${at}]:1` });
     expect(() => services.watch.watch({ ...CALL, address: "[2001:db8:1:2:ffff::9]:1" })).toThrow(TOO_MANY);
@@ -149,7 +149,7 @@ describe("snapshots", () => {
   const open = (services: Services, context: CallContext): Snapshot =>
     services.maintenance.snapshot({}, context)[Symbol.asyncIterator]();
 
-  test("readers of one address have two places, and those of all addresses leave one for the owner", async () => {
+  test("M49 readers of one address have two places, and those of all addresses leave one for the owner", async () => {
     const { cluster, services } = await withLimits({});
     await outcome(cluster, services.kv.put(putRequest({ key }), neighbour));
     const from = (last: number): Promise<string> =>
@@ -192,7 +192,7 @@ describe("snapshots", () => {
   });
 });
 
-test("with a token a caller counts as its user, from wherever it calls, and its neighbours behind the same proxy as theirs", async () => {
+test("M49 with a token a caller counts as its user, from wherever it calls, and its neighbours behind the same proxy as theirs", async () => {
   const guarded = await GuardedCluster.open(1, { limits: { watchStreams: 10, watchStreamsPerCaller: 2 } });
   const services = guarded.at();
   const proxy = "192.0.2.9";

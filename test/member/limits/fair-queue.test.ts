@@ -38,7 +38,7 @@ function drained(queue: FairQueue<Item>, batch: number): Item[] {
 }
 
 describe("a fair queue", () => {
-  test("serves each item once, and those of one caller in their order", () => {
+  test("M51 serves each item once, and those of one caller in their order", () => {
     fc.assert(
       fc.property(items, fc.integer({ min: 1, max: 20 }), (list, batch) => {
         const served = drained(queueOf(list), batch);
@@ -52,7 +52,7 @@ describe("a fair queue", () => {
     );
   });
 
-  test("nobody waits for more than a share of each of the others, whatever they have queued", () => {
+  test("M51 nobody waits for more than a share of each of the others, whatever they have queued", () => {
     fc.assert(
       fc.property(items, fc.integer({ min: 1, max: 25 }), (list, weight) => {
         const queue = queueOf(list);
@@ -71,7 +71,7 @@ describe("a fair queue", () => {
     );
   });
 
-  test("who was served has the next turn after the others", () => {
+  test("M51 who was served has the next turn after the others", () => {
     const queue = queueOf(["a", "a", "b", "b"].map((caller, at) => ({ caller, at, weight: QUANTUM })));
     expect(drained(queue, 1).map(({ caller }) => caller)).toEqual(["a", "b", "a", "b"]);
   });
@@ -89,7 +89,7 @@ function splitAt(served: readonly Item[], caller: string): readonly [readonly It
 }
 
 describe("a fair share", () => {
-  test("is all while nobody else is there, and follows the busiest of the others", () => {
+  test("M51 is all while nobody else is there, and follows the busiest of the others", () => {
     let nowMs = 0;
     const recent = new RecentCallers(256, () => nowMs);
     for (let at = 0; at < 500; at++) recent.began("flooder");
@@ -128,7 +128,7 @@ describe("a fair gate", () => {
     return new FairGate({ recent: new RecentCallers(Infinity, nowMs), nowMs, timeoutMs: 7_000, late: errTimeout });
   }
 
-  test("lets the neighbour in at once, and the flooder by as many as its share", async () => {
+  test("M51 lets the neighbour in at once, and the flooder by as many as its share", async () => {
     const gate = gateAt({ nowMs: 0 });
     expect(gate.enter("neighbour")).toBeUndefined();
     const turns = Array.from({ length: 100 }, () => gate.enter("flooder"));

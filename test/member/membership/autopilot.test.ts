@@ -47,7 +47,7 @@ describe("the autopilot", () => {
     expect(settled(view("learner")).steps).toEqual([]);
   });
 
-  test("promotes two learners one after the other", () => {
+  test("M21 promotes two learners one after the other", () => {
     expect(settled(view("learner", "learner")).steps).toEqual([
       { type: "promote", id: 2n },
       { type: "promote", id: 3n },
@@ -72,7 +72,7 @@ describe("the autopilot", () => {
     expect(settled(view("voter", "silent voter", "learner")).steps).toEqual([]);
   });
 
-  test("goes back to an odd number when the second of two learners went away", () => {
+  test("M21 goes back to an odd number when the second of two learners went away", () => {
     expect(settled(view("voter", "gone learner")).steps).toEqual([{ type: "demote", id: 2n }]);
     expect(settled(view("voter", "voter", "voter", "voter", "voter")).steps).toEqual([{ type: "demote", id: 6n }]);
   });
@@ -87,7 +87,7 @@ const kinds = fc.constantFrom<Kind>("voter", "silent voter", "gone voter", "lear
 const views = fc.array(kinds, { maxLength: 9 }).map((list) => view(...list));
 
 describe("from any state", () => {
-  test("no step takes the quorum from those that are there", () => {
+  test("M21 no step takes the quorum from those that are there", () => {
     fc.assert(
       fc.property(views, (start) => {
         fc.pre(hasQuorum(start));
@@ -101,7 +101,7 @@ describe("from any state", () => {
     );
   });
 
-  test("the leader keeps its vote, and each step changes one vote", () => {
+  test("M21 the leader keeps its vote, and each step changes one vote", () => {
     fc.assert(
       fc.property(views, (start) => {
         const { steps } = settled(start);
@@ -110,7 +110,7 @@ describe("from any state", () => {
     );
   });
 
-  test("it ends with an odd number of voters, unless somebody is silent of whom nobody knows whether it comes back", () => {
+  test("M21 it ends with an odd number of voters, unless somebody is silent of whom nobody knows whether it comes back", () => {
     fc.assert(
       fc.property(views, (start) => {
         const { end } = settled(start);

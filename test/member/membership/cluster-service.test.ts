@@ -113,21 +113,21 @@ describe("adding a member", () => {
     expect(people.leader.member.status().confState.voters).toContain(id);
   });
 
-  test("refuses URLs that are none before it asks anything else", async () => {
+  test("M12 refuses URLs that are none before it asks anything else", async () => {
     const people = await People.founded(1);
     for (const bad of [[], [""], ["http://a"], ["http://a:1/x"], ["http://ok:1", "ftp://a:1"]]) {
       expect(await people.add(bad)).toBe(BAD_URLS);
     }
   });
 
-  test("refuses a peer URL of somebody else, of a voter and of a learner, on any member", async () => {
+  test("M12 refuses a peer URL of somebody else, of a voter and of a learner, on any member", async () => {
     const people = await People.founded(3);
     await people.add(["http://l:1"], true);
     expect(await people.add(["http://new:1", "http://l:1"], false, people.follower)).toBe(URL_EXISTS);
     expect(await people.add(["http://l:1"], true)).toBe(URL_EXISTS);
   });
 
-  test("takes one learner, or as many as it is told", async () => {
+  test("M12 takes one learner, or as many as it is told", async () => {
     for (const maxLearners of [1, 2]) {
       const people = await People.founded(3, { cluster: { maxLearners } });
       for (let at = 1; at <= maxLearners; at++)
@@ -136,7 +136,7 @@ describe("adding a member", () => {
     }
   });
 
-  test("of one that runs alone is always taken; of the next one not before the second has started", async () => {
+  test("M12 of one that runs alone is always taken; of the next one not before the second has started", async () => {
     const people = await People.founded(1);
     expect(await people.add(["http://two:1"])).toBeTypeOf("bigint");
     expect(await people.add(["http://three:1"])).toBe(NOT_STARTED);
@@ -144,7 +144,7 @@ describe("adding a member", () => {
     expect(await people.add(["http://three:1"], true)).toBe(UNHEALTHY);
   });
 
-  test("is refused where the new quorum would not be there: for learners too, and before the URL is looked at", async () => {
+  test("M12 is refused where the new quorum would not be there: for learners too, and before the URL is looked at", async () => {
     const people = await People.founded(3);
     people.cluster.crash(people.follower.id);
     await people.cluster.clock.advance(1_500);
@@ -156,7 +156,7 @@ describe("adding a member", () => {
     expect(await four.add(["http://v:1"])).toBeTypeOf("bigint");
   });
 
-  test("waits five seconds for a member that was away and has come back, as etcd does", async () => {
+  test("M12 waits five seconds for a member that was away and has come back, as etcd does", async () => {
     const people = await People.founded(3);
     const { id } = people.follower;
     const image = people.cluster.crash(id);
@@ -168,7 +168,7 @@ describe("adding a member", () => {
     expect(await people.add(["http://v:1"])).toBeTypeOf("bigint");
   });
 
-  test("without strict-reconfig-check asks nobody who is there", async () => {
+  test("M12 without strict-reconfig-check asks nobody who is there", async () => {
     const people = await People.founded(3, { cluster: { strictReconfigCheck: false } });
     people.cluster.crash(people.follower.id);
     await people.cluster.clock.advance(1_500);
@@ -186,7 +186,7 @@ describe("adding a member", () => {
     expect(await people.list(leader, true)).toMatch(/^14 etcdserver: request timed out/);
   });
 
-  test("by several people at once makes all of them members, one after the other", async () => {
+  test("M13 by several people at once makes all of them members, one after the other", async () => {
     const people = await People.founded(5, { cluster: { newMemberId: (count) => BigInt(count + 1) } });
     const nodes = [...people.cluster.nodes.values()];
     const ids = await Promise.all(nodes.slice(0, 3).map((node, at) => people.add([`http://n${at}:1`], false, node)));
@@ -222,7 +222,7 @@ describe("a learner", () => {
 });
 
 describe("promoting a learner", () => {
-  test("is done once it has nine tenths of the leader's log, once, and asked at any member", async () => {
+  test("M12 is done once it has nine tenths of the leader's log, once, and asked at any member", async () => {
     const people = await People.founded(3);
     const id = (await people.add(["http://l:1"], true)) as bigint;
     for (const at of people.cluster.nodes.values()) expect(await people.promote(id, at)).toBe(NOT_READY);
@@ -233,7 +233,7 @@ describe("promoting a learner", () => {
     expect(await people.promote(id, learner)).toBe(NOT_LEARNER);
   });
 
-  test("is refused of a voter, of nobody, and of somebody that was removed", async () => {
+  test("M12 is refused of a voter, of nobody, and of somebody that was removed", async () => {
     const people = await People.founded(3);
     const gone = (await people.add(["http://l:1"], true)) as bigint;
     await people.remove(gone);
@@ -256,7 +256,7 @@ describe("updating a member", () => {
     expect(await people.list(people.follower)).toBe("m1 m2 m3");
   });
 
-  test("is refused with a URL of somebody else, one that is none, and of somebody who is no member", async () => {
+  test("M12 is refused with a URL of somebody else, one that is none, and of somebody who is no member", async () => {
     const people = await People.founded(3);
     await people.update(1n, ["http://one:1"]);
     expect(await people.update(2n, ["http://two:1", "http://one:1"])).toBe(URL_EXISTS);
@@ -266,14 +266,14 @@ describe("updating a member", () => {
 });
 
 describe("removing a member", () => {
-  test("is refused of nobody, and of somebody that was removed", async () => {
+  test("M12 is refused of nobody, and of somebody that was removed", async () => {
     const people = await People.founded(3);
     const gone = (await people.add(["http://l:1"], true)) as bigint;
     expect(await people.remove(gone, people.follower)).toBe("m1 m2 m3");
     for (const id of [gone, 12_345n, 0n]) expect(await people.remove(id)).toBe(NOT_FOUND);
   });
 
-  test("that leads answers, hands over, and the others go on", async () => {
+  test("M15 that leads answers, hands over, and the others go on", async () => {
     const people = await People.founded(3);
     const { leader } = people;
     expect(await people.remove(leader.id)).not.toContain(`m${leader.id}`);
@@ -283,7 +283,7 @@ describe("removing a member", () => {
     await people.put(people.leader);
   });
 
-  test("that leads costs nobody a write: what is asked meanwhile waits for its successor", async () => {
+  test("M15 that leads costs nobody a write: what is asked meanwhile waits for its successor", async () => {
     const people = await People.founded(3);
     const { leader, follower } = people;
     const startMs = people.cluster.clock.nowMs();
@@ -300,7 +300,7 @@ describe("removing a member", () => {
     await people.cluster.clock.until(() => follower.member.problem !== undefined, "gone");
   });
 
-  test("is refused when it is the last one, or all others have not started", async () => {
+  test("M12 is refused when it is the last one, or all others have not started", async () => {
     const people = await People.founded(1);
     expect(await people.remove(1n)).toBe(NOT_STARTED);
     const two = (await people.add(["http://two:1"])) as bigint;
@@ -308,7 +308,7 @@ describe("removing a member", () => {
     expect(two).toBeTypeOf("bigint");
   });
 
-  test("that works is refused when another one is down; that is down it is not", async () => {
+  test("M12 that works is refused when another one is down; that is down it is not", async () => {
     const people = await People.founded(3);
     const { follower } = people;
     people.cluster.crash(follower.id);
@@ -337,7 +337,7 @@ describe("removing a member", () => {
 });
 
 describe("a call", () => {
-  test("that outlives its leader is made once", async () => {
+  test("M13 that outlives its leader is made once", async () => {
     const people = await People.founded(3, { cluster: { newMemberId: (count) => BigInt(count + 1) } });
     const { leader, follower } = people;
     const added = people.add(["http://v:1"], false, follower);

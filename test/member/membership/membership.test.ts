@@ -52,7 +52,7 @@ describe("the membership", () => {
     expect(harness.membership.get(2n)?.clientUrls).toEqual(["http://two"]);
   });
 
-  test("never takes a removed id back, before and after a restart", () => {
+  test("M11 never takes a removed id back, before and after a restart", () => {
     const harness = new Harness();
     harness.change("add-node", 1n, "one");
     harness.change("add-learner", 2n, "two");

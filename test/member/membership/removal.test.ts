@@ -17,7 +17,7 @@ function put(node: Node): Promise<unknown> {
 }
 
 describe("a member that is removed", () => {
-  test("stops, says why, and does not start again", async () => {
+  test("M14 stops, says why, and does not start again", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const leaving = others(cluster, leader)[0] as Node;
@@ -30,7 +30,7 @@ describe("a member that is removed", () => {
     await cluster.settled(put(leader));
   });
 
-  test("while it was away hears of it from the first that it asks, as a voter and as a learner", async () => {
+  test("M14 while it was away hears of it from the first that it asks, as a voter and as a learner", async () => {
     for (const kind of ["voter", "learner"] as const) {
       const cluster = await Cluster.founded(3);
       const leader = await cluster.elected();
@@ -48,7 +48,7 @@ describe("a member that is removed", () => {
     }
   });
 
-  test("with all the voters that it knew is told by whom it knew as a learner", async () => {
+  test("M14 with all the voters that it knew is told by whom it knew as a learner", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const [away, other] = others(cluster, leader) as [Node, Node];
@@ -77,7 +77,7 @@ describe("a member that is removed", () => {
     await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
   });
 
-  test("is sent by another one that was removed to those who know", async () => {
+  test("M14 is sent by another one that was removed to those who know", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const [away, grave] = others(cluster, leader) as [Node, Node];
@@ -108,7 +108,7 @@ describe("a member that is removed", () => {
     await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
   });
 
-  test("while it leads hands over first: the others need no election timeout", async () => {
+  test("M15 while it leads hands over first: the others need no election timeout", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     leader.member.changeMembership("remove-node", leader.id, NOTHING);
@@ -171,7 +171,7 @@ describe("a member that is removed", () => {
     await cluster.settled(put(rest));
   });
 
-  test("is not added again under its id", async () => {
+  test("M11 is not added again under its id", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const leaving = others(cluster, leader)[0] as Node;

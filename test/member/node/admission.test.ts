@@ -42,7 +42,7 @@ describe("a newcomer that asks to be let in", () => {
     { what: "and nobody else", admission: ({ isAuthenticated }) => isAuthenticated, isProven: false, isLetIn: false },
   ];
 
-  test.each(POLICIES)("$what: $admission, proven: $isProven", async ({ admission, isProven, isLetIn }) => {
+  test.each(POLICIES)("M17 $what: $admission, proven: $isProven", async ({ admission, isProven, isLetIn }) => {
     const cluster = await Cluster.founded(3, { admission } as NodeOptions);
     const leader = await cluster.elected();
     if (!isProven) cluster.strangers.add(NEWCOMER);
@@ -64,7 +64,7 @@ describe("a newcomer that asks to be let in", () => {
     }
   });
 
-  test("of a follower is judged by that one, whatever the leader's carrier says", async () => {
+  test("M17 of a follower is judged by that one, whatever the leader's carrier says", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const follower = [...cluster.nodes.values()].find(({ id }) => id !== leader.id) as Node;
@@ -76,7 +76,7 @@ describe("a newcomer that asks to be let in", () => {
     expect(has(leader, STRANGER)).toBe(false);
   });
 
-  test("is told that the room is full, and is let in once there is room", async () => {
+  test("M17 is told that the room is full, and is let in once there is room", async () => {
     const cluster = await Cluster.founded(1, { limits: { joinedLearners: 2 } });
     const leader = await cluster.elected();
     for (const id of [21n, 22n]) {
@@ -90,13 +90,13 @@ describe("a newcomer that asks to be let in", () => {
     expect(late.member.joinRefusal).toBeUndefined();
   });
 
-  test("under a name that is no name is told so", async () => {
+  test("M17 under a name that is no name is told so", async () => {
     const cluster = await Cluster.founded(1);
     const newcomer = await asking(cluster, await cluster.elected(), NEWCOMER, "n".repeat(129));
     await cluster.clock.until(() => newcomer.member.joinRefusal === "bad-name", "refused");
   });
 
-  test("a hundred times a second is looked at so often and no more", async () => {
+  test("M17 a hundred times a second is looked at so often and no more", async () => {
     let asked = 0;
     const admission = (): boolean => {
       asked++;
@@ -135,14 +135,14 @@ describe("a member that missed how all the others were replaced", () => {
     return { cluster, away: other.id, image };
   }
 
-  test("comes back to leaders whom the carrier has proof of, though it knows none of them", async () => {
+  test("M18 comes back to leaders whom the carrier has proof of, though it knows none of them", async () => {
     const { cluster, away, image } = await replaced(true);
     const back = await cluster.start(away, { type: "join" }, image);
     await cluster.clock.until(() => back.member.applied === cluster.leader?.member.applied, "caught up");
     expect(has(back, 13n)).toBe(true);
   });
 
-  test("comes back without any proof as long as one is there whom it knows", async () => {
+  test("M18 comes back without any proof as long as one is there whom it knows", async () => {
     const { cluster, away, image } = await replaced(false);
     for (const id of [11n, 12n, 13n]) cluster.strangers.add(id);
     cluster.leader?.member.transferLeader(13n);
@@ -152,7 +152,7 @@ describe("a member that missed how all the others were replaced", () => {
     expect(has(back, 13n)).toBe(true);
   });
 
-  test("follows nobody whom it does not know, and of whom there is no proof", async () => {
+  test("M18 follows nobody whom it does not know, and of whom there is no proof", async () => {
     const { cluster, away, image } = await replaced(true);
     for (const id of [11n, 12n, 13n]) cluster.strangers.add(id);
     const back = await cluster.start(away, { type: "join" }, image);
@@ -181,7 +181,7 @@ async function shrink(cluster: Cluster, id: bigint): Promise<void> {
 }
 
 describe("a member that hears nobody", () => {
-  test("takes nothing from a stranger: no term, no leader, no state, and no end", async () => {
+  test("M18 takes nothing from a stranger: no term, no leader, no state, and no end", async () => {
     const cluster = await Cluster.founded(3);
     cluster.strangers.add(STRANGER);
     const leader = await cluster.elected();
@@ -200,7 +200,7 @@ describe("a member that hears nobody", () => {
     expect([now.term, now.leader, now.lastIndex, alone.member.problem]).toEqual([term, 0n, lastIndex, undefined]);
   });
 
-  test("does not take its end from one whom the carrier has proof of, nor by a detour", async () => {
+  test("M18 does not take its end from one whom the carrier has proof of, nor by a detour", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const alone = [...cluster.nodes.values()].find(({ id }) => id !== leader.id) as Node;
@@ -218,7 +218,7 @@ describe("a member that hears nobody", () => {
   });
 });
 
-test("a learner's answer makes a leader give way to a term that may be true, and to none that is made up", async () => {
+test("M16 a learner's answer makes a leader give way to a term that may be true, and to none that is made up", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const learner = await asking(cluster, leader, 4n);
@@ -243,7 +243,7 @@ function framed(from: bigint, to: Node, body: FrameBody): Uint8Array {
   return encodeFrame({ clusterId: CLUSTER_ID, from, to: to.id }, body);
 }
 
-test("a voter that is in the log and not applied yet is followed, without proof and without being asked about", async () => {
+test("M18 a voter that is in the log and not applied yet is followed, without proof and without being asked about", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   await grow(cluster, 11n);

@@ -35,7 +35,7 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
 }
 
 describe("a store that refuses a write", () => {
-  test("stops its member with the reason; every request there ends, and the others go on", async () => {
+  test("M8 stops its member with the reason; every request there ends, and the others go on", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     await cluster.settled(put(leader));
@@ -51,7 +51,7 @@ describe("a store that refuses a write", () => {
     await cluster.settled(put(next));
   });
 
-  test("that the platform takes away stops its member, though nothing is being written", async () => {
+  test("M8 that the platform takes away stops its member, though nothing is being written", async () => {
     const cluster = await Cluster.founded(1);
     const node = await cluster.elected();
     await cluster.settled(put(node));
@@ -64,7 +64,7 @@ describe("a store that refuses a write", () => {
     expect(await refusal(range(node, true))).toBe(STOPPED);
   });
 
-  test("at a follower leaves the leader with its quorum", async () => {
+  test("M8 at a follower leaves the leader with its quorum", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const broken = others(cluster, leader)[0] as Node;
@@ -75,7 +75,7 @@ describe("a store that refuses a write", () => {
     expect(leader.member.status().role).toBe("leader");
   });
 
-  test("tells whoever composed the member, once", async () => {
+  test("M8 tells whoever composed the member, once", async () => {
     const problems: string[] = [];
     const cluster = await Cluster.founded(1, { onStopped: ({ code }) => problems.push(code) });
     const node = await cluster.elected();
@@ -104,7 +104,7 @@ describe("a member that stops", () => {
 describe("frames that are not for this member", () => {
   const ping = { type: "ping", nonce: 1 } as const;
 
-  test("are rejected and counted: another cluster's, another receiver's, a false sender's, garbage", async () => {
+  test("M19 are rejected and counted: another cluster's, another receiver's, a false sender's, garbage", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const from = others(cluster, leader)[0]?.id as bigint;
@@ -125,7 +125,7 @@ describe("frames that are not for this member", () => {
     await cluster.settled(put(leader));
   });
 
-  test("do no harm when they are damaged at random, in any byte", async () => {
+  test("M19 do no harm when they are damaged at random, in any byte", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const prng = new Prng(1);
@@ -178,7 +178,7 @@ function looksLikeProposal(frame: Uint8Array): boolean {
 }
 
 describe("limits", () => {
-  test("a request that is too large is refused with etcd's text before it is proposed", async () => {
+  test("M3 a request that is too large is refused with etcd's text before it is proposed", async () => {
     const cluster = await Cluster.founded(1, { limits: { requestBytes: 1_000 } });
     const node = await cluster.elected();
     const { lastIndex } = node.member.status();
@@ -187,7 +187,7 @@ describe("limits", () => {
     await cluster.settled(put(node, 900));
   });
 
-  test("more requests than may wait are refused, and those that wait are served", async () => {
+  test("M3 more requests than may wait are refused, and those that wait are served", async () => {
     const cluster = await Cluster.founded(3, { limits: { pendingRequests: 10 } });
     const leader = await cluster.elected();
     const asked = Array.from({ length: 15 }, () => put(leader));
@@ -199,7 +199,7 @@ describe("limits", () => {
     expect((await Promise.all(reads)).filter((text) => text !== "not refused")).toHaveLength(2);
   });
 
-  test("more bytes than may wait are refused", async () => {
+  test("M3 more bytes than may wait are refused", async () => {
     const cluster = await Cluster.founded(1, { limits: { pendingBytes: 2_000 } });
     const node = await cluster.elected();
     const asked = [put(node, 900), put(node, 900), put(node, 900)].map((one) => refusal(cluster.settled(one)));
@@ -217,7 +217,7 @@ describe("limits", () => {
 });
 
 describe("time-outs", () => {
-  test("without a quorum a write ends after etcd's seven seconds, with the text for a leader that was lost", async () => {
+  test("M4 without a quorum a write ends after etcd's seven seconds, with the text for a leader that was lost", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     for (const { id } of others(cluster, leader)) cluster.crash(id);
@@ -229,7 +229,7 @@ describe("time-outs", () => {
     expect(tookMs).toBeLessThan(7_300);
   });
 
-  test("with a leader that cannot be heard of anything a follower's write ends with the plain text", async () => {
+  test("M4 with a leader that cannot be heard of anything a follower's write ends with the plain text", async () => {
     const cluster = await Cluster.founded(3, { requestTimeoutMs: 600 });
     const leader = await cluster.elected();
     await cluster.clock.advance(2_000);
@@ -237,7 +237,7 @@ describe("time-outs", () => {
     expect(await refusal(cluster.settled(put(leader)))).toBe("etcdserver: request timed out");
   });
 
-  test("a write that timed out before it was proposed is never proposed", async () => {
+  test("M4 a write that timed out before it was proposed is never proposed", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const [one, two] = others(cluster, leader) as [Node, Node];

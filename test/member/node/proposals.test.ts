@@ -27,7 +27,7 @@ describe("proposals", () => {
     expect(proposals.nextBatch(100).map((bytes) => bytes[0])).toEqual([3]);
   });
 
-  test("of an earlier term that were not applied are proposed again, first and once; those of this term are not", () => {
+  test("M2 of an earlier term that were not applied are proposed again, first and once; those of this term are not", () => {
     const proposals = new Proposals(10, 1_000);
     for (const id of [1n, 2n, 3n, 4n]) request(proposals, id);
     take(proposals, 2, 5);
@@ -41,7 +41,7 @@ describe("proposals", () => {
     expect(proposals.queued).toBe(0);
   });
 
-  test("are not proposed again once a snapshot may hold them", () => {
+  test("M2 are not proposed again once a snapshot may hold them", () => {
     const proposals = new Proposals(10, 1_000);
     for (const id of [1n, 2n]) request(proposals, id);
     take(proposals, 1, 5);
@@ -57,7 +57,7 @@ describe("proposals", () => {
     expect(proposals.nextBatch(100)).toHaveLength(1);
   });
 
-  test("are answered once, when their own entry is applied, whatever else is", () => {
+  test("M1 are answered once, when their own entry is applied, whatever else is", () => {
     const proposals = new Proposals(10, 1_000);
     const outcomes = request(proposals, 1n);
     proposals.resolve(2n, { ok: true, value: "other" });
@@ -67,7 +67,7 @@ describe("proposals", () => {
     expect(proposals.pending).toBe(0);
   });
 
-  test("are refused beyond the count, and beyond the bytes, until some are answered", () => {
+  test("M3 are refused beyond the count, and beyond the bytes, until some are answered", () => {
     const few = new Proposals(1, 1_000);
     request(few, 1n);
     expect(request(few, 2n)).toBe("refused");
@@ -80,7 +80,7 @@ describe("proposals", () => {
     expect(request(small, 3n, 60)).not.toBe("refused");
   });
 
-  test("past their deadline end with the error, and are not proposed any more", () => {
+  test("M4 past their deadline end with the error, and are not proposed any more", () => {
     const proposals = new Proposals(10, 1_000);
     const late = request(proposals, 1n, 10, 100);
     const early = request(proposals, 2n, 10, 200);
@@ -105,7 +105,7 @@ describe("proposals", () => {
     expect(taken).toBe(10_000);
   });
 
-  test("of a caller that has queued a great deal are proposed in turn with a neighbour's", () => {
+  test("M51 of a caller that has queued a great deal are proposed in turn with a neighbour's", () => {
     const proposals = new Proposals(1_000, 100_000_000);
     const add = (id: bigint, caller: string): boolean =>
       proposals.add({ id, bytes: new Uint8Array(10_000).fill(Number(id)), deadlineMs: 1, caller, done: () => {} });

@@ -22,7 +22,7 @@ class Harness {
 }
 
 describe("linearizable reads", () => {
-  test("run once their index is confirmed and applied", () => {
+  test("M5 run once their index is confirmed and applied", () => {
     const harness = new Harness();
     harness.add("a");
     const context = harness.ask() as Uint8Array;
@@ -36,7 +36,7 @@ describe("linearizable reads", () => {
     expect(harness.reads.pending).toBe(0);
   });
 
-  test("that come while a round is under way wait for the next one: its index must be younger than they are", () => {
+  test("M5 that come while a round is under way wait for the next one: its index must be younger than they are", () => {
     const harness = new Harness();
     harness.add("early");
     const first = harness.ask() as Uint8Array;
@@ -51,7 +51,7 @@ describe("linearizable reads", () => {
     expect(harness.log).toEqual(["early", "late"]);
   });
 
-  test("whose answer was lost are asked for again, under the same context", () => {
+  test("M5 whose answer was lost are asked for again, under the same context", () => {
     const harness = new Harness();
     harness.add("a");
     const context = harness.ask(0) as Uint8Array;
@@ -61,7 +61,7 @@ describe("linearizable reads", () => {
     expect(harness.ask(501)).toEqual(context);
   });
 
-  test("do not take the answer to a round of the member's earlier life for their own", () => {
+  test("M5 do not take the answer to a round of the member's earlier life for their own", () => {
     const before = new Harness(11n);
     before.add("before the restart");
     const old = before.ask() as Uint8Array;
@@ -73,7 +73,7 @@ describe("linearizable reads", () => {
     expect(after.log).toEqual([]);
   });
 
-  test("end with the error when they are late, in whichever state they are", () => {
+  test("M4 end with the error when they are late, in whichever state they are", () => {
     const harness = new Harness();
     harness.add("confirmed", 100);
     harness.reads.confirm(harness.ask() as Uint8Array, 50);
@@ -90,7 +90,7 @@ describe("linearizable reads", () => {
     expect(harness.reads.pending).toBe(0);
   });
 
-  test("are refused beyond the limit", () => {
+  test("M3 are refused beyond the limit", () => {
     const harness = new Harness(0n, 2);
     expect([harness.add("a"), harness.add("b"), harness.add("c")]).toEqual([true, true, false]);
   });

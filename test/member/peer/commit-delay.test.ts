@@ -20,7 +20,7 @@ function notices(delayMs = 2): { clock: VirtualClock; sent: RaftMessage[]; notic
 }
 
 describe("an append that tells of a commit alone", () => {
-  test("waits a moment, and then leaves", async () => {
+  test("M25 waits a moment, and then leaves", async () => {
     const { clock, sent, notices: held } = notices();
     expect(held.holdBack([append(2n, 4)], [])).toEqual([]);
     await clock.advance(1);
@@ -32,7 +32,7 @@ describe("an append that tells of a commit alone", () => {
     expect(clock.timerCount).toBe(0);
   });
 
-  test("does not leave when an append with entries has told the same", async () => {
+  test("M25 does not leave when an append with entries has told the same", async () => {
     const { clock, sent, notices: held } = notices();
     held.holdBack([append(2n, 4), append(3n, 4)], []);
     const next = append(2n, 5, [entry()]);
@@ -49,7 +49,7 @@ describe("an append that tells of a commit alone", () => {
     expect(sent).toEqual([append(2n, 5)]);
   });
 
-  test("leaves at once for a follower that has passed on a request, until its clients have fallen silent", async () => {
+  test("M25 leaves at once for a follower that has passed on a request, until its clients have fallen silent", async () => {
     const { clock, notices: held } = notices();
     held.recordRequest(2n);
     expect(held.holdBack([append(2n, 4), append(3n, 4)], [])).toEqual([append(2n, 4)]);
@@ -89,7 +89,7 @@ test("a message of any other kind does not wait", () => {
   expect(held.holdBack([heartbeat], [])).toEqual([heartbeat]);
 });
 
-test("puts one after the other cost a follower half the frames, and it applies them all", async () => {
+test("M25 puts one after the other cost a follower half the frames, and it applies them all", async () => {
   const framesFor = async (commitDelayMs: number): Promise<number> => {
     const cluster = await Cluster.founded(3, { commitDelayMs });
     const leader = await cluster.elected();

@@ -201,7 +201,7 @@ const plain =
   ({ body }: Forgery, to: Node): Uint8Array =>
     encodeFrame({ clusterId: CLUSTER_ID, from, to: to.id }, body);
 
-test("every row of the tables is forged", () => {
+test("M16 every row of the tables is forged", () => {
   const rows = new Set(forgedFrames(1n, EXAMPLE).map(rowOf));
   const frames = Object.keys(FRAME_RULES).filter((kind) => kind !== "raft" && kind !== "rpc");
   const messages = Object.keys(RAFT_RULES).map((type) => `raft/${type}`);
@@ -210,7 +210,7 @@ test("every row of the tables is forged", () => {
   expect([...LEARNERS_MAY].filter((row) => !rows.has(row))).toEqual([]);
 });
 
-test("every call that a member serves has its row", async () => {
+test("M16 every call that a member serves has its row", async () => {
   const cluster = await Cluster.founded(1);
   expect(cluster.node(1n).member.rpc.methods.toSorted()).toEqual(Object.keys(RPC_RULES).toSorted());
 });
@@ -228,7 +228,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
     };
     const strangers = carrier === "memory" ? [STRANGER] : [];
 
-    test.each(strangers)("takes nothing from a stranger", async (stranger) => {
+    test.each(strangers)("M16 takes nothing from a stranger", async (stranger) => {
       const begin = await begun();
       const count = await mustChangeNothing(begin, stranger, (forgery) => forgery.name !== "join", plain(stranger));
       expect(count).toBeGreaterThan(100);
@@ -237,7 +237,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       await mustGoOn(begin, begin.term);
     });
 
-    test("takes nothing but the wish to join from one whom the carrier vouches for, while it has a leader", async () => {
+    test("M16 takes nothing but the wish to join from one whom the carrier vouches for, while it has a leader", async () => {
       const begin = await begun();
       const isRefused = (forgery: Forgery): boolean => forgery.name !== "join";
       // A cluster that sleeps is woken, as by one that leads. Then it asks its own leader, who is there.
@@ -246,7 +246,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       await mustGoOn(begin, begin.term);
     });
 
-    test("tells a former member that it was removed when it asks, and does nothing else for it", async () => {
+    test("M14 tells a former member that it was removed when it asks, and does nothing else for it", async () => {
       const begin = await begun();
       await mustChangeNothing(begin, FORMER, () => true, plain(FORMER));
       if (options !== undefined) expect(begin.cluster.clock.timerCount).toBe(0);
@@ -256,7 +256,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       await mustGoOn(begin, begin.term);
     });
 
-    test("takes from a learner what learners may say, and no more", async () => {
+    test("M16 takes from a learner what learners may say, and no more", async () => {
       const begin = await begun();
       const may = (forgery: Forgery): boolean => {
         return (
@@ -267,7 +267,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       await mustGoOn(begin, begin.term);
     });
 
-    test("takes nothing from members of another cluster, even if they have our ids", async () => {
+    test("M16 takes nothing from members of another cluster, even if they have our ids", async () => {
       const begin = await begun();
       const frameOf = ({ body }: Forgery, to: Node): Uint8Array =>
         encodeFrame({ clusterId: CLUSTER_ID + 1n, from: LEARNER, to: to.id }, body);
@@ -275,7 +275,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       await mustGoOn(begin, begin.term);
     });
 
-    test("takes nothing that somebody says in the name of another one", async () => {
+    test("M16 takes nothing that somebody says in the name of another one", async () => {
       const begin = await begun();
       const { leader, follower } = begin;
       const other = (to: Node): Node => (to === leader ? follower : leader);

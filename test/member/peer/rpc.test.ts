@@ -58,7 +58,7 @@ class End {
   }
 }
 
-test("an answer finds its call, once, in whatever order answers come", () => {
+test("M20 an answer finds its call, once, in whatever order answers come", () => {
   const end = new End();
   end.call("a");
   end.call("b");
@@ -77,7 +77,7 @@ test("a call to oneself needs no frame, and is not answered before its caller ha
   expect(end.outcomes).toEqual(["self"]);
 });
 
-test("calls beyond the bound are refused, and so are requests of others beyond it", () => {
+test("M20 calls beyond the bound are refused, and so are requests of others beyond it", () => {
   const end = new End();
   for (const text of ["a", "b", "c"]) end.call(text);
   expect([end.sent.length, end.outcomes]).toEqual([2, [errRequestTooManyRequests.message]]);
@@ -86,7 +86,7 @@ test("calls beyond the bound are refused, and so are requests of others beyond i
   expect(end.sent.slice(2)).toMatchObject([{ to: 2n, body: { id: 3, message: errRequestTooManyRequests.message } }]);
 });
 
-test("a call without an answer ends with a time-out, and a late answer counts for nothing", () => {
+test("M20 a call without an answer ends with a time-out, and a late answer counts for nothing", () => {
   const end = new End();
   end.call("a");
   end.nowMs = 999;
@@ -111,7 +111,7 @@ test("a request is answered with what its handler says, an unknown method with c
   ]);
 });
 
-test("an answer counts only from whom the call went to", () => {
+test("M20 an answer counts only from whom the call went to", () => {
   const end = new End();
   end.call("a");
   end.answer(0, "forged", 3n);
@@ -120,7 +120,7 @@ test("an answer counts only from whom the call went to", () => {
   expect([end.outcomes, end.rpc.pending]).toEqual([["A"], 0]);
 });
 
-test("a call to the leader waits for one, and asks the next one when that one leads no more or says nothing", () => {
+test("M20 a call to the leader waits for one, and asks the next one when that one leads no more or says nothing", () => {
   const end = new End();
   end.rpc.callLeader("echo", utf8Encode("x"), end.done);
   end.rpc.dispatch(0n);
@@ -142,7 +142,7 @@ test("a call to the leader waits for one, and asks the next one when that one le
   expect([end.outcomes, end.rpc.pending]).toEqual([["four"], 0]);
 });
 
-test("a call to the leader ends with the error of the leader, or with a time-out in all", () => {
+test("M20 a call to the leader ends with the error of the leader, or with a time-out in all", () => {
   const end = new End();
   const refusal = new EtcdError(GrpcCode.NotFound, "no such thing");
   end.rpc.callLeader("echo", new Uint8Array(0), end.done);

@@ -60,7 +60,7 @@ describe("a target is one minor version below the cluster's, in a form that etcd
   });
 });
 
-test("a downgrade is known to every member at once, and the cluster's version follows within seconds", async () => {
+test("M41 a downgrade is known to every member at once, and the cluster's version follows within seconds", async () => {
   const cluster = await Cluster.founded(3);
   await cluster.elected();
   const node = cluster.node(2n);
@@ -77,7 +77,7 @@ test("a downgrade is known to every member at once, and the cluster's version fo
   expect(await ask(cluster, node, "VALIDATE", "3.5")).toBe(IN_PROGRESS);
 });
 
-test("a downgrade that is cancelled ends at once, and the cluster's version comes back within seconds", async () => {
+test("M41 a downgrade that is cancelled ends at once, and the cluster's version comes back within seconds", async () => {
   const cluster = await Cluster.founded(1);
   const node = await cluster.elected();
   await ask(cluster, node, "ENABLE", "3.6");
@@ -98,7 +98,7 @@ test("an action that there is not is an unknown method", async () => {
   expect(await ask(cluster, await cluster.elected(), 7, "3.6")).toBe("etcdserver: unknown method");
 });
 
-test("a member that restarts before the cluster's version has followed sees to it", async () => {
+test("M41 a member that restarts before the cluster's version has followed sees to it", async () => {
   const cluster = await Cluster.founded(1);
   const node = await cluster.elected();
   await ask(cluster, node, "ENABLE", "3.6");

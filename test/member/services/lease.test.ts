@@ -80,7 +80,7 @@ describe("keys on a lease", () => {
     expect(kvs[0]?.lease).toBe(5n);
   });
 
-  test("a key hangs on one lease: another put moves it, one without a lease and a delete take it off", async () => {
+  test("M29 a key hangs on one lease: another put moves it, one without a lease and a delete take it off", async () => {
     const { cluster, leader } = await founded(1);
     await grant(cluster, leader, 5n, 60);
     await grant(cluster, leader, 6n, 60);
@@ -93,7 +93,7 @@ describe("keys on a lease", () => {
     expect(await keysOf(cluster, leader, 6n)).toEqual(["moved"]);
   });
 
-  test("the end of a lease takes its keys with it in one revision, sorted, and watchers see them together", async () => {
+  test("M29 the end of a lease takes its keys with it in one revision, sorted, and watchers see them together", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 60);
     for (const key of ["c", "a", "b"]) await put(cluster, leader, key, 5n);
@@ -136,7 +136,7 @@ describe("keys on a lease", () => {
 });
 
 describe("time", () => {
-  test("a lease ends after its time to live and not before, and takes its keys from all members", async () => {
+  test("M26 a lease ends after its time to live and not before, and takes its keys from all members", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 10);
     const grantedMs = cluster.clock.nowMs();
@@ -184,7 +184,7 @@ describe("time", () => {
     expect((await cluster.settled(without)).keys).toEqual([]);
   });
 
-  test("a beat for a lease that has ended waits for its end, and then finds none", async () => {
+  test("M31 a beat for a lease that has ended waits for its end, and then finds none", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 5);
     await put(cluster, leader, "a", 5n);
@@ -201,7 +201,7 @@ describe("time", () => {
     expect(await beat(cluster, leader, 5n)).toBe(0);
   });
 
-  test("many leases that end together end at a thousand a second at the most", async () => {
+  test("M28 many leases that end together end at a thousand a second at the most", async () => {
     const { cluster, leader } = await founded(1);
     const table = leader.member.machine.leases;
     await cluster.settled(
@@ -223,7 +223,7 @@ describe("time", () => {
 });
 
 describe("a change of leaders", () => {
-  test("gives each lease its whole time again, so that none ends before its last beat's time is over", async () => {
+  test("M27 gives each lease its whole time again, so that none ends before its last beat's time is over", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 10);
     await put(cluster, leader, "a", 5n);
@@ -251,7 +251,7 @@ describe("a change of leaders", () => {
     for (const node of cluster.nodes.values()) expect(await ttlOf(cluster, node, 5n)).toBeLessThanOrEqual(1);
   });
 
-  test("goes by the checkpoint of a long lease, which a beat takes back", async () => {
+  test("M27 goes by the checkpoint of a long lease, which a beat takes back", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 1_000);
     await grant(cluster, leader, 6n, 1_000);

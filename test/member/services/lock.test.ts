@@ -55,7 +55,7 @@ describe("a lock", () => {
     expect(node.member.machine.store.revision).toBe(2);
   });
 
-  test("goes from one to the next in the order in which they came", async () => {
+  test("M42 goes from one to the next in the order in which they came", async () => {
     const { cluster, node } = await founded();
     const first = await cluster.settled(lock(node, 17n));
     const second = watched(lock(node, -18n));
@@ -92,7 +92,7 @@ describe("a lock", () => {
     expect(late.error).toMatchObject({ code: GrpcCode.Unknown, message: "mutex: session is expired" });
   });
 
-  test("is waited for no longer by a caller who leaves, and nothing of it stays", async () => {
+  test("M43 is waited for no longer by a caller who leaves, and nothing of it stays", async () => {
     const { cluster, node } = await founded();
     await cluster.settled(lock(node, 16n));
     const gone = new AbortController();
@@ -143,7 +143,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     return { gone, state: watched(call(node, lease, gone.signal, waiter?.(gone))) };
   }
 
-  test.each([16n, 0n])("before its key is there leaves none (lease %d)", async (lease) => {
+  test.each([16n, 0n])("M43 before its key is there leaves none (lease %d)", async (lease) => {
     const { cluster, node } = await founded();
     const leases = node.member.lessor.ids().length;
     const { gone, state } = left(node, lease);
@@ -153,7 +153,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     expect(state.error).toMatchObject({ code: GrpcCode.Canceled });
   });
 
-  test("while its key is being created leaves none", async () => {
+  test("M43 while its key is being created leaves none", async () => {
     const { cluster, node } = await founded();
     const { gone, state } = left(node, 16n);
     await proposed();
@@ -166,7 +166,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     expect(state.error).toMatchObject({ code: GrpcCode.Canceled });
   });
 
-  test("leaves no lease that was made for it, so that the next one does not wait for its end", async () => {
+  test("M43 leaves no lease that was made for it, so that the next one does not wait for its end", async () => {
     const { cluster, node } = await founded();
     const leases = node.member.lessor.ids().length;
     await cluster.settled(lock(node, 16n));
@@ -178,7 +178,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     expect([keys(node), node.member.lessor.ids().length]).toEqual([["name/10"], leases]);
   });
 
-  test.each([17n, 0n])("just when it is its turn does not get it (lease %d)", async (lease) => {
+  test.each([17n, 0n])("M43 just when it is its turn does not get it (lease %d)", async (lease) => {
     const { cluster, node } = await founded();
     const first = await cluster.settled(lock(node, 16n));
     const { state } = left(node, lease, (gone) => ({ confirmWaiting: async () => gone.abort() }));
@@ -255,7 +255,7 @@ test("a caller that is gone keeps a lock that its lease had before the call", as
   expect(keys(node)).toEqual(["name/10"]);
 });
 
-test("a caller that is gone leaves the queue although its token is worth nothing any more", async () => {
+test("M43 a caller that is gone leaves the queue although its token is worth nothing any more", async () => {
   const guarded = await GuardedCluster.open();
   const { cluster } = guarded;
   const services = guarded.at();
@@ -283,7 +283,7 @@ function told(response: LeaderResponse | undefined): string[] {
 }
 
 describe("an election", () => {
-  test("is won by the first, and by the next when that one resigns", async () => {
+  test("M42 is won by the first, and by the next when that one resigns", async () => {
     const { cluster, node } = await founded();
     const { election } = node.services;
     await expect(cluster.settled(election.leader({ name: NAME }, CALL))).rejects.toThrow("election: no leader");

@@ -48,7 +48,7 @@ function labelled(name: string, service: string, method: string, type = "unary",
 const key = utf8Encode("k");
 
 describe("metrics", () => {
-  test("every name of etcd's dashboards is there", async () => {
+  test("M47 every name of etcd's dashboards is there", async () => {
     const { cluster, leader } = await founded(3);
     await cluster.settled(leader.services.kv.put(putRequest({ key }), CALL));
     const names = new Set([...told(leader).keys()].map((line) => line.split("{")[0]));

@@ -18,7 +18,7 @@ function followerOf(cluster: Cluster, leader: Node): Node {
   return found;
 }
 
-test("the answer comes when the other one leads, and has no header", async () => {
+test("M22 the answer comes when the other one leads, and has no header", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const target = followerOf(cluster, leader);
@@ -36,7 +36,7 @@ test("who does not lead says so before it looks at the target", async () => {
   }
 });
 
-test("nobody and strangers are bad transferees; the leader itself is a good one", async () => {
+test("M22 nobody and strangers are bad transferees; the leader itself is a good one", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   expect(await move(cluster, leader, 0n)).toBe("etcdserver: bad leader transferee");
@@ -45,7 +45,7 @@ test("nobody and strangers are bad transferees; the leader itself is a good one"
   expect(leader.member.status().role).toBe("leader");
 });
 
-test("a target that is down gets nothing, and the call ends after the request time-out", async () => {
+test("M22 a target that is down gets nothing, and the call ends after the request time-out", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const target = followerOf(cluster, leader);

@@ -27,7 +27,7 @@ function txn(...success: RequestOp[]): Promise<unknown> {
   return cluster.settled(kv.txn(txnRequest({ success }), CALL));
 }
 
-test("an answer larger than a member may build is refused as gRPC refuses to send it, sorted ones by what is read", async () => {
+test("M7 an answer larger than a member may build is refused as gRPC refuses to send it, sorted ones by what is read", async () => {
   await expect(range({})).rejects.toThrow(TOO_LARGE);
   await expect(range({ limit: 1, sortOrder: "DESCEND", sortTarget: "MOD" })).rejects.toThrow(TOO_LARGE);
   await expect(range({ limit: 9 })).rejects.toThrow(TOO_LARGE);
@@ -55,7 +55,7 @@ test("the ranges of a txn count together, and one that writes is refused before 
   expect(await range({ key: utf8Encode("written"), rangeEnd: new Uint8Array() })).toMatchObject({ count: 0 });
 });
 
-test("a delete that answers with what it deleted is refused, and without that it deletes", async () => {
+test("M7 a delete that answers with what it deleted is refused, and without that it deletes", async () => {
   const all = (prevKv: boolean): Promise<unknown> => kv.deleteRange(deleteRangeRequest({ ...ALL, prevKv }), CALL);
   await expect(cluster.settled(all(true))).rejects.toThrow(TOO_LARGE);
   expect(await cluster.settled(all(false))).toMatchObject({ deleted: 10 });

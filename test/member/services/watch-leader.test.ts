@@ -31,7 +31,7 @@ test("a watch that wants a leader is served where none is known yet, and wakes u
   expect(await cluster.settled(stream.next())).toMatchObject({ events: [{ kv: { value: utf8Encode("v") } }] });
 });
 
-test("a watch that wants a leader ends with `no leader` when none comes", async () => {
+test("M44 a watch that wants a leader ends with `no leader` when none comes", async () => {
   const cluster = await Cluster.founded(3);
   cluster.crash(2n);
   cluster.crash(3n);
@@ -42,7 +42,7 @@ test("a watch that wants a leader ends with `no leader` when none comes", async 
   await expect(cluster.settled(stream.next())).rejects.toThrow("etcdserver: no leader");
 });
 
-test("a watch that wants a leader outlives an election, and ends three election timeouts after the last leader", async () => {
+test("M44 a watch that wants a leader outlives an election, and ends three election timeouts after the last leader", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const [node, other] = [...cluster.nodes.values()].filter(({ id }) => id !== leader.id);

@@ -68,7 +68,7 @@ describe("a watch stream", () => {
     expect(await values(cluster, stream, 10)).toEqual(numbers(3_000, 3_010));
   });
 
-  test("whose reader is slow costs a bound of memory, and brings all of it once the reader reads", async () => {
+  test("M45 whose reader is slow costs a bound of memory, and brings all of it once the reader reads", async () => {
     const cluster = await Cluster.founded(1, { limits: { watchStreamBytes: 10_000 } });
     const node = await cluster.elected();
     const stream = watch(node);

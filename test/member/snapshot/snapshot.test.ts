@@ -179,7 +179,7 @@ describe("a transfer", () => {
     expect(link.sender.keepFrom).toBe(Infinity);
   });
 
-  test("arrives whole over a carrier that loses, doubles and mixes up, from any seed", () => {
+  test("M35 arrives whole over a carrier that loses, doubles and mixes up, from any seed", () => {
     for (let seed = 1; seed <= 40; seed++) {
       const link = new Link();
       const prng = new Prng(seed);
@@ -215,7 +215,7 @@ describe("a transfer", () => {
     link.finish();
   });
 
-  test("is resumed after the connection broke, where it was", () => {
+  test("M35 is resumed after the connection broke, where it was", () => {
     const link = new Link();
     link.turn();
     link.turn(() => []);
@@ -280,7 +280,7 @@ describe("a transfer", () => {
     expect(link.outcome).toBe("complete");
   });
 
-  test("with a damaged chunk is dropped by the receiver, and starts again", () => {
+  test("M35 with a damaged chunk is dropped by the receiver, and starts again", () => {
     const link = new Link();
     const damaged = { ...(link.chunks[0] as SnapshotChunk), data: new Uint8Array(7).fill(255) };
     expect(() => link.receiver.take(SELF, damaged)).toThrow(DecodeError);
@@ -308,7 +308,7 @@ function countChunks(tables: StateTables): number {
   return count;
 }
 
-test("transfers of two runs of one sender have different numbers, so a late chunk of the first joins none of the second", () => {
+test("M35 transfers of two runs of one sender have different numbers, so a late chunk of the first joins none of the second", () => {
   const transfersOf = (firstTransfer: number): readonly number[] => {
     const numbers: number[] = [];
     const storage = new MemoryStorage();

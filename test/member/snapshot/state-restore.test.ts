@@ -71,7 +71,7 @@ function restored(reader: BoltReader, bumpRevision = 0, authOff = false): Restor
   return { revision, tables, leases, store: new Store(tables, leases) };
 }
 
-test("what is restored is what the snapshot was taken of: rows, revisions, leases with their keys, users", async () => {
+test("M37 what is restored is what the snapshot was taken of: rows, revisions, leases with their keys, users", async () => {
   const { cluster, node } = await filled();
   const { revision, store, leases, tables } = restored(await fileOf(cluster, node));
   const { machine } = node.member;
@@ -84,7 +84,7 @@ test("what is restored is what the snapshot was taken of: rows, revisions, lease
   expect(tables.bucket("authUsers").get(latin1ToBytes("ada"))).toBeDefined();
 });
 
-test("the members of the new cluster are the new ones only, and all of them vote", async () => {
+test("M37 the members of the new cluster are the new ones only, and all of them vote", async () => {
   const { cluster, node } = await filled();
   const membership = new Membership(restored(await fileOf(cluster, node)).tables);
   expect(membership.members).toEqual(MEMBERS);

@@ -36,7 +36,7 @@ describe("memory tables", () => {
     expect(heard).toEqual(["+a@2", "+a@3", "-2.0", "meta/k", "meta/k"]);
   });
 
-  test("[MEMORY blocks] rows that compaction moved keep their bytes, also for their holders", () => {
+  test("V38 [MEMORY blocks] rows that compaction moved keep their bytes, also for their holders", () => {
     const { keys } = new MemoryTables();
     const value = (seed: number): Uint8Array => new Uint8Array(1000).fill(seed & 0xff);
     const names = Array.from({ length: 300 }, (_, at) => `key-${at}`);

@@ -11,7 +11,7 @@ function entries(map: OrderedMap<number>, start: string = "", end?: string): [st
 }
 
 describe("ordered map", () => {
-  test("[MAP order] holds what a Map holds, in key order, through tens of thousands of writes and deletes", () => {
+  test("V37 [MAP order] holds what a Map holds, in key order, through tens of thousands of writes and deletes", () => {
     const prng = new Prng(11);
     const map = new OrderedMap<number>();
     const dumb = new Map<string, number>();

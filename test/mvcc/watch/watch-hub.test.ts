@@ -18,7 +18,7 @@ function putAll(world: World, ...pairs: readonly (readonly [string, string])[]):
 }
 
 describe("creating watches", () => {
-  test("[WATCH created] responses come in the order of the requests, with the store's revision, before any event", () => {
+  test("V23 [WATCH created] responses come in the order of the requests, with the store's revision, before any event", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -32,7 +32,7 @@ describe("creating watches", () => {
     expect(created.stream.take(1)[0]?.header).toEqual({ clusterId: 1n, memberId: 2n, revision: 3, raftTerm: 3 });
   });
 
-  test("[WATCH id] 0 is assigned 0, 1, 2… on each stream, skipping ids in use", () => {
+  test("V23 [WATCH id] 0 is assigned 0, 1, 2… on each stream, skipping ids in use", () => {
     const world = new World();
     const stream = world.stream();
     for (const watchId of [0, 0, 2, 0, 7, 0]) stream.create("a", "", { watchId });
@@ -49,7 +49,7 @@ describe("creating watches", () => {
     expect(other.take()).toEqual(["0@1 created"]);
   });
 
-  test("[WATCH id] a duplicate is created and canceled with id -1; a canceled id can be used again", () => {
+  test("V23 [WATCH id] a duplicate is created and canceled with id -1; a canceled id can be used again", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a", "", { watchId: 5 });
@@ -67,7 +67,7 @@ describe("creating watches", () => {
     expect(stream.take()).toEqual(["5@3 c=1:3"]);
   });
 
-  test("[WATCH range] key >= end is rejected, and the rejection uses up no id", () => {
+  test("V7 [WATCH range] key >= end is rejected, and the rejection uses up no id", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("b", "b");
@@ -78,7 +78,7 @@ describe("creating watches", () => {
     expect(world.hub.watcherCount).toBe(1);
   });
 
-  test('[WATCH range] one key, [key, end), from the key on with "\\0", and an empty key is the smallest', () => {
+  test('V7 [WATCH range] one key, [key, end), from the key on with "\\0", and an empty key is the smallest', () => {
     const world = new World();
     const stream = world.stream();
     stream.create("b");
@@ -95,14 +95,14 @@ describe("creating watches", () => {
     expect(seen).toEqual([["b"], ["b", "ba"], ["b", "ba", "c"], ["a", "b", "ba", "c", "\0"], ["\0"]]);
   });
 
-  test("[WATCH start] a negative start is rejected with etcd's message for compacted", () => {
+  test("V24 [WATCH start] a negative start is rejected with etcd's message for compacted", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("b", "a", { startRevision: -1, watchId: 3 });
     expect(stream.take()).toEqual([`-1@1 created canceled ${COMPACTED}`]);
   });
 
-  test("[WATCH start] 0 means from now on; a future revision waits for it", () => {
+  test("V24 [WATCH start] 0 means from now on; a future revision waits for it", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -128,7 +128,7 @@ describe("creating watches", () => {
     ]);
   });
 
-  test("[WATCH start] in the past reads the whole history, then continues live", () => {
+  test("V24 [WATCH start] in the past reads the whole history, then continues live", () => {
     const world = new World();
     world.put("a", "1");
     world.put("b", "1");
@@ -152,7 +152,7 @@ describe("creating watches", () => {
     ]);
   });
 
-  test("[WATCH compacted] a start below the compact revision is created first and then canceled, at revision 0", () => {
+  test("V25 [WATCH compacted] a start below the compact revision is created first and then canceled, at revision 0", () => {
     const world = new World();
     for (const value of ["1", "2", "3", "4"]) world.put("a", value);
     world.store.compact(4);
@@ -171,7 +171,7 @@ describe("creating watches", () => {
     expect(stream.take()[0]).toBe("2@5 created");
   });
 
-  test("[WATCH compacted] an unsynced watcher whose history was compacted is canceled; a live one is not", () => {
+  test("V25 [WATCH compacted] an unsynced watcher whose history was compacted is canceled; a live one is not", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -184,7 +184,7 @@ describe("creating watches", () => {
     expect(stream.take()).toEqual(["0@2 created", "1@2 created", "1@3 a=2:3", "0@0 canceled compacted 3", "1@4 a=3:4"]);
   });
 
-  test("[WATCH compacted] a start at the compact revision sees its events, deletes included", () => {
+  test("V25 [WATCH compacted] a start at the compact revision sees its events, deletes included", () => {
     const world = new World();
     world.put("a", "1");
     world.put("b", "1");
@@ -197,7 +197,7 @@ describe("creating watches", () => {
     expect(stream.take()).toEqual(["0@4 created", "0@4 a:4"]);
   });
 
-  test("[WATCH limit] one watcher more than the hub may have is rejected", () => {
+  test("V35 [WATCH limit] one watcher more than the hub may have is rejected", () => {
     const world = new World({ watchersMax: 2 });
     const stream = world.stream();
     for (const key of ["a", "b", "c"]) stream.create(key);
@@ -214,7 +214,7 @@ describe("creating watches", () => {
 });
 
 describe("events", () => {
-  test("[WATCH atomic] the events of one revision come in one response, live and from history, in order", () => {
+  test("V26 [WATCH atomic] the events of one revision come in one response, live and from history, in order", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a", "z");
@@ -232,7 +232,7 @@ describe("events", () => {
     ]);
   });
 
-  test("[WATCH header] live it is the revision of the events; from history the current one", () => {
+  test("V27 [WATCH header] live it is the revision of the events; from history the current one", () => {
     const world = new World();
     world.put("a", "1");
     world.put("b", "1");
@@ -244,7 +244,7 @@ describe("events", () => {
     expect(stream.take()).toEqual(["0@3 created", "1@3 created", "0@3 a=1:2", "1@4 b=2:4"]);
   });
 
-  test("[WATCH delete] carries the key and the revision only", () => {
+  test("V6 [WATCH delete] carries the key and the revision only", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -265,7 +265,7 @@ describe("events", () => {
     });
   });
 
-  test("[WATCH filters] NOPUT and NODELETE leave out events; nothing is sent when all are left out", () => {
+  test("V28 [WATCH filters] NOPUT and NODELETE leave out events; nothing is sent when all are left out", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a", "z", { filters: ["NOPUT"] });
@@ -284,7 +284,7 @@ describe("events", () => {
     expect(late.take().slice(3).sort()).toEqual(["0@3 a:3", "1@3 a=1:2"]);
   });
 
-  test("[WATCH prev_kv] is the pair one revision before; absent on a create and when it was compacted", () => {
+  test("V28 [WATCH prev_kv] is the pair one revision before; absent on a create and when it was compacted", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a", "", { prevKv: true });
@@ -301,7 +301,7 @@ describe("events", () => {
     expect(late.take()).toEqual(["0@5 created", "1@5 created", "0@5 a=2:3 a:4[2:3] a=3:5", "1@5 a=2:3 a:4 a=3:5"]);
   });
 
-  test("[WATCH prev_kv] of a key written twice in one revision is the pair before that revision", () => {
+  test("V28 [WATCH prev_kv] of a key written twice in one revision is the pair before that revision", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -310,7 +310,7 @@ describe("events", () => {
     expect(stream.take()).toEqual(["0@2 created", "0@3 a=2:3[1:2] a=3:3[1:2]"]);
   });
 
-  test("[WATCH prev_kv] of a key deleted and created in one revision is absent, although it was there before", () => {
+  test("V28 [WATCH prev_kv] of a key deleted and created in one revision is absent, although it was there before", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -320,7 +320,7 @@ describe("events", () => {
     expect(stream.take()).toEqual(["0@2 created", "0@3 a:3[1:2] a=2:3"]);
   });
 
-  test("[WATCH share] a watcher that is removed does not remove those of other shapes", () => {
+  test("V28 [WATCH share] a watcher that is removed does not remove those of other shapes", () => {
     const world = new World();
     const stream = world.stream();
     for (const end of ["", "z"]) {
@@ -340,7 +340,7 @@ describe("events", () => {
     expect(stream.take()).toEqual(["6@3 a=2:3"]);
   });
 
-  test("[WATCH share] watchers of the same keys and shape get the very same events", () => {
+  test("V28 [WATCH share] watchers of the same keys and shape get the very same events", () => {
     const world = new World();
     const streams = [world.stream(), world.stream(), world.stream()];
     for (const [at, stream] of streams.entries()) stream.create("a", "z", { prevKv: at === 2 });
@@ -350,7 +350,7 @@ describe("events", () => {
     expect(one).not.toBe(third);
   });
 
-  test("[WATCH fragment] splits a response of this size or more, all parts but the last marked; others receive it whole", () => {
+  test("V29 [WATCH fragment] splits a response of this size or more, all parts but the last marked; others receive it whole", () => {
     const world = new World({ fragmentBytes: 500 });
     const stream = world.stream();
     stream.create("a", "z", { fragment: true });
@@ -375,7 +375,7 @@ describe("events", () => {
 });
 
 describe("cancel and close", () => {
-  test("[WATCH cancel] a known id gets a response and no more events; an unknown one gets no response", () => {
+  test("V30 [WATCH cancel] a known id gets a response and no more events; an unknown one gets no response", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a");
@@ -396,7 +396,7 @@ describe("cancel and close", () => {
     expect(world.hub.watcherCount).toBe(1);
   });
 
-  test("[WATCH cancel] ends an unsynced watcher", () => {
+  test("V30 [WATCH cancel] ends an unsynced watcher", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -406,7 +406,7 @@ describe("cancel and close", () => {
     expect(stream.take()).toEqual(["0@2 created", "0@2 canceled"]);
   });
 
-  test("[WATCH close] removes all watches of the stream, and no others", () => {
+  test("V30 [WATCH close] removes all watches of the stream, and no others", () => {
     const world = new World();
     world.put("a", "1");
     const [gone, stays] = [world.stream(), world.stream()];
@@ -424,7 +424,7 @@ describe("cancel and close", () => {
     expect([world.hub.watcherCount, gone.take()]).toEqual([1, []]);
   });
 
-  test("[WATCH readable] a stream is notified when responses come to an empty queue", () => {
+  test("V36 [WATCH readable] a stream is notified when responses come to an empty queue", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a");
@@ -439,7 +439,7 @@ describe("cancel and close", () => {
     expect(stream.take(1)).toEqual(["0@4 a=2:4"]);
   });
 
-  test("[WATCH readable] a reader may take, cancel and close from within the notification", () => {
+  test("V36 [WATCH readable] a reader may take, cancel and close from within the notification", () => {
     const world = new World();
     const seen: string[] = [];
     const greedy = world.hub.openStream(() => {
@@ -459,7 +459,7 @@ describe("cancel and close", () => {
 });
 
 describe("progress", () => {
-  test("[WATCH progress] on request one response with id -1, when all watches of the stream are synced", () => {
+  test("V31 [WATCH progress] on request one response with id -1, when all watches of the stream are synced", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a");
@@ -473,7 +473,7 @@ describe("progress", () => {
     expect(header.take(10)).toEqual([]);
   });
 
-  test("[WATCH progress] no response while one of them is unsynced, or waits for a future revision", () => {
+  test("V31 [WATCH progress] no response while one of them is unsynced, or waits for a future revision", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -495,7 +495,7 @@ describe("progress", () => {
     expect(stream.take()).toEqual(["-1@4"]);
   });
 
-  test("[WATCH progress] comes after the events that it covers", () => {
+  test("V31 [WATCH progress] comes after the events that it covers", () => {
     const world = new World();
     const stream = world.stream();
     stream.create("a");
@@ -505,7 +505,7 @@ describe("progress", () => {
     expect(stream.take()).toEqual(["0@1 created", "0@2 a=1:2", "-1@2", "0@3 a=2:3"]);
   });
 
-  test("[WATCH progress] a watch that compaction ended does not delay the others", () => {
+  test("V31 [WATCH progress] a watch that compaction ended does not delay the others", () => {
     const world = new World();
     world.put("a", "1");
     world.put("a", "2");
@@ -519,7 +519,7 @@ describe("progress", () => {
     expect(stream.take()).toEqual(["-1@3"]);
   });
 
-  test("[WATCH notify] the periodic round reaches synced watchers that requested it and got no event since the last", () => {
+  test("V31 [WATCH notify] the periodic round reaches synced watchers that requested it and got no event since the last", () => {
     const world = new World();
     world.put("a", "1");
     const stream = world.stream();
@@ -549,7 +549,7 @@ describe("progress", () => {
 describe("slow readers", () => {
   const value = "x".repeat(100);
 
-  test("[WATCH slow] a stream that is not read is bounded by bytes; its watchers miss nothing", () => {
+  test("V32 [WATCH slow] a stream that is not read is bounded by bytes; its watchers miss nothing", () => {
     const world = new World({ streamBytesMax: 2000 });
     const [slow, quick] = [world.stream(), world.stream()];
     slow.create("a", "z");
@@ -579,7 +579,7 @@ describe("slow readers", () => {
     expect(slow.take()).toEqual(["0@102 k=last:102"]);
   });
 
-  test("[WATCH slow] a revision larger than the whole queue is still delivered, alone", () => {
+  test("V32 [WATCH slow] a revision larger than the whole queue is still delivered, alone", () => {
     const world = new World({ streamBytesMax: 300 });
     const stream = world.stream();
     stream.create("k");
@@ -593,7 +593,7 @@ describe("slow readers", () => {
     expect(world.hub.slowWatcherCount).toBe(0);
   });
 
-  test("[WATCH slow] the history of a slow watcher may be compacted; then it is notified and ends", () => {
+  test("V32 [WATCH slow] the history of a slow watcher may be compacted; then it is notified and ends", () => {
     const world = new World({ streamBytesMax: 500 });
     const stream = world.stream();
     stream.create("k");
@@ -606,7 +606,7 @@ describe("slow readers", () => {
     expect(world.hub.watcherCount).toBe(0);
   });
 
-  test("[WATCH slow] a client that sends requests without reading loses its stream", () => {
+  test("V32 [WATCH slow] a client that sends requests without reading loses its stream", () => {
     const world = new World({ streamBytesMax: 2000 });
     const stream = world.stream();
     let asked = 0;
@@ -619,7 +619,7 @@ describe("slow readers", () => {
     expect([world.hub.watcherCount, stream.take()]).toEqual([0, []]);
   });
 
-  test("[WATCH unsynced] a step reads a bounded number of revisions, and late and early starts share them", () => {
+  test("V33 [WATCH unsynced] a step reads a bounded number of revisions, and late and early starts share them", () => {
     const world = new World();
     for (let at = 0; at < 50; at++) world.put("k", String(at));
     const stream = world.stream();
@@ -638,7 +638,7 @@ describe("slow readers", () => {
     expect([0, 1, 2, 3].map((id) => seen.get(id))).toEqual([from(2), from(2), from(30), from(51)]);
   });
 
-  test("[WATCH unsynced] a step ends early, at the end of a revision, when it has read enough bytes", () => {
+  test("V33 [WATCH unsynced] a step ends early, at the end of a revision, when it has read enough bytes", () => {
     const world = new World({ streamBytesMax: 100 * 1024 * 1024 });
     const big = "x".repeat(300_000);
     for (let at = 0; at < 6; at++) putAll(world, [`a${at}`, big], [`b${at}`, big], [`c${at}`, big]);
@@ -654,7 +654,7 @@ describe("slow readers", () => {
     ]);
   });
 
-  test("[WATCH unsynced] a watcher that is nearly synced does not wait for one far behind", () => {
+  test("V33 [WATCH unsynced] a watcher that is nearly synced does not wait for one far behind", () => {
     const world = new World();
     for (let at = 0; at < 500; at++) world.put("k", String(at));
     const stream = world.stream();
@@ -668,7 +668,7 @@ describe("slow readers", () => {
     expect(world.hub.slowWatcherCount).toBe(0);
   });
 
-  test("[WATCH unsynced] a full stream receives no more, however many of its watches are unsynced", () => {
+  test("V33 [WATCH unsynced] a full stream receives no more, however many of its watches are unsynced", () => {
     const world = new World({ streamBytesMax: 3000 });
     for (let at = 0; at < 10; at++) world.put("k", value);
     const stream = world.stream();
@@ -689,7 +689,7 @@ describe("a store replaced by a snapshot", () => {
     return world;
   }
 
-  test("[WATCH install] watchers continue from where they were, without a gap or a repetition", () => {
+  test("V34 [WATCH install] watchers continue from where they were, without a gap or a repetition", () => {
     const world = grown(3);
     const stream = world.stream();
     stream.create("a");
@@ -709,7 +709,7 @@ describe("a store replaced by a snapshot", () => {
     expect(world.hub.slowWatcherCount).toBe(0);
   });
 
-  test("[WATCH install] a watcher that needs what the snapshot has compacted is canceled", () => {
+  test("V34 [WATCH install] a watcher that needs what the snapshot has compacted is canceled", () => {
     const world = grown(3);
     const stream = world.stream();
     stream.create("a");

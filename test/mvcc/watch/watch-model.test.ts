@@ -275,11 +275,11 @@ function check(steps: readonly Step[]): void {
   expectHistories(world, model, clients);
 }
 
-test("[MODEL watch] each watch sees its part of the history, whole revisions in order, however its stream is read", () => {
+test("V26 [MODEL watch] each watch sees its part of the history, whole revisions in order, however its stream is read", () => {
   fc.assert(fc.property(fc.array(fc.oneof(...writes, ...reads), { maxLength: 60 }), check), { numRuns: 500 });
 });
 
-test("[MODEL watch compacted] with compaction as well, a watch sees all of it or is notified and ends", () => {
+test("V25 [MODEL watch compacted] with compaction as well, a watch sees all of it or is notified and ends", () => {
   fc.assert(fc.property(fc.array(fc.oneof(...writes, ...reads, compaction), { maxLength: 60 }), check), {
     numRuns: 500,
   });

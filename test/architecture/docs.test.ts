@@ -1,0 +1,79 @@
+/** The READMEs for developers stay true: the files that they name exist, and their numbered rules are tested. */
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "../..");
+const DOCUMENTS = ["README.md", ...globSync("{src,web,worker,test}/**/*.md", { cwd: root }).sort()];
+
+/** Each package whose rules have numbers, and their letter. */
+const RULES = [
+  ["R", "src/raft/README.md"],
+  ["V", "src/mvcc/README.md"],
+  ["M", "src/member/README.md"],
+] as const;
+
+/** The rules that a title proves, at its start: "R12 …" or "R12, R24 …". */
+const TITLE_RULES = /["'`]((?:[RVM]\d+, )*[RVM]\d+) /g;
+
+describe("documents", () => {
+  test.each(DOCUMENTS)("every source file that %s names exists", (document) => {
+    expect(pathsIn(document).filter((path) => !exists(path, document))).toEqual([]);
+  });
+
+  test("a file that does not exist is noticed, wherever a path may begin", () => {
+    expect(exists("raft.ts", "src/raft/README.md")).toBe(true);
+    expect(exists("test/raft/*.test.ts", "src/raft/README.md")).toBe(true);
+    expect(exists("driver.ts", "src/raft/README.md")).toBe(false);
+    expect(pathsIn("src/README.md").length).toBeGreaterThan(100);
+  });
+});
+
+describe("numbered rules", () => {
+  const proofs = rulesInTitles();
+
+  test.each(RULES)("%s: each number is given once, in order", (letter, document) => {
+    const numbers = rulesOf(document);
+    expect(numbers).toEqual(numbers.map((_, at) => `${letter}${at + 1}`));
+    expect(numbers.length).toBeGreaterThan(0);
+  });
+
+  test.each(RULES)("%s: each rule is named by the title of a test", (_letter, document) => {
+    expect(rulesOf(document).filter((rule) => !proofs.has(rule))).toEqual([]);
+  });
+
+  test("no title names a rule that is not there", () => {
+    const known = new Set(RULES.flatMap(([, document]) => rulesOf(document)));
+    expect([...proofs].filter(([rule]) => !known.has(rule))).toEqual([]);
+  });
+});
+
+/** Paths of TypeScript files between backticks; a pattern stands for at least one file. */
+function pathsIn(document: string): readonly string[] {
+  const found = textOf(document).matchAll(/`([\w@./*{},-]+\.tsx?)`/g);
+  return [...found].map(([, path]) => path as string);
+}
+
+/** From the document's folder or from the root, as a reader would follow it. */
+function exists(path: string, document: string): boolean {
+  return [join(root, dirname(document)), root].some((cwd) => globSync(path, { cwd }).length > 0);
+}
+
+function rulesOf(document: string): readonly string[] {
+  return [...textOf(document).matchAll(/^\| ([RVM]\d+) \|/gm)].map(([, rule]) => rule as string);
+}
+
+/** Each rule that a title names, with the files of those tests. */
+function rulesInTitles(): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const file of globSync("test/**/*.ts", { cwd: root, exclude: ["test/architecture/**"] })) {
+    for (const [, rules] of textOf(file).matchAll(TITLE_RULES)) {
+      for (const rule of (rules as string).split(", ")) found.set(rule, [...(found.get(rule) ?? []), file]);
+    }
+  }
+  return found;
+}
+
+function textOf(file: string): string {
+  return readFileSync(join(root, file), "utf8");
+}
