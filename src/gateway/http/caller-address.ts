@@ -1,10 +1,13 @@
 /**
- * The address of a caller as the platform sees it, never as the client claims it.
+ * The address of a caller as the platform sees it, never as the client claims it. It is the caller's network
+ * (caller-key.ts), without a port: each connection has another port, and an IPv6 caller has many addresses, and none of
+ * that may make another caller.
  *
  * workerd alone exposes the remote address in `request.cf.clientIp`, and passes the header CF-Connecting-IP on as the
  * client wrote it. Cloudflare overwrites that header, and names the responding data centre in `request.cf`. No client
  * can write to `request.cf`.
  */
+import { networkOf } from "../../member/limits/caller-key.ts";
 
 /** Requests in Node and in browsers have no `cf`. */
 type AnyRequest = Pick<Request, "headers"> & { readonly cf?: unknown };
@@ -13,6 +16,6 @@ type AnyRequest = Pick<Request, "headers"> & { readonly cf?: unknown };
 export function callerAddress(request: AnyRequest): string | undefined {
   const { cf } = request;
   if (typeof cf !== "object" || cf === null) return undefined;
-  if ("clientIp" in cf) return typeof cf.clientIp === "string" ? cf.clientIp : undefined;
-  return "colo" in cf ? (request.headers.get("cf-connecting-ip") ?? undefined) : undefined;
+  const address = "clientIp" in cf ? cf.clientIp : "colo" in cf ? request.headers.get("cf-connecting-ip") : undefined;
+  return typeof address === "string" ? networkOf(address) : undefined;
 }

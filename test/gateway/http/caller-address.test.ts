@@ -16,7 +16,7 @@ const lie = {
 };
 
 test("workerd's word of the connection counts, and no header of the client", () => {
-  expect(callerAddress(request({ clientIp: "[::ffff:127.0.0.1]:60394" }, lie))).toBe("[::ffff:127.0.0.1]:60394");
+  expect(callerAddress(request({ clientIp: "10.0.0.1:60394" }, lie))).toBe("10.0.0.1");
 });
 
 test("where the platform tells nothing there is no address, whatever the client says", () => {
@@ -29,11 +29,19 @@ test("on Cloudflare the header that Cloudflare writes counts", () => {
   expect(callerAddress(request({ colo: "FRA" }, { "cf-connecting-ip": "192.0.2.7" }))).toBe("192.0.2.7");
 });
 
+test("the ports of one address are one caller, and so are the addresses of one IPv6 network", () => {
+  const addresses = ["[::ffff:127.0.0.1]:60394", "[::ffff:127.0.0.1]:60395", "127.0.0.1:60396"];
+  for (const clientIp of addresses) expect(callerAddress(request({ clientIp }))).toBe("127.0.0.1");
+  for (const header of ["2001:db8::1", "2001:db8::ffff:2"]) {
+    expect(callerAddress(request({ colo: "FRA" }, { "cf-connecting-ip": header }))).toBe("2001:db8:0:0::/64");
+  }
+});
+
 test("a call's context has the address, with a token and without, over HTTP and over a WebSocket", () => {
   const cf = { clientIp: "10.0.0.1:9" };
   for (const headers of [{}, { authorization: "t" }]) {
     const { address, token } = callContext(request(cf, headers));
-    expect([address, token]).toEqual(["10.0.0.1:9", "authorization" in headers ? "t" : ""]);
-    expect(webSocketContext(request(cf, headers)).address).toBe("10.0.0.1:9");
+    expect([address, token]).toEqual(["10.0.0.1", "authorization" in headers ? "t" : ""]);
+    expect(webSocketContext(request(cf, headers)).address).toBe("10.0.0.1");
   }
 });
