@@ -1,5 +1,6 @@
 /** An endpoint as it is deployed: closed until its owner, who has the setup token, enables auth. */
 import { mkdtemp, rm } from "node:fs/promises";
+import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -73,6 +74,24 @@ test("whoever has no token is told what to do on every path, and reaches nothing
   server = await EdgeServer.start(folder, OPTIONS);
 });
 
+test("wrong tokens count for their address, over however many connections they come", async () => {
+  const statuses: number[] = [];
+  for (let at = 0; at < 12; at++) statuses.push(await statusOfOwnConnection("/m/1/metrics"));
+  expect(statuses).toEqual([...Array.from({ length: 10 }, () => 401), 429, 429]);
+  await server.stop();
+  server = await EdgeServer.start(folder, OPTIONS);
+});
+
+function statusOfOwnConnection(path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: "Bearer wrong" };
+    get(`${server.url}${path}`, { agent: false, headers }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    }).on("error", reject);
+  });
+}
+
 test("health and the page are for everybody", async () => {
   for (const path of ["/health", "/livez", "/readyz", "/m/2/health", "/"]) {
     expect([path, (await call(path, undefined, "")).status]).toEqual([path, 200]);
@@ -101,6 +120,12 @@ test("the owner enables auth with the token; from then on etcd's rules hold, and
   const open = await Promise.all([...ROOMS, "/metrics", "/version"].map((path) => call(path, undefined, "")));
   // PeerJS has nothing at "/peerjs/id".
   expect(open.map(({ status }) => status)).toEqual([404, 200, 200, 200, 200]);
+
+  // Nobody who has not logged in begins a restore, or has a piece of one read.
+  for (const step of ["begin", "chunk", "commit", "abort"]) {
+    const refused = { status: 412, text: expect.stringContaining("the cluster is not empty") as string };
+    expect([step, await call(`/quorate/restore/${step}`)]).toEqual([step, refused]);
+  }
 
   // Closed again, whoever asks.
   expect((await call("/v3/auth/disable", token)).status).toBe(200);

@@ -79,6 +79,15 @@ test("half a body, small or large, is answered 408 after ten seconds and its con
   for (const text of await Promise.all(half)) expect(text).toContain("HTTP/1.1 408");
 });
 
+test("half a piece of a restore and half a wish to a room's registry are given up, too", async () => {
+  const half = ["/quorate/restore/chunk?piece=0", "/peerjs/room/half/found"].map((path) =>
+    said(FLOODER, `POST ${path} HTTP/1.1\r\ncontent-length: 4000`, "{"),
+  );
+  const [piece, wish] = await Promise.all(half);
+  expect(piece).toContain("HTTP/1.1 408");
+  expect(wish).toContain("HTTP/1.1 400");
+});
+
 test("bodies of one address that do not become whole hold so many bytes and no more", async () => {
   const part = "x".repeat(400_000);
   const answers = await Promise.all(

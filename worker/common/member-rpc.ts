@@ -16,6 +16,8 @@ export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
   restore(step: ClientStep, context: CallContext): Promise<StepAnswer | ErrorParts>;
   /** Why the caller may not use this endpoint; undefined when it may. */
   refusal(context: CallContext): Promise<ErrorParts | undefined>;
+  /** Why the caller may not restore a snapshot. */
+  restoreRefusal(context: CallContext): Promise<StepAnswer | ErrorParts | undefined>;
   /** From another member, about a snapshot that is being restored; see restore.ts. */
   restoring(call: RestoreCall): Promise<RestoreAnswer>;
 }

@@ -47,6 +47,7 @@ import { refusal, REMOVED } from "../common/refusal.ts";
 import {
   type ClientStep,
   EdgeRestore,
+  NOT_EMPTY,
   type RestoreAnswer,
   type RestoreCall,
   restoredFrom,
@@ -148,7 +149,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
 
   /** A step of a client's restore. */
   async restore(step: ClientStep, context: CallContext): Promise<StepAnswer | ErrorParts> {
-    return (await this.refusal(context)) ?? this.#restores.take(step);
+    return (await this.restoreRefusal(context)) ?? this.#restores.take(step);
   }
 
   /** What a caller is told who may not use what no member serves; undefined when it may. */
@@ -156,6 +157,13 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     // While a snapshot is being restored, the member is down, and has nothing to say about it.
     const state = this.#state ?? (await this.#opened());
     return this.#entrance.callRefusal(context, state.type === "running" && state.member.machine.auth.enabled);
+  }
+
+  /** The same for a step of a restore. Where auth is enabled something was written, so nobody begins one. */
+  async restoreRefusal(context: CallContext): Promise<StepAnswer | ErrorParts | undefined> {
+    const refused = await this.refusal(context);
+    if (refused !== undefined) return refused;
+    return this.#state?.type === "running" && this.#state.member.machine.auth.enabled ? NOT_EMPTY : undefined;
   }
 
   /** From another member, about a snapshot that is being restored; see restore.ts. */

@@ -46,6 +46,15 @@ export interface StepAnswer {
   readonly body: Readonly<Record<string, string | number>>;
 }
 
+/** Where something was ever written, a snapshot is not restored. */
+export const NOT_EMPTY: StepAnswer = {
+  status: 412,
+  body: {
+    code: GrpcCode.FailedPrecondition,
+    message: "the cluster is not empty: a snapshot is restored where nothing was ever written",
+  },
+};
+
 const KEY = "restore";
 /** A client that sends nothing for longer is gone. */
 const SILENT_MS = 60_000;
@@ -90,14 +99,16 @@ export function restoredFrom(storage: DurableObjectStorage): string | undefined 
 }
 
 class Refusal extends Error {
-  readonly status: number;
-  readonly code: GrpcCode;
+  readonly answer: StepAnswer;
 
-  constructor(status: number, code: GrpcCode, message: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
+  constructor(answer: StepAnswer) {
+    super(String(answer.body["message"]));
+    this.answer = answer;
   }
+}
+
+function refused(status: number, code: GrpcCode, message: string): Refusal {
+  return new Refusal({ status, body: { code, message } });
 }
 
 export class EdgeRestore {
@@ -153,9 +164,7 @@ export class EdgeRestore {
     try {
       return { status: 200, body: await this.#step(step) };
     } catch (error) {
-      if (error instanceof Refusal) {
-        return { status: error.status, body: { code: error.code, message: error.message } };
-      }
+      if (error instanceof Refusal) return error.answer;
       await this.#abort();
       const isBad = error instanceof DecodeError;
       const message = error instanceof Error ? error.message : String(error);
@@ -168,7 +177,7 @@ export class EdgeRestore {
     if (step.type === "begin") return this.#begin();
     const session = this.#session;
     if (session === undefined || session.restore !== step.restore) {
-      throw new Refusal(409, GrpcCode.FailedPrecondition, "this restore is not under way any more");
+      throw refused(409, GrpcCode.FailedPrecondition, "this restore is not under way any more");
     }
     clearTimeout(session.silence);
     session.silence = setTimeout(() => void this.#abort(), SILENT_MS);
@@ -185,7 +194,7 @@ export class EdgeRestore {
 
   async #begin(): Promise<StepAnswer["body"]> {
     if (this.#session !== undefined || this.#beginning !== undefined) {
-      throw new Refusal(409, GrpcCode.FailedPrecondition, "another restore is under way");
+      throw refused(409, GrpcCode.FailedPrecondition, "another restore is under way");
     }
     const restore = crypto.randomUUID();
     this.#beginning = restore;
@@ -207,18 +216,13 @@ export class EdgeRestore {
 
   async #prepare(restore: string): Promise<void> {
     const { size, call } = this.#host;
-    const notEmpty = new Refusal(
-      412,
-      GrpcCode.FailedPrecondition,
-      "the cluster is not empty: a snapshot is restored where nothing was ever written",
-    );
-    if (!(await this.#suspendIfEmpty(() => {}))) throw notEmpty;
+    if (!(await this.#suspendIfEmpty(() => {}))) throw new Refusal(NOT_EMPTY);
     for (let number = 1; number <= size; number++) {
       if (number === DECIDER) continue;
       const answer = await call(number, { type: "hold", restore }).catch((error: unknown) => {
-        throw new Refusal(503, GrpcCode.Unavailable, `member ${number} cannot be reached: ${String(error)}`);
+        throw refused(503, GrpcCode.Unavailable, `member ${number} cannot be reached: ${String(error)}`);
       });
-      if (answer !== "held") throw notEmpty;
+      if (answer !== "held") throw new Refusal(NOT_EMPTY);
     }
   }
 

@@ -22,6 +22,7 @@
  * socket is closed, where PeerServer leaves it waiting for ever. And a client that sends nonsense is thrown out.
  */
 import { DurableObject } from "cloudflare:workers";
+import { inTime } from "../../src/gateway/http/body.ts";
 import { callerAddress } from "../../src/gateway/http/caller-address.ts";
 import { AddressBudget } from "./address-budget.ts";
 import { claim, confirm, forget, type RoomClaim, type RoomClaimSlot } from "./room-claims.ts";
@@ -147,7 +148,9 @@ export class RoomSignalling extends DurableObject {
 
   async #post(rest: string, request: Request, caller: Caller): Promise<Response> {
     if (!POSTS.has(rest)) return answer(404, { error: "no such path" });
-    const body = parseObject((await boundedText(request)) ?? "");
+    const text = await inTime(boundedText(request)).catch(() => undefined);
+    if (text === undefined) return answer(400, { error: "the body is too large, came too slowly or broke off" });
+    const body = parseObject(text);
     // Only now: the room may have been claimed while the body came.
     const refusal = this.#refused(caller);
     if (refusal !== undefined) return refusal;
@@ -451,7 +454,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 
 /** Undefined when there is more of it than any of our requests has: no more than that is read. */
 async function boundedText(request: Request): Promise<string | undefined> {
-  if (request.body === null) return undefined;
+  if (request.body === null) return "";
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
