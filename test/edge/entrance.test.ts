@@ -85,6 +85,17 @@ test("after ten wrong tokens within a minute an address is not listened to, and 
   expect(tries(TOKEN, "1.1.1.1")).toBe("in");
 });
 
+test("an address that has shown the right token is not held back by wrong ones from there", () => {
+  const entrance = new Entrance({ SETUP_TOKEN: TOKEN }, () => 0);
+  const admit = (token: string, address: string): void => entrance.admit({ token, requireLeader: false, address });
+  admit(TOKEN, "owner");
+  for (const address of ["owner", "other"]) {
+    for (let at = 0; at < 20; at++) expect(() => admit("wrong", address)).toThrow("setup token");
+  }
+  admit(TOKEN, "owner");
+  expect(() => admit(TOKEN, "other")).toThrow("too many wrong setup tokens");
+});
+
 test("however many addresses try, few are remembered, and the latest are", () => {
   const entrance = new Entrance({ SETUP_TOKEN: TOKEN }, () => 0);
   const wrong = (address: string): void => {

@@ -50,7 +50,7 @@ export class Entrance {
     if (this.#wrong.isTooMany(address)) {
       throw new EtcdError(GrpcCode.ResourceExhausted, "too many wrong setup tokens; wait a minute");
     }
-    if (isSame(digestOf(token), this.#digest)) return;
+    if (isSame(digestOf(token), this.#digest)) return this.#wrong.know(address);
     this.#wrong.count(address);
     throw closed(`${CLOSED}, and this is not its setup token. ${HOW}`);
   }
