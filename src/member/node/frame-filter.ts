@@ -50,7 +50,7 @@ export class FrameFilter {
     const verdict = checkKind(kind, frame.length, sender);
     if (verdict === "tell") membershipMonitor.tellRemoved(from);
     const body = verdict === "take" ? decodeMemberBody(frame) : undefined;
-    const receiver = { id, term: raft.term, belongs: peerRoles.belongs };
+    const receiver = { id, term: raft.term, belongs: peerRoles.belongs, hearsLeader: peerRoles.hearsLeader };
     if (body !== undefined && checkBody(body, sender, receiver)) return body;
     if (maySpeakForSuccessors(kind, sender)) peerRoles.unknownLeader(from);
     return undefined;

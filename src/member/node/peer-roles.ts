@@ -61,14 +61,14 @@ export class PeerRoles {
 
   /** Returns the roles of the peer that sent a frame. */
   rolesOf(peer: MemberId): readonly Role[] {
-    const { raft, machine, quiescence, transport } = this.#parts;
+    const { raft, machine, transport } = this.#parts;
     // A removed leader keeps leading until a voter takes over. So its last messages must be accepted.
     if (peer === raft.leader) return VOTER;
     if (machine.membership.wasRemoved(peer)) return FORMER;
     const role = raft.roleOf(peer);
     const listed = this.#listed.get(peer);
     if (role === "voter" || listed === "voter" || this.#wasToldToAsk(peer)) return VOTER;
-    const maySucceed = !raft.hearsLeader && quiescence.wouldHear && transport.isAuthenticated(peer);
+    const maySucceed = !this.hearsLeader && transport.isAuthenticated(peer);
     if (role === "learner" || listed === "learner") return maySucceed ? PROMOTED : LEARNER;
     return maySucceed ? SUCCESSOR : NEWCOMER;
   }
@@ -79,6 +79,12 @@ export class PeerRoles {
   get belongs(): boolean {
     const { id, raft, machine } = this.#parts;
     return raft.roleOf(id) !== undefined || machine.membership.wasRemoved(id);
+  }
+
+  /** True also for a quiescent member: it would not know that its leader is gone. */
+  get hearsLeader(): boolean {
+    const { raft, quiescence } = this.#parts;
+    return raft.hearsLeader || !quiescence.wouldHear;
   }
 
   /** Takes over a member list from a trusted peer. */
@@ -101,7 +107,11 @@ export class PeerRoles {
     const nowMs = clock.nowMs();
     if (nowMs - this.#askedMs < settings.electionTicks * settings.tickMs) return;
     this.#askedMs = nowMs;
-    peers.askForMembers((member) => raft.roleOf(member) !== undefined || this.#listed.has(member));
+    peers.askForMembers((member) => {
+      const roles = [raft.roleOf(member), this.#listed.get(member)];
+      // As their answers are taken (frame-policy.ts).
+      return roles.includes("voter") || (roles.includes("learner") && !this.hearsLeader);
+    });
   }
 
   /**

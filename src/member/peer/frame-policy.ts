@@ -101,6 +101,8 @@ export interface Receiver {
   readonly term: Term;
   /** True if this member has found itself in its own log. */
   readonly belongs: boolean;
+  /** True if a leader was heard lately, or if the receiver is quiescent. */
+  readonly hearsLeader: boolean;
 }
 
 /**
@@ -125,7 +127,7 @@ export function checkBody(body: FrameBody, sender: Sender, receiver: Receiver): 
       // Members forward the join requests of others.
       return body.memberId !== 0n && (body.memberId === sender.id || allows(MEMBERS, sender.roles));
     case "join-response":
-      return allows(MEMBERS, sender.roles) || (!receiver.belongs && body.refusal !== JOIN_REFUSALS.removed);
+      return isJoinResponseTaken(body.refusal, sender, receiver);
     case "rpc":
       return allows(rpcRule(body.method), sender.roles);
     case "snapshot-ack":
@@ -140,6 +142,16 @@ export function checkBody(body: FrameBody, sender: Sender, receiver: Receiver): 
     default:
       return unreachable(body);
   }
+}
+
+/**
+ * A join-response can end the receiver, or make its sender a voter. So a learner's is taken only if no voter can say better:
+ * if the receiver hears no leader, or does not belong yet.
+ */
+function isJoinResponseTaken(refusal: string, { roles }: Sender, { belongs, hearsLeader }: Receiver): boolean {
+  if (allows(VOTERS, roles)) return true;
+  if (allows(MEMBERS, roles)) return !belongs || !hearsLeader;
+  return !belongs && refusal !== JOIN_REFUSALS.removed;
 }
 
 /** A call without a row gets the response "unknown method", for members only. */

@@ -29,7 +29,6 @@ const QUIET = { quiesceAfterTicks: 20 };
 const LEARNERS_MAY: ReadonlySet<string> = new Set([
   "snapshot-ack",
   "join",
-  "join-response",
   "ping",
   "pong",
   "goodbye",
