@@ -114,6 +114,8 @@ export interface AutopilotOptions {
   readonly votersMax: number;
   /** A voter without contact for longer may be replaced by a present learner. */
   readonly goneAfterMs: number;
+  /** A learner silent for longer may be removed when the room is full. Default: none is. */
+  readonly learnerGoneAfterMs?: number;
 }
 
 /**

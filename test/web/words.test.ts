@@ -4,6 +4,7 @@ import type { MemberView } from "../../src/member/api/services.ts";
 import { edgeSituation } from "../../web/edge/edge-situation.ts";
 import { bytesOfHex, hexOf, keyText, previewOf, sizeText, textOf } from "../../web/model/bytes-text.ts";
 import { pageMode } from "../../web/page-mode.ts";
+import { JOIN_REFUSALS } from "../../src/protocol/peer/join-refusal.ts";
 import { roomProblem, roomSituation } from "../../web/room/room-situation.ts";
 import type { RoomKnowledge } from "../../web/room/room-situation.ts";
 import type { RunningState, TabState } from "../../web/room/tab-state.ts";
@@ -135,6 +136,18 @@ test("a newcomer in an empty room is offered the room only after a while, and wi
   expect(later.standing.actions[0]?.warning).toMatch(/begins anew, empty/);
   expect(later.standing.text).toMatch(/Nobody of this room is here \(5 s\)\. It was founded by member 1 on /);
   expect(later.badge.text).toBe("Joining");
+});
+
+test("a newcomer that is not let in is told why, and while nobody is there that is what it is told", () => {
+  const text = (joinRefusal: string): string => situation(RUNNING, { ...JOINING, joinRefusal }).standing.text;
+  expect(text(JOIN_REFUSALS.full)).toMatch(/^This room is full: .* closed for ten minutes\.$/);
+  expect(text(JOIN_REFUSALS.notAdmitted)).toMatch(/has not proved/);
+  expect(text(JOIN_REFUSALS.badName)).toMatch(/its name is too long/);
+  expect(text("moon-phase")).toMatch(/do not let this tab in: moon-phase\.$/);
+  expect(situation(RUNNING, { ...JOINING, joinRefusal: JOIN_REFUSALS.full }).standing.tone).toBe("bad");
+  expect(situation(RUNNING, JOINING).standing.text).toMatch(/^Joining: asking/);
+  const alone = situation({ ...RUNNING, aloneSinceMs: 0 }, { ...JOINING, joinRefusal: JOIN_REFUSALS.full }, 1_000);
+  expect(alone.standing.text).toMatch(/^Nobody of this room is here/);
 });
 
 test("a lost server is the reason where it keeps members apart, and a remark where it does not", () => {

@@ -1,6 +1,7 @@
 /** A tab's member in words and numbers. Pure: from what is known to what is shown. */
 import { unreachable } from "../../src/base/assert.ts";
 import type { MemberView, MemberViewPeer } from "../../src/member/api/services.ts";
+import { JOIN_REFUSALS } from "../../src/protocol/peer/join-refusal.ts";
 import type { RoomInfo } from "../../src/transport/room.ts";
 import { countOf, numberText, sizeText } from "../model/bytes-text.ts";
 import { durationText, lagText, shortId, UNKNOWN } from "../model/situation.ts";
@@ -143,10 +144,16 @@ function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomAct
   const hint = state.roomTrouble === undefined ? "" : ` ${sentence(state.roomTrouble)}`;
   if (view.problem?.code !== "joining") return say("busy", `${problem.text} Since ${since}.${hint}`);
   if (problem.code === "no-signalling") return say("bad", `${problem.text} Since ${since}.${hint}`);
-  return joining(state, nowMs, actions);
+  return joining(state, view.joinRefusal, nowMs, actions);
 }
 
-function joining({ room, aloneSinceMs }: RunningState, nowMs: number, actions: RoomActions): Standing {
+function joining(
+  { room, aloneSinceMs }: RunningState,
+  refusal: string | undefined,
+  nowMs: number,
+  actions: RoomActions,
+): Standing {
+  if (aloneSinceMs === undefined && refusal !== undefined) return say("bad", joinRefusalText(refusal));
   if (aloneSinceMs === undefined) return say("busy", "Joining: asking the members that are here to add this one.");
   const founded = room?.cluster === undefined ? "" : ` It was founded by ${founderOf(room)}.`;
   const since = durationText(nowMs - aloneSinceMs);
@@ -156,6 +163,23 @@ function joining({ room, aloneSinceMs }: RunningState, nowMs: number, actions: R
     "The room begins anew, empty. Members that still have the old keys cannot bring them into the new room; if they " +
     "come back, they are told and keep their copy to themselves.";
   return say("busy", text, [{ label: "Found the room anew", warning, run: actions.foundAnew }]);
+}
+
+/** A later version may have other reasons. */
+function joinRefusalText(refusal: string): string {
+  switch (refusal) {
+    case JOIN_REFUSALS.full:
+      return (
+        "This room is full: it has as many members as it takes. This tab goes on asking, and comes in when one of them " +
+        "leaves, or has been closed for ten minutes."
+      );
+    case JOIN_REFUSALS.notAdmitted:
+      return "The members of this room do not let this tab in: it has not proved to them that it knows the room’s secret.";
+    case JOIN_REFUSALS.badName:
+      return "The members of this room do not let this tab in: its name is too long.";
+    default:
+      return `The members of this room do not let this tab in: ${refusal}.`;
+  }
 }
 
 function conflict(room: RoomInfo | undefined, view: MemberView, { joinOther }: RoomActions): Standing {

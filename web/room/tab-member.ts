@@ -65,7 +65,7 @@ const POLL_WHILE_JOINING_MS = 5_000;
 const POLL_WITHOUT_LEADER_MS = 3_000;
 const POLL_MS = 20_000;
 const ASK_LIMIT_MS = 5_000;
-const AUTOPILOT = { votersMax: 5, goneAfterMs: 5 * 60_000 };
+const AUTOPILOT = { votersMax: 5, goneAfterMs: 5 * 60_000, learnerGoneAfterMs: 10 * 60_000 };
 
 export class TabMember {
   readonly #options: TabMemberOptions;

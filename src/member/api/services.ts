@@ -156,6 +156,8 @@ export interface MemberView {
   readonly members: readonly MemberViewPeer[];
   /** Why the member cannot serve now, with a message for operators; absent while it can. */
   readonly problem?: { readonly code: ProblemCode; readonly text: string };
+  /** Of a member that is not let in: why not, as those inside said last (protocol/peer/join-refusal.ts). */
+  readonly joinRefusal?: string;
 }
 
 export interface MemberViewPeer {

@@ -5,6 +5,9 @@
  * So two learners are promoted one right after the other, and of two members only the initial one votes. A voter that
  * is gone for long loses its vote to a learner that is present. If a pair of steps cannot be completed, its first step
  * is reversed.
+ *
+ * A tab that is closed for good stays a learner, and a room takes a limited number of them. So a full room removes the
+ * learner that has been silent for the longest time.
  */
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { AutopilotOptions } from "../options.ts";
@@ -21,6 +24,8 @@ export interface AutopilotMember {
 export interface AutopilotView {
   readonly members: readonly AutopilotMember[];
   readonly leader: MemberId;
+  /** No more learners are let in. */
+  readonly learnersMax: number;
   /** How long this member has led. A member that it never had contact with may have been present just before. */
   readonly leadingMs: number;
 }
@@ -28,9 +33,13 @@ export interface AutopilotView {
 /** A member with contact in this time is present. It covers several heartbeats, even late ones. */
 const PRESENT_MS = 3_000;
 
-export type AutopilotStep = { readonly type: "promote" | "demote"; readonly id: MemberId };
+export type AutopilotStep = { readonly type: "promote" | "demote" | "remove"; readonly id: MemberId };
 
 export function autopilotStep(view: AutopilotView, options: AutopilotOptions): AutopilotStep | undefined {
+  return votingStep(view, options) ?? roomForAnother(view, options);
+}
+
+function votingStep(view: AutopilotView, options: AutopilotOptions): AutopilotStep | undefined {
   const members = [...view.members].sort((left, right) => (left.id < right.id ? -1 : 1));
   const voters = members.filter((member) => !member.learner);
   const ready = members.filter((member) => member.learner && member.caughtUp && isPresent(member));
@@ -45,6 +54,19 @@ export function autopilotStep(view: AutopilotView, options: AutopilotOptions): A
   if (candidate === undefined) return undefined;
   const grows = ready.length >= 2 && voters.length + 2 <= options.votersMax;
   return grows || gone.length >= 1 ? { type: "promote", id: candidate.id } : undefined;
+}
+
+/** A learner without any contact since this member leads has been silent for at least that long. */
+function roomForAnother(
+  { members, learnersMax, leadingMs }: AutopilotView,
+  { learnerGoneAfterMs = Infinity }: AutopilotOptions,
+): AutopilotStep | undefined {
+  const learners = members.filter(({ learner }) => learner);
+  if (learners.length < learnersMax || leadingMs <= learnerGoneAfterMs) return undefined;
+  const gone = learners
+    .filter(({ sinceContactMs }) => sinceContactMs > learnerGoneAfterMs)
+    .sort((left, right) => right.sinceContactMs - left.sinceContactMs || (left.id < right.id ? -1 : 1))[0];
+  return gone === undefined ? undefined : { type: "remove", id: gone.id };
 }
 
 function isPresent({ sinceContactMs }: AutopilotMember): boolean {

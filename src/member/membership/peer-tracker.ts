@@ -13,6 +13,8 @@ import type { MemberOptions } from "../options.ts";
 /** Entries that a learner may be behind and still count as caught up. It gets them while its promotion is in flight. */
 const CAUGHT_UP_ENTRIES = 10;
 
+const CHANGES = { promote: "add-node", demote: "add-learner", remove: "remove-node" } as const;
+
 const JOIN_EVERY_TICKS = 5;
 const ORPHAN_TICKS = 20;
 const REMOVED_TICKS = 3;
@@ -24,6 +26,7 @@ export interface PeerTrackerHost {
   readonly name: string;
   readonly options: MemberOptions;
   readonly tickMs: number;
+  readonly learnersMax: number;
   readonly membership: () => Membership;
   readonly send: (to: MemberId, body: FrameBody) => void;
   readonly change: (type: ConfChangeType, id: MemberId, context: Uint8Array) => void;
@@ -147,8 +150,8 @@ export class PeerTracker {
       caughtUp: progress.match + CAUGHT_UP_ENTRIES >= status.lastIndex,
       sinceContactMs: this.sinceContactMs(id),
     }));
-    const step = autopilotStep({ members, leader: this.#host.id, leadingMs }, options);
-    if (step !== undefined)
-      this.#host.change(step.type === "promote" ? "add-node" : "add-learner", step.id, EMPTY_BYTES);
+    const { id: leader, learnersMax } = this.#host;
+    const step = autopilotStep({ members, leader, leadingMs, learnersMax }, options);
+    if (step !== undefined) this.#host.change(CHANGES[step.type], step.id, EMPTY_BYTES);
   }
 }

@@ -282,6 +282,7 @@ function makePeerTracker(parts: Assembly): PeerTracker {
     name: parts.name,
     options: parts.options,
     tickMs: parts.settings.tickMs,
+    learnersMax: parts.settings.limits.joinedLearners,
     membership: () => parts.machine.membership,
     send: (to, body) => parts.outbox.send(to, body),
     change: (type, id, context) => parts.admission.changeMembership(type, id, context),

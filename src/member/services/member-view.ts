@@ -28,6 +28,7 @@ export function memberView(member: Member): MemberView {
       return { ...base, match: progress.match, active: peer.id === member.id || member.isActive(peer.id) };
     }),
     ...(problem === undefined ? {} : { problem }),
+    ...(member.joinRefusal === undefined ? {} : { joinRefusal: member.joinRefusal }),
   };
 }
 

@@ -16,7 +16,7 @@ function member(id: bigint, kind: Kind): AutopilotMember {
 /** The leader votes and has id 1; the others follow it. */
 function view(...others: readonly Kind[]): AutopilotView {
   const members = [member(LEADER, "voter"), ...others.map((kind, at) => member(BigInt(at + 2), kind))];
-  return { members, leader: LEADER, leadingMs: 1e9 };
+  return { members, leader: LEADER, leadingMs: 1e9, learnersMax: 64 };
 }
 
 function after({ members, ...rest }: AutopilotView, step: AutopilotStep): AutopilotView {
@@ -85,6 +85,33 @@ describe("the autopilot", () => {
 
 const kinds = fc.constantFrom<Kind>("voter", "silent voter", "gone voter", "learner", "slow learner", "gone learner");
 const views = fc.array(kinds, { maxLength: 9 }).map((list) => view(...list));
+
+describe("a room that is full", () => {
+  const OPTIONS_OF_ROOM = { ...OPTIONS, learnerGoneAfterMs: 90_000 };
+  /** An even number of learners that are there would be promoted. */
+  const full = { ...view("gone learner", "learner", "gone learner"), learnersMax: 3 };
+
+  test("removes one learner that is gone, and the one that has been silent for longest first", () => {
+    expect(autopilotStep(full, OPTIONS_OF_ROOM)).toEqual({ type: "remove", id: 2n });
+    const later = full.members.map((one) => (one.id === 4n ? { ...one, sinceContactMs: Infinity } : one));
+    expect(autopilotStep({ ...full, members: later }, OPTIONS_OF_ROOM)).toEqual({ type: "remove", id: 4n });
+  });
+
+  test("removes nobody while there is room, nor one that was silent for less, nor where nobody asked for that", () => {
+    expect(autopilotStep({ ...full, learnersMax: 4 }, OPTIONS_OF_ROOM)).toBeUndefined();
+    expect(autopilotStep(full, { ...OPTIONS_OF_ROOM, learnerGoneAfterMs: 100_000 })).toBeUndefined();
+    expect(autopilotStep(full, OPTIONS)).toBeUndefined();
+  });
+
+  test("removes nobody before the leader has looked for long enough itself", () => {
+    expect(autopilotStep({ ...full, leadingMs: 90_000 }, OPTIONS_OF_ROOM)).toBeUndefined();
+  });
+
+  test("removes no voter", () => {
+    const voting = { ...view("voter", "gone voter"), learnersMax: 0 };
+    expect(autopilotStep(voting, OPTIONS_OF_ROOM)).toBeUndefined();
+  });
+});
 
 describe("from any state", () => {
   test("M21 no step takes the quorum from those that are there", () => {

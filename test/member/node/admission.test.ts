@@ -85,9 +85,26 @@ describe("a newcomer that asks to be let in", () => {
     }
     const late = await asking(cluster, leader);
     await cluster.clock.until(() => late.member.joinRefusal === "full", "refused");
+    expect(await late.services.inspect.view()).toMatchObject({ joinRefusal: "full", problem: { code: "joining" } });
     leader.member.changeMembership("remove-node", 21n, NOTHING);
     await cluster.clock.until(() => has(late, NEWCOMER), "let in");
     expect(late.member.joinRefusal).toBeUndefined();
+  });
+
+  test("M17 takes the place of a learner that has been gone for long", async () => {
+    const autopilot = { votersMax: 5, goneAfterMs: 60_000, learnerGoneAfterMs: 20_000 };
+    const cluster = await Cluster.founded(1, { autopilot, limits: { joinedLearners: 1 } });
+    const leader = await cluster.elected();
+    const early = await asking(cluster, leader, 21n);
+    await cluster.clock.until(() => has(early, 21n), "let in");
+    const late = await asking(cluster, leader);
+    // As long as it is there it keeps its place.
+    await cluster.clock.advance(60_000);
+    expect(has(leader, 21n)).toBe(true);
+    expect(late.member.joinRefusal).toBe("full");
+    cluster.crash(21n);
+    await cluster.clock.until(() => has(late, NEWCOMER), "let in");
+    expect(has(leader, 21n)).toBe(false);
   });
 
   test("M17 under a name that is no name is told so", async () => {
