@@ -51,6 +51,7 @@ const config: ViteUserConfig = defineConfig({
               durableObjects: {
                 TEST_STORE: { className: "TestStore", useSQLite: true },
                 TEST_CARRIERS: { className: "TestCarrier", useSQLite: true },
+                OTHER_MEMBERS: { className: "OtherMember", useSQLite: true },
                 ROOMS: { className: "RoomSignalling", useSQLite: true },
               },
             },

@@ -5,8 +5,8 @@
 import { DurableObject } from "cloudflare:workers";
 import { signallingRoute } from "../../worker/signalling/signalling-route.ts";
 
-export { EdgeMember } from "../../worker/member/member-object.ts";
-export { RoomSignalling } from "../../worker/signalling/signalling.ts";
+export { EdgeMember, RoomSignalling } from "../../worker/main.ts";
+export { OtherMember } from "./support/other-cluster.ts";
 export { TestCarrier } from "./adapters/test-transport.ts";
 
 /** An object without behaviour, whose SQLite storage the tests work on through `runInDurableObject`. */

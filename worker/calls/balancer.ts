@@ -12,13 +12,13 @@ import { inTime } from "../../src/gateway/http/body.ts";
 import { webSocketContext } from "../../src/gateway/http/context.ts";
 import { errorResponse, responseOf } from "../../src/gateway/http/errors.ts";
 import { readPaths } from "../../src/protocol/api/rpc-table.ts";
-import { clusterSize, type Env } from "../common/env.ts";
+import { clusterSize, type Env, locationOptions, locationsOf } from "../common/env.ts";
 import { objectNameOf } from "../common/identity.ts";
 import { type Hints, hintsOf, withoutHints } from "../common/internal-headers.ts";
 import { founders, learnMembers, type LiveMembers } from "../common/live-members.ts";
 import { refusal, REMOVED } from "../common/refusal.ts";
 import type { MemberRpc } from "../common/member-rpc.ts";
-import { sendBatched, batchedCall, type BatchedCall, isBatchable } from "./batched-calls.ts";
+import { type BatchedCall, batchedCall, type Batchers, isBatchable, sendBatched } from "./batched-calls.ts";
 
 const KEPT_BODY_BYTES = 64 * 1024;
 /** A member that could not answer is asked last for so long. */
@@ -26,125 +26,176 @@ const UNHEALTHY_MS = 5_000;
 const READS = readPaths();
 const MOVE_LEADER_PATH = "/v3/maintenance/transfer-leadership";
 
-// Hints, shared by all requests of this isolate. Losing them costs a hop.
-let leaderHint = 1;
-let live: LiveMembers | undefined;
-const healthy = new Set<number>();
-const failedAtMs = new Map<number, number>();
-const objectIds = new Map<number, DurableObjectId>();
+/** Of one cluster, for all requests of this isolate. What it remembers are hints: losing them costs a hop. */
+export class Balancer {
+  readonly #env: Env;
+  readonly #batchers: Batchers = new Map();
+  readonly #healthy: Set<number> = new Set();
+  readonly #failedAtMs: Map<number, number> = new Map();
+  readonly #objectIds: Map<number, DurableObjectId> = new Map();
+  readonly #locations: readonly DurableObjectLocationHint[];
+  #leaderHint = 1;
+  #live: LiveMembers;
 
-export function forwardToAny(request: Request, env: Env, path: string, ctx: ExecutionContext): Promise<Response> {
-  // The one call that only the leader answers: a hint is not enough.
-  if (path === MOVE_LEADER_PATH) return refreshMembers(request, env).then(() => tryMembers(request, env, path));
-  if (!isBatchable(request, path)) return tryMembers(request, env, path);
-  const answer = batchedCall(request, path).then(
-    (together) => tryMembers(request, env, path, together),
-    (broken: Response) => broken,
-  );
-  // Those that go along with it want their answers even when its own client is gone.
-  ctx.waitUntil(answer);
-  return answer;
-}
-
-/** `together` is the request when it need not go alone. */
-async function tryMembers(request: Request, env: Env, path: string, together?: BatchedCall): Promise<Response> {
-  const members = membersNow(env);
-  // The one way that almost every request goes.
-  const isUsual = failedAtMs.size === 0 && members.all.has(leaderHint);
-  let order = isUsual ? undefined : tryOrder(members);
-  const first = order?.[0] ?? leaderHint;
-  let copy: Copy;
-  try {
-    copy = together !== undefined || healthy.has(first) ? singleUse(request) : await replayable(request);
-  } catch (error) {
-    return errorResponse(error);
+  /** Throws when a setting is none. */
+  constructor(env: Env) {
+    this.#env = env;
+    this.#locations = locationsOf(env);
+    this.#live = founders(clusterSize(env));
   }
-  let answer: Response | undefined;
-  const asked = new Set<number>();
-  for (let number: number | undefined = first; number !== undefined; number = next(order, asked)) {
-    const attempt = together === undefined ? copy() : request;
-    if (attempt === undefined) break;
-    asked.add(number);
+
+  forwardToAny(request: Request, path: string, ctx: Waiting): Promise<Response> {
+    // The one call that only the leader answers: a hint is not enough.
+    if (path === MOVE_LEADER_PATH) return this.#refreshMembers(request.url).then(() => this.#tryMembers(request, path));
+    if (!isBatchable(request, path)) return this.#tryMembers(request, path);
+    const answer = batchedCall(request, path).then(
+      (batched) => this.#tryMembers(request, path, batched),
+      (broken: Response) => broken,
+    );
+    // Those that go along with it want their answers even when its own client is gone.
+    ctx.waitUntil(answer);
+    return answer;
+  }
+
+  /** Undefined when there never was a member of that number. */
+  async forwardTo(request: Request, number: number): Promise<Response | undefined> {
+    // A worker that was just started knows of the founders only.
+    if (number >= this.#live.next) await this.#refreshMembers(request.url);
+    const { all, next: nobody } = this.#live;
+    if (!all.has(number)) return number < nobody ? withoutHints(refusal(number, REMOVED)) : undefined;
     try {
-      const { response, hints } = await call(env, number, attempt, together);
-      if (!hints.isUnavailable) return learned(number, response, hints);
-      answer = response;
-      failed(number);
+      return (await this.#call(number, request)).response;
     } catch (error) {
-      failed(number);
-      answer = unreachable(number, error);
-      if (mayHaveBody(request) && !READS.has(path)) break;
-    }
-    // Anew each time: whom we asked may have told who is there now.
-    order = tryOrder(membersNow(env));
-  }
-  return answer ?? unreachable(first, "its answer was lost");
-}
-
-/** Undefined when there never was a member of that number. */
-export async function forwardTo(request: Request, env: Env, number: number): Promise<Response | undefined> {
-  // A worker that was just started knows of the founders only.
-  if (number >= membersNow(env).next) {
-    await refreshMembers(request, env);
-  }
-  const { all, next: nobody } = membersNow(env);
-  if (!all.has(number)) return number < nobody ? withoutHints(refusal(number, REMOVED)) : undefined;
-  try {
-    return (await call(env, number, request)).response;
-  } catch (error) {
-    return unreachable(number, error);
-  }
-}
-
-/** For what no member serves: undefined when the caller may use it (entrance.ts). Any member knows. */
-export async function refusalOf(request: Request, env: Env): Promise<Response | undefined> {
-  if (env.OPEN === "true") return undefined;
-  const context = webSocketContext(request);
-  let last: unknown = "there is none";
-  for (const number of tryOrder(membersNow(env))) {
-    try {
-      const parts = await memberStub(env, number).refusal(context);
-      return parts === undefined ? undefined : responseOf(parts);
-    } catch (error) {
-      last = error;
-      failed(number);
+      return unreachable(number, error);
     }
   }
-  return unreachable(leaderHint, last);
-}
 
-/** Any answer tells who leads, and who is there. */
-async function refreshMembers({ url }: Request, env: Env): Promise<void> {
-  const answer = await tryMembers(new Request(new URL("/version", url)), env, "/version");
-  await answer.text();
-}
-
-function membersNow(env: Env): LiveMembers {
-  live ??= founders(clusterSize(env));
-  return live;
-}
-
-export function memberStub(env: Env, number: number): DurableObjectStub<MemberRpc> {
-  let id = objectIds.get(number);
-  if (id === undefined) {
-    id = env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, number));
-    objectIds.set(number, id);
+  /** For what no member serves: undefined when the caller may use it (entrance.ts). Any member knows. */
+  async refusalOf(request: Request): Promise<Response | undefined> {
+    if (this.#env.OPEN === "true") return undefined;
+    const context = webSocketContext(request);
+    let last: unknown = "there is none";
+    for (const number of this.#tryOrder()) {
+      try {
+        const parts = await this.member(number).refusal(context);
+        return parts === undefined ? undefined : responseOf(parts);
+      } catch (error) {
+        last = error;
+        this.#failed(number);
+      }
+    }
+    return unreachable(this.#leaderHint, last);
   }
-  return env.MEMBERS.get(id);
+
+  member(number: number): DurableObjectStub<MemberRpc> {
+    let id = this.#objectIds.get(number);
+    if (id === undefined) {
+      id = this.#env.MEMBERS.idFromName(objectNameOf(this.#env.CLUSTER_NAME, number));
+      this.#objectIds.set(number, id);
+    }
+    return this.#env.MEMBERS.get(id, locationOptions(this.#locations, number));
+  }
+
+  /** `batched` is the request when it need not go alone. */
+  async #tryMembers(request: Request, path: string, batched?: BatchedCall): Promise<Response> {
+    // The one way that almost every request goes.
+    const isUsual = this.#failedAtMs.size === 0 && this.#live.all.has(this.#leaderHint);
+    let order = isUsual ? undefined : this.#tryOrder();
+    const first = order?.[0] ?? this.#leaderHint;
+    let copy: Copy;
+    try {
+      copy = batched !== undefined || this.#healthy.has(first) ? singleUse(request) : await replayable(request);
+    } catch (error) {
+      return errorResponse(error);
+    }
+    let answer: Response | undefined;
+    const asked = new Set<number>();
+    for (let number: number | undefined = first; number !== undefined; number = next(order, asked)) {
+      const attempt = batched === undefined ? copy() : request;
+      if (attempt === undefined) break;
+      asked.add(number);
+      try {
+        const { response, hints } = await this.#call(number, attempt, batched);
+        if (!hints.isUnavailable) {
+          this.#learned(number, hints);
+          return response;
+        }
+        answer = response;
+        this.#failed(number);
+      } catch (error) {
+        this.#failed(number);
+        answer = unreachable(number, error);
+        if (mayHaveBody(request) && !READS.has(path)) break;
+      }
+      // Anew each time: whom we asked may have told who is there now.
+      order = this.#tryOrder();
+    }
+    return answer ?? unreachable(first, "its answer was lost");
+  }
+
+  /** Any answer tells who leads, and who is there. */
+  async #refreshMembers(url: string): Promise<void> {
+    const answer = await this.#tryMembers(new Request(new URL("/version", url)), "/version");
+    await answer.text();
+  }
+
+  async #call(number: number, request: Request, batched?: BatchedCall): Promise<Answer> {
+    const member = this.member(number);
+    const answer = await (batched === undefined
+      ? fetched(member, request)
+      : sendBatched(this.#batchers, number, member, batched));
+    this.#learnMembers(answer.hints);
+    return answer;
+  }
+
+  /** From the hint on, those that failed lately last. */
+  #tryOrder(): readonly number[] {
+    const { voters } = this.#live;
+    const failedAtMs = this.#failedAtMs;
+    const nowMs = Date.now();
+    for (const [number, atMs] of failedAtMs) if (nowMs - atMs > UNHEALTHY_MS) failedAtMs.delete(number);
+    const from = Math.max(voters.indexOf(this.#leaderHint), 0);
+    const all = [...voters.slice(from), ...voters.slice(0, from)];
+    return [...all.filter((number) => !failedAtMs.has(number)), ...all.filter((number) => failedAtMs.has(number))];
+  }
+
+  #failed(number: number): void {
+    this.#healthy.delete(number);
+    this.#failedAtMs.set(number, Date.now());
+  }
+
+  #learned(number: number, { leader }: Hints): void {
+    this.#healthy.add(number);
+    this.#failedAtMs.delete(number);
+    if (leader !== undefined) this.#leaderHint = Number(leader);
+  }
+
+  #learnMembers({ members }: Hints): void {
+    if (members !== undefined) this.#live = learnMembers(this.#live, members);
+  }
+}
+
+const balancers = new WeakMap<Env, Balancer>();
+
+/** The same one for the same environment. Throws when a setting is none. */
+export function balancerOf(env: Env): Balancer {
+  let balancer = balancers.get(env);
+  if (balancer === undefined) {
+    balancer = new Balancer(env);
+    balancers.set(env, balancer);
+  }
+  return balancer;
+}
+
+/** What is used of a request's context. */
+export interface Waiting {
+  waitUntil(promise: Promise<unknown>): void;
 }
 
 interface Answer {
   /** For the client. */
   readonly response: Response;
   readonly hints: Hints;
-}
-
-async function call(env: Env, number: number, request: Request, together?: BatchedCall): Promise<Answer> {
-  const member = memberStub(env, number);
-  const answer = await (together === undefined ? fetched(member, request) : sendBatched(number, member, together));
-  const { members } = answer.hints;
-  if (members !== undefined) live = learnMembers(membersNow(env), members);
-  return answer;
 }
 
 async function fetched(member: DurableObjectStub<MemberRpc>, request: Request): Promise<Answer> {
@@ -154,27 +205,6 @@ async function fetched(member: DurableObjectStub<MemberRpc>, request: Request): 
 
 function next(order: readonly number[] | undefined, asked: ReadonlySet<number>): number | undefined {
   return order?.find((number) => !asked.has(number));
-}
-
-/** From the hint on, those that failed lately last. */
-function tryOrder({ voters }: LiveMembers): readonly number[] {
-  const nowMs = Date.now();
-  for (const [number, atMs] of failedAtMs) if (nowMs - atMs > UNHEALTHY_MS) failedAtMs.delete(number);
-  const from = Math.max(voters.indexOf(leaderHint), 0);
-  const all = [...voters.slice(from), ...voters.slice(0, from)];
-  return [...all.filter((number) => !failedAtMs.has(number)), ...all.filter((number) => failedAtMs.has(number))];
-}
-
-function failed(number: number): void {
-  healthy.delete(number);
-  failedAtMs.set(number, Date.now());
-}
-
-function learned(number: number, response: Response, { leader }: Hints): Response {
-  healthy.add(number);
-  failedAtMs.delete(number);
-  if (leader !== undefined) leaderHint = Number(leader);
-  return response;
 }
 
 type Copy = () => Request | undefined;

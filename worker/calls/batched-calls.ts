@@ -40,7 +40,7 @@ export interface BatchTarget {
   ask(calls: readonly BatchedCall[]): Promise<BatchResponse>;
 }
 
-interface ReceivedResponse {
+export interface ReceivedResponse {
   readonly answer: KvHttpResponse;
   readonly headers: BatchResponse["headers"];
 }
@@ -51,7 +51,7 @@ const BODY_BYTES_MAX = 64 * 1024;
 const SENT_CHARACTERS_MAX = 8 * 1024 * 1024;
 
 /** By the member's number; negative for reads of its own state, which need not wait for what needs a quorum. */
-const batchers = new Map<number, RequestBatcher<BatchedCall, ReceivedResponse>>();
+export type Batchers = Map<number, RequestBatcher<BatchedCall, ReceivedResponse>>;
 
 /** Small calls, about which the headers say nothing but who calls. */
 export function isBatchable(request: Request, path: string): boolean {
@@ -81,11 +81,12 @@ export async function batchedCall(request: Request, path: string): Promise<Batch
 
 /** `member` is asked in this event or in another one that was waiting. */
 export async function sendBatched(
+  batchers: Batchers,
   number: number,
   member: BatchTarget,
   call: BatchedCall,
 ): Promise<{ readonly response: Response; readonly hints: Hints }> {
-  const { answer, headers } = await batcherOf(number, call).send(call, async (calls) => {
+  const { answer, headers } = await batcherOf(batchers, number, call).send(call, async (calls) => {
     const together = await member.ask(calls);
     return Promise.all(together.answers.map((each) => received(each, together.headers)));
   });
@@ -136,7 +137,11 @@ export async function rejectBatch(refusal: Response, calls: readonly BatchedCall
   return { headers: Object.fromEntries(refusal.headers), answers: calls.map(() => answer) };
 }
 
-function batcherOf(number: number, { body }: BatchedCall): RequestBatcher<BatchedCall, ReceivedResponse> {
+function batcherOf(
+  batchers: Batchers,
+  number: number,
+  { body }: BatchedCall,
+): RequestBatcher<BatchedCall, ReceivedResponse> {
   const key = body.includes('"serializable"') ? -number : number;
   let lane = batchers.get(key);
   if (lane === undefined) {

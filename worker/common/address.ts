@@ -36,6 +36,12 @@ export function withPath(address: Address, path: string): Address {
   return { path: url.pathname, url: url.href, search: url.search };
 }
 
+/** What is asked for below a prefix, which ends in a slash; undefined for what is not below it. */
+export function belowPrefix(address: Address, prefix: string): Address | undefined {
+  if (prefix === "/") return address;
+  return address.path.startsWith(prefix) ? withPath(address, address.path.slice(prefix.length - 1)) : undefined;
+}
+
 /** The request as everybody after the router sees it. */
 export function addressed(request: Request, { url }: Address): Request {
   return request.url === url ? request : new Request(url, request);

@@ -1,4 +1,4 @@
-/** What wrangler.toml and worker/local bind to the worker. */
+/** What wrangler.toml and worker/local bind to the worker, and what options (worker/options.ts) put in its place. */
 import { type AllowedOrigins, originsOf } from "../../src/gateway/http/origins.ts";
 import { MEMBERS_MAX } from "./identity.ts";
 import type { MemberRpc } from "./member-rpc.ts";
@@ -6,11 +6,15 @@ import type { RoomSignalling } from "../signalling/signalling.ts";
 
 export interface Env {
   readonly MEMBERS: DurableObjectNamespace<MemberRpc>;
-  readonly ROOMS: DurableObjectNamespace<RoomSignalling>;
-  readonly ASSETS: Fetcher;
+  /** Absent: there are no rooms. */
+  readonly ROOMS?: DurableObjectNamespace<RoomSignalling>;
+  /** Files of the page; absent: there is no page. */
+  readonly ASSETS?: Fetcher;
   readonly CLUSTER_NAME: string;
   /** "1", "3" or "5". */
   readonly CLUSTER_SIZE: string;
+  /** Where the members shall live, the first one's hint first, separated by commas ("weur,enam,apac"). */
+  readonly LOCATIONS?: string;
   /** Where clients reach the worker, for the members' client URLs; without it, members say none. */
   readonly ENDPOINT_URL?: string;
   /** "true": everybody may use it, without auth too; see entrance.ts. */
@@ -31,12 +35,54 @@ export interface Env {
 }
 
 /** How many members the cluster is founded with. */
-export function clusterSize(env: Env): number {
+export function clusterSize(env: Pick<Env, "CLUSTER_SIZE">): number {
   const size = Number(env.CLUSTER_SIZE);
   if (!Number.isInteger(size) || size < 1 || size > MEMBERS_MAX || size % 2 === 0) {
     throw new Error(`CLUSTER_SIZE must be 1, 3 or 5, not ${JSON.stringify(env.CLUSTER_SIZE)}`);
   }
   return size;
+}
+
+/** Cloudflare's location hints. The platform takes others too, and does nothing with them. */
+const LOCATION_HINTS: readonly DurableObjectLocationHint[] = [
+  "wnam",
+  "enam",
+  "sam",
+  "weur",
+  "eeur",
+  "apac",
+  "apac-ne",
+  "apac-se",
+  "oc",
+  "afr",
+  "me",
+];
+
+/** Throws for what is no hint, and for more of them than there are founders. */
+export function locationsOf(env: Pick<Env, "CLUSTER_SIZE" | "LOCATIONS">): readonly DurableObjectLocationHint[] {
+  const names = (env.LOCATIONS ?? "")
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  const hints = names.map((name) => {
+    const hint = LOCATION_HINTS.find((known) => known === name);
+    if (hint === undefined) {
+      throw new Error(`${JSON.stringify(name)} is no location; there are ${LOCATION_HINTS.join(", ")}`);
+    }
+    return hint;
+  });
+  const size = clusterSize(env);
+  if (hints.length > size) throw new Error(`there are ${hints.length} locations for ${size} members`);
+  return hints;
+}
+
+/** For `get` of a member's object: the platform looks at it when the object is made, and never again. */
+export function locationOptions(
+  locations: readonly DurableObjectLocationHint[],
+  number: number,
+): DurableObjectNamespaceGetDurableObjectOptions | undefined {
+  const locationHint = locations[number - 1];
+  return locationHint === undefined ? undefined : { locationHint };
 }
 
 export function allowedOrigins({ ALLOWED_ORIGINS = "*" }: Env): AllowedOrigins {

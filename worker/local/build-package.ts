@@ -2,10 +2,11 @@
  * `npm run build:package`, which `npm pack` runs first: the package as plain JavaScript with its types, into dist/package.
  *
  *     src/entry/*.ts ── tsc ──► dist/package/entry/*.js, *.d.ts   modules as they are, so that bundlers drop what is unused
+ *     worker/entry.ts ─ tsc ──► dist/package/worker/*.js, *.d.ts  over the same modules, so that an error's class is one class
  *     cli, grpc ─────── Vite ─► dist/package/node/*.js            with grpc-js inside: no user of a page needs to install it
  */
 import { execFile } from "node:child_process";
-import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "vite";
@@ -21,24 +22,38 @@ export async function buildPackage(): Promise<void> {
   await bundleForNode();
 }
 
+/** What src is in the tree is the package's root. */
 async function emitModules(): Promise<void> {
+  const whole = join(DIST, "package-tree");
+  await rm(whole, { recursive: true, force: true });
+  await Promise.all([emit("src/entry", "src", PACKAGE), emit("worker/tsconfig.package.json", ".", whole)]);
+  await cp(join(whole, "src"), PACKAGE, { recursive: true, force: false });
+  await cp(join(whole, "worker"), join(PACKAGE, "worker"), { recursive: true });
+  await rm(whole, { recursive: true });
+  for (const name of await readdir(PACKAGE, { recursive: true })) {
+    if (/\.(?:js|d\.ts)$/.test(name)) await withPackagePaths(join(PACKAGE, name));
+  }
+}
+
+async function emit(project: string, rootDir: string, outDir: string): Promise<void> {
   const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
-  const options = ["--noEmit", "false", "--rewriteRelativeImportExtensions", "--rootDir", "src", "--outDir", PACKAGE];
+  const options = ["--noEmit", "false", "--rewriteRelativeImportExtensions", "--rootDir", rootDir, "--outDir", outDir];
   try {
-    await promisify(execFile)(process.execPath, [compiler, "-p", "src/entry", ...options], { cwd: ROOT });
+    await promisify(execFile)(process.execPath, [compiler, "-p", project, ...options], { cwd: ROOT });
   } catch (error) {
     const { stdout } = error as { readonly stdout?: string };
     throw new Error(`the package's modules cannot be emitted:\n${stdout}`, { cause: error });
   }
-  for (const name of await readdir(PACKAGE, { recursive: true })) {
-    if (name.endsWith(".d.ts")) await withJsEndings(join(PACKAGE, name));
-  }
 }
 
-/** The compiler rewrites the endings of imports in modules, not in their declarations. */
-async function withJsEndings(file: string): Promise<void> {
+/** The compiler rewrites the endings of imports in modules, not in their declarations, and knows nothing of the move. */
+async function withPackagePaths(file: string): Promise<void> {
   const text = await readFile(file, "utf8");
-  await writeFile(file, text.replaceAll(/((?:from|import) ?\(?")(\.{1,2}\/[^"]+)\.ts"/g, '$1$2.js"'));
+  const moved = text.replaceAll(/((?:from|import) ?\(?")((?:\.\.\/)+)src\//g, "$1$2");
+  const named = file.endsWith(".d.ts")
+    ? moved.replaceAll(/((?:from|import) ?\(?")(\.{1,2}\/[^"]+)\.ts"/g, '$1$2.js"')
+    : moved;
+  if (named !== text) await writeFile(file, named);
 }
 
 async function bundleForNode(): Promise<void> {

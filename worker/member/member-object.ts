@@ -34,7 +34,7 @@ import { StorageError } from "../../src/storage/storage-error.ts";
 import { BadBatchError } from "../../src/transport/http-batch.ts";
 import { HttpTransport } from "../../src/transport/http.ts";
 import { objectClock } from "./clock.ts";
-import { allowedOrigins, clusterSize, type Env } from "../common/env.ts";
+import { allowedOrigins, clusterSize, type Env, locationOptions, locationsOf } from "../common/env.ts";
 import { clusterOptions } from "./cluster-options.ts";
 import { Directory } from "./directory.ts";
 import { Entrance } from "../common/entrance.ts";
@@ -365,7 +365,8 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     const known = this.#stubs.get(number);
     if (known !== undefined) return known;
     const { MEMBERS, CLUSTER_NAME } = this.env;
-    const stub = MEMBERS.get(MEMBERS.idFromName(objectNameOf(CLUSTER_NAME, number)));
+    const options = locationOptions(locationsOf(this.env), number);
+    const stub = MEMBERS.get(MEMBERS.idFromName(objectNameOf(CLUSTER_NAME, number)), options);
     this.#stubs.set(number, stub);
     return stub;
   }

@@ -25,7 +25,9 @@ export async function edge(
   base = "http://edge",
 ): Promise<Response> {
   const request = new Request(`${base}${path}`, init) as Parameters<NonNullable<typeof worker.fetch>>[0];
-  const response = worker.fetch?.(request, { ...edgeEnv, ...changes }, createExecutionContext());
+  // What the worker remembers belongs to its environment.
+  const own = Object.keys(changes).length === 0 ? edgeEnv : { ...edgeEnv, ...changes };
+  const response = worker.fetch?.(request, own, createExecutionContext());
   if (response === undefined) throw new Error("the worker answers requests");
   return response;
 }

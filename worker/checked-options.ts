@@ -1,0 +1,79 @@
+/** What the options of an embedding worker come to, together with its variables. */
+import { type Env, locationsOf } from "./common/env.ts";
+import { MEMBERS_MAX } from "./common/identity.ts";
+import type { Authorize, BindingNames, QuorateOptions } from "./options.ts";
+
+export interface CheckedOptions<WorkerEnv extends object> {
+  readonly prefix: string;
+  readonly authorize: Authorize<WorkerEnv> | undefined;
+  /** Throws when a binding or the cluster's name is missing, or a variable is none. */
+  readonly environment: (env: WorkerEnv) => Env;
+}
+
+type Known = Readonly<Record<string, unknown>>;
+
+const OPTIONS: ReadonlySet<string> = new Set(["cluster", "prefix", "members", "locations", "authorize", "bindings"]);
+const BINDINGS: ReadonlySet<string> = new Set(["members", "rooms", "assets"]);
+const CLUSTER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const PREFIX = /^\/(?:[A-Za-z0-9_~-][A-Za-z0-9_.~-]*\/)*$/;
+
+/** Throws a TypeError that says which option is none, and why. */
+export function checkedOptions<WorkerEnv extends object>(
+  options: QuorateOptions<WorkerEnv>,
+): CheckedOptions<WorkerEnv> {
+  checkNames(options, OPTIONS, "option");
+  const { cluster, prefix = "/", members, locations, authorize, bindings = {} } = options;
+  checkNames(bindings, BINDINGS, "binding");
+  if (cluster !== undefined && !(typeof cluster === "string" && CLUSTER.test(cluster))) {
+    throw new TypeError(`cluster is a name of letters, digits, ".", "_" and "-", not ${shown(cluster)}`);
+  }
+  if (typeof prefix !== "string" || !PREFIX.test(prefix)) {
+    throw new TypeError(`prefix begins and ends with a slash, as "/quorate/", and is not ${shown(prefix)}`);
+  }
+  if (members !== undefined && members !== 1 && members !== 3 && members !== 5) {
+    throw new TypeError(`members is 1, 3 or 5, not ${shown(members)}`);
+  }
+  if (authorize !== undefined && typeof authorize !== "function") throw new TypeError("authorize is a function");
+  if (locations !== undefined && !Array.isArray(locations))
+    throw new TypeError("locations is a list of location hints");
+  const fixed = {
+    ...(cluster === undefined ? {} : { CLUSTER_NAME: cluster }),
+    ...(members === undefined ? {} : { CLUSTER_SIZE: String(members) }),
+    ...(locations === undefined ? {} : { LOCATIONS: locations.join(",") }),
+  };
+  // Told when the worker starts. How many members there are may stand in a variable.
+  if (locations !== undefined)
+    locationsOf({ LOCATIONS: locations.join(","), CLUSTER_SIZE: String(members ?? MEMBERS_MAX) });
+  return { prefix, authorize, environment: (env) => environmentOf(env as Known, fixed, bindings) };
+}
+
+function environmentOf(env: Known, fixed: Partial<Env>, names: BindingNames): Env {
+  const { members = "MEMBERS", rooms = "ROOMS", assets } = names;
+  const settings = { CLUSTER_SIZE: "3", ...env, ...fixed };
+  if (typeof (settings as Known)["CLUSTER_NAME"] !== "string") {
+    throw new TypeError("the cluster has no name: say quorate({ cluster }), or the variable CLUSTER_NAME");
+  }
+  return {
+    ...settings,
+    MEMBERS: bound(env, members, "EdgeMember"),
+    ROOMS: env[rooms],
+    ASSETS: assets === undefined ? undefined : bound(env, assets),
+  } as unknown as Env;
+}
+
+function bound(env: Known, name: string, className?: string): unknown {
+  const binding = env[name];
+  if (typeof binding === "object" && binding !== null) return binding;
+  const how = className === undefined ? "" : `: bind the Durable Object class ${className} under this name`;
+  throw new TypeError(`the worker has no binding ${name}${how}`);
+}
+
+function checkNames(given: object, known: ReadonlySet<string>, what: string): void {
+  for (const name of Object.keys(given)) {
+    if (!known.has(name)) throw new TypeError(`there is no ${what} ${name}; there are ${[...known].join(", ")}`);
+  }
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value) ?? String(value);
+}

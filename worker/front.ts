@@ -1,0 +1,143 @@
+/** Sends each request to where it is answered, once the settings and the worker's own hook let it in. */
+import { unreachable } from "../src/base/assert.ts";
+import { errorResponse, statusResponse } from "../src/gateway/http/errors.ts";
+import { badHost, hostRefusal } from "../src/gateway/http/hosts.ts";
+import { noPage } from "../src/gateway/http/no-page.ts";
+import { withSecurityHeaders } from "../src/gateway/http/security-headers.ts";
+import { GrpcCode } from "../src/protocol/errors.ts";
+import { type Balancer, balancerOf } from "./calls/balancer.ts";
+import type { CheckedOptions } from "./checked-options.ts";
+import { type Address, addressed, addressOf, belowPrefix, withPath } from "./common/address.ts";
+import type { Env } from "./common/env.ts";
+import { type PagePolicy, pagePolicyOf } from "./common/page-policy.ts";
+import { type Route, routeOf } from "./common/routes.ts";
+import { restoreAnswer } from "./member/restore-route.ts";
+import { DECIDER } from "./member/restore.ts";
+import type { Authorize, Quorate, RequestContext } from "./options.ts";
+import { signallingRoute } from "./signalling/signalling-route.ts";
+
+/** A request on its way. */
+interface Visit {
+  readonly request: Request;
+  /** Below the prefix. */
+  readonly address: Address;
+  readonly route: Route;
+  readonly env: Env;
+  readonly balancer: Balancer;
+  readonly ctx: RequestContext;
+}
+
+export function front<WorkerEnv extends object>({
+  prefix,
+  authorize,
+  environment,
+}: CheckedOptions<WorkerEnv>): Quorate<WorkerEnv>["fetch"] {
+  return async (request, workerEnv, ctx) => {
+    try {
+      const env = environment(workerEnv);
+      const policy = pagePolicyOf(env);
+      const response = await judged(request, env, ctx, policy, prefix, (path) =>
+        authorize === undefined ? undefined : denial(authorize, request, workerEnv, path, ctx),
+      );
+      return withSecurityHeaders(withPrefix(response, prefix), policy.headers);
+    } catch (error) {
+      return withSecurityHeaders(errorResponse(error));
+    }
+  };
+}
+
+/** Refuses what the settings do not let in, before anything else is done with the request. */
+async function judged(
+  request: Request,
+  env: Env,
+  ctx: RequestContext,
+  policy: PagePolicy,
+  prefix: string,
+  ask: (path: string) => Promise<Response | undefined> | undefined,
+): Promise<Response> {
+  const asked = addressOf(request);
+  if (asked === undefined) return badHost();
+  const misdirected = hostRefusal(request, policy.hosts);
+  if (misdirected !== undefined) return misdirected;
+  const address = belowPrefix(asked, prefix);
+  if (address === undefined) return noPage();
+  const route = routeOf(address.path);
+  const refusal = policy.origins.refusal(request, route.type === "asset" ? "files" : "data");
+  if (refusal !== undefined) return policy.origins.stamp(refusal, request.headers.get("origin"));
+  const denied = await ask(address.path);
+  if (denied !== undefined) return withOrigin(denied, request, policy);
+  const response = await respond({ request, address, route, env, balancer: balancerOf(env), ctx });
+  // A room lets every page see its answers; which pages get any is said here.
+  return route.type === "signalling" ? withOrigin(response, request, policy) : response;
+}
+
+/** The answer of a hook that does not let the request go on. The hook cannot take the body away from whoever serves it. */
+async function denial<WorkerEnv extends object>(
+  authorize: Authorize<WorkerEnv>,
+  request: Request,
+  env: WorkerEnv,
+  path: string,
+  ctx: RequestContext,
+): Promise<Response | undefined> {
+  const { method, headers, cf } = request;
+  const head = new Request(request.url, { method, headers, ...(cf === undefined ? {} : { cf }) });
+  const verdict = await authorize(head, { env, path, waitUntil: (promise) => ctx.waitUntil(promise) });
+  if (verdict === true) return undefined;
+  if (verdict instanceof Response) return verdict;
+  return statusResponse(403, GrpcCode.PermissionDenied, "this worker does not let the request in");
+}
+
+/** Whoever answers gets a request with the address that was judged here, and cannot come to another one. */
+async function respond({ request, address, route, env, balancer, ctx }: Visit): Promise<Response> {
+  switch (route.type) {
+    case "any-member":
+      return balancer.forwardToAny(addressed(request, address), address.path, ctx);
+    case "member":
+      return (await balancer.forwardTo(addressed(request, withPath(address, route.path)), route.number)) ?? notFound();
+    case "restore":
+      return restoreAnswer(route.step, new URLSearchParams(address.search), request, balancer.member(DECIDER));
+    case "signalling":
+      return signalling(addressed(request, address), env, balancer);
+    case "asset":
+      return asset(addressed(request, address), env);
+    case "nowhere":
+      return notFound();
+    default:
+      return unreachable(route);
+  }
+}
+
+async function signalling(request: Request, { ROOMS }: Env, balancer: Balancer): Promise<Response> {
+  const route = signallingRoute(new URL(request.url));
+  if (route === undefined || ROOMS === undefined) return notFound();
+  const refusal = await balancer.refusalOf(request);
+  if (refusal !== undefined) return refusal;
+  return ROOMS.get(ROOMS.idFromName(route.room)).fetch(request);
+}
+
+function withOrigin(response: Response, request: Request, { origins }: PagePolicy): Response {
+  if (response.status === 101) return response;
+  return origins.stamp(new Response(response.body, response), request.headers.get("origin"));
+}
+
+async function asset(request: Request, { ASSETS }: Env): Promise<Response> {
+  if (ASSETS === undefined || (request.method !== "GET" && request.method !== "HEAD")) return noPage();
+  const response = await ASSETS.fetch(request);
+  return response.status === 404 ? noPage() : response;
+}
+
+/** Members know nothing of the prefix; where they send somebody is below it. */
+function withPrefix(response: Response, prefix: string): Response {
+  const location = response.headers.get("location");
+  if (prefix === "/" || location === null || !location.startsWith("/")) return response;
+  // Without the text, which is a link to the same place.
+  const moved = new Response(null, response);
+  moved.headers.delete("content-type");
+  moved.headers.set("location", `${prefix.slice(0, -1)}${location}`);
+  return moved;
+}
+
+/** As etcd says it below /v3/. */
+function notFound(): Response {
+  return Response.json({ code: 5, message: "Not Found" }, { status: 404 });
+}

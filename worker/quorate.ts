@@ -1,0 +1,45 @@
+/**
+ * Quorate for a worker, ours (main.ts) or somebody else's, beside whatever else that worker does.
+ *
+ *   const edge = quorate({ cluster: "app", prefix: "/quorate/" });
+ *   export const { EdgeMember, RoomSignalling } = edge;
+ *
+ *   export default {
+ *     fetch(request, env, ctx) {
+ *       if (new URL(request.url).pathname.startsWith("/quorate/")) return edge.fetch(request, env, ctx);
+ *       return new Response("the worker's own");
+ *     },
+ *   };
+ */
+import { checkedOptions } from "./checked-options.ts";
+import type { Env } from "./common/env.ts";
+import { front } from "./front.ts";
+import { EdgeMember } from "./member/member-object.ts";
+import type { ObjectClass, Quorate, QuorateOptions } from "./options.ts";
+import { RoomSignalling } from "./signalling/signalling.ts";
+
+/** Returns what the worker serves and exports. Throws a TypeError when an option is none. */
+export function quorate<WorkerEnv extends object = object>(
+  options: QuorateOptions<WorkerEnv> = {},
+): Quorate<WorkerEnv> {
+  const { prefix, authorize, environment } = checkedOptions(options);
+  const known = new WeakMap<WorkerEnv, Env>();
+  const environmentFor = (env: WorkerEnv): Env => {
+    let own = known.get(env);
+    if (own === undefined) {
+      own = environment(env);
+      known.set(env, own);
+    }
+    return own;
+  };
+  class Member extends EdgeMember {
+    constructor(ctx: DurableObjectState, env: object) {
+      super(ctx, environment(env as WorkerEnv));
+    }
+  }
+  return {
+    fetch: front({ prefix, authorize, environment: environmentFor }),
+    EdgeMember: Member as unknown as ObjectClass<WorkerEnv>,
+    RoomSignalling: RoomSignalling as unknown as ObjectClass<WorkerEnv>,
+  };
+}
