@@ -1,5 +1,5 @@
 /** The READMEs for developers stay true: the files that they name exist, and their numbered rules are tested. */
-import { globSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 
@@ -19,6 +19,11 @@ const TITLE_RULES = /["'`]((?:[RVM]\d+, )*[RVM]\d+) /g;
 describe("documents", () => {
   test.each(DOCUMENTS)("every source file that %s names exists", (document) => {
     expect(pathsIn(document).filter((path) => !exists(path, document))).toEqual([]);
+  });
+
+  test.each(DOCUMENTS)("every file that %s links to exists", (document) => {
+    const links = [...textOf(document).matchAll(/\]\(([^)#:]+)/g)].map(([, path]) => path as string);
+    expect(links.filter((path) => !existsSync(join(root, dirname(document), path)))).toEqual([]);
   });
 
   test("a file that does not exist is noticed, wherever a path may begin", () => {
