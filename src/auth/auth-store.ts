@@ -43,7 +43,6 @@ import {
 } from "../protocol/errors.ts";
 import type { InternalAuthenticateRequest } from "../protocol/peer/internal.ts";
 import type { StateTables } from "../mvcc/tables/tables.ts";
-import { unstableSort } from "../mvcc/range/unstable-sort.ts";
 import { AuthRows } from "./auth-rows.ts";
 import { isFromKey, KeyUnion } from "./key-union.ts";
 import type { KeySpec } from "./key-union.ts";
@@ -331,9 +330,7 @@ function granted(permissions: readonly Permission[], perm: Permission): readonly
   const first = permissions.findIndex(({ key }) => compareBytes(key, perm.key) >= 0);
   const known = permissions[first];
   if (known !== undefined && isSameRange(known, perm)) return permissions.with(first, perm);
-  const sorted = [...permissions, perm];
-  unstableSort(sorted, (left, right) => compareBytes(left.key, right.key));
-  return sorted;
+  return [...permissions, perm].sort((left, right) => compareBytes(left.key, right.key));
 }
 
 function byBytes(left: string, right: string): number {
