@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +26,19 @@ test("npm start serves a healthy cluster and says how to try it", async () => {
 
   expect(await health.text()).toBe('{"health":"true","reason":""}');
   expect(output).toContain(`curl ${server.url}/v3/kv/put -d '{"key":"Zm9v","value":"YmFy"}'`);
+});
+
+test("the data folder and the setup token in it are for nobody else on this machine", async () => {
+  const folder = join(data, "new");
+  server = await EdgeServer.start(folder, ["--closed"]);
+  const isForOthers = async (path: string): Promise<boolean> => ((await stat(path)).mode & 0o077) !== 0;
+  expect([await isForOthers(folder), await isForOthers(join(folder, "workerd.capnp"))]).toEqual([false, false]);
+  await server.stop();
+
+  // As a folder is that an earlier version made.
+  await writeFile(join(data, "workerd.capnp"), "", { mode: 0o644 });
+  server = await EdgeServer.start(data, ["--closed"]);
+  expect(await isForOthers(join(data, "workerd.capnp"))).toBe(false);
 });
 
 test("the page is served with its content types, and folders and strangers' files are not", async () => {

@@ -38,7 +38,8 @@ async function main(): Promise<number> {
 
 async function start(options: StartOptions): Promise<number> {
   const home = resolve(options.data);
-  await mkdir(home, { recursive: true });
+  // As etcd makes its data directory: for its own user only.
+  await mkdir(home, { recursive: true, mode: 0o700 });
   const lock = await lockFolder(join(home, "lock"));
   if (lock === undefined) {
     throw new StartError(`Another Quorate is already serving the data in ${home}. Stop it, or choose --data DIR.`);
@@ -60,7 +61,9 @@ async function serve(options: StartOptions, home: string): Promise<number> {
   const dataFolder = join(home, "data");
   if (options.fresh) await rm(dataFolder, { recursive: true, force: true });
   await mkdir(dataFolder, { recursive: true });
-  await writeFile(files.configFile, configText(place, home, dataFolder));
+  // The file holds the setup token. An earlier version wrote it for all users of the machine.
+  await rm(files.configFile, { force: true });
+  await writeFile(files.configFile, configText(place, home, dataFolder), { mode: 0o600 });
 
   const server = new LocalServer(files);
   let stopping = false;
