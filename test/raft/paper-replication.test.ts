@@ -264,6 +264,17 @@ describe("§5.4.2 commit by counting", () => {
     expect(member.raft.status().commit).toBe(3);
   });
 
+  test("R12 §5.3 an acknowledgement of entries that the leader does not have commits nothing", () => {
+    const member = solo(3);
+    makeLeader(member);
+    const { lastIndex, commit } = member.raft.status();
+    member.raft.step(accepted(2n, member.raft.term, lastIndex + 1));
+    expect(member.raft.status()).toMatchObject({ role: "leader", commit });
+    expect(member.raft.status().progress.get(2n)?.match).toBe(0);
+    member.raft.step(accepted(2n, member.raft.term, lastIndex));
+    expect(member.raft.status()).toMatchObject({ commit: lastIndex });
+  });
+
   test("R12 §5.4.2 learners do not count", () => {
     const member = solo(4, {}, [3n, 4n]);
     makeLeader(member);

@@ -619,6 +619,37 @@ describe("slow readers", () => {
     expect([world.hub.watcherCount, stream.take()]).toEqual([0, []]);
   });
 
+  test("V32 [WATCH slow] a stream remembers a bounded number of watches that compaction has ended", () => {
+    const world = new World({ watchersMax: 5_000, streamBytesMax: 1024 });
+    const stream = world.stream();
+    world.put("k", value);
+    world.put("k", value);
+    world.store.compact(3);
+    // Their ids stay taken, until there are too many of them.
+    for (let at = 0; at < 1_000; at++) {
+      stream.create("k", "", { startRevision: 1 });
+      world.pumpAll();
+      stream.take();
+    }
+    stream.create("k", "", { watchId: 7 });
+    expect(stream.take()).toEqual(["7@3 created"]);
+    expect(world.hub.watcherCount).toBe(1);
+  });
+
+  test("V30 [WATCH close] a refusal to a client that does not read ends its stream, too", () => {
+    const world = new World({ streamBytesMax: 2000 });
+    const stream = world.stream();
+    let refused = 0;
+    while (!stream.stream.closed && refused < 1000) {
+      stream.stream.refuse("no");
+      refused++;
+    }
+    expect(refused).toBeLessThan(60);
+    stream.stream.cancel(1);
+    stream.stream.refuse("no");
+    expect(stream.take()).toEqual([]);
+  });
+
   test("V33 [WATCH unsynced] a step reads a bounded number of revisions, and late and early starts share them", () => {
     const world = new World();
     for (let at = 0; at < 50; at++) world.put("k", String(at));
