@@ -10,14 +10,14 @@ import type { Bucket, StateTables } from "../mvcc/tables/tables.ts";
 const ENABLED: Uint8Array = utf8Encode("authEnabled");
 const REVISION: Uint8Array = utf8Encode("authRevision");
 
-/** A store that never heard of auth is at this revision, as etcd's is. */
+/** Auth revision of a store without any auth change, as in etcd. */
 const FIRST_REVISION = 1;
 
 export class AuthRows {
   readonly users: NamedRows<User>;
   readonly roles: NamedRows<Role>;
   readonly #auth: Bucket;
-  // Asked at every request; the tables may be on disk.
+  // Cached, because every request reads them, and the tables may be on disk.
   #enabled: boolean;
   #revision: number;
 
@@ -48,7 +48,7 @@ export class AuthRows {
   }
 }
 
-/** Rows under their names, each decoded once. */
+/** Rows by name, each decoded once. */
 export class NamedRows<T extends { readonly name: Uint8Array }> {
   readonly #bucket: Bucket;
   readonly #schema: Schema<T>;
@@ -62,7 +62,7 @@ export class NamedRows<T extends { readonly name: Uint8Array }> {
   get(name: string): T | undefined {
     const known = this.#read.get(name);
     if (known !== undefined) return known;
-    // Only what exists is kept: callers may ask for any name.
+    // Caches only rows that exist: callers may pass any name.
     const bytes = this.#bucket.get(utf8Encode(name));
     if (bytes === undefined) return undefined;
     const row = decode(this.#schema, bytes);
@@ -80,7 +80,7 @@ export class NamedRows<T extends { readonly name: Uint8Array }> {
     this.#read.delete(name);
   }
 
-  /** In the order of their bytes. */
+  /** Returns the rows in bytewise order of their names. */
   names(): readonly string[] {
     const names: string[] = [];
     this.#bucket.scan((key) => {

@@ -1,11 +1,11 @@
 /**
- * Who there is and what they may: users, roles, and the auth revision that each change of them raises. Part of the
- * replicated state, so everything here is decided alike on every member.
+ * Users, roles, their permissions, and the auth revision that each change of them raises. Part of the replicated state,
+ * so every member decides everything here alike.
  *
  *      user ──► roles ──► permissions (key range; read, write or both) ──► one union to read, one to write
  *
- * Passwords come hashed and tokens come made: both need chance and time, which the log carries but this room has not.
- * `root` is the only special name: the user root with the role root may do everything.
+ * Passwords arrive hashed and tokens arrive generated: both need random numbers and time. The log carries their result,
+ * and this package has neither. `root` is the only special name: the user root with the role root may do everything.
  */
 import { compareBytes, EMPTY_BYTES, equalBytes } from "../base/bytes.ts";
 import { fromBase64 } from "../base/text-codes.ts";
@@ -49,13 +49,13 @@ import type { KeySpec } from "./key-union.ts";
 
 export const ROOT = "root";
 
-/** Who asks, and the auth revision at which that was found out. */
+/** The caller, and the auth revision at which it was authenticated. */
 export interface Caller {
   readonly username: string;
   readonly revision: number;
 }
 
-/** What etcd's clients see of a caller without a token: revision 0 belongs to nobody. */
+/** What etcd's clients see of a caller without a token. No token has revision 0. */
 export const NOBODY: Caller = { username: "", revision: 0 };
 
 /** Not in etcd's table of gRPC errors, so its own text reaches the caller. */
@@ -64,7 +64,7 @@ export const errNoPasswordUser: EtcdError = /* @__PURE__ */ new EtcdError(
   "auth: authentication failed, password was given for no password user",
 );
 
-/** Told of what the tokens of this member must follow. They are in memory and no part of the state. */
+/** Notified of the changes that this member's tokens must follow. Tokens are in memory and not part of the state. */
 export interface TokenHook {
   assign(username: string, token: string): void;
   invalidateUser(username: string): void;
@@ -84,7 +84,7 @@ interface Unions {
 export class AuthStore {
   readonly #rows: AuthRows;
   readonly #tokens: TokenHook;
-  /** By user, until anything changes. */
+  /** By user, until any change. */
   readonly #unions = new Map<string, Unions>();
 
   constructor(tables: StateTables, tokens: TokenHook) {
@@ -100,7 +100,7 @@ export class AuthStore {
     return this.#rows.revision;
   }
 
-  // ── who may ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── permission checks ─────────────────────────────────────────────────────────────────────────────────────────
 
   checkAdmin(caller: Caller): void {
     if (!this.enabled) return;
@@ -145,7 +145,7 @@ export class AuthStore {
     return unions;
   }
 
-  // ── on and off ────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── enable and disable ────────────────────────────────────────────────────────────────────────────────────────
 
   enable(): void {
     if (this.enabled) return;
@@ -163,8 +163,8 @@ export class AuthStore {
   }
 
   /**
-   * The hash to check a password against, and the revision at which it stands. Undefined where no password is right: an
-   * unknown user and one without a password are the same to a stranger (etcd tells them apart).
+   * Returns the hash to check a password against, and the auth revision at which it is valid. Returns undefined if no
+   * password is right. An unknown user and one without a password look the same to a caller (etcd distinguishes them).
    */
   hashedPassword(name: string): { readonly hash: Uint8Array; readonly revision: number } | undefined {
     if (!this.enabled) throw errAuthNotEnabled;
@@ -173,7 +173,7 @@ export class AuthStore {
     return { hash: user.password, revision: this.revision };
   }
 
-  /** Of all users that have one. */
+  /** Returns the hashes of all users that have one. */
   *passwordHashes(): Generator<Uint8Array, void, void> {
     for (const name of this.#rows.users.names()) {
       const user = this.#user(name);
@@ -181,7 +181,7 @@ export class AuthStore {
     }
   }
 
-  /** The password was checked by whoever proposed this; `index` makes the token unique in the log. */
+  /** Authenticates a user. The proposer has checked the password. `index` makes the token unique in the log. */
   authenticate(request: InternalAuthenticateRequest, index: number): Authenticated {
     if (!this.enabled) throw errAuthNotEnabled;
     const user = this.#rows.users.get(request.name);
@@ -235,7 +235,7 @@ export class AuthStore {
     this.#changed();
   }
 
-  /** Root, or the user itself. */
+  /** Allows root and the user itself. */
   userGet(caller: Caller, name: string): readonly string[] {
     if (name !== caller.username) this.checkAdmin(caller);
     return this.#user(name).roles;
@@ -284,7 +284,7 @@ export class AuthStore {
     this.#changed();
   }
 
-  /** Root, or whoever has the role. */
+  /** Allows root and users that have the role. */
   roleGet(caller: Caller, name: string): readonly Permission[] {
     const hasRole = this.#rows.users.get(caller.username)?.roles.includes(name) === true;
     if (!hasRole) this.checkAdmin(caller);
@@ -325,7 +325,7 @@ function isSameRange(left: KeySpec, right: KeySpec): boolean {
   return equalBytes(left.key, right.key) && equalBytes(left.rangeEnd, right.rangeEnd);
 }
 
-/** Of the ranges of a key etcd looks at the first only: another one that is granted again is there twice. */
+/** Of the ranges of a key, etcd checks only the first. So another range that is granted again is stored twice. */
 function granted(permissions: readonly Permission[], perm: Permission): readonly Permission[] {
   const first = permissions.findIndex(({ key }) => compareBytes(key, perm.key) >= 0);
   const known = permissions[first];

@@ -1,6 +1,6 @@
 /**
- * What the log may do in whose name: asked for every request just before it is executed, on every member. Whatever was
- * checked before the proposal may have changed since; this is the check that counts.
+ * Authorizes a request of the log. Every member runs it for every request, just before it is executed. Checks before
+ * the proposal may be outdated by then; this check decides.
  */
 import { unreachable } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
@@ -8,7 +8,7 @@ import type { InternalRequest } from "../protocol/peer/internal.ts";
 import type { DeleteRangeRequest, PutRequest, RequestOp, TxnRequest } from "../protocol/api/kv.ts";
 import type { AuthStore, Caller } from "./auth-store.ts";
 
-/** The keys that hang on a lease; none for a lease that does not exist. */
+/** Returns the keys attached to a lease; none for a lease that does not exist. */
 export type KeysOfLease = (id: bigint) => Iterable<Uint8Array>;
 
 export interface CheckContext {
@@ -46,10 +46,11 @@ export function checkRequest(context: CheckContext, request: InternalRequest): v
     case "authRoleGrantPermission":
     case "authRoleRevokePermission":
       return auth.checkAdmin(caller);
-    // The store asks whether the caller is root or the one asked about.
+    // The store checks whether the caller is root or the user in question.
     case "authUserGet":
     case "authRoleGet":
-    // Whoever is known may grant a lease, which the guard asks for; the rest is the members' own, or open to all.
+    // Any known user may grant a lease; the auth interceptor requires one. The other requests are the members' own, or
+    // open to all.
     case "leaseGrant":
     case "leaseCheckpoint":
     case "alarm":
@@ -65,20 +66,22 @@ export function checkRequest(context: CheckContext, request: InternalRequest): v
   }
 }
 
-/** Both branches, whichever the comparisons choose, and all that is nested in them. */
+/** Checks both branches, whichever the comparisons choose, and all txns nested in them. */
 export function checkTxn(context: CheckContext, request: TxnRequest): void {
   for (const compare of request.compare) context.auth.checkRead(context.caller, compare);
   for (const op of request.success) checkOp(context, op);
   for (const op of request.failure) checkOp(context, op);
 }
 
-/** Who may write every key of a lease may end it, keep it alive, and attach another key to it. */
+/**
+ * A caller with write permission for every key of a lease may revoke it, keep it alive, and attach another key to it.
+ */
 export function checkLeaseWrite({ auth, caller, keysOfLease }: CheckContext, id: bigint): void {
   if (auth.isAdmin(caller)) return;
   for (const key of keysOfLease(id)) auth.checkWrite(caller, { key, rangeEnd: EMPTY_BYTES });
 }
 
-/** Who may read every key of a lease may see them. */
+/** A caller with read permission for every key of a lease may see them. */
 export function checkLeaseRead({ auth, caller, keysOfLease }: CheckContext, id: bigint): void {
   if (auth.isAdmin(caller)) return;
   for (const key of keysOfLease(id)) auth.checkRead(caller, { key, rangeEnd: EMPTY_BYTES });
@@ -101,7 +104,7 @@ function checkOp(context: CheckContext, op: RequestOp): void {
   }
 }
 
-/** A lease takes its keys with it; so whoever attaches a key must be one who may write all the others. */
+/** Revoking a lease deletes its keys. So a caller that attaches a key needs write permission for all the others. */
 function checkPut(context: CheckContext, request: PutRequest): void {
   const spec = { key: request.key, rangeEnd: EMPTY_BYTES };
   context.auth.checkWrite(context.caller, spec);

@@ -1,4 +1,4 @@
-/** The requests of the log that are about users, roles and auth itself. Who may make them was checked before. */
+/** Executes the requests of the log that concern users, roles and auth itself. check-request.ts has authorized them. */
 import { unreachable } from "../base/assert.ts";
 import type { InternalRequest } from "../protocol/peer/internal.ts";
 import type { AuthStore, Caller } from "./auth-store.ts";

@@ -1,21 +1,21 @@
 /**
- * The keys that a user may touch: the union of the ranges of all its roles. A request's range is allowed when the union
- * covers all of it, so ranges that touch count as one, and no single role need cover it alone.
+ * The keys that a user has permission for: the union of the ranges of all its roles. A request's range is allowed if
+ * the union covers all of it. Ranges that touch count as one, and no single role need cover it alone.
  */
 import { bytesToLatin1 } from "../base/bytes.ts";
 import { SpanTree } from "./span-tree.ts";
 import type { Span } from "./span-tree.ts";
 
-/** A range as etcd writes it: no end is the key alone, the end "\0" all keys from it on. */
+/** A range as etcd encodes it: no end means the key alone, the end "\0" all keys from it on. */
 export interface KeySpec {
   readonly key: Uint8Array;
   readonly rangeEnd: Uint8Array;
 }
 
 export class KeyUnion {
-  /** Sorted, and with a gap between any two. */
+  /** Sorted, with a gap between any two. */
   readonly #spans: readonly Span[];
-  /** As they were given. */
+  /** In the order in which they were given. */
   readonly #specs: readonly KeySpec[];
   #tree: SpanTree | undefined;
 
@@ -33,8 +33,8 @@ export class KeyUnion {
   }
 
   /**
-   * An end at or before the key names no keys; whoever may touch the key may ask for them, if etcd's search comes to
-   * where that stands.
+   * Returns whether the union covers the range. A range that ends at or before its key contains no keys. It is covered
+   * if the union contains its key, and if etcd's search reaches the node that contains it.
    */
   covers(spec: KeySpec): boolean {
     const { start, end } = spanOf(spec);
@@ -60,7 +60,7 @@ export class KeyUnion {
   }
 }
 
-/** Keys as latin1 text, which sorts as their bytes do. */
+/** Keys as latin1 text, which sorts like their bytes. */
 function spanOf({ key, rangeEnd }: KeySpec): Span {
   const start = bytesToLatin1(key);
   if (rangeEnd.length === 0) return { start, end: `${start}\0` };

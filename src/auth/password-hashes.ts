@@ -1,18 +1,19 @@
 /**
- * The forms of a stored password, which say by themselves how it was hashed:
+ * The formats of a stored password. The prefix names the hash function and its cost.
  *
- *     $2b$10$<salt><hash>                          bcrypt, as etcd stores it ($2a$); what new passwords become
- *     $pbkdf2-sha256$i=100000,r=6$<salt>$<hash>    PBKDF2-HMAC-SHA-256, what older versions of Quorate made
+ *     $2b$10$<salt><hash>                          bcrypt, as etcd stores it ($2a$); the format of new passwords
+ *     $pbkdf2-sha256$i=100000,r=6$<salt>$<hash>    PBKDF2-HMAC-SHA-256, the format of older versions of Quorate
  *
- * A hash comes with the log or with a snapshot, so its cost is bounded here: it must not keep a member busy for minutes.
+ * A hash comes with the log or with a snapshot, so its cost is bounded here: it must not keep a member busy for
+ * minutes.
  */
 import { fromBase64 } from "../base/text-codes.ts";
 
-/** As etcd's: 4 is bcrypt's least. */
+/** As etcd's: 4 is the minimum of bcrypt. */
 export const BCRYPT_COST_MIN = 4;
 /**
- * etcd would take 31. bcrypt keeps the thread for a tenth of a second at 10 and twice as long with each step more, and a
- * leader that is away for a second loses its place.
+ * etcd allows 31. bcrypt blocks the thread for a tenth of a second at 10, and twice as long with each step more. A
+ * leader that is blocked for a second loses its leadership.
  */
 export const BCRYPT_COST_MAX = 12;
 /** As etcd's --bcrypt-cost. */
@@ -35,12 +36,12 @@ export interface Pbkdf2Hash {
   readonly hash: Uint8Array;
 }
 
-/** Undefined for what no password can be verified by here. */
+/** Returns undefined for a format that cannot be verified here. */
 export function parsePasswordHash(text: string): BcryptHash | Pbkdf2Hash | undefined {
   return text.startsWith("$2") ? parseBcrypt(text) : parsePbkdf2(text);
 }
 
-/** What two hashes that take equally long to verify have in common: the function and its cost. */
+/** Returns what two hashes that take equally long to verify have in common: the function and its cost. */
 export function costOfHash(text: string): string {
   return text
     .split("$", 3)

@@ -1,7 +1,8 @@
 /**
- * etcd keeps the ranges of a user in a red-black tree, in the order in which roles and permissions stand. For a range
- * that ends before it begins, which names no key, its search passes by some of the nodes that hold the begin: which, the
- * shape of the tree decides. So the tree is built as there, for these requests alone.
+ * Reproduces a quirk of etcd. It keeps the ranges of a user in a red-black tree, inserted in the order of roles and
+ * permissions. For a range that ends before it begins, which contains no key, its search skips some of the nodes that
+ * contain the begin. The shape of the tree decides which. So the tree is built in the same way, for these requests
+ * alone.
  */
 
 /** `end` undefined: to the end of the key space. */
@@ -28,7 +29,7 @@ export class SpanTree {
     for (const span of spans) this.#insert(span);
   }
 
-  /** Whether etcd's search for the range from `start` back to `end` comes to a node that holds `start`. */
+  /** Returns whether etcd's search for the range from `start` back to `end` reaches a node that contains `start`. */
   findsBackwards(start: string, end: string): boolean {
     const open = [this.#root];
     while (open.length > 0) {
@@ -79,7 +80,7 @@ export class SpanTree {
     if (this.#root !== undefined) this.#root.isRed = false;
   }
 
-  /** The node goes down to that side, and its child on the other side takes its place. */
+  /** Rotates: the node moves down to that side, and its child on the other side takes its place. */
   #rotate(node: Node, side: Side): void {
     const risen = node.children[other(side)] as Node;
     const moved = risen.children[side];

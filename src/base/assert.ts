@@ -14,7 +14,7 @@ export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
 
-/** Ends an exhaustive switch: the compiler proves that no value arrives here, and this proves it again at run time. */
+/** Ends an exhaustive switch. The compiler proves that no value arrives here, and this checks it again at run time. */
 export function unreachable(value: never): never {
   throw new AssertionError(`unreachable value: ${String(value)}`);
 }

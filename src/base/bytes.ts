@@ -1,5 +1,5 @@
 /**
- * Byte strings. Keys and values are bytes from the client's request to the disk; they are compared as unsigned bytes,
+ * Byte strings. Keys and values are bytes from the client's request to the disk. They are compared as unsigned bytes,
  * shorter first, which is the order of etcd's key space.
  */
 
@@ -27,7 +27,7 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return concatAll(parts);
 }
 
-/** Always a copy, and of any number: what is handed over by spreading is limited by the stack. */
+/** Concatenates any number of parts; always a copy. Spreading them into a call would be limited by the stack. */
 export function concatAll(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -40,13 +40,13 @@ export function concatAll(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
   return whole;
 }
 
-/** What came in pieces; one that came whole is not copied. */
+/** Joins the pieces of a message. A message of one piece is not copied. */
 export function joined(pieces: readonly Uint8Array[]): Uint8Array {
   const [first] = pieces;
   return pieces.length === 1 && first !== undefined ? first : concatAll(pieces);
 }
 
-/** A copy with a buffer of its own, for bytes that outlive the buffer they were read from. */
+/** Returns a copy with its own buffer, for bytes that outlive the buffer they were read from. */
 export function copyBytes(bytes: Uint8Array): Uint8Array {
   const copy = new Uint8Array(bytes.length);
   copy.set(bytes);
@@ -62,8 +62,8 @@ export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
 }
 
 /**
- * The first key after all keys that start with the prefix: the prefix with its last byte raised by one. A prefix of
- * nothing but 0xff (or nothing at all) has no such key; etcd then says "\0", which as a range end means "to the end".
+ * Returns the first key after all keys with the prefix: the prefix with its last byte raised by one. A prefix of only
+ * 0xff bytes, or an empty one, has no such key. etcd then uses "\0", which as a range end means "to the end".
  */
 export function prefixEnd(prefix: Uint8Array): Uint8Array {
   for (let at = prefix.length - 1; at >= 0; at--) {
@@ -78,7 +78,7 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array {
 
 const CHUNK = 4096;
 
-/** One UTF-16 unit per byte: a string that sorts and compares as the bytes do, made for use as a map or tree key. */
+/** Converts each byte to one UTF-16 unit. The string sorts and compares like the bytes; use it as a map or tree key. */
 export function bytesToLatin1(bytes: Uint8Array): string {
   const length = bytes.length;
   if (length <= CHUNK) return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
@@ -89,7 +89,7 @@ export function bytesToLatin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** The inverse of `bytesToLatin1`; units above 0xff are cut to their low byte. */
+/** The inverse of `bytesToLatin1`. Units above 0xff are cut to their low byte. */
 export function latin1ToBytes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);

@@ -1,9 +1,9 @@
-/** CRC-32C (Castagnoli), the checksum of etcd's key space hash, and here also of stored and carried blocks. */
+/** CRC-32C (Castagnoli), the checksum of etcd's key space hash, and here also of blocks that are stored or sent. */
 
 const POLYNOMIAL = 0x82f6_3b78;
 const TABLE: Uint32Array = makeTable();
 
-/** Give the former result as `seed` to go on where it stopped. */
+/** Computes the checksum. Pass the previous result as `seed` to continue it. */
 export function crc32c(bytes: Uint8Array, seed: number = 0): number {
   let crc = ~seed;
   for (let at = 0; at < bytes.length; at++) {

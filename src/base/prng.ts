@@ -1,7 +1,7 @@
 /**
- * The only source of chance. One seed decides everything that follows, so a run can be repeated from its seed alone;
- * state is four 32-bit words (xoshiro128**), filled from the seed by splitmix64 so that near seeds give far streams.
- * Not for secrets.
+ * The only source of random numbers. One seed decides the whole sequence, so a run can be repeated from its seed alone.
+ * The state is four 32-bit words (xoshiro128**), filled from the seed by splitmix64, so that close seeds give unrelated
+ * streams. Do not use it for secrets.
  */
 import { assert } from "./assert.ts";
 
@@ -25,14 +25,14 @@ export class Prng {
     if ((this.#a | this.#b | this.#c | this.#d) === 0) this.#a = 1;
   }
 
-  /** Uniform in [0, 1), with 53 random bits. */
+  /** Returns a uniform number in [0, 1), with 53 random bits. */
   next(): number {
     const high = this.#u32() >>> 5;
     const low = this.#u32() >>> 6;
     return (high * 0x400_0000 + low) / 0x20_0000_0000_0000;
   }
 
-  /** Uniform integer in [low, highExclusive). */
+  /** Returns a uniform integer in [low, highExclusive). */
   int(low: number, highExclusive: number): number {
     assert(Number.isSafeInteger(low) && Number.isSafeInteger(highExclusive), "bounds are integers");
     assert(low < highExclusive, "the range is not empty");
@@ -53,7 +53,7 @@ export class Prng {
     return (high << 32n) | BigInt(this.#u32());
   }
 
-  /** A generator with a stream of its own; what it draws does not move this one any further. */
+  /** Returns a generator with its own stream. Its draws do not advance this one. */
   fork(): Prng {
     return new Prng(this.u64());
   }

@@ -1,4 +1,4 @@
-/** Hexadecimal and base64 for bytes; written out because the pure rooms have neither Buffer nor atob. */
+/** Hexadecimal and base64 for bytes. Written here because the pure packages have neither Buffer nor atob. */
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const NOT_A_DIGIT = 0xff;
@@ -12,7 +12,7 @@ export function toHex(bytes: Uint8Array): string {
   return text;
 }
 
-/** Undefined when the text is not an even number of hexadecimal digits. */
+/** Returns undefined if the text is not an even number of hexadecimal digits. */
 export function fromHex(text: string): Uint8Array | undefined {
   if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text)) return undefined;
   const bytes = new Uint8Array(text.length / 2);
@@ -20,7 +20,7 @@ export function fromHex(text: string): Uint8Array | undefined {
   return bytes;
 }
 
-/** The standard alphabet, with padding. */
+/** Encodes with the standard alphabet and padding. */
 export function toBase64(bytes: Uint8Array): string {
   const units = new Uint8Array(Math.ceil(bytes.length / 3) * 4);
   let to = 0;
@@ -39,8 +39,8 @@ export function toBase64(bytes: Uint8Array): string {
 }
 
 /**
- * Accepts the standard and the URL alphabet (not both in one text), with whole padding or none. Anything else, line
- * breaks included, is undefined. Leftover bits are not checked, as Go's decoder does not.
+ * Accepts the standard and the URL alphabet (not both in one text), with full padding or none. Returns undefined for
+ * anything else, line breaks included. Leftover bits are not checked, as in Go's decoder.
  */
 export function fromBase64(text: string): Uint8Array | undefined {
   let length = text.length;

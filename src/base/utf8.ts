@@ -1,6 +1,7 @@
 /**
- * UTF-8 in plain JavaScript: the pure rooms are compiled without the web's TextEncoder. Encoding turns a lone surrogate
- * into U+FFFD, as the web does; decoding does the same with each byte that does not belong, or refuses on demand.
+ * UTF-8 in plain JavaScript: the pure packages are compiled without the web's TextEncoder. Encoding turns a lone
+ * surrogate into U+FFFD, as the web does. Decoding replaces each invalid byte likewise, or fails if the caller wants
+ * that.
  */
 import { bytesToLatin1 } from "./bytes.ts";
 
@@ -12,7 +13,7 @@ export function utf8Encode(text: string): Uint8Array {
   return bytes;
 }
 
-/** How many bytes `utf8Write` will write. */
+/** Returns how many bytes `utf8Write` will write. */
 export function utf8Length(text: string): number {
   let length = 0;
   for (let at = 0; at < text.length; at++) {
@@ -27,7 +28,7 @@ export function utf8Length(text: string): number {
   return length;
 }
 
-/** Writes the text at the offset, which must have room, and returns the offset after it. */
+/** Writes the text at the offset, which must have enough space. Returns the offset after it. */
 export function utf8Write(text: string, into: Uint8Array, offset: number): number {
   let to = offset;
   for (let at = 0; at < text.length; at++) {
@@ -73,7 +74,7 @@ export function isUtf8(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** Decodes with U+FFFD for each byte that is not part of well-formed UTF-8. */
+/** Decodes; each byte that is not part of well-formed UTF-8 becomes U+FFFD. */
 export function utf8Decode(bytes: Uint8Array): string {
   let at = 0;
   while (at < bytes.length && (bytes[at] as number) < 0x80) at++;
@@ -92,7 +93,7 @@ export function utf8Decode(bytes: Uint8Array): string {
   return text + String.fromCharCode.apply(undefined, units);
 }
 
-/** Decodes, or gives undefined when the bytes are not well-formed UTF-8. */
+/** Decodes; returns undefined if the bytes are not well-formed UTF-8. */
 export function utf8DecodeStrict(bytes: Uint8Array): string | undefined {
   return isUtf8(bytes) ? utf8Decode(bytes) : undefined;
 }
@@ -105,7 +106,7 @@ function isLowSurrogate(unit: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/** The length of the well-formed multi-byte sequence here, 0 if there is none. */
+/** Returns the length of the well-formed multi-byte sequence at this position, 0 if there is none. */
 function sequenceLength(bytes: Uint8Array, at: number): number {
   const lead = bytes[at] as number;
   const length =
@@ -115,7 +116,7 @@ function sequenceLength(bytes: Uint8Array, at: number): number {
     if (((bytes[at + next] as number) & 0xc0) !== 0x80) return 0;
   }
   const second = bytes[at + 1] as number;
-  // Overlong forms, UTF-16 surrogates and what lies above U+10FFFF show in the second byte.
+  // The second byte reveals overlong forms, UTF-16 surrogates and code points above U+10FFFF.
   if ((lead === 0xe0 && second < 0xa0) || (lead === 0xed && second > 0x9f)) return 0;
   if ((lead === 0xf0 && second < 0x90) || (lead === 0xf4 && second > 0x8f)) return 0;
   return length;

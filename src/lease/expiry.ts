@@ -184,7 +184,7 @@ export class Expiry {
     if (this.#ends.size > 2 * this.#leases.size + STALE_ENTRIES_MAX) this.#tidy();
   }
 
-  /** Queue items of leases that were revoked long before their deadline. */
+  /** Drops queue items of leases that were revoked long before their deadline. */
   #tidy(): void {
     this.#ends.clear();
     for (const { id, queuedMs } of this.#leases.values()) if (queuedMs !== undefined) this.#ends.add(id, queuedMs);

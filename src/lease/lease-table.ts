@@ -77,13 +77,13 @@ export class LeaseTable implements LeaseHook {
     return granted;
   }
 
-  /** Its keys have been deleted already. */
+  /** Removes a lease. Its keys have been deleted already. */
   remove(id: bigint): void {
     this.#bucket.delete(rowKey(LEASE_ROW, id));
     this.#listener.revoked(id);
   }
 
-  /** Skips leases that do not exist any more. */
+  /** Records what is left of a lease. Does nothing if the lease does not exist any more. */
   checkpoint({ id, remainingTtl }: LeaseCheckpoint): void {
     const lease = this.get(id);
     if (lease === undefined) return;

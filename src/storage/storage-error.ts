@@ -1,11 +1,12 @@
 /**
- * What can go wrong under a store, in words for whoever looks at the page or the worker's log. A store that has reported
- * an error is broken for good: nobody knows what its disk holds, so the member stops and opens it again.
+ * The errors of a store, worded for the user of the page or the reader of the worker's log. A store that has reported
+ * an error cannot be used any more: the content of its disk is unknown, so the member stops and opens it again.
  */
 
 /**
- * quota: the platform gives no more room. lost: the platform took the store away (evicted, deleted, handle gone).
- * corrupt: what was read is not what was written. closed: used after close(). version: written by a newer Quorate.
+ * quota: the platform grants no more space. lost: the platform removed the store (evicted, deleted, handle gone).
+ * corrupt: the data read differs from the data written. closed: used after close(). version: written by a newer
+ * Quorate.
  */
 export type StorageErrorKind = "quota" | "lost" | "corrupt" | "closed" | "version" | "unknown";
 
@@ -19,7 +20,10 @@ export class StorageError extends Error {
   }
 }
 
-/** Names the table and the row; nothing is repaired or skipped, because a guess could undo a vote or a committed entry. */
+/**
+ * Names the table and the row. Damage is neither repaired nor skipped, because a guess could undo
+ * a vote or a committed entry.
+ */
 export class StorageCorruptError extends StorageError {
   readonly table: string;
   readonly row: string;

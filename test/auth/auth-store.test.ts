@@ -40,25 +40,25 @@ const HASH = toBase64(bytes("hash"));
 
 let tables: MemoryTables;
 let auth: AuthStore;
-let told: string[];
+let notified: string[];
 let leases: Map<bigint, string[]>;
 
 beforeEach(() => {
   tables = new MemoryTables();
-  told = [];
+  notified = [];
   leases = new Map();
   auth = opened();
 });
 
 describe("users", () => {
-  test("AS1: a name is needed, and taken once", () => {
+  test("AS1: a user needs a name, and each name exists once", () => {
     expect(thrown(() => addUser(""))).toBe(errUserEmpty);
     addUser("amy");
     expect(thrown(() => addUser("amy"))).toBe(errUserAlreadyExist);
     expect(auth.userList()).toEqual(["amy"]);
   });
 
-  test("AS2: whoever is not there cannot be changed, granted to or deleted", () => {
+  test("AS2: a user that does not exist cannot be changed, granted to or deleted", () => {
     expect(thrown(() => auth.userDelete("amy"))).toBe(errUserNotFound);
     expect(thrown(() => auth.userChangePassword(authUserChangePasswordRequest({ name: "amy" })))).toBe(errUserNotFound);
     expect(thrown(() => auth.userGrantRole({ user: "amy", role: "nope" }))).toBe(errUserNotFound);
@@ -66,7 +66,7 @@ describe("users", () => {
     expect(thrown(() => auth.userGet(NOBODY, "amy"))).toBe(errUserNotFound);
   });
 
-  test("AS3: the role must be there, but for root; granting it again changes nothing, not even the revision", () => {
+  test("AS3: the role must exist, except root; granting it again changes nothing, not even the revision", () => {
     addUser("amy");
     expect(thrown(() => auth.userGrantRole({ user: "amy", role: "b" }))).toBe(errRoleNotFound);
     auth.userGrantRole({ user: "amy", role: "root" });
@@ -83,7 +83,7 @@ describe("users", () => {
     expect(thrown(() => auth.userRevokeRole({ name: "amy", role: "b" }))).toBe(errRoleNotGranted);
   });
 
-  test("AS5: a hash that is no base64 is refused in etcd's words, except for users without a password", () => {
+  test("AS5: a hash that is not base64 is rejected with etcd's error, except for users without a password", () => {
     const bad = { hashedPassword: "***" };
     expect(thrown(() => auth.userAdd(authUserAddRequest({ name: "amy", ...bad })))).toBe(errNoPasswordUser);
     auth.userAdd(authUserAddRequest({ name: "amy", options: { noPassword: true }, ...bad }));
@@ -92,14 +92,14 @@ describe("users", () => {
 });
 
 describe("roles", () => {
-  test("AS6: a name is needed, and taken once", () => {
+  test("AS6: a role needs a name, and each name exists once", () => {
     expect(thrown(() => auth.roleAdd(""))).toBe(errRoleEmpty);
     auth.roleAdd("r");
     expect(thrown(() => auth.roleAdd("r"))).toBe(errRoleAlreadyExist);
     expect(auth.roleList()).toEqual(["r"]);
   });
 
-  test("AS7: of a bad grant, the missing permission is told first, then the range, then the role", () => {
+  test("AS7: a bad grant fails for the missing permission first, then for the range, then for the role", () => {
     const grant = (name: string, key?: string, rangeEnd = ""): void =>
       auth.roleGrantPermission(
         authRoleGrantPermissionRequest({
@@ -117,7 +117,7 @@ describe("roles", () => {
   const kept = (role: string): readonly string[] =>
     auth.roleGet(NOBODY, role).map(({ key, rangeEnd, permType }) => `${text(key)}-${text(rangeEnd)} ${permType}`);
 
-  test("AS8: a permission that is granted again counts as it was granted last", () => {
+  test("AS8: a permission that is granted again counts as granted last", () => {
     auth.roleAdd("r");
     grantRange("r", "b", "c", "READWRITE");
     grantRange("r", "a", "c", "WRITE");
@@ -125,7 +125,7 @@ describe("roles", () => {
     expect(kept("r")).toEqual(["a-c WRITE", "b-c READ"]);
   });
 
-  test("AS8: ranges of one key stand as they were granted, and only the first is found again, as in etcd", () => {
+  test("AS8: ranges of one key are kept as granted, and only the first is found again, as in etcd", () => {
     auth.roleAdd("r");
     grantRange("r", "a", "c", "READWRITE");
     grantRange("r", "a", "b", "WRITE");
@@ -136,7 +136,7 @@ describe("roles", () => {
     expect(kept("r")).toEqual(["a-c READ"]);
   });
 
-  test("AS9: revoking needs the exact pair", () => {
+  test("AS9: revoking needs the exact range", () => {
     auth.roleAdd("r");
     grantRange("r", "a", "c", "READ");
     const revoke = (role: string, key: string, rangeEnd: string): void =>
@@ -147,7 +147,7 @@ describe("roles", () => {
     expect(auth.roleGet(NOBODY, "r")).toEqual([]);
   });
 
-  test("AS10: a deleted role is gone from its users", () => {
+  test("AS10: a deleted role is removed from its users", () => {
     auth.roleAdd("r");
     addUser("amy");
     auth.userGrantRole({ user: "amy", role: "r" });
@@ -156,7 +156,7 @@ describe("roles", () => {
     expect(thrown(() => auth.roleDelete("r"))).toBe(errRoleNotFound);
   });
 
-  test("AS11: the role root shows all keys, whatever was granted to it", () => {
+  test("AS11: the role root covers all keys, whatever was granted to it", () => {
     auth.roleAdd("root");
     expect(auth.roleGet(NOBODY, "root")).toEqual([
       { permType: "READWRITE", key: EMPTY_BYTES, rangeEnd: Uint8Array.of(0) },
@@ -164,7 +164,7 @@ describe("roles", () => {
   });
 });
 
-describe("on and off", () => {
+describe("enabling and disabling", () => {
   test("AS12: enabling needs the user root, then its role root", () => {
     expect(thrown(() => auth.enable())).toBe(errRootUserNotExist);
     addUser("root");
@@ -175,7 +175,7 @@ describe("on and off", () => {
     expect(auth.enabled).toBe(true);
   });
 
-  test("AS13: while it is on, root can be neither deleted nor lose its role", () => {
+  test("AS13: while auth is on, root can neither be deleted nor lose its role", () => {
     enableWithRoot();
     expect(thrown(() => auth.userDelete("root"))).toBe(errInvalidAuthMgmt);
     expect(thrown(() => auth.roleDelete("root"))).toBe(errInvalidAuthMgmt);
@@ -184,7 +184,7 @@ describe("on and off", () => {
     auth.userDelete("root");
   });
 
-  test("AS14: each change raises the revision by one, from 1; enabling is no change, disabling is one", () => {
+  test("AS14: each change raises the revision by one, from 1; enabling does not, disabling does", () => {
     expect(auth.revision).toBe(1);
     enableWithRoot();
     expect(auth.revision).toBe(3);
@@ -195,7 +195,7 @@ describe("on and off", () => {
     expect(auth.revision).toBe(4);
   });
 
-  test("AS15: all of it is in the tables: whoever opens them knows the same", () => {
+  test("AS15: all state is in the tables: a store that is opened on them behaves the same", () => {
     enableWithRoot();
     addUser("amy", "r");
     const again = opened();
@@ -208,27 +208,27 @@ describe("on and off", () => {
 });
 
 describe("tokens", () => {
-  test("AS16: nobody authenticates while auth is off; no user and no password fail alike", () => {
-    const ask = (name: string): unknown => auth.authenticate({ name, password: "", simpleToken: "t" }, 9);
-    expect(thrown(() => ask("root"))).toBe(errAuthNotEnabled);
+  test("AS16: authentication fails while auth is off; an unknown user and a missing password fail alike", () => {
+    const authenticate = (name: string): unknown => auth.authenticate({ name, password: "", simpleToken: "t" }, 9);
+    expect(thrown(() => authenticate("root"))).toBe(errAuthNotEnabled);
     expect(thrown(() => auth.hashedPassword("root"))).toBe(errAuthNotEnabled);
     enableWithRoot();
     auth.userAdd(authUserAddRequest({ name: "cn", options: { noPassword: true } }));
-    expect(thrown(() => ask("nobody"))).toBe(errAuthFailed);
-    expect(thrown(() => ask("cn"))).toBe(errAuthFailed);
+    expect(thrown(() => authenticate("nobody"))).toBe(errAuthFailed);
+    expect(thrown(() => authenticate("cn"))).toBe(errAuthFailed);
     expect(auth.hashedPassword("nobody")).toBeUndefined();
     expect(auth.hashedPassword("cn")).toBeUndefined();
-    expect(ask("root")).toEqual({ token: "t.9", revision: auth.revision });
-    expect(told).toEqual(["root has t.9"]);
+    expect(authenticate("root")).toEqual({ token: "t.9", revision: auth.revision });
+    expect(notified).toEqual(["root has t.9"]);
   });
 
-  test("AS17: tokens end with their user, its password, and with auth itself", () => {
+  test("AS17: tokens are invalidated when their user, its password or auth itself goes", () => {
     enableWithRoot();
     addUser("amy");
     auth.userChangePassword(authUserChangePasswordRequest({ name: "amy", hashedPassword: HASH }));
     auth.userDelete("amy");
     auth.disable();
-    expect(told).toEqual(["amy out", "amy out", "all out"]);
+    expect(notified).toEqual(["amy out", "amy out", "all out"]);
   });
 });
 
@@ -243,7 +243,7 @@ describe("the check of each request in the log", () => {
     grantRange("r", "e", "f", "READWRITE");
   });
 
-  test("AC1: a caller without a name, an old revision, a deleted user, in this order of questions", () => {
+  test("AC1: fails without a name, with an old revision, for a deleted user, in this order", () => {
     const get = range("a1");
     expect(checked(get, NOBODY)).toBe(errUserEmpty);
     expect(checked(get, { username: "gone", revision: auth.revision - 1 })).toBe(errAuthOldRevision);
@@ -251,7 +251,7 @@ describe("the check of each request in the log", () => {
     expect(checked(get)).toBeUndefined();
   });
 
-  test("AC2: range reads, put and delete write, and each is refused to who may only do the other", () => {
+  test("AC2: range reads, put and delete write, and each fails for a caller with only the other permission", () => {
     expect(checked(range("c1"))).toBe(errPermissionDenied);
     expect(checked(range("a", "b"))).toBeUndefined();
     expect(checked(range("a", "b\0"))).toBe(errPermissionDenied);
@@ -261,7 +261,7 @@ describe("the check of each request in the log", () => {
     expect(checked(del("c", "d"))).toBeUndefined();
   });
 
-  test("AC3: prev_kv shows a value, so it needs to read", () => {
+  test("AC3: prev_kv returns a value, so it needs read permission", () => {
     expect(checked(put("c1", { prevKv: true }))).toBe(errPermissionDenied);
     expect(checked(put("e1", { prevKv: true }))).toBeUndefined();
     expect(checked({ type: "deleteRange", deleteRange: deletion("c", "d", true) })).toBe(errPermissionDenied);
@@ -278,7 +278,7 @@ describe("the check of each request in the log", () => {
     ["a comparison of a nested txn", { failure: [nested({ compare: [compare({ key: bytes("c1") })] })] }],
     ["a txn nested twice", { success: [nested({ success: [nested({ failure: [opPut("a1")] })] })] }],
     ["a range", { success: [{ type: "range", range: rangeRequest({ key: bytes("c1") }) }] }],
-  ])("AC4 (CVE-2026-33343): what a txn may not do is refused in %s too", (_what, set) => {
+  ])("AC4 (CVE-2026-33343): what a txn may not do fails in %s too", (_what, set) => {
     expect(checked({ type: "txn", txn: txnRequest(set) })).toBe(errPermissionDenied);
     const allowed = {
       compare: [compare({ key: bytes("a1") })],
@@ -287,7 +287,7 @@ describe("the check of each request in the log", () => {
     expect(checked({ type: "txn", txn: txnRequest(allowed) })).toBeUndefined();
   });
 
-  test("AC5: a key joins a lease only for those who may write all keys of the lease", () => {
+  test("AC5: attaching a key to a lease needs write permission for all keys of the lease", () => {
     leases.set(7n, ["c1", "a1"]);
     leases.set(8n, ["c1"]);
     expect(checked(put("c2", { lease: 7n }))).toBe(errPermissionDenied);
@@ -299,7 +299,7 @@ describe("the check of each request in the log", () => {
     );
   });
 
-  test("AC6: a lease is revoked by those who may write all its keys", () => {
+  test("AC6: revoking a lease needs write permission for all its keys", () => {
     leases.set(7n, ["a1"]);
     expect(checked({ type: "leaseRevoke", leaseRevoke: { id: 7n } })).toBe(errPermissionDenied);
     expect(checked({ type: "leaseRevoke", leaseRevoke: { id: 7n } }, NOBODY)).toBe(errUserEmpty);
@@ -307,7 +307,7 @@ describe("the check of each request in the log", () => {
     expect(checked({ type: "leaseRevoke", leaseRevoke: { id: 8n } })).toBeUndefined();
   });
 
-  test("AC7: changes of users and roles are root's: no name, an unknown name and another name are told apart", () => {
+  test("AC7: only root changes users and roles: no name, an unknown name and another name fail differently", () => {
     const add: InternalRequest = { type: "authUserAdd", authUserAdd: authUserAddRequest({ name: "eve" }) };
     expect(checked(add, NOBODY)).toBe(errUserEmpty);
     expect(checked(add, { username: "gone", revision: 1 })).toBe(errUserNotFound);
@@ -316,7 +316,7 @@ describe("the check of each request in the log", () => {
     expect(checked({ type: "compaction", compaction: { revision: 1, physical: false } })).toBe(errPermissionDenied);
   });
 
-  test("AC8: a user may look itself up, and the roles that it has", () => {
+  test("AC8: a user may read itself and its roles", () => {
     expect(auth.userGet(amy(), "amy")).toEqual(["r"]);
     expect(thrown(() => auth.userGet(amy(), "root"))).toBe(errPermissionDenied);
     expect(auth.roleGet(amy(), "r")).toHaveLength(3);
@@ -324,20 +324,20 @@ describe("the check of each request in the log", () => {
     expect(thrown(() => auth.roleGet(NOBODY, "r"))).toBe(errUserEmpty);
   });
 
-  test("AC9: a permission that was revoked, or whose role went, counts no longer", () => {
+  test("AC9: a revoked permission, or one of a deleted role, has no effect", () => {
     auth.roleRevokePermission({ role: "r", key: bytes("a"), rangeEnd: bytes("b") });
     expect(checked(range("a1"))).toBe(errPermissionDenied);
     auth.userRevokeRole({ name: "amy", role: "r" });
     expect(checked(range("e1"))).toBe(errPermissionDenied);
   });
 
-  test("AC10: whoever has the role root may do everything, under whatever name", () => {
+  test("AC10: any user with the role root may do everything", () => {
     auth.userGrantRole({ user: "amy", role: "root" });
     expect(checked(range("\0", "\0"))).toBeUndefined();
     expect(checked({ type: "authRoleList", authRoleList: {} })).toBeUndefined();
   });
 
-  test("AC11: while auth is off nothing is asked", () => {
+  test("AC11: while auth is off every request is allowed", () => {
     auth.disable();
     expect(checked(put("zz"), NOBODY)).toBeUndefined();
     expect(checked({ type: "authUserList", authUserList: {} }, NOBODY)).toBeUndefined();
@@ -355,9 +355,9 @@ describe("the check of each request in the log", () => {
 
 function opened(): AuthStore {
   return new AuthStore(tables, {
-    assign: (name, token) => told.push(`${name} has ${token}`),
-    invalidateUser: (name) => told.push(`${name} out`),
-    invalidateAll: () => told.push("all out"),
+    assign: (name, token) => notified.push(`${name} has ${token}`),
+    invalidateUser: (name) => notified.push(`${name} out`),
+    invalidateAll: () => notified.push("all out"),
   });
 }
 

@@ -11,7 +11,8 @@ test("AU1 (property): a union covers a request exactly when each key of the requ
   fc.assert(
     fc.property(fc.array(spec, { maxLength: 6 }), spec, (granted, wanted) => {
       fc.pre(holds(wanted, wanted.key));
-      // If a key is missing, then so is the first missing one, and that is where the request or a range's gap begins.
+      // If a key is missing, so is the first missing one, and that is the begin of the request or of a gap in the
+      // ranges.
       const keys = [wanted.key, ...granted.flatMap(endOf)].filter((key) => holds(wanted, key));
       const expected = keys.every((key) => granted.some((range) => holds(range, key)));
       expect(new KeyUnion(granted).covers(wanted)).toBe(expected);
@@ -80,7 +81,7 @@ test.each([
   expect(new KeyUnion(specs).covers(specOf({ key, rangeEnd }))).toBe(may);
 });
 
-test("AU2: a range that ends before it begins is allowed only to those who may have its key", () => {
+test("AU2: a range that ends before it begins is allowed only with permission for its key", () => {
   const union = new KeyUnion([specOf({ key: "b", rangeEnd: "d" })]);
   expect(union.covers(specOf({ key: "c", rangeEnd: "a" }))).toBe(true);
   expect(union.covers(specOf({ key: "e", rangeEnd: "a" }))).toBe(false);
@@ -91,7 +92,7 @@ test.each([
   { end: "d", may: false },
   { end: "c", may: false },
 ])(
-  "AU3: of three ranges etcd's search begins in the middle, and looks no further when the end $end is behind",
+  "AU3: of three ranges etcd's search starts in the middle, and stops there when the end $end is after it",
   (wanted) => {
     const ranges = [
       ["b", "z"],
@@ -102,13 +103,13 @@ test.each([
   },
 );
 
-test("AU3: where a range stands in etcd's tree, the order decides in which ranges were granted", () => {
+test("AU3: the order of the grants decides where a range is in etcd's tree", () => {
   const ranges = ["sz", "bz", "eu", "cd", "qr", "il", "jk", "gm", "no", "ps", "as"].map((pair) =>
     specOf({ key: pair.slice(0, 1), rangeEnd: pair.slice(1) }),
   );
   const first = (specs: readonly KeySpec[]): string | undefined =>
     ["g", "h", "i", "j", "k"].find((rangeEnd) => new KeyUnion(specs).covers(specOf({ key: "t", rangeEnd })));
-  // As etcd 3.7.1 has answered.
+  // As etcd 3.7.1 responded.
   expect(first(ranges)).toBe("j");
   expect(first(ranges.toReversed())).toBe("h");
 });
@@ -117,7 +118,7 @@ function specOf({ key, rangeEnd }: { readonly key: string; readonly rangeEnd: st
   return { key: latin1ToBytes(key), rangeEnd: latin1ToBytes(rangeEnd) };
 }
 
-/** The dumb second implementation: one key, one range. */
+/** A simple second implementation: one key, one range. */
 function holds({ key: start, rangeEnd }: KeySpec, key: Uint8Array): boolean {
   if (rangeEnd.length === 0) return compareBytes(start, key) === 0;
   if (compareBytes(start, key) > 0) return false;

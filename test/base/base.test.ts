@@ -23,13 +23,13 @@ describe("assertions", () => {
     expect(() => assert(true, "the invariant")).not.toThrow();
   });
 
-  test("must gives the value, and throws on undefined and null but not on other falsy values", () => {
+  test("must returns the value, and throws on undefined and null but not on other falsy values", () => {
     expect(must(0, "here")).toBe(0);
     expect(() => must(undefined, "gone")).toThrow("gone");
     expect(() => must(null, "gone")).toThrow("gone");
   });
 
-  test("unreachable throws when the compiler was deceived", () => {
+  test("unreachable throws when the compiler was bypassed", () => {
     expect(() => unreachable("surprise" as never)).toThrow("surprise");
   });
 });
@@ -81,7 +81,7 @@ describe("bytes", () => {
     expect(copy.buffer.byteLength).toBe(2);
   });
 
-  test("latin1 strings order as their bytes do and come back as they were", () => {
+  test("latin1 strings order as their bytes do and convert back to them", () => {
     fc.assert(
       fc.property(anyBytes, anyBytes, (left, right) => {
         const [a, b] = [bytesToLatin1(left), bytesToLatin1(right)];
@@ -91,7 +91,7 @@ describe("bytes", () => {
     );
   });
 
-  test("latin1 takes more bytes than fit one call's arguments", () => {
+  test("latin1 converts more bytes than fit one call's arguments", () => {
     const large = new Uint8Array(300_000).map((_, at) => at & 0xff);
     expect(latin1ToBytes(bytesToLatin1(large))).toEqual(large);
   });
@@ -107,8 +107,8 @@ describe("utf-8", () => {
     expect(utf8Encode("a\ud800b\udc00")).toEqual(new TextEncoder().encode("a\ud800b\udc00"));
   });
 
-  test("well-formed bytes are told from others as the platform tells them", () => {
-    // Bytes near the borders of UTF-8, where random bytes seldom are.
+  test("well-formed bytes are distinguished as the platform does", () => {
+    // Bytes near the borders of UTF-8, where random bytes are rare.
     const border = fc.constantFrom(
       0x41,
       0x80,
@@ -137,7 +137,7 @@ describe("utf-8", () => {
     );
   });
 
-  test("a byte that does not belong becomes one replacement character", () => {
+  test("each byte that does not belong becomes one replacement character", () => {
     expect(utf8Decode(new Uint8Array([0x61, 0xff, 0x62, 0xc3]))).toBe("a\ufffdb\ufffd");
     expect(utf8Decode(utf8Encode("é€😀".repeat(3000)))).toBe("é€😀".repeat(3000));
   });
@@ -152,7 +152,7 @@ function strictDecode(bytes: Uint8Array): string | undefined {
 }
 
 describe("text codes", () => {
-  test("hexadecimal and base64 are the platform's, and come back", () => {
+  test("hexadecimal and base64 equal the platform's, and decode to the same bytes", () => {
     fc.assert(
       fc.property(anyBytes, (bytes) => {
         expect(toHex(bytes)).toBe(Buffer.from(bytes).toString("hex"));
@@ -165,13 +165,13 @@ describe("text codes", () => {
     );
   });
 
-  test("base64 refuses mixed alphabets, half padding, breaks and foreign signs", () => {
+  test("base64 rejects mixed alphabets, half padding, breaks and foreign characters", () => {
     for (const text of ["+_==", "YQ=", "Y", "YQ==YQ==", "YQ\n==", "Y Q=", "====", "=", "Yé==", "YWJj="]) {
       expect(fromBase64(text), text).toBeUndefined();
     }
   });
 
-  test("hexadecimal refuses half a byte and foreign signs", () => {
+  test("hexadecimal rejects half a byte and foreign characters", () => {
     expect(fromHex("abc")).toBeUndefined();
     expect(fromHex("zz")).toBeUndefined();
     expect(fromHex("0x")).toBeUndefined();
@@ -185,7 +185,7 @@ describe("crc32c", () => {
     expect(crc32c(new Uint8Array(0))).toBe(0);
   });
 
-  test("a checksum goes on from the former one", () => {
+  test("a checksum continues from the previous one", () => {
     expect(crc32c(utf8Encode("56789"), crc32c(utf8Encode("1234")))).toBe(0xe306_9283);
   });
 });

@@ -7,7 +7,7 @@ function bytes(prng: Prng, length: number): Uint8Array {
   return Uint8Array.from({ length }, () => prng.int(0, 256));
 }
 
-test("HMAC and HKDF are Node's, for keys and messages of every length around a block", () => {
+test("HMAC and HKDF equal Node's, for keys and messages of every length around a block", () => {
   const prng = new Prng(7n);
   for (let length = 0; length < 140; length++) {
     const [key, message] = [bytes(prng, length), bytes(prng, 139 - length)];
@@ -16,7 +16,7 @@ test("HMAC and HKDF are Node's, for keys and messages of every length around a b
   }
 });
 
-test("secrets are equal when all bytes are", () => {
+test("secrets are equal if all bytes are", () => {
   const secret = new Uint8Array([1, 2, 3]);
   expect(equalSecrets(secret, secret.slice())).toBe(true);
   for (const other of [[], [1, 2], [1, 2, 4], [0, 2, 3], [1, 2, 3, 0]]) {

@@ -6,7 +6,7 @@ function draws(prng: Prng, count: number): number[] {
 }
 
 describe("prng", () => {
-  test("one seed gives one stream, another seed another", () => {
+  test("one seed gives one stream, and another seed another one", () => {
     expect(draws(new Prng(7), 20)).toEqual(draws(new Prng(7n), 20));
     expect(draws(new Prng(7), 20)).not.toEqual(draws(new Prng(8), 20));
     expect(new Prng(7).u64()).not.toBe(new Prng(7n + (1n << 32n)).u64());
@@ -34,13 +34,13 @@ describe("prng", () => {
     expect(prng.bool(1)).toBe(true);
   });
 
-  test("pick takes each item, and refuses an empty list", () => {
+  test("pick returns each item, and rejects an empty list", () => {
     const prng = new Prng(4);
     expect(new Set(Array.from({ length: 100 }, () => prng.pick(["a", "b", "c"])))).toEqual(new Set(["a", "b", "c"]));
     expect(() => prng.pick([])).toThrow("something to pick from");
   });
 
-  test("a fork goes its own way and its draws do not move the parent", () => {
+  test("a fork has its own stream, and its draws do not advance the parent", () => {
     const left = new Prng(5);
     const right = new Prng(5);
     const fork = left.fork();

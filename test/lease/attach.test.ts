@@ -5,11 +5,11 @@ import { Store } from "../../src/mvcc/store.ts";
 import { deleteRangeRequest, putRequest } from "../../src/protocol/api/kv.ts";
 
 test("keys are attached and detached where their lease changes, and a put that leaves it as it is costs no row", () => {
-  const told: string[] = [];
+  const notified: string[] = [];
   const store = new Store(new MemoryTables(), {
     exists: () => true,
-    attach: (id, key) => told.push(`+${id} ${utf8Decode(key)}`),
-    detach: (id, key) => told.push(`-${id} ${utf8Decode(key)}`),
+    attach: (id, key) => notified.push(`+${id} ${utf8Decode(key)}`),
+    detach: (id, key) => notified.push(`-${id} ${utf8Decode(key)}`),
   });
   const key = utf8Encode("a");
   const put = (lease: bigint, more = {}): void => void store.put(putRequest({ key, lease, ...more }));
@@ -25,5 +25,5 @@ test("keys are attached and detached where their lease changes, and a put that l
   put(3n);
   store.deleteKeys([key, utf8Encode("never there")]);
 
-  expect(told).toEqual(["+1 a", "-1 a", "+2 a", "-2 a", "+3 a", "-3 a", "+3 a", "-3 a"]);
+  expect(notified).toEqual(["+1 a", "-1 a", "+2 a", "-2 a", "+3 a", "-3 a", "+3 a", "-3 a"]);
 });

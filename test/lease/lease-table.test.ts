@@ -62,16 +62,16 @@ test("leases are listed without their keys, and found again when the same rows a
 });
 
 test("its listener is notified of applied changes, and of no rejected one", () => {
-  const told: string[] = [];
+  const notified: string[] = [];
   const table = fresh({
-    granted: ({ id, ttl }) => told.push(`granted ${id} ${ttl}`),
-    revoked: (id) => told.push(`revoked ${id}`),
-    checkpointed: ({ id, remainingTtl }) => told.push(`checkpointed ${id} ${remainingTtl}`),
+    granted: ({ id, ttl }) => notified.push(`granted ${id} ${ttl}`),
+    revoked: (id) => notified.push(`revoked ${id}`),
+    checkpointed: ({ id, remainingTtl }) => notified.push(`checkpointed ${id} ${remainingTtl}`),
   });
   table.grant(1n, 10);
   expect(() => table.grant(1n, 10)).toThrow(errLeaseExist);
   table.checkpoint({ id: 1n, remainingTtl: 5 });
   table.checkpoint({ id: 2n, remainingTtl: 5 });
   table.remove(1n);
-  expect(told).toEqual(["granted 1 10", "checkpointed 1 5", "revoked 1"]);
+  expect(notified).toEqual(["granted 1 10", "checkpointed 1 5", "revoked 1"]);
 });

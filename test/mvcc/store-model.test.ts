@@ -108,7 +108,7 @@ function toModelAnswer(response: RangeResponse): ModelAnswer {
   return { pairs, more: response.more, count: response.count };
 }
 
-function ask(store: Store, range: ModelRange): ModelAnswer | "compacted" | "future" {
+function read(store: Store, range: ModelRange): ModelAnswer | "compacted" | "future" {
   try {
     return toModelAnswer(
       store.range(
@@ -180,9 +180,9 @@ test("V8 [MODEL range] every revision reads as in a list of all states, through 
       const model = new StoreModel();
       const store = run(new MemoryTables(), model, steps);
       for (let revision = 0; revision <= model.revision + 1; revision++) {
-        expect(ask(store, wholeAt(revision))).toEqual(model.range(wholeAt(revision)));
+        expect(read(store, wholeAt(revision))).toEqual(model.range(wholeAt(revision)));
       }
-      for (const range of ranges) expect(ask(store, range)).toEqual(model.range(range));
+      for (const range of ranges) expect(read(store, range)).toEqual(model.range(range));
     }),
     { numRuns: 500 },
   );
@@ -220,7 +220,7 @@ test("V11 [MODEL chunks] the chunks of a range add up to the range", () => {
         const parts = [...store.rangeChunks(request, maxBytes)].map(toModelAnswer);
         const last = parts[parts.length - 1];
         expect({ pairs: parts.flatMap((part) => part.pairs), more: last?.more, count: last?.count }).toEqual(
-          ask(store, range),
+          read(store, range),
         );
       },
     ),

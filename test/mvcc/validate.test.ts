@@ -47,7 +47,7 @@ function refusal(run: () => void): EtcdError | undefined {
   return undefined;
 }
 
-function refused(success: readonly RequestOp[], more?: Partial<TxnRequest>, maxTxnOps?: number): EtcdError | undefined {
+function errorOf(success: readonly RequestOp[], more?: Partial<TxnRequest>, maxTxnOps?: number): EtcdError | undefined {
   return refusal(() => checkTxn(txnRequest({ success, ...more }), maxTxnOps));
 }
 
@@ -56,10 +56,10 @@ describe("validation", () => {
     expect(refusal(() => checkRange(rangeRequest({ key: EMPTY, sortOrder: 9 })))).toBe(errEmptyKey);
     expect(refusal(() => checkPut(putRequest({ ignoreValue: true, value: b("v") })))).toBe(errEmptyKey);
     expect(refusal(() => checkDeleteRange(deleteRangeRequest({ rangeEnd: b("z") })))).toBe(errEmptyKey);
-    expect(refused([get("")])).toBe(errEmptyKey);
-    expect(refused([txn([], [put("")])])).toBe(errEmptyKey);
-    expect(refused([put("")], { compare: [compare({ key: b("a") })] })).toBe(errEmptyKey);
-    expect(refused([{ type: "none" }], { compare: [compare({ key: EMPTY })] })).toBe(errEmptyKey);
+    expect(errorOf([get("")])).toBe(errEmptyKey);
+    expect(errorOf([txn([], [put("")])])).toBe(errEmptyKey);
+    expect(errorOf([put("")], { compare: [compare({ key: b("a") })] })).toBe(errEmptyKey);
+    expect(errorOf([{ type: "none" }], { compare: [compare({ key: EMPTY })] })).toBe(errEmptyKey);
   });
 
   test("V16 [VALID sort] an order or target outside etcd's enums is rejected", () => {
@@ -78,85 +78,85 @@ describe("validation", () => {
   });
 
   test("V16 [VALID none] an operation with an empty union fails with key not found", () => {
-    expect(refused([{ type: "none" }])).toBe(errKeyNotFound);
+    expect(errorOf([{ type: "none" }])).toBe(errKeyNotFound);
   });
 
   test("V16 [VALID ops] a level may hold as many comparisons or operations of a branch as the limit", () => {
     const ops = (count: number): RequestOp[] => Array.from({ length: count }, (_, at) => put(`k${at}`));
     const compares = Array.from({ length: 129 }, () => compare({ key: b("a") }));
-    expect(refused(ops(128))).toBe(undefined);
-    expect(refused(ops(129))).toBe(errTooManyOps);
-    expect(refused([], { failure: ops(129) })).toBe(errTooManyOps);
-    expect(refused([], { compare: compares })).toBe(errTooManyOps);
-    expect(refused(ops(128), { failure: ops(128), compare: compares.slice(1) })).toBe(undefined);
-    expect(refused(ops(3), {}, 2)).toBe(errTooManyOps);
+    expect(errorOf(ops(128))).toBe(undefined);
+    expect(errorOf(ops(129))).toBe(errTooManyOps);
+    expect(errorOf([], { failure: ops(129) })).toBe(errTooManyOps);
+    expect(errorOf([], { compare: compares })).toBe(errTooManyOps);
+    expect(errorOf(ops(128), { failure: ops(128), compare: compares.slice(1) })).toBe(undefined);
+    expect(errorOf(ops(3), {}, 2)).toBe(errTooManyOps);
   });
 
   test("V16 [VALID ops] a nested level may use what the levels around it left of the limit", () => {
     const ops = (count: number): RequestOp[] => Array.from({ length: count }, (_, at) => put(`k${at}`));
-    expect(refused([txn(ops(4))], {}, 5)).toBe(undefined);
-    expect(refused([txn(ops(5))], {}, 5)).toBe(errTooManyOps);
-    expect(refused([txn([txn(ops(3))])], {}, 5)).toBe(undefined);
-    expect(refused([txn([txn(ops(4))])], {}, 5)).toBe(errTooManyOps);
-    expect(refused([txn(ops(3)), get("a"), get("b")], {}, 5)).toBe(errTooManyOps);
-    expect(refused([txn([], ops(2))], { compare: [1, 2, 3, 4].map(() => compare({ key: b("a") })) }, 5)).toBe(
+    expect(errorOf([txn(ops(4))], {}, 5)).toBe(undefined);
+    expect(errorOf([txn(ops(5))], {}, 5)).toBe(errTooManyOps);
+    expect(errorOf([txn([txn(ops(3))])], {}, 5)).toBe(undefined);
+    expect(errorOf([txn([txn(ops(4))])], {}, 5)).toBe(errTooManyOps);
+    expect(errorOf([txn(ops(3)), get("a"), get("b")], {}, 5)).toBe(errTooManyOps);
+    expect(errorOf([txn([], ops(2))], { compare: [1, 2, 3, 4].map(() => compare({ key: b("a") })) }, 5)).toBe(
       errTooManyOps,
     );
   });
 
   test("V16 [VALID ops] limits and keys are checked before duplicates", () => {
-    expect(refused([put("a"), put("a"), put("")])).toBe(errEmptyKey);
-    expect(refused([put("a"), put("a")], {}, 1)).toBe(errTooManyOps);
+    expect(errorOf([put("a"), put("a"), put("")])).toBe(errEmptyKey);
+    expect(errorOf([put("a"), put("a")], {}, 1)).toBe(errTooManyOps);
   });
 
   test("V17 [TXN duplicate] two puts of a key are rejected in one branch, and allowed in both branches", () => {
-    expect(refused([put("a"), put("a")])).toBe(errDuplicateKey);
-    expect(refused([put("a"), put("b")])).toBe(undefined);
-    expect(refused([put("a")], { failure: [put("a")] })).toBe(undefined);
-    expect(refused([], { failure: [put("a"), put("a")] })).toBe(errDuplicateKey);
+    expect(errorOf([put("a"), put("a")])).toBe(errDuplicateKey);
+    expect(errorOf([put("a"), put("b")])).toBe(undefined);
+    expect(errorOf([put("a")], { failure: [put("a")] })).toBe(undefined);
+    expect(errorOf([], { failure: [put("a"), put("a")] })).toBe(errDuplicateKey);
   });
 
   test("V17 [TXN duplicate] a put and a delete that covers it are rejected in either order", () => {
-    expect(refused([put("a"), del("a")])).toBe(errDuplicateKey);
-    expect(refused([del("a"), put("a")])).toBe(errDuplicateKey);
-    expect(refused([put("abc"), del("ab", "ac")])).toBe(errDuplicateKey);
-    expect(refused([del("a", "b"), del("d", "f"), put("e")])).toBe(errDuplicateKey);
-    expect(refused([del("a", "b"), del("d", "f"), put("c")])).toBe(undefined);
-    expect(refused([put("ac"), del("ab", "ac")])).toBe(undefined);
-    expect(refused([put("b"), del("c", "a")])).toBe(undefined);
-    expect(refused([put("a\0"), del("a")])).toBe(undefined);
+    expect(errorOf([put("a"), del("a")])).toBe(errDuplicateKey);
+    expect(errorOf([del("a"), put("a")])).toBe(errDuplicateKey);
+    expect(errorOf([put("abc"), del("ab", "ac")])).toBe(errDuplicateKey);
+    expect(errorOf([del("a", "b"), del("d", "f"), put("e")])).toBe(errDuplicateKey);
+    expect(errorOf([del("a", "b"), del("d", "f"), put("c")])).toBe(undefined);
+    expect(errorOf([put("ac"), del("ab", "ac")])).toBe(undefined);
+    expect(errorOf([put("b"), del("c", "a")])).toBe(undefined);
+    expect(errorOf([put("a\0"), del("a")])).toBe(undefined);
   });
 
   test("V17 [TXN duplicate] overlapping deletes and any ranges are allowed", () => {
-    expect(refused([del("a", "d"), del("b", "c"), del("b")])).toBe(undefined);
-    expect(refused([get("a"), put("a"), get("a")])).toBe(undefined);
+    expect(errorOf([del("a", "d"), del("b", "c"), del("b")])).toBe(undefined);
+    expect(errorOf([get("a"), put("a"), get("a")])).toBe(undefined);
   });
 
   test("V17 [TXN duplicate] holds across nesting levels, both ways", () => {
-    expect(refused([put("a"), txn([put("a")])])).toBe(errDuplicateKey);
-    expect(refused([txn([put("a")]), put("a")])).toBe(errDuplicateKey);
-    expect(refused([txn([put("a")]), del("a")])).toBe(errDuplicateKey);
-    expect(refused([txn([del("a")]), put("a")])).toBe(errDuplicateKey);
-    expect(refused([txn([txn([], [put("a")])]), txn([put("a")])])).toBe(errDuplicateKey);
-    expect(refused([txn([put("a"), put("a")])])).toBe(errDuplicateKey);
+    expect(errorOf([put("a"), txn([put("a")])])).toBe(errDuplicateKey);
+    expect(errorOf([txn([put("a")]), put("a")])).toBe(errDuplicateKey);
+    expect(errorOf([txn([put("a")]), del("a")])).toBe(errDuplicateKey);
+    expect(errorOf([txn([del("a")]), put("a")])).toBe(errDuplicateKey);
+    expect(errorOf([txn([txn([], [put("a")])]), txn([put("a")])])).toBe(errDuplicateKey);
+    expect(errorOf([txn([put("a"), put("a")])])).toBe(errDuplicateKey);
   });
 
   test("V17 [TXN duplicate] then and else of a nested txn exclude each other, but both count outside", () => {
-    expect(refused([txn([put("a")], [put("a")])])).toBe(undefined);
-    expect(refused([txn([put("a")], [del("a")])])).toBe(undefined);
-    expect(refused([txn([], [put("a")]), put("a")])).toBe(errDuplicateKey);
-    expect(refused([txn([put("a")], [put("a")]), txn([], [put("a")])])).toBe(errDuplicateKey);
+    expect(errorOf([txn([put("a")], [put("a")])])).toBe(undefined);
+    expect(errorOf([txn([put("a")], [del("a")])])).toBe(undefined);
+    expect(errorOf([txn([], [put("a")]), put("a")])).toBe(errDuplicateKey);
+    expect(errorOf([txn([put("a")], [put("a")]), txn([], [put("a")])])).toBe(errDuplicateKey);
   });
 
   test("V17 [TXN duplicate] quirk: of sibling txns, delete then put is found and put then delete is not", () => {
-    expect(refused([txn([del("a")]), txn([put("a")])])).toBe(errDuplicateKey);
-    expect(refused([txn([put("a")]), txn([del("a")])])).toBe(undefined);
-    expect(refused([txn([put("a")]), txn([put("a")])])).toBe(errDuplicateKey);
+    expect(errorOf([txn([del("a")]), txn([put("a")])])).toBe(errDuplicateKey);
+    expect(errorOf([txn([put("a")]), txn([del("a")])])).toBe(undefined);
+    expect(errorOf([txn([put("a")]), txn([put("a")])])).toBe(errDuplicateKey);
   });
 
   test("V17 [TXN duplicate] quirk: a from-key delete overlaps with no put", () => {
-    expect(refused([del("a", "\0"), put("b")])).toBe(undefined);
-    expect(refused([txn([del("\0", "\0")]), put("b")])).toBe(undefined);
+    expect(errorOf([del("a", "\0"), put("b")])).toBe(undefined);
+    expect(errorOf([txn([del("\0", "\0")]), put("b")])).toBe(undefined);
   });
 
   test("V17 [TXN duplicate] the largest nested txns are checked in bounded time", () => {
@@ -165,7 +165,7 @@ describe("validation", () => {
         at % 2 === 0 ? put(`${tag}/${at}`) : del(`x${tag}/${at}`, `x${tag}/${at}~`),
       );
     const middle = Array.from({ length: 60 }, (_, at) => txn(wide(`m${at}`), wide(`e${at}`)));
-    expect(refused(middle)).toBe(undefined);
+    expect(errorOf(middle)).toBe(undefined);
     let deep: RequestOp = put("k");
     for (let depth = 0; depth < 127; depth++) deep = txn([deep], [deep]);
     expect(isReadOnlyTxn(txnRequest({ success: [deep] }))).toBe(false);

@@ -43,7 +43,7 @@ storageContract("SQLite", () => sqliteHome({}));
 storageContract("SQLite with tiny limits", () => sqliteHome({ flushRows: 3, backlogRows: 5, tailBytes: 200 }));
 storageContract("SQLite that writes behind at once", () => sqliteHome({ flushRows: 1, backlogRows: 1, tailBytes: 0 }));
 
-/** A timer that the test turns by hand. */
+/** A timer that the test advances. */
 class HandTimer {
   pending: (() => void)[] = [];
   readonly start = (callback: () => void): (() => void) => {
@@ -96,18 +96,18 @@ describe("a write", () => {
 });
 
 describe("state is written behind", () => {
-  test("with a log write, once enough rows have gathered", async () => {
+  test("with a log write, once there are enough rows", async () => {
     const { storage } = await opened({ flushRows: 10 });
     for (let index = 1; index <= 12; index++) {
       await append(storage, batchOf([entry(index, 1)]));
       apply(storage, index);
     }
-    // An entry changes a row and the note in a bucket, every third one a lease too.
+    // An entry changes a row and a value in a bucket, and every third one a lease too.
     expect(storage.durableApplied).toBeGreaterThan(5);
     expect(storage.durableApplied).toBeLessThan(12);
   });
 
-  test("without a log write when too much waits", async () => {
+  test("without a log write when the backlog is too large", async () => {
     const { storage } = await opened({ backlogRows: 20 });
     await append(storage, batchOf(entriesOf(1, 40, 1)));
     for (let index = 1; index <= 40; index++) apply(storage, index);
@@ -115,7 +115,7 @@ describe("state is written behind", () => {
     expect(storage.durableApplied).toBe(40);
   });
 
-  test("in the first idle moment, after which no timer is left to keep the object awake", async () => {
+  test("in the first idle moment, after which no timer keeps the object awake", async () => {
     const { storage, timer } = await opened();
     await append(storage, batchOf(entriesOf(1, 3, 1)));
     apply(storage, 1);
@@ -132,7 +132,7 @@ describe("state is written behind", () => {
 });
 
 describe("the disk", () => {
-  test("keeps one row for many small batches of a turn, and uses the rows of a compacted log again", async () => {
+  test("keeps one row for many small batches of a turn, and reuses the rows of a compacted log", async () => {
     const { disk, storage } = await opened({ flushRows: 1 });
     for (let index = 1; index <= 8; index++) storage.append(batchOf([entry(index, 1)]), () => {});
     await append(storage, batchOf([entry(9, 1)]));
@@ -145,7 +145,7 @@ describe("the disk", () => {
     expect(countOf(disk, "quorate_log")).toBeLessThan(40);
   });
 
-  test("prepares a fixed number of statements, whatever is asked for", async () => {
+  test("prepares a fixed number of statements, whatever is requested", async () => {
     const { disk, storage } = await opened({ flushRows: 1 });
     const exercise = async (from: number): Promise<void> => {
       for (let index = from; index < from + 30; index++) {
@@ -164,7 +164,7 @@ describe("the disk", () => {
     expect(disk.statementCount).toBe(before);
   });
 
-  test("is freed of a staged state that nobody installed, and of a state that was replaced", async () => {
+  test("drops a staged state that was never installed, and a state that was replaced", async () => {
     const { disk, storage, timer } = await opened();
     await append(storage, batchOf(entriesOf(1, 3, 1)));
     const forgotten = storage.stage();
@@ -185,7 +185,7 @@ describe("the disk", () => {
     expect([countOf(disk, "quorate_rows_a"), countOf(disk, "quorate_rows_b")]).toEqual([7, 0]);
   });
 
-  test("does not keep the names of rows that compaction removed for ever", async () => {
+  test("does not keep the names of rows that compaction removed", async () => {
     const { disk, storage } = await opened({ flushRows: 1 });
     const early = { ...bigRow(1), key: utf8Encode("early"), value: utf8Encode("stays") };
     storage.tables.keys.append(early);
@@ -203,7 +203,8 @@ describe("the disk", () => {
       storage.compactLog(index);
     }
     const lists = disk.sql.exec("SELECT sum(length(list)) AS bytes FROM quorate_revisions_a").toArray();
-    // 20,000 rows of which the newest of seven keys are left, and one not compacted yet; an entry takes some nine bytes.
+    // 20,000 rows, of which the newest rows of seven keys are left, and one that is not compacted yet. An entry takes
+    // about nine bytes.
     expect(lists[0]?.["bytes"]).toBeLessThan(7_000 * 9);
     const kept: string[] = [];
     storage.tables.keys.history(0, Number.MAX_SAFE_INTEGER, ({ key }) => kept.push(utf8Decode(key)) > 0);
@@ -276,26 +277,26 @@ describe("a disk that cannot be trusted", () => {
     expect(readAll).toThrow(StorageError);
   });
 
-  test("is refused when a newer version wrote it", async () => {
+  test("fails to open if a newer version wrote it", async () => {
     const { disk } = await opened();
     disk.sql.exec("UPDATE quorate_meta SET value = '2' WHERE name = 'schema'");
     expect(() => openDurableObjectStorage(disk)).toThrow("schema 2, and this version of Quorate knows 1 only");
   });
 
-  test("fails every write from the first refusal on, in order", async () => {
+  test("fails every write from the first failure on, in order", async () => {
     const { disk, storage } = await opened();
     await append(storage, batchOf([entry(1, 1)]));
     disk.failWrites("database or disk is full: SQLITE_FULL");
-    const told: string[] = [];
+    const completed: string[] = [];
     const note = (name: string) => (error?: Error) =>
-      void told.push(`${name} ${(error as StorageError | undefined)?.kind}`);
+      void completed.push(`${name} ${(error as StorageError | undefined)?.kind}`);
     storage.append(batchOf([entry(2, 1)]), note("second"));
-    expect(told).toEqual([]);
+    expect(completed).toEqual([]);
     await flushedTurn();
     disk.failWrites(undefined);
     storage.append(batchOf([entry(3, 1)]), note("third"));
     await flushedTurn();
-    expect(told).toEqual(["second quota", "third quota"]);
+    expect(completed).toEqual(["second quota", "third quota"]);
     expect(openDurableObjectStorage(disk, { timer: never }).log.lastIndex()).toBe(1);
   });
 });
@@ -309,7 +310,7 @@ function bigRow(main: number): Parameters<Storage["tables"]["keys"]["append"]>[0
   return { key: new Uint8Array(1), main, sub: 0, createRevision: main, version: 1, lease: 0n, value };
 }
 
-/** Long enough for a write of this turn to be made, synced and told: all of it is microtasks here. */
+/** Waits until a write of this turn is made, synced and reported: all of it is microtasks here. */
 async function flushedTurn(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve();
 }

@@ -72,18 +72,18 @@ describe("the crash model", () => {
   test("an injected schedule completes writes one at a time and in order", async () => {
     const turns: (() => void)[] = [];
     const storage = new MemoryStorage({ schedule: (complete) => void turns.push(complete) });
-    const told: number[] = [];
-    storage.bootstrap({ clusterId: 1n, memberId: 2n, name: "" }, () => told.push(0));
-    storage.append(batchOf([entry(1, 1)]), () => told.push(1));
-    storage.append(batchOf([entry(2, 1)]), () => told.push(2));
+    const completed: number[] = [];
+    storage.bootstrap({ clusterId: 1n, memberId: 2n, name: "" }, () => completed.push(0));
+    storage.append(batchOf([entry(1, 1)]), () => completed.push(1));
+    storage.append(batchOf([entry(2, 1)]), () => completed.push(2));
     turns[2]?.();
-    expect(told).toEqual([0]);
+    expect(completed).toEqual([0]);
     turns[0]?.();
     turns[1]?.();
-    expect(told).toEqual([0, 1, 2]);
+    expect(completed).toEqual([0, 1, 2]);
   });
 
-  test("a disk that refuses tells every writer and keeps what it had", async () => {
+  test("a failing disk fails every write and keeps its content", async () => {
     const storage = new MemoryStorage();
     await bootstrap(storage);
     storage.failWrites(new Error("no space"));
@@ -91,7 +91,7 @@ describe("the crash model", () => {
     expect(openMemoryStorage(storage.crash()).log.lastIndex()).toBe(0);
   });
 
-  test("a cloned disk does not see what happens to the first", async () => {
+  test("a cloned disk is independent of changes to the first", async () => {
     const first = new MemoryStorage();
     await bootstrap(first);
     const image = first.crash();

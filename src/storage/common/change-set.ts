@@ -1,7 +1,6 @@
 /**
- * Which rows of the tables in memory are not on disk yet. Changes gather as they happen; mark() draws the line that
- * belongs to an applied index, and only what lies before the line may be written: half an entry's effect must never
- * become durable.
+ * Tracks which rows of the tables in memory are not on disk yet. mark() assigns all changes so far to an applied index.
+ * Only changes before the mark may be written: half an entry's effect must never become durable.
  */
 import { must } from "../../base/assert.ts";
 import { bytesToLatin1, latin1ToBytes } from "../../base/bytes.ts";
@@ -18,9 +17,9 @@ export interface ChangeSet {
   /** In revision order. */
   readonly appended: ReadonlyMap<string, RevisionRow>;
   readonly removed: ReadonlyMap<string, RevisionId>;
-  /** By bucket and latin-1 key; undefined: deleted. */
+  /** By bucket and latin1 key; undefined: deleted. */
   readonly buckets: ReadonlyMap<BucketName, ReadonlyMap<string, Uint8Array | undefined>>;
-  /** Of what is to be written, about. */
+  /** Approximate bytes to be written. */
   readonly sizeBytes: number;
 }
 
@@ -37,7 +36,7 @@ export class ChangeTracker implements TablesListener {
   #openRemoved: RevisionId[] = [];
   #openBuckets: Map<BucketName, Set<string>> = new Map();
 
-  /** Rows and bucket entries before the line. */
+  /** Number of rows and bucket entries before the mark. */
   get markedCount(): number {
     let count = this.#appended.size + this.#removed.size;
     for (const bucket of this.#buckets.values()) count += bucket.size;
@@ -48,7 +47,7 @@ export class ChangeTracker implements TablesListener {
     return this.#sizeBytes;
   }
 
-  /** Nothing has been removed behind the line. */
+  /** True if nothing has been removed after the mark. */
   get settled(): boolean {
     return this.#openRemoved.length === 0;
   }
@@ -70,7 +69,9 @@ export class ChangeTracker implements TablesListener {
     keys.add(bytesToLatin1(key));
   }
 
-  /** Everything so far may be written. The buckets' values are taken now: they may change again behind the line. */
+  /**
+   * Marks all changes so far as writable. Copies the buckets' values now, because they may change again after the mark.
+   */
   mark(tables: StateTables): void {
     for (const row of this.#openAppended) {
       this.#appended.set(revisionName(row.main, row.sub), row);
@@ -95,7 +96,7 @@ export class ChangeTracker implements TablesListener {
     this.#openBuckets = new Map();
   }
 
-  /** What lies before the line, once. */
+  /** Returns the changes before the mark, and forgets them. */
   take(): ChangeSet {
     const taken: ChangeSet = {
       appended: this.#appended,
@@ -110,7 +111,7 @@ export class ChangeTracker implements TablesListener {
     return taken;
   }
 
-  /** A row that was never written need not be removed either. */
+  /** A row that was never written need not be removed on disk either. */
   #markRemoved(id: RevisionId): void {
     const name = revisionName(id.main, id.sub);
     if (!this.#appended.has(name)) {

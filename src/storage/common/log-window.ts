@@ -1,5 +1,5 @@
 /**
- * A contiguous run of entries in memory. In a tab it is the whole log that is kept (compaction bounds it); in a Durable
+ * A contiguous run of entries in memory. In a tab it is the whole log that is kept (compaction bounds it). In a Durable
  * Object it is the recent tail, so that replication does not read back what was just written.
  */
 import { assert } from "../../base/assert.ts";
@@ -7,14 +7,17 @@ import type { Entry, LogIndex, Term } from "../../protocol/peer/raft-message.ts"
 import { CompactedError, type LogReader } from "../../raft/log-reader.ts";
 import { ENTRY_BYTES_MAX } from "../storage.ts";
 
-/** What an entry costs beside its data, in every place where entries are counted in bytes. */
+/** What an entry costs besides its data, in bytes, wherever entries are counted. */
 const ENTRY_OVERHEAD_BYTES = 24;
 
 export function entrySizeBytes(entry: Entry): number {
   return entry.data.length + ENTRY_OVERHEAD_BYTES;
 }
 
-/** Asserts what append() demands: contiguous, terms never falling, no gap after `lastIndex`, nothing before `firstIndex`. */
+/**
+ * Asserts that entries may be appended: contiguous, terms never decreasing, no gap after `lastIndex`, none before
+ * `firstIndex`.
+ */
 export function checkEntries(entries: readonly Entry[], firstIndex: LogIndex, lastIndex: LogIndex): void {
   const first = entries[0];
   if (first === undefined) return;
@@ -30,7 +33,7 @@ export function checkEntries(entries: readonly Entry[], firstIndex: LogIndex, la
   }
 }
 
-/** From `at` on: at least one, then as many as fit `maxBytes`. */
+/** Returns entries from `at` on: at least one, then as many as fit `maxBytes`. */
 export function takeBytes(entries: readonly Entry[], at: number, end: number, maxBytes: number): readonly Entry[] {
   let bytes = 0;
   for (let next = at; next < end; next++) {
@@ -40,7 +43,7 @@ export function takeBytes(entries: readonly Entry[], at: number, end: number, ma
   return entries.slice(at, end);
 }
 
-/** Rows for a disk: a batch that is too large for one is split, unless it is one entry. */
+/** Splits a batch into rows for a disk. A row may exceed the limit only if it is a single entry. */
 export function splitBatches(entries: readonly Entry[]): readonly (readonly Entry[])[] {
   const batches: Entry[][] = [];
   let batch: Entry[] = [];
@@ -63,7 +66,7 @@ export class LogWindow implements LogReader {
   #boundaryIndex: LogIndex;
   #boundaryTerm: Term;
   #entries: Entry[];
-  /** Entries before it are dropped already; the array is cut only now and then, because cutting moves the rest. */
+  /** Entries before it are dropped. The array is cut only now and then, because cutting moves the rest. */
   #head: number = 0;
   #sizeBytes: number = 0;
 
@@ -98,7 +101,7 @@ export class LogWindow implements LogReader {
     return takeBytes(this.#entries, low + offset, high + offset, maxBytes);
   }
 
-  /** Replaces everything from the first entry's index on. */
+  /** Appends entries. They replace everything from the first entry's index on. */
   append(entries: readonly Entry[]): void {
     const first = entries[0];
     if (first === undefined) return;
@@ -130,7 +133,7 @@ export class LogWindow implements LogReader {
     this.#cutHead();
   }
 
-  /** Forgets all entries and goes on after `index`. */
+  /** Drops all entries and continues after `index`. */
   restart(index: LogIndex, term: Term): void {
     this.#boundaryIndex = index;
     this.#boundaryTerm = term;

@@ -1,6 +1,6 @@
 /**
- * How entries and row lists lie on disk: varints and length-prefixed bytes, led by a checksum. The format is its own and
- * not that of the wire, so that a member can read its store whatever version its peers speak.
+ * The encoding of entries and row lists on disk: varints and length-prefixed bytes, after a checksum. It is independent
+ * of the wire format, so that a member can read its store whatever version its peers run.
  */
 import { crc32c } from "../../base/crc32c.ts";
 import type { Entry, LogIndex } from "../../protocol/peer/raft-message.ts";
@@ -20,7 +20,7 @@ export class RecordWriter {
     return this.#length;
   }
 
-  /** A safe integer, not negative. */
+  /** Writes a safe integer that is not negative. */
   varint(value: number): void {
     this.#reserve(VARINT_BYTES_MAX);
     let rest = value;
@@ -38,7 +38,7 @@ export class RecordWriter {
     this.#length += value.length;
   }
 
-  /** The record with its checksum; the writer is spent. */
+  /** Returns the record with its checksum. The writer must not be used again. */
   finish(): Uint8Array<ArrayBuffer> {
     const record = this.#bytes.subarray(0, this.#length);
     new DataView(record.buffer).setUint32(0, crc32c(record.subarray(CHECKSUM_BYTES)), true);
@@ -54,7 +54,7 @@ export class RecordWriter {
   }
 }
 
-/** A record that is not what was written. The caller knows the table and the row, and says so. */
+/** A record that is damaged. The caller knows the table and the row, and adds them to the message. */
 export class RecordError extends Error {
   constructor(message: string) {
     super(message);
@@ -62,7 +62,7 @@ export class RecordError extends Error {
   }
 }
 
-/** Bytes that it returns are views into the record. */
+/** Returned bytes are views into the record. */
 export class RecordReader {
   readonly #bytes: Uint8Array;
   #at: number = CHECKSUM_BYTES;
@@ -136,7 +136,7 @@ export function encodeEntries(entries: readonly Entry[]): Uint8Array<ArrayBuffer
   return writer.finish();
 }
 
-/** The entries [first, last], or a RecordError. */
+/** Decodes the entries [first, last]. Throws RecordError. */
 export function decodeEntries(record: Uint8Array, first: LogIndex, last: LogIndex): readonly Entry[] {
   const reader = new RecordReader(record);
   const entries = readEntries(reader);
@@ -147,7 +147,7 @@ export function decodeEntries(record: Uint8Array, first: LogIndex, last: LogInde
   return entries;
 }
 
-/** Any 64 bits, of a member's id or a lease's. */
+/** Writes any 64-bit number: the id of a member or a lease. */
 export function writeU64(writer: RecordWriter, value: bigint): void {
   const bits = BigInt.asUintN(64, value);
   writer.varint(Number(bits >> 32n));

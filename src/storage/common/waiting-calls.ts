@@ -1,8 +1,11 @@
-/** Calls that wait to be told. Writes may be done in any order; their callers are told in the order of their calls. */
+/**
+ * Callbacks of calls that wait for a write. Writes may complete in any order; the callbacks run in the order of the
+ * calls.
+ */
 import type { StorageError } from "../storage-error.ts";
 import type { Done } from "../storage.ts";
 
-/** One of them, in the hands of whoever does its work. */
+/** One waiting call, held by the write that will complete it. */
 export interface WaitingCall {
   readonly done: Done;
   isReady: boolean;
@@ -17,7 +20,7 @@ export class WaitingCalls {
     return call;
   }
 
-  /** Those whose work is done; each is told as soon as all before it are. */
+  /** Completes calls. Each callback runs as soon as all calls before it are complete. */
   resolve(ready: readonly WaitingCall[], failure: StorageError | undefined): void {
     for (const call of ready) call.isReady = true;
     for (let first = this.#calls[0]; first?.isReady === true; first = this.#calls[0]) {

@@ -1,4 +1,4 @@
-/** When state that has changed is written: once nothing changed for a while, and under load at the latest after another. */
+/** Decides when changed state is written: once nothing changed for a while, or under load after a longer delay. */
 import type { LogIndex } from "../../protocol/peer/raft-message.ts";
 
 export interface WriteBehindTimes {
@@ -24,7 +24,7 @@ export class WriteBehind {
     this.#behindTimer ??= setTimeout(this.#due, this.#times.behindMs);
   }
 
-  /** Until the next change. */
+  /** Stops both timers until the next change. */
   stop(): void {
     clearTimeout(this.#idleTimer);
     clearTimeout(this.#behindTimer);
@@ -32,7 +32,7 @@ export class WriteBehind {
     this.#behindTimer = undefined;
   }
 
-  /** The timer is not moved with every put; it looks whether there was one since. */
+  /** The timer is not restarted with every put. When it fires, it checks whether there was one since. */
   #idle(appliedThen: LogIndex): void {
     this.#idleTimer = undefined;
     const applied = this.#applied;

@@ -1,6 +1,6 @@
 /**
- * Another state, and another identity, for a Durable Object's store that nobody has open: built beside what is there,
- * and switched to in one transaction. Until then a crash leaves the store as it was.
+ * Replaces state and identity in a Durable Object's store that is not open. The new state is built beside the old one,
+ * and one transaction switches to it. Until then a crash leaves the store as it was.
  */
 import { assert } from "../../base/assert.ts";
 import type { LogIndex, Term } from "../../protocol/peer/raft-message.ts";
@@ -20,7 +20,7 @@ export class DurableObjectRestore {
   readonly #tables: SqlStateTables;
   #ended: boolean = false;
 
-  /** The store was opened before, so that it has its tables, and is closed. */
+  /** Call only if the store was opened before, so that it has its tables, and is closed. */
   constructor(storage: DurableObjectStorageLike) {
     this.#storage = storage;
     const generation = otherGeneration(new MetaTable(storage.sql).readState().generation);
@@ -31,12 +31,12 @@ export class DurableObjectRestore {
     this.#tables = new SqlStateTables(storage.sql, generation, EMPTY_COUNTERS, () => this.#grown());
   }
 
-  /** Rows are appended in revision order, as everywhere. They are written as they come. */
+  /** Rows are appended in revision order. They are written as they arrive. */
   get tables(): StateTables {
     return this.#tables;
   }
 
-  /** The log begins behind `applied`. `also` is done in the same transaction. */
+  /** Switches to the new state. The log starts after `applied`. `also` runs in the same transaction. */
   commit(identity: Identity, applied: { readonly index: LogIndex; readonly term: Term }, also: () => void): void {
     assert(!this.#ended, "a restore ends once");
     this.#ended = true;
@@ -56,7 +56,7 @@ export class DurableObjectRestore {
     });
   }
 
-  /** What was built is left over, and dropped when the store is opened again. */
+  /** Abandons what was built. It is dropped when the store is opened again. */
   abandon(): void {
     this.#ended = true;
   }

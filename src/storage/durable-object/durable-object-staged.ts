@@ -1,4 +1,4 @@
-/** A state that is streamed to a Durable Object, until it becomes its own or is given up. */
+/** A state that is streamed to a Durable Object, until it is installed or dropped. */
 import { assert } from "../../base/assert.ts";
 import { EMPTY_COUNTERS } from "../sqlite/sql-keys.ts";
 import type { Generation } from "../sqlite/sql-statements.ts";
@@ -8,7 +8,7 @@ import type { StagedState } from "../storage.ts";
 
 const STAGED_BYTES_PER_WRITE = 512 * 1024;
 
-/** Written as it grows, because a snapshot may be larger than memory; nobody can see it before it is installed. */
+/** Written as it grows, because a snapshot may be larger than memory. It is invisible before it is installed. */
 export class SqlStagedState implements StagedState {
   readonly tables: SqlStateTables;
   readonly #storage: DurableObjectStorageLike;
@@ -31,7 +31,7 @@ export class SqlStagedState implements StagedState {
     this.#aborted();
   }
 
-  /** What is not written yet is written by the transaction that installs it. */
+  /** The transaction that installs the state also writes the rows that are not written yet. */
   install(): SqlStateTables {
     assert(this.#life === "staging", `the staged state was ${this.#life}`);
     this.#life = "installed";

@@ -1,13 +1,14 @@
 /**
- * What is handed to append() is durable when the object's `sync()` has resolved, and only then `done` is called.
+ * Storage of a member in a Durable Object. Data passed to append() is durable when the object's `sync()` has resolved,
+ * and only then `done` is called.
  *
- * The platform's output gate holds every message that leaves the object until the writes before it are confirmed, so an
- * answer could not overtake its write anyway. We wait for sync() nevertheless: a member counts its own write towards the
- * quorum, and that is a decision inside the object, which no gate holds back.
+ * The platform's output gate holds every message that leaves the object until the writes before it are confirmed, so a
+ * response could not overtake its write anyway. We wait for sync() nevertheless: a member counts its own write towards
+ * the quorum, and that is a decision inside the object, which no gate delays.
  *
- * All calls of a turn make one transaction, in a microtask after it, and share its sync(). State rows ride with a log
- * write once enough have gathered; an idle moment or a large backlog makes a write for them alone. So a burst of puts
- * costs one row for each put, one for each batch of the log, and little else.
+ * All calls of a turn make one transaction, in a microtask after it, and share its sync(). State rows are written with
+ * a log write once there are enough of them. An idle moment or a large backlog causes a write for them alone. So a
+ * burst of puts costs one row per put, one per batch of the log, and little else.
  */
 import { assert } from "../../base/assert.ts";
 import type { HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
@@ -22,26 +23,26 @@ import type { DurableObjectStorageLike } from "../sqlite/sql.ts";
 import { StorageError } from "../storage-error.ts";
 import type { Done, Identity, LogBatch, StagedState, Storage } from "../storage.ts";
 
-/** Calls back after a delay unless cancelled. */
+/** Calls back after a delay in milliseconds unless cancelled. Returns the function that cancels it. */
 export type Timer = (callback: () => void, delayMs: number) => () => void;
 
 export interface DurableObjectStorageOptions {
   /** Default setTimeout. A pending timer keeps an object from hibernating, so none is pending while all is written. */
   readonly timer?: Timer;
   /**
-   * State rows ride with a log write once so many wait. Default 512: rows that are written together share the pages of
-   * the tree that their keys lie on.
+   * State rows are written with a log write once there are this many. Default 512: rows that are written together share
+   * the pages of the tree that hold their keys.
    */
   readonly flushRows?: number;
-  /** ... or so many bytes. Default 512 KiB. */
+  /** The same in bytes. Default 512 KiB. */
   readonly flushBytes?: number;
-  /** A write is made for them once so many wait. Default 1,024. */
+  /** State rows cause a write of their own once there are this many. Default 1,024. */
   readonly backlogRows?: number;
-  /** ... or so many bytes. Default 1 MiB. */
+  /** The same in bytes. Default 1 MiB. */
   readonly backlogBytes?: number;
-  /** ... or when nothing changed for so long. Default 200. */
+  /** State rows cause a write of their own if nothing changed for this time, in milliseconds. Default 200. */
   readonly idleMs?: number;
-  /** Recent entries kept in memory. Default 1 MiB. */
+  /** Bytes of recent entries kept in memory. Default 1 MiB. */
   readonly tailBytes?: number;
 }
 
@@ -59,9 +60,9 @@ export function openDurableObjectStorage(
 /** A transaction that was made and whose sync() has not resolved yet. */
 interface Unsynced {
   readonly done: readonly Done[];
-  /** The state that is durable with it. */
+  /** The applied index that is durable with it. */
   readonly applied: LogIndex;
-  /** When a write of state rows was begun; undefined: it wrote none. */
+  /** When the write of state rows began; undefined if it wrote none. */
   readonly stateSinceMs: number | undefined;
 }
 
@@ -76,12 +77,14 @@ class DurableObjectStorage implements Storage {
   #identity: Identity | undefined;
   #tables: SqlStateTables;
   #staged: SqlStagedState | undefined;
-  /** What stateChanged() said last, what the disk will say after the write under way, and what it says for sure. */
+  /**
+   * The applied index of the last stateChanged(), then the one on disk after the write in flight, then the durable one.
+   */
   #marked: { readonly applied: LogIndex; readonly term: Term };
   #writtenApplied: LogIndex;
   #durableApplied: LogIndex;
 
-  /** Of this turn, not written yet. */
+  /** Calls of this turn that are not written yet. */
   #turn: Done[] = [];
   #writeScheduled: boolean = false;
   #flushForced: boolean = false;
@@ -94,7 +97,7 @@ class DurableObjectStorage implements Storage {
   #closed: boolean = false;
   #cancelTimer: (() => void) | undefined;
   #changedSinceTimer: boolean = false;
-  /** The other generation holds rows that nobody needs. */
+  /** The spare generation holds rows that are not needed. */
   #leftovers: boolean;
 
   constructor(storage: DurableObjectStorageLike, options: DurableObjectStorageOptions) {
@@ -216,7 +219,7 @@ class DurableObjectStorage implements Storage {
     this.#marked = { applied: snapshot.index, term: snapshot.term };
     this.#log.restart(snapshot.index, snapshot.term);
     this.#installing = true;
-    // The former state is what is left over now.
+    // The previous state is now in the spare generation.
     this.#armTimer();
   }
 
@@ -230,7 +233,7 @@ class DurableObjectStorage implements Storage {
     });
   }
 
-  /** One transaction for all that the turn has asked for. */
+  /** Makes one transaction for all calls of the turn. */
   #write(): void {
     const done = this.#turn;
     this.#turn = [];
@@ -238,8 +241,8 @@ class DurableObjectStorage implements Storage {
     if (this.#closed) this.#failure ??= new StorageError("closed", "the store was closed");
     if (this.#failure === undefined) {
       try {
-        // A transaction within the platform's own keeps a copy of each page that it touches, in a file of its own when
-        // they are many: too dear for what is atomic anyway.
+        // A transaction within the platform's own keeps a copy of each page that it touches, in a separate file if
+        // there are many. That is too expensive for a write that is atomic anyway.
         if (this.#isLogOnly() && this.#log.writesOnce) this.#log.write();
         else this.#storage.transactionSync(() => this.#writeRows());
       } catch (error) {
@@ -277,7 +280,7 @@ class DurableObjectStorage implements Storage {
     this.#installing = false;
   }
 
-  /** sync() vouches for all that was written before it was called: the first `count` transactions of this object. */
+  /** sync() covers all writes before it was called: the first `count` transactions of this object. */
   async #sync(count: number): Promise<void> {
     try {
       if (this.#failure === undefined) await this.#storage.sync();
@@ -298,7 +301,7 @@ class DurableObjectStorage implements Storage {
     this.#cancelTimer ??= this.#options.timer(() => this.#idle(), this.#options.idleMs);
   }
 
-  /** Nothing changed for a while: what is behind is written, so that a wake-up has nothing to apply again. */
+  /** Writes the state rows after an idle moment, so that a wake-up has nothing to apply again. */
   #idle(): void {
     this.#cancelTimer = undefined;
     if (this.#closed || this.#failure !== undefined) return;
@@ -314,8 +317,8 @@ class DurableObjectStorage implements Storage {
   }
 
   /**
-   * The generation that is not the state, whole. A table is dropped at once rather than row by row: workerd bills nothing
-   * for it (a deleted row is billed like a written one), and 200,000 rows went in 10 ms.
+   * Drops the spare generation as a whole. A table is dropped at once, not row by row: workerd bills nothing for it (a
+   * deleted row is billed like a written one), and dropping 200,000 rows took 10 ms.
    */
   #dropLeftovers(): void {
     this.#leftovers = false;

@@ -1,24 +1,24 @@
 /**
- * The connection to a database. Browsers close it (Safari does in the background, and every browser does when the user
- * clears the site's data). It is opened again at once, to find out which of the two it was.
+ * The connection to a database. Browsers close it: Safari in the background, and every browser when the user clears the
+ * site's data. It is opened again at once, to find out which of the two happened.
  */
 import { openDatabase } from "./indexeddb-database.ts";
 import type { Database, StoreName, Writing } from "./indexeddb-database.ts";
 import { StorageError } from "../storage-error.ts";
 
 export interface ConnectionEvents {
-  /** It was opened, or found to be closed: there may be something to do. */
+  /** Called when the connection was opened, or found to be closed: there may be work to do. */
   readonly changed: () => void;
-  /** The browser closed it. A transaction in flight may never get an event of its own. */
+  /** Called when the browser closed the connection. A transaction in flight may never get an event of its own. */
   readonly closed: () => void;
-  /** It must not be used any more, for good. */
+  /** Called when the connection cannot be used any more, permanently. */
   readonly failed: (error: unknown) => void;
 }
 
 export class Connection {
   readonly #name: string;
   readonly #events: ConnectionEvents;
-  /** undefined: it was taken away. */
+  /** undefined after the browser closed it. */
   #database: Database | undefined;
   #isOpening: boolean = false;
   #isClosed: boolean = false;
@@ -33,7 +33,9 @@ export class Connection {
     return this.#database !== undefined;
   }
 
-  /** undefined when the connection turns out to be gone: it is opened again, and the work is still there to be done. */
+  /**
+   * Returns undefined if the connection turns out to be closed. It is then opened again, and the caller keeps its work.
+   */
   begin(stores: readonly StoreName[]): Writing | undefined {
     try {
       return this.#database?.transaction([...stores], "readwrite", { durability: "strict" });
@@ -45,7 +47,7 @@ export class Connection {
     }
   }
 
-  /** `check` rejects when what it finds is not what was written. */
+  /** Opens the connection again. `check` rejects if the database does not hold the last confirmed write. */
   async reopen(check: (database: Database) => Promise<void>): Promise<void> {
     if (this.#isOpening) return;
     this.#isOpening = true;
@@ -61,7 +63,7 @@ export class Connection {
     this.#events.changed();
   }
 
-  /** For good. */
+  /** Closes permanently. */
   close(): void {
     this.#isClosed = true;
     this.#database?.close();

@@ -1,10 +1,10 @@
 /**
- * The database of a tab's member: its object stores, how it is opened and read, and what goes into a transaction. All of
- * IndexedDB that the adapter touches is here.
+ * The database of a tab's member: its object stores, how it is opened and read, and the content of a transaction. Only
+ * this file and the connection use IndexedDB directly.
  *
  *     log        first index            a batch of entries (log-image.ts)
- *     segments   [generation, id]       rows of the state, and what of them is dead (state-image.ts)
- *     dead       [generation, id]
+ *     segments   [generation, id]       rows of the state (state-image.ts)
+ *     dead       [generation, id]       which rows of a segment are dead
  *     buckets    [generation, bucket, key]
  *     meta       "identity", "state"
  */
@@ -17,7 +17,9 @@ import { StateImage, loadBucketRow, type StateWrite } from "./state-image.ts";
 import { StorageCorruptError, StorageError } from "../storage-error.ts";
 import type { Identity } from "../storage.ts";
 
-/** Raise it with any change that an older Quorate would misread; the browser then refuses to open the database there. */
+/**
+ * Increase it with any change that an older Quorate would misread. The browser then refuses to open the database there.
+ */
 const SCHEMA_VERSION = 1;
 export const LOG_STORES: readonly ["log"] = ["log"];
 export const STATE_STORES: readonly ["segments", "dead", "buckets", "meta"] = ["segments", "dead", "buckets", "meta"];
@@ -77,7 +79,7 @@ export function putState(transaction: Writing, generation: number, writes: reado
   }
 }
 
-/** What was staged and never installed, and what an install has replaced. */
+/** Deletes what was staged and never installed, and what an install has replaced. */
 export function deleteOtherGenerations(transaction: Writing, generation: number): void {
   for (const name of ["segments", "dead", "buckets"] as const) {
     const store = transaction.objectStore(name);
@@ -93,12 +95,12 @@ export async function dropOtherGenerations(database: Database, generation: numbe
   await transaction.done;
 }
 
-/** A clone takes the whole buffer along, however small the view. */
+/** Copies a view, because a clone stores the whole buffer, however small the view is. */
 function wholeBuffer(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
 
-/** What fails a request fails its transaction, and what fails a transaction that reads fails its requests. */
+/** An error of a request aborts its transaction. An error of a read transaction fails its requests. */
 function settle(request: Promise<unknown>): void {
   request.catch(() => {});
 }
@@ -121,7 +123,7 @@ export async function load(database: Database): Promise<Loaded> {
   const state = markOf(await get(database, "meta", "state"));
   const log = LogImage.load(records);
   await loadState(database, state.generation, image, tables);
-  // What was just read is no change.
+  // Rows that were just read are not changes.
   tracker.mark(tables);
   tracker.take();
   const { window } = log;
@@ -160,7 +162,7 @@ function get(database: Database, name: StoreName, key: IDBValidKey): Promise<unk
   return store.get(key);
 }
 
-/** In chunks, because getAll() of everything would hold the whole store twice. */
+/** Reads in chunks, because getAll() of everything would hold the whole store in memory twice. */
 async function eachRecord(
   database: Database,
   name: StoreName,
@@ -214,7 +216,7 @@ function markOf(stored: unknown): StateMark {
   return { generation, applied, appliedTerm };
 }
 
-/** A connection was lost and opened again: the disk must be as we left it, to the last confirmed write. */
+/** Checks a connection that was opened again: the disk must hold the last confirmed write. */
 export async function checkUnchanged(database: Database, seq: number, mark: StateMark): Promise<void> {
   let newest = 0;
   const { store, done } = database.transaction("log");

@@ -1,4 +1,4 @@
-/** A state that is streamed to a tab, until it becomes the tab's own or is given up. */
+/** A state that is streamed to a tab, until it is installed or dropped. */
 import { assert } from "../../base/assert.ts";
 import { MemoryTables } from "../../mvcc/tables/memory-tables.ts";
 import { ROW_OVERHEAD_BYTES } from "../../mvcc/tables/tables.ts";
@@ -10,7 +10,9 @@ import type { StagedState } from "../storage.ts";
 
 const STAGED_BYTES_PER_WRITE = 1024 * 1024;
 
-/** Rows are in memory at once, as all state of a tab is, and go to disk as they come, so that the switch is small. */
+/**
+ * Rows are in memory at once, as all state of a tab is. They are written as they arrive, so that the switch is small.
+ */
 export class IdbStagedState implements StagedState {
   readonly generation: number;
   readonly tracker: StagedTracker;

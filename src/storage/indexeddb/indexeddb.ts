@@ -1,17 +1,18 @@
 /**
- * What is handed to append() is durable when its transaction has completed with `durability: "strict"`, which flushes to
- * the device; only then `done` is called. A request's success is not enough: its transaction may still abort.
+ * Storage of a member in a tab. Data passed to append() is durable when its transaction has completed with `durability:
+ * "strict"`, which flushes to the device. Only then `done` is called. The success of a request is not enough: its
+ * transaction may still abort.
  *
- * The tables live in memory and are written behind. Those transactions are strict as well: there are one or two in a
- * second, and a relaxed one could be lost in a power failure after the log that made it was compacted.
+ * The tables are in memory and written behind. Their transactions are strict as well: there are one or two per second,
+ * and a power failure could lose a relaxed one after the log that it came from was compacted.
  *
- * There are two lanes, each with one transaction at a time: the log's store, and the state's stores. They share no store,
- * so a large write of state does not hold up the log. What arrives while a transaction runs goes into the next one
- * together. A bootstrap and an install take both lanes at once.
+ * There are two write queues, with one transaction each at a time: the log store and the state stores. They share no
+ * store, so a large state write does not delay the log. Writes that arrive meanwhile are batched into the next
+ * transaction. A bootstrap and an install take both queues at once.
  *
- * When the browser closes the connection with nothing in flight, it is opened again at once, and trusted when it still
- * has the last write that was confirmed. With a transaction in flight its outcome is unknown, and Chromium may send that
- * transaction no event at all. So the store fails at the `close` event and the member starts over from the disk.
+ * If the browser closes an idle connection, it is opened again at once, and the last confirmed write is checked. If a
+ * transaction was in flight, its outcome is unknown, and Chromium may send it no event at all. So the store fails at
+ * the `close` event, and the member restarts from disk.
  */
 import { deleteDB } from "idb";
 import { assert } from "../../base/assert.ts";
@@ -49,15 +50,15 @@ import type { WaitingCall } from "../common/waiting-calls.ts";
 import { WriteBehind } from "../common/write-behind.ts";
 
 export interface IndexedDbOptions {
-  /** Of the database: one per member. */
+  /** Name of the database. Each member has its own. */
   readonly name: string;
-  /** State is written once nothing changed for so long. Default 500. */
+  /** State is written once nothing changed for this time, in milliseconds. Default 500. */
   readonly idleMs?: number;
-  /** ... or, under load, at the latest after so long. Default 2,000. */
+  /** Under load, state is written after this time at the latest, in milliseconds. Default 2,000. */
   readonly behindMs?: number;
-  /** ... or when so many rows wait. Default 20,000. */
+  /** State is also written once there are this many changed rows. Default 20,000. */
   readonly behindRows?: number;
-  /** ... or so many bytes. Default 4 MiB. */
+  /** State is also written once there are this many changed bytes. Default 4 MiB. */
   readonly behindBytes?: number;
 }
 
@@ -79,7 +80,7 @@ export async function openIndexedDbStorage(options: IndexedDbOptions): Promise<S
   }
 }
 
-/** Waits until every connection to it is closed. */
+/** Deletes the database. Waits until every connection to it is closed. */
 export async function deleteIndexedDb(name: string): Promise<void> {
   await deleteDB(name);
 }
@@ -109,9 +110,9 @@ class IndexedDbStorage implements Storage {
   readonly #flushWaiting: WaitingCall[] = [];
   #pumpScheduled: boolean = false;
   #flushDue: boolean = false;
-  /** A bootstrap or an install: the next write takes both lanes. */
+  /** A bootstrap or an install. The next write takes both queues. */
   #wholeDue: boolean = false;
-  /** An aborted or a replaced generation is still on disk. */
+  /** True if an aborted or a replaced generation is still on disk. */
   #leftovers: boolean = false;
   #failure: StorageError | undefined;
   #closed: boolean = false;
@@ -231,8 +232,8 @@ class IndexedDbStorage implements Storage {
     this.#schedule();
   }
 
-  #wait(done: Done, lane: WaitingCall[]): void {
-    lane.push(this.#calls.add(done));
+  #wait(done: Done, calls: WaitingCall[]): void {
+    calls.push(this.#calls.add(done));
     this.#schedule();
   }
 
@@ -245,7 +246,7 @@ class IndexedDbStorage implements Storage {
     });
   }
 
-  /** Starts whatever can be started. */
+  /** Starts every write that can be started. */
   #pump(): void {
     try {
       this.#startWork();
@@ -256,10 +257,10 @@ class IndexedDbStorage implements Storage {
 
   #startWork(): void {
     if (this.#closed) this.#failure ??= new StorageError("closed", "the store was closed");
-    if (this.#failure !== undefined) return this.#tellAll();
+    if (this.#failure !== undefined) return this.#resolveAll();
     const hasWork = this.#logWaiting.length > 0 || this.#flushDue || this.#wholeDue;
     if (!this.#connection.isOpen) {
-      // With something in flight there is nothing to do but wait for it to fail.
+      // With a transaction in flight, wait for it to fail.
       if (hasWork && this.#busy.size === 0) void this.#reopen();
       return;
     }
@@ -272,15 +273,15 @@ class IndexedDbStorage implements Storage {
   }
 
   #startLog(): void {
-    if (!this.#log.dirty) return this.#tell(takeAll(this.#logWaiting));
+    if (!this.#log.dirty) return this.#resolve(takeAll(this.#logWaiting));
     const transaction = this.#connection.begin(LOG_STORES);
     if (transaction === undefined) return;
-    const told = takeAll(this.#logWaiting);
+    const waiting = takeAll(this.#logWaiting);
     putLog(transaction, this.#log.takeWrites());
     const { seq } = this.#log;
     this.#finish(transaction, ["log"], () => {
       this.#durableSeq = seq;
-      this.#tell(told);
+      this.#resolve(waiting);
     });
   }
 
@@ -308,11 +309,11 @@ class IndexedDbStorage implements Storage {
     this.#behind.stop();
     if (this.#tracker.markedCount === 0 && mark.applied === this.#durable.applied) {
       this.#flushDue = false;
-      return this.#tell(takeAll(this.#flushWaiting));
+      return this.#resolve(takeAll(this.#flushWaiting));
     }
     const transaction = this.#connection.begin(STATE_STORES);
     if (transaction === undefined) return;
-    const told = takeAll(this.#flushWaiting);
+    const waiting = takeAll(this.#flushWaiting);
     this.#flushDue = false;
     const changes = this.#tracker.take();
     putState(transaction, mark.generation, this.#image.takeWrites(changes, this.#tables, this.#tracker.settled));
@@ -321,14 +322,14 @@ class IndexedDbStorage implements Storage {
     this.#finish(transaction, ["state"], () => {
       this.#durable = mark;
       this.onStateWritten?.(performance.now() - sinceMs);
-      this.#tell(told);
+      this.#resolve(waiting);
     });
   }
 
   #startWhole(): void {
     const transaction = this.#connection.begin(ALL_STORES);
     if (transaction === undefined) return;
-    const told = [...takeAll(this.#logWaiting), ...takeAll(this.#flushWaiting)];
+    const waiting = [...takeAll(this.#logWaiting), ...takeAll(this.#flushWaiting)];
     this.#wholeDue = false;
     this.#flushDue = false;
     this.#behind.stop();
@@ -343,7 +344,7 @@ class IndexedDbStorage implements Storage {
       this.#leftovers ||= mark.generation !== this.#durable.generation;
       this.#durableSeq = seq;
       this.#durable = mark;
-      this.#tell(told);
+      this.#resolve(waiting);
     });
   }
 
@@ -357,10 +358,10 @@ class IndexedDbStorage implements Storage {
     return this.#connection.reopen((database) => checkUnchanged(database, this.#durableSeq, this.#durable));
   }
 
-  #finish(transaction: Writing, lanes: readonly WriteQueue[], durable: () => void): void {
-    for (const lane of lanes) this.#busy.add(lane);
+  #finish(transaction: Writing, queues: readonly WriteQueue[], durable: () => void): void {
+    for (const queue of queues) this.#busy.add(queue);
     const freed = (): void => {
-      for (const lane of lanes) this.#busy.delete(lane);
+      for (const queue of queues) this.#busy.delete(queue);
       this.#schedule();
     };
     transaction.done.then(
@@ -390,17 +391,17 @@ class IndexedDbStorage implements Storage {
     this.#connection.close();
   }
 
-  #tell(told: readonly WaitingCall[]): void {
-    this.#calls.resolve(told, this.#failure);
+  #resolve(waiting: readonly WaitingCall[]): void {
+    this.#calls.resolve(waiting, this.#failure);
   }
 
-  #tellAll(): void {
+  #resolveAll(): void {
     takeAll(this.#logWaiting);
     takeAll(this.#flushWaiting);
     this.#calls.resolveAll(this.#failure);
   }
 }
 
-function takeAll(lane: WaitingCall[]): readonly WaitingCall[] {
-  return lane.splice(0, lane.length);
+function takeAll(calls: WaitingCall[]): readonly WaitingCall[] {
+  return calls.splice(0, calls.length);
 }

@@ -1,10 +1,10 @@
 /**
- * The log as a tab keeps it: all of it in memory, and on disk one record per batch of entries under the index of the
- * first. Every record carries the hard state and the boundary as they were when it was written, so that a write is one
- * record; the record under key 0 carries them alone, for when they change without entries. The highest sequence number
- * tells which is the newest.
+ * The log of a tab's member: in memory as a whole, and on disk as one record per batch of entries, under the index of
+ * the first. Every record carries the hard state and the boundary as they were when it was written, so that a write is
+ * one record. The record under key 0 carries them alone, for when they change without entries. The highest sequence
+ * number marks the newest record.
  *
- * This file only says what is to be written. The writes of a call belong into one transaction.
+ * This file only computes what must be written. The writes of a call belong in one transaction.
  */
 import { must } from "../../base/assert.ts";
 import type { Entry, HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
@@ -24,7 +24,7 @@ export const LOG_MARK_KEY = 0;
 
 export type LogWrite =
   | { readonly type: "put"; readonly key: number; readonly record: Uint8Array<ArrayBuffer> }
-  /** Keys of [from, end). */
+  /** Deletes the keys of [from, end). */
   | { readonly type: "delete"; readonly from: number; readonly end: number };
 
 export interface LogRecord {
@@ -60,7 +60,7 @@ export class LogImage {
   /** Entries from here on are not on disk. */
   #unwrittenFrom: LogIndex;
   #restarted: boolean = false;
-  /** Records below are dead and go with the next write. */
+  /** Records below it are dead. The next write deletes them. */
   #deadBelow: number = LOG_MARK_KEY + 1;
 
   private constructor(window: LogWindow, mark: Mark, heads: Head[]) {
@@ -77,7 +77,7 @@ export class LogImage {
     return new LogImage(new LogWindow(0, 0, []), { seq: 0, hardState, boundaryIndex: 0, boundaryTerm: 0 }, []);
   }
 
-  /** All records of the store by key. */
+  /** Loads all records of the store by key. */
   static load(records: readonly LogRecord[]): LogImage {
     const [first] = records;
     if (first?.key !== LOG_MARK_KEY) throw new StorageCorruptError(STORE, "0", "the hard state is missing");
@@ -104,7 +104,7 @@ export class LogImage {
     return image;
   }
 
-  /** The sequence number of a record, to see which write was the last. */
+  /** Returns the sequence number of a record, which shows what write was the last. */
   static seqOf({ key, record }: LogRecord): number {
     return readRow(key, record).mark.seq;
   }
@@ -117,7 +117,7 @@ export class LogImage {
     return this.#seq;
   }
 
-  /** Whether entries or the hard state are not on disk. */
+  /** True if entries or the hard state are not on disk. */
   get dirty(): boolean {
     if (this.#restarted || this.#unwrittenFrom <= this.window.lastIndex()) return true;
     const { term, vote, commit } = this.#writtenHard;
@@ -151,7 +151,7 @@ export class LogImage {
     this.#restarted = true;
   }
 
-  /** What brings the disk up to what memory holds, in order. `always`: also when only the mark would be written. */
+  /** Returns the writes that bring the disk up to date, in order. `always`: also if only the mark would be written. */
   takeWrites(always: boolean = false): readonly LogWrite[] {
     if (!this.dirty && !always) return [];
     const writes: LogWrite[] = [];
@@ -173,7 +173,10 @@ export class LogImage {
     return writes;
   }
 
-  /** Records that are replaced go; of one that is cut through, what is kept is written again with the rest. */
+  /**
+   * Deletes the records that are replaced. Of a record that is cut through, the kept entries are written again with the
+   * new ones.
+   */
   #truncate(from: LogIndex, writes: LogWrite[]): LogIndex {
     let cut = from;
     let truncates = false;
@@ -181,7 +184,7 @@ export class LogImage {
       this.#heads.pop();
       cut = Math.max(Math.min(cut, head.first), this.window.firstIndex());
       truncates = true;
-      // The first record may begin below the log; what replaces it begins at the log.
+      // The first record may start before the log. Its replacement starts at the log's first index.
       if (head.first < cut) writes.push({ type: "delete", from: head.first, end: cut });
     }
     if (truncates) writes.push({ type: "delete", from: cut, end: Number.POSITIVE_INFINITY });

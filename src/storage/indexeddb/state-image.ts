@@ -1,13 +1,13 @@
 /**
- * The state as a tab keeps it on disk: rows in segments, in revision order, many rows to a record. A record per row would
- * cost ten times as much to write and to load.
+ * The state of a tab's member on disk: rows in segments, in revision order, many rows per record. A record per row
+ * would cost ten times as much to write and to load.
  *
  *     segments   [generation, id]             rows of a span of revisions; the last one grows until it is full
  *     dead       [generation, id]             which rows of that segment compaction has removed since
  *     buckets    [generation, bucket, key]    one record each
  *
- * A segment of which most is dead is written again without its dead. This file only says what is to be written; the
- * writes of a call belong into one transaction, together with the applied index.
+ * A segment whose rows are mostly dead is written again without them. This file only computes what must be written. The
+ * writes of a call belong in one transaction, together with the applied index.
  */
 import { assert, must } from "../../base/assert.ts";
 import { EMPTY_BYTES, latin1ToBytes } from "../../base/bytes.ts";
@@ -19,7 +19,7 @@ import { StorageCorruptError } from "../storage-error.ts";
 
 export type StateStore = "segments" | "dead" | "buckets";
 
-/** Keys without the generation; no value deletes. */
+/** Keys lack the generation. A write without a value deletes. */
 export interface StateWrite {
   readonly store: StateStore;
   readonly key: readonly (number | string)[];
@@ -29,7 +29,7 @@ export interface StateWrite {
 interface Segment {
   readonly id: number;
   readonly first: RevisionId;
-  /** On disk, dead ones too. */
+  /** Number of rows on disk, dead ones included. */
   rowCount: number;
   dead: RevisionId[];
 }
@@ -39,11 +39,11 @@ const SEGMENT_BYTES_TARGET = 256 * 1024;
 export class StateImage {
   #segments: Segment[] = [];
   #nextId: number = 1;
-  /** Rows of the last segment, while it is still small enough to be written again with more in it. */
+  /** Rows of the last segment, while it is still small enough to be written again with more rows. */
   #tail: RevisionRow[] = [];
   #tailBytes: number = 0;
 
-  /** Segments must be loaded by id. Adds the living rows to the tables. */
+  /** Adds the live rows of a segment to the tables. Segments must be loaded in order of id. */
   loadSegment(id: number, record: Uint8Array, dead: Uint8Array | undefined, tables: StateTables): void {
     const rows = readSegment(id, record);
     const first = rows[0];
@@ -66,7 +66,7 @@ export class StateImage {
     this.#nextId = id + 1;
   }
 
-  /** `settled`: nothing has been removed from the tables behind the line up to which the changes go. */
+  /** Returns the writes. `settled`: nothing was removed from the tables after the mark up to which the changes go. */
   takeWrites(changes: ChangeSet, tables: StateTables, settled: boolean): readonly StateWrite[] {
     const writes: StateWrite[] = [];
     for (const segment of this.#bury(changes.removed.values())) this.#writeDead(segment, tables, settled, writes);
@@ -93,7 +93,7 @@ export class StateImage {
     const { id } = segment;
     if (segment === this.#segments.at(-1)) this.#tail = [];
     if (segment.dead.length === segment.rowCount) {
-      // The last one stays, as the place where rows are looked for; the next flush leaves it behind.
+      // The last segment stays, because rows are searched there. The next flush starts a new one.
       this.#segments.splice(this.#segments.indexOf(segment), 1);
       writes.push({ store: "segments", key: [id], value: undefined }, { store: "dead", key: [id], value: undefined });
       return;
@@ -127,7 +127,7 @@ export class StateImage {
     return rows;
   }
 
-  /** The tail is written again with the new rows until it is full, so that a trickle of writes leaves no dust. */
+  /** Writes the tail again with the new rows until it is full, so that rare writes do not leave many small segments. */
   #add(rows: readonly RevisionRow[], writes: StateWrite[]): void {
     let touched = false;
     for (const row of rows) {

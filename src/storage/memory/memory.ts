@@ -1,10 +1,10 @@
 /**
- * What was completed is durable in the image, which outlives this object as a disk outlives a process; what was not is
- * lost in a crash.
+ * Storage in memory. A completed write is durable in the image, which outlives this object as a disk outlives a
+ * process. A crash loses every other write.
  *
  * The simulator decides when a write completes and what a crash leaves: a prefix of the pending writes may have reached
- * the disk without anybody having been told. State rows ride behind the log as in the homes with a real disk, so that a
- * member that forgets to apply its log again is found out here.
+ * the disk without a callback. State rows are written after the log, as in the backends with a real disk. So the
+ * simulator detects a member that does not apply its log again.
  */
 import { assert, must } from "../../base/assert.ts";
 import type { Prng } from "../../base/prng.ts";
@@ -20,7 +20,7 @@ import type { Done, Identity, LogBatch, StagedState, Storage } from "../storage.
 
 const NO_HARD_STATE: HardState = { term: 0, vote: 0n, commit: 0 };
 
-/** What a disk holds. Rows and entries are shared with the living, because they never change. */
+/** The content of a disk. Open stores share its rows and entries, because they never change. */
 export class MemoryImage {
   identity: Identity | undefined = undefined;
   hardState: HardState = NO_HARD_STATE;
@@ -30,7 +30,7 @@ export class MemoryImage {
   rows: Map<string, RevisionRow> = new Map();
   buckets: Map<BucketName, Map<string, Uint8Array>> = new Map(BUCKET_NAMES.map((name) => [name, new Map()]));
 
-  /** A disk that goes its own way from here: an old backup, for a member whose store goes back in time. */
+  /** Returns a copy that is independent from here on: an old backup, for a member whose store goes back in time. */
   clone(): MemoryImage {
     const copy = new MemoryImage();
     copy.identity = this.identity;
@@ -62,17 +62,17 @@ export class MemoryImage {
 }
 
 /**
- * When writes complete. "microtask": by themselves, right after the caller's turn. "manual": by completeWrites(). A
- * function is handed `complete` once per write and calls it when it likes; writes complete in order whatever it does.
+ * When writes complete. "microtask": automatically, right after the caller's turn. "manual": by completeWrites(). A
+ * function receives `complete` once per write and calls it when it likes. Writes complete in order in any case.
  */
 export type WriteSchedule = "microtask" | "manual" | ((complete: () => void) => void);
 
 export interface MemoryStorageOptions {
-  /** The disk to start from; default a fresh one. */
+  /** The disk to start from. Default: an empty one. */
   readonly image?: MemoryImage;
   /** Default "microtask". */
   readonly schedule?: WriteSchedule;
-  /** State rows ride with an append once so many have gathered. Default 1: with the next append. */
+  /** State rows are written with an append once there are this many. Default 1: with the next append. */
   readonly flushRows?: number;
 }
 
@@ -199,7 +199,7 @@ export class MemoryStorage implements Storage {
     return this.#staged;
   }
 
-  /** Makes the oldest writes durable and tells their callers. Returns how many there were. */
+  /** Makes the oldest writes durable and calls their callbacks. Returns how many there were. */
   completeWrites(count: number = Number.POSITIVE_INFINITY): number {
     let completed = 0;
     while (completed < count && this.#gone !== "crashed") {
@@ -212,14 +212,14 @@ export class MemoryStorage implements Storage {
     return completed;
   }
 
-  /** From now on the disk refuses, as with a full or vanished store. */
+  /** Fails all writes from now on, as a full or vanished store does. */
   failWrites(error: Error): void {
     this.#failure = error;
   }
 
   /**
-   * The power goes off: nobody is told anything any more. With a prng, some of the writes under way reached the disk:
-   * the first few, each whole. Returns the disk, to be opened again.
+   * Crashes: no callback is called any more. With a prng, some of the writes in flight reached the disk: the first few,
+   * each whole. Returns the disk, to be opened again.
    */
   crash(prng?: Prng): MemoryImage {
     assert(this.#gone === undefined, "a store crashes once");
@@ -230,7 +230,7 @@ export class MemoryStorage implements Storage {
     return this.#image;
   }
 
-  /** The disk, once the store is closed. */
+  /** The disk. Available once the store is closed. */
   get image(): MemoryImage {
     assert(this.#gone !== undefined, "the disk is looked at when the store has let go of it");
     return this.#image;
@@ -250,12 +250,12 @@ export class MemoryStorage implements Storage {
       const bucket = this.#tables.bucket(name);
       for (const [key, value] of values) bucket.set(latin1ToBytes(key), value);
     }
-    // What was just read is no change.
+    // Rows that were just read are not changes.
     this.#tracker.mark(this.#tables);
     this.#tracker.take();
   }
 
-  /** The state up to the last mark as a part of the next write, if there is enough of it. */
+  /** Adds the state up to the last mark to the next write, if it is large enough. */
   #writeBehind(rowsAtLeast: number): ((image: MemoryImage) => void) | undefined {
     if (this.#tracker.markedCount < rowsAtLeast) return undefined;
     const changes = this.#tracker.take();
@@ -311,7 +311,7 @@ class MemoryStagedState implements StagedState {
   readonly tables: MemoryTables = new MemoryTables(this.tracker);
 
   abort(): void {
-    // Nothing is on the disk yet, and nobody holds it any more.
+    // Nothing is on disk yet, and no reference to it is left.
   }
 }
 

@@ -1,14 +1,14 @@
-/** Buckets over SQLite, with what is not written yet in front. */
+/** Buckets over SQLite, with unwritten changes in front. */
 import { EMPTY_BYTES, bytesToLatin1, copyBytes, latin1ToBytes } from "../../base/bytes.ts";
 import type { Bucket, BucketName } from "../../mvcc/tables/tables.ts";
 import { bytesOf, hexName, keyAfter, type SqlLike } from "./sql.ts";
 import type { Generation, StateStatements } from "./sql-statements.ts";
 
 const SCAN_ROWS = 256;
-/** What a changed entry costs beside its bytes, while it waits to be written. */
+/** What a changed entry costs besides its bytes, while it waits to be written. */
 const ENTRY_OVERHEAD_BYTES = 64;
 
-/** By latin-1 key; undefined: deleted. */
+/** By latin1 key; undefined: deleted. */
 type Values = Map<string, Uint8Array | undefined>;
 
 export class SqlBucket implements Bucket {
@@ -17,9 +17,9 @@ export class SqlBucket implements Bucket {
   readonly #table: string;
   readonly #name: BucketName;
   readonly #changed: (bytes: number) => void;
-  /** All that SQLite does not have yet. */
+  /** All changes that SQLite does not have yet. */
   readonly #values: Values = new Map();
-  /** What may be written, with the values that it had when that was said. */
+  /** The changes that may be written, with the values that they had at the mark. */
   #marked: Values = new Map();
   #open: Set<string> = new Set();
 
@@ -88,7 +88,7 @@ export class SqlBucket implements Bucket {
     this.#changed(name.length + (value?.length ?? 0) + ENTRY_OVERHEAD_BYTES);
   }
 
-  /** `pending`: the names of the range that wait to be written, in order. */
+  /** `pending`: the names in the range that wait to be written, in order. */
   #scan(
     pending: readonly string[],
     start: Uint8Array,

@@ -1,8 +1,8 @@
 /**
- * The key table of a Durable Object: SQLite, with the rows that it does not have yet in front.
+ * The key table of a Durable Object: SQLite, with unwritten rows in an overlay in front.
  *
- * Rows in the overlay are newer than all rows in SQLite, so a read looks there first and at SQLite for the rest. Rows that
- * compaction drops stay in SQLite until the next flush, and are hidden until then.
+ * Rows in the overlay are newer than all rows in SQLite. So a read looks there first, and reads the rest from SQLite.
+ * Rows that compaction drops stay in SQLite until the next flush, and are hidden until then.
  */
 import { assert } from "../../base/assert.ts";
 import { EMPTY_BYTES, bytesToLatin1, copyBytes, latin1ToBytes } from "../../base/bytes.ts";
@@ -16,22 +16,22 @@ import { hexName, type SqlLike } from "./sql.ts";
 import type { Generation, StateStatements } from "./sql-statements.ts";
 import { StorageCorruptError } from "../storage-error.ts";
 
-/** What would cost a walk over all rows to find out, so it is stored beside them. */
+/** Figures that would take a walk over all rows, so they are stored beside them. */
 export interface StateCounters {
   readonly rows: number;
   readonly bytes: number;
-  /** Entries in the revision lists, those of removed rows too. */
+  /** Entries in the revision lists, those of removed rows included. */
   readonly listed: number;
-  /** Up to this revision the rows have been compacted. */
+  /** The rows have been compacted up to this revision. */
   readonly compacted: number;
 }
 
 export const EMPTY_COUNTERS: StateCounters = { rows: 0, bytes: 0, listed: 0, compacted: 0 };
 
 const BEFORE_ALL: RevisionId = { main: -1, sub: -1 };
-/** A step of compaction ends when it has looked at so many times the keys that it may handle ... */
+/** A step of compaction ends when it has looked at this multiple of the keys that it may handle. */
 const COMPACT_KEYS_LOOKED_AT = 8;
-/** ... or has passed so many times as many rows: a hot key may fill many revisions. */
+/** It also ends when it has passed this multiple in rows: a hot key may fill many revisions. */
 const COMPACT_ROWS_WALKED = 64;
 
 export class SqlKeyTable implements KeyTable {
@@ -44,11 +44,13 @@ export class SqlKeyTable implements KeyTable {
   #rowCount: number;
   #sizeBytes: number;
   #compacted: number;
-  /** The last revision that the pass of compaction under way has seen. */
+  /** The last revision that the current pass of compaction has seen. */
   #walkedMain: number = 0;
   #markedRows: number = 0;
   #markedCounters: Omit<StateCounters, "listed">;
-  /** Whether SQLite's newest row of an overlaid key lives; asked often by count(), and true until the next flush. */
+  /**
+   * Whether SQLite's newest row of an overlaid key is live. count() reads it often; it is valid until the next flush.
+   */
   readonly #liveBelow: Map<string, boolean> = new Map();
 
   constructor(
@@ -115,7 +117,7 @@ export class SqlKeyTable implements KeyTable {
       if (!needsNames) return visitLive(undefined, row);
       const name = bytesToLatin1(key);
       if (!visitOverlaid(name)) return false;
-      // The key stands in both: the overlay speaks for it, in its turn.
+      // The key is in both. The overlay's row is used when its turn comes.
       if (overlaid[at]?.name === name) return true;
       return visitLive(name, row);
     });
@@ -165,7 +167,7 @@ export class SqlKeyTable implements KeyTable {
 
   compact(revision: number, cursor: Uint8Array | undefined, maxKeys: number): Uint8Array | undefined {
     assert(maxKeys > 0, "a step makes progress");
-    // Only a revision written since the last compaction can have made a row of before it superfluous.
+    // Only a revision written since the last compaction can have made an earlier row superfluous.
     const from = cursor === undefined ? { main: this.#compacted, sub: 0 } : decodeCursor(cursor);
     const heads = new Map<string, RowHead | undefined>();
     let handled = 0;
@@ -179,7 +181,7 @@ export class SqlKeyTable implements KeyTable {
       }
       if (!heads.has(name)) heads.set(name, this.#newestHead(name, listed.key, revision));
       const newest = heads.get(name);
-      // A key is handled at its newest row, so once in a pass.
+      // A key is handled at its newest row, so once per pass.
       if (newest !== undefined && compareRevisions(newest, listed) === 0) {
         if (handled++ === maxKeys) {
           next = listed;
@@ -191,7 +193,7 @@ export class SqlKeyTable implements KeyTable {
       return true;
     });
     if (next !== undefined) return encodeCursor(next);
-    // Not beyond what exists: a revision that is yet to come may leave something to compact.
+    // Not beyond the newest revision: a future one may leave something to compact.
     this.#compacted = Math.max(this.#compacted, this.#walkedMain);
     return undefined;
   }
@@ -214,7 +216,7 @@ export class SqlKeyTable implements KeyTable {
     return { ...this.#markedCounters, listed: this.#revisions.listed };
   }
 
-  /** SQLite's lists, then the overlay, whose rows are handed over too. */
+  /** Visits SQLite's lists, then the overlay, which also passes its rows. */
   #walk(from: RevisionId, toMain: number, visit: (listed: ListedRow, row: RevisionRow | undefined) => boolean): void {
     const recent = this.#overlay.rows;
     const firstRecent = recent[0];
@@ -263,7 +265,7 @@ export class SqlKeyTable implements KeyTable {
     return head === undefined || this.#removals.hides(name, head) ? undefined : head;
   }
 
-  /** A key that has a row in the overlay at a revision has all its rows of SQLite below that revision. */
+  /** If a key has a row in the overlay at a revision, all its rows in SQLite are below that revision. */
   #livesBelow(name: string): boolean {
     const known = this.#liveBelow.get(name);
     if (known !== undefined) return known;
@@ -278,7 +280,7 @@ export class SqlKeyTable implements KeyTable {
     return count;
   }
 
-  /** Its entry may have outlived the row, but only where compaction has been. */
+  /** The entry may have outlived its row, but only in compacted revisions. */
   #listedRow(listed: ListedRow): RevisionRow | undefined {
     const row = this.#rows.row(listed.key, listed);
     if (row !== undefined || listed.main <= this.#compacted) return row;

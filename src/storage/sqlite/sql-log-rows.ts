@@ -1,4 +1,6 @@
-/** The tables of the log in SQLite: how a batch of entries, and what is known with it, stand in rows and are read back. */
+/**
+ * The tables of the log in SQLite: how batches of entries, and the hard state with them, are written to rows and read.
+ */
 import { must } from "../../base/assert.ts";
 import type { Entry, HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
 import { decodeEntries, encodeEntries, RecordError } from "../common/record.ts";
@@ -44,7 +46,7 @@ const PUT_HARD = "INSERT OR REPLACE INTO quorate_hard VALUES (1, ?, ?, ?, ?, ?, 
 const DELETE_ROW = "DELETE FROM quorate_log WHERE slot = ?";
 const DELETE_ABOVE = "DELETE FROM quorate_log WHERE last > ?";
 
-/** What a row holds, without the entries. */
+/** The fields of a row, without its entries. */
 export interface Head {
   readonly slot: number;
   readonly first: LogIndex;
@@ -63,7 +65,7 @@ export interface HeadWithSeq {
   readonly seq: number;
 }
 
-/** What was known when a row was written; the one with the highest seq counts. */
+/** The hard state and boundary when a row was written. The row with the highest seq counts. */
 export interface Mark {
   readonly seq: number;
   readonly hardState: HardState;
@@ -89,7 +91,7 @@ export function readHeads(sql: SqlLike): readonly HeadWithSeq[] {
     });
 }
 
-/** What is known. */
+/** Returns the hard state and boundary that are in effect. */
 export function newestMark(sql: SqlLike, heads: readonly HeadWithSeq[]): Mark {
   const [alone] = sql.exec(SELECT_HARD).toArray();
   if (alone === undefined) throw new StorageCorruptError("quorate_hard", "1", "the hard state is missing");
@@ -134,7 +136,7 @@ function decodeRow(record: Uint8Array, head: Head, name: string): readonly Entry
   }
 }
 
-/** Throws when entries are missing between the boundary and the last one. */
+/** Throws if entries are missing between the boundary and the last one. */
 export function checkContiguous(heads: readonly Head[], boundary: Boundary): void {
   let next = boundary.index + 1;
   let term = boundary.term;
@@ -148,7 +150,7 @@ export function checkContiguous(heads: readonly Head[], boundary: Boundary): voi
   });
 }
 
-/** Over whatever stood in its slot. */
+/** Writes a row over the previous content of its slot. */
 export function putRow(sql: SqlLike, head: Head, { seq, hardState, boundary }: Mark, entries: readonly Entry[]): void {
   sql.exec(
     PUT_ROW,
@@ -167,7 +169,7 @@ export function putRow(sql: SqlLike, head: Head, { seq, hardState, boundary }: M
   );
 }
 
-/** A mark without entries. */
+/** Writes a mark without entries. */
 export function putMark(sql: SqlLike, { seq, hardState, boundary }: Mark): void {
   const { term, vote, commit } = hardState;
   sql.exec(PUT_HARD, seq, term, vote.toString(), commit, boundary.index, boundary.term);
@@ -177,7 +179,7 @@ export function deleteRow(sql: SqlLike, { slot }: Head): void {
   sql.exec(DELETE_ROW, slot);
 }
 
-/** Rows with an entry after `index`. */
+/** Deletes the rows with an entry after `index`. */
 export function deleteAbove(sql: SqlLike, index: LogIndex): void {
   sql.exec(DELETE_ABOVE, index);
 }

@@ -1,15 +1,15 @@
 /**
- * The log in SQLite: one row per batch of entries, because rows are money at the edge.
+ * The log in SQLite: one row per batch of entries, because written rows are billed at the edge.
  *
  *     quorate_log   slot │ seq │ first last │ first_term last_term │ hard state, boundary │ entries
  *
- * Three things keep a put at one row. Each row carries the hard state and the boundary of compaction as they were when it
- * was written, so these need a row of their own only when they change without entries (the one with the highest seq is
- * the newest). Compaction deletes nothing: a row below the boundary is dead, and its slot is written over by a later
- * batch, since deleting a row is billed like writing one. And all appends of a turn become one batch.
+ * Three things keep a put at one row. Each row carries the hard state and the compaction boundary as they were when it
+ * was written, so these need a row of their own only if they change without entries (the row with the highest seq is
+ * the newest). Compaction deletes nothing: a row below the boundary is dead, and a later batch overwrites its slot,
+ * because deleting a row is billed like writing one. And all appends of a turn become one batch.
  *
- * In memory are the heads of the rows (not their entries), and the recent tail. What raft asks for beyond the tail is
- * read and decoded on demand.
+ * Memory holds the heads of the rows (not their entries), and the recent tail. Entries before the tail are read and
+ * decoded on demand.
  */
 import { assert, must } from "../../base/assert.ts";
 import type { Entry, HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
@@ -35,7 +35,7 @@ const DECODED_ROWS_KEPT = 4;
 export class SqlLog implements LogReader {
   readonly #sql: SqlLike;
   readonly #tailBytes: number;
-  /** Rows on disk in order; the last of them may be overtaken by entries not written yet. */
+  /** Rows on disk in order. Entries that are not written yet may replace the last of them. */
   #heads: Head[] = [];
   #freeSlots: number[] = [];
   #nextSlot: number = 1;
@@ -44,10 +44,10 @@ export class SqlLog implements LogReader {
   /** As on disk. */
   #writtenHard: HardState;
   #boundary: Boundary;
-  /** The recent entries; those from #unwrittenFrom on are nowhere else. */
+  /** The recent entries. Those from #unwrittenFrom on are only here. */
   readonly #tail: LogWindow;
   #unwrittenFrom: LogIndex;
-  /** The log was restarted after this index, and the disk does not know yet. */
+  /** The log was restarted after this index, and the disk does not have that yet. */
   #restartedAt: LogIndex | undefined;
   readonly #decoded: Map<number, readonly Entry[]> = new Map();
 
@@ -72,7 +72,7 @@ export class SqlLog implements LogReader {
     this.#unwrittenFrom = lastIndex + 1;
   }
 
-  /** A log's first mark, on a fresh store. */
+  /** Writes the first mark of a log, on a fresh store. */
   static create(sql: SqlLike): void {
     putMark(sql, { seq: 0, hardState: { term: 0, vote: 0n, commit: 0 }, boundary: { index: 0, term: 0 } });
   }
@@ -81,7 +81,7 @@ export class SqlLog implements LogReader {
     return this.#hardState;
   }
 
-  /** Whether a write is due: entries or the hard state have changed. */
+  /** True if a write is due: entries or the hard state have changed. */
   get dirty(): boolean {
     if (this.#unwrittenFrom <= this.lastIndex() || this.#restartedAt !== undefined) return true;
     const { term, vote, commit } = this.#writtenHard;
@@ -140,7 +140,7 @@ export class SqlLog implements LogReader {
     this.#unwrittenFrom = Math.min(this.#unwrittenFrom, first.index);
   }
 
-  /** Rows below the boundary become free when the boundary is written, which is when their slots are used again. */
+  /** Rows below the boundary are freed when the boundary is written. Only then may their slots be used again. */
   compact(index: LogIndex): void {
     if (index <= this.#boundary.index) return;
     this.#boundary = { index, term: must(this.term(index), `entry ${index} is in the log`) };
@@ -159,7 +159,7 @@ export class SqlLog implements LogReader {
     this.#restartedAt = index;
   }
 
-  /** Whether write() is at most one statement, which is atomic by itself. Nearly every write is: one row for a batch. */
+  /** True if write() is at most one statement, which is atomic by itself. Nearly every write is: one row per batch. */
   get writesOnce(): boolean {
     if (this.#restartedAt !== undefined) return false;
     const head = this.#heads.at(-1);
@@ -168,7 +168,7 @@ export class SqlLog implements LogReader {
     return entries.length === 0 || splitBatches(entries).length === 1;
   }
 
-  /** Brings the disk up to what memory holds, inside the caller's transaction unless it `writesOnce`. */
+  /** Brings the disk up to date, inside the caller's transaction unless it `writesOnce`. */
   write(): void {
     if (!this.dirty) return;
     if (this.#restartedAt !== undefined) deleteAbove(this.#sql, this.#restartedAt);
@@ -191,7 +191,7 @@ export class SqlLog implements LogReader {
     return this.#tail.entries(this.#unwrittenFrom, last + 1, Number.POSITIVE_INFINITY);
   }
 
-  /** Rare, so it may cost: rows that are replaced are deleted, and one that is cut through is written again. */
+  /** Rare, so it may be expensive: rows that are replaced are deleted, and one that is cut through is written again. */
   #truncate(from: LogIndex): void {
     for (let head = this.#heads.at(-1); head !== undefined && head.last >= from; head = this.#heads.at(-1)) {
       this.#heads.pop();
@@ -227,7 +227,7 @@ export class SqlLog implements LogReader {
 
   #trimTail(): void {
     if (this.#tail.sizeBytes <= this.#tailBytes) return;
-    // Down to half, so that it is not done for each entry.
+    // Cuts down to half, so that it is not done for each entry.
     let index = this.#tail.firstIndex();
     let bytes = this.#tail.sizeBytes;
     for (const entry of this.#tail.entries(index, this.lastIndex() + 1, Number.POSITIVE_INFINITY)) {
@@ -255,7 +255,7 @@ export class SqlLog implements LogReader {
     return must(this.#heads[low], `entry ${index} is in a row`);
   }
 
-  /** The last few decoded rows are kept: a member that lags reads on where it stopped. */
+  /** The last few decoded rows are cached: a member that lags continues to read where it stopped. */
   #rowOf(head: Head): readonly Entry[] {
     const known = this.#decoded.get(head.slot);
     if (known !== undefined) return known;

@@ -1,6 +1,6 @@
 /**
- * The few facts about a Durable Object's store that are no rows of anything: the schema's version, who the member is, and
- * how far the state goes. JSON, so that a person with a SQL prompt can read it.
+ * Facts about a Durable Object's store that are not rows of a table: the schema's version, the member's identity, and
+ * the applied index of the state. JSON, so that an operator with an SQL prompt can read them.
  */
 import type { LogIndex, Term } from "../../protocol/peer/raft-message.ts";
 import { isGeneration, type Generation } from "./sql-statements.ts";
@@ -11,7 +11,7 @@ import { StorageCorruptError, StorageError } from "../storage-error.ts";
 import type { Identity } from "../storage.ts";
 
 const TABLE = "quorate_meta";
-/** Raise it with any change that an older Quorate would misread. */
+/** Increase it with any change that an older Quorate would misread. */
 const SCHEMA_VERSION = 1;
 
 export const CREATE_META: readonly string[] = [
@@ -101,7 +101,7 @@ export class MetaTable {
   }
 }
 
-/** The state must meet the log: from the applied index on everything has to be there to be applied again. */
+/** The state must meet the log: all entries after the applied index must be present, to be applied again. */
 export function checkApplied(state: StateMark, log: SqlLog): void {
   if (state.applied >= log.firstIndex() - 1 && state.applied <= log.lastIndex()) return;
   const range = `[${log.firstIndex()}, ${log.lastIndex()}]`;

@@ -1,15 +1,16 @@
 /**
- * Rows of SQLite that were the newest of their keys when they were last met: a put asks for its key's row before, and
- * reads ask for what was written or read lately. Bounded, because an edge member does not hold its data in memory.
+ * Caches rows of SQLite that were the newest of their keys when they were last read: a put reads its key's row before,
+ * and reads tend to repeat keys that were written or read recently. Bounded, because an edge member does not hold its
+ * data in memory.
  *
- * Two generations instead of an order of use: what is asked for moves to the young one, and when that is full it becomes
- * the old one, and the old one is forgotten.
+ * Two generations replace an order of use: a row that is read moves to the young one. When that is full it becomes the
+ * old one, and the previous old one is dropped.
  */
 import type { RevisionRow } from "../../mvcc/tables/tables.ts";
 
-/** What a row costs in memory beside its bytes, roughly. */
+/** What a row costs in memory besides its bytes, roughly. */
 const ROW_MEMORY_BYTES = 256;
-/** Larger ones would push out too many others. */
+/** Larger rows are not cached: they would evict too many others. */
 const ROW_BYTES_MAX = 16 * 1024;
 
 export class NewestRows {
@@ -50,7 +51,7 @@ export class NewestRows {
   }
 }
 
-/** A key's name is held beside its bytes. */
+/** A key's name is stored besides its bytes. */
 function memoryBytes({ key, value }: RevisionRow): number {
   return 2 * key.length + value.length + ROW_MEMORY_BYTES;
 }

@@ -1,6 +1,6 @@
 /**
- * The rows that SQLite does not have yet: the newest ones, a few hundred at the most. They are written behind in
- * batches, and until then reads look here first.
+ * The rows that SQLite does not have yet: the newest ones, a few hundred at most. They are written behind in batches,
+ * and until then reads look here first.
  */
 import { bytesToLatin1 } from "../../base/bytes.ts";
 import type { RevisionRow } from "../../mvcc/tables/tables.ts";
@@ -27,7 +27,7 @@ interface MutableKey extends OverlayKey {
 export class RowOverlay {
   #rows: RevisionRow[] = [];
   #byKey: Map<string, MutableKey> = new Map();
-  /** Sorted on demand: only scans need it, and a burst of writes should not pay for it row by row. */
+  /** Sorted on demand: only scans need it, and a burst of writes should not sort at every row. */
   #sorted: MutableKey[] | undefined = [];
 
   get rows(): readonly RevisionRow[] {
@@ -50,7 +50,7 @@ export class RowOverlay {
     return this.#byKey.get(name);
   }
 
-  /** Keys of [start, end) in order. */
+  /** Returns the keys of [start, end) in order. */
   range(start: string, end: string | undefined): readonly OverlayKey[] {
     if (this.#byKey.size === 0) return [];
     this.#sorted ??= [...this.#byKey.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
@@ -60,7 +60,7 @@ export class RowOverlay {
     return from === 0 && to === sorted.length ? sorted : sorted.slice(from, to);
   }
 
-  /** Forgets the oldest rows, which SQLite has now. */
+  /** Drops the oldest rows, which SQLite has now. */
   drop(count: number): void {
     const rest = this.#rows.slice(count);
     this.#rows = [];
@@ -70,7 +70,7 @@ export class RowOverlay {
   }
 }
 
-/** The newest row at or below the revision. */
+/** Returns the newest row at or below the revision. */
 export function newestAt(rows: readonly RevisionRow[], atRevision: number): RevisionRow | undefined {
   for (let at = rows.length - 1; at >= 0; at--) {
     const row = rows[at] as RevisionRow;

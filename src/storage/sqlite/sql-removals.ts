@@ -1,18 +1,18 @@
 /**
- * Rows that compaction has dropped and that still stand in SQLite, hidden by a bound per key. They may go only together
- * with the applied index of the compaction, or a crash would show the state of before it with holes.
+ * Rows that compaction has dropped and that are still in SQLite, hidden by a bound per key. They may only be deleted
+ * together with the applied index of the compaction. Otherwise a crash would reveal the previous state with holes.
  */
 import { bytesToLatin1, copyBytes } from "../../base/bytes.ts";
 import { compareRevisions, type RevisionId } from "./sql-overlay.ts";
 
-/** Rows of a key up to and including the bound are gone for readers. */
+/** Rows of a key up to and including the bound are hidden from readers. */
 interface Removal {
   readonly key: Uint8Array;
   readonly bound: RevisionId;
 }
 
 export class SqlRemovals {
-  /** By latin-1 key. */
+  /** By latin1 key. */
   readonly #all: Map<string, Removal> = new Map();
   /** Since the last mark. */
   readonly #open: Set<string> = new Set();
@@ -27,7 +27,7 @@ export class SqlRemovals {
     return this.#marked.size;
   }
 
-  /** Whether a read at this revision must mind them. */
+  /** Returns whether a read at this revision must check the bounds. */
   concerns(atRevision: number): boolean {
     return atRevision < this.#hiddenBelow;
   }
@@ -41,7 +41,7 @@ export class SqlRemovals {
     return removal !== undefined && compareRevisions(row, removal.bound) <= 0;
   }
 
-  /** Compacted at `revision`. */
+  /** Records a bound, of a compaction at `revision`. */
   add(name: string, key: Uint8Array, bound: RevisionId, revision: number): void {
     this.#all.set(name, { key: copyBytes(key), bound });
     this.#open.add(name);
@@ -56,14 +56,14 @@ export class SqlRemovals {
     this.#open.clear();
   }
 
-  /** Such a row need not be written first: it goes in the same transaction in which it would come. */
+  /** Such a row need not be written first: the same transaction would delete it. */
   hidesMarked(row: RevisionId & { readonly key: Uint8Array }): boolean {
     if (this.#marked.size === 0) return false;
     const removal = this.#marked.get(bytesToLatin1(row.key));
     return removal !== undefined && compareRevisions(row, removal.bound) <= 0;
   }
 
-  /** `remove` takes the rows of each marked one out of SQLite. */
+  /** `remove` deletes the rows of each marked key from SQLite. */
   flush(remove: (name: string, key: Uint8Array, bound: RevisionId) => void): void {
     for (const [name, removal] of this.#marked) {
       remove(name, removal.key, removal.bound);

@@ -1,7 +1,7 @@
 /**
  * Which rows came with which revision: lists of (main, sub, key) in revision order, one or a few written per flush. The
- * rows themselves are in the table that is clustered by key. Compaction removes rows and leaves their entries here; they
- * are dropped by and by, once more entries are dead than alive.
+ * rows themselves are in the table that is clustered by key. Compaction removes rows and leaves their entries here.
+ * Dead entries are dropped gradually, once they outnumber the live ones.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { RecordError, RecordReader, RecordWriter } from "../common/record.ts";
@@ -17,7 +17,7 @@ export interface ListedRow extends RevisionId {
 
 const LIST_BYTES_TARGET = 64 * 1024;
 const TIDY_ENTRIES_PER_STEP = 512;
-/** Below this many dead entries it is not worth the rows written. */
+/** Fewer dead entries are not worth the rows written. */
 const DEAD_ENTRIES_TOLERATED = 4096;
 
 export class SqlRevisions {
@@ -34,18 +34,18 @@ export class SqlRevisions {
     this.#listed = listed;
   }
 
-  /** Entries in all lists, dead ones too. */
+  /** Entries in all lists, dead ones included. */
   get listed(): number {
     return this.#listed;
   }
 
-  /** In revision order, above all that is listed. */
+  /** Adds entries, in revision order, above all that are listed. */
   add(rows: readonly ListedRow[]): void {
     for (const list of splitLists(rows)) this.#write(list);
     this.#listed += rows.length;
   }
 
-  /** From `from` on; `visit` returns false to stop. */
+  /** Visits entries from `from` on; `visit` returns false to stop. */
   scan(from: RevisionId, visit: (row: ListedRow) => boolean): void {
     let list = this.#read(this.#texts.listAt, from) ?? this.#read(this.#texts.listAfter, from);
     while (list !== undefined) {
@@ -56,13 +56,13 @@ export class SqlRevisions {
     }
   }
 
-  /** The main revision of the last entry, 0 when there is none. */
+  /** Returns the main revision of the last entry, 0 if there is none. */
   lastMain(): number {
     const end = { main: Number.MAX_SAFE_INTEGER, sub: 0 };
     return this.#read(this.#texts.listAt, end)?.rows.at(-1)?.main ?? 0;
   }
 
-  /** A bounded step of dropping entries whose rows are gone, when that is worth it. */
+  /** Drops dead entries in a bounded step, if that is worth it. */
   tidy(rowCount: number): void {
     if (this.#listed <= rowCount * 2 + DEAD_ENTRIES_TOLERATED) return;
     const alive: ListedRow[] = [];
@@ -114,7 +114,7 @@ export class SqlRevisions {
   }
 }
 
-/** Neighbours often share their main revision, so it is told by what it adds. */
+/** Neighbours often share their main revision, so it is encoded as a difference. */
 function encodeList(rows: readonly ListedRow[]): Uint8Array {
   const writer = new RecordWriter(rows.length * 48);
   let main = 0;

@@ -1,4 +1,4 @@
-/** The rows of one generation as SQLite has them. Whether one still counts is up to whoever asks. */
+/** The rows of one generation as SQLite has them. The caller decides whether a row still counts. */
 import { bytesToLatin1, copyBytes } from "../../base/bytes.ts";
 import type { RevisionRow } from "../../mvcc/tables/tables.ts";
 import { NewestRows } from "./sql-newest.ts";
@@ -6,7 +6,7 @@ import type { RevisionId } from "./sql-overlay.ts";
 import { bigintOf, bytesOf, hexName, integerOf, keyAfter, type SqlLike, type SqlRow, type SqlValue } from "./sql.ts";
 import { ROWS_AT_ONCE, type Generation, type StateStatements } from "./sql-statements.ts";
 
-/** A key as a scan meets it; no row when it was created later than the revision asked for. */
+/** A key during a scan; without a row if it was created later than the requested revision. */
 export interface ScannedKey {
   readonly key: Uint8Array;
   readonly row: RevisionRow | undefined;
@@ -20,9 +20,9 @@ export interface RowHead extends RevisionId {
 
 const SCAN_KEYS_FIRST = 16;
 const SCAN_KEYS_MAX = 256;
-/** Larger values are fetched one by one, so that a chunk of a scan stays small. */
+/** Larger values are read one by one, so that a chunk of a scan stays small. */
 const SCAN_VALUE_BYTES = 16 * 1024;
-/** Rows kept in memory that need not be. */
+/** Bytes of rows cached in memory. */
 const NEWEST_BYTES_MAX = 4 * 1024 * 1024;
 
 export class SqlRows {
@@ -31,7 +31,7 @@ export class SqlRows {
   readonly #table: string;
   readonly #lastMain: () => number;
   readonly #newest: NewestRows = new NewestRows(NEWEST_BYTES_MAX);
-  /** No row is newer; undefined until it is asked for. */
+  /** No row is newer; undefined until it is read. */
   #storedMain: number | undefined;
 
   constructor(sql: SqlLike, texts: StateStatements, generation: Generation, lastMain: () => number) {
@@ -41,7 +41,7 @@ export class SqlRows {
     this.#lastMain = lastMain;
   }
 
-  /** The newest row of a key at a revision; those of now are often asked for, and remembered. */
+  /** Returns the newest row of a key at a revision. Rows of the current revision are read often, and cached. */
   newest(name: string, key: Uint8Array, atRevision: number): RevisionRow | undefined {
     const known = this.#newest.get(name);
     if (known !== undefined && known.main <= atRevision) return known;
@@ -66,7 +66,7 @@ export class SqlRows {
     return this.#first(this.#texts.row, key, main, sub);
   }
 
-  /** False when `visit` ended it. */
+  /** Returns false if `visit` ended it. */
   scan(
     start: Uint8Array,
     end: Uint8Array | undefined,
@@ -92,7 +92,7 @@ export class SqlRows {
     }
   }
 
-  /** Keys of the range that live at a revision. */
+  /** Counts the keys of the range that are live at a revision. */
   countLive(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
     const [counted] = (
       end === undefined
@@ -102,7 +102,7 @@ export class SqlRows {
     return counted === undefined ? 0 : integerOf(counted, "live", this.#table, "count");
   }
 
-  /** How many rows a key has after `from`, up to a revision, and how large their values are. */
+  /** Counts the rows of a key after `from`, up to a revision, and the bytes of their values. */
   measure(key: Uint8Array, from: RevisionId, toRevision: number): { readonly rows: number; readonly bytes: number } {
     const [measured] = this.#sql.exec(this.#texts.measure, key, from.main, from.sub, toRevision).toArray();
     if (measured === undefined) return { rows: 0, bytes: 0 };
@@ -113,7 +113,7 @@ export class SqlRows {
     };
   }
 
-  /** Rows that are newer than all there are, oldest first. */
+  /** Inserts rows that are newer than all others, oldest first. */
   add(rows: readonly RevisionRow[]): void {
     let at = 0;
     // A statement costs more than a row in it.
@@ -125,7 +125,7 @@ export class SqlRows {
     this.#storedMain = rows.at(-1)?.main ?? this.#storedMain;
   }
 
-  /** The rows of a key up to and including `bound`. */
+  /** Deletes the rows of a key up to and including `bound`. */
   remove(name: string, key: Uint8Array, bound: RevisionId): void {
     this.#sql.exec(this.#texts.deleteRows, key, bound.main, bound.sub);
     this.#newest.delete(name);

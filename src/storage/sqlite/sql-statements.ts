@@ -1,13 +1,14 @@
 /**
- * The state's tables, twice: one generation is the state, the other one is empty or being staged, and an install switches
- * them. The texts are built once per generation and never change, because workerd prepares statements by their text.
+ * The state's tables, twice: one generation is the state, the other one is empty or being staged, and an install
+ * switches them. The texts are built once per generation and never change, because workerd caches prepared statements
+ * by text.
  *
  *     quorate_rows       key main sub │ created version lease value     a put is one row here: clustered by key
  *     quorate_revisions  main sub │ list of (main, sub, key)            one row per flush: finds the rows of a revision
  *     quorate_buckets    bucket key │ value
  *
- * An index over (main, sub) would be billed as one more row for each put. A list that is written once per flush finds
- * the same rows and costs a fraction of that.
+ * An index over (main, sub) would be billed as one more row per put. A list that is written once per flush finds the
+ * same rows and costs a fraction of that.
  */
 
 export type Generation = "a" | "b";
@@ -17,7 +18,7 @@ export interface StateStatements {
   readonly drop: readonly string[];
   readonly isEmpty: string;
   readonly putRow: string;
-  /** ROWS_AT_ONCE of them. */
+  /** Inserts ROWS_AT_ONCE rows. */
   readonly putRows: string;
   readonly deleteRows: string;
   readonly newestRow: string;
@@ -42,7 +43,7 @@ export interface StateStatements {
 }
 
 const ROW = "(?, ?, ?, ?, ?, ?, ?)";
-/** A Durable Object takes 100 values a statement. */
+/** A Durable Object accepts 100 values per statement. */
 export const ROWS_AT_ONCE = 14;
 
 export const STATE_STATEMENTS: Readonly<Record<Generation, StateStatements>> = {
@@ -82,7 +83,7 @@ function statementsOf(generation: Generation): StateStatements {
     putRow: `INSERT OR REPLACE INTO ${rows} VALUES ${ROW}`,
     putRows: `INSERT OR REPLACE INTO ${rows} VALUES ${Array.from({ length: ROWS_AT_ONCE }, () => ROW).join(", ")}`,
     deleteRows: `DELETE FROM ${rows} WHERE key = ? AND (main, sub) <= (?, ?)`,
-    // `+?`: for a bare `key = ?` SQLite plans the ORDER BY around the value, and prepares the statement anew for each
+    // `+?`: for a bare `key = ?` SQLite plans the ORDER BY around the value, and prepares the statement again for each
     // value, which takes five times as long as running it.
     newestRow: `SELECT main, sub, created, version, lease, value FROM ${rows} WHERE key = +? AND main <= ? ${newest}`,
     newestHead: `SELECT main, sub, version, length(value) AS size FROM ${rows} WHERE key = +? AND main <= ? ${newest}`,
@@ -108,9 +109,9 @@ function statementsOf(generation: Generation): StateStatements {
 }
 
 /**
- * The keys from ?1 on, ?3 of them at most, each with its newest row at or below revision ?2 (or none), values up to ?4
+ * Returns at most ?3 keys from ?1 on, each with its newest row at or below revision ?2 (or none), and values up to ?4
  * bytes. It hops from key to key through the primary key, so a key with a thousand versions costs as much as one with a
- * single one; a plain range scan with a filter reads them all.
+ * single one. A plain range scan with a filter reads all of them.
  */
 function scanOf(rows: string, beforeEnd: string): string {
   return `WITH RECURSIVE names (key) AS (

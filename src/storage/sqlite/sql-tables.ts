@@ -1,6 +1,6 @@
 /**
  * The state tables of a Durable Object, over one generation of tables in SQLite. Opening loads nothing, and memory does
- * not grow with the data; what was written lately waits in memory until it is flushed.
+ * not grow with the data. Recent writes wait in memory until they are flushed.
  */
 import { assert } from "../../base/assert.ts";
 import { BUCKET_NAMES } from "../../mvcc/tables/tables.ts";
@@ -14,12 +14,12 @@ export class SqlStateTables implements StateTables {
   readonly generation: Generation;
   readonly keys: SqlKeyTable;
   readonly #buckets: ReadonlyMap<BucketName, SqlBucket>;
-  /** Of all that is not written yet, and of that part of it which may be written. */
+  /** Size of all changes that are not written yet, and of those that may be written. */
   #pendingBytes: number = 0;
   #markedBytes: number = 0;
   readonly #grown: (() => void) | undefined;
 
-  /** `grown` is called after each change; a state that is being staged uses it to write as it goes. */
+  /** `grown` is called after each change. A state that is being staged uses it to write as it grows. */
   constructor(sql: SqlLike, generation: Generation, counters: StateCounters, grown?: () => void) {
     const texts = STATE_STATEMENTS[generation];
     const changed = (bytes: number): void => {
@@ -51,14 +51,14 @@ export class SqlStateTables implements StateTables {
     return this.#markedBytes;
   }
 
-  /** All changes so far may be written. */
+  /** Marks all changes so far as writable. */
   mark(): void {
     this.#markedBytes = this.#pendingBytes;
     this.keys.mark();
     for (const bucket of this.#buckets.values()) bucket.mark();
   }
 
-  /** Writes what is marked, inside the caller's transaction, which must also write the counters. */
+  /** Writes the marked changes inside the caller's transaction, which must also write the counters. */
   flush(): StateCounters {
     for (const bucket of this.#buckets.values()) bucket.flush();
     this.#pendingBytes -= this.#markedBytes;

@@ -1,7 +1,7 @@
 /**
- * What is used of a Durable Object's storage, and how its rows are read. Every query text in this room is a constant:
- * workerd keeps prepared statements by their text. Cursors are emptied at once, because one that is left half read
- * locks the tables until it is collected.
+ * The part of a Durable Object's storage that is used, and how its rows are read. Every query text in this package is a
+ * constant: workerd caches prepared statements by text. Cursors are read to the end at once, because a cursor that is
+ * left half read locks the tables until it is collected.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { toHex } from "../../base/text-codes.ts";
@@ -23,7 +23,7 @@ export interface DurableObjectStorageLike {
   sync(): Promise<void>;
 }
 
-/** Integers beyond 2^53 are never stored, so one that is read is damage. */
+/** Integers beyond 2^53 are never stored, so one that is read is damaged. */
 export function integerOf(row: SqlRow, column: string, table: string, name: string): number {
   const value = row[column];
   if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
@@ -48,17 +48,17 @@ export function bigintOf(row: SqlRow, column: string, table: string, name: strin
   return BigInt(text);
 }
 
-/** A row's name in messages, from the columns that it is known by. */
+/** Returns a row's name for messages, from the columns that identify it. */
 export function rowName(row: SqlRow, ...columns: readonly string[]): string {
   return columns.map((column) => `${column} ${JSON.stringify(row[column] ?? null)}`).join(", ");
 }
 
-/** Keys may be long and need not be text. */
+/** Names a key in hexadecimal, shortened: keys may be long and need not be text. */
 export function hexName(key: Uint8Array): string {
   return key.length <= 32 ? `x'${toHex(key)}'` : `x'${toHex(key.subarray(0, 32))}…' (${key.length} bytes)`;
 }
 
-/** The smallest key above `key`. */
+/** Returns the smallest key above `key`. */
 export function keyAfter(key: Uint8Array): Uint8Array {
   const next = new Uint8Array(key.length + 1);
   next.set(key);

@@ -19,7 +19,7 @@ describe("rows kept in memory", () => {
     expect(rows.get("b")).toBeUndefined();
   });
 
-  test("are bounded, and what is asked for stays", () => {
+  test("are bounded, and rows that are read stay", () => {
     const rows = new NewestRows(100_000);
     rows.set("asked", rowOf("asked", 1));
     for (let at = 0; at < 10_000; at++) {
@@ -33,7 +33,7 @@ describe("rows kept in memory", () => {
     expect(rows.get("k9999")?.main).toBe(9999);
   });
 
-  test("are forgotten when they are deleted, wherever they are, and when a large one takes their place", () => {
+  test("are dropped when they are deleted, wherever they are, and when a large one takes their place", () => {
     const rows = new NewestRows(4_000);
     for (let at = 0; at < 8; at++) rows.set(`k${at}`, rowOf(`k${at}`, at));
     for (let at = 0; at < 8; at++) rows.delete(`k${at}`);

@@ -12,7 +12,7 @@ import { stateTablesContract } from "../../contract/state-tables.ts";
 import { dump, rowText } from "../../contract/storage-kit.ts";
 import { nodeSqlite } from "../support/node-sqlite.ts";
 
-/** Writes behind after some of the changes, chosen by chance; 0: never, 1: after each. */
+/** Flushes after randomly chosen changes; 0: never, 1: after each. */
 function freshTables(prng: Prng, flushChance: number): { tables: SqlStateTables; reopen: () => SqlStateTables } {
   const { sql } = nodeSqlite();
   for (const text of STATE_STATEMENTS.a.create) sql.exec(text);
@@ -42,13 +42,13 @@ for (const chance of [0, 0.3, 1]) {
   stateTablesContract(`SQLite, written behind with chance ${chance}`, () => freshTables(new Prng(11), chance));
 }
 
-describe("SQLite and memory answer alike", () => {
+describe("SQLite and memory return the same", () => {
   test.for(Array.from({ length: 12 }, (_, seed) => seed))(
     "whatever is written and whenever it is flushed (seed %i)",
     (seed) => {
       const prng = new Prng(seed);
-      const home = freshTables(prng.fork(), prng.pick([0, 0.02, 0.2, 1]));
-      let subject: StateTables = home.tables;
+      const backend = freshTables(prng.fork(), prng.pick([0, 0.02, 0.2, 1]));
+      let subject: StateTables = backend.tables;
       const model = new MemoryTables();
       let revision = 1;
       let compacted = 0;
@@ -70,11 +70,11 @@ describe("SQLite and memory answer alike", () => {
           compacted = prng.int(compacted + 1, revision + 1);
           compactWhole(subject, compacted, prng.int(1, 5));
           compactWhole(model, compacted, 1000);
-        } else if (what < 0.97) subject = home.reopen();
+        } else if (what < 0.97) subject = backend.reopen();
         compareReads(prng, subject, model, revision, compacted);
       }
       expect(dump(subject)).toEqual(dump(model));
-      expect(dump(home.reopen())).toEqual(dump(model));
+      expect(dump(backend.reopen())).toEqual(dump(model));
     },
   );
 });
@@ -144,7 +144,7 @@ function passed(tables: StateTables, from: number, to: number, fromSub: number, 
   return rows;
 }
 
-test("a range in parts whose rows are dropped before its end is no whole range", () => {
+test("a range in chunks fails if its rows are dropped before its end", () => {
   const { sql } = nodeSqlite();
   for (const text of STATE_STATEMENTS.a.create) sql.exec(text);
   const tables = new SqlStateTables(sql, "a", EMPTY_COUNTERS);
@@ -154,7 +154,7 @@ test("a range in parts whose rows are dropped before its end is no whole range",
   tables.flush();
   const parts = store.rangeChunks(rangeRequest({ key: utf8Encode("a"), rangeEnd: utf8Encode("b") }), 1024);
   parts.next();
-  // As when a snapshot was installed and the former rows are left over.
+  // As after the install of a snapshot, with the previous rows still there.
   for (const text of [...STATE_STATEMENTS.a.drop, ...STATE_STATEMENTS.a.create]) sql.exec(text);
 
   expect(() => [...parts]).toThrow("the rows of a range stay");

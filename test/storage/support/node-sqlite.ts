@@ -1,14 +1,14 @@
 /**
- * A Durable Object's storage on Node's own SQLite, for the quick suite: what is written since the last sync() lies in an
- * open transaction, so that a crash loses it, whole. The real runtime runs the same suites in test/worker.
+ * A Durable Object's storage on Node's own SQLite, for the fast tests. Writes since the last sync() are in an open
+ * transaction, so that a crash loses all of them. In test/worker the same suites run in the real runtime.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import type { DurableObjectStorageLike, SqlRow } from "../../../src/storage/sqlite/sql.ts";
 
 export interface NodeSqlite extends DurableObjectStorageLike {
-  /** What was not synced is gone. The disk can be opened again at once. */
+  /** Drops everything that was not synced. The disk can be opened again at once. */
   crash(): void;
-  /** Refuses every write from now on with this text. */
+  /** Rejects every write from now on with this text. */
   failWrites(text: string | undefined): void;
   readonly statementCount: number;
 }
