@@ -1,28 +1,28 @@
 /**
- * What the WebRTC carrier needs from a library that brings two browsers together: a small part of PeerJS, without its
- * traps. `peerjs.ts` is the real one; tests hand in their own.
+ * What the WebRTC transport needs from a library that connects two browsers: a small part of PeerJS, without its traps.
+ * `peerjs.ts` is the real implementation; tests pass in their own.
  */
 
 /** One data connection to one peer, ordered and reliable while it lasts. */
 export interface Channel {
   readonly peerId: string;
-  /** Whether we asked for it, or the peer did. */
+  /** True if this side dialed, false if the peer did. */
   readonly dialed: boolean;
-  /** Bytes handed over and not yet sent. */
+  /** Bytes that were accepted and not yet sent. */
   readonly bufferedBytes: number;
-  /** Known from onOpen and the first onMessage on; undefined when the browser does not tell. */
+  /** Known from onOpen and the first onMessage on; undefined if the browser does not expose it. */
   readonly fingerprints: ChannelFingerprints | undefined;
-  /** Once, before anything else happens to it. */
+  /** Call it once, before any other method. */
   start(events: ChannelEvents): void;
-  /** At most 16 KiB; only between onOpen and onClosed. Never throws. */
+  /** Sends at most 16 KiB; only between onOpen and onClosed. Never throws. */
   send(message: Uint8Array<ArrayBuffer>): void;
-  /** onClosed is not called for it. */
+  /** Closes the channel. onClosed is not called for it. */
   close(): void;
 }
 
 /**
- * SHA-256 of the DTLS certificates of the two ends, as the encrypted transport itself has seen them: signalling, which
- * carries them too, may lie.
+ * SHA-256 of the DTLS certificates of the two ends, as the encrypted transport itself has seen them. Signalling also
+ * carries them, but may lie.
  */
 export interface ChannelFingerprints {
   readonly own: Uint8Array;
@@ -31,37 +31,37 @@ export interface ChannelFingerprints {
 
 export interface ChannelEvents {
   onOpen(): void;
-  /** Anything that a browser can send: a text or a blob is for us to refuse. */
+  /** Receives anything that a browser can send. The receiver must reject a text or a blob. */
   onMessage(data: unknown): void;
-  /** `bufferedBytes` has become small again. */
+  /** Called when `bufferedBytes` has become small again. */
   onDrained(): void;
-  /** Something is wrong, or may be: the browser's guess after some seconds without an answer from the network. */
+  /** Called when something may be wrong: the browser's guess after some seconds without a response from the network. */
   onDoubt(): void;
-  /** Once; also when it never opened. */
+  /** Called once; also if the channel never opened. */
   onClosed(reason: string): void;
 }
 
 /**
  * - `connecting`: not reachable by others yet.
- * - `open`: others can find us.
- * - `lost`: the server cannot be reached, or went away; it is tried again. Channels stay as they are.
- * - `refused`: the server does not want us (the id is taken, the room is full); it is tried again all the same.
+ * - `open`: others can find this member.
+ * - `lost`: the server cannot be reached, or closed the connection; it is retried. Channels stay as they are.
+ * - `refused`: the server rejects this member (the id is taken, the room is full); it is retried too.
  */
 export type SignallingState = "connecting" | "open" | "lost" | "refused";
 
 export interface PeerPortEvents {
-  /** The text is for people: why. */
+  /** The text tells the user why. */
   onSignalling(state: SignallingState, text: string): void;
-  /** A peer has asked for a channel. It is ours to start or to close. */
+  /** Called when a peer dials. The receiver starts or closes the channel. */
   onChannel(channel: Channel): void;
 }
 
-/** Our presence in a room. */
+/** This member's presence in a room. */
 export interface PeerPort {
   start(events: PeerPortEvents): void;
-  /** Undefined while signalling is not open. */
+  /** Dials a peer. Returns undefined while signalling is not open. */
   dial(peerId: string): Channel | undefined;
-  /** Asks the server now instead of after the rest of the back-off. */
+  /** Retries the server now instead of after the rest of the backoff. */
   retryNow(): void;
   close(): void;
 }

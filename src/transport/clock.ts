@@ -1,9 +1,9 @@
-/** The time that carriers live by, injected so that a test can move it: time-outs, pings, back-off. */
+/** The clock of the transports, injected so that a test can advance it: timeouts, pings, backoff. */
 
 export interface TransportClock {
-  /** Milliseconds from an arbitrary start; only differences mean something. */
+  /** Milliseconds from an arbitrary start; only differences have a meaning. */
   nowMs(): number;
-  /** Calls back once, after the delay or later; the result takes it back. */
+  /** Calls back once, after the delay or later. Returns a function that cancels the call. */
   after(delayMs: number, callback: () => void): () => void;
 }
 

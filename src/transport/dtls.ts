@@ -2,7 +2,7 @@
 import { Sha256 } from "../base/sha256.ts";
 import { fromHex } from "../base/text-codes.ts";
 
-/** One for all connections of a page. */
+/** One certificate for all connections of a page. */
 export function newCertificate(): Promise<RTCCertificate> {
   const algorithm: EcKeyGenParams = { name: "ECDSA", namedCurve: "P-256" };
   return RTCPeerConnection.generateCertificate(algorithm);
@@ -13,9 +13,10 @@ export function certificateFingerprint(certificate: RTCCertificate): Uint8Array 
 }
 
 /**
- * Of the certificate with which the other end has opened the connection. The session description is no proof of it: of
- * two lines in it one browser heeds the last and another any. Where the transport cannot be asked (Firefox before 153)
- * a description with one line will do, because then there is nothing to choose from.
+ * Returns the fingerprint of the certificate with which the other end opened the connection. The session description is
+ * no proof of it: if it has two such lines, one browser uses the last and another any of them. If the transport does
+ * not expose the certificate (Firefox before 153), a description with one line is accepted, because it leaves no
+ * choice.
  */
 export function peerFingerprint(connection: RTCPeerConnection): Uint8Array | undefined {
   const dtls: Partial<RTCDtlsTransport> | undefined = connection.sctp?.transport;
@@ -24,7 +25,7 @@ export function peerFingerprint(connection: RTCPeerConnection): Uint8Array | und
   return certificate === undefined ? undefined : new Sha256().update(new Uint8Array(certificate)).digest();
 }
 
-/** For tests. */
+/** Exported for tests. */
 export function describedFingerprint(description: string): Uint8Array | undefined {
   const lines = [...description.matchAll(/^a=fingerprint:(\S+) (\S+)/gm)];
   const [, algorithm, value] = lines[0] ?? [];

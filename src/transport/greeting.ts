@@ -1,13 +1,13 @@
 /**
- * What two members say to each other before anything else, and how each proves that it knows the room's secret:
+ * The first messages between two members, in which each proves that it knows the room's secret:
  *
  *     HELLO    0x01 version session nonce
  *     WELCOME  0x04 version session nonce proof
  *
- * A proof is an HMAC, by the greeting's key, over who proves it (the side that dialed or the one that was dialed), and of
- * both sides the member's id, session, nonce and the fingerprint of the DTLS certificate. So it is good for this
- * connection between these two ends, once, and in one direction: a server that mediates and puts its own certificates
- * between them, a recording, and an echo of our own messages all prove nothing.
+ * A proof is an HMAC with the greeting's key. It covers the side that proves (dialer or dialed), and of both sides the
+ * member's id, session, nonce and the fingerprint of the DTLS certificate. So it is valid for this connection between
+ * these two ends, once, and in one direction. A server that mediates and puts its own certificates between them, a
+ * recording, and an echo of our own messages all prove nothing.
  */
 import { concatBytes } from "../base/bytes.ts";
 import { hmacSha256 } from "../base/hmac-sha256.ts";
@@ -16,7 +16,7 @@ import type { MemberId } from "../protocol/peer/raft-message.ts";
 
 export const HELLO = 0x01;
 export const WELCOME = 0x04;
-/** 1 and 2 had no proof. */
+/** Versions 1 and 2 had no proof. */
 export const GREETING_VERSION = 3;
 export const NONCE_BYTES = 32;
 
@@ -26,7 +26,7 @@ const LABEL = utf8Encode("quorate greeting\0");
 
 export interface Greeting {
   readonly type: typeof HELLO | typeof WELCOME;
-  /** Tells one start of a member from another. */
+  /** Distinguishes one run of a member from another. */
   readonly session: bigint;
   readonly nonce: Uint8Array;
   /** Empty in a HELLO. */
@@ -38,7 +38,7 @@ export interface GreetingSide {
   readonly id: MemberId;
   readonly session: bigint;
   readonly nonce: Uint8Array;
-  /** SHA-256 of the certificate that this end has shown. */
+  /** SHA-256 of the certificate that this end presented. */
   readonly fingerprint: Uint8Array;
 }
 
@@ -62,7 +62,7 @@ export function encodeGreeting({ type, session, nonce, proof }: Greeting): Uint8
   return bytes;
 }
 
-/** A text says what is wrong with it. */
+/** Returns a greeting, or a text that says what is wrong with it. */
 export function decodeGreeting(bytes: Uint8Array<ArrayBuffer>): Greeting | string {
   const type = bytes[0] === HELLO ? HELLO : WELCOME;
   const version = bytes[1] ?? 0;
@@ -74,7 +74,7 @@ export function decodeGreeting(bytes: Uint8Array<ArrayBuffer>): Greeting | strin
   return { type, session, nonce: bytes.slice(10, HELLO_BYTES), proof: bytes.slice(HELLO_BYTES) };
 }
 
-/** Of a fixed length, so that no two different ones have the same bytes. */
+/** Of a fixed length, so that two different inputs never have the same bytes. */
 function sideBytes({ id, session, nonce, fingerprint }: GreetingSide): Uint8Array {
   const numbers = new Uint8Array(16);
   const view = new DataView(numbers.buffer);

@@ -1,12 +1,12 @@
 /**
- * What stands in the body of a POST between two members, and of its answer: all frames that were waiting, in one.
+ * The body of a POST between two members, and of its response: all waiting frames as one batch.
  *
  *     version  sender   epoch    sequence  { length  frame } ...
  *     1 byte   8 bytes  4 bytes  4 bytes     4 bytes            big endian
  *
- * The sequence numbers the batches from one member to another within an epoch, which is drawn anew when a member
- * starts: two POSTs and an answer that are on their way at once may overtake each other, and Raft would take entries
- * that arrive in the wrong order for lost ones.
+ * The sequence numbers the batches from one member to another within an epoch. The epoch is drawn again when a member
+ * starts. Two POSTs and a response that are in flight at once may overtake each other, and Raft would take entries that
+ * arrive in the wrong order for lost ones.
  */
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 
@@ -25,11 +25,11 @@ export interface BatchLimits {
 const VERSION = 1;
 const HEADER_BYTES = 17;
 
-/** What a frame costs in a batch beside itself. */
+/** Bytes of a frame in a batch besides itself. */
 export const FRAME_OVERHEAD_BYTES: number = 4;
 export const MAX_FRAMES_PER_BATCH: number = 65_536;
 
-/** Somebody sent a body that is not a batch. It costs that POST, and nothing else. */
+/** The body is not a batch. Only that POST fails. */
 export class BadBatchError extends Error {
   constructor(message: string) {
     super(message);
@@ -55,7 +55,7 @@ export function encodeBatch(batch: Batch): Uint8Array<ArrayBuffer> {
   return body;
 }
 
-/** The frames are views into the body. Throws BadBatchError. */
+/** Decodes a batch. The frames are views into the body. Throws BadBatchError. */
 export function decodeBatch(body: Uint8Array, limits: BatchLimits): Batch {
   if (body.length < HEADER_BYTES || body[0] !== VERSION) throw new BadBatchError("not a batch of this version");
   const maxBytes = HEADER_BYTES + limits.maxBatchBytes + FRAME_OVERHEAD_BYTES + limits.maxFrameBytes;

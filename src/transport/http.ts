@@ -1,19 +1,19 @@
 /**
- * The carrier between members that can be reached by a POST, which is what Durable Objects can do to each other.
+ * The transport between members that can be reached by a POST, as Durable Objects can reach each other.
  *
- * Each request costs money, time and a share of the object's thousand a second, so frames travel together: whatever
- * is sent to a peer within one turn leaves in one POST, what is sent while a POST is on its way leaves with the next,
- * and what the POST's receiver has to say to its sender rides back in the answer.
+ * Each request costs money, time and a share of the object's thousand per second, so frames are batched. Frames that
+ * are sent to a peer within one turn leave in one POST. Frames that are sent while a POST is in flight leave with the
+ * next. Frames of the POST's receiver to its sender are part of the response.
  *
- *     send ─► queue ─┬─ a POST of this peer is being worked on here: with its answer
- *                    └─ else: in a POST of our own, at the end of the turn
+ *     send ─► queue ─┬─ while a POST of this peer is being handled here: with its response
+ *                    └─ otherwise: in a POST of our own, at the end of the turn
  *
- * An answer waits until all that its frames caused has been done, because the platform would hold it back until the
- * writes are durable anyway; but not for long, because the queue waits with it.
+ * A response waits until everything that its frames caused has been done, because the platform would delay it until the
+ * writes are durable anyway. It does not wait long, because the queue waits with it.
  *
- * What this carrier promises: frames from one member to another arrive in the order of `send`, unless a POST fails or
- * takes very long; then some are lost. It does not know Fetch: `post` is handed in, and `handlePost` is called by
- * whoever serves the requests.
+ * Guarantee: frames from one member to another arrive in the order of `send`, unless a POST fails or takes very long.
+ * Then some are lost. The transport does not use Fetch: `post` is passed in, and the server of the requests calls
+ * `handlePost`.
  */
 import { assert } from "../base/assert.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
@@ -24,54 +24,54 @@ import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandler
 
 export interface HttpTransportOptions {
   readonly id: MemberId;
-  /** Takes the body to that member's `handlePost` and resolves with the answer; rejects when it could not. */
+  /** Sends the body to that member's `handlePost` and resolves with the response. Rejects if it could not. */
   readonly post: (to: MemberId, body: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
-  /** Where a body is full. A frame that is larger goes alone. Default 1 MiB. */
+  /** Bytes at which a body is full. A larger frame is sent alone. Default 1 MiB. */
   readonly maxBatchBytes?: number;
-  /** Per peer. One gives the largest batches, two hide the way there and back. Default 2. */
+  /** Per peer. One gives the largest batches; two hide the round trip. Default 2. */
   readonly maxInflightPosts?: number;
-  /** Per peer; what is sent on top is dropped. Default 8 MiB. */
+  /** Bytes per peer. Frames beyond it are dropped. Default 8 MiB. */
   readonly maxQueueBytes?: number;
   readonly maxFrameBytes?: number;
-  /** After so long a POST counts as failed; its answer is taken all the same when it comes. Default 5,000. */
+  /** A POST without a response for this time counts as failed. A later response is still used. Default 5,000. */
   readonly timeoutMs?: number;
-  /** How long an answer waits for what its frames caused. Default 100; far below the election timeout. */
+  /** How long a response waits for the work that its frames caused. Default 100; far below the election timeout. */
   readonly responseWaitMs?: number;
   /** How long a batch that overtook another waits for it. Default 20. */
   readonly reorderWaitMs?: number;
   readonly clock?: TransportClock;
-  /** Tells this start of the member from its last one. Default: random. */
+  /** Distinguishes this run of the member from its previous one. Default: random. */
   readonly epoch?: number;
 }
 
-interface Answer {
-  /** Frames whose `done` is still to come. */
+interface PendingResponse {
+  /** Number of frames whose `done` was not called yet. */
   pending: number;
   finished: boolean;
   cancelTimer: (() => void) | undefined;
   readonly resolve: (body: Uint8Array<ArrayBuffer>) => void;
 }
 
-/** All that lies between us and one peer. */
+/** The state of one peer. */
 interface PeerState {
-  readonly peer: MemberId;
+  readonly id: MemberId;
   wanted: boolean;
   state: "unknown" | "up" | "down";
   queue: Uint8Array[];
   queueBytes: number;
   flushing: boolean;
   posts: number;
-  /** The peer's POSTs that we have not answered yet, oldest first. */
-  readonly answers: Answer[];
-  /** What the next batch to the peer is numbered with. */
+  /** The responses to this peer's POSTs that are still due, oldest first. */
+  readonly responses: PendingResponse[];
+  /** The epoch and sequence number of the next batch to the peer. */
   epoch: number;
   sequence: number;
   readonly inbound: InOrder;
 }
 
-/** POSTs that members whom nobody announced may have open at once; a joining member needs one. */
+/** POSTs that members outside the list may have open at once. A joining member needs one. */
 const MAX_STRANGERS = 32;
-const MAX_OPEN_ANSWERS = 64;
+const MAX_OPEN_RESPONSES = 64;
 const UINT32 = 0x1_0000_0000;
 
 export class HttpTransport implements Transport {
@@ -82,7 +82,7 @@ export class HttpTransport implements Transport {
   readonly #maxInflightPosts: number;
   readonly #maxQueueBytes: number;
   readonly #timeoutMs: number;
-  readonly #answerWaitMs: number;
+  readonly #responseWaitMs: number;
   readonly #reorderWaitMs: number;
   readonly #clock: TransportClock;
   #epoch: number;
@@ -98,13 +98,13 @@ export class HttpTransport implements Transport {
     this.#maxInflightPosts = options.maxInflightPosts ?? 2;
     this.#maxQueueBytes = options.maxQueueBytes ?? MAX_QUEUE_BYTES;
     this.#timeoutMs = options.timeoutMs ?? 5000;
-    this.#answerWaitMs = options.responseWaitMs ?? 100;
+    this.#responseWaitMs = options.responseWaitMs ?? 100;
     this.#reorderWaitMs = options.reorderWaitMs ?? 20;
     this.#clock = options.clock ?? platformClock;
     this.#epoch = options.epoch ?? Math.floor(Math.random() * UINT32);
     assert(this.#maxInflightPosts > 0, "a peer needs at least one POST");
     assert(this.#maxQueueBytes >= this.maxFrameBytes, "the queue holds at least one frame");
-    assert(this.#answerWaitMs < this.#timeoutMs, "an answer leaves before its POST counts as failed");
+    assert(this.#responseWaitMs < this.#timeoutMs, "a response leaves before its POST counts as failed");
   }
 
   start(handlers: TransportHandlers): void {
@@ -113,14 +113,14 @@ export class HttpTransport implements Transport {
   }
 
   send(to: MemberId, frame: Uint8Array): void {
-    const lane = this.#peers.get(to);
-    if (lane === undefined || this.#handlers === undefined) return;
+    const peer = this.#peers.get(to);
+    if (peer === undefined || this.#handlers === undefined) return;
     if (frame.length === 0 || frame.length > this.maxFrameBytes) return;
     const bytes = frame.length + FRAME_OVERHEAD_BYTES;
-    if (lane.queueBytes + bytes > this.#maxQueueBytes) return;
-    lane.queue.push(frame);
-    lane.queueBytes += bytes;
-    this.#flushAtEndOfTurn(lane);
+    if (peer.queueBytes + bytes > this.#maxQueueBytes) return;
+    peer.queue.push(frame);
+    peer.queueBytes += bytes;
+    this.#flushAtEndOfTurn(peer);
   }
 
   setPeers(peers: readonly MemberId[]): void {
@@ -128,16 +128,16 @@ export class HttpTransport implements Transport {
     const wanted = new Set(peers);
     wanted.delete(this.#id);
     for (const peer of wanted) this.#peerOf(peer).wanted = true;
-    for (const lane of this.#peers.values()) {
-      if (wanted.has(lane.peer)) continue;
-      if (lane.state === "up") this.#setState(lane, "down");
-      lane.wanted = false;
-      lane.state = "unknown";
-      this.#dropIfIdle(lane);
+    for (const peer of this.#peers.values()) {
+      if (wanted.has(peer.id)) continue;
+      if (peer.state === "up") this.#setState(peer, "down");
+      peer.wanted = false;
+      peer.state = "unknown";
+      this.#dropIfIdle(peer);
     }
   }
 
-  /** Whoever serves the POSTs lets nobody call `handlePost` but members' own objects. */
+  /** Always true: the server of the POSTs lets only members' own objects call `handlePost`. */
   isAuthenticated(): boolean {
     return true;
   }
@@ -146,134 +146,144 @@ export class HttpTransport implements Transport {
     if (this.#closed) return;
     this.#closed = true;
     this.#handlers = undefined;
-    for (const lane of this.#peers.values()) {
-      lane.queue = [];
-      lane.queueBytes = 0;
-      lane.inbound.close();
-      for (let next = lane.answers[0]; next !== undefined; next = lane.answers[0]) this.#finish(lane, next);
+    for (const peer of this.#peers.values()) {
+      peer.queue = [];
+      peer.queueBytes = 0;
+      peer.inbound.close();
+      for (let next = peer.responses[0]; next !== undefined; next = peer.responses[0]) this.#finish(peer, next);
     }
     this.#peers.clear();
   }
 
-  /** The answer to a peer's POST. Rejects with BadBatchError (serve that as a 400) or because it cannot now (503). */
+  /**
+   * Returns the response to a peer's POST. Rejects with BadBatchError (respond with 400) or because the member cannot
+   * serve it now (respond with 503).
+   */
   async handlePost(body: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
     const batch = decodeBatch(body, { maxFrameBytes: this.maxFrameBytes, maxBatchBytes: this.#maxBatchBytes });
     if (this.#handlers === undefined || !this.#admits(batch.sender)) throw new Error("this member takes no frames now");
-    const lane = this.#peerOf(batch.sender);
+    const peer = this.#peerOf(batch.sender);
     return new Promise((resolve) => {
-      const answer: Answer = { pending: batch.frames.length, finished: false, cancelTimer: undefined, resolve };
-      lane.answers.push(answer);
-      lane.inbound.arrived(batch.epoch, batch.sequence, () => this.#take(lane, batch, () => this.#done(lane, answer)));
-      if (answer.pending === 0) this.#finishAtEndOfTurn(lane, answer);
-      else answer.cancelTimer = this.#clock.after(this.#answerWaitMs, () => this.#finish(lane, answer));
+      const response: PendingResponse = {
+        pending: batch.frames.length,
+        finished: false,
+        cancelTimer: undefined,
+        resolve,
+      };
+      peer.responses.push(response);
+      peer.inbound.arrived(batch.epoch, batch.sequence, () =>
+        this.#take(peer, batch, () => this.#done(peer, response)),
+      );
+      if (response.pending === 0) this.#finishAtEndOfTurn(peer, response);
+      else response.cancelTimer = this.#clock.after(this.#responseWaitMs, () => this.#finish(peer, response));
     });
   }
 
-  /** Strangers cannot make us keep lanes or answers without end. */
+  /** Bounds the states and responses that members outside the list can cause. */
   #admits(sender: MemberId): boolean {
     if (sender === this.#id) return false;
-    const lane = this.#peers.get(sender);
-    if (lane !== undefined) return lane.answers.length < MAX_OPEN_ANSWERS;
+    const peer = this.#peers.get(sender);
+    if (peer !== undefined) return peer.responses.length < MAX_OPEN_RESPONSES;
     let strangers = 0;
     for (const other of this.#peers.values()) if (!other.wanted) strangers += 1;
     return strangers < MAX_STRANGERS;
   }
 
-  #take(lane: PeerState, batch: Batch, done: () => void): void {
-    this.#setState(lane, "up");
-    for (const frame of batch.frames) this.#handlers?.onFrame(lane.peer, frame, once(done));
+  #take(peer: PeerState, batch: Batch, done: () => void): void {
+    this.#setState(peer, "up");
+    for (const frame of batch.frames) this.#handlers?.onFrame(peer.id, frame, once(done));
   }
 
-  #done(lane: PeerState, answer: Answer): void {
-    answer.pending -= 1;
-    if (answer.pending === 0) this.#finishAtEndOfTurn(lane, answer);
+  #done(peer: PeerState, response: PendingResponse): void {
+    response.pending -= 1;
+    if (response.pending === 0) this.#finishAtEndOfTurn(peer, response);
   }
 
-  /** Not at once: what the member sends in the same turn after its last `done` may ride along. */
-  #finishAtEndOfTurn(lane: PeerState, answer: Answer): void {
-    queueMicrotask(() => this.#finish(lane, answer));
+  /** At the end of the turn, so that frames that the member sends after its last `done` are included. */
+  #finishAtEndOfTurn(peer: PeerState, response: PendingResponse): void {
+    queueMicrotask(() => this.#finish(peer, response));
   }
 
-  #finish(lane: PeerState, answer: Answer): void {
-    if (answer.finished) return;
-    answer.finished = true;
-    answer.cancelTimer?.();
-    lane.answers.splice(lane.answers.indexOf(answer), 1);
-    answer.resolve(this.#nextBatch(lane));
-    this.#flush(lane);
-    this.#dropIfIdle(lane);
+  #finish(peer: PeerState, response: PendingResponse): void {
+    if (response.finished) return;
+    response.finished = true;
+    response.cancelTimer?.();
+    peer.responses.splice(peer.responses.indexOf(response), 1);
+    response.resolve(this.#nextBatch(peer));
+    this.#flush(peer);
+    this.#dropIfIdle(peer);
   }
 
-  #flushAtEndOfTurn(lane: PeerState): void {
-    if (lane.flushing) return;
-    lane.flushing = true;
+  #flushAtEndOfTurn(peer: PeerState): void {
+    if (peer.flushing) return;
+    peer.flushing = true;
     queueMicrotask(() => {
-      lane.flushing = false;
-      this.#flush(lane);
+      peer.flushing = false;
+      this.#flush(peer);
     });
   }
 
-  #flush(lane: PeerState): void {
-    if (this.#closed || !lane.wanted) return;
-    // A peer that does not answer is asked by one POST at a time.
-    const maxPosts = lane.state === "down" ? 1 : this.#maxInflightPosts;
-    while (lane.queue.length > 0 && lane.posts < maxPosts) {
-      if (lane.answers.length > 0 && lane.queueBytes < this.#maxBatchBytes) return;
-      this.#sendPost(lane);
+  #flush(peer: PeerState): void {
+    if (this.#closed || !peer.wanted) return;
+    // A peer that is down gets one POST at a time.
+    const maxPosts = peer.state === "down" ? 1 : this.#maxInflightPosts;
+    while (peer.queue.length > 0 && peer.posts < maxPosts) {
+      if (peer.responses.length > 0 && peer.queueBytes < this.#maxBatchBytes) return;
+      this.#sendPost(peer);
     }
   }
 
-  #sendPost(lane: PeerState): void {
-    lane.posts += 1;
+  #sendPost(peer: PeerState): void {
+    peer.posts += 1;
     let waiting = true;
     const settle = (): void => {
       if (!waiting) return;
       waiting = false;
       cancelTimer();
-      lane.posts -= 1;
+      peer.posts -= 1;
     };
     const failed = (): void => {
       if (!waiting) return;
       settle();
-      this.#setState(lane, "down");
-      this.#flush(lane);
-      this.#dropIfIdle(lane);
+      this.#setState(peer, "down");
+      this.#flush(peer);
+      this.#dropIfIdle(peer);
     };
-    const answered = (body: Uint8Array): void => {
-      const batch = this.#checkedAnswer(lane, body);
+    const responded = (body: Uint8Array): void => {
+      const batch = this.#checkedResponse(peer, body);
       if (batch === undefined) return failed();
       settle();
-      this.#answered(lane, batch);
+      this.#responded(peer, batch);
     };
     const cancelTimer = this.#clock.after(this.#timeoutMs, failed);
-    this.#post(lane.peer, this.#nextBatch(lane)).then(answered, failed);
+    this.#post(peer.id, this.#nextBatch(peer)).then(responded, failed);
   }
 
-  #answered(lane: PeerState, batch: Batch): void {
-    if (this.#peers.get(lane.peer) !== lane) return;
-    lane.inbound.arrived(batch.epoch, batch.sequence, () => this.#take(lane, batch, ignore));
-    this.#flush(lane);
-    this.#dropIfIdle(lane);
+  #responded(peer: PeerState, batch: Batch): void {
+    if (this.#peers.get(peer.id) !== peer) return;
+    peer.inbound.arrived(batch.epoch, batch.sequence, () => this.#take(peer, batch, ignore));
+    this.#flush(peer);
+    this.#dropIfIdle(peer);
   }
 
-  /** Undefined when it is not a batch, or came from somebody else: as bad as no answer. */
-  #checkedAnswer(lane: PeerState, body: Uint8Array): Batch | undefined {
+  /** Returns undefined if it is not a batch, or came from another member: as bad as no response. */
+  #checkedResponse(peer: PeerState, body: Uint8Array): Batch | undefined {
     try {
       const batch = decodeBatch(body, { maxFrameBytes: this.maxFrameBytes, maxBatchBytes: this.#maxBatchBytes });
-      return batch.sender === lane.peer ? batch : undefined;
+      return batch.sender === peer.id ? batch : undefined;
     } catch {
       return undefined;
     }
   }
 
-  #nextBatch(lane: PeerState): Uint8Array<ArrayBuffer> {
-    const { epoch, sequence } = lane;
-    lane.sequence += 1;
-    if (lane.sequence === UINT32) {
-      lane.epoch = this.#nextEpoch();
-      lane.sequence = 0;
+  #nextBatch(peer: PeerState): Uint8Array<ArrayBuffer> {
+    const { epoch, sequence } = peer;
+    peer.sequence += 1;
+    if (peer.sequence === UINT32) {
+      peer.epoch = this.#nextEpoch();
+      peer.sequence = 0;
     }
-    return encodeBatch({ sender: this.#id, epoch, sequence, frames: this.#takeFromQueue(lane) });
+    return encodeBatch({ sender: this.#id, epoch, sequence, frames: this.#takeFromQueue(peer) });
   }
 
   #nextEpoch(): number {
@@ -281,8 +291,8 @@ export class HttpTransport implements Transport {
     return this.#epoch;
   }
 
-  #takeFromQueue(lane: PeerState): readonly Uint8Array[] {
-    const { queue } = lane;
+  #takeFromQueue(peer: PeerState): readonly Uint8Array[] {
+    const { queue } = peer;
     let count = 0;
     let bytes = 0;
     while (count < queue.length && count < MAX_FRAMES_PER_BATCH) {
@@ -291,50 +301,50 @@ export class HttpTransport implements Transport {
       bytes += next;
       count += 1;
     }
-    lane.queueBytes -= bytes;
-    lane.queue = count === queue.length ? [] : queue.slice(count);
+    peer.queueBytes -= bytes;
+    peer.queue = count === queue.length ? [] : queue.slice(count);
     return count === queue.length ? queue : queue.slice(0, count);
   }
 
-  #peerOf(peer: MemberId): PeerState {
-    const known = this.#peers.get(peer);
+  #peerOf(id: MemberId): PeerState {
+    const known = this.#peers.get(id);
     if (known !== undefined) return known;
-    const lane: PeerState = {
-      peer,
+    const peer: PeerState = {
+      id,
       wanted: false,
       state: "unknown",
       queue: [],
       queueBytes: 0,
       flushing: false,
       posts: 0,
-      answers: [],
+      responses: [],
       epoch: this.#nextEpoch(),
       sequence: 0,
       inbound: new InOrder(this.#clock, this.#reorderWaitMs),
     };
-    this.#peers.set(peer, lane);
-    return lane;
+    this.#peers.set(id, peer);
+    return peer;
   }
 
-  /** A stranger is forgotten once it is answered; so is who has left the list. */
-  #dropIfIdle(lane: PeerState): void {
-    if (lane.wanted || lane.answers.length > 0 || this.#peers.get(lane.peer) !== lane) return;
-    this.#peers.delete(lane.peer);
-    lane.inbound.close();
+  /** Drops a member outside the list once its response was sent. */
+  #dropIfIdle(peer: PeerState): void {
+    if (peer.wanted || peer.responses.length > 0 || this.#peers.get(peer.id) !== peer) return;
+    this.#peers.delete(peer.id);
+    peer.inbound.close();
   }
 
-  /** Strangers come and go with each POST, and nobody wants to hear of it. */
-  #setState(lane: PeerState, state: "up" | "down"): void {
-    if (!lane.wanted || lane.state === state) return;
-    lane.state = state;
-    if (state === "up") this.#handlers?.onPeerUp(lane.peer);
-    else this.#handlers?.onPeerDown(lane.peer);
+  /** A member outside the list comes and goes with each POST, and its state is not reported. */
+  #setState(peer: PeerState, state: "up" | "down"): void {
+    if (!peer.wanted || peer.state === state) return;
+    peer.state = state;
+    if (state === "up") this.#handlers?.onPeerUp(peer.id);
+    else this.#handlers?.onPeerDown(peer.id);
   }
 }
 
 function ignore(): void {}
 
-/** A member that calls twice must not make us answer before the other frames are done. */
+/** A second call of one `done` must not complete the response before the other frames are done. */
 function once(done: () => void): () => void {
   let called = false;
   return () => {

@@ -1,6 +1,6 @@
 /**
- * Puts numbered batches of one sender back in order, for as long as that is cheap: a batch that came too early waits a
- * moment for those before it. When they do not come they are lost, or will come late; then it goes on without them.
+ * Restores the order of numbered batches of one sender, as long as that is cheap. A batch that came too early waits a
+ * moment for those before it. If they do not come, they are lost or late, and delivery continues without them.
  */
 import type { TransportClock } from "./clock.ts";
 
@@ -19,7 +19,7 @@ export class InOrder {
     this.#waitMs = waitMs;
   }
 
-  /** Calls `take` now or later, once. What is behind its time (a duplicate, a straggler) is taken at once. */
+  /** Calls `take` now or later, once. A late batch (a duplicate, a straggler) is taken at once. */
   arrived(epoch: number, sequence: number, take: () => void): void {
     if (epoch !== this.#epoch) {
       this.release();
@@ -37,7 +37,7 @@ export class InOrder {
     else this.#cancelTimer ??= this.#clock.after(this.#waitMs, () => this.release());
   }
 
-  /** Takes what is held, in order, whatever is missing. */
+  /** Takes all held batches, in order, whatever is missing. */
   release(): void {
     for (const [sequence, take] of [...this.#held].sort(([left], [right]) => left - right)) {
       this.#held.delete(sequence);
@@ -47,7 +47,7 @@ export class InOrder {
     this.#takeNext();
   }
 
-  /** Forgets what is held. */
+  /** Drops all held batches. */
   close(): void {
     this.#held.clear();
     this.#stopTimer();

@@ -1,14 +1,15 @@
 /**
- * The carrier inside one process: a network in memory, to which every member of a test or of a simulation is attached.
+ * The transport inside one process: a network in memory, to which every member of a test or of a simulation is
+ * attached.
  *
- * A simulator hands in `schedule` and so becomes the network: it sees each frame and decides whether, when and how
+ * A simulator passes in `schedule` and so becomes the network. It sees each frame and decides whether, when and how
  * often it arrives. Without one, frames arrive in order, once each, at the end of the turn, from a bounded queue.
  */
 import { assert } from "../base/assert.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "./transport.ts";
 
-/** Something that is about to happen at `to`; it happens each time that `deliver` is called. */
+/** A pending event at `to`. It happens each time that `deliver` is called. */
 export interface Delivery {
   readonly type: "frame" | "up" | "down";
   readonly from: MemberId;
@@ -20,14 +21,14 @@ export interface Delivery {
 
 export interface MemoryNetworkOptions {
   /**
-   * Called with each delivery. Drop a frame by not calling `deliver`, delay it by calling it later, duplicate it by
-   * calling it twice. Bounds are then the scheduler's business. "up" and "down" are to be delivered in their order.
+   * Called with each delivery. To drop a frame, do not call `deliver`; to delay it, call it later; to duplicate it,
+   * call it twice. The scheduler is then responsible for bounds. It must deliver "up" and "down" in their order.
    */
   readonly schedule?: (delivery: Delivery) => void;
   readonly maxFrameBytes?: number;
-  /** Who has proved that it belongs to the others. Default: everybody, because all are in one process. */
+  /** Whether a peer has proved that it belongs to the others. Default: true, because all are in one process. */
   readonly isAuthenticated?: (peer: MemberId) => boolean;
-  /** Per direction of a pair of members; only without `schedule`. */
+  /** Bytes per direction of a pair of members; only without `schedule`. */
   readonly maxQueueBytes?: number;
 }
 
@@ -44,7 +45,7 @@ export class MemoryNetwork {
     this.#schedule = options.schedule ?? new EndOfTurn(options.maxQueueBytes ?? MAX_QUEUE_BYTES).schedule;
   }
 
-  /** A new one for the same id replaces the former, which is closed: a member that crashed and came back. */
+  /** Attaches a member. It replaces and closes an earlier one with the same id: a member that crashed and restarted. */
   transportFor(id: MemberId): Transport {
     this.#stations.get(id)?.close();
     const station = new MemoryTransport(this, id);
@@ -52,7 +53,7 @@ export class MemoryNetwork {
     return station;
   }
 
-  /** Cuts the cable between two members, in both directions, or mends it. */
+  /** Cuts the connection between two members, in both directions, or restores it. */
   setLink(left: MemberId, right: MemberId, connected: boolean): void {
     if (connected) this.#cuts.delete(cutName(left, right));
     else this.#cuts.add(cutName(left, right));
@@ -67,7 +68,9 @@ export class MemoryNetwork {
     this.#schedule({ type: "frame", from, to, frame, deliver });
   }
 
-  /** For MemoryTransport: who is attached or wanted has changed, so tell everyone who is up and who is down. */
+  /**
+   * For MemoryTransport. Call it when the attached or wanted members changed: it notifies all of who is up and down.
+   */
   refresh(): void {
     for (const station of this.#stations.values()) {
       for (const other of this.#stations.values()) {
@@ -75,7 +78,7 @@ export class MemoryNetwork {
         const connected = this.#connected(station, other);
         if (!station.linkChanged(other.id, connected)) continue;
         const type = connected ? "up" : "down";
-        const deliver = (): void => station.tell(other.id, connected);
+        const deliver = (): void => station.notify(other.id, connected);
         this.#schedule({ type, from: other.id, to: station.id, frame: NOTHING, deliver });
       }
     }
@@ -146,7 +149,7 @@ class MemoryTransport implements Transport {
     if (!this.#closed) this.#handlers?.onFrame(from, frame, ignore);
   }
 
-  /** Whether that is news. */
+  /** Returns whether the state changed. */
   linkChanged(peer: MemberId, connected: boolean): boolean {
     if (this.#connected.has(peer) === connected) return false;
     if (connected) this.#connected.add(peer);
@@ -154,7 +157,7 @@ class MemoryTransport implements Transport {
     return true;
   }
 
-  tell(peer: MemberId, up: boolean): void {
+  notify(peer: MemberId, up: boolean): void {
     if (this.#closed) return;
     if (up) this.#handlers?.onPeerUp(peer);
     else this.#handlers?.onPeerDown(peer);
@@ -163,7 +166,7 @@ class MemoryTransport implements Transport {
 
 function ignore(): void {}
 
-/** The default network: everything in order at the end of the turn, and a bound on what waits between two members. */
+/** The default network: frames in order at the end of the turn, with a bounded queue between two members. */
 class EndOfTurn {
   readonly #maxQueueBytes: number;
   readonly #waitingBytes: Map<string, number> = new Map();

@@ -1,14 +1,15 @@
 /**
- * PeerJS 1.5.5, and what it takes to rely on it; nobody else imports it. The traps that this file steps around:
+ * PeerJS 1.5.5, and what it takes to rely on it. No other file imports it. The traps that this file avoids:
  *
- * - Data is dropped silently before the server has said OPEN, so nothing is dialed before.
- * - A connection that fails before it opens says `error` or nothing, never `close`.
+ * - Data is dropped silently before the server has sent OPEN, so nothing is dialed before.
+ * - A connection that fails before it opens emits `error` or nothing, never `close`.
  * - Losing the server leaves connections up but ends the search for new ones until `reconnect()`.
  * - An id that is taken, or a full room, destroys the peer if it happens at the first attempt: then it takes a new one.
  * - `peer-unavailable` names the peer only in its text.
- * - `destroy()` walks a list that shrinks under it and leaves every other connection open (`_cleanupPeer`).
- * - Chromium may call a channel that the peer opened open and then, for a while or for ever, connecting again.
- * - Nobody looks whether the server answers heartbeats. Ours does, so a socket that is dead without knowing is found.
+ * - `destroy()` iterates over a list that shrinks meanwhile and leaves every other connection open (`_cleanupPeer`).
+ * - Chromium may report a channel that the peer opened as open and then, for a while or forever, as connecting again.
+ * - PeerJS does not check whether the server echoes heartbeats. Our server does, so a socket that died silently is
+ *   found.
  */
 import { type DataConnection, Peer, util } from "peerjs";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
@@ -24,15 +25,15 @@ export interface PeerJsPortOptions {
   readonly baseUrl: string;
   readonly room: string;
   /**
-   * Proves to the server that we are the one who had this id a moment ago. Keep it with the member's store: a page
-   * that reloads without it may have to wait until the server gives its former self up for dead.
+   * Proves to the server that this member had the id a moment ago. Store it with the member's data: a page that reloads
+   * without it may have to wait until the server gives up the previous connection.
    */
   readonly token: string;
-  /** `newCertificate()`: what this end shows to its peers. */
+  /** `newCertificate()`: the certificate that this end presents to its peers. */
   readonly certificate: RTCCertificate;
-  /** What the server wants to see instead of the token, fetched anew for each attempt; for a room that has a key. */
+  /** What the server expects instead of the token, fetched again for each attempt; for a room that has a key. */
   readonly ticket?: (peerId: string, token: string) => Promise<string>;
-  /** STUN and TURN. Default: PeerJS's own, which are shared and best effort. */
+  /** STUN and TURN servers. Default: PeerJS's own, which are shared and best effort. */
   readonly iceServers?: readonly RTCIceServer[];
   readonly clock?: TransportClock;
   readonly random?: () => number;
@@ -41,15 +42,15 @@ export interface PeerJsPortOptions {
 const FIRST_RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 const WATCH_MS = 5000;
-/** PeerJS sends a heartbeat each 5 s, in a hidden tab each minute. */
+/** PeerJS sends a heartbeat every 5 s, in a hidden tab every minute. */
 const ECHO_WITHIN_MS = 90_000;
-/** Our own timer was so late that the silence may be ours. */
+/** The timer was so late that this page may have caused the silence. */
 const OWN_STALL_MS = 15_000;
 const LOW_WATER_BYTES = 64 * 1024;
-/** That many messages may fall into the moment in which an open channel says that it is still connecting. */
+/** How many messages may arrive while an open channel still reports that it is connecting. */
 const MAX_UNSENT = 3;
 const UNAVAILABLE = /^Could not connect to peer (.+)$/;
-/** The server's or the browser's No; anything else is a network that may come back. */
+/** A permanent rejection by the server or the browser. Any other error is a network that may recover. */
 const REFUSALS: ReadonlySet<string> = new Set([
   "browser-incompatible",
   "invalid-id",
@@ -72,12 +73,12 @@ class PeerJsPort implements PeerPort {
   #peer: Peer | undefined;
   #refusal: string | undefined;
   #failures = 0;
-  /** A ticket is on its way. */
+  /** A ticket is being fetched. */
   #isFetching = false;
   #cancelRetry: (() => void) | undefined;
   #cancelWatch: (() => void) | undefined;
   #lastWatchMs = 0;
-  /** When the server last echoed a heartbeat; undefined if it never does. */
+  /** When the server last echoed a heartbeat; undefined if it never did. */
   #lastEchoMs: number | undefined;
 
   constructor(options: PeerJsPortOptions) {
@@ -98,7 +99,7 @@ class PeerJsPort implements PeerPort {
     try {
       return this.#channel(this.#peer.connect(peerId, { reliable: true, serialization: "raw" }), true);
     } catch {
-      // Browsers refuse more RTCPeerConnections than some number, the garbage of earlier ones included.
+      // Browsers limit the number of RTCPeerConnections, including earlier ones that are not collected yet.
       return undefined;
     }
   }
@@ -204,7 +205,7 @@ class PeerJsPort implements PeerPort {
     } else if (REFUSALS.has(type)) this.#refusal = message;
   }
 
-  /** PeerJS may say both `disconnected` and `close`; one retry is enough. */
+  /** PeerJS may emit both `disconnected` and `close`; one retry is enough. */
   #lost(peer: Peer): void {
     if (peer === this.#peer && !this.#isFetching) this.#retryLater();
   }
@@ -291,7 +292,7 @@ class PeerJsChannel implements Channel {
     if (dataChannel?.readyState === "connecting") this.#couldNotSend();
     if (dataChannel?.readyState !== "open") return;
     try {
-      // Past PeerJS's own queue, which looks again only by a timer.
+      // Bypasses PeerJS's own queue, which only a timer checks again.
       dataChannel.send(message);
     } catch (error) {
       this.end(error instanceof Error ? error.message : String(error));
@@ -326,7 +327,7 @@ class PeerJsChannel implements Channel {
     this.#events?.onOpen();
   }
 
-  /** PeerJS's types do not say that there is none before the negotiation and after the close. */
+  /** PeerJS's types omit that there is none before the negotiation and after the close. */
   get #dataChannel(): RTCDataChannel | undefined {
     const dataChannel: RTCDataChannel | null | undefined = this.#connection.dataChannel;
     return dataChannel ?? undefined;

@@ -1,11 +1,11 @@
 /**
- * A room's secret: 32 random bytes, in the fragment of the room's link as base64url, where browsers send them to nobody.
- * What others see follows from it by HKDF, bound to the room's name, and leads neither back nor from one to the other:
+ * A room's secret: 32 random bytes as base64url in the fragment of the room's link, which browsers never send. HKDF
+ * derives all visible values from it, bound to the room's name. None of them reveals the secret or another one:
  *
- * - the registry's key, which the signalling server is shown (and of which it keeps a hash);
+ * - the registry's key, which is sent to the signalling server (it stores a hash of it);
  * - the greeting's key, by which two members prove to each other that they know the secret (greeting.ts).
  *
- * An open room has no secret: its greeting's key follows from nothing but the name, and proves nothing.
+ * An open room has no secret. Its greeting's key is derived from the name alone, and proves nothing.
  */
 import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
@@ -27,12 +27,12 @@ export function newRoomSecret(): string {
   return toBase64Url(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)));
 }
 
-/** Whether the text is a whole secret. One that was cut is not; a wrong one may be, and only the registry knows. */
+/** Returns whether the text is a complete secret. A cut one is not. A wrong one may be: only the registry can tell. */
 export function isRoomSecret(text: string): boolean {
   return secretBytes(text) !== undefined;
 }
 
-/** `secret` undefined: for an open room. Throws for a text that is no secret. */
+/** Derives the keys of a room. `secret` undefined: an open room. Throws if the text is not a secret. */
 export function roomKeys(room: string, secret: string | undefined): RoomKeys {
   const bytes = secret === undefined ? EMPTY_BYTES : secretBytes(secret);
   assert(bytes !== undefined, "a room's secret is 32 bytes");
@@ -45,7 +45,7 @@ export function roomKeys(room: string, secret: string | undefined): RoomKeys {
 
 function secretBytes(text: string): Uint8Array | undefined {
   const bytes = SECRET.test(text) ? fromBase64(text.replaceAll("-", "+").replaceAll("_", "/")) : undefined;
-  // The last letter has two bits to spare, which must not be used to write one secret in four ways.
+  // The last letter has two spare bits. They must be zero, or one secret could be written in four ways.
   return bytes?.length === SECRET_BYTES && toBase64Url(bytes) === text ? bytes : undefined;
 }
 

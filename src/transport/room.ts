@@ -1,54 +1,58 @@
 /**
- * What a tab asks of its room's signalling object beside signalling: who is there, and whose cluster this is.
+ * What a tab requests from its room's signalling object besides signalling: who is online, and whose cluster this is.
  *
- * A tab that opens a room claims it. If the room was free it founds the cluster and confirms that once its storage is
- * durable; a founder that does not confirm in time loses the room to the next one who asks. Else it joins.
+ * A tab that opens a room claims it. If the room was free, the tab creates the cluster, and confirms that once its
+ * storage is durable. A tab that does not confirm in time loses the room to the next one that claims it. Otherwise it
+ * joins.
  */
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { memberOfPeerId } from "./peer-id.ts";
 
 export interface RoomInfo {
-  /** Free: nobody has claimed it. Open: whoever knows its name may do everything. Closed: whoever has its key. */
+  /** Free: not claimed. Open: any client that knows its name has full access. Closed: clients with its key do. */
   readonly access: "free" | "open" | "closed";
-  /** Undefined while nobody has founded one. */
+  /** Undefined if the room has no cluster yet. */
   readonly cluster: bigint | undefined;
-  /** Who founded it. */
+  /** The member that created it. */
   readonly founder: MemberId | undefined;
-  /** Whether the founder's storage holds it. */
+  /** Whether that member's storage holds it. */
   readonly confirmed: boolean;
   /** The server's clock, in milliseconds since 1970; 0 without a cluster. */
   readonly sinceMs: number;
-  /** The members that are online now, founder and asker included. */
+  /** The members that are online now, creator and caller included. */
   readonly members: readonly MemberId[];
 }
 
 export interface RoomClaim extends RoomInfo {
-  /** True: found it with the ids of the claim, then confirm. False: it exists, join. */
+  /** True: create the cluster with the ids of the claim, then confirm. False: it exists, join. */
   readonly founded: boolean;
 }
 
 export interface RoomRegistry {
   claim(member: MemberId, cluster: bigint): Promise<RoomClaim>;
-  /** False: somebody else has the room by now; throw the new cluster away and join. */
+  /** False: another member owns the room by now. Drop the new cluster and join. */
   confirm(member: MemberId, cluster: bigint): Promise<boolean>;
   info(): Promise<RoomInfo>;
   peers(): Promise<readonly MemberId[]>;
-  /** For a person to decide, when the founder's data and everybody else's is gone. False: it is another one by now. */
+  /**
+   * Frees the room. A user must decide it, if the data of all members is lost. False: the room has another cluster by
+   * now.
+   */
   forget(cluster: bigint): Promise<boolean>;
-  /** A token with which that peer may connect to signalling, once and soon; `token` is what it is to stand for. */
+  /** Returns a token with which that peer may connect to signalling, once and soon. It replaces `token`. */
   ticket(peerId: string, token: string): Promise<string>;
 }
 
-/** What is shown to the registry: a key, or that the room is meant to be open. */
+/** What is sent to the registry: a key, or that the room is meant to be open. */
 export type RoomCredential = { readonly type: "open" } | { readonly type: "key"; readonly key: string };
 
-/** The part of `fetch` that is needed. */
+/** The part of `fetch` that is used. */
 export type FetchLike = (
   url: string,
   init: { method: string; headers: Record<string, string>; body?: string; signal: AbortSignal },
 ) => Promise<Response>;
 
-/** The room could not be asked, or did not answer as a room does. */
+/** The room could not be reached, or did not respond as a room does. */
 export class RoomError extends Error {
   constructor(message: string) {
     super(message);
@@ -56,7 +60,7 @@ export class RoomError extends Error {
   }
 }
 
-/** Why the registry tells us nothing: the room has a key and none was shown, or another one; or it has none. */
+/** Why the registry denies access: the room has a key and none or another one was sent; or it has none. */
 export type RoomRefusalCode = "key-needed" | "key-wrong" | "room-open";
 
 const REFUSAL_WORDS: Readonly<Record<RoomRefusalCode, string>> = {
@@ -65,7 +69,7 @@ const REFUSAL_WORDS: Readonly<Record<RoomRefusalCode, string>> = {
   "room-open": "the room is open and has no secret",
 };
 
-/** Asking again is in vain. */
+/** A retry cannot succeed. */
 export class RoomRefusal extends RoomError {
   readonly code: RoomRefusalCode;
 
@@ -83,7 +87,7 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 const MAX_PEERS = 1000;
 const TIMEOUT_MS = 10_000;
 
-/** All methods reject with RoomError and nothing else. `baseUrl` is the origin that serves `/peerjs/`. */
+/** All methods reject only with RoomError. `baseUrl` is the origin that serves `/peerjs/`. */
 export function roomRegistry(
   baseUrl: string,
   room: string,
@@ -91,30 +95,31 @@ export function roomRegistry(
   fetchLike: FetchLike,
 ): RoomRegistry {
   const base = new URL(roomPath(room), baseUrl).href;
-  const ask = asker(fetchLike, credential);
+  const request = requester(fetchLike, credential);
   const ids = (member: MemberId, cluster: bigint): object => ({ member: `${member}`, cluster: `${cluster}` });
   const open = credential.type === "open" ? { open: true } : {};
   return {
     claim: async (member, cluster) => {
-      const body = await ask(`${base}found`, { ...ids(member, cluster), ...open });
+      const body = await request(`${base}found`, { ...ids(member, cluster), ...open });
       return { ...parseInfo(body), founded: parseBoolean(body, "founded") };
     },
-    confirm: async (member, cluster) => parseBoolean(await ask(`${base}founded`, ids(member, cluster)), "confirmed"),
-    info: async () => parseInfo(await ask(`${base}room`)),
-    peers: async () => parsePeers(await ask(`${base}peerjs/peers`)),
-    forget: async (cluster) => parseBoolean(await ask(`${base}forget`, { cluster: `${cluster}` }), "forgotten"),
-    ticket: async (id, token) => parseTicket(await ask(`${base}ticket`, { id, token })),
+    confirm: async (member, cluster) =>
+      parseBoolean(await request(`${base}founded`, ids(member, cluster)), "confirmed"),
+    info: async () => parseInfo(await request(`${base}room`)),
+    peers: async () => parsePeers(await request(`${base}peerjs/peers`)),
+    forget: async (cluster) => parseBoolean(await request(`${base}forget`, { cluster: `${cluster}` }), "forgotten"),
+    ticket: async (id, token) => parseTicket(await request(`${base}ticket`, { id, token })),
   };
 }
 
-/** Where a room's signalling lies on its server; also PeerJS's option `path`. */
+/** Returns the path of a room's signalling on its server; also PeerJS's option `path`. */
 export function roomPath(room: string): string {
   return room === "" ? "/peerjs/" : `/peerjs/room/${encodeURIComponent(room)}/`;
 }
 
-type Ask = (url: string, body?: object) => Promise<unknown>;
+type Request = (url: string, body?: object) => Promise<unknown>;
 
-function asker(fetchLike: FetchLike, credential: RoomCredential): Ask {
+function requester(fetchLike: FetchLike, credential: RoomCredential): Request {
   const key: Record<string, string> = credential.type === "key" ? { authorization: `Bearer ${credential.key}` } : {};
   return async (url, body) => {
     const signal = AbortSignal.timeout(TIMEOUT_MS);
@@ -125,7 +130,7 @@ function asker(fetchLike: FetchLike, credential: RoomCredential): Ask {
           : { method: "POST", headers: { ...key, "content-type": "application/json" }, body: JSON.stringify(body) };
       const response = await fetchLike(url, { ...init, signal });
       const text = await boundedText(response);
-      // 409 is an answer: the claim was lost.
+      // 409 is a valid response: the claim was lost.
       if (!response.ok && response.status !== 409) throw refusalOf(response.status, text);
       return JSON.parse(text) as unknown;
     } catch (error) {
@@ -189,7 +194,7 @@ function parseBoolean(body: unknown, name: string): boolean {
   return value;
 }
 
-/** Peers that are not members (a plain PeerJS client in the same room) are left out. */
+/** Skips peers that are not members, such as a plain PeerJS client in the same room. */
 function parsePeers(value: unknown): readonly MemberId[] {
   if (!Array.isArray(value) || value.length > MAX_PEERS) throw new RoomError("the room's answer is not one");
   const peers: readonly unknown[] = value;

@@ -1,51 +1,55 @@
 /**
- * The contract of the carriers, which bring whole frames from one member to another: bytes in, bytes out.
+ * Contract of transports between members: whole frames, best effort, bytes in and bytes out.
  *
- * A carrier is dumb and lossy. It may drop, delay, reorder and duplicate; Raft asks again. What it must never do is
- * hand over half a frame, change one, mix up who sent it, grow without bound while a peer is slow, or throw at a
- * member because of something a peer did. It knows none of Raft's rules and does not look into a frame.
+ * A transport may drop, delay, reorder and duplicate frames; Raft retries. It must not deliver a partial, modified or
+ * misattributed frame, buffer without bound for a slow peer, or throw because of peer input. It does not parse frames.
  *
- *     member ── send(to, frame) ──► carrier ═══ HTTP, WebRTC, memory ═══► carrier ── onFrame(from, frame) ──► member
+ *     member ── send(to, frame) ─► transport ═══ HTTP, WebRTC, memory ═══► transport ─ onFrame(from, frame) ─► member
  *
- * Everything a peer sends is bounded and checked here before it goes up: bad bytes cost the connection (or the POST)
- * that they came by, nothing else.
+ * All input of a peer is bounded and checked here before it is passed on. Invalid input costs the connection (HTTP: the
+ * POST), nothing else.
  */
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 
 export interface TransportHandlers {
   /**
-   * A whole frame from a peer. `from` is the carrier's claim; the member checks it against the frame's own header. The
-   * bytes may be a view into a larger buffer that nobody writes to again: keep a copy of small parts, not the view.
+   * Receives a whole frame of a peer. `from` is the transport's claim; the member checks it against the frame's own
+   * header. The bytes may be a view into a larger buffer that is not modified any more: copy small parts instead of
+   * keeping the view.
    *
-   * `done` is called, once, when all that the frame caused (writes included) has been done and every reply was handed
-   * to `send`: carriers with replies (HTTP) answer then.
+   * Call `done` once, when everything that the frame caused (writes included) is done and every response was passed to
+   * `send`. Transports with responses (HTTP) then respond.
    */
   onFrame(from: MemberId, frame: Uint8Array, done: () => void): void;
-  /** The peer can be reached: connected, or, where nothing stays connected, heard from. Alternates with onPeerDown. */
+  /**
+   * Called when the peer can be reached: connected, or, for a transport without connections, recently in contact.
+   * Alternates with onPeerDown.
+   */
   onPeerUp(peer: MemberId): void;
   onPeerDown(peer: MemberId): void;
 }
 
 export interface Transport {
-  /** Frames up to this size are carried, in fragments where the carrier needs them; a larger or empty one is dropped. */
+  /** Bytes. Frames up to this size are sent, in fragments if necessary. A larger or empty one is dropped. */
   readonly maxFrameBytes: number;
-  /** Once. Before it nothing is sent, received or told. */
+  /** Call it once. Before it nothing is sent, received or reported. */
   start(handlers: TransportHandlers): void;
   /**
-   * Fire and forget; never throws. The frame belongs to the carrier from now on: the caller does not change it. A peer
-   * that is neither in `setPeers` nor connected to us is unknown, and its frames are dropped.
+   * Sends without waiting; never throws. The transport owns the frame from now on: the caller must not change it.
+   * Frames to a peer that is neither in `setPeers` nor connected to this member are dropped.
    */
   send(to: MemberId, frame: Uint8Array): void;
   /**
-   * Whom to stay connected with. Others may connect to us (a member that is about to join is in nobody's list); who
-   * leaves the list is disconnected.
+   * Sets the peers to stay connected with. Others may connect to this member (a member that is about to join is not in
+   * the list). A peer that leaves the list is disconnected.
    */
   setPeers(peers: readonly MemberId[]): void;
   /**
-   * Whether this peer has proved to the carrier that it belongs to us: it is an object of our own, or knows the room's
-   * secret. It says nothing of membership, which the log decides. False for a peer that is not connected, and for every
-   * peer of a carrier that cannot tell. The member asks while it looks at a frame of that peer, and never remembers the
-   * answer; so a carrier that lets proven and unproven channels of one peer live side by side says false.
+   * Returns whether this peer has proved to the transport that it belongs to the group: it is an object of the same
+   * worker, or knows the room's secret. It says nothing about membership, which the log decides. False for a peer that
+   * is not connected, and for every peer of a transport that cannot tell. The member calls it while it handles a frame
+   * of that peer, and never stores the result. So a transport returns false if a peer has proven and unproven channels
+   * at once.
    */
   isAuthenticated(peer: MemberId): boolean;
   /** Disconnects. No handler is called afterwards. */
@@ -53,10 +57,13 @@ export interface Transport {
 }
 
 /**
- * Room for what Raft puts into one append (1 MiB of entries, or a single entry of the largest request, 1.5 MiB) and
- * for its headers. All carriers have the same limit, so that what one carries the next one does.
+ * Bytes. Enough for what Raft puts into one append (1 MiB of entries, or a single entry of the largest request, 1.5
+ * MiB) and for its headers. All transports have the same limit, so that a frame can be sent by any of them.
  */
 export const MAX_FRAME_BYTES: number = 4 * 1024 * 1024;
 
-/** Sent and not yet taken by the network, per peer; what comes on top is dropped. Two whole frames always fit. */
+/**
+ * Bytes per peer that were sent and not yet taken by the network. Frames beyond it are dropped. Two whole frames always
+ * fit.
+ */
 export const MAX_QUEUE_BYTES: number = 2 * MAX_FRAME_BYTES;

@@ -1,21 +1,23 @@
 /**
- * One channel to a member, from its opening to its end: greeting, frames in parts, back-pressure, and a pulse.
+ * One channel to a member, from its opening to its end: greeting, frames in parts, back-pressure, and pings.
  *
- *     HELLO    0x01 …   said by both sides until they are welcome; see greeting.ts
- *     WELCOME  0x04 …   the answer to each HELLO, with the proof that the room's secret is known
+ *     HELLO    0x01 …   sent by both sides until they are welcome; see greeting.ts
+ *     WELCOME  0x04 …   the response to each HELLO, with the proof that the sender knows the room's secret
  *     PING     0x02     answered at once
  *     PONG     0x03
  *     PART     0x50 …   see protocol/peer/fragment.ts
  *
- * A side is ready when it has been welcomed with a proof, so when the peer is authenticated and both directions work.
- * Nothing else that comes before is read; it is held, up to a bound, because the peer may be ready earlier. Browsers do not promise that: Chromium may
- * say that a channel which the peer opened is open a moment before it is. What is sent in that moment is lost, though
- * the channel is reliable; and once in some hundred times it never carries anything that way.
+ * A side is ready when it received a WELCOME with a valid proof: then the peer is authenticated and both directions
+ * work. Other messages before that are not read. They are held, up to a bound, because the peer may be ready earlier.
  *
- * A browser that crashed, froze or lost its network says nothing, and neither WebRTC nor PeerJS notices for a minute.
- * So a quiet peer is pinged, and a few pings without any answer end the link. Pings are counted, not seconds: a
- * throttled or frozen page of our own sends none meanwhile and so does not take its own sleep for the peer's death. A
- * hidden peer answers at once, because messages are not throttled as timers are.
+ * Browsers do not guarantee a working channel. Chromium may report a channel that the peer opened as open a moment
+ * before it is. Messages sent in that moment are lost, though the channel is reliable. About once in a hundred times it
+ * never carries anything in that direction.
+ *
+ * A browser that crashed, froze or lost its network sends nothing, and neither WebRTC nor PeerJS notices for a minute.
+ * So a silent peer is pinged, and a few pings without any response end the link. Pings are counted, not seconds: a
+ * throttled or frozen page sends none meanwhile, and so does not take its own pause for the peer's death. A hidden peer
+ * responds at once, because messages are not throttled as timers are.
  */
 import { fragment, PART_HEADER_BYTES, Reassembler } from "../protocol/peer/fragment.ts";
 import { equalSecrets } from "../base/hmac-sha256.ts";
@@ -48,27 +50,27 @@ export interface LinkOptions {
 }
 
 export interface LinkEvents {
-  /** The peer hears us, and we hear it: frames can flow. */
+  /** Called when both directions work: frames can be sent. */
   onReady(link: Link): void;
   onFrame(link: Link, frame: Uint8Array): void;
-  /** Once, if it was not us who closed it. */
+  /** Called once, unless this side closed it. */
   onEnd(link: Link, reason: string): void;
 }
 
-/** Messages up to this size pass between all browsers. */
+/** Bytes. Messages up to this size pass between all browsers. */
 const MAX_PART_BYTES = 16 * 1024;
 const MAX_MESSAGE_BYTES = 64 * 1024;
-/** Above it we wait, so that a ping never has to queue behind megabytes. */
+/** Bytes. Above it sending waits, so that a ping never queues behind megabytes. */
 const HIGH_WATER_BYTES = 256 * 1024;
 const MAX_UNANSWERED_PINGS = 3;
-/** While there is doubt, pings follow each other this much faster. */
+/** After a doubt, pings follow each other this many times faster. */
 const DOUBT_HURRY = 4;
 
-/** How long a greeting waits for its answer before it is said again, and how often it is said. */
+/** How long a greeting waits for its response before it is sent again, and how often it is sent. */
 const GREET_MS = 500;
 const MAX_GREETINGS = 10;
 
-/** What is held of a peer that has not proved anything yet. */
+/** Limits of the messages held for a peer that has not proved anything yet. */
 const MAX_HELD_BYTES = 512 * 1024;
 const MAX_HELD_MESSAGES = 256;
 
@@ -87,17 +89,17 @@ export class Link {
   readonly #nonce: Uint8Array = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
   #fingerprints: ChannelFingerprints | undefined;
   #greetings = 0;
-  /** Both ends, once the peer has greeted; and what we prove to it. */
+  /** Both ends, once the peer has greeted; and this side's proof. */
   #sides: GreetingSides | undefined;
   #proof: Uint8Array | undefined;
-  /** What came between the peer's greeting and its proof. */
+  /** Messages that arrived between the peer's greeting and its proof. */
   #held: Uint8Array[] = [];
   #heldBytes = 0;
-  /** Frames that wait for the channel to drain, and the parts of the one that is being sent. */
+  /** Frames that wait for the channel to drain, and the remaining parts of the frame that is being sent. */
   #queue: Uint8Array[] = [];
   #queueBytes = 0;
   #parts: Uint8Array[] = [];
-  #unanswered = 0;
+  #unansweredPings = 0;
   #heard = false;
   #doubt = false;
   #cancelTimer: () => void;
@@ -121,7 +123,7 @@ export class Link {
     return this.#state === "ready";
   }
 
-  /** Drops what does not fit the queue. */
+  /** Sends a frame. Drops it if it does not fit the queue. */
   send(frame: Uint8Array): void {
     if (!this.ready || frame.length === 0 || frame.length > this.#options.maxFrameBytes) return;
     if (this.#queueBytes + frame.length > this.#options.maxQueueBytes) return;
@@ -167,7 +169,7 @@ export class Link {
       return;
     }
     this.#greetings += 1;
-    // What is sent may end the link, and its timers with it.
+    // The timer is set first: sending may end the link, and its timers with it.
     this.#cancelTimer = this.#options.clock.after(GREET_MS, () => this.#greet());
     this.channel.send(this.#greeting(HELLO, new Uint8Array(0)));
   }
@@ -182,18 +184,21 @@ export class Link {
       this.#end("a message that is none of ours");
       return;
     }
-    this.#unanswered = 0;
+    this.#unansweredPings = 0;
     this.#doubt = false;
     const message = new Uint8Array(data);
-    // A peer's first messages may overtake the news that the channel is open.
+    // A peer's first messages may arrive before the event that the channel is open.
     if (this.#state === "opening") this.#opened();
     if (message[0] === HELLO || message[0] === WELCOME) this.#greeted(message);
     else if (this.#sides === undefined) this.#end("a peer that does not speak our protocol");
     else if (this.#state === "greeting") this.#hold(message);
-    else this.#talked(message);
+    else this.#receivedReady(message);
   }
 
-  /** It says more than greetings, so it has our welcome; only its own is late or was lost, and is asked for at once. */
+  /**
+   * The peer sends more than greetings, so it has this side's welcome. Only its own is late or lost, and is requested
+   * again at once.
+   */
   #hold(message: Uint8Array<ArrayBuffer>): void {
     this.#held.push(message);
     this.#heldBytes += message.length;
@@ -217,15 +222,15 @@ export class Link {
     const { session, nonce } = this.channel.dialed ? sides.dialed : sides.dialer;
     if (session !== greeting.session || !equalSecrets(nonce, greeting.nonce)) {
       this.#end("a peer that is suddenly another");
-    } else this.#believe(greeting, sides);
+    } else this.#verify(greeting, sides);
   }
 
-  #believe({ type, session, proof }: Greeting, sides: GreetingSides): void {
+  #verify({ type, session, proof }: Greeting, sides: GreetingSides): void {
     const { greetingKey } = this.#options;
     const [own, peer] = this.channel.dialed ? (["dialer", "dialed"] as const) : (["dialed", "dialer"] as const);
     if (type === HELLO) {
       this.#proof ??= greetingProof(greetingKey, sides, own);
-      this.#answer(this.#greeting(WELCOME, this.#proof));
+      this.#reply(this.#greeting(WELCOME, this.#proof));
     } else if (this.#state === "greeting") {
       if (equalSecrets(proof, greetingProof(greetingKey, sides, peer))) this.#welcomed(session);
       else this.#end("a peer that does not know the room's secret, or one that somebody sits in between");
@@ -245,22 +250,22 @@ export class Link {
     this.session = session;
     this.#state = "ready";
     this.#cancelTimer();
-    this.#beatLater();
+    this.#schedulePing();
     this.#events.onReady(this);
     const held = this.#held;
     this.#held = [];
-    for (const message of held) this.#talked(message);
+    for (const message of held) this.#receivedReady(message);
   }
 
-  #talked(message: Uint8Array): void {
+  #receivedReady(message: Uint8Array): void {
     if (!this.ready || message[0] === PONG) return;
     this.#heard = true;
-    if (message[0] === PING) this.#answer(new Uint8Array([PONG]));
+    if (message[0] === PING) this.#reply(new Uint8Array([PONG]));
     else this.#receivedPart(message);
   }
 
-  /** Not for ever: a peer that asks and does not read must not fill our memory. */
-  #answer(message: Uint8Array<ArrayBuffer>): void {
+  /** Bounded: a peer that sends requests and does not read must not fill the memory. */
+  #reply(message: Uint8Array<ArrayBuffer>): void {
     if (this.channel.bufferedBytes < 2 * HIGH_WATER_BYTES) this.channel.send(message);
   }
 
@@ -286,7 +291,7 @@ export class Link {
     }
   }
 
-  /** Begins the next frame. */
+  /** Starts the next frame. */
   #nextParts(): Uint8Array | undefined {
     const frame = this.#queue.shift();
     if (frame === undefined) return undefined;
@@ -296,21 +301,22 @@ export class Link {
     return parts[0];
   }
 
-  #beatLater(): void {
+  #schedulePing(): void {
     const { clock, pingMs } = this.#options;
-    this.#cancelTimer = clock.after(this.#doubt ? pingMs / DOUBT_HURRY : pingMs, () => this.#beat());
+    this.#cancelTimer = clock.after(this.#doubt ? pingMs / DOUBT_HURRY : pingMs, () => this.#pingIfSilent());
   }
 
-  #beat(): void {
-    this.#beatLater();
-    // Somebody who talks need not be asked. An answer is no talk, or the next ping would come only after two beats.
+  #pingIfSilent(): void {
+    this.#schedulePing();
+    // A peer that sends messages need not be pinged. A PONG does not count as one: otherwise the next ping would come
+    // only after two intervals.
     if (this.#heard) this.#heard = false;
-    else if (this.#unanswered >= MAX_UNANSWERED_PINGS) this.#end("the peer has fallen silent");
+    else if (this.#unansweredPings >= MAX_UNANSWERED_PINGS) this.#end("the peer has fallen silent");
     else this.#ping();
   }
 
   #ping(): void {
-    this.#unanswered += 1;
+    this.#unansweredPings += 1;
     this.channel.send(new Uint8Array([PING]));
   }
 
@@ -319,7 +325,7 @@ export class Link {
     this.#doubt = true;
     this.#heard = false;
     this.#cancelTimer();
-    this.#beatLater();
+    this.#schedulePing();
     this.#ping();
   }
 }

@@ -1,15 +1,16 @@
 /**
- * The carrier between browsers: one WebRTC data channel to each member of the room, kept up as long as it is wanted.
+ * The transport between browsers: one WebRTC data channel to each member of the room, kept open as long as it is
+ * wanted.
  *
  *     wanted ──► dial ──► Link: greeting, proof ──► ready: up ──► falls silent, closes: down ──┐
  *                 ▲                                                                            │
- *                 └──────────── back-off with jitter, doubled by each failure ◄────────────────┘
+ *                 └──────────── backoff with jitter, doubled by each failure ◄─────────────────┘
  *
- * Whoever wants a peer dials it, because only the one who joins may know of the other. Of two who want each other the
- * one with the lower id dials at once and the other a moment later, which spares most rooms the meeting of two dials.
- * When two channels do meet, the one that the lower id dialed stays; the lower id closes the other, after a while in
- * which both have moved over. A peer that crashed and came back has a new session: its former channels are dead, even
- * if nobody has noticed yet.
+ * A member that wants a peer dials it, because only a joining member may know of the other. If two want each other, the
+ * one with the lower id dials at once and the other a moment later, so that two dials seldom meet. If two channels do
+ * meet, the one that the lower id dialed stays. The lower id closes the other, after a while in which both have moved
+ * over. A peer that crashed and restarted has a new session: its earlier channels are dead, even if that was not
+ * noticed yet.
  *
  * No frame of a peer is read, and none is sent to it, before both have proved that they know the room's secret
  * (greeting.ts).
@@ -28,33 +29,33 @@ export interface WebRtcTransportOptions {
   readonly id: MemberId;
   /** `peerJsPort`, with the same id. */
   readonly port: PeerPort;
-  /** `roomKeys(…).greeting`: whoever does not prove that it has it, too, is not connected. */
+  /** `roomKeys(…).greeting`: a peer that does not prove that it has the same key is not connected. */
   readonly greetingKey: Uint8Array;
-  /** For the page to say why it is not ready. */
+  /** Called when signalling changes, so that the page can say why it is not ready. */
   readonly onSignalling?: (state: SignallingState, text: string) => void;
   readonly maxFrameBytes?: number;
-  /** Per peer; what is sent on top is dropped. Default 8 MiB. */
+  /** Bytes per peer. Frames beyond it are dropped. Default 8 MiB. */
   readonly maxQueueBytes?: number;
-  /** A quiet peer is pinged so often; after three pings without an answer it is down. Default 3,000. */
+  /** Interval of the pings to a silent peer. After three pings without a response it is down. Default 3,000. */
   readonly pingMs?: number;
-  /** From the dial to the greeting. Default 15,000: signalling, ICE and a relay take their time. */
+  /** From the dial to the greeting. Default 15,000: signalling, ICE and a relay are slow. */
   readonly openWithinMs?: number;
-  /** The first wait before the next dial; doubles up to a minute. Default 500. */
+  /** The first wait before the next dial. Doubles up to a minute. Default 500. */
   readonly redialMs?: number;
   readonly clock?: TransportClock;
-  /** In [0, 1), for the jitter. */
+  /** Returns a number in [0, 1), for the jitter. */
   readonly random?: () => number;
-  /** Tells this start of the member from its last one. Default: random. */
+  /** Distinguishes this run of the member from its previous one. Default: random. */
   readonly session?: bigint;
 }
 
-/** All that concerns one other member. */
+/** The state of one other member. */
 interface Peer {
   readonly id: MemberId;
   wanted: boolean;
-  /** Opening and ready ones, oldest first. Replaced, never changed in place. */
+  /** Opening and ready links, oldest first. Replaced, never changed in place. */
   links: readonly Link[];
-  /** The one that frames leave by: the first ready one, unless a better one has come. */
+  /** The link that sends frames: the first ready one, unless a better one became ready. */
   current: Link | undefined;
   failures: number;
   cancelDial: (() => void) | undefined;
@@ -64,9 +65,9 @@ interface Peer {
 const MAX_PEERS = 128;
 const MAX_LINKS_PER_PEER = 4;
 const MAX_REDIAL_MS = 60_000;
-/** How long the higher id leaves it to the lower one to dial first. */
+/** How long the higher id waits for the lower one to dial first. */
 const LEAVE_DIAL_MS = 300;
-/** How long two channels to one peer stay side by side. */
+/** How long two channels to one peer stay open side by side. */
 const TIDY_MS = 1000;
 
 export class WebRtcTransport implements Transport {
@@ -118,12 +119,14 @@ export class WebRtcTransport implements Transport {
     for (const peer of this.#peers.values()) if (peer.wanted && !wanted.has(peer.id)) this.#dismiss(peer);
   }
 
-  /** Frames come only from links whose peer has proved that it knows the room's secret; in an open room all know it. */
+  /**
+   * Frames come only from links whose peer has proved that it knows the room's secret. In an open room every peer does.
+   */
   isAuthenticated(peer: MemberId): boolean {
     return this.#peers.get(peer)?.current !== undefined;
   }
 
-  /** The page has woken up, or the network is back: no more waiting. */
+  /** Call when the page was resumed or the network is back: ends all waiting. */
   retryNow(): void {
     if (this.#closed) return;
     this.#port.retryNow();
@@ -146,7 +149,7 @@ export class WebRtcTransport implements Transport {
     this.#signalling = state;
     this.#options.onSignalling?.(state, text);
     if (state !== "open") return;
-    // Without signalling nobody could be dialed, so nobody is to blame for a failure.
+    // Without signalling no peer could be dialed, so failures meanwhile do not count.
     for (const peer of this.#peers.values()) {
       peer.failures = 0;
       if (peer.cancelDial === undefined) this.#dialLater(peer, peer.id > this.#id ? 0 : LEAVE_DIAL_MS);
@@ -161,7 +164,7 @@ export class WebRtcTransport implements Transport {
       return;
     }
     const peer = this.#peer(id);
-    // Somebody who dials again and again has given up its earlier dials.
+    // A peer that dials again and again has given up its earlier dials.
     const excess =
       peer.links.length < MAX_LINKS_PER_PEER ? undefined : peer.links.find((link) => link !== peer.current);
     this.#addLink(peer, channel);
@@ -220,13 +223,13 @@ export class WebRtcTransport implements Transport {
       if (other.ready && other.session !== link.session) this.#drop(peer, other);
     }
     if (before === undefined) this.#handlers?.onPeerUp(peer.id);
-    // The news above may have closed or dismissed what this goes on with; #tidy looks again.
+    // The call above may have closed or dismissed what this continues with; #tidy checks again.
     if (peer.links.length > 1) this.#tidyLater(peer);
   }
 
   #better(peer: Peer, current: Link | undefined, fresh: Link): Link {
     if (current === undefined || current.session !== fresh.session) return fresh;
-    // Of two that the same side dialed, the later one: that side has given up the other.
+    // If the same side dialed both, the later one: that side has given up the other.
     return current.channel.dialed === fresh.channel.dialed || this.#stays(peer, fresh) ? fresh : current;
   }
 
@@ -241,7 +244,7 @@ export class WebRtcTransport implements Transport {
     });
   }
 
-  /** The lower id closes what neither side sends by any more. */
+  /** The lower id closes the channels that neither side uses any more. */
   #tidy(peer: Peer): void {
     if (this.#id > peer.id || peer.current === undefined) return;
     for (const link of peer.links) if (link !== peer.current && link.ready) this.#drop(peer, link);

@@ -1,6 +1,6 @@
 /**
- * Signalling and channels in one process, moved by a manual clock: what PeerJS and WebRTC do, as far as the carrier can
- * see it, so that meetings and failures can be arranged.
+ * Signalling and channels in one process, driven by a manual clock: the behaviour of PeerJS and WebRTC as far as the
+ * transport can see it, so that tests can arrange crossing dials and failures.
  */
 import type {
   Channel,
@@ -17,7 +17,7 @@ const LATENCY_MS = 1;
 export class FakeRoom {
   readonly clock: ManualClock;
   readonly ports: Map<string, FakePort> = new Map();
-  /** Every dial that reached somebody, as "m1>m2". */
+  /** Every dial that reached a peer, as "m1>m2". */
   readonly dials: string[] = [];
   readonly channels: FakeChannel[] = [];
 
@@ -86,17 +86,17 @@ export class FakeChannel implements Channel {
   readonly peerId: string;
   readonly dialed: boolean;
   other: FakeChannel | undefined;
-  /** A crash: nothing that is sent here arrives, and nobody says so. */
+  /** Crashes: nothing that is sent here arrives, and no event reports it. */
   dead = false;
   closed = false;
-  /** So many of the next messages that are sent here get lost, as a browser loses them that opens its side too early. */
+  /** This many of the next messages that are sent here get lost, as in a browser that opens its side too early. */
   loses = 0;
-  /** How many bytes a slow network has not taken. */
+  /** Bytes that a slow network has not taken. */
   bufferedBytes = 0;
   slow = false;
-  /** As two honest ends see each other: what one shows is what the other sees. */
+  /** As two honest ends see each other: each sees what the other presents. */
   fingerprints: ChannelFingerprints | undefined;
-  /** Everything that was sent, and what sees it on its way. */
+  /** Everything that was sent, and an observer of messages in flight. */
   readonly messages: Uint8Array[] = [];
   readonly sent: number[] = [];
   readonly #clock: ManualClock;

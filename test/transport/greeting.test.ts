@@ -1,4 +1,4 @@
-/** Who gets past the greeting: members that know the room's secret, at the two ends of one connection, and nobody else. */
+/** Only members that know the room's secret, at the two ends of one connection, pass the greeting. */
 import { describe, expect, test } from "vitest";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import type { Channel } from "../../src/transport/channel.ts";
@@ -35,7 +35,7 @@ function lab() {
     transport.start(recorder);
     return { port, recorder, transport };
   };
-  /** Somebody under a member's name, who hears everything and says what a test wants. */
+  /** A stranger under a member's name, which sees all messages and sends what a test wants. */
   const stranger = (id: MemberId, hears: (message: Uint8Array<ArrayBuffer>, channel: Channel) => void = () => {}) => {
     const heard: Uint8Array<ArrayBuffer>[] = [];
     const closed: string[] = [];
@@ -67,7 +67,7 @@ function lab() {
 
 const typeOf = (message: Uint8Array): number | undefined => message[0];
 
-test("members that know the secret prove it to each other before any frame, each to the other's nonce", () => {
+test("members that know the secret prove it to each other before any frame, each for the other's nonce", () => {
   const { clock, ends, member } = lab();
   const [left, right] = [member(1n), member(2n)];
   left.transport.setPeers([2n]);
@@ -76,7 +76,7 @@ test("members that know the secret prove it to each other before any frame, each
   for (const { messages } of ends()) expect(messages.map(typeOf)).toEqual([HELLO, WELCOME]);
 });
 
-test("who has proved that it knows the secret is authenticated as long as it is up, and nobody else is", () => {
+test("a peer that proved the secret is authenticated while it is up, and no other peer is", () => {
   const { clock, member, stranger } = lab();
   const left = member(1n);
   const right = member(2n);
@@ -90,7 +90,7 @@ test("who has proved that it knows the secret is authenticated as long as it is 
   expect(left.transport.isAuthenticated(2n)).toBe(false);
 });
 
-test("a member that greets anew with another nonce is another, and its connection ends", () => {
+test("a member that greets again with another nonce is another peer, and its connection ends", () => {
   const { clock, ends, live, member } = lab();
   const [left] = [member(1n), member(2n)];
   left.transport.setPeers([2n]);
@@ -105,7 +105,7 @@ test("a member that greets anew with another nonce is another, and its connectio
   expect(live()).toEqual([]);
 });
 
-test("another secret is no connection: neither side is up, and no frame is read or sent", () => {
+test("another secret gives no connection: neither side is up, and no frame is read or sent", () => {
   const { clock, live, member, room } = lab();
   const left = member(1n);
   const other = member(2n, { greetingKey: roomKeys("planning", newRoomSecret()).greeting });
@@ -123,7 +123,7 @@ describe("a signalling server that lies", () => {
   const sha = (byte: number): Uint8Array => new Uint8Array(32).fill(byte);
 
   test.each(["both ends", "the end that dials", "the end that is dialed"])(
-    "and puts certificates of its own before %s gains nothing",
+    "and puts its own certificates before %s gains nothing",
     (which) => {
       const { clock, ends, live, member } = lab();
       const [left, right] = [member(1n), member(2n)];
@@ -138,7 +138,7 @@ describe("a signalling server that lies", () => {
     },
   );
 
-  test("about who dials gains nothing: a proof names both members", () => {
+  test("about which side dials gains nothing: a proof names both members", () => {
     const { clock, live, member, room } = lab();
     const [left, right] = [member(1n), member(2n)];
     const honest = left.port.events;
@@ -155,8 +155,8 @@ describe("a signalling server that lies", () => {
   });
 });
 
-describe("a stranger who takes a member's name", () => {
-  test("and plays back what that member said before is closed: a nonce is good once", () => {
+describe("a stranger that takes a member's name", () => {
+  test("and replays that member's earlier messages is closed: a nonce is valid once", () => {
     const { clock, ends, live, member, stranger } = lab();
     const left = member(1n);
     const right = member(2n);
@@ -179,7 +179,7 @@ describe("a stranger who takes a member's name", () => {
     expect(live()).toEqual([]);
   });
 
-  test("and echoes whatever we say is closed", () => {
+  test("and echoes all our messages is closed", () => {
     const { clock, live, member, stranger } = lab();
     const left = member(1n);
     const echo = stranger(2n, (message, channel) => channel.send(message.slice()));
@@ -190,13 +190,13 @@ describe("a stranger who takes a member's name", () => {
     expect(live()).toEqual([]);
   });
 
-  test("and lets us answer on one connection what we ask on another is closed", () => {
+  test("and makes us respond on one connection to our own request on another is closed", () => {
     const { clock, live, member, stranger } = lab();
     const left = member(1n);
     const channels: Channel[] = [];
     const middle = stranger(2n, (message, channel) => {
       if (!channels.includes(channel)) channels.push(channel);
-      // Each of our own messages comes back to us by the other connection.
+      // Each of this side's messages comes back by the other connection.
       const other = channels.find((candidate) => candidate !== channel);
       other?.send(message.slice());
     });
@@ -233,7 +233,7 @@ describe("a stranger who takes a member's name", () => {
     ["speaks the version before proofs", [new Uint8Array([HELLO, 2, 0, 0, 0, 0, 0, 0, 0, 7])]],
     ["cuts its greeting", [hello.slice(0, -1)]],
     ["cuts its proof", [hello, lie.slice(0, -1)]],
-  ])("and %s is closed within seconds, and nothing of it is read or answered as to a member", (_, says) => {
+  ])("and %s is closed within seconds, and gets no response as a member", (_, says) => {
     const { clock, live, member, stranger } = lab();
     const left = member(1n);
     const visitor = stranger(2n, (message, channel) => {
@@ -272,7 +272,7 @@ describe("a stranger who takes a member's name", () => {
   });
 });
 
-test("a connection whose certificates cannot be seen is none", () => {
+test("a connection with unknown certificates is rejected", () => {
   for (const fingerprints of [undefined, { own: new Uint8Array(0), peer: new Uint8Array(0) }]) {
     const { clock, ends, live, member } = lab();
     const left = member(1n);
@@ -286,7 +286,7 @@ test("a connection whose certificates cannot be seen is none", () => {
   }
 });
 
-test("a version that does not fit is named", () => {
+test("a version that does not match is named", () => {
   const reason = "a peer that speaks version 2 of our protocol, and we speak 3";
   expect(decodeGreeting(new Uint8Array([HELLO, 2, 0, 0, 0, 0, 0, 0, 0, 0]))).toBe(reason);
 });

@@ -32,7 +32,7 @@ transportContract("http", async () => {
 
 const LIMITS = { maxFrameBytes: 1000, maxBatchBytes: 2000 };
 
-/** One transport whose other side is the test: it sees the posts and answers them when it likes. */
+/** One transport whose other side is the test: it sees the POSTs and responds when it likes. */
 function lab(options: Partial<HttpTransportOptions> = {}) {
   const clock = new ManualClock();
   const recorder = new Recorder();
@@ -73,7 +73,7 @@ async function turn(): Promise<void> {
 }
 
 describe("batching", () => {
-  test("what is sent within one turn leaves in one POST", async () => {
+  test("frames sent within one turn leave in one POST", async () => {
     const { posts, transport } = lab();
     for (const byte of [1, 2, 3]) transport.send(2n, new Uint8Array([byte]));
     expect(posts).toEqual([]);
@@ -81,7 +81,7 @@ describe("batching", () => {
     expect(posts.map(({ to, frames }) => [to, frames])).toEqual([[2n, [1, 2, 3]]]);
   });
 
-  test("what is sent while all POSTs are on their way leaves with the next one", async () => {
+  test("frames sent while all POSTs are in flight leave with the next one", async () => {
     const { posts, transport } = lab({ maxInflightPosts: 2 });
     for (const byte of [1, 2, 3, 4]) {
       transport.send(2n, new Uint8Array([byte]));
@@ -93,7 +93,7 @@ describe("batching", () => {
     expect(posts.map(({ frames }) => frames)).toEqual([[1], [2], [3, 4]]);
   });
 
-  test("a batch is cut where it is full, and one frame always goes", async () => {
+  test("a batch is cut when it is full, and a single frame is always sent", async () => {
     const { posts, transport } = lab({ maxInflightPosts: 1, maxBatchBytes: 500 });
     for (const byte of [1, 2, 3, 4]) transport.send(2n, new Uint8Array(byte === 3 ? 900 : 200).fill(byte));
     for (let index = 0; index < 3; index++) {
@@ -103,7 +103,7 @@ describe("batching", () => {
     expect(posts.map(({ frames }) => frames)).toEqual([[1, 2], [3], [4]]);
   });
 
-  test("frames ride back in the answer to their receiver's POST, which waits for every done", async () => {
+  test("frames are part of the response to their receiver's POST, which waits for every done", async () => {
     const { transport } = lab();
     const dones: (() => void)[] = [];
     const other = new HttpTransport({ id: 5n, post: () => new Promise(() => {}), ...LIMITS });
@@ -124,7 +124,7 @@ describe("batching", () => {
     other.close();
   });
 
-  test("an answer does not wait for ever, and what is sent later leaves in a POST", async () => {
+  test("a response waits for a bounded time, and later frames leave in a POST", async () => {
     const clock = new ManualClock();
     const posts: number[][] = [];
     const dones: (() => void)[] = [];
@@ -163,7 +163,7 @@ describe("order", () => {
     expect(recorder.frames.map(({ frame }) => frame[0])).toEqual([1, 2, 3]);
   });
 
-  test("a batch that was lost is waited for only for a moment, and taken all the same when it comes later", async () => {
+  test("a lost batch is waited for only for a moment, and still accepted when it comes later", async () => {
     const { clock, recorder, transport } = lab({ reorderWaitMs: 20 });
     for (const sequence of [0, 3, 2]) void transport.handlePost(batchFrom(2n, sequence, [sequence]));
     clock.advance(19);
@@ -174,7 +174,7 @@ describe("order", () => {
     expect(recorder.frames.map(({ frame }) => frame[0])).toEqual([0, 2, 3, 4, 1]);
   });
 
-  test("a peer that started again counts from a new beginning", async () => {
+  test("a restarted peer counts from a new start", async () => {
     const { recorder, transport } = lab();
     void transport.handlePost(batchFrom(2n, 500, [1], 3));
     for (const sequence of [0, 2, 1]) void transport.handlePost(batchFrom(2n, sequence, [10 + sequence], 4));
@@ -203,13 +203,13 @@ describe("failures", () => {
     posts[3]?.answer([]);
     await turn();
     expect(recorder.events).toEqual(["down 2", "up 2"]);
-    // The answer to the POST that was too late is still worth having.
+    // The response to the POST that was too late is still used.
     posts[1]?.answer([9]);
     await turn();
     expect(recorder.frames.map(({ frame }) => frame[0])).toEqual([9]);
   });
 
-  test("a peer that is down is asked by one POST at a time", async () => {
+  test("a peer that is down gets one POST at a time", async () => {
     const { posts, transport } = lab({ maxInflightPosts: 2 });
     transport.send(2n, new Uint8Array([1]));
     await turn();
@@ -222,7 +222,7 @@ describe("failures", () => {
     expect(posts.map(({ frames }) => frames)).toEqual([[1], [2]]);
   });
 
-  test("an answer that is no batch, or from another member, is as bad as none", async () => {
+  test("a response that is no batch, or from another member, counts as no response", async () => {
     for (const answer of [new Uint8Array([9, 9]), batchFrom(3n, 0, [1])]) {
       const { recorder, transport } = lab({ post: async () => answer });
       transport.send(2n, new Uint8Array([1]));
@@ -232,7 +232,7 @@ describe("failures", () => {
     }
   });
 
-  test("a body that is not a batch is refused", () => {
+  test("a body that is not a batch is rejected", () => {
     const good = batchFrom(2n, 0, [1, 2]);
     const tooLong = encodeBatch({ sender: 2n, epoch: 0, sequence: 0, frames: [new Uint8Array(1001)] });
     const empty = encodeBatch({ sender: 2n, epoch: 0, sequence: 0, frames: [new Uint8Array(0)] });
@@ -243,14 +243,14 @@ describe("failures", () => {
     for (const bad of [tooLong, empty, tooMuch, otherVersion, new Uint8Array(0)]) {
       expect(() => decodeBatch(bad, LIMITS)).toThrow(BadBatchError);
     }
-    // Cut anywhere but between two frames.
+    // Cut anywhere except between two frames.
     for (let length = 0; length < good.length; length++) {
       if ([17, 22].includes(length)) continue;
       expect(() => decodeBatch(good.subarray(0, length), LIMITS)).toThrow(BadBatchError);
     }
   });
 
-  test("strangers are answered, but only so many at once, and never told as up or down", async () => {
+  test("strangers get responses, but only a bounded number at once, and are never reported as up or down", async () => {
     const recorder = new Recorder();
     const transport = new HttpTransport({ id: 1n, post: async () => new Uint8Array(0), ...LIMITS });
     transport.start({

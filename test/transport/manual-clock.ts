@@ -1,4 +1,4 @@
-/** A carrier's clock that stands still until a test moves it. */
+/** A transport's clock that stands still until a test advances it. */
 import type { TransportClock } from "../../src/transport/clock.ts";
 
 interface Timer {
@@ -20,7 +20,7 @@ export class ManualClock implements TransportClock {
     return () => void this.#timers.delete(timer);
   }
 
-  /** Calls what is due, in the order in which it is due, including what that sets up. */
+  /** Runs the timers that are due, in order, including timers that they set. */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
     for (;;) {
@@ -33,7 +33,7 @@ export class ManualClock implements TransportClock {
     this.#nowMs = endMs;
   }
 
-  /** A page that was frozen: time passes, and then each timer that is due runs once, late. */
+  /** A frozen page: time passes, and then each timer that is due runs once, late. */
   jump(ms: number): void {
     this.#nowMs += ms;
     const due = [...this.#timers].filter(({ dueMs }) => dueMs <= this.#nowMs);

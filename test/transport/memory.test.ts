@@ -41,7 +41,7 @@ test("a scheduler decides whether, when, in which order and how often a frame ar
   expect(recorder.frames.map(({ frame }) => frame[0])).toEqual([3, 1, 1]);
 });
 
-test("a cut cable takes both members down, loses what was on its way, and mends", () => {
+test("a cut connection takes both members down, loses frames in flight, and can be restored", () => {
   const waiting: Delivery[] = [];
   const network = new MemoryNetwork({
     schedule: (delivery) => {
@@ -65,7 +65,7 @@ test("a cut cable takes both members down, loses what was on its way, and mends"
   expect(rightTold.events).toEqual(["up 1", "down 1", "up 1"]);
 });
 
-test("what is on its way to a member that crashed arrives at the one that came back under its id", () => {
+test("frames in flight to a member that crashed arrive at the one that restarted under its id", () => {
   const waiting: Delivery[] = [];
   const network = new MemoryNetwork({
     schedule: (delivery) => {
@@ -85,7 +85,7 @@ test("what is on its way to a member that crashed arrives at the one that came b
   expect(after.frames).toHaveLength(1);
 });
 
-test("who is connected has proved that it belongs, but for those whom the network says otherwise of", () => {
+test("a connected peer has proved that it belongs, unless the network says otherwise", () => {
   const network = new MemoryNetwork({ isAuthenticated: (peer) => peer !== 3n });
   const [left, right, stranger] = [network.transportFor(1n), network.transportFor(2n), network.transportFor(3n)];
   for (const transport of [left, right, stranger]) transport.start(new Recorder());

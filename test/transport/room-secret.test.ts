@@ -2,7 +2,7 @@ import { hkdfSync } from "node:crypto";
 import { expect, test } from "vitest";
 import { isRoomSecret, newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
 
-test("a secret is 32 bytes in base64url; what is cut, longer or written otherwise is none", () => {
+test("a secret is 32 bytes in base64url; a text that is cut, longer or written otherwise is not", () => {
   const secret = newRoomSecret();
   expect(secret).toMatch(/^[A-Za-z0-9_-]{43}$/);
   expect(newRoomSecret()).not.toBe(secret);
@@ -20,11 +20,11 @@ test("a secret is 32 bytes in base64url; what is cut, longer or written otherwis
   }
   const zeros = "A".repeat(43);
   expect(isRoomSecret(zeros)).toBe(true);
-  // The two bits behind the last byte.
+  // The two bits after the last byte.
   expect(isRoomSecret(`${zeros.slice(0, -1)}B`)).toBe(false);
 });
 
-test("keys follow from the secret by HKDF, and differ by room and by use", () => {
+test("keys are derived from the secret by HKDF, and differ by room and by use", () => {
   const secret = Buffer.alloc(32, 9);
   const text = secret.toString("base64url");
   const keys = roomKeys("planning", text);
@@ -36,10 +36,10 @@ test("keys follow from the secret by HKDF, and differ by room and by use", () =>
   expect(new Set([...all, keys.registry]).size).toBe(5);
 });
 
-test("an open room shows the registry no key", () => {
+test("an open room sends the registry no key", () => {
   expect(roomKeys("planning", undefined).registry).toBeUndefined();
 });
 
-test("keys of a text that is no secret are not made", () => {
+test("deriving keys throws for a text that is not a secret", () => {
   expect(() => roomKeys("planning", "short")).toThrow("32 bytes");
 });

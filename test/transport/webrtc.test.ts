@@ -20,7 +20,7 @@ function lab() {
     const port = room.port(peerIdOf(id));
     const recorder = new Recorder();
     session += 1n;
-    // With 0.5 the jitter is none.
+    // At 0.5 there is no jitter.
     const transport = new WebRtcTransport({
       id,
       port,
@@ -37,8 +37,8 @@ function lab() {
   return { clock, live, member, room };
 }
 
-describe("who dials whom", () => {
-  test("of two who want each other the lower id dials, and there is one channel", () => {
+describe("which side dials", () => {
+  test("of two that want each other the lower id dials, and there is one channel", () => {
     const { clock, live, member, room } = lab();
     const [left, right] = [member(1n), member(2n)];
     right.transport.setPeers([1n]);
@@ -50,7 +50,7 @@ describe("who dials whom", () => {
     expect(right.recorder.events).toEqual(["up 1"]);
   });
 
-  test("the higher id dials when it alone wants the other, as one that joins does", () => {
+  test("the higher id dials if only it wants the other, as a joining member does", () => {
     const { clock, member, room } = lab();
     member(1n);
     const joining = member(2n);
@@ -60,7 +60,7 @@ describe("who dials whom", () => {
     expect(joining.recorder.events).toEqual(["up 1"]);
   });
 
-  test("when two dials meet, both sides keep the lower id's channel and neither is told of a loss", () => {
+  test("if two dials meet, both sides keep the lower id's channel and neither reports a loss", () => {
     const { clock, live, member, room } = lab();
     const [left, right] = [member(1n), member(2n)];
     right.transport.setPeers([1n]);
@@ -81,7 +81,7 @@ describe("who dials whom", () => {
     expect(right.recorder.events).toEqual(["up 1"]);
   });
 
-  test("a member that came back is believed at once, though its former channel looks alive", () => {
+  test("a restarted member is accepted at once, though its earlier channel looks alive", () => {
     const { clock, live, member, room } = lab();
     const left = member(1n);
     const former = member(2n);
@@ -99,7 +99,7 @@ describe("who dials whom", () => {
     expect(live().filter(({ dead }) => !dead)).toHaveLength(2);
   });
 
-  test("who leaves the list is disconnected, and so is everybody at the close, for good", () => {
+  test("a peer that leaves the list is disconnected, and so are all at the close, permanently", () => {
     const { clock, live, member, room } = lab();
     const members = [member(1n), member(2n), member(3n)];
     for (const { transport } of members) transport.setPeers([1n, 2n, 3n]);
@@ -118,8 +118,8 @@ describe("who dials whom", () => {
   });
 });
 
-describe("a channel that is called open too early", () => {
-  /** A dial of the first, just before both sides are told that it is open. */
+describe("a channel that is reported open too early", () => {
+  /** A dial by the first member, just before both sides are notified that it is open. */
   function opening() {
     const { clock, live, member, room } = lab();
     const [left, right] = [member(1n), member(2n)];
@@ -134,7 +134,7 @@ describe("a channel that is called open too early", () => {
     ["the greeting", 1],
     ["the greeting and the welcome", 2],
     ["the greeting, the welcome and a second greeting", 3],
-  ])("may lose %s: they are said again, and the channel stays", (_, lost) => {
+  ])("may lose %s: they are sent again, and the channel stays", (_, lost) => {
     for (const side of ["near", "far"] as const) {
       const world = opening();
       world[side].loses = lost;
@@ -146,9 +146,9 @@ describe("a channel that is called open too early", () => {
     }
   });
 
-  test("and lost its welcome alone: the first frame makes up for it, and is not lost", () => {
+  test("and lost only its welcome: the first frame makes up for it, and is not lost", () => {
     const { clock, far, left, near, right } = opening();
-    // The far side's greeting goes out in the same turn as it opens, then its welcome.
+    // The other side's greeting leaves in the same turn as it opens, then its welcome.
     clock.advance(10);
     far.loses = 1;
     clock.advance(1);
@@ -164,7 +164,7 @@ describe("a channel that is called open too early", () => {
     expect(left.recorder.frames.map(({ frame }) => frame[0])).toEqual([9]);
   });
 
-  test("and never carries one direction is no connection: soon given up by both, and dialed again", () => {
+  test("and never carries one direction is no connection: both soon give it up and dial again", () => {
     for (const side of ["near", "far"] as const) {
       const { clock, left, live, right, room, ...ends } = opening();
       ends[side].loses = Infinity;
@@ -177,7 +177,7 @@ describe("a channel that is called open too early", () => {
     }
   });
 
-  test("and never carries one direction does not take the place of one that works", () => {
+  test("and never carries one direction does not replace one that works", () => {
     const { clock, left, near, right, room } = opening();
     clock.advance(100);
     right.port.events?.onChannel(room.dial("m2", "m1"));
@@ -193,7 +193,7 @@ describe("a channel that is called open too early", () => {
     expect([near.closed, second.closed]).toEqual([false, true]);
   });
 
-  test("is not greeted without end, and who is ready answers greetings only while they are taken", () => {
+  test("is greeted a bounded number of times, and a ready side responds only while responses are read", () => {
     const { clock, far, near, right, room } = opening();
     clock.advance(100);
     const hello = far.messages.find(([type]) => type === HELLO)?.slice().buffer;
@@ -208,8 +208,8 @@ describe("a channel that is called open too early", () => {
   });
 });
 
-describe("what cannot be reached", () => {
-  test("is dialed again after waits that double, up to a minute, and at once when the page asks for it", () => {
+describe("a peer that cannot be reached", () => {
+  test("is dialed again after waits that double, up to a minute, and at once when the page requests it", () => {
     const { clock, member, room } = lab();
     const left = member(1n);
     left.transport.setPeers([2n]);
@@ -250,11 +250,11 @@ describe("what cannot be reached", () => {
     expect(right.recorder.frames).toHaveLength(1);
   });
 
-  test("a dial that gets stuck is given up and made again", () => {
+  test("a dial that gets stuck is given up and repeated", () => {
     const { clock, member, room } = lab();
     const left = member(1n, { openWithinMs: 5000 });
     left.transport.setPeers([2n]);
-    // Somebody who takes the channel and never says a word.
+    // A peer that takes the channel and never sends anything.
     room.port("m2").start({ onSignalling: () => {}, onChannel: (channel) => channel.start(silent()) });
     clock.advance(7000);
     expect(room.dials).toEqual(["m1>m2", "m1>m2"]);
@@ -262,7 +262,7 @@ describe("what cannot be reached", () => {
   });
 });
 
-describe("the pulse", () => {
+describe("pings", () => {
   function connected() {
     const { clock, member, room } = lab();
     const [left, right] = [member(1n, { pingMs: 3000 }), member(2n, { pingMs: 3000 })];
@@ -271,7 +271,7 @@ describe("the pulse", () => {
     clock.advance(100);
     const [near, far] = room.channels;
     if (near === undefined || far === undefined) throw new Error("a channel");
-    /** Its browser is gone: the channel says nothing more, and nobody answers a dial. */
+    /** Its browser is gone: the channel sends nothing more, and no peer accepts a dial. */
     const crash = (): void => {
       far.dead = true;
       room.ports.delete("m2");
@@ -280,7 +280,7 @@ describe("the pulse", () => {
     return { clock, crash, left, near, right };
   }
 
-  test("a peer that crashed is down after three pings without an answer", () => {
+  test("a peer that crashed is down after three pings without a response", () => {
     const { clock, crash, left, near } = connected();
     clock.advance(30_000);
     expect(left.recorder.events).toEqual(["up 2"]);
@@ -293,7 +293,7 @@ describe("the pulse", () => {
     expect(near.sent.filter((type) => type === PING)).toHaveLength(3);
   });
 
-  test("the browser's doubt makes the pings hurry, and an answer dispels it", () => {
+  test("a doubt of the browser makes the pings faster, and a response ends it", () => {
     const { clock, crash, left, near } = connected();
     near.doubt();
     clock.advance(10_000);
@@ -304,17 +304,17 @@ describe("the pulse", () => {
     expect(left.recorder.events).toEqual(["up 2", "down 2"]);
   });
 
-  test("our own sleep is not taken for the peer's death", () => {
+  test("a pause of our own page is not taken for the peer's death", () => {
     const { clock, left, near } = connected();
     const before = near.sent.length;
-    // A frozen page: no timer of ours runs for an hour, then one does, late. The clock jumps; nothing else happens.
+    // A frozen page: none of its timers runs for an hour, then one does, late. The clock jumps; nothing else happens.
     clock.jump(3_600_000);
     clock.advance(10);
     expect(left.recorder.events).toEqual(["up 2"]);
     expect(near.sent.length - before).toBeLessThan(5);
   });
 
-  test("somebody who talks is not asked", () => {
+  test("a peer that sends messages is not pinged", () => {
     const { clock, left, near, right } = connected();
     near.sent.length = 0;
     for (let second = 0; second < 30; second++) {
@@ -348,7 +348,7 @@ describe("back-pressure", () => {
     expect(numbers.length).toBeLessThan(16);
   });
 
-  test("a peer that asks and does not read gets no answers without end", () => {
+  test("a peer that sends requests and does not read gets a bounded number of responses", () => {
     const { clock, member, room } = lab();
     const left = member(1n);
     member(2n);
@@ -363,7 +363,7 @@ describe("back-pressure", () => {
   });
 });
 
-describe("what peers may say", () => {
+describe("input of peers", () => {
   test.each([
     ["a text", "hello"],
     ["nothing", new ArrayBuffer(0)],
@@ -385,7 +385,7 @@ describe("what peers may say", () => {
     expect(live()).toHaveLength(2);
   });
 
-  test("a peer whose name is no member's is turned away, and so is one that claims to be us", () => {
+  test("a peer whose name is no member's is rejected, and so is one with our own id", () => {
     const { clock, live, member, room } = lab();
     const left = member(1n);
     for (const name of ["chat", "m0", "m1", "m01", "m18446744073709551616"]) {
@@ -399,7 +399,7 @@ describe("what peers may say", () => {
     expect(left.recorder.events).toEqual([]);
   });
 
-  test("strangers are let in, but only so many", () => {
+  test("strangers are accepted, but only a bounded number", () => {
     const { clock, member } = lab();
     const host = member(1n);
     for (let id = 2n; id < 202n; id++) member(id, { redialMs: 60_000 }).transport.setPeers([1n]);
