@@ -1,6 +1,6 @@
 /**
- * HMAC (RFC 2104) and HKDF (RFC 5869) with SHA-256, by @noble/hashes, in the same turn: WebCrypto answers in a later one,
- * and what arrives in between would have to be held back.
+ * HMAC (RFC 2104) and HKDF (RFC 5869) with SHA-256, by @noble/hashes. Synchronous, because WebCrypto returns its result in
+ * a later turn, and everything that arrives in between would have to be held back.
  */
 import { hkdf } from "@noble/hashes/hkdf.js";
 import { hmac } from "@noble/hashes/hmac.js";
@@ -15,7 +15,7 @@ export function hkdfSha256(secret: Uint8Array, salt: Uint8Array, info: Uint8Arra
   return hkdf(sha256, secret, salt, info, 32);
 }
 
-/** Takes the same time wherever the two differ. */
+/** Compares in constant time. */
 export function equalSecrets(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   let difference = 0;

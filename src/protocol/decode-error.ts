@@ -1,7 +1,7 @@
-/** What is wrong with bytes that cannot be read: all codecs say it alike, and etcd's words are found for it at the front. */
+/** The errors of all codecs. The API layer translates them to etcd's errors. */
 import { errTooManyOps, EtcdError, GrpcCode } from "./errors.ts";
 
-/** Bytes that are not what they should be: from a peer, a disk, or a client. Nothing was changed by reading them. */
+/** Invalid bytes from a peer, a disk or a client. Decoding them had no effect. */
 export class DecodeError extends Error {
   constructor(message: string) {
     super(message);
@@ -9,10 +9,10 @@ export class DecodeError extends Error {
   }
 }
 
-/** Messages in messages, more than anybody reads. Of etcd's only txns nest as one likes. */
+/** The nesting of messages is deeper than any reader accepts. Of etcd's messages only txns nest without limit. */
 export class TooDeepError extends DecodeError {}
 
-/** What etcd's gRPC server says of a request that it could not read. */
+/** The message of etcd's gRPC server for a request that it could not decode. */
 export function unreadableRequest(thrown: unknown): EtcdError {
   if (!(thrown instanceof DecodeError)) throw thrown;
   if (thrown instanceof TooDeepError) return errTooManyOps;

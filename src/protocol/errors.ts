@@ -1,7 +1,7 @@
 /**
- * The errors that a caller can meet: a gRPC code and etcd's exact text. etcd's clients recognise an error by its text,
- * so the texts are part of the contract. They are shared values: compare with `===` inside a member, and by `message`
- * once an error has crossed the wire.
+ * The errors that a client can receive: a gRPC code and etcd's exact text. etcd's clients recognise an error by its
+ * text, so the texts are part of the contract. The errors are shared values. Compare them with `===` inside a member,
+ * and by `message` once an error was sent over the network.
  */
 
 export const GrpcCode = {
@@ -46,7 +46,7 @@ const HTTP_STATUS: Readonly<Record<GrpcCode, number>> = {
   16: 401,
 };
 
-/** The status with which etcd's JSON gateway answers. */
+/** The HTTP status of etcd's JSON gateway. */
 export function httpStatus(code: GrpcCode): number {
   return HTTP_STATUS[code];
 }
@@ -60,7 +60,7 @@ export function grpcCodeName(code: GrpcCode): string {
   return CODE_NAMES[code] ?? `Code(${code})`;
 }
 
-/** A code from the wire; what gRPC does not know counts as Unknown. */
+/** Returns the code for a number from the network. A number that gRPC does not have is Unknown. */
 export function grpcCodeOf(code: number): GrpcCode {
   return code in CODE_NAMES ? (code as GrpcCode) : GrpcCode.Unknown;
 }
@@ -75,12 +75,12 @@ export class EtcdError extends Error {
   }
 }
 
-/** As Go's gRPC prints a status; etcd puts this form into a watch's `cancel_reason`. */
+/** Formats an error as Go's gRPC prints a status. etcd uses this form in a watch's `cancel_reason`. */
 export function rpcErrorText(error: EtcdError): string {
   return `rpc error: code = ${grpcCodeName(error.code)} desc = ${error.message}`;
 }
 
-// Marked pure, so that a bundle holds those errors only that its code can give.
+// Marked pure, so that a bundle contains only the errors that its code can return.
 export const errEmptyKey: EtcdError = /* @__PURE__ */ new EtcdError(
   GrpcCode.InvalidArgument,
   "etcdserver: key is not provided",
@@ -149,7 +149,7 @@ export const errPeerURLExist: EtcdError = /* @__PURE__ */ new EtcdError(
   GrpcCode.FailedPrecondition,
   "etcdserver: Peer URLs already exists",
 );
-/** FailedPrecondition by etcd's own table; a slip in its server sends it without a code. */
+/** FailedPrecondition by etcd's own table; by mistake its server sends it without a code. */
 export const errMemberNotEnoughStarted: EtcdError = /* @__PURE__ */ new EtcdError(
   GrpcCode.Unknown,
   "etcdserver: re-configuration failed due to not enough started members",

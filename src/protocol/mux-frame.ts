@@ -1,33 +1,33 @@
 /**
- * What goes over a carrier: one WebSocket that carries many streams of gRPC, each under a number of its own.
+ * The frames of a multiplexed connection: one WebSocket for many gRPC streams, each with its own number.
  *
  *     1 byte type │ 4 bytes stream │ payload
  *
- * The side that calls opens streams, sends their requests and cancels them; the other sends answers and ends. Answers are
- * sent as far as there is credit, counted in bytes: for each stream by itself, and for all together as stream 0. A
- * message of protobuf may come in pieces, so that a large one does not hold up the others.
+ * The caller opens and cancels streams and sends requests. The other side sends responses and ends streams. Responses
+ * are flow-controlled by credit, in bytes: per stream, and for the whole connection as stream 0. A protobuf message may
+ * be split into pieces, so that a large one does not block other streams.
  */
 import { unreachable } from "../base/assert.ts";
 import { concatBytes } from "../base/bytes.ts";
 import { isUtf8, utf8Decode, utf8Encode } from "../base/utf8.ts";
 
-/** Under which path of a member carriers are opened. */
+/** The path of a member under which multiplexed connections are opened. */
 export const MUX_PATH = "/quorate/v1/streams";
 
-/** How often a front says something over a carrier on which nothing else is said, in ms. */
+/** Interval of the proxy's pings on an idle connection, in ms. */
 export const CARRIER_PING_EVERY_MS = 2_000;
-/** A member that hears nothing from a front for so long ends all its streams, in ms: their callers may be gone. */
+/** Without any frame from the proxy for this time, in ms, a member ends all its streams: their callers may be gone. */
 export const CARRIER_SILENT_MAX_MS = 9_000;
 
-/** What a stream may be sent before its reader says that it has taken some. */
+/** Bytes that may be sent to a stream before its reader returns credit. */
 export const STREAM_CREDIT_BYTES: number = 128 * 1024;
-/** What may be on its way for all streams together. */
+/** Bytes that may be in flight for all streams of a connection. */
 export const CONNECTION_CREDIT_BYTES: number = 4 * 1024 * 1024;
-/** No frame carries more of a message. */
+/** Bytes of a message per frame. Larger messages are split. */
 export const PIECE_BYTES: number = 64 * 1024;
 
 export type MuxFrame =
-  /** `method` as HTTP/2 has it: `/etcdserverpb.Watch/Watch`. */
+  /** `method` as in HTTP/2: `/etcdserverpb.Watch/Watch`. */
   | {
       readonly type: "open";
       readonly stream: number;
@@ -38,9 +38,9 @@ export type MuxFrame =
   | { readonly type: "piece"; readonly stream: number; readonly bytes: Uint8Array; readonly isLast: boolean }
   | { readonly type: "cancel"; readonly stream: number }
   | { readonly type: "credit"; readonly stream: number; readonly bytes: number }
-  /** A gRPC status; code 0 is a good end. */
+  /** A gRPC status; code 0 is success. */
   | { readonly type: "end"; readonly stream: number; readonly code: number; readonly message: string }
-  /** Says that somebody is there. */
+  /** Shows that the other side is alive. */
   | { readonly type: "ping"; readonly stream: 0 };
 
 const OPEN = 1;
@@ -75,7 +75,7 @@ export function encodeFrame(frame: MuxFrame): Uint8Array {
   }
 }
 
-/** undefined for what is no frame. */
+/** Decodes a frame. Returns undefined if the bytes are not a frame. */
 export function decodeFrame(bytes: Uint8Array): MuxFrame | undefined {
   if (bytes.length < HEAD_BYTES) return undefined;
   const [type = 0] = bytes;
@@ -102,7 +102,7 @@ export function decodeFrame(bytes: Uint8Array): MuxFrame | undefined {
   }
 }
 
-/** A message in frames of a bounded size, at least one. */
+/** Splits a message into frames of a bounded size, at least one. */
 export function* piecesOf(stream: number, message: Uint8Array): Generator<MuxFrame & { readonly type: "piece" }> {
   let at = 0;
   do {

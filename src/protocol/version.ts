@@ -1,6 +1,6 @@
 /**
- * The versions that a member states. etcd's clients switch features by the server version, so it names the etcd whose
- * API we implement. The protocol version is ours: members of different protocol versions do not talk to each other.
+ * The versions that a member reports. etcd's clients enable features by the server version, so it names the etcd whose
+ * API we implement. The protocol version is ours: members of different protocol versions do not communicate.
  */
 
 export const SERVER_VERSION = "3.7.1";

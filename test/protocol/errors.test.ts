@@ -5,7 +5,7 @@ const constants = Object.entries(errors).filter(
   (entry): entry is [string, errors.EtcdError] => entry[1] instanceof errors.EtcdError,
 );
 
-test("all of etcd's 63 errors are here, no two with the same text, which clients tell them by", () => {
+test("all of etcd's 63 errors exist, no two with the same text, because clients distinguish them by it", () => {
   expect(constants.length).toBe(63);
   expect(new Set(constants.map(([, error]) => error.message)).size).toBe(63);
   for (const [name, error] of constants) expect(error.message, name).toMatch(/^etcdserver: /);
@@ -28,7 +28,7 @@ test("a status prints as Go's gRPC prints it", () => {
   );
 });
 
-test("a code that gRPC does not have counts as Unknown", () => {
+test("a code that gRPC does not have is Unknown", () => {
   expect(errors.grpcCodeOf(99)).toBe(errors.GrpcCode.Unknown);
   expect(errors.grpcCodeOf(-1)).toBe(errors.GrpcCode.Unknown);
   expect(errors.grpcCodeOf(14)).toBe(errors.GrpcCode.Unavailable);

@@ -13,7 +13,7 @@ const frames: fc.Arbitrary<MuxFrame> = fc.oneof(
   fc.constant({ type: "ping" as const, stream: 0 as const }),
 );
 
-test("every frame survives its own bytes", () => {
+test("every frame is decoded from its own bytes", () => {
   fc.assert(
     fc.property(frames, (frame) => {
       expect(decodeFrame(encodeFrame(frame))).toEqual(frame);
@@ -21,11 +21,11 @@ test("every frame survives its own bytes", () => {
   );
 });
 
-test("whatever bytes come, a frame or nothing is read of them", () => {
+test("any bytes decode to a frame or to nothing", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 30 }), (bytes) => void decodeFrame(bytes)));
 });
 
-test("a message in pieces is the message again, and none of them is large", () => {
+test("pieces of a message add up to it, and none of them is large", () => {
   fc.assert(
     fc.property(fc.nat({ max: 3 * PIECE_BYTES }), (length) => {
       const message = Uint8Array.from({ length }, (_, at) => at);

@@ -1,4 +1,4 @@
-/** Messages of etcd's Cluster service, and the membership records that travel through the log. */
+/** Messages of etcd's Cluster service, and the membership records in the log. */
 import { responseHeader } from "./header.ts";
 import type { ResponseHeader } from "./header.ts";
 
@@ -122,7 +122,7 @@ export function memberAttributes(set?: Partial<MemberAttributes>): MemberAttribu
   return { name: "", clientUrls: [], ...set };
 }
 
-/** `membershippb.Member`, as it is stored and as a configuration change carries it. */
+/** `membershippb.Member`, as it is stored and as a configuration change contains it. */
 export interface MembershipMember {
   readonly id: bigint;
   readonly raftAttributes: RaftAttributes | undefined;

@@ -14,7 +14,7 @@ export function campaignRequest(set?: Partial<CampaignRequest>): CampaignRequest
   return { name: EMPTY_BYTES, lease: 0n, value: EMPTY_BYTES, ...set };
 }
 
-/** Proof of leadership: the campaign's key, its creation revision and the lease that it lives by. */
+/** Proof of leadership: the campaign's key, its creation revision and the lease that the key is attached to. */
 export interface LeaderKey {
   readonly name: Uint8Array;
   readonly key: Uint8Array;

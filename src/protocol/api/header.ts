@@ -1,4 +1,4 @@
-/** The header of nearly every response: who answered, and at which revision of the store. */
+/** The header of nearly every response: the member that responded, and the revision of its store. */
 
 export interface ResponseHeader {
   readonly clusterId: bigint;

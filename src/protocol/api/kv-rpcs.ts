@@ -6,7 +6,7 @@ import type { Rpc } from "./rpc.ts";
 
 export interface KvRpcs {
   readonly range: Rpc<messages.RangeRequest, messages.RangeResponse>;
-  /** Returns a range in parts that are produced on demand. Leaving the loop cancels it. */
+  /** Returns a range in chunks that are produced on demand. Leaving the loop cancels it. */
   readonly rangeStream: Rpc<messages.RangeRequest, messages.RangeStreamResponse, "serverStream">;
   readonly put: Rpc<messages.PutRequest, messages.PutResponse>;
   readonly deleteRange: Rpc<messages.DeleteRangeRequest, messages.DeleteRangeResponse>;

@@ -90,7 +90,8 @@ export const rangeRequestSchema: Schema<RangeRequest> = message("etcdserverpb.Ra
 });
 
 export const rangeResponseSchema: Schema<RangeResponse> = message("etcdserverpb.RangeResponse", rangeResponse, {
-  // The parts of a stream have none, but for the last: a client takes the revision from the first header that it meets.
+  // Only the last chunk of a stream has a header, because a client takes the revision from the first header that it
+  // receives.
   header: unlessZero(1, "header", () => responseHeaderSchema),
   kvs: repeated(always(2, "kvs", () => keyValueSchema)),
   more: bool(3, "more"),

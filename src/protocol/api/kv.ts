@@ -1,9 +1,9 @@
 /**
- * Messages of etcd's KV service and of its key-value records. Every field is present, with proto3's zero value where
- * the wire had nothing; the functions named after the messages build one from the fields that differ from that.
+ * Messages of etcd's KV service and of its key-value records. Every field is present, with proto3's zero value if it
+ * was absent on the wire. The functions named after the messages build one from the fields that differ from that.
  *
- * An enum's value is its name. A number stands where a peer sent a value that etcd's enum does not have, because etcd
- * carries such a value along and answers by it (`sort_target: 99` is "invalid sort option", not a decoding error).
+ * An enum's value is its name. It is a number if a peer sent a value that etcd's enum does not have, because etcd keeps
+ * such a value and responds accordingly (`sort_target: 99` is "invalid sort option", not a decoding error).
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { responseHeader } from "./header.ts";
@@ -167,7 +167,7 @@ export type ResponseOp =
 export type CompareResult = "EQUAL" | "GREATER" | "LESS" | "NOT_EQUAL" | number;
 export type CompareTarget = "VERSION" | "CREATE" | "MOD" | "VALUE" | "LEASE" | number;
 
-/** Which member of the union was sent; it may differ from `target`, and then etcd compares with the zero value. */
+/** The member of the union that was sent. It may differ from `target`; then etcd compares with the zero value. */
 export type CompareOperand =
   | { readonly type: "none" }
   | { readonly type: "version"; readonly version: number }

@@ -1,4 +1,4 @@
-/** Messages of etcd's Lease service. Times to live are in seconds. */
+/** Messages of etcd's Lease service. TTLs are in seconds. */
 import { responseHeader } from "./header.ts";
 import type { ResponseHeader } from "./header.ts";
 

@@ -10,7 +10,7 @@ export interface MaintenanceRpcs {
   readonly defragment: Rpc<messages.DefragmentRequest, messages.DefragmentResponse>;
   readonly hash: Rpc<messages.HashRequest, messages.HashResponse>;
   readonly hashKv: Rpc<messages.HashKvRequest, messages.HashKvResponse>;
-  /** Returns the member's data in parts that are produced on demand. Leaving the loop cancels it. */
+  /** Returns the member's data in chunks that are produced on demand. Leaving the loop cancels it. */
   readonly snapshot: Rpc<messages.SnapshotRequest, messages.SnapshotResponse, "serverStream">;
   readonly moveLeader: Rpc<messages.MoveLeaderRequest, messages.MoveLeaderResponse>;
   readonly downgrade: Rpc<messages.DowngradeRequest, messages.DowngradeResponse>;
@@ -50,7 +50,7 @@ export const MAINTENANCE_RPCS: MaintenanceRpcs = {
       isRead: true,
     },
   ),
-  // All data is gone over before the first part, to tell how much there is.
+  // All data is read once before the first chunk, to determine its size.
   snapshot: serverStream(
     SERVICE,
     "Snapshot",

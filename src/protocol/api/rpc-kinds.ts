@@ -1,6 +1,6 @@
 /**
- * Which methods there are, without their messages: for those who count or hand on calls, and need not load the tables of
- * rpc-table.ts for that. The compiler holds the two together.
+ * Lists the methods without their messages, for code that counts or forwards calls and need not load the tables of
+ * rpc-table.ts. The compiler checks that the two agree.
  */
 import type { Rpc, RpcKind } from "./rpc.ts";
 import type { RpcTable } from "./rpc-table.ts";

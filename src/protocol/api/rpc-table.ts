@@ -1,4 +1,4 @@
-/** All services of etcd's, by the names that they have in `Services`, from which fronts and clients make their methods. */
+/** All of etcd's services, by their names in `Services`. The API layer and the clients derive their methods from it. */
 import { AUTH_RPCS } from "./auth-rpcs.ts";
 import type { AuthRpcs } from "./auth-rpcs.ts";
 import { CLUSTER_RPCS } from "./cluster-rpcs.ts";
@@ -39,7 +39,7 @@ export const RPCS: RpcTable = {
   election: ELECTION_RPCS,
 };
 
-/** Of the gateway: what may be asked twice, because it changes nothing. */
+/** Gateway requests that may be repeated, because they change nothing. */
 export function readPaths(): ReadonlySet<string> {
   const rpcs = Object.values(RPCS).flatMap((service): readonly Described[] => Object.values(service));
   return new Set(rpcs.flatMap(({ paths, isRead }) => (isRead === true ? paths : [])));

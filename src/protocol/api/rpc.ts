@@ -1,16 +1,16 @@
 /**
- * How a method of a gRPC service is described: its names, what goes in and out, and under which paths etcd's JSON gateway
- * has it. Fronts, clients and tests are made from such descriptions.
+ * Describes a method of a gRPC service: its names, its request and response, and its paths in etcd's JSON gateway. The
+ * API layer, clients and tests are derived from such descriptions.
  */
 import type { Schema } from "../codec/schema.ts";
 
-/** One request and one answer; one request and many answers; many of both, each whenever it likes. */
+/** One request and one response; one request and many responses; many of both, independently. */
 export type RpcKind = "unary" | "serverStream" | "bidi";
 
 export interface RpcOptions {
   /** Changes nothing, so that a client may send it twice. */
   readonly isRead?: boolean;
-  /** Its answer may take as long as it likes: others have to act first. */
+  /** Its response may take any time, because it waits for other calls. */
   readonly isPatient?: boolean;
 }
 
@@ -22,16 +22,16 @@ export interface Rpc<Request, Response, Kind extends RpcKind = "unary"> extends 
   readonly request: Schema<Request>;
   readonly response: Schema<Response>;
   readonly kind: Kind;
-  /** Clients use the first; others are from before it moved. */
+  /** Clients use the first path; others are former ones. */
   readonly paths: readonly string[];
 }
 
-/** As HTTP/2 has it in `:path`. */
+/** As in HTTP/2's `:path`. */
 export function rpcPath({ service, method }: { readonly service: string; readonly method: string }): string {
   return `/${service}/${method}`;
 }
 
-// Marked as free of side effects, so that a bundle holds those descriptions only that it uses.
+// Marked as free of side effects, so that a bundle contains only the descriptions that it uses.
 /* @__NO_SIDE_EFFECTS__ */
 export function unary<Request, Response>(
   service: string,

@@ -1,4 +1,4 @@
-/** Messages of etcd's Watch service: one stream carries many watches, told apart by `watchId`. */
+/** Messages of etcd's Watch service: one stream carries many watches, distinguished by `watchId`. */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { responseHeader } from "./header.ts";
 import type { ResponseHeader } from "./header.ts";

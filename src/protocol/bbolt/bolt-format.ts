@@ -1,13 +1,13 @@
 /**
- * The pages of bbolt, the file format of etcd's database and so of its snapshots: a file of ours can be restored by
- * etcd's own tools, and one of etcd's by us.
+ * The pages of bbolt, the file format of etcd's database and so of its snapshots. etcd's own tools can restore a file
+ * that we write, and we can restore one of etcd's.
  *
  *     page 0, 1   meta: where the root is (the valid one with the higher transaction counts)
  *     page 2      freelist: empty in a file that is written once
  *     ...         leaf: rows of a bucket; branch: first key and page of each child
  *     last page   leaf of the root bucket: one row for each bucket, with the page of its root
  *
- * All numbers are little-endian. A page may be longer than the page size; `overflow` says by how many pages.
+ * All numbers are little-endian. A page may be longer than the page size; `overflow` is the number of further pages.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { DecodeError } from "../decode-error.ts";
@@ -33,7 +33,7 @@ export interface BoltRow {
 }
 
 export interface LeafRow extends BoltRow {
-  /** The value tells where a bucket is. */
+  /** The value locates the bucket. */
   readonly isBucket: boolean;
 }
 
@@ -49,7 +49,7 @@ export interface Meta {
   readonly transaction: bigint;
 }
 
-/** Bytes of a leaf with these rows, without what fills its last page. */
+/** Returns the bytes of a leaf with these rows, without the padding of its last page. */
 export function rowBytes({ key, value }: BoltRow): number {
   return ELEMENT_BYTES + key.length + value.length;
 }
@@ -115,7 +115,7 @@ export function branchPage(id: number, rows: readonly BranchRow[]): Uint8Array {
   return page;
 }
 
-/** What stands in the root bucket for a bucket; without a root page, an empty one that needs none. */
+/** Returns the root bucket's value for a bucket. Without a root page, the bucket is empty and needs none. */
 export function bucketHeader(rootPage: number | undefined): Uint8Array {
   if (rootPage === undefined) {
     const inline = new Uint8Array(BUCKET_HEADER_BYTES + PAGE_HEADER_BYTES);
@@ -136,9 +136,9 @@ function startPage(page: Uint8Array, id: number, flags: number, count: number): 
   return view;
 }
 
-// ── reading: nothing is believed ────────────────────────────────────────────────────────────────────────────────────
+// ── reading: everything is validated ────────────────────────────────────────────────────────────────────────────────
 
-/** undefined when the page is no valid meta page. */
+/** Returns undefined if the page is not a valid meta page. */
 export function readMeta(page: Uint8Array): Meta | undefined {
   if (page.length < PAGE_HEADER_BYTES + META_BYTES) return undefined;
   const view = new DataView(page.buffer, page.byteOffset + PAGE_HEADER_BYTES, META_BYTES);
@@ -156,7 +156,7 @@ export function readMeta(page: Uint8Array): Meta | undefined {
   };
 }
 
-/** Pages that follow and belong to the one that begins with these bytes. */
+/** Returns how many pages follow that belong to the page that starts with these bytes. */
 export function overflowOf(header: Uint8Array): number {
   return viewOf(header).getUint32(12, true);
 }
@@ -184,7 +184,7 @@ export function readPage(
   return { type: "branch", rows };
 }
 
-/** The page of the bucket's root, or the rows of one so small that it has none. */
+/** Returns the page of the bucket's root, or the rows of one so small that it has none. */
 export function readBucketHeader(
   value: Uint8Array,
 ): { readonly type: "paged"; readonly rootPage: number } | { readonly type: "inline"; readonly page: Uint8Array } {

@@ -1,6 +1,6 @@
 /**
- * Reads a bbolt file, of ours or of etcd's. It may be damaged or made up by somebody, so whatever it says is checked
- * before it is followed: a page lies within the file and is read once.
+ * Reads a bbolt file, of ours or of etcd's. It may be damaged or forged, so every reference is checked before it is
+ * followed: a page lies within the file and is read once.
  */
 import { bytesToLatin1 } from "../../base/bytes.ts";
 import { overflowOf, PAGE_HEADER_BYTES, readBucketHeader, readMeta, readPage } from "./bolt-format.ts";
@@ -9,7 +9,7 @@ import { DecodeError } from "../decode-error.ts";
 
 export interface BoltFile {
   readonly sizeBytes: number;
-  /** Exactly so many bytes; they are within the file. */
+  /** Reads exactly `length` bytes. They are within the file. */
   readonly read: (at: number, length: number) => Uint8Array;
 }
 
@@ -27,7 +27,7 @@ export class BoltReader {
   readonly #meta: Meta;
   #pagesRead: number = 0;
 
-  /** Throws DecodeError when it is no bbolt file. */
+  /** Throws DecodeError if it is not a bbolt file. */
   constructor(file: BoltFile) {
     this.#file = file;
     this.#meta = newestMeta(file);
@@ -37,7 +37,7 @@ export class BoltReader {
     return this.#meta.pageCount * this.#meta.pageBytes;
   }
 
-  /** In the order of their names. */
+  /** Returns the buckets in the order of their names. */
   buckets(): readonly BoltBucket[] {
     this.#pagesRead = 0;
     return [...this.#rowsFrom(this.#meta.rootPage, 0)].map(({ key, value, isBucket }) => {
@@ -46,7 +46,7 @@ export class BoltReader {
     });
   }
 
-  /** One pass at a time. */
+  /** Only one pass at a time. */
   *#bucketRows(header: Uint8Array): Generator<BoltRow, void, void> {
     this.#pagesRead = 0;
     const place = readBucketHeader(header);
@@ -84,7 +84,7 @@ function inlineRows(bytes: Uint8Array): readonly LeafRow[] {
   return page.rows;
 }
 
-/** The second meta page begins behind the first one, whose length only a valid one tells. */
+/** The second meta page starts after the first one, whose length only a valid one contains. */
 function newestMeta(file: BoltFile): Meta {
   const metaAt = (at: number): Meta | undefined =>
     at + META_PAGE_BYTES <= file.sizeBytes ? readMeta(file.read(at, META_PAGE_BYTES)) : undefined;

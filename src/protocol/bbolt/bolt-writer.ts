@@ -1,8 +1,9 @@
 /**
- * Writes a bbolt file front to back, larger than memory may be. Its first page must tell where the last one is and the
- * reader wants to know the size beforehand, so the rows are gone over twice: once to measure, once to write.
+ * Writes a bbolt file from front to back. The file may be larger than memory. Its first page must contain the position
+ * of the last one, and the reader needs the size beforehand. So the rows are read twice: once to measure, once to
+ * write.
  *
- * Kept in memory between the two: the branch pages, one entry for each leaf.
+ * Memory holds only the branch pages between the two: one entry per leaf.
  */
 import { assert } from "../../base/assert.ts";
 import { latin1ToBytes } from "../../base/bytes.ts";
@@ -22,13 +23,13 @@ import type { BoltRow, BranchRow } from "./bolt-format.ts";
 
 export interface BoltSource {
   readonly name: string;
-  /** Called twice; both cursors must give the same rows. */
+  /** Called twice. Both cursors must return the same rows. */
   readonly open: () => RowCursor;
 }
 
-/** The rows of a bucket in key order, leaf by leaf. */
+/** Reads the rows of a bucket in key order, leaf by leaf. */
 export interface RowCursor {
-  /** Rows of about so many bytes together, at least one; none at the end. */
+  /** Returns rows of about this many bytes in total, at least one; none at the end. */
   next(bytes: number): readonly BoltRow[];
 }
 
@@ -41,7 +42,7 @@ interface Bucket {
   rootPage: number | undefined;
 }
 
-/** The longer the leaves, the fewer of them must be remembered. */
+/** The longer the leaves, the fewer of them must be kept in memory. */
 const LEAF_BYTES = 64 * 1024;
 const BRANCH_BYTES = 16 * 1024;
 const ROWS_PER_PAGE_MAX = 0xfff0;
@@ -54,12 +55,12 @@ export class BoltWriter {
   #nextPage: number = FIRST_FREE_PAGE;
   #rootLeaf: Uint8Array | undefined;
 
-  /** Sorted by name, as bbolt keeps them. */
+  /** Sorted by name, as bbolt stores them. */
   constructor(sources: readonly BoltSource[]) {
     this.#sources = [...sources].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
-  /** A step of measuring, over one leaf. Returns whether more is to be done. */
+  /** Measures one leaf. Returns whether there is more to do. */
   measure(): boolean {
     assert(this.#rootLeaf === undefined, "a file is measured once");
     let bucket = this.#measured.at(-1);
@@ -88,7 +89,7 @@ export class BoltWriter {
     return this.#nextPage * PAGE_BYTES;
   }
 
-  /** The file's bytes from its beginning, a page or a few at a time. */
+  /** Returns the file's bytes from its start, a page or a few at a time. */
   *pages(): Generator<Uint8Array, void, void> {
     const rootLeaf = this.#rootLeaf;
     assert(rootLeaf !== undefined, "a file is measured before it is written");
@@ -103,7 +104,7 @@ export class BoltWriter {
     yield rootLeaf;
   }
 
-  /** Level upon level until one page is left: the root. */
+  /** Builds level upon level until one page is left: the root. */
   #branch(bucket: Bucket): void {
     const pages: Uint8Array[] = [];
     let level: readonly BranchRow[] = bucket.leaves;
@@ -153,7 +154,7 @@ function grouped(rows: readonly BranchRow[]): readonly (readonly BranchRow[])[] 
   const groups: BranchRow[][] = [];
   let bytes = Infinity;
   for (const row of rows) {
-    // A branch has two children at least, or there would be no end of levels.
+    // A branch has at least two children, or the levels would never end.
     if (bytes >= BRANCH_BYTES && (groups.at(-1)?.length ?? 2) > 1) {
       groups.push([]);
       bytes = 0;

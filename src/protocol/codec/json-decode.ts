@@ -1,7 +1,7 @@
 /**
- * Reads messages from JSON as etcd's gateway does (protojson, unknown fields discarded): fields under their proto or
+ * Decodes messages from JSON as etcd's gateway does (protojson, unknown fields discarded): fields under their proto or
  * their lowerCamelCase name, `null` for absent, 64-bit integers as numbers or strings, bytes in base64 of either
- * alphabet, enums by name or number. All errors are `EtcdError`s of code InvalidArgument, in protojson's words.
+ * alphabet, enums by name or number. All errors are `EtcdError`s of code InvalidArgument, with protojson's messages.
  */
 import { assert, unreachable } from "../../base/assert.ts";
 import { fromBase64 } from "../../base/text-codes.ts";
@@ -20,13 +20,13 @@ import type { FieldKind, FieldSpec, Schema } from "./schema.ts";
 type Bag = Record<string, unknown>;
 
 export interface JsonDecodeOptions {
-  /** As for protobuf: how many messages may be nested in this one, all levels together; default unlimited. */
+  /** As for protobuf: the number of nested messages, all levels combined. Default unlimited. */
   readonly messagesMax?: number;
 }
 
 /**
- * As the gateway reads a body: nothing but space is the empty message, and what follows the first value is not looked
- * at. Bound the input's size before.
+ * Decodes a body as the gateway does: only space is the empty message, and text after the first value is ignored. Bound
+ * the input's size before.
  */
 export function decodeJson<Message>(
   schema: Schema<Message>,
@@ -41,10 +41,10 @@ export function decodeJson<Message>(
   return new JsonReader(text, whole, options?.messagesMax ?? Number.POSITIVE_INFINITY).message(schema) as Message;
 }
 
-/** A field as it is found by its name: the union that it belongs to is told by `union`. */
+/** A field found by its name. `union` is the union that it belongs to. */
 interface NamedField {
   readonly field: FieldSpec;
-  /** The property of the message that holds the union, and the union's name. */
+  /** The property of the message that contains the union, and the union's name. */
   readonly union: { readonly property: string; readonly name: string } | undefined;
 }
 
@@ -67,7 +67,7 @@ function tableOf(schema: Schema<unknown>): ReadonlyMap<string, NamedField> {
   return table;
 }
 
-/** Reads a text that the scanner has found to be JSON. */
+/** Decodes a text that the scanner has accepted as JSON. */
 class JsonReader {
   readonly #text: string;
   readonly #whole: JsonWhole;
@@ -86,7 +86,7 @@ class JsonReader {
   message(schema: Schema<unknown>): unknown {
     if (this.#peek() !== "{") throw this.#unexpected();
     if (this.#messagesLeft-- <= 0) throw invalidJson("proto: too many messages in one");
-    // Of etcd's messages only txns nest as one likes, and so deep they are refused for this.
+    // Of etcd's messages only txns nest without limit. Deeper ones are rejected with this error.
     if (this.#depth === DEPTH_MAX) throw errTooManyOps;
     this.#depth++;
     const message = this.#fields(schema);
@@ -151,7 +151,7 @@ class JsonReader {
     return values;
   }
 
-  /** Undefined for a name that the enum does not have: it counts as unknown, and the unknown is discarded. */
+  /** Returns undefined for a name that the enum does not have: an unknown value is discarded. */
   #value(field: FieldSpec): unknown {
     const { kind } = field;
     if (kind.type === "message") return this.message(kind.schema());
@@ -214,7 +214,7 @@ class JsonReader {
     return kind.names[number] ?? (kind.open ? number : INVALID);
   }
 
-  /** Of a long value the beginning, which is enough to find it. */
+  /** Returns the start of a long value, which is enough to find it. */
   #rawText(at: number): string {
     const raw = this.#text.slice(at, Math.min(this.#at, at + RAW_TEXT_MAX));
     return this.#at - at > RAW_TEXT_MAX ? `${raw}…` : raw;
@@ -240,7 +240,7 @@ class JsonReader {
     return escaped ? (JSON.parse(this.#text.slice(from, this.#at)) as string) : this.#text.slice(from + 1, at);
   }
 
-  /** The first character of what comes next. */
+  /** Returns the first character of the next token. */
   #peek(): string {
     this.#at = skipSpace(this.#text, this.#at);
     return this.#text.charAt(this.#at);
@@ -251,7 +251,7 @@ class JsonReader {
     this.#at++;
   }
 
-  /** Passes the opening bracket, and the closing one if it follows at once. */
+  /** Skips the opening bracket, and the closing one if it follows at once. */
   #opens(closing: string): boolean {
     this.#at++;
     if (this.#peek() !== closing) return false;
@@ -259,7 +259,7 @@ class JsonReader {
     return true;
   }
 
-  /** Passes the closing bracket or the comma. */
+  /** Skips the closing bracket or the comma. */
   #closes(closing: string): boolean {
     const next = this.#peek();
     this.#at++;
@@ -312,7 +312,7 @@ function protoKind(kind: FieldKind): string {
   return kind.type;
 }
 
-/** Go's decoder passes over line breaks; whether padding is wanted, protojson has decided with them. */
+/** Go's decoder skips line breaks. protojson counts them when it decides whether padding is expected. */
 function bytesOf(text: string): Uint8Array | undefined {
   if (!text.includes("\n") && !text.includes("\r")) return fromBase64(text);
   const digits = text.replaceAll(/[\r\n]/g, "");

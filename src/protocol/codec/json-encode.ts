@@ -1,6 +1,6 @@
 /**
- * Writes messages as JSON as etcd's gateway does: proto names, zero values left out, 64-bit integers as decimal
- * strings, bytes in standard base64, enums by name. (protojson also strews spaces at random; this does not.)
+ * Encodes messages as JSON as etcd's gateway does: proto names, zero values left out, 64-bit integers as decimal
+ * strings, bytes in standard base64, enums by name. (protojson also inserts spaces at random; this does not.)
  */
 import { assert, unreachable } from "../../base/assert.ts";
 import { toBase64 } from "../../base/text-codes.ts";
@@ -23,7 +23,7 @@ function messageText(schema: Schema<unknown>, message: unknown): string {
   return `{${text}}`;
 }
 
-/** `"name":value`, or nothing for an absent value. */
+/** Returns `"name":value`, or nothing for an absent value. */
 function fieldJson(field: FieldSpec, value: unknown): string {
   const { kind } = field;
   if (kind.type === "oneof") {
@@ -95,7 +95,7 @@ function valueText(kind: FieldKind, value: unknown): string {
 
 const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
-/** A lone surrogate has no place in UTF-8; the protobuf codec replaces it too. */
+/** A lone surrogate is not allowed in UTF-8. The protobuf codec replaces it too. */
 function wellFormed(text: string): string {
   return text.replace(LONE_SURROGATE, "\ufffd");
 }

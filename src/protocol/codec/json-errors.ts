@@ -1,11 +1,11 @@
-/** What is wrong with a text of JSON, and where, as protojson tells it. */
+/** What is wrong with a JSON text, and where, in protojson's words. */
 import { EtcdError, GrpcCode } from "../errors.ts";
 
 export function invalidJson(message: string): EtcdError {
   return new EtcdError(GrpcCode.InvalidArgument, message);
 }
 
-/** Line and column as protojson counts them, from 1, the column in characters. */
+/** Returns line and column as protojson counts them: from 1, the column in characters. */
 export function positionText(text: string, start: number, at: number): string {
   const before = text.slice(start, at);
   const line = before.split("\n");

@@ -1,6 +1,6 @@
 /**
- * Half of a surrogate pair in a string of JSON: JavaScript would take it, no UTF-8 text has it, and protojson refuses
- * it with the six bytes in which it looked for the other half.
+ * Detects half of a surrogate pair in a JSON string. JavaScript would accept it, but it is not valid UTF-8. protojson
+ * rejects it, and names the six bytes in which it expected the other half.
  */
 import { utf8Encode } from "../../base/utf8.ts";
 import { invalidJson, positionText } from "./json-errors.ts";
@@ -8,7 +8,9 @@ import type { JsonWhole } from "./json-whole.ts";
 
 const ESCAPE_BYTES = 6;
 
-/** Throws for the string that starts at `from`, which the scanner has seen to its end. */
+/**
+ * Checks the string that starts at `from`, which the scanner has read to its end. Throws if it contains half a pair.
+ */
 export function checkPairs(text: string, from: number, whole: JsonWhole): void {
   for (let at = from + 1; text.charCodeAt(at) !== 0x22;) {
     const unit = text.charCodeAt(at);
@@ -41,7 +43,7 @@ function refused(text: string, from: number, { start }: JsonWhole, what: string)
   return invalidJson(`proto: syntax error ${positionText(text, start, from)}: ${what} in string`);
 }
 
-/** As Go quotes bytes that may end inside a character: the bytes of such a one as numbers. */
+/** Quotes bytes as Go does. They may end inside a character, whose bytes are then quoted as numbers. */
 function quoted(bytes: Uint8Array, text: string): string {
   let shown = "";
   let at = 0;

@@ -1,19 +1,20 @@
 /**
- * Finds out whether a text is JSON, and where its first value ends. JSON.parse would do that too, but it turns long
- * integers into floats; so the text is checked here and then read in place by the codec, which needs no checks of its
- * own. The texts of the errors are those of Go's scanner, which clients of etcd's gateway know.
+ * Checks whether a text is JSON, and where its first value ends. JSON.parse would do that too, but it converts long
+ * integers to floats. So the text is checked here, and the codec then reads it in place without checks of its own. The
+ * error texts are those of Go's scanner, which clients of etcd's gateway know.
  */
 import type { EtcdError } from "../errors.ts";
 import { invalidJson } from "./json-errors.ts";
 import { checkPairs } from "./json-pairs.ts";
 import type { JsonWhole } from "./json-whole.ts";
 
-/** etcd's. */
+/** etcd's limit. */
 export const JSON_DEPTH_MAX = 10_000;
 
 /**
- * Where the value that starts at or after `from` ends. Throws an `EtcdError` if there is none. Go looks for halves of
- * surrogate pairs only when it reads the strings, after all has been found to be JSON: then `whole` is known.
+ * Returns where the value that starts at or after `from` ends. Throws an `EtcdError` if there is none. Go looks for
+ * halves of surrogate pairs only when it reads the strings, after the whole text was accepted as JSON: then `whole` is
+ * known.
  */
 export function scanJsonValue(text: string, from: number, whole?: JsonWhole): number {
   const scanner = new Scanner(text, skipSpace(text, from), whole);
@@ -38,7 +39,7 @@ class Scanner {
     this.at = start;
   }
 
-  /** With all that is in it: brackets that are open stand in a list, so depth costs nothing of JavaScript's stack. */
+  /** Scans a value with all values in it. Open brackets are kept in a list, so depth costs no JavaScript stack. */
   value(): void {
     const unit = this.#text.charCodeAt(this.at);
     if (unit !== 0x7b && unit !== 0x5b) return this.#scalar(unit);
@@ -47,7 +48,7 @@ class Scanner {
     while (this.#goesOn(open));
   }
 
-  /** Opens brackets, up to the first value that has none in it. */
+  /** Opens brackets, up to the first value without one. */
   #element(open: number[]): void {
     for (;;) {
       const unit = this.#text.charCodeAt(this.at);
@@ -62,7 +63,7 @@ class Scanner {
     }
   }
 
-  /** After a value: closes what ends with it, and tells whether another one comes. */
+  /** After a value: closes what ends with it, and returns whether another one follows. */
   #goesOn(open: number[]): boolean {
     for (let closing = open.at(-1); closing !== undefined; closing = open.at(-1)) {
       this.#space();
@@ -136,7 +137,7 @@ class Scanner {
     this.at++;
   }
 
-  /** Four digits after the `u` here. */
+  /** Reads the four digits after the `u` here. */
   #hex(): void {
     for (let digit = 0; digit < 4; digit++) {
       this.at++;
@@ -200,7 +201,7 @@ function hex(unit: number): string {
   return unit.toString(16).padStart(2, "0");
 }
 
-/** Go's scanner sees bytes: of a character beyond ASCII it shows the first byte, as the character of that number. */
+/** Go's scanner sees bytes. Of a character beyond ASCII it shows the first byte, as the character of that number. */
 function quoted(unit: number): string {
   const character = String.fromCharCode(unit < 0x80 ? unit : firstByte(unit));
   if (character === "'") return `'\\''`;
@@ -208,7 +209,7 @@ function quoted(unit: number): string {
   return `'${ESCAPES[character] ?? (unit < 0x20 || unit === 0x7f ? `\\x${hex(unit)}` : character)}'`;
 }
 
-/** Of the UTF-8 form; a surrogate stands for a character of four bytes. */
+/** Returns the first byte of the UTF-8 form. A surrogate stands for a character of four bytes. */
 function firstByte(unit: number): number {
   if (unit < 0x800) return 0xc0 | (unit >> 6);
   if (unit < 0xd800 || unit > 0xdfff) return 0xe0 | (unit >> 12);

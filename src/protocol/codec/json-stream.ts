@@ -1,6 +1,6 @@
 /**
- * Cuts a stream of bytes into the JSON messages that follow each other in it, as a client writes them into the body of
- * a watch. Chunks may be cut anywhere, even inside a character.
+ * Splits a stream of bytes into consecutive JSON messages, as a client writes them into the body of a watch. Chunks may
+ * be cut anywhere, even inside a character.
  */
 import { assert } from "../../base/assert.ts";
 import { EtcdError, GrpcCode } from "../errors.ts";
@@ -12,7 +12,7 @@ const BACKSLASH = 0x5c;
 export class JsonStreamReader {
   readonly #limitBytes: number;
   #buffer: Uint8Array = new Uint8Array(1024);
-  /** Where the message under way starts, how far it has been looked at, and where the input ends so far. */
+  /** Where the current message starts, how far it has been scanned, and where the input ends so far. */
   #start: number = 0;
   #scanned: number = 0;
   #filled: number = 0;
@@ -20,7 +20,7 @@ export class JsonStreamReader {
   #inString: boolean = false;
   #escaped: boolean = false;
 
-  /** A message of more than `limitBytes` is refused. */
+  /** A message of more than `limitBytes` is rejected. */
   constructor(limitBytes: number) {
     assert(limitBytes > 0, "a limit above zero");
     this.#limitBytes = limitBytes;
@@ -47,8 +47,9 @@ export class JsonStreamReader {
   }
 
   /**
-   * The bytes of the next complete message, for `decodeJson`; undefined when more input is needed. Call it until then
-   * after each `push`, or the input heaps up. After an error the stream is of no more use.
+   * Returns the bytes of the next complete message, for `decodeJson`; undefined if more input is needed. Call it after
+   * each `push` until it returns undefined, or the input accumulates. After an error the stream cannot be used any
+   * more.
    */
   next(): Uint8Array | undefined {
     if (this.#depth === 0) this.#dropSpace();
@@ -61,7 +62,7 @@ export class JsonStreamReader {
     return undefined;
   }
 
-  /** Call when the input has ended: throws if it ended inside a message. */
+  /** Call when the input has ended. Throws if it ended inside a message. */
   end(): void {
     if (this.#depth === 0) this.#dropSpace();
     if (this.#filled > this.#start) throw invalidJson("unexpected EOF");
@@ -77,7 +78,7 @@ export class JsonStreamReader {
     if (byte === 0x7b || byte === 0x5b) this.#depth++;
     else if (byte === 0x7d || byte === 0x5d) this.#depth--;
     else if (byte === QUOTE) this.#inString = true;
-    // A message is an object, so whatever starts with another sign can be refused without waiting for its end.
+    // A message is an object, so input that starts with another character is rejected without waiting for its end.
     if (this.#depth <= 0 && size === 1) {
       throw invalidJson(`proto: syntax error (line 1:1): unexpected token ${String.fromCharCode(byte)}`);
     }

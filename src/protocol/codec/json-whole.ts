@@ -1,4 +1,4 @@
-/** Where a value of JSON stands in its text. */
+/** The position of a JSON value in its text. */
 
 /** The whole value of which a part is scanned. */
 export interface JsonWhole {

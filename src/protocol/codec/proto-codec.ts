@@ -2,8 +2,9 @@
  * The protobuf codec: for each schema, one list of closures that write its fields and one table of closures that read
  * them, built at first use. (Generated code would be faster, but Workers forbid code from strings.)
  *
- * Decoding keeps proto3's rules: the last scalar wins, messages merge, repeated fields add up, packed or not, unknown
- * fields are skipped. A known field of the wrong wire type is refused; that can only be garbage or another protocol.
+ * Decoding follows proto3: the last scalar wins, messages merge, repeated fields accumulate, packed or not, unknown
+ * fields are skipped. A known field of the wrong wire type is rejected, because it can only be garbage or another
+ * protocol.
  */
 import { assert, unreachable } from "../../base/assert.ts";
 import { DecodeError } from "../decode-error.ts";
@@ -15,13 +16,13 @@ type Bag = Record<string, unknown>;
 
 export interface DecodeOptions {
   /**
-   * By default a `bytes` field is a view into the input: no copy, but it keeps the whole input alive and changes with
-   * it. Copy when the input's buffer will be reused, or when a small field outlives a large input.
+   * By default a `bytes` field is a view into the input. That avoids a copy, but keeps the whole input in memory and
+   * changes with it. Copy if the input's buffer will be reused, or if a small field outlives a large input.
    */
   readonly copy?: boolean;
   /**
-   * How many messages may be nested in this one, all levels together; default unlimited. Two bytes of input make one
-   * message of a hundred bytes of memory, so set it for input from strangers.
+   * The number of nested messages, all levels combined. Default unlimited. Two bytes of input make one message of a
+   * hundred bytes of memory, so set it for untrusted input.
    */
   readonly messagesMax?: number;
 }
@@ -41,20 +42,20 @@ export function decode<Message>(schema: Schema<Message>, bytes: Uint8Array, opti
   return codecOf(schema).read(reader, undefined) as Message;
 }
 
-// Encoding is synchronous and never calls back, so one writer serves all.
+// Encoding is synchronous and never calls back, so one shared writer is enough.
 const sharedWriter = new ProtoWriter();
 
 interface Codec {
   /** Writes the fields of a message, without tag and length. */
   write(writer: ProtoWriter, message: Bag): void;
-  /** Reads up to the reader's end, into `target` if there is one. */
+  /** Reads up to the reader's end, into `target` if given. */
   read(reader: ProtoReader, target: Bag | undefined): Bag;
 }
 
 type WriteField = (writer: ProtoWriter, message: Bag) => void;
 type WriteValue = (writer: ProtoWriter, value: unknown) => void;
 type ReadField = (reader: ProtoReader, message: Bag, wire: number) => void;
-/** `former` is what a message field merges into. */
+/** A message field is merged into `former`. */
 type ReadValue = (reader: ProtoReader, former: unknown) => unknown;
 
 const codecs = new WeakMap<Schema<unknown>, Codec>();
@@ -71,7 +72,7 @@ function makeCodec(schema: Schema<unknown>): Codec {
   const writers = schema.fields.map(fieldWriter).reverse();
   const readers = new Map<number, ReadField>();
   for (const field of schema.fields) addReaders(readers, field, schema.name);
-  // Numbers below 16 are looked up in an array; etcd's hot messages have no others but the request header's.
+  // Numbers below 16 are looked up in an array. Of etcd's frequent messages only the request header has a larger one.
   const low = Array.from({ length: 16 }, (_, number) => readers.get(number));
   const readFields = (reader: ProtoReader, message: Bag): void => {
     while (reader.at < reader.end) {
@@ -134,7 +135,7 @@ function oneofWriter(property: string, members: readonly FieldSpec[]): WriteFiel
   };
 }
 
-/** proto3 writes repeated numbers in one run; so does etcd. */
+/** proto3 packs repeated numbers; so does etcd. */
 function packedWriter(field: FieldSpec): WriteField {
   const { property, number, kind } = field;
   const writeBare = bareWriter(kind);
@@ -149,7 +150,7 @@ function packedWriter(field: FieldSpec): WriteField {
   };
 }
 
-/** Writes tag and value, zero or not. */
+/** Writes tag and value, also for zero. */
 function valueWriter(field: FieldSpec): WriteValue {
   const { number, kind } = field;
   const tag = tagOf(number, wireOf(kind));
@@ -238,7 +239,7 @@ function oneofReader(property: string, member: FieldSpec, owner: string): ReadFi
   };
 }
 
-/** Messages are created with lists of their own, so they are filled in place. */
+/** Each message is created with its own lists, so they are filled in place. */
 function repeatedReader(field: FieldSpec, owner: string): ReadField {
   const { property, kind } = field;
   const readValue = valueReader(field, owner);
@@ -305,7 +306,7 @@ function intReader(kind: FieldKind & { readonly type: "int" }, path: string): Re
 function enumReader(kind: FieldKind & { readonly type: "enum" }, path: string): ReadValue {
   const { names, open } = kind;
   return (reader) => {
-    // An enum is an int32: of a longer varint the low 32 bits count.
+    // An enum is an int32: the low 32 bits of a longer varint count.
     const value = reader.uint32() | 0;
     const name = names[value];
     if (name !== undefined) return name;
@@ -340,7 +341,7 @@ function absence(kind: FieldKind): (value: unknown) => boolean {
   }
 }
 
-/** Of messages of single scalars. */
+/** The zero values of messages with single scalars only. */
 function zeroMessage(schema: () => Schema<unknown>): (value: unknown) => boolean {
   let absent: ((message: Bag) => boolean)[] | undefined;
   return (value) => {

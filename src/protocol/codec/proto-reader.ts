@@ -1,4 +1,4 @@
-/** Reads protobuf from bytes that nobody has checked: every read is bounded by the message that it belongs to. */
+/** Reads protobuf from untrusted bytes: every read is bounded by the message that it belongs to. */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { utf8DecodeStrict } from "../../base/utf8.ts";
 import { DecodeError, TooDeepError } from "../decode-error.ts";
@@ -11,8 +11,8 @@ export const WIRE_END_GROUP = 4;
 export const WIRE_FIXED32 = 5;
 
 /**
- * Messages in one another. etcd's limit is 10,000, for which JavaScript has no stack; what etcd takes is less than 260
- * deep, and what is stored is less (mvcc/validate.ts).
+ * Maximum nesting of messages. etcd's limit is 10,000, which exceeds JavaScript's stack. Messages that etcd accepts are
+ * less than 260 deep, and stored ones less (mvcc/validate.ts).
  */
 export const DEPTH_MAX = 1000;
 
@@ -22,13 +22,13 @@ const scratch = new DataView(new ArrayBuffer(8));
 export class ProtoReader {
   /** The next byte to read. */
   at: number = 0;
-  /** Where the message that is being read ends. */
+  /** The end of the message that is being read. */
   end: number;
   readonly #bytes: Uint8Array;
   readonly #copy: boolean;
   #depth: number = 0;
   #messagesLeft: number;
-  /** The halves of the varint that was read last. */
+  /** The halves of the last varint. */
   #low: number = 0;
   #high: number = 0;
 
@@ -39,7 +39,7 @@ export class ProtoReader {
     this.end = bytes.length;
   }
 
-  /** The low 32 bits of a varint, unsigned. */
+  /** Reads the low 32 bits of a varint, unsigned. */
   uint32(): number {
     if (this.at < this.end) {
       const first = this.#bytes[this.at] as number;
@@ -52,7 +52,7 @@ export class ProtoReader {
     return this.#low >>> 0;
   }
 
-  /** A field's tag, which is a 32-bit varint and says which field and which wire type. */
+  /** Reads a field's tag: a 32-bit varint with the field number and the wire type. */
   tag(): number {
     const tag = this.#exactUint32();
     if (tag < 8) throw new DecodeError("protobuf: field number 0");
@@ -64,7 +64,7 @@ export class ProtoReader {
     return (this.#low | this.#high) !== 0;
   }
 
-  /** An int64; undefined when it is not a safe integer. Then `outOfRangeSign` tells on which side it lies. */
+  /** Reads an int64; undefined if it is not a safe integer. `outOfRangeSign` is then its sign. */
   int(): number | undefined {
     this.#varint();
     const high = this.#high | 0;
@@ -73,7 +73,7 @@ export class ProtoReader {
     return Number.isSafeInteger(value) ? value : undefined;
   }
 
-  /** A uint64; undefined when it is not a safe integer. */
+  /** Reads a uint64; undefined if it is not a safe integer. */
   uint(): number | undefined {
     this.#varint();
     const high = this.#high >>> 0;
@@ -98,7 +98,7 @@ export class ProtoReader {
     return scratch.getBigUint64(0, true);
   }
 
-  /** A view into the input, or a copy if the reader was told to copy. */
+  /** Returns a view into the input, or a copy if the reader was created to copy. */
   bytes(): Uint8Array {
     const length = this.length();
     const from = this.at;
@@ -117,7 +117,7 @@ export class ProtoReader {
     return text;
   }
 
-  /** A length that the rest of the message can hold. */
+  /** Reads a length that the rest of the message can contain. */
   length(): number {
     const length = this.#exactUint32();
     if (length > this.end - this.at) {
@@ -126,7 +126,7 @@ export class ProtoReader {
     return length;
   }
 
-  /** Enters a message nested here; give the result to `leave`. */
+  /** Enters a nested message. Pass the result to `leave`. */
   enter(): number {
     const length = this.length();
     if (this.#depth === DEPTH_MAX) throw new TooDeepError(`protobuf: nested deeper than ${DEPTH_MAX} messages`);
@@ -141,7 +141,7 @@ export class ProtoReader {
     this.#depth--;
   }
 
-  /** Passes over the value of a field that is not known. */
+  /** Skips the value of an unknown field. */
   skip(tag: number): void {
     const wire = tag & 7;
     if (wire === WIRE_VARINT) this.#varint();
@@ -179,7 +179,7 @@ export class ProtoReader {
     this.at += size;
   }
 
-  /** A varint that must fit 32 bits. */
+  /** Reads a varint that must fit 32 bits. */
   #exactUint32(): number {
     if (this.at < this.end) {
       const first = this.#bytes[this.at] as number;
@@ -198,7 +198,7 @@ export class ProtoReader {
     scratch.setInt32(4, this.#high, true);
   }
 
-  /** Into #low and #high. At most ten bytes, of which the tenth holds one bit. */
+  /** Reads a varint into #low and #high. At most ten bytes, of which the tenth holds one bit. */
   #varint(): void {
     let low = 0;
     let high = 0;

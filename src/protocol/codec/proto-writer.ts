@@ -1,13 +1,13 @@
 /**
- * Writes protobuf backwards, from the end of its buffer to the front: when the time comes to write the length of a
- * message, the message is already there and its length known, so nothing is measured twice or moved.
- * Callers therefore write fields in reverse, and within a field first the value, then the tag.
+ * Writes protobuf backwards, from the end of its buffer to the front. When the length of a message is due, the message
+ * is already written and its length known, so nothing is measured twice or moved. Callers therefore write fields in
+ * reverse, and within a field first the value, then the tag.
  */
 import { assert } from "../../base/assert.ts";
 import { utf8Length, utf8Write } from "../../base/utf8.ts";
 
 const INITIAL_BYTES = 4096;
-/** A writer that has grown beyond this gives its buffer back after use. */
+/** Bytes. A writer that has grown beyond this releases its buffer after use. */
 const KEPT_BYTES_MAX = 1 << 20;
 const MAX_UINT64 = 0xffff_ffff_ffff_ffffn;
 const MIN_INT64 = -0x8000_0000_0000_0000n;
@@ -19,7 +19,7 @@ const scratch = new DataView(new ArrayBuffer(8));
 
 export class ProtoWriter {
   #buffer: Uint8Array = new Uint8Array(INITIAL_BYTES);
-  /** Where the written bytes start; all before it is free. */
+  /** The position where the written bytes start. Everything before it is free. */
   #at: number = INITIAL_BYTES;
 
   /** How many bytes have been written so far. */
@@ -27,7 +27,7 @@ export class ProtoWriter {
     return this.#buffer.length - this.#at;
   }
 
-  /** A copy of all that was written; the writer is empty afterwards. */
+  /** Returns a copy of all written bytes. The writer is empty afterwards. */
   finish(): Uint8Array {
     const written = this.#buffer.slice(this.#at);
     this.reset();
@@ -39,7 +39,7 @@ export class ProtoWriter {
     this.#at = this.#buffer.length;
   }
 
-  /** An unsigned integer below 2^32. */
+  /** Writes an unsigned integer below 2^32. */
   uint32(value: number): void {
     if (value < 0x80) {
       if (this.#at < 1) this.#grow(1);
@@ -59,14 +59,14 @@ export class ProtoWriter {
     buffer[to] = rest;
   }
 
-  /** A safe integer as int64 or uint64. */
+  /** Writes a safe integer as int64 or uint64. */
   int(value: number): void {
     assert(Number.isSafeInteger(value), "an integer field holds a safe integer");
     if (value >= 0 && value < TWO_32) this.uint32(value);
     else this.#varint64(value >>> 0, Math.floor(value / TWO_32) >>> 0);
   }
 
-  /** A bigint as int64 or uint64. */
+  /** Writes a bigint as int64 or uint64. */
   id(value: bigint): void {
     assert(value >= MIN_INT64 && value <= MAX_UINT64, "an id has 64 bits");
     scratch.setBigUint64(0, value, true);
@@ -76,7 +76,7 @@ export class ProtoWriter {
     else this.#varint64(low, high);
   }
 
-  /** The bytes alone, without a length. */
+  /** Writes the bytes without a length. */
   raw(bytes: Uint8Array): void {
     const size = bytes.length;
     if (this.#at < size) this.#grow(size);
@@ -89,13 +89,13 @@ export class ProtoWriter {
     for (let from = 0, to = this.#at; from < size; from++, to++) buffer[to] = bytes[from] as number;
   }
 
-  /** Bytes with their length before them. */
+  /** Writes the bytes after their length. */
   bytes(bytes: Uint8Array): void {
     this.raw(bytes);
     this.uint32(bytes.length);
   }
 
-  /** Text with its length before it. */
+  /** Writes the text after its length. */
   string(text: string): void {
     const size = utf8Length(text);
     if (this.#at < size) this.#grow(size);

@@ -1,27 +1,27 @@
 /**
- * The one description of each message, from which the protobuf and the JSON codec are both built. A table is keyed by
- * the message's own property names and checked against its type, so a message and its table cannot drift apart; the
- * field's number and etcd's name for it are given beside.
+ * Describes each message once. The protobuf and the JSON codec are both built from it. A table is keyed by the
+ * message's own property names and checked against its type, so a message and its table cannot diverge. Each field has
+ * its number and etcd's name for it.
  *
  *   message<KeyValue>("mvccpb.KeyValue", keyValue, { key: bytes(1, "key"), lease: id(6, "lease", "signed"), … })
  *
  * Presence follows proto3: a zero scalar is absent. A message field is either `optional` (undefined when absent) or
  * `always` (a message of zeroes when absent, and always written), as etcd's servers do with the response header; or
- * `unlessZero` (a message of zeroes when absent, and left out of protobuf when it is nothing else).
+ * `unlessZero` (a message of zeroes when absent, and left out of protobuf if it is nothing else).
  */
 
 export type Signedness = "signed" | "unsigned";
 
 export type FieldKind =
-  /** A 64-bit integer kept as a number, so below 2^53. `clamp` replaces what is beyond by the nearest safe integer. */
+  /** A 64-bit integer stored as a number, so below 2^53. `clamp` replaces larger values by the nearest safe integer. */
   | { readonly type: "int"; readonly sign: Signedness; readonly beyond: "refuse" | "clamp" }
-  /** A 64-bit integer kept as a bigint. */
+  /** A 64-bit integer stored as a bigint. */
   | { readonly type: "id"; readonly sign: Signedness }
   | { readonly type: "uint32" }
   | { readonly type: "bool" }
   | { readonly type: "string" }
   | { readonly type: "bytes" }
-  /** `names[n]` is the name of value n. An open enum carries other values as numbers, a closed one refuses them. */
+  /** `names[n]` is the name of value n. An open enum keeps other values as numbers, a closed one rejects them. */
   | { readonly type: "enum"; readonly names: readonly (string | undefined)[]; readonly open: boolean }
   | {
       readonly type: "message";
@@ -50,12 +50,12 @@ export interface FieldSpec {
 }
 
 export interface Schema<Message> {
-  /** With the protobuf package. */
+  /** The name, with the protobuf package. */
   readonly name: string;
-  /** A fresh message of zero values, which a decoder may fill in place. */
+  /** Returns a new message of zero values, which a decoder may fill in place. */
   readonly create: () => Message;
   readonly fields: readonly FieldSpec[];
-  /** The message is nothing but one union, and so is its TypeScript value. */
+  /** The message consists of one union, and so does its TypeScript value. */
   readonly isUnion: boolean;
 }
 
@@ -63,7 +63,7 @@ type Fields<Message> = { readonly [Property in keyof Message]-?: Field<Message[P
 
 type Tagged = { readonly type: string };
 
-/** The members of a union of `{ type: tag, [tag]: value }`, but not `none`. */
+/** The members of a union of `{ type: tag, [tag]: value }`, except `none`. */
 type Members<Union extends Tagged> = {
   readonly [Tag in Exclude<Union["type"], "none">]: Extract<Union, { readonly type: Tag }> extends {
     readonly [Key in Tag]: infer Value;
@@ -72,7 +72,7 @@ type Members<Union extends Tagged> = {
     : never;
 };
 
-// Marked as free of side effects, so that a bundle holds those tables only that it uses.
+// Marked as free of side effects, so that a bundle contains only the tables that it uses.
 /* @__NO_SIDE_EFFECTS__ */
 export function message<Message>(name: string, create: () => Message, fields: Fields<Message>): Schema<Message> {
   return { name, create, fields: specsOf(fields), isUnion: false };
@@ -99,7 +99,7 @@ export function uint(number: number, protoName: string): Field<number> {
   return scalar(number, protoName, { type: "int", sign: "unsigned", beyond: "refuse" });
 }
 
-/** For bounds (limit, TTL, filter): "more than 2^53" and "as many as there can be" then mean the same. */
+/** For bounds (limit, TTL, filter), where "more than 2^53" and "unlimited" mean the same. */
 /* @__NO_SIDE_EFFECTS__ */
 export function clampedInt(number: number, protoName: string): Field<number> {
   return scalar(number, protoName, { type: "int", sign: "signed", beyond: "clamp" });
@@ -181,7 +181,7 @@ export function oneof<Union extends Tagged>(name: string, members: Members<Union
   return scalar(number, name, { type: "oneof", name, members: specs });
 }
 
-/** The name in JSON beside `protoName`: underscores go and the next letter is raised. */
+/** Returns the JSON name beside `protoName`: underscores are removed and the next letter becomes upper case. */
 export function jsonName(protoName: string): string {
   return protoName.replace(/_(.?)/g, (_, letter: string) => letter.toUpperCase());
 }
@@ -190,7 +190,7 @@ function scalar<Value>(number: number, protoName: string, kind: FieldKind): Fiel
   return { number, protoName, kind, repeated: false };
 }
 
-/** The tables were checked field by field where they were written; from here on they are data. */
+/** The type checker has checked the tables where they were written; from here on they are data. */
 function specsOf(fields: object): FieldSpec[] {
   const specs = Object.entries(fields as Readonly<Record<string, Omit<FieldSpec, "property">>>).map(
     ([property, { number, protoName, kind, repeated: isRepeated }]) => ({

@@ -1,11 +1,12 @@
 /**
- * Cuts a frame into parts for carriers with a small limit on one message (16 KiB on a WebRTC data channel), and puts
- * the parts together again. The carrier keeps order; the reassembler trusts it with nothing else.
+ * Splits a frame into parts for transports with a small limit on one message (16 KiB on a WebRTC data channel), and
+ * reassembles it. The reassembler relies on the transport only for order.
  *
  *   0      1      3           7        11
  *   magic  index  frame size  CRC-32C  piece of the frame …      (integers big-endian)
  *
- * Size and checksum are those of the whole frame and stand in each part, so a part cannot slip into another frame.
+ * Size and checksum are those of the whole frame and are repeated in each part, so a part cannot end up in another
+ * frame.
  */
 import { assert } from "../../base/assert.ts";
 import { joined } from "../../base/bytes.ts";
@@ -16,7 +17,7 @@ export const PART_HEADER_BYTES = 11;
 const MAGIC = 0x50;
 const PARTS_MAX = 0x1_0000;
 
-/** Parts of at most `maxBytes` each, header included. */
+/** Returns parts of at most `maxBytes` each, header included. */
 export function fragment(frame: Uint8Array, maxBytes: number): Uint8Array[] {
   const room = maxBytes - PART_HEADER_BYTES;
   assert(frame.length > 0, "a frame is not empty");
@@ -39,8 +40,8 @@ export function fragment(frame: Uint8Array, maxBytes: number): Uint8Array[] {
 }
 
 /**
- * One per connection and direction. It never holds more than one frame of `limitBytes`; an error means that the
- * connection lost or made up bytes and should be closed.
+ * Create one per connection and direction. It never holds more than one frame of `limitBytes`. An error means that the
+ * connection lost or invented bytes and should be closed.
  */
 export class Reassembler {
   readonly #limitBytes: number;
@@ -54,12 +55,12 @@ export class Reassembler {
     this.#limitBytes = limitBytes;
   }
 
-  /** How many bytes of an unfinished frame are held. */
+  /** Bytes held of an unfinished frame. */
   get heldBytes(): number {
     return this.#received;
   }
 
-  /** The frame, when this was its last part. The part must not be changed afterwards: pieces of it are kept. */
+  /** Returns the frame if this was its last part. The part must not be modified afterwards: pieces of it are kept. */
   push(part: Uint8Array): Uint8Array | undefined {
     try {
       return this.#accept(part);

@@ -1,4 +1,6 @@
-/** The bodies of frames and their tables. The field numbers are ours; change one and PROTOCOL_VERSION changes with it. */
+/**
+ * The bodies of frames and their tables. The field numbers are ours. A change of one requires a new PROTOCOL_VERSION.
+ */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { memberSchema } from "../api/cluster-schema.ts";
 import type { Member } from "../api/cluster.ts";
@@ -11,9 +13,9 @@ import type { Schema } from "../codec/schema.ts";
 /** A piece of a snapshot's data. */
 export interface SnapshotChunk {
   readonly transferId: number;
-  /** Raft's announcement, which the receiver hands to its Raft once all chunks are there. */
+  /** Raft's announcement. The receiver passes it to its Raft once all chunks have arrived. */
   readonly message: SnapshotMessage;
-  /** 0 for the first chunk, one more for each next. */
+  /** 0 for the first chunk, increasing by one. */
   readonly seq: number;
   readonly last: boolean;
   readonly data: Uint8Array;
@@ -21,18 +23,18 @@ export interface SnapshotChunk {
 
 interface SnapshotAck {
   readonly transferId: number;
-  /** The chunk that the receiver wants next: all before it have arrived. */
+  /** The next chunk that the receiver expects: all before it have arrived. */
   readonly nextSeq: number;
 }
 
-/** A newcomer asks to be added to the cluster. */
+/** A new member requests to be added to the cluster. */
 interface Join {
   readonly name: string;
   readonly memberId: bigint;
 }
 
 interface JoinResponse {
-  /** Why not; empty when the newcomer was added. */
+  /** The reason; empty if the new member was added. */
   readonly refusal: string;
   readonly clusterId: bigint;
   readonly members: readonly Member[];
@@ -42,10 +44,10 @@ interface Beacon {
   readonly nonce: number;
 }
 
-// The sender is leaving on purpose; there is nothing more to say.
+// The sender leaves on purpose. The frame has no content.
 type Goodbye = {};
 
-/** A request handed on to another member, such as a lease's keep-alive to the leader. */
+/** A request forwarded to another member, such as a lease's keep-alive to the leader. */
 interface Rpc {
   readonly id: number;
   readonly method: string;
@@ -54,23 +56,23 @@ interface Rpc {
 
 interface RpcResponse {
   readonly id: number;
-  /** A gRPC code; 0 is success, and then `payload` is the answer. */
+  /** A gRPC code; 0 is success, and then `payload` is the response. */
   readonly code: number;
   readonly message: string;
   readonly payload: Uint8Array;
 }
 
-/** All is done and everybody has it: the leader stops its clock, and whoever sees it alike does so too. */
+/** The leader quiesces: all members hold its last entry. A follower that agrees quiesces too. */
 interface QuietNotice {
   readonly term: number;
   readonly index: number;
 }
 
-// Who leads? A leader answers by leading (a heartbeat), everybody else that he does not.
+// Asks who leads. A leader responds with a heartbeat, every other member that it does not lead.
 type Wake = {};
 type NotLeading = {};
 
-/** As a chunk is on the wire. */
+/** A chunk as it is on the wire. */
 interface SnapshotChunkWire {
   readonly transferId: number;
   readonly message: RaftWire;

@@ -1,10 +1,11 @@
 /**
- * What travels between two members, whatever carries it: a fixed header, then a protobuf body that the kind names.
+ * The frame between two members, whatever transport sends it: a fixed header, then a protobuf body that the kind names.
  *
  *   0      1        2      3     4           12      20    28
  *   magic  version  flags  kind  cluster id  sender  receiver  body …      (integers big-endian)
  *
- * The magic and the version come first and never move, so that members of two versions can at least say so.
+ * The magic and the version come first and never move, so that members of two versions can at least report the
+ * mismatch.
  */
 import { unreachable } from "../../base/assert.ts";
 import { DecodeError } from "../decode-error.ts";
@@ -46,7 +47,7 @@ export const FRAME_HEADER_BYTES = 28;
 const MAGIC = 0x51;
 const NO_FLAGS = 0;
 
-/** The index of a kind is its number on the wire; append only. */
+/** The index of a kind is its number on the wire. Only append to the list. */
 const KINDS: readonly FrameBody["type"][] = [
   "raft",
   "snapshot-chunk",
@@ -63,7 +64,7 @@ const KINDS: readonly FrameBody["type"][] = [
   "not-leading",
 ];
 
-/** The other member speaks another version of the protocol: nothing that it says can be understood. */
+/** The other member has another version of the protocol: none of its messages can be decoded. */
 export class FrameVersionError extends DecodeError {
   readonly theirs: number;
   readonly ours: number;
@@ -92,7 +93,7 @@ export function encodeFrame(header: FrameHeader, body: FrameBody): Uint8Array {
 }
 
 export interface FrameOptions extends DecodeOptions {
-  /** Longer frames are refused unread. */
+  /** Bytes. Longer frames are rejected unread. */
   readonly maxBytes: number;
 }
 
@@ -101,7 +102,7 @@ export function decodeFrame(bytes: Uint8Array, options: FrameOptions): Frame {
   return { header, body: decodeBody(kind, bytes.subarray(FRAME_HEADER_BYTES), options) };
 }
 
-/** What can be told of a frame before its body is read. */
+/** Decodes the header alone: what is known of a frame before its body is decoded. */
 export function decodeFrameHeader(
   bytes: Uint8Array,
   options: FrameOptions,

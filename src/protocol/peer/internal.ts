@@ -1,6 +1,6 @@
 /**
- * What the log holds: one `InternalRaftRequest` per normal entry. On etcd's wire the requests are separate fields of
- * which exactly one is set; here they are one union, and `none` is an entry that a newer version may have written.
+ * The content of the log: one `InternalRaftRequest` per normal entry. On etcd's wire the requests are separate fields
+ * of which exactly one is set. Here they are one union, and `none` is an entry that a newer version may have written.
  */
 import type {
   AuthDisableRequest,
@@ -25,7 +25,7 @@ import type { CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, T
 import type { LeaseCheckpointRequest, LeaseGrantRequest, LeaseRevokeRequest } from "../api/lease.ts";
 import type { AlarmRequest } from "../api/maintenance.ts";
 
-/** Who asked: the request's id at its proposer, and the user at the auth revision that was checked. */
+/** The origin of a request: its id at its proposer, and the user at the auth revision that was checked. */
 export interface RequestHeader {
   readonly id: bigint;
   readonly username: string;
@@ -36,7 +36,7 @@ export function requestHeader(set?: Partial<RequestHeader>): RequestHeader {
   return { id: 0n, username: "", authRevision: 0, ...set };
 }
 
-/** The password was checked before the proposal; what is logged is the token to be issued. */
+/** The proposer has checked the password. The log contains the token to be issued. */
 export interface InternalAuthenticateRequest {
   readonly name: string;
   readonly password: string;

@@ -1,8 +1,11 @@
-/** Why a member is not let in, as it stands in a join-response. Others may come; whoever does not know one shows it. */
+/**
+ * Why a member may not join, as in a join-response. Newer versions may add values; a member shows one that it does not
+ * know.
+ */
 export const JOIN_REFUSALS = {
-  /** Those inside let in nobody who asks like this: the carrier has no proof of it, or people add members. */
+  /** The cluster accepts no new member of this kind: the transport has no proof for it, or operators add members. */
   notAdmitted: "not-admitted",
-  /** There are as many learners as a room takes. */
+  /** The cluster has as many learners as a room allows. */
   full: "full",
   badName: "bad-name",
   /** It was a member, and was removed. */

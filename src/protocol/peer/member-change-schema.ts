@@ -1,13 +1,14 @@
 /**
- * What a change of the members says beside Raft's part of it. The first three fields are etcd's `membershippb.Member`;
- * the others say by which of etcd's rules the change is judged when it is applied, so that all members judge alike.
+ * The content of a membership change besides Raft's part of it. The first three fields are etcd's
+ * `membershippb.Member`. The others say which of etcd's rules apply when the change is validated, so that all members
+ * validate it alike.
  */
 import { raftAttributesSchema, memberAttributesSchema, memberSchema } from "../api/cluster-schema.ts";
 import type { Member, MemberAttributes, RaftAttributes } from "../api/cluster.ts";
 import { bool, closedEnum, id, message, optional, repeated, string, uint, always } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
 
-/** "none": a room's own housekeeping (a newcomer asks, the autopilot promotes), which etcd does not know. */
+/** "none": automatic changes of a room (a new member joins, the autopilot promotes), which etcd does not have. */
 export type ChangeRule = "none" | "add" | "promote" | "update" | "remove";
 
 export interface MemberChange {
@@ -31,9 +32,9 @@ export const memberChangeSchema: Schema<MemberChange> = message<MemberChange>(
   },
 );
 
-/** Asked of the leader. */
+/** The request to the leader. */
 export interface MemberChangeCall {
-  /** The change's id in the log: asked again, it is the same change. */
+  /** The change's id in the log. A repeated request with this id is the same change. */
   readonly changeId: bigint;
   readonly rule: ChangeRule;
   /** 0 for a member to be added: the leader draws it. */
@@ -54,7 +55,7 @@ export const memberChangeCallSchema: Schema<MemberChangeCall> = message<MemberCh
   },
 );
 
-/** What the leader made of it. */
+/** The leader's result. */
 export interface MemberChangeAnswer {
   readonly memberId: bigint;
   readonly members: readonly Member[];
@@ -69,7 +70,7 @@ export const memberChangeAnswerSchema: Schema<MemberChangeAnswer> = message<Memb
   },
 );
 
-/** The changes that were made last, so that one that arrives twice is made once. */
+/** The most recent changes, so that a change that arrives twice is applied once. */
 export interface RecentChange {
   readonly changeId: bigint;
   readonly memberId: bigint;

@@ -1,6 +1,6 @@
 /**
- * Raft's messages and records as bytes. On the wire all messages are etcd's `raftpb.Message`: which of its fields a
- * message uses, and for what, is said once in `toWire` and once in `fromWire`.
+ * Encodes Raft's messages and records. On the wire all messages are etcd's `raftpb.Message`. `toWire` and `fromWire`
+ * alone define which of its fields a message uses, and for what.
  */
 import { unreachable } from "../../base/assert.ts";
 import { EMPTY_BYTES, equalBytes } from "../../base/bytes.ts";
@@ -37,7 +37,7 @@ export function decodeEntry(input: Uint8Array, options?: DecodeOptions): Entry {
   return decode(entrySchema, input, options);
 }
 
-/** Several entries in one value, for stores that pay by the row. */
+/** Encodes several entries in one value, for stores that are billed by the row. */
 export function encodeEntries(entries: readonly Entry[]): Uint8Array {
   return encode(entryListSchema, { entries });
 }
@@ -78,7 +78,7 @@ export function decodeConfChange(input: Uint8Array, options?: DecodeOptions): Co
   return decode(confChangeSchema, input, options);
 }
 
-/** etcd's mark of an election that the leader asked for. */
+/** etcd's mark of an election that the leader requested. */
 const CAMPAIGN_TRANSFER = utf8Encode("CampaignTransfer");
 
 export function toWire(m: RaftMessage): RaftWire {
@@ -163,7 +163,9 @@ export function fromWire(w: RaftWire): RaftMessage {
   }
 }
 
-/** The entries of an append follow each other and its previous index, and their terms never fall. */
+/**
+ * Checks that the entries of an append follow each other and its previous index, and that their terms never decrease.
+ */
 function checkRun(w: RaftWire): void {
   let index = w.index;
   let term = w.logTerm;

@@ -1,7 +1,10 @@
 /**
- * The tables of Raft's messages and records, by the field numbers of etcd's raft.proto. Differences from etcd: a read
- * index carries its context in `context` (etcd: in an entry), a leader transfer names its transferee in `vote` (etcd: in
- * `from`), a proposal its session in `logTerm` and its number in `index` (etcd: none), a configuration change has its proposer's request id in field 4.
+ * The tables of Raft's messages and records, with the field numbers of etcd's raft.proto. Differences from etcd:
+ *
+ * - a read index has its context in `context` (etcd: in an entry);
+ * - a leader transfer has its transferee in `vote` (etcd: in `from`);
+ * - a proposal has its session in `logTerm` and its sequence number in `index` (etcd: none);
+ * - a configuration change has its proposer's request id in field 4.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type {
@@ -25,7 +28,7 @@ export const entrySchema: Schema<Entry> = message<Entry>(
   "raftpb.Entry",
   () => ({ type: "normal", term: 0, index: 0, data: EMPTY_BYTES }),
   {
-    // Value 1 is etcd's first form of a configuration change, which nobody here writes.
+    // Value 1 is etcd's first form of a configuration change, which no member here writes.
     type: closedEnum<EntryType>(1, "Type", ["normal", undefined, "conf-change"]),
     term: uint(2, "Term"),
     index: uint(3, "Index"),
@@ -95,7 +98,7 @@ const wireSnapshotSchema: Schema<WireSnapshot> = message<WireSnapshot>(
   { metadata: always(2, "metadata", () => snapshotMetaSchema) },
 );
 
-/** `raftpb.Message` as it is, before it is known which kind it is. */
+/** `raftpb.Message` as it is, before its kind is known. */
 export interface RaftWire {
   readonly type: RaftMessage["type"] | UnusedType | number;
   readonly to: bigint;
@@ -112,7 +115,7 @@ export interface RaftWire {
   readonly vote: bigint;
 }
 
-/** Kinds of etcd's that never leave a member. */
+/** etcd's kinds that never leave a member. */
 type UnusedType = "hup" | "beat" | "unreachable" | "snap-status" | "check-quorum";
 
 /** The index of a name is its number in `raftpb.MessageType`. */

@@ -1,8 +1,8 @@
 /**
- * What one Raft member says to another, and the records that it keeps: entries, hard state, configurations.
+ * The messages between Raft members, and the records that a member keeps: entries, hard state, configurations.
  *
- * The union has one shape per kind of message; on the wire all of them are etcd's `raftpb.Message`. Which of its fields
- * a message uses, and for what, is said once in `toWire` and once in `fromWire`.
+ * The union has one shape per kind of message. On the wire all of them are etcd's `raftpb.Message`; `toWire` and
+ * `fromWire` alone define which of its fields a message uses, and for what.
  */
 
 export type MemberId = bigint;
@@ -21,7 +21,7 @@ export interface Entry {
 export interface ConfState {
   readonly voters: readonly MemberId[];
   readonly learners: readonly MemberId[];
-  /** The voters of the outgoing configuration while two are joint; else empty. */
+  /** The voters of the outgoing configuration while two are joint; otherwise empty. */
   readonly votersOutgoing: readonly MemberId[];
   readonly learnersNext: readonly MemberId[];
   readonly autoLeave: boolean;
@@ -35,7 +35,7 @@ export interface SnapshotMeta {
 
 export interface HardState {
   readonly term: Term;
-  /** 0n: no vote given in this term. */
+  /** The candidate that this member voted for in the term; 0n if none. */
   readonly vote: MemberId;
   readonly commit: LogIndex;
 }
@@ -49,10 +49,10 @@ export interface ConfChangeSingle {
 }
 
 export interface ConfChange {
-  /** The proposer's request id, by which it recognises its own change when it is applied. */
+  /** The proposer's request id. By it the proposer recognises its own change when it is applied. */
   readonly id: bigint;
   readonly transition: ConfChangeTransition;
-  /** Empty leaves a joint configuration. */
+  /** An empty change leaves a joint configuration. */
   readonly changes: readonly ConfChangeSingle[];
   readonly context: Uint8Array;
 }
@@ -83,7 +83,7 @@ export interface VoteMessage extends Base {
   readonly type: "vote" | "pre-vote";
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
-  /** The leader asked for this election: voters must not refuse it because they hear from a leader. */
+  /** The leader requested this election: voters must not reject it because they hear from a leader. */
   readonly transfer: boolean;
 }
 
@@ -103,7 +103,7 @@ export interface HeartbeatResponse extends Base {
   readonly context: Uint8Array;
 }
 
-/** Announces a snapshot; its data travels beside it, in chunks. */
+/** Announces a snapshot. Its data is sent separately, in chunks. */
 export interface SnapshotMessage extends Base {
   readonly type: "snapshot";
   readonly snapshot: SnapshotMeta;
@@ -111,7 +111,9 @@ export interface SnapshotMessage extends Base {
 
 export interface ProposeMessage extends Base {
   readonly type: "propose";
-  /** Of the sender's life, drawn by chance; with `sequence` it tells a second delivery of the same proposal. */
+  /**
+   * Identifies the sender's run, drawn at random. With `sequence` it reveals a second delivery of the same proposal.
+   */
   readonly session: number;
   readonly sequence: number;
   readonly entries: readonly Entry[];

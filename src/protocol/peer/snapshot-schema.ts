@@ -1,4 +1,4 @@
-/** The field tables of a state snapshot's records. The row has the numbers of etcd's KeyValue, and its sub-revision. */
+/** The tables of a state snapshot's records. The row has the numbers of etcd's KeyValue, and its sub-revision. */
 import type { Schema } from "../codec/schema.ts";
 import { always, bytes, id, int, message, string, unionMessage } from "../codec/schema.ts";
 import type { SnapshotBucketRow, SnapshotRecord, SnapshotRow } from "./snapshot.ts";

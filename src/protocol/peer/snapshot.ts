@@ -1,9 +1,9 @@
 /**
- * What a state snapshot is made of. Ours, not etcd's: there a snapshot is a file of its database.
+ * The records of a state snapshot. They are ours: in etcd a snapshot is a file of its database.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 
-/** A row of the key table; the key's version in `version`, 0 for a tombstone. */
+/** A row of the key table, with the key's version in `version`, 0 for a tombstone. */
 export interface SnapshotRow {
   readonly key: Uint8Array;
   readonly main: number;

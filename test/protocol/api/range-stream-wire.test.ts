@@ -4,13 +4,13 @@ import { rangeResponse, rangeStreamResponse } from "../../../src/protocol/api/kv
 import { rangeStreamResponseSchema } from "../../../src/protocol/api/kv-schema.ts";
 import { decode, encode } from "../../../src/protocol/codec/proto-codec.ts";
 
-test("a part of a RangeStream that is not the last has no header on the wire, which clients would read a revision from", () => {
+test("a chunk of a RangeStream that is not the last has no header on the wire, because clients would read a revision from it", () => {
   const part = rangeStreamResponse({ rangeResponse: rangeResponse({ more: true }) });
   expect([...encode(rangeStreamResponseSchema, part)]).toEqual([0x0a, 2, 0x18, 1]);
   expect(decode(rangeStreamResponseSchema, encode(rangeStreamResponseSchema, part))).toEqual(part);
 });
 
-test("the last part has its header", () => {
+test("the last chunk has its header", () => {
   const last = rangeStreamResponse({ rangeResponse: rangeResponse({ header: responseHeader({ revision: 7 }) }) });
   expect([...encode(rangeStreamResponseSchema, last)]).toEqual([0x0a, 4, 0x0a, 2, 0x18, 7]);
 });

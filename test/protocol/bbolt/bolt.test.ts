@@ -60,7 +60,7 @@ function read(file: Uint8Array): Content {
   );
 }
 
-test("what is written as buckets is read back: empty ones, small ones, and those of several levels", () => {
+test("buckets are read back as written: empty ones, small ones, and those of several levels", () => {
   const many = Object.fromEntries(
     Array.from({ length: 3_000 }, (_, at) => [`key${String(at).padStart(6, "0")}`, "v".repeat((at * 37) % 5_000)]),
   );
@@ -70,7 +70,7 @@ test("what is written as buckets is read back: empty ones, small ones, and those
   expect(read(file)).toEqual(content);
 });
 
-test("any rows come back", () => {
+test("any rows are read back", () => {
   const text = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 20 }).filter((key) => key !== "__proto__");
   const bucket = fc.dictionary(text, fc.string({ unit: "grapheme-ascii", maxLength: 3_000 }), {
     noNullPrototype: true,
@@ -83,7 +83,7 @@ test("any rows come back", () => {
   );
 });
 
-test("rows that change between measuring and writing stop the writer", () => {
+test("the writer fails if rows change between measuring and writing", () => {
   const rows: BoltRow[] = [{ key: latin1ToBytes("a"), value: latin1ToBytes("1") }];
   const open = (): { next: () => readonly BoltRow[] } => {
     let given = false;
@@ -95,7 +95,7 @@ test("rows that change between measuring and writing stop the writer", () => {
   expect(() => [...writer.pages()]).toThrow("the same when they are written");
 });
 
-test("a damaged file is refused or read, and never makes the reader run on", () => {
+test("a damaged file is rejected or read, and never makes the reader run on", () => {
   const file = written({
     a: { k: "v" },
     b: Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`${at}`, "x".repeat(999)])),
@@ -114,7 +114,7 @@ test("a damaged file is refused or read, and never makes the reader run on", () 
   );
 });
 
-test("a page that is its own child is found out", () => {
+test("a page that is its own child is detected", () => {
   const file = Uint8Array.from(
     written({ b: Object.fromEntries(Array.from({ length: 500 }, (_, at) => [`${at}`, "x".repeat(999)])) }),
   );
@@ -128,7 +128,7 @@ test("a page that is its own child is found out", () => {
   expect(() => read(file)).toThrow(DecodeError);
 });
 
-test("pages that are children many times over are found out before they are read that often", () => {
+test("pages that are children many times over are detected before they are read that often", () => {
   const levels = 28;
   const leaf = 4 + levels;
   const children = (page: number): { key: Uint8Array; page: number }[] => [
@@ -147,7 +147,7 @@ test("pages that are children many times over are found out before they are read
   expect(() => read(file)).toThrow("round in a circle");
 });
 
-test("what is no database is refused in words", () => {
+test("a file that is not a database is rejected with a message", () => {
   expect(() => reader(new Uint8Array(8192))).toThrow("no database");
   expect(() => reader(latin1ToBytes("SQLite format 3"))).toThrow("no database");
   const cut = written({ b: { k: "v".repeat(9_000) } }).slice(0, 3 * PAGE_BYTES);

@@ -37,7 +37,7 @@ test("brackets and quotes in texts do not end a message", () => {
   expect(readAll(new JsonStreamReader(100), [utf8Encode(`${text}{}`)])).toEqual([text, "{}"]);
 });
 
-test("input that ends inside a message is an error, trailing space is none", () => {
+test("input that ends inside a message is an error; trailing space is allowed", () => {
   const reader = new JsonStreamReader(100);
   expect(readAll(reader, [utf8Encode('{} \n{"a":')])).toEqual(["{}"]);
   expect(() => reader.end()).toThrow("unexpected EOF");
@@ -46,13 +46,13 @@ test("input that ends inside a message is an error, trailing space is none", () 
   expect(() => reader.end()).not.toThrow();
 });
 
-test("what cannot be a message is refused at its first character", () => {
+test("input that cannot be a message is rejected at its first character", () => {
   for (const text of ["5", '"text"', "}", "null", ",{}", "\ufeff{}"]) {
     expect(() => readAll(new JsonStreamReader(100), [utf8Encode(`  ${text}`)])).toThrow("unexpected token");
   }
 });
 
-test("a message above the limit is refused while it arrives, many small ones are not", () => {
+test("a message above the limit is rejected while it arrives; many small ones are accepted", () => {
   const reader = new JsonStreamReader(16);
   expect(readAll(reader, [utf8Encode("{}".repeat(1000))]).length).toBe(1000);
   expect(() => readAll(reader, [utf8Encode('{"a":"'), utf8Encode("x".repeat(20))])).toThrow(

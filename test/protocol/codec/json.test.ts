@@ -45,7 +45,7 @@ function refusal(schema: Schema<unknown>, text: string | Uint8Array): string {
 }
 
 describe("round trips", () => {
-  test.each(ALL_SCHEMAS.map((schema) => [schema.name, schema] as const))("%s comes back from its JSON", (_, schema) => {
+  test.each(ALL_SCHEMAS.map((schema) => [schema.name, schema] as const))("%s is decoded from its JSON", (_, schema) => {
     fc.assert(
       fc.property(arbitraryMessage(schema), (message) => {
         const text = encodeJson(schema, message);
@@ -58,7 +58,7 @@ describe("round trips", () => {
   });
 });
 
-describe("what etcd's gateway writes", () => {
+describe("etcd's JSON output", () => {
   test("proto names, 64-bit integers as strings, bytes as base64, zeroes left out", () => {
     const response = rangeResponse({
       header: responseHeader({ clusterId: 2n ** 64n - 1n, revision: 7 }),
@@ -80,7 +80,7 @@ describe("what etcd's gateway writes", () => {
     );
   });
 
-  test("the odd names are spelled as in the .proto", () => {
+  test("unusual names are spelled as in the .proto", () => {
     const lease = { header: responseHeader(), id: 1n, ttl: 2, grantedTtl: 3, keys: [utf8Encode("k")] };
     expect(encodeJson(leaseTimeToLiveResponseSchema, lease)).toBe(
       '{"header":{},"ID":"1","TTL":"2","grantedTTL":"3","keys":["aw=="]}',
@@ -101,7 +101,7 @@ describe("what etcd's gateway writes", () => {
     );
   });
 
-  test("a union's member is written though it is zero, and a missing header is not", () => {
+  test("a union's member is written if it is zero, and a missing header is not", () => {
     const guard = compare({ target: "VERSION", targetUnion: { type: "version", version: 0 } });
     expect(encodeJson(compareSchema, guard)).toBe('{"version":"0"}');
     expect(encodeJson(moveLeaderResponseSchema, { header: undefined })).toBe("{}");
@@ -113,8 +113,8 @@ describe("what etcd's gateway writes", () => {
   });
 });
 
-describe("what etcd's gateway reads", () => {
-  test("a field goes by its proto name and by lowerCamelCase", () => {
+describe("etcd's JSON input", () => {
+  test("a field has its proto name or its lowerCamelCase name", () => {
     for (const text of ['{"range_end":"AA==","sort_order":"ASCEND"}', '{"rangeEnd":"AA==","sortOrder":"ASCEND"}']) {
       expect(decodeJson(rangeRequestSchema, text)).toEqual(
         rangeRequest({ rangeEnd: new Uint8Array(1), sortOrder: "ASCEND" }),
@@ -124,7 +124,7 @@ describe("what etcd's gateway reads", () => {
     expect(decodeJson(leaseGrantRequestSchema, '{"ttl":5,"id":"7"}')).toEqual({ ttl: 0, id: 0n });
   });
 
-  test("an unknown field is discarded, whatever is in it", () => {
+  test("an unknown field is discarded, whatever its content", () => {
     expect(
       decodeJson(rangeRequestSchema, '{"x":{"limit":[1,{"y":null}]},"limit":3,"constructor":1,"__proto__":2}'),
     ).toEqual(rangeRequest({ limit: 3 }));
@@ -139,7 +139,7 @@ describe("what etcd's gateway reads", () => {
     });
   });
 
-  test("null in a list is refused", () => {
+  test("null in a list is rejected", () => {
     expect(refusal(txnRequestSchema, '{"compare":[null]}')).toBe(
       "proto: syntax error (line 1:13): unexpected token null",
     );
@@ -167,7 +167,7 @@ describe("what etcd's gateway reads", () => {
       expect(decodeJson(rangeRequestSchema, `{"limit":${zero}}`).limit).toBe(0);
   });
 
-  test("what is no integer is refused in protojson's words", () => {
+  test("a value that is not an integer is rejected with protojson's message", () => {
     for (const text of [
       "1.5",
       '"1.5"',
@@ -202,7 +202,7 @@ describe("what etcd's gateway reads", () => {
     );
   });
 
-  test("a watch's id of 2^53 is refused, a bound is cut to 2^53", () => {
+  test("a watch's id of 2^53 is rejected; a bound is cut to 2^53", () => {
     expect(refusal(watchRequestSchema, '{"cancel_request":{"watch_id":"9007199254740992"}}')).toContain(
       "value of 2^53 or more is not supported for int64 field watchId",
     );
@@ -210,7 +210,7 @@ describe("what etcd's gateway reads", () => {
     expect(decodeJson(rangeRequestSchema, '{"limit":"9223372036854775807"}').limit).toBe(Number.MAX_SAFE_INTEGER);
   });
 
-  test("an enum goes by name or number, an unknown number is kept, an unknown name discarded", () => {
+  test("an enum has a name or number; an unknown number is kept, an unknown name discarded", () => {
     expect(decodeJson(rangeRequestSchema, '{"sort_order":2,"sort_target":"MOD"}')).toEqual(
       rangeRequest({ sortOrder: "DESCEND", sortTarget: "MOD" }),
     );
@@ -228,13 +228,13 @@ describe("what etcd's gateway reads", () => {
     );
   });
 
-  test("a bool is true or false and nothing else", () => {
+  test("a bool is only true or false", () => {
     expect(decodeJson(rangeRequestSchema, '{"keys_only":true}').keysOnly).toBe(true);
     for (const text of ['"true"', "1", "[]"])
       expect(refusal(rangeRequestSchema, `{"keysOnly":${text}}`)).toContain("invalid value for bool field keysOnly");
   });
 
-  test("a field may come once only, under one name or under both", () => {
+  test("a field may occur only once, under one name or under both", () => {
     expect(refusal(rangeRequestSchema, '{"limit":1,"limit":1}')).toBe('proto: (line 1:12): duplicate field "limit"');
     expect(refusal(rangeRequestSchema, '{"range_end":"","rangeEnd":""}')).toBe(
       'proto: (line 1:17): duplicate field "rangeEnd"',
@@ -258,7 +258,7 @@ describe("what etcd's gateway reads", () => {
     expect(refusal(txnRequestSchema, "  null")).toBe("proto: syntax error (line 1:1): unexpected token null");
   });
 
-  test("an empty body is the empty message, and what follows the first value is not read", () => {
+  test("an empty body is the empty message, and text after the first value is ignored", () => {
     expect(decodeJson(rangeRequestSchema, "")).toEqual(rangeRequest());
     expect(decodeJson(rangeRequestSchema, " \n")).toEqual(rangeRequest());
     expect(decodeJson(rangeRequestSchema, '{"limit":1} }garbage')).toEqual(rangeRequest({ limit: 1 }));
@@ -271,7 +271,7 @@ describe("what etcd's gateway reads", () => {
   });
 });
 
-describe("what is no JSON", () => {
+describe("text that is not JSON", () => {
   const refused: readonly (readonly [string, string])[] = [
     ['{"limit":1,}', "invalid character '}' looking for beginning of object key string"],
     ['{"a":[1,]}', "invalid character ']' looking for beginning of value"],
@@ -301,7 +301,7 @@ describe("what is no JSON", () => {
     ["\u00a0{}", "invalid character 'Â' looking for beginning of value"],
   ];
 
-  test.each(refused)("%s is refused in Go's words", (text, words) => {
+  test.each(refused)("%s is rejected with Go's message", (text, words) => {
     expect(refusal(rangeRequestSchema, text)).toBe(words);
   });
 
@@ -314,17 +314,17 @@ describe("what is no JSON", () => {
     [String.raw`{"x":"\udc00\udc00"}`, badEscape(6, String.raw`\\udc00`)],
     [String.raw`{"x":"\udc00aaaéaaa","name":""}`, badEscape(6, "aaaéa")],
     [String.raw`{"\udc00aaaaaé":1}`, badEscape(2, String.raw`aaaaa\xc3`)],
-    // What comes first in the text is told first, unless it is no JSON.
+    // The first error in the text is reported, unless the text is not JSON.
     [String.raw`{"name":1,"x":"\ud800"}`, "proto: (line 1:9): invalid value for string field name: 1"],
     [String.raw`{"x":"\ud800",,}`, "invalid character ',' looking for beginning of object key string"],
   ])(
-    "half a surrogate pair as an escape, %s, is refused with what protojson took for the other half",
+    "half a surrogate pair as an escape, %s, is rejected with what protojson took for the other half",
     (text, words) => {
       expect(refusal(authUserAddRequestSchema, text)).toBe(words);
     },
   );
 
-  test("half a surrogate pair is refused as text, in known fields and others", () => {
+  test("half a surrogate pair is rejected as text, in known fields and others", () => {
     expect(refusal(authUserAddRequestSchema, `{"x":["\udc00"]}`)).toContain("invalid UTF-8 in string");
     for (const half of ["\ud800", "\ud800x", "\udc00", "\udc00\udc00", "\ud800\ud800"]) {
       const words = "proto: syntax error (line 1:9): invalid UTF-8 in string";
@@ -332,13 +332,13 @@ describe("what is no JSON", () => {
     }
   });
 
-  test("bytes that are not UTF-8 are refused", () => {
+  test("bytes that are not UTF-8 are rejected", () => {
     expect(refusal(rangeRequestSchema, new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]))).toBe(
       "proto: syntax error: invalid UTF-8 in string",
     );
   });
 
-  test("nesting deeper than 10,000 is refused, as by Go's reader, and costs no stack", () => {
+  test("nesting deeper than 10,000 is rejected, as by Go's reader, and costs no stack", () => {
     const deep = (depth: number): string => `{"x":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
     expect(refusal(rangeRequestSchema, deep(10_000))).toBe("not refused");
     expect(refusal(rangeRequestSchema, deep(10_001))).toBe("invalid character '[' exceeded max depth");
@@ -346,19 +346,19 @@ describe("what is no JSON", () => {
     expect(refusal(txnRequestSchema, txns)).toBe("invalid character '[' exceeded max depth");
   });
 
-  test("txns in one another are read deeper than etcd takes them, and refused deeper than JavaScript's stack is", () => {
+  test("nested txns are decoded deeper than etcd accepts them, and rejected deeper than JavaScript's stack", () => {
     const nested = (txns: number): string => `${`{"success":[{"requestTxn":`.repeat(txns)}{}${"}]}".repeat(txns)}`;
     expect(refusal(txnRequestSchema, nested(400))).toBe("not refused");
     expect(refusal(txnRequestSchema, nested(3333))).toBe("etcdserver: too many operations in txn request");
   });
 
-  test("messages above the allowed number are refused before they fill the memory", () => {
+  test("messages above the allowed number are rejected before they fill the memory", () => {
     const many = `{"compare":[${Array.from({ length: 1000 }, () => "{}").join(",")}]}`;
     expect(decodeJson(txnRequestSchema, many, { messagesMax: 1000 }).compare.length).toBe(1000);
     expect(() => decodeJson(txnRequestSchema, many, { messagesMax: 999 })).toThrow("too many messages in one");
   });
 
-  test("what is accepted and what is refused is what JSON.parse accepts and refuses", () => {
+  test("the codec accepts and rejects what JSON.parse does", () => {
     const pieces = fc.constantFrom(
       "{",
       "}",
@@ -393,7 +393,7 @@ describe("what is no JSON", () => {
         } catch {
           isJson = false;
         }
-        // What follows the first value is not read, so only a text that is one whole value can be compared.
+        // Text after the first value is ignored, so only a text that is one whole value can be compared.
         const outcome = refusal(rangeRequestSchema, `{"x":${text}}`);
         if (isJson) expect(outcome).toBe(text.includes("\\ud") ? outcome : "not refused");
         else if (outcome === "not refused") expect(text).toContain("}");
@@ -402,7 +402,7 @@ describe("what is no JSON", () => {
     );
   });
 
-  test("random and damaged JSON ends in a message or an EtcdError, for every schema", () => {
+  test("random and damaged JSON results in a message or an EtcdError, for every schema", () => {
     const cases = fc.constantFrom(...ALL_SCHEMAS).chain((schema) =>
       fc.record({
         schema: fc.constant(schema),
@@ -429,7 +429,7 @@ describe("what is no JSON", () => {
 });
 
 describe("integers", () => {
-  test("any spelling of an integer gives that integer, and a fraction gives none", () => {
+  test("any spelling of an integer is that integer, and a fraction is rejected", () => {
     const spellings = fc.record({
       digits: fc.bigInt({ min: -(2n ** 64n), max: 2n ** 64n }),
       shift: fc.integer({ min: -30, max: 10 }),

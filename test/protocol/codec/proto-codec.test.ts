@@ -96,7 +96,7 @@ describe("golden bytes, by hand from etcd's field numbers", () => {
     expect(toHex(encode(compareSchema, guard))).toBe("1002" + "1a016b" + "3000" + "82040100");
   });
 
-  test("an empty request in a union is there, an empty union is not", () => {
+  test("an empty request in a union is kept, an empty union is not written", () => {
     expect(toHex(encode(requestOpSchema, { type: "range", range: rangeRequest() }))).toBe("0a00");
     expect(toHex(encode(requestOpSchema, { type: "none" }))).toBe("");
     expect(toHex(encode(watchRequestSchema, { type: "progress", progress: {} }))).toBe("1a00");
@@ -113,7 +113,7 @@ describe("golden bytes, by hand from etcd's field numbers", () => {
     );
   });
 
-  test("a response always has its header, an event only the pairs it was given", () => {
+  test("a response always has its header, an event only the pairs that it has", () => {
     const response = watchResponse({ events: [{ type: "DELETE", kv: undefined, prevKv: undefined }], watchId: -1 });
     expect(toHex(encode(watchResponseSchema, response))).toBe("0a00" + "10ffffffffffffffffff01" + "5a020801");
     expect(fromText(eventSchema, "1200")).toEqual({ type: "PUT", kv: keyValueSchema.create(), prevKv: undefined });
@@ -126,11 +126,11 @@ describe("golden bytes, by hand from etcd's field numbers", () => {
 });
 
 describe("proto3's rules", () => {
-  test("of a scalar that comes twice the last one counts", () => {
+  test("the last occurrence of a scalar counts", () => {
     expect(fromText(rangeRequestSchema, "1805 1807").limit).toBe(7);
   });
 
-  test("a message that comes in pieces is merged", () => {
+  test("a message in several pieces is merged", () => {
     expect(fromText(putResponseSchema, "1203 0a0161 1203 2a0162").prevKv).toMatchObject({
       key: utf8Encode("a"),
       value: utf8Encode("b"),
@@ -138,7 +138,7 @@ describe("proto3's rules", () => {
     expect(fromText(putResponseSchema, "0a02 1805 0a02 2007").header).toMatchObject({ revision: 5, raftTerm: 7 });
   });
 
-  test("of a union the last member counts, and pieces of one member merge", () => {
+  test("the last member of a union counts, and pieces of one member merge", () => {
     expect(fromText(requestOpSchema, "1203 0a0161 1a03 0a0162")).toMatchObject({
       type: "deleteRange",
       deleteRange: { key: utf8Encode("b") },
@@ -158,29 +158,29 @@ describe("proto3's rules", () => {
     ]);
   });
 
-  test("unknown fields of every wire type are skipped, groups with what is in them", () => {
+  test("unknown fields of every wire type are skipped, groups with their content", () => {
     const unknown = "f80701 f907 0000000000000000 fa0703 616263 fd07 00000000 fb07 0801 fb07 fc07 fc07";
     expect(fromText(rangeRequestSchema, `${unknown} 1805`).limit).toBe(5);
   });
 
-  test("any varint but zero is true", () => {
+  test("any varint except zero is true", () => {
     expect(fromText(rangeRequestSchema, "38 8080808010").serializable).toBe(true);
     expect(fromText(rangeRequestSchema, "38 8000").serializable).toBe(false);
   });
 
-  test("an enum value that etcd does not know is kept as its number", () => {
+  test("an enum value that etcd does not have is kept as its number", () => {
     expect(fromText(rangeRequestSchema, "3063")).toMatchObject({ sortTarget: 99 });
     expect(fromText(rangeRequestSchema, "30 ffffffffffffffffff01")).toMatchObject({ sortTarget: -1 });
     expect(fromText(rangeRequestSchema, "3003")).toMatchObject({ sortTarget: "MOD" });
   });
 
-  test("an event that is neither put nor delete is refused", () => {
+  test("an event that is neither put nor delete is rejected", () => {
     expect(() => fromText(eventSchema, "0802")).toThrow("mvccpb.Event.type: unknown value 2");
   });
 });
 
 describe("64-bit integers", () => {
-  test("a watch's id of 2^53 is refused, one below is kept, and so on the negative side", () => {
+  test("a watch's id of 2^53 is rejected, one below is kept, and likewise on the negative side", () => {
     expect(fromText(watchCancelRequestSchema, "08 ffffffffffffff0f").watchId).toBe(Number.MAX_SAFE_INTEGER);
     expect(fromText(watchCancelRequestSchema, "08 8180808080808 0f0ff01").watchId).toBe(Number.MIN_SAFE_INTEGER);
     expect(() => fromText(watchCancelRequestSchema, "08 8080808080808010")).toThrow(
@@ -189,7 +189,7 @@ describe("64-bit integers", () => {
     expect(() => fromText(watchCancelRequestSchema, "08 80808080808080f0ff01")).toThrow("2^53");
   });
 
-  test("a bound beyond 2^53 means as much as there can be", () => {
+  test("a bound beyond 2^53 means unlimited", () => {
     expect(fromText(rangeRequestSchema, "18 ffffffffffffffff7f").limit).toBe(Number.MAX_SAFE_INTEGER);
     expect(fromText(rangeRequestSchema, "18 80808080808080808001").limit).toBe(Number.MIN_SAFE_INTEGER);
     expect(fromText(rangeRequestSchema, "20 ffffffffffffffff7f").revision).toBe(Number.MAX_SAFE_INTEGER);
@@ -228,7 +228,7 @@ describe("garbage", () => {
     expect(() => fromText(schema, hex)).toThrow(DecodeError);
   });
 
-  test("messages nested deeper than a thousand are refused, groups too", () => {
+  test("messages nested deeper than a thousand are rejected, groups too", () => {
     let nested = new Uint8Array(0);
     const wrap = (tag: number): void => {
       const length = nested.length < 128 ? [nested.length] : [(nested.length & 0x7f) | 0x80, nested.length >> 7];
@@ -245,13 +245,13 @@ describe("garbage", () => {
     expect(() => decode(txnRequestSchema, new Uint8Array(5000).fill(0x7b))).toThrow("nested deeper than 1000");
   });
 
-  test("messages above the allowed number are refused before they fill the memory", () => {
+  test("messages above the allowed number are rejected before they fill the memory", () => {
     const many = new Uint8Array(2000).map((_, at) => (at % 2 === 0 ? 0x0a : 0));
     expect(decode(txnRequestSchema, many, { messagesMax: 1000 }).compare.length).toBe(1000);
     expect(() => decode(txnRequestSchema, many, { messagesMax: 999 })).toThrow("too many messages in one");
   });
 
-  test("random bytes and damaged messages end in a message or a DecodeError, for every schema", () => {
+  test("random bytes and damaged messages result in a message or a DecodeError, for every schema", () => {
     const damage = fc.record({ at: fc.nat(), byte: fc.nat(255), cut: fc.nat(3) });
     const schemas = fc.constantFrom(...ALL_SCHEMAS);
     const cases = schemas.chain((schema) =>
@@ -281,7 +281,7 @@ describe("garbage", () => {
 });
 
 describe("memory", () => {
-  test("decoded bytes are views by default, and of their own when asked", () => {
+  test("decoded bytes are views by default, and copies on request", () => {
     const bytes = encode(putRequestSchema, putRequest({ key: utf8Encode("key") }));
     const view = decode(putRequestSchema, bytes).key;
     const copy = decode(putRequestSchema, bytes, { copy: true }).key;

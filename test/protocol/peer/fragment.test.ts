@@ -8,7 +8,7 @@ function randomFrame(size: number): Uint8Array {
 }
 
 describe("fragments", () => {
-  test("a frame comes back whole, and no part is larger than the carrier takes", () => {
+  test("a frame comes back whole, and no part is larger than the transport accepts", () => {
     const reassembler = new Reassembler(10_000);
     fc.assert(
       fc.property(
@@ -51,7 +51,7 @@ describe("fragments", () => {
     expect(() => new Reassembler(1000).push(only)).toThrow("the checksum does not match");
   });
 
-  test("a frame above the limit is refused at its first part, and no more is held than was announced", () => {
+  test("a frame above the limit is rejected at its first part, and no more is held than was announced", () => {
     const [first] = fragment(randomFrame(1001), 100) as [Uint8Array];
     expect(() => new Reassembler(1000).push(first)).toThrow("a frame of 1001 bytes, of at most 1000");
     const [short] = fragment(randomFrame(20), 100) as [Uint8Array];
@@ -60,7 +60,7 @@ describe("fragments", () => {
     expect(() => new Reassembler(1000).push(padded)).toThrow("more bytes than announced");
   });
 
-  test("random parts end in a frame, in nothing or in a DecodeError, and hold no more than the limit", () => {
+  test("random parts result in a frame, in nothing or in a DecodeError, and hold no more than the limit", () => {
     const valid = fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 80 }), fc.nat(9)).map(([frame, pick]) => {
       const parts = fragment(frame, 30);
       return parts[pick % parts.length] as Uint8Array;

@@ -55,7 +55,7 @@ describe("frames", () => {
     );
   });
 
-  test("a frame in the middle of a larger buffer is read from there", () => {
+  test("a frame in the middle of a larger buffer is decoded from there", () => {
     const frame = encodeFrame({ clusterId: 1n, from: 2n, to: 3n }, { type: "ping", nonce: 5 });
     const padded = new Uint8Array(frame.length + 20).fill(0xee);
     padded.set(frame, 10);
@@ -74,10 +74,10 @@ describe("frames", () => {
     expect(frame.length).toBe(FRAME_HEADER_BYTES + 2);
   });
 
-  test("another version is told from garbage, and both versions are said", () => {
+  test("another version is distinguished from garbage, and the error names both versions", () => {
     const frame = encodeFrame({ clusterId: 1n, from: 2n, to: 3n }, { type: "goodbye" });
     frame[1] = 200;
-    // Even when nothing but the first two bytes can be relied on.
+    // Only the first two bytes can be relied on.
     for (const seen of [frame, frame.subarray(0, 2)]) {
       expect(() => decodeFrame(seen, LIMIT)).toThrow(new FrameVersionError(200, PROTOCOL_VERSION));
       expect(() => decodeFrame(seen, LIMIT)).toThrow(
@@ -86,7 +86,7 @@ describe("frames", () => {
     }
   });
 
-  test("what is no frame is refused: other magic, unknown flags or kind, cut off, too long", () => {
+  test("bytes that are not a frame are rejected: other magic, unknown flags or kind, cut off, too long", () => {
     const frame = encodeFrame({ clusterId: 1n, from: 2n, to: 3n }, { type: "goodbye" });
     const changed = (at: number, byte: number): Uint8Array => frame.map((old, index) => (index === at ? byte : old));
     const refused: readonly (readonly [Uint8Array, string])[] = [
@@ -100,7 +100,7 @@ describe("frames", () => {
     expect(() => decodeFrame(frame, { maxBytes: 27 })).toThrow("28 bytes, of at most 27");
   });
 
-  test("random and damaged frames end in a frame or a DecodeError", () => {
+  test("random and damaged frames result in a frame or a DecodeError", () => {
     const damaged = fc.tuple(header, body, fc.nat(), fc.nat(255)).map(([head, content, at, byte]) => {
       const frame = encodeFrame(head, content);
       frame[2 + (at % (frame.length - 2))] = byte;

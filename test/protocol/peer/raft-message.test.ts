@@ -83,7 +83,7 @@ describe("raft messages", () => {
     );
   });
 
-  test("a vote for a transfer carries etcd's mark", () => {
+  test("a vote request for a transfer carries etcd's mark", () => {
     const vote: RaftMessage = {
       type: "pre-vote",
       from: 1n,
@@ -99,7 +99,7 @@ describe("raft messages", () => {
     expect(decodeRaftMessage(encodeRaftMessage({ ...vote, transfer: false }))).toEqual({ ...vote, transfer: false });
   });
 
-  test("entries that do not follow each other are refused", () => {
+  test("entries that do not follow each other are rejected", () => {
     const entry = { type: "normal", data: new Uint8Array(0) } as const;
     const append = { type: "append", from: 1n, to: 2n, term: 5, prevIndex: 7, prevTerm: 4, commit: 6 } as const;
     const encoded = (entries: readonly { term: number; index: number }[]): Uint8Array =>
@@ -119,19 +119,19 @@ describe("raft messages", () => {
     );
   });
 
-  test("kinds that never leave a member, or that nobody knows, are refused", () => {
+  test("kinds that never leave a member, or that are unknown, are rejected", () => {
     for (const hex of ["", "080a", "080c", "0813", "0817", "0863"]) {
       expect(() => decodeRaftMessage(bytesOf(hex)), hex).toThrow(DecodeError);
     }
     expect(() => decodeRaftMessage(bytesOf("0807"))).toThrow("a snapshot message without a snapshot");
   });
 
-  test("an index or term of 2^53 or more, negative ones with it, is refused", () => {
+  test("an index or term of 2^53 or more, or a negative one, is rejected", () => {
     expect(() => decodeRaftMessage(bytesOf("080e 20 8080808080808010"))).toThrow("2^53");
     expect(() => decodeRaftMessage(bytesOf("080e 20 ffffffffffffffffff01"))).toThrow("2^53");
   });
 
-  test("random messages of etcd's shape and random bytes end in a message or a DecodeError", () => {
+  test("random messages of etcd's shape and random bytes result in a message or a DecodeError", () => {
     const wire = arbitraryMessage(raftWireSchema).map((message) => encode(raftWireSchema, message));
     fc.assert(
       fc.property(fc.oneof(wire, fc.uint8Array({ maxLength: 50 })), (bytes) => {
@@ -168,7 +168,7 @@ describe("raft records", () => {
     );
   });
 
-  test("etcd's first form of a configuration change is refused", () => {
+  test("etcd's first form of a configuration change is rejected", () => {
     expect(() => decodeEntry(bytesOf("0801"))).toThrow("raftpb.Entry.Type: unknown value 1");
   });
 });

@@ -1,4 +1,4 @@
-/** Every schema that a module of src/protocol exports or refers to, so that the tests can forget no message. */
+/** Finds every schema that a module of src/protocol exports or refers to, so that the tests miss no message. */
 import { readdirSync } from "node:fs";
 import type { Schema } from "../../../src/protocol/codec/schema.ts";
 

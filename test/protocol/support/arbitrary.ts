@@ -1,10 +1,10 @@
-/** Random messages of any schema, in the form in which a decoder gives them. */
+/** Random messages of any schema, in the form in which a decoder returns them. */
 import fc from "fast-check";
 import type { FieldKind, FieldSpec, Schema } from "../../../src/protocol/codec/schema.ts";
 
 const LEVELS_MAX = 4;
 
-/** Where a varint grows by a byte, and one on either side. */
+/** The values at which a varint grows by a byte, and their neighbours. */
 const varintBorder = fc
   .tuple(fc.integer({ min: 0, max: 7 }), fc.constantFrom(-1, 0, 1), fc.constantFrom(1, -1))
   .map(([bytes, offset, sign]) => sign * (2 ** (7 * bytes) + offset));
@@ -33,7 +33,7 @@ function valueOf(kind: FieldKind, level: number): fc.Arbitrary<unknown> {
     case "int": {
       const min = kind.sign === "signed" ? Number.MIN_SAFE_INTEGER : 0;
       const numbers = fc.oneof(varintBorder, fc.maxSafeInteger(), fc.constantFrom(0, min, Number.MAX_SAFE_INTEGER));
-      // No decoder gives a negative zero.
+      // Decoders never return a negative zero.
       return numbers.map((value) => (value < min ? -value : value) + 0);
     }
     case "id": {
