@@ -1,23 +1,33 @@
 /**
- * What authentication needs of the platform: chance, time and costly arithmetic, none of which may happen inside the
- * replicated state. Both contracts are asynchronous, because the platform's cryptography is.
+ * What authentication needs of the platform: randomness, time and expensive computation, which the replicated state
+ * must not contain. Both contracts are asynchronous, because the platform's cryptography is.
  */
 import type { Caller } from "../../auth/auth-store.ts";
 
 export interface PasswordHasher {
-  /** Says by itself how it was made, so that its cost can be raised without a migration. Refuses what is too long. */
+  /**
+   * Hashes a password. The hash contains its function and cost, so that the cost can be raised without a migration.
+   * Rejects a password that is too long.
+   */
   hash(password: string): Promise<string>;
-  /** False also for what is no hash of ours. Takes as long for a wrong password as for a right one. */
+  /**
+   * Returns whether the password matches; false also for a hash of an unknown form. A wrong password takes as long as a
+   * right one.
+   */
   verify(password: string, hashed: string): Promise<boolean>;
-  /** No password's hash, which costs as much to verify as a new user's. */
+  /** A hash that no password matches. It costs as much to verify as a new user's. */
   readonly nobodys: string;
 }
 
 export interface TokenProvider {
-  /** What the log is to make a simple token of; empty when tokens are made without it. */
+  /**
+   * Returns the text from which the log makes a simple token; empty if the provider's tokens do not come from the log.
+   */
   newPrefix(): string;
-  /** The token to hand out. `simpleToken` is the one that the log has made. */
+  /** Returns the token for the client. `simpleToken` is the one that the log has made. */
   issue(username: string, revision: number, simpleToken: string): Promise<string>;
-  /** Whose token it is; undefined when it is none, or none any more. `revision` is the auth revision of now. */
+  /**
+   * Returns the user of a token; undefined if it is invalid or has expired. `revision` is the current auth revision.
+   */
   callerOf(token: string, revision: number): Promise<Caller | undefined>;
 }

@@ -1,9 +1,9 @@
 /**
- * What a password is verified against when its user does not exist, or has none. Hashes may cost differently, those of an
- * older version or of an etcd; so a name that is nobody's is given the cost of some user's hash, drawn by the name, each
- * cost as often as users have it. Then how long an answer takes says nothing about whether there is such a user.
+ * Returns the hash against which a password is verified if its user does not exist or has no password. Hashes may
+ * differ in cost: those of an older version or of an etcd. So an unknown name gets the cost of some user's hash, chosen
+ * by the name, each cost as often as users have it. Then the response time does not reveal whether the user exists.
  *
- * All members draw alike: what they draw by is a stored hash, which they share and nobody else knows.
+ * All members choose alike: the choice is keyed with a stored hash, which they share and no caller knows.
  */
 import { latin1ToBytes } from "../../base/bytes.ts";
 import { Sha256 } from "../../base/sha256.ts";
@@ -20,14 +20,14 @@ interface Cost {
 const NAME_LENGTH_MAX = 128;
 
 export class Decoys {
-  /** What was read, and at which revision: a snapshot brings another store. */
+  /** The store that was read, and its revision. A snapshot brings another store. */
   #auth: AuthStore | undefined;
   #revision = -1;
   #costs: readonly Cost[] = [];
   #secret = "";
   #users = 0;
 
-  /** A user's hash, whose password it is not asked for; undefined while no user has a password. */
+  /** Returns a user's hash, whose password was not requested; undefined while no user has a password. */
   hashFor(auth: AuthStore, name: string): string | undefined {
     if (this.#auth !== auth || this.#revision !== auth.revision) this.#read(auth);
     const hash = new Sha256();

@@ -1,6 +1,6 @@
 /**
- * The keys of `jwt` tokens: read, and refused at the start when they are too weak for their algorithm or of another one's
- * kind (RFC 8725 §3.5, RFC 7518 §3). Each error says what would do.
+ * Loads the keys of `jwt` tokens. They are refused at the start if they are too weak for their algorithm or belong to
+ * another kind (RFC 8725 §3.5, RFC 7518 §3). Each error says which key would work.
  */
 import { exportJWK, importJWK, importPKCS8, importSPKI } from "jose";
 import type { CryptoKey, JWK } from "jose";
@@ -8,7 +8,7 @@ import { utf8Encode } from "../../base/utf8.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
 export interface JwtKeys {
-  /** Undefined when there is a public key only. */
+  /** Undefined if only a public key is configured. */
   readonly sign: CryptoKey | undefined;
   readonly verify: CryptoKey;
 }
@@ -19,7 +19,7 @@ interface KeyTexts {
 }
 
 const RSA_BITS_MIN = 2048;
-/** What is made with `openssl genpkey`, by the family of the method. */
+/** Algorithm for `openssl genpkey`, by the family of the method. */
 const OPENSSL_ALGORITHMS: Readonly<Record<string, string>> = {
   RS: "RSA -pkeyopt rsa_keygen_bits:3072",
   PS: "RSA -pkeyopt rsa_keygen_bits:3072",
@@ -66,7 +66,7 @@ async function secretKeys(method: string, secret: string): Promise<JwtKeys> {
 }
 
 async function readPem(label: string, text: string, method: string): Promise<CryptoKey> {
-  // Where a setting is one line, its line breaks are written as \n.
+  // A setting in one line contains its line breaks as \n.
   const [pem] =
     new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----`).exec(text.replaceAll("\\n", "\n")) ?? [];
   if (pem === undefined) {
@@ -107,7 +107,7 @@ function howToMake(method: string): string {
   return `"openssl genpkey -algorithm ${algorithm}" makes one`;
 }
 
-/** Bad settings stop a member before it serves anything. */
+/** Returns the error of an invalid setting. It stops a member before it serves any request. */
 export function keyError(text: string): EtcdError {
   return new EtcdError(GrpcCode.InvalidArgument, `auth: ${text}`);
 }

@@ -1,9 +1,9 @@
 /**
- * etcd's `jwt` tokens, by jose: who it is and at which auth revision, signed. A token of an older revision is refused
- * where keys are read or written, so a change of users or roles sends every client back to authenticate.
+ * etcd's `jwt` tokens, by jose: user and auth revision, signed. A token of an older revision is refused where keys are
+ * read or written. So after a change of users or roles every client must authenticate again.
  *
- * As strict as RFC 8725 advises, and etcd's own tokens pass: one algorithm, `typ` is JWT, no critical extensions, an end
- * that is there and near, claims of their types.
+ * Validation is as strict as RFC 8725 advises, and etcd's own tokens pass: one algorithm, `typ` is JWT, no critical
+ * extensions, an expiry that exists and is near, claims of the right types.
  */
 import { jwtVerify, SignJWT } from "jose";
 import type { JWTPayload, JWTVerifyResult } from "jose";
@@ -13,7 +13,7 @@ import type { TokenProvider } from "./credentials.ts";
 import { importJwtKeys, keyError } from "./jwt-keys.ts";
 
 export interface JwtOptions {
-  /** HS256 and its like, RS, PS, ES, EdDSA. No other algorithm's tokens are looked at. */
+  /** HS256 and its variants, RS, PS, ES, EdDSA. Tokens of any other algorithm are invalid. */
   readonly method: string;
   /** From one second to a day. */
   readonly ttlMs: number;
@@ -21,14 +21,14 @@ export interface JwtOptions {
   readonly privateKey: string;
   /** PEM (SPKI). */
   readonly publicKey: string;
-  /** Milliseconds since 1970: other members, and other programs, read the same time. */
+  /** Milliseconds since 1970. Other members and other programs must read the same time. */
   readonly nowMs: () => number;
 }
 
 const TTL_MIN_MS = 1_000;
-/** Nothing takes a token back but the next change of users or roles, so none may last for longer. */
+/** Only a change of users or roles revokes a token, so this is the longest lifetime. */
 const TTL_MAX_MS = 24 * 60 * 60 * 1_000;
-/** Members' clocks differ by less than this. */
+/** Largest difference between members' clocks. */
 const CLOCK_TOLERANCE_S = 5;
 const TOKEN_LENGTH_MAX = 8 * 1024;
 
@@ -37,7 +37,7 @@ const errVerifyOnly: EtcdError = /* @__PURE__ */ new EtcdError(
   "auth: token signing attempted with verify-only key",
 );
 
-/** Rejects with an EtcdError that says what to do when a key or the time to live is not fit. */
+/** Creates the provider. Rejects with an EtcdError that says how to correct an unsuitable key or lifetime. */
 export async function jwtTokens(options: JwtOptions): Promise<TokenProvider> {
   const { method, ttlMs, nowMs } = options;
   if (!(ttlMs >= TTL_MIN_MS && ttlMs <= TTL_MAX_MS)) throw keyError("the ttl of a token is from 1s to 24h");
@@ -63,10 +63,10 @@ export async function jwtTokens(options: JwtOptions): Promise<TokenProvider> {
           currentDate,
         });
       } catch {
-        // Why is nobody's business: whoever forges tokens would learn from it.
+        // The reason is not returned, because it would help to forge tokens.
         return undefined;
       }
-      // jose knows one critical extension, unencoded payloads. etcd's tokens have none.
+      // jose supports one critical extension, unencoded payloads. etcd's tokens have none.
       if (verified.protectedHeader.crit !== undefined) return undefined;
       return callerOf(verified.payload, currentDate);
     },

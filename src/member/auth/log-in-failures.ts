@@ -1,17 +1,17 @@
 /**
- * Who has failed to log in lately, and how long the next attempt is held back for it. Nobody is refused: a stranger who
+ * Records recent failed log-ins, and how long they delay the next attempt. No attempt is refused: a stranger who
  * guesses a user's password must not be able to lock that user out.
  *
  *     this user from this address     after 3 failures      0.1 s, twice as long with each more, at most 5 s
  *     this address, this user         after 10 failures     50 ms, likewise, at most 1 s
  *
- * The second line does not hold back who has logged in from the same address before. All of it is forgotten ten minutes
- * after the last failure, and when there is too much of it, what is oldest.
+ * The second rule does not delay a user who has logged in from the same address before. Records expire ten minutes
+ * after the last failure. If there are too many, the oldest are dropped.
  */
 export interface Attempt {
-  /** Of the caller, as networks are handed out; "" for all whose address is not known. */
+  /** The caller's network; "" for all callers whose address is unknown. */
   readonly address: string;
-  /** The user's name, as it was given. */
+  /** The user's name as the caller sent it. */
   readonly name: string;
 }
 
@@ -34,9 +34,9 @@ const KNOWN_MAX = 1_000;
 const NAME_LENGTH_MAX = 128;
 
 export class LogInFailures {
-  /** The latest failure is last. */
+  /** Ordered by the last failure, the latest at the end. */
   readonly #failed = new Map<string, Failed>();
-  /** Pairs that have logged in. */
+  /** Pairs of user and address that have logged in. */
   readonly #known = new Set<string>();
 
   failed(attempt: Attempt, nowMs: number): void {
@@ -56,14 +56,17 @@ export class LogInFailures {
     dropOldest(this.#known, KNOWN_MAX);
   }
 
-  /** Whose turn is first: whoever has logged in and not failed since, then others, by their failures. */
+  /**
+   * Returns the rank of an attempt, lowest first: users that have logged in and not failed since, then the others by
+   * number of failures.
+   */
   rank(attempt: Attempt, nowMs: number): number {
     const { pair } = namesOf(attempt);
     const count = this.#count(pair, nowMs);
     return count === 0 && this.#known.has(pair) ? -1 : count;
   }
 
-  /** From when the attempt was made on. */
+  /** Returns the delay in milliseconds, counted from the attempt. */
   delayMs(attempt: Attempt, nowMs: number): number {
     const { pair, address, name } = namesOf(attempt);
     const own = delayOf(PAIR, this.#count(pair, nowMs));

@@ -1,10 +1,11 @@
 /**
- * Everybody may ask to be logged in, and each attempt costs a tenth of a second. So one is worked on at a time, so many
- * may wait, and turns are fair: addresses take turns. Of one address's turns every second goes to whoever has logged in
- * before or failed least, and the others in the order of arrival, so that neither those who guess nor new names keep anybody waiting for ever.
+ * Queues log-ins. Any stranger may try to log in, and each attempt costs a tenth of a second. So one attempt is
+ * verified at a time, the number of waiting attempts is bounded, and addresses take turns. Every second turn of an
+ * address goes to the user that has logged in before or has failed least, the others go in order of arrival. So neither
+ * guessing nor new names can make any user wait for ever.
  *
- *     attempt ──► waits (64; 32 of one address) ──► ready, after its failures' delay ──► its turn ──► hashing
- *                   │ full: "too many requests", for the newest of whoever waits most
+ *     attempt ──► waits (64; 32 per address) ──► ready, after its failures' delay ──► its turn ──► hashing
+ *                   │ full: "too many requests", for the newest attempt of the caller with the most
  */
 import { errRequestTooManyRequests } from "../../protocol/errors.ts";
 import type { Clock } from "../clock.ts";
@@ -20,7 +21,7 @@ interface Waiting extends Attempt {
   readonly refuse: () => void;
 }
 
-/** Of one address, in the order of arrival. */
+/** Attempts of one address, in order of arrival. */
 interface Line {
   readonly waiting: Waiting[];
   turns: number;
@@ -39,7 +40,7 @@ export class LogInLine {
     this.#clock = clock;
   }
 
-  /** Verifies a password when it is its turn, and remembers how that ended. */
+  /** Runs `verify` when it is the attempt's turn, and records the result. */
   async verify(attempt: Attempt, verify: () => Promise<boolean>): Promise<boolean> {
     return this.run(attempt, async () => {
       const isRight = await verify();
@@ -49,7 +50,7 @@ export class LogInLine {
     });
   }
 
-  /** Any other work that costs as much. Rejects with etcd's "too many requests" when too many wait. */
+  /** Runs other work that costs as much. Rejects with etcd's "too many requests" if too many attempts wait. */
   run<R>(attempt: Attempt, work: () => Promise<R>): Promise<R> {
     return new Promise((resolve, reject) => {
       if (!this.#makeRoom(attempt)) throw errRequestTooManyRequests;
@@ -79,7 +80,7 @@ export class LogInLine {
       if (waiting === undefined) continue;
       line.turns += 1;
       this.#take(waiting);
-      // Behind all others that wait.
+      // Moves the address behind all others that wait.
       this.#lines.delete(address);
       if (line.waiting.length > 0) this.#lines.set(address, line);
       this.#isBusy = true;
@@ -92,7 +93,10 @@ export class LogInLine {
     if (earliestMs < Infinity) this.#cancelTimer = this.#clock.setTimer(earliestMs - nowMs, () => this.#next());
   }
 
-  /** Failures count when it is decided whose turn it is, so that those who came together are told apart, too. */
+  /**
+   * Returns the next attempt of an address. Failures are evaluated only now, so that attempts that arrived at once are
+   * distinguished, too.
+   */
   #first(ready: readonly Waiting[], byFailures: boolean, nowMs: number): Waiting | undefined {
     if (!byFailures) return ready[0];
     const ranks = ready.map((one) => this.#failures.rank(one, nowMs));
@@ -107,7 +111,7 @@ export class LogInLine {
     this.#size -= 1;
   }
 
-  /** A newcomer takes the place of whoever has more of them: of an address, and within an address of a name. */
+  /** A new attempt replaces one of the address that has more; within an address, one of the name that has more. */
   #makeRoom({ address, name }: Attempt): boolean {
     const own = this.#lines.get(address)?.waiting ?? [];
     if (own.length < WAITING_MAX_OF_ADDRESS && this.#size < WAITING_MAX) return true;

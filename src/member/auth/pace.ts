@@ -1,24 +1,26 @@
 /**
- * Costly work beside the member's turn. Its thread is the member's own, in a tab as in a Durable Object, so work is done
- * in slices, and after each the thread belongs to others for twice as long as the slice took.
+ * Runs expensive work in slices beside the member's other work. The thread is the member's own, in a tab as in a
+ * Durable Object. So after each slice the thread is left to other work for twice as long as the slice took.
  *
- * Why not elsewhere: a worker in front of the object, or another object, would have to be sent the hashes, and be
- * believed when it says that a password was right. Locally it would be the same thread all the same.
+ * The work is not moved elsewhere: a worker or another object would have to be sent the hashes, and be trusted when it
+ * reports a right password. Locally it would be the same thread all the same.
  */
 import type { Clock } from "../clock.ts";
 
-/** Runs one slice, after the slices before it and the others' share of the time. */
+/** Runs one slice, after earlier slices and the pauses that follow them. */
 export type Slice = <R>(work: () => Promise<R>) => Promise<R>;
 
-/** What all members of a thread share: one clock is one thread. Objects of one isolate cannot wait for each other. */
+/**
+ * State shared by all members on a thread: one clock is one thread. Objects of one isolate cannot wait for each other.
+ */
 interface Thread {
-  /** No slice begins before. */
+  /** No slice begins before this time. */
   freeAtMs: number;
   lastSliceMs: number;
 }
 
 const OTHERS_SHARE = 2;
-/** A slice that took longer than this was held up by others, who need no further share. */
+/** Longest pause. A longer slice was interrupted by other work, which needs no further share. */
 const REST_MS_MAX = 1_000;
 
 const threads = new WeakMap<Clock, Thread>();
@@ -32,7 +34,7 @@ export function paced(clock: Clock): Slice {
   return (work) => {
     let beganMs = 0;
     const rest = async (): Promise<void> => {
-      // At Cloudflare's a clock stands still while code runs, and goes on with the next event.
+      // On Cloudflare a clock stands still while code runs, and advances with the next event.
       await pause(0);
       const nowMs = clock.nowMs();
       thread.lastSliceMs = Math.max(0, nowMs - beganMs);

@@ -1,7 +1,7 @@
 /**
- * Passwords as etcd has them: new ones become bcrypt hashes, so that a snapshot takes its users along, from an etcd and
- * to an etcd. Hashes that older versions of Quorate made are verified for as long as they are stored. A log-in does not
- * replace them: a changed user raises the auth revision, which would sign out everybody else.
+ * Passwords as in etcd: new ones become bcrypt hashes, so that a snapshot keeps its users, from an etcd and to an etcd.
+ * Hashes of older versions of Quorate are verified for as long as they are stored. A log-in does not replace them: a
+ * changed user raises the auth revision, which would log out all other users.
  */
 import bcrypt from "bcryptjs";
 import { unreachable } from "../../base/assert.ts";
@@ -11,18 +11,18 @@ import type { Slice } from "./pace.ts";
 import { BCRYPT_COST_DEFAULT, parsePasswordHash } from "../../auth/password-hashes.ts";
 import { verifyPbkdf2 } from "./web-crypto-passwords.ts";
 
-/** As etcd's bcrypt words it. It has no code there. */
+/** etcd returns bcrypt's error text, without a code. */
 const errPasswordTooLong: EtcdError = /* @__PURE__ */ new EtcdError(
   GrpcCode.Unknown,
   "bcrypt: password length exceeds 72 bytes",
 );
 
-/** Nobody's password is as long, and a stranger may send whatever he likes. */
+/** No real password is as long. The limit protects against strangers who send large ones. */
 const PASSWORD_LENGTH_MAX = 4_096;
-/** Of no password that is known: 22 characters of salt and 31 of a hash that nobody has computed. */
+/** Matches no known password: 22 characters of salt, and 31 of a hash that was never computed. */
 const NOBODYS_SALT_AND_HASH = ".".repeat(53);
 
-/** `cost` is bcrypt's, of new hashes; etcd's --bcrypt-cost. */
+/** Creates a hasher. `cost` is bcrypt's for new hashes; etcd's --bcrypt-cost. */
 export function memberPasswords(slice: Slice, cost: number = BCRYPT_COST_DEFAULT): PasswordHasher {
   const nobodys = `$2b$${String(cost).padStart(2, "0")}$${NOBODYS_SALT_AND_HASH}`;
   const verify = (password: string, text: string): Promise<boolean> => {

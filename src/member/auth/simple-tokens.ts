@@ -1,18 +1,18 @@
 /**
- * etcd's `simple` tokens: random text, known to every member because the log hands them out, and kept in memory only. So
- * they end with the member's memory too: a tab that is closed, a Durable Object that is evicted. Their owners are told
+ * etcd's `simple` tokens: random text, known to every member because the log issues them, and kept in memory only. So
+ * they are lost with the member's memory: a tab that is closed, a Durable Object that is evicted. Their clients get
  * "invalid auth token" and authenticate again, which etcd's clients do by themselves.
  */
 import type { TokenHook } from "../../auth/auth-store.ts";
 
 export interface SimpleTokenLimits {
-  /** Counted from the last use on this member. etcd's --auth-token-ttl. */
+  /** Milliseconds until a token expires, counted from its last use on this member. etcd's --auth-token-ttl. */
   readonly ttlMs: number;
-  /** Beyond it, the one that was used least lately goes. */
+  /** Maximum number of tokens. Beyond it the least recently used one is dropped. */
   readonly countMax: number;
   /**
-   * Of the log when the member was opened. What was in it then is applied again after a crash, and its tokens may have
-   * ended long ago: they are not handed out a second time.
+   * Last index of the log when the member was opened. Entries up to it are applied again after a crash, and their
+   * tokens may have expired long ago, so these are not issued a second time.
    */
   readonly lastIndexAtOpen: number;
 }
@@ -25,7 +25,7 @@ interface Issued {
 export class SimpleTokens implements TokenHook {
   readonly #nowMs: () => number;
   readonly #limits: SimpleTokenLimits;
-  /** In the order of their last use, which is the order of their ends. */
+  /** In the order of their last use, which is the order of their expiry. */
   readonly #issued: Map<string, Issued> = new Map();
 
   constructor(nowMs: () => number, limits: SimpleTokenLimits) {
@@ -37,7 +37,7 @@ export class SimpleTokens implements TokenHook {
     return this.#issued.size;
   }
 
-  /** Whose it is; asking counts as use. */
+  /** Returns the user of a token. The lookup counts as use. */
   userOf(token: string): string | undefined {
     const nowMs = this.#nowMs();
     this.#dropEnded(nowMs);
@@ -81,7 +81,7 @@ export class SimpleTokens implements TokenHook {
   }
 }
 
-/** Which entry of the log issued it; undefined for what cannot be a token. */
+/** Returns the index of the log entry that issued a token; undefined if the text cannot be a token. */
 export function indexOfToken(token: string): number | undefined {
   const [prefix, digits, ...rest] = token.split(".");
   if (prefix === undefined || digits === undefined || rest.length > 0 || !/^[0-9]{1,16}$/.test(digits))

@@ -1,7 +1,7 @@
 /**
- * Which tokens there are, by etcd's --auth-token: `simple`, or `jwt,sign-method=…,ttl=…`. Simple tokens are for trying
- * things out: they live in a member's memory and end with it. A JWT says by itself whose it is, so it outlives members,
- * and every member can verify it.
+ * Token providers, by etcd's --auth-token: `simple`, or `jwt,sign-method=…,ttl=…`. Simple tokens suit a trial: they are
+ * kept in a member's memory and lost with it. A JWT contains its user, so it outlives members, and every member can
+ * verify it.
  */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { TokenProvider } from "./credentials.ts";
@@ -12,7 +12,7 @@ export interface TokenOptions {
   readonly type?: string | undefined;
   /** PEM (PKCS #8), or the secret itself for HS256 and its like. */
   readonly privateKey?: string | undefined;
-  /** PEM (SPKI); alone, tokens are verified here and made elsewhere. */
+  /** PEM (SPKI). If it is the only key, tokens are verified here and issued elsewhere. */
   readonly publicKey?: string | undefined;
 }
 
@@ -32,7 +32,7 @@ export function simpleTokenProvider(tokens: SimpleTokens): TokenProvider {
   };
 }
 
-/** Rejects what is no valid setting, before anything is served with it. */
+/** Creates the provider. Rejects an invalid setting before any request is served. */
 export async function openTokenProvider(tokens: SimpleTokens, options: TokenOptions): Promise<TokenProvider> {
   const [type = "", ...pairs] = (options.type ?? "simple").split(",");
   const settings = settingsOf(pairs);
@@ -49,7 +49,7 @@ export async function openTokenProvider(tokens: SimpleTokens, options: TokenOpti
   });
 }
 
-/** Sixteen letters, each as likely as the other: a byte above the last whole alphabet is drawn again. */
+/** Returns sixteen letters, all equally likely: a byte above the last whole alphabet is drawn again. */
 function newPrefix(): string {
   const limit = 256 - (256 % LETTERS.length);
   let prefix = "";
@@ -71,7 +71,7 @@ function settingsOf(pairs: readonly string[]): ReadonlyMap<string, string> {
   return settings;
 }
 
-/** As Go writes it: 90s, 5m, 1h30m. */
+/** Parses a Go duration: 90s, 5m, 1h30m. */
 function durationMs(text: string | undefined): number {
   if (text === undefined || text === "") return JWT_TTL_MS;
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(text)) throw invalid(`ttl=${text}`);

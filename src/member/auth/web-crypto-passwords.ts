@@ -1,14 +1,14 @@
 /**
- * Verifies the passwords that older versions of Quorate hashed, by WebCrypto's PBKDF2-HMAC-SHA-256. Cloudflare refuses
- * more than 100,000 iterations in one call (https://github.com/cloudflare/workerd/issues/1346); so the cost is rounds of
- * that many, each keyed with the result of the one before. With one round it is plain PBKDF2.
+ * Verifies passwords that older versions of Quorate hashed with WebCrypto's PBKDF2-HMAC-SHA-256. Cloudflare refuses
+ * more than 100,000 iterations in one call (https://github.com/cloudflare/workerd/issues/1346). So the cost is a number
+ * of rounds of that many iterations, each keyed with the result of the previous one. With one round it is plain PBKDF2.
  */
 import type { Pbkdf2Hash } from "../../auth/password-hashes.ts";
 import type { Slice } from "./pace.ts";
 
 const HASH_BITS = 256;
 
-/** A round keeps the thread, and the others get their share between two rounds. */
+/** Verifies a password. A round occupies the thread, and other work gets its share between two rounds. */
 export async function verifyPbkdf2(password: string, stored: Pbkdf2Hash, slice: Slice): Promise<boolean> {
   const { iterations, rounds, salt, hash } = stored;
   let secret = new TextEncoder().encode(password);
@@ -22,7 +22,7 @@ export async function verifyPbkdf2(password: string, stored: Pbkdf2Hash, slice: 
   return isEqual(secret, hash);
 }
 
-/** Looks at every byte, however early the first difference is. */
+/** Compares every byte, however early the first difference is. */
 function isEqual(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   let difference = 0;

@@ -1,9 +1,9 @@
 /**
- * The state of a member as a sequence of bytes in chunks: small tables first, then every kept row in revision order.
+ * Encodes the state of a member as a sequence of chunks: small tables first, then every kept row in revision order.
  *
- * Rows are never changed once written, so a stream may take as long as it likes while the member goes on writing: it
- * sends the small tables as they were at the start and the rows up to the revision of the start. Only compaction
- * removes rows; it has to wait while a stream is open.
+ * Rows never change once written, so a stream may take any time while the member continues to write: it contains the
+ * small tables as they were at the start, and the rows up to the revision of the start. Only compaction removes rows.
+ * It has to wait while a stream is open.
  *
  * A chunk is a list of records, each with its length; a row is etcd's KeyValue with its sub-revision.
  */
@@ -16,11 +16,11 @@ import { BUCKET_NAMES } from "../../mvcc/tables/tables.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
 
 export interface ChunkSource {
-  /** The next chunk; `last` with the final one. */
+  /** Returns the next chunk; `last` is true with the final one. */
   next(): { readonly data: Uint8Array; readonly last: boolean };
 }
 
-/** `revision`: the store's revision at the start. */
+/** Creates a source of chunks. `revision` is the store's revision at the start. */
 export function chunkSource(tables: StateTables, revision: number, chunkBytes: number): ChunkSource {
   const small = bucketRecords(tables);
   let smallAt = 0;
@@ -58,12 +58,12 @@ export function chunkSource(tables: StateTables, revision: number, chunkBytes: n
   };
 }
 
-/** Writes a chunk's records into staged tables. Throws DecodeError when it is not what chunkSource makes. */
+/** Writes a chunk's records into staged tables. Throws DecodeError if chunkSource could not have made it. */
 export function writeChunk(tables: StateTables, chunk: Uint8Array): void {
   readChunk(chunk, (record) => writeRecord(tables, record));
 }
 
-/** Throws DecodeError when it is not a list of records. */
+/** Decodes the records of a chunk. Throws DecodeError if it is not a list of records. */
 export function readChunk(chunk: Uint8Array, visit: (record: SnapshotRecord) => void): void {
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
   let at = 0;
@@ -100,7 +100,7 @@ function bucketRecords(tables: StateTables): readonly SnapshotRecord[] {
   return records;
 }
 
-/** `parts` are encoded records, `bytes` their sum with four more for each. */
+/** Joins encoded records. `bytes` is the sum of their lengths plus four for each. */
 export function joinRecords(parts: readonly Uint8Array[], bytes: number): Uint8Array {
   const chunk = new Uint8Array(bytes);
   const view = new DataView(chunk.buffer);

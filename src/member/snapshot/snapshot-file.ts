@@ -1,8 +1,9 @@
 /**
- * The state of a member as the buckets of etcd's database. A client's snapshot is this file; see protocol/bbolt/bolt-format.ts.
+ * Writes the state of a member as the buckets of etcd's database. A client's snapshot is this file; see
+ * protocol/bbolt/bolt-format.ts.
  *
- * Small tables are copied when it begins, rows of keys are read as they are needed: they never change, and as long as
- * the member holds them none is removed.
+ * Small tables are copied at the start. Rows of keys are read on demand: they never change, and none is removed while
+ * the member holds them.
  */
 import { bytesToLatin1, EMPTY_BYTES, latin1ToBytes } from "../../base/bytes.ts";
 import { utf8Encode } from "../../base/utf8.ts";
@@ -24,7 +25,7 @@ export interface SnapshotState {
   readonly members: readonly MemberRecord[];
   readonly removed: readonly bigint[];
   readonly confState: ConfState;
-  /** Such as 3.7.0. */
+  /** For example 3.7.0. */
   readonly clusterVersion: string;
   readonly downgradeTarget: string | undefined;
 }
@@ -51,7 +52,7 @@ export function snapshotSources(state: SnapshotState): readonly BoltSource[] {
   ];
 }
 
-/** Names of state tables that are written as they are. */
+/** State tables that are written unchanged. */
 export const SAME_BUCKETS: readonly BucketName[] = ["auth", "authRoles", "authUsers"];
 
 class KeyCursor implements RowCursor {
@@ -108,7 +109,7 @@ function rowsOf(bucket: Bucket): readonly BoltRow[] {
   return rows;
 }
 
-/** Which keys hang on a lease, the rows of the keys say; etcd stores it nowhere else. */
+/** Returns the leases with their keys. The keys' rows name their lease; etcd stores the relation nowhere else. */
 function leaseRows(bucket: Bucket): readonly BoltRow[] {
   const rows: BoltRow[] = [];
   bucket.scanRange(LEASE_ROWS.start, LEASE_ROWS.end, (key, value) => {
@@ -132,7 +133,7 @@ function metaRows(state: SnapshotState): readonly BoltRow[] {
   ];
   for (const key of [FINISHED_COMPACT, SCHEDULED_COMPACT]) {
     const revision = readRevision(meta, key);
-    // etcd's form has the sub-revision too.
+    // etcd's form contains the sub-revision, too.
     if (revision !== undefined) rows.push({ key, value: storedKey({ ...NO_ROW, main: revision }) });
   }
   return rows;
@@ -140,7 +141,7 @@ function metaRows(state: SnapshotState): readonly BoltRow[] {
 
 const NO_ROW = { key: EMPTY_BYTES, main: 0, sub: 0, createRevision: 0, version: 1, lease: 0n, value: EMPTY_BYTES };
 
-/** Ids are numbers of 64 bits in there, which JSON.stringify cannot write. */
+/** Ids are 64-bit numbers in this JSON, which JSON.stringify cannot write. */
 function memberJson({ id, name, peerUrls, clientUrls, isLearner }: MemberRecord): string {
   const rest = {
     peerURLs: peerUrls,

@@ -1,6 +1,6 @@
 /**
- * A snapshot's file, ours or etcd's, as the state of a new cluster: records in chunks, as members send each other their
- * state. What belongs to the old cluster stays behind: its members, alarms, downgrades, how far its log had come.
+ * Converts a snapshot file, ours or etcd's, to the state of a new cluster: records in chunks, as members send each
+ * other their state. What belongs to the old cluster is left out: its members, alarms, downgrades, and applied index.
  */
 import { bytesToLatin1, equalBytes, latin1ToBytes } from "../../base/bytes.ts";
 import { crc32c } from "../../base/crc32c.ts";
@@ -24,14 +24,14 @@ export interface FileFacts {
   readonly compactRevision: number;
   readonly liveKeys: number;
   readonly rows: number;
-  /** "" when the file does not say: it is older than etcd 3.6. */
+  /** "" if the file does not contain it: it is older than etcd 3.6. */
   readonly version: string;
   readonly authEnabled: boolean;
-  /** Users whose passwords no member of ours can verify: hashed by another function, or at too high a cost. */
+  /** Number of users whose password no member can verify: hashed with another function, or at too high a cost. */
   readonly foreignPasswords: number;
 }
 
-/** Goes over the whole file. Throws DecodeError when it is damaged. */
+/** Reads the whole file. Throws DecodeError if it is damaged. */
 export function inspectFile(reader: BoltReader): FileFacts {
   const live = new Set<string>();
   let hash = 0;
@@ -68,16 +68,16 @@ export function inspectFile(reader: BoltReader): FileFacts {
 }
 
 export interface RestoreOptions {
-  /** The revision jumps by so much, and everything before is compacted; 0: it stays as it is. */
+  /** Adds this to the revision, and compacts everything before; 0: the revision stays. */
   readonly bumpRevision: number;
-  /** The new cluster begins with auth disabled, whatever the file says. */
+  /** If true, the new cluster begins with auth disabled, whatever the file contains. */
   readonly authOff: boolean;
 }
 
 const AUTH_ENABLED = latin1ToBytes("authEnabled");
 const CHUNK_BYTES = 512 * 1024;
 
-/** The state as chunks of records; `facts` are the same file's. */
+/** Returns the state as chunks of records. `facts` must be of the same file. */
 export function* restoreChunks(
   reader: BoltReader,
   facts: FileFacts,
@@ -116,7 +116,7 @@ function* records(
   const leases = buckets.find(({ name }) => name === "lease");
   for (const { key, value } of leases?.rows() ?? []) {
     if (key.length !== 8) throw new DecodeError("the snapshot has a lease whose id is not one");
-    // Behind the byte that tells it from the keys that hang on it.
+    // Follows the byte that distinguishes it from the keys attached to it.
     const row = new Uint8Array(9);
     row.set(key, 1);
     yield bucketRow("lease", row, value);
@@ -125,7 +125,7 @@ function* records(
   if (keys === undefined) throw new DecodeError("it is a database, but not one of etcd's");
   for (const stored of keys.rows()) {
     const row = keyRow(stored);
-    // What etcdutl leaves behind when it raises the revision is no row of any key.
+    // The marker that etcdutl writes when it raises the revision is not a row of a key.
     if (row.key.length > 0) yield { type: "row", row };
   }
 }

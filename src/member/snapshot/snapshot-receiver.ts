@@ -1,7 +1,7 @@
 /**
- * Takes a snapshot in, chunk by chunk, into staged tables beside the live ones. Chunks come in any order and more than
- * once; they are written in order, and a few that came early are kept until it is their turn. What is staged counts for
- * nothing until Raft has accepted the snapshot and storage has switched over in one write.
+ * Receives a snapshot, chunk by chunk, into staged tables beside the live ones. Chunks arrive in any order and more
+ * than once. They are written in order, and a few early ones are kept until it is their turn. Staged data has no effect
+ * until Raft has accepted the snapshot and storage has switched to it in one write.
  */
 import type { SnapshotChunk } from "../../protocol/peer/frame-schema.ts";
 import type { SnapshotMessage } from "../../protocol/peer/raft-message.ts";
@@ -14,9 +14,9 @@ export interface StagedSnapshot {
 }
 
 export interface ChunkResult {
-  /** To be told to the sender. */
+  /** The next sequence number to acknowledge to the sender. */
   readonly nextSeq: number;
-  /** Everything is here. */
+  /** Set when all chunks have arrived. */
   readonly complete: StagedSnapshot | undefined;
 }
 
@@ -30,20 +30,20 @@ interface Transfer {
   nextSeq: number;
 }
 
-/** Senders have no more in flight than that. */
+/** Senders have at most this many chunks in flight. */
 const EARLY_CHUNKS = 8;
 
 export class SnapshotReceiver {
   readonly #storage: Storage;
   #current: Transfer | undefined;
-  /** The last transfer that was complete: its sender may ask again when our acknowledgement was lost. */
+  /** The last completed transfer. Its sender may send again if our acknowledgement was lost. */
   #finished: { readonly from: bigint; readonly transferId: number; readonly nextSeq: number } | undefined;
 
   constructor(storage: Storage) {
     this.#storage = storage;
   }
 
-  /** Throws DecodeError when the chunk is damaged; the transfer is then dropped and starts anew. */
+  /** Handles a chunk. Throws DecodeError if it is damaged; the transfer is then dropped and starts again. */
   take(from: bigint, chunk: SnapshotChunk): ChunkResult {
     const finished = this.#finished;
     if (finished !== undefined && finished.from === from && finished.transferId === chunk.transferId) {
@@ -51,7 +51,7 @@ export class SnapshotReceiver {
     }
     let current = this.#current;
     if (current === undefined || current.from !== from || current.transferId !== chunk.transferId) {
-      // A chunk from the middle of a transfer that we do not know: we restarted. Zero tells the sender to begin again.
+      // A chunk from the middle of an unknown transfer: this member has restarted. Zero makes the sender start again.
       if (chunk.seq >= EARLY_CHUNKS || (current !== undefined && isOlder(chunk.message, current.message))) {
         return { nextSeq: 0, complete: undefined };
       }
@@ -93,7 +93,7 @@ export class SnapshotReceiver {
   }
 }
 
-/** A chunk that comes late must not end the transfer that took the place of its own. */
+/** True if a late chunk belongs to a transfer that was replaced. It must not end the newer transfer. */
 function isOlder(one: SnapshotMessage, other: SnapshotMessage): boolean {
   return one.term < other.term || (one.term === other.term && one.snapshot.index < other.snapshot.index);
 }

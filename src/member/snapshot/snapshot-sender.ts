@@ -1,7 +1,7 @@
 /**
- * Streams the state to members that lag behind the kept log. Raft decides that one is needed and announces it; this
- * sends the data in chunks, a few in flight, and sends again what was not acknowledged, so a transfer goes on after
- * the connection broke. A transfer that makes no progress for long is given up and reported to Raft.
+ * Streams the state to members that lag behind the kept log. Raft decides when one is needed and announces it. The
+ * sender sends the data in chunks, a few in flight, and sends unacknowledged ones again, so that a transfer continues
+ * after a lost connection. A transfer without progress for long is aborted and reported to Raft.
  */
 import type { SnapshotChunk } from "../../protocol/peer/frame-schema.ts";
 import type { SnapshotMessage } from "../../protocol/peer/raft-message.ts";
@@ -14,7 +14,7 @@ export interface SnapshotSenderOptions {
   readonly windowChunks: number;
   /** Ticks without an acknowledgement until the window is sent again. */
   readonly resendTicks: number;
-  /** Ticks without progress until the transfer is given up. */
+  /** Ticks without progress until the transfer is aborted. */
   readonly giveUpTicks: number;
 }
 
@@ -28,11 +28,11 @@ interface Transfer {
   ended: boolean;
   idleTicks: number;
   sentTicks: number;
-  /** Acknowledgements in a row that told nothing new: the receiver gets chunks, and misses the first of the window. */
+  /** Consecutive acknowledgements without progress: the receiver gets chunks, but misses the first of the window. */
   repeated: number;
 }
 
-/** So many may come from chunks that overtook each other; one more means that a chunk was lost. */
+/** Reordered chunks cause at most this many of them. One more means that a chunk was lost. */
 const REPEATED_MAX = 3;
 
 export class SnapshotSender {
@@ -45,12 +45,15 @@ export class SnapshotSender {
     this.#send = send;
   }
 
-  /** While one is open, compaction must not remove rows and the log must keep what follows the snapshot. */
+  /**
+   * True while a transfer is open. Compaction must then not remove rows, and the log must keep what follows the
+   * snapshot.
+   */
   get active(): boolean {
     return this.#transfers.size > 0;
   }
 
-  /** The lowest index that an open transfer's receiver will need next. */
+  /** The lowest index that a receiver of an open transfer will need next. */
   get keepFrom(): number {
     let lowest = Infinity;
     for (const transfer of this.#transfers.values()) {
@@ -59,7 +62,7 @@ export class SnapshotSender {
     return lowest;
   }
 
-  /** `transferId` is unique for this member; a transfer to the same member under way is replaced. */
+  /** Starts a transfer. `transferId` is unique for this member. An open transfer to the same member is replaced. */
   start(transferId: number, message: SnapshotMessage, tables: StateTables, revision: number): void {
     const transfer: Transfer = {
       id: transferId,
@@ -76,13 +79,16 @@ export class SnapshotSender {
     this.#fill(transfer);
   }
 
-  /** The receiver has everything below `nextSeq`. True when that was all of it. */
+  /**
+   * Handles an acknowledgement: the receiver has everything below `nextSeq`. Returns "complete" if that was all, "lost"
+   * if the receiver has lost the transfer.
+   */
   acknowledged(from: bigint, transferId: number, nextSeq: number): "more" | "complete" | "lost" | "unknown" {
     const transfer = this.#transfers.get(from);
     if (transfer === undefined || transfer.id !== transferId) return "unknown";
     if (nextSeq > transfer.base + transfer.window.length) return "unknown";
     if (nextSeq < transfer.base) {
-      // An old acknowledgement that was overtaken, or a receiver that restarted and lost what it had staged.
+      // An old acknowledgement that was overtaken, or a receiver that restarted and lost its staged data.
       if (nextSeq > 0) return "more";
       this.#transfers.delete(from);
       return "lost";
@@ -104,7 +110,7 @@ export class SnapshotSender {
     return "more";
   }
 
-  /** Members whose transfer was given up. */
+  /** Counts a tick. Returns the members whose transfer was aborted. */
   tick(): readonly bigint[] {
     const givenUp: bigint[] = [];
     for (const [to, transfer] of this.#transfers) {
@@ -120,13 +126,13 @@ export class SnapshotSender {
     return givenUp;
   }
 
-  /** The connection to this member is back: no need to wait for the resend timer. */
+  /** Call when the connection to this member is restored: sends the window again without waiting for the timer. */
   peerUp(peer: bigint): void {
     const transfer = this.#transfers.get(peer);
     if (transfer !== undefined) this.#resend(transfer);
   }
 
-  /** Ends the transfers to whom `isWanted` does not name. Returns whether there were any. */
+  /** Ends the transfers to members for which `isWanted` is false. Returns whether there were any. */
   cancelExcept(isWanted: (to: bigint) => boolean): boolean {
     const { size } = this.#transfers;
     for (const to of this.#transfers.keys()) {

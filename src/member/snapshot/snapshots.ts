@@ -1,6 +1,6 @@
 /**
- * A member's part in snapshots, both ways: it streams its state to whom Raft says, and stages what is streamed to it
- * until Raft takes it and storage has switched over.
+ * A member's part in snapshots, both ways: streams its state to the members that Raft names, and stages what it
+ * receives until Raft accepts it and storage has switched to it.
  */
 import { assert } from "../../base/assert.ts";
 import { DecodeError } from "../../protocol/decode-error.ts";
@@ -18,12 +18,12 @@ export interface SnapshotsHost {
   readonly raft: () => Raft;
   readonly storage: Storage;
   readonly chunkBytes: number;
-  /** Drawn by chance: a receiver must never take chunks of two lives of this member for one transfer. */
+  /** Random, so that a receiver never joins chunks of two runs of this member to one transfer. */
   readonly firstTransfer: number;
   readonly send: (to: MemberId, body: FrameBody) => void;
-  /** A transfer ended, so rows and log entries need not be kept for it. */
+  /** Called when a transfer has ended: rows and log entries need not be kept for it. */
   readonly onTransferEnd: () => void;
-  /** A peer sent something damaged. */
+  /** Called when a peer sent damaged data. */
   readonly onRejected: () => void;
 }
 
@@ -31,11 +31,11 @@ export class Snapshots {
   readonly #host: SnapshotsHost;
   readonly #sender: SnapshotSender;
   readonly #receiver: SnapshotReceiver;
-  /** Staged whole, and handed to Raft in this run. */
+  /** Staged completely, and offered to Raft in this run. */
   #offered: StagedSnapshot | undefined;
-  /** Raft took it, storage is writing. */
+  /** True from the acceptance by Raft until storage has written it. */
   #installing = false;
-  /** Clients that are reading the state. */
+  /** Number of clients that are reading the state. */
   #readers = 0;
   #sent = 0;
 
@@ -46,12 +46,14 @@ export class Snapshots {
     this.#receiver = new SnapshotReceiver(host.storage);
   }
 
-  /** Rows must stay: a stream has yet to send them, or the tables are about to be replaced. */
+  /**
+   * True while rows must not be removed: an open stream has yet to send them, or the tables are about to be replaced.
+   */
   get holdsRows(): boolean {
     return this.#sender.active || this.#installing || this.#readers > 0;
   }
 
-  /** For a client that reads the state as it is now; the returned function lets go, once. */
+  /** Holds the rows for a client that reads the current state. The returned function releases them, once. */
   hold(): () => void {
     this.#readers += 1;
     let held = true;
@@ -63,7 +65,7 @@ export class Snapshots {
     };
   }
 
-  /** Transfers begun. */
+  /** Number of transfers started. */
   get sent(): number {
     return this.#sent;
   }
@@ -77,7 +79,7 @@ export class Snapshots {
     return this.#sender.keepFrom;
   }
 
-  /** Raft announces; the state is streamed as it is now. */
+  /** Starts a transfer of the current state, as announced by Raft. */
   send(message: SnapshotMessage, appliedIndex: number, revision: number): void {
     assert(message.snapshot.index === appliedIndex, "a snapshot is of what is applied now");
     this.#sent += 1;
@@ -86,7 +88,7 @@ export class Snapshots {
 
   takeChunk(from: MemberId, self: MemberId, chunk: SnapshotChunk): void {
     if (chunk.message.from !== from || chunk.message.to !== self) return;
-    // One install at a time; the sender asks again.
+    // Only one install at a time; the sender repeats its request.
     if (this.#installing || this.#offered !== undefined) return;
     try {
       const { nextSeq, complete } = this.#receiver.take(from, chunk);
@@ -107,7 +109,10 @@ export class Snapshots {
     this.#host.onTransferEnd();
   }
 
-  /** A member that was removed takes no snapshot any more, and from one that does not lead nobody does. */
+  /**
+   * Aborts transfers to all but these members. A removed member accepts no more snapshots, and no member accepts one
+   * from a member that does not lead.
+   */
   sendOnlyTo(members: readonly MemberId[]): void {
     if (this.#sender.cancelExcept((to) => members.includes(to))) this.#host.onTransferEnd();
   }
@@ -123,13 +128,13 @@ export class Snapshots {
     }
   }
 
-  /** Raft took the snapshot: what storage is to switch to. */
+  /** Called when Raft has accepted the snapshot. Returns what storage is to switch to. */
   install(snapshot: SnapshotMeta): NonNullable<LogBatch["install"]> {
     const offered = this.#offered;
     assert(offered?.message.snapshot.index === snapshot.index, "a snapshot was staged before Raft took it");
     this.#offered = undefined;
     this.#installing = true;
-    // Whom this member streams its own state to, it no longer leads; and the tables of that state are replaced.
+    // This member no longer leads the receivers of its own state, and that state's tables are replaced.
     this.#sender.cancelAll();
     return { snapshot, staged: offered.staged };
   }
@@ -138,7 +143,7 @@ export class Snapshots {
     this.#installing = false;
   }
 
-  /** At the end of a run: Raft did not want what was staged, appends had overtaken it. */
+  /** Called at the end of a run. Drops staged data that Raft did not accept, because appends had overtaken it. */
   dropRefused(): void {
     this.#offered?.staged.abort();
     this.#offered = undefined;

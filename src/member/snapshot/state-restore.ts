@@ -1,6 +1,6 @@
 /**
- * Builds the state of a new cluster from the chunks of a snapshot. The chunks come from outside, so only what may be in
- * one is let in, and rows only in their order; who the members are is for the new cluster to say.
+ * Builds the state of a new cluster from the chunks of a snapshot. The chunks come from outside, so only records that a
+ * snapshot may contain are accepted, and rows only in order. The new cluster determines its members itself.
  */
 import { bytesToLatin1, concatBytes, EMPTY_BYTES, equalBytes } from "../../base/bytes.ts";
 import { DecodeError } from "../../protocol/decode-error.ts";
@@ -24,12 +24,12 @@ export class StateRestore {
   #main: number = 0;
   #sub: number = 0;
 
-  /** Empty tables that nobody looks at yet. */
+  /** `tables` are empty and not in use yet. */
   constructor(tables: StateTables) {
     this.#tables = tables;
   }
 
-  /** Throws DecodeError when the chunk holds what a snapshot does not; the tables are good for nothing then. */
+  /** Writes a chunk. Throws DecodeError if it contains what a snapshot does not; the tables are then unusable. */
   take(chunk: Uint8Array): void {
     readChunk(chunk, (record) => {
       if (record.type === "row") this.#checkRow(record.row);
@@ -39,7 +39,7 @@ export class StateRestore {
     });
   }
 
-  /** The voters of the new cluster. Returns the revision that it begins with. */
+  /** Writes the voters of the new cluster. Returns its first revision. */
   finish(members: readonly MemberRecord[]): number {
     const leases = new LeaseTable(this.#tables.bucket("lease"), NOBODY_LISTENS);
     const { revision } = new Store(this.#tables, leases);
@@ -59,7 +59,7 @@ export class StateRestore {
     this.#sub = sub;
   }
 
-  /** Which keys hang on a lease, only the keys say. */
+  /** Attaches keys to their leases. Only the keys' rows name their lease. */
   #attach(leases: LeaseTable, revision: number): void {
     let from: Uint8Array | undefined = EMPTY_BYTES;
     while (from !== undefined) {
