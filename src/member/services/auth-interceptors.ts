@@ -1,10 +1,10 @@
 /**
- * Who may call what, method by method: every front gets its services from here, so there is no way around it.
+ * Authorizes calls, method by method. Every API layer gets its services from here, so no call can bypass it.
  *
- *     front ── token ──► guard ──► service ──► log ──► the check that counts (auth/check-request.ts)
+ *     API layer ── token ──► interceptor ──► service ──► log ──► the decisive check (auth/check-request.ts)
  *
- * `known` asks for any user, `admin` for root. What depends on keys is asked where the keys are read: at once for leases
- * and watches, after the read index for ranges (member-services.ts), and once more when the log is applied.
+ * `requireUser` demands any user, `requireRoot` root. Permissions on keys are checked where the keys are read: at once
+ * for leases and watches, after the read index for ranges (kv-service.ts), and once more when the log is applied.
  */
 import { checkLeaseRead, checkLeaseWrite } from "../../auth/check-request.ts";
 import type { Caller } from "../../auth/auth-store.ts";
@@ -21,7 +21,9 @@ import type {
 } from "../api/services.ts";
 import type { RefusingStream } from "./watch-streams.ts";
 
-/** Ranges, puts and txns know their caller by themselves: etcd asks after the shape of the request, not before. */
+/**
+ * Ranges, puts and txns authorize their caller themselves: etcd does so after it has validated the request, not before.
+ */
 export function authorizedKv(kv: KvService, access: Authorizer): KvService {
   return {
     range: (request, context) => kv.range(request, context),
@@ -52,7 +54,7 @@ export function authorizedLease(lease: LeaseService, access: Authorizer): LeaseS
       const { revision } = access.auth;
       checkLeaseRead(access.checkContext(caller), request.id);
       const response = await lease.timeToLive(request, named(context, caller));
-      // Others may have attached keys meanwhile, or taken permissions away.
+      // Other callers may have attached keys meanwhile, or revoked permissions.
       if (access.auth.enabled && access.auth.revision !== revision) throw errAuthOldRevision;
       checkLeaseRead(access.checkContext(caller), request.id);
       return response;
@@ -68,7 +70,7 @@ export function authorizedLease(lease: LeaseService, access: Authorizer): LeaseS
   };
 }
 
-/** MemberAdd looks at its URLs before it asks who calls, so that it asks by itself (cluster-service.ts). */
+/** MemberAdd validates its URLs before it authorizes its caller, so it does both itself (cluster-service.ts). */
 export function authorizedCluster(cluster: ClusterService, access: Authorizer): ClusterService {
   return {
     memberAdd: (request, context) => cluster.memberAdd(request, context),
@@ -83,7 +85,7 @@ export function authorizedCluster(cluster: ClusterService, access: Authorizer): 
   };
 }
 
-/** Root's, but for what only tells how the member is. */
+/** Methods of root, except those that only report the member's state. */
 export function authorizedMaintenance(maintenance: MaintenanceService, access: Authorizer): MaintenanceService {
   return {
     async alarm(request, context) {

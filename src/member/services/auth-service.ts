@@ -1,6 +1,6 @@
 /**
  * etcd's Auth service over one member. Passwords are hashed and verified here, before the log: it takes long, and the
- * log must not carry them. Changes are root's to make, which the log checks; reads ask for what the leader knows.
+ * log must not contain them. Only root may make changes, which the log checks. Reads are linearizable.
  */
 import { utf8Decode, utf8Encode } from "../../base/utf8.ts";
 import { toBase64 } from "../../base/text-codes.ts";
@@ -27,7 +27,7 @@ export interface Credentials {
   readonly tokens: TokenProvider;
 }
 
-/** Each attempt costs a verification; so many changes of users in a row are no accident. */
+/** Each attempt costs a verification. This many changes of users in a row are not a coincidence. */
 const ATTEMPTS_MAX = 8;
 
 interface Headed {
@@ -52,7 +52,7 @@ export function authService(member: Member, access: Authorizer, { passwords, tok
       return change({ type: "authUserAdd", authUserAdd: { ...request, password: "", hashedPassword } }, context);
     },
     async userChangePassword(request, context) {
-      // Without a password etcd takes the hash as it comes.
+      // Without a password etcd accepts the given hash.
       const hashedPassword = request.password === "" ? request.hashedPassword : await hashed(request, context);
       const authUserChangePassword = { ...request, password: "", hashedPassword };
       return change({ type: "authUserChangePassword", authUserChangePassword }, context);
@@ -66,7 +66,7 @@ export function authService(member: Member, access: Authorizer, { passwords, tok
     },
   };
 
-  /** Asks first whether it would be of any use: hashing is made to be costly. */
+  /** Hashes a new password. Authorizes the caller first, because hashing is expensive. */
   async function hashed(
     { password }: AuthUserAddRequest | AuthUserChangePasswordRequest,
     context: CallContext,
@@ -90,7 +90,10 @@ export function authService(member: Member, access: Authorizer, { passwords, tok
     throw errAuthOldRevision;
   }
 
-  /** The revision at which the password is right. Whatever else is the case, the work and the error are the same. */
+  /**
+   * Verifies a password and returns the auth revision at which it is right. In every other case the work and the error
+   * are the same.
+   */
   async function verified({ name, password }: AuthenticateRequest, address: string): Promise<number> {
     const { auth } = member.machine;
     if (!auth.enabled) throw errAuthNotEnabled;
@@ -127,7 +130,7 @@ function changes(change: Change): Unhashed {
   };
 }
 
-/** etcd sends these through its log; a read index tells as much and writes nothing. */
+/** etcd sends these through its log. A read index is as current and writes nothing. */
 function reads(member: Member, access: Authorizer): Reads {
   const upToDate = async (context: CallContext): Promise<void> => {
     checkLeader(member, context);
@@ -169,7 +172,7 @@ function headerOf(member: Member): ResponseHeader {
   return member.header(member.machine.store.revision);
 }
 
-/** Whose address is not known stands with all others of whom it is not. */
+/** Callers without a known address count as one. */
 function addressOf({ address }: CallContext): string {
   return address === undefined ? "" : networkOf(address);
 }

@@ -1,6 +1,6 @@
 /**
- * A watch stream that shows its caller no more than the caller may read. etcd asks when a watch is created and never
- * again; here a watch whose caller has lost its permission is cancelled at the next event that it would have got.
+ * A watch stream that shows its caller only what the caller may read. etcd checks when a watch is created and never
+ * again. Here a watch whose caller has lost its permission is cancelled at the next event that it would have received.
  */
 import { assert } from "../../base/assert.ts";
 import { NOBODY } from "../../auth/auth-store.ts";
@@ -17,17 +17,17 @@ interface Watched {
   readonly keys: KeySpec;
 }
 
-/** Requests that wait until a token is verified. A stream that sends more is none of a client of etcd's. */
+/** Requests that wait until a token is verified. No etcd client sends more. */
 const WAITING_MAX = 1_000;
 
 export class AuthorizedWatchStream implements WatchStream {
   readonly #stream: RefusingStream;
   readonly #access: Authorizer;
   readonly #context: CallContext;
-  /** Each request for a watch is answered once, and in order. */
+  /** Requests for watches without a response. Each gets one response, in order. */
   readonly #asked: (Watched | undefined)[] = [];
   readonly #watched: Map<number, Watched> = new Map();
-  /** Cancelled here; what the member still has for them is thrown away. */
+  /** Cancelled here. What the member still returns for them is dropped. */
   readonly #revoked: Set<number> = new Set();
   #turn: Promise<void> = Promise.resolve();
   #waiting = 0;
@@ -39,7 +39,7 @@ export class AuthorizedWatchStream implements WatchStream {
   }
 
   request(request: WatchRequest): void {
-    // Without a token nothing is waited for, and the stream costs no more than its member's.
+    // Without a token there is nothing to await, and the stream costs no more than the member's.
     if (this.#waiting === 0 && (request.type !== "create" || this.#context.token === "")) {
       if (request.type === "create") this.#createNameless(request.create);
       else this.#stream.request(request);
@@ -74,7 +74,7 @@ export class AuthorizedWatchStream implements WatchStream {
     }
   }
 
-  /** etcd looks at the revision first, and at the token afterwards. */
+  /** etcd checks the revision first, then the token. */
   #callerOf(request: WatchCreateRequest): Caller | Promise<Caller> {
     return request.startRevision < 0 ? NOBODY : this.#access.caller(this.#context);
   }
@@ -90,7 +90,7 @@ export class AuthorizedWatchStream implements WatchStream {
   }
 
   #create(request: WatchCreateRequest, caller: Caller): void {
-    // The empty key stands for the smallest one.
+    // An empty key means the smallest key.
     const keys = { key: request.key.length === 0 ? Uint8Array.of(0) : request.key, rangeEnd: request.rangeEnd };
     try {
       if (request.startRevision >= 0) this.#access.auth.checkRead(caller, keys);
@@ -132,7 +132,7 @@ export class AuthorizedWatchStream implements WatchStream {
     const watched = this.#watched.get(watchId);
     if (!auth.enabled || watched === undefined) return undefined;
     try {
-      // Whoever watched before auth was on has no name, and may not go on without one.
+      // A caller that started watching before auth was enabled has no name, and may not continue without one.
       auth.checkRead(
         { username: watched.username, revision: watched.username === "" ? 0 : auth.revision },
         watched.keys,
@@ -161,7 +161,7 @@ export class AuthorizedWatchStream implements WatchStream {
   }
 }
 
-/** What is no EtcdError is a bug, and nobody is let in by one. */
+/** Any error but an EtcdError is a bug. It must not grant access, so it is thrown again. */
 function reasonOf(error: unknown): string {
   if (error instanceof EtcdError) return rpcErrorText(error);
   throw error;

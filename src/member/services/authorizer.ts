@@ -1,6 +1,6 @@
 /**
- * From a call's token to its caller, and what the caller may do before anything is proposed or read. The one place that
- * looks at tokens; the guard asks it for every call of every front.
+ * Maps a call's token to its caller, and checks what the caller may do before anything is proposed or read. Only here
+ * are tokens verified; the interceptors call it for every call of every API layer.
  */
 import type { AuthStore, Caller } from "../../auth/auth-store.ts";
 import { NOBODY } from "../../auth/auth-store.ts";
@@ -14,7 +14,7 @@ import { readIndex } from "../node/requests.ts";
 import type { CallContext } from "../api/services.ts";
 import { indexOfToken } from "../auth/simple-tokens.ts";
 
-/** Asked for every call while auth is off. Throws what its caller is told when it may not call. */
+/** Checks every call while auth is off. Throws the error for a caller that may not call. */
 export type Admission = (context: CallContext) => void;
 
 export class Authorizer {
@@ -22,7 +22,7 @@ export class Authorizer {
   readonly #tokens: TokenProvider;
   readonly #admit: Admission | undefined;
 
-  /** Without `admit`, whoever reaches the member may call while auth is off, as with etcd. */
+  /** Without `admit`, every caller that reaches the member is allowed while auth is off, as in etcd. */
   constructor(member: Member, tokens: TokenProvider, admit?: Admission) {
     this.#member = member;
     this.#tokens = tokens;
@@ -33,19 +33,22 @@ export class Authorizer {
     return this.#member.machine.auth;
   }
 
-  /** NOBODY for a call without a token, and for every call while auth is off. A token that is none is refused. */
+  /**
+   * Returns the caller of a token; `NOBODY` without a token or while auth is off. Rejects with `errInvalidAuthToken` if
+   * the token is not valid.
+   */
   caller(context: CallContext): Caller | Promise<Caller> {
     if (context.token !== "") return this.#callerOf(context);
     this.checkAdmitted(context);
     return NOBODY;
   }
 
-  /** While auth is off. Throws what `admit` does. */
+  /** While auth is off: throws what `admit` throws. */
   checkAdmitted(context: CallContext): void {
     if (!this.auth.enabled) this.#admit?.(context);
   }
 
-  /** Whoever it is, it must be somebody. */
+  /** Returns the caller. Rejects with `errUserEmpty` if auth is on and the call has no token. */
   async requireUser(context: CallContext): Promise<Caller> {
     const caller = await this.caller(context);
     if (this.auth.enabled && caller === NOBODY) throw errUserEmpty;
@@ -58,7 +61,7 @@ export class Authorizer {
     return caller;
   }
 
-  /** To be asked in the same turn in which the keys are read. */
+  /** Throws if the caller may not read. Call it in the same turn in which the keys are read. */
   checkRange(caller: Caller, request: RangeRequest): void {
     this.auth.checkRead(caller, request);
     this.#checkPresent(caller);
@@ -77,7 +80,7 @@ export class Authorizer {
 
   async #callerOf(context: CallContext): Promise<Caller> {
     const { token } = context;
-    // A member that lags behind may not know yet of the token, nor that auth is on.
+    // A member that lags may not know the token yet, nor that auth is on.
     const index = indexOfToken(token);
     if (index !== undefined && index > this.#member.applied) await readIndex(this.#member);
     this.checkAdmitted(context);
@@ -88,7 +91,7 @@ export class Authorizer {
     return caller;
   }
 
-  /** A token of a revision that this member has not come to cannot be judged here. */
+  /** Throws if the token is of a newer auth revision than this member has, which it cannot check. */
   #checkPresent(caller: Caller): void {
     if (this.auth.enabled && caller.revision > this.auth.revision) throw errAuthOldRevision;
   }

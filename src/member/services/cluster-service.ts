@@ -1,4 +1,4 @@
-/** etcd's Cluster over one member: who belongs to it, and how that changes. */
+/** etcd's Cluster service over one member: lists and changes the members. */
 import { memberListResponse, memberPromoteResponse, memberRemoveResponse } from "../../protocol/api/cluster.ts";
 import { memberAddResponse, memberUpdateResponse } from "../../protocol/api/cluster.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
@@ -10,7 +10,10 @@ import { checkPeerUrls, parsePeerUrls } from "../membership/peer-urls.ts";
 import { checkLeader, readIndex } from "../node/requests.ts";
 import type { CallContext, ClusterService } from "../api/services.ts";
 
-/** Called by the guard with a caller that may; only MemberAdd, which looks at its URLs first, asks `access` itself. */
+/**
+ * The interceptor calls it with an authorized caller. Only MemberAdd, which validates its URLs first, calls `access`
+ * itself.
+ */
 export function clusterService(member: Member, access: Authorizer): ClusterService {
   const { changes } = member;
   return {
@@ -28,7 +31,7 @@ export function clusterService(member: Member, access: Authorizer): ClusterServi
       return memberRemoveResponse({ header: member.header(0), members });
     },
     async memberUpdate({ id, peerUrls }, context) {
-      // Kept as they came, as in etcd; refused where etcd would not survive them.
+      // Stored unchanged, as in etcd. Refused where etcd would crash on them.
       if (member.machine.membership.members.some((known) => known.id === id)) checkPeerUrls(peerUrls);
       const { members } = await changed(member, context, (done) => changes.update(id, peerUrls, done));
       return memberUpdateResponse({ header: member.header(0), members });

@@ -1,6 +1,6 @@
 /**
- * Those of a member's services that every member has from its first moment on. The others (deferred-services.ts) stand on
- * them; a page loads those a little later (web/room/tab-services.ts).
+ * The services that every member has from its start. The others (deferred-services.ts) use them; a page loads those a
+ * little later (web/room/tab-services.ts).
  */
 import { Authorizer, type Admission } from "./authorizer.ts";
 import type { TokenProvider } from "../auth/credentials.ts";
@@ -13,7 +13,7 @@ import type { Services } from "../api/services.ts";
 import { watchStreams } from "./watch-streams.ts";
 
 export interface CoreServices extends Pick<Services, "kv" | "watch" | "lease"> {
-  /** Who asks for whatever is not among these three. */
+  /** Authorizes the calls of all other services. */
   readonly authorizer: Authorizer;
 }
 

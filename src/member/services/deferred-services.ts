@@ -1,4 +1,4 @@
-/** The services that stand on a member's core services, or beside them: for people who operate a cluster, mostly. */
+/** The services built on a member's core services or beside them. Mostly operators use them. */
 import { authService } from "./auth-service.ts";
 import type { Credentials } from "./auth-service.ts";
 import { clusterService } from "./cluster-service.ts";

@@ -1,4 +1,6 @@
-/** etcd's KV over one member: validates as etcd does before Raft, then proposes or reads, then fills in the header. */
+/**
+ * etcd's KV service over one member: validates as etcd does before Raft, proposes or reads, and fills in the header.
+ */
 import type { Caller } from "../../auth/auth-store.ts";
 import { errStopped } from "../../protocol/errors.ts";
 import { txnRequest } from "../../protocol/api/kv.ts";
@@ -18,7 +20,7 @@ import type { Member } from "../node/member.ts";
 import { checkLeader, checkServing, propose, readIndex, withHeader } from "../node/requests.ts";
 import type { KvService } from "../api/services.ts";
 
-/** A part of a range aims at a quarter of it, which is what a request may hold: etcd's measure. */
+/** A chunk of a streamed range targets a quarter of this, which is etcd's rule for the size of a request. */
 const STREAM_PART_BYTES = 6 * 1024 * 1024;
 
 export function kvService(member: Member, access: Authorizer): KvService {
@@ -41,7 +43,7 @@ export function kvService(member: Member, access: Authorizer): KvService {
         const isLast = part.header.revision !== 0;
         yield { rangeResponse: isLast ? withHeader(member, part) : part };
         checkServing(member);
-        // A snapshot from the leader took the place of the rows; what is left would look like the end of the range.
+        // A snapshot from the leader has replaced the rows. What remains would look like the end of the range.
         if (member.machine.store !== store) throw errStopped;
       }
     },
@@ -76,7 +78,7 @@ export function kvService(member: Member, access: Authorizer): KvService {
       checkLeader(member, context);
       await propose<undefined>(member, { type: "compaction", compaction: request }, context.caller, context);
       const revision = member.machine.store.revision;
-      // The rows go in steps behind the answer; `physical` asks to wait for the last of them.
+      // Rows are removed in steps after the response. With `physical` the response waits for the last step.
       await new Promise<void>((resolve) => {
         member.scheduleCompaction(request.physical ? resolve : undefined);
         if (!request.physical) resolve();
@@ -87,7 +89,10 @@ export function kvService(member: Member, access: Authorizer): KvService {
   };
 }
 
-/** Whoever may not is told so when it is applied, and learns nothing here. */
+/**
+ * Throws if the response would be too large. Skipped without permission: the caller gets its error when the request is
+ * applied, and learns nothing here.
+ */
 function checkAnswer(member: Member, access: Authorizer, caller: Caller, request: TxnRequest): void {
   if (!returnsRanges(request)) return;
   try {

@@ -1,6 +1,6 @@
 /**
- * What a learner answers as etcd has it: its status, snapshots of its data, and ranges that may be old. Asked before
- * anything else, and of every service. In a room learners serve like everybody else, so this is an option.
+ * Restricts a learner to what etcd's serves: its status, snapshots of its data, and serializable ranges. Checked first,
+ * for every service. In a room learners serve like all members, so this is an option.
  */
 import { errNotSupportedForLearner } from "../../protocol/errors.ts";
 import type { Member } from "../node/member.ts";
@@ -34,7 +34,7 @@ export function refusingLearner(services: Services, member: Member): Services {
   };
 }
 
-/** Streams are refused when they are opened, calls by the promise that they are. */
+/** These are refused when the stream is opened; unary calls by a rejected promise. */
 const STREAMS: ReadonlySet<string> = new Set(["watch", "observe", "rangeStream"]);
 
 function refusing<Service extends object>(service: Service, check: () => void): Service {

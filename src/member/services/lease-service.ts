@@ -1,4 +1,4 @@
-/** etcd's Lease service over one member. What only the leader knows is asked of the leader; see lessor.ts. */
+/** etcd's Lease service over one member. What only the leader knows is requested from the leader; see lessor.ts. */
 import { errStopped } from "../../protocol/errors.ts";
 import { leaseKeepAliveResponse, leaseTimeToLiveResponse } from "../../protocol/api/lease.ts";
 import type { LeaseGrantResponse, LeaseRevokeResponse } from "../../protocol/api/lease.ts";
@@ -7,7 +7,7 @@ import type { Member } from "../node/member.ts";
 import { checkLeader, propose, readIndex, withHeader } from "../node/requests.ts";
 import type { LeaseService } from "../api/services.ts";
 
-/** What a lease that does not exist has left, in a TimeToLive. */
+/** TTL of a lease that does not exist, in a TimeToLive response. */
 const NO_LEASE_TTL = -1;
 
 export function leaseService(member: Member): LeaseService {
@@ -17,7 +17,7 @@ export function leaseService(member: Member): LeaseService {
       const counted = member.callers.take("leases", context);
       const leaseGrant = {
         id: id === 0n ? member.newLeaseId() : id,
-        // Here and not where it is applied, so that members need not agree about their election timeouts.
+        // Applied here and not when the log is applied, so that members may differ in their election timeouts.
         ttl: Math.max(ttl, minTtlSeconds(member)),
       };
       try {
@@ -37,7 +37,8 @@ export function leaseService(member: Member): LeaseService {
     },
     async keepAlive({ id }, context) {
       checkLeader(member, context);
-      // Taken before the renewal: whoever reads from this revision on sees the end of a lease that was gone by then.
+      // Taken before the renewal, so that a client that reads from this revision on sees the end of a lease that was
+      // revoked by then.
       const header = member.header(member.machine.store.revision);
       const ttl = await seconds(member, (done) => member.lessor.renew(id, done));
       return leaseKeepAliveResponse({ header, id, ttl: ttl ?? 0 });
@@ -46,7 +47,7 @@ export function leaseService(member: Member): LeaseService {
       checkLeader(member, context);
       const asked = member.leader;
       const ttl = await seconds(member, (done) => member.lessor.remaining(id, done));
-      // The leader tells the time; which keys there are, each member knows when it is up to date, as the leader is now.
+      // The leader returns the TTL. Every member knows the keys when it is up to date, as the leader is now.
       if (asked !== member.id || member.leader !== member.id) await readIndex(member);
       const lease = ttl === undefined ? undefined : member.machine.leases.get(id);
       const header = member.header(member.machine.store.revision);
@@ -62,7 +63,7 @@ export function leaseService(member: Member): LeaseService {
   };
 }
 
-/** etcd's: one and a half election timeouts, in whole seconds. */
+/** etcd's minimum: one and a half election timeouts, in whole seconds. */
 function minTtlSeconds(member: Member): number {
   const { electionTicks, tickMs } = member.settings;
   return Math.ceil((Math.floor((3 * electionTicks) / 2) * tickMs) / 1_000);

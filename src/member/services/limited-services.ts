@@ -1,7 +1,7 @@
 /**
- * Counts the requests and streams that each caller has under way, on every front, before anything of them is looked at,
- * and lets the short ones in by fair turns: who sends a flood of them waits, and its neighbours hardly do.
- * Watch streams count themselves, when they are opened (watch-streams.ts).
+ * Limits the requests and streams that each caller has in flight, on every API layer, before a request is read. Admits
+ * short calls in fair turns: a caller that floods the member waits, and others hardly do. Watch streams count
+ * themselves when they are opened (watch-streams.ts).
  */
 import { errRequestTooManyRequests, errTimeout } from "../../protocol/errors.ts";
 import { RPC_KINDS } from "../../protocol/api/rpc-kinds.ts";
@@ -15,7 +15,7 @@ import type { CallContext, Services } from "../api/services.ts";
 
 type Method = (this: void, message: unknown, context: CallContext) => unknown;
 
-/** Of which services calls are short, and so have turns; a lock or a snapshot may take as long as it likes. */
+/** Services with short calls, which take fair turns. A lock or a snapshot may take any time. */
 const SHORT: ReadonlySet<string> = new Set(["kv", "lease"]);
 
 export function limitedServices(services: Services, member: Member): Services {
@@ -45,7 +45,7 @@ function limited(
   callers: Callers,
   gate: FairGate | undefined,
 ): Method {
-  // It stands on a watch stream, which counts.
+  // It uses a watch stream, which counts.
   if (name === "observe") return method;
   if (kind === "serverStream") return (message, context) => iterated(message, context, method, callers);
   return (message, context) => {
@@ -56,7 +56,7 @@ function limited(
     if (share === undefined) return Promise.reject(errRequestTooManyRequests);
     const call = (): Promise<unknown> => method(message, context) as Promise<unknown>;
     const answer = gate === undefined || caller === undefined ? call() : inTurn(gate, caller, call);
-    // The caller gets the very promise that the service gave.
+    // The caller gets the very promise that the service returned.
     answer.then(share.release, share.release);
     return answer;
   };

@@ -1,6 +1,6 @@
 /**
- * etcd's services over one member: each from a file of its own, and round all of them the guard. Promises begin here;
- * below there are callbacks only.
+ * etcd's services over one member: each from a file of its own, and all behind the interceptors. Promises begin here;
+ * the code below uses callbacks only.
  */
 import type { Admission } from "./authorizer.ts";
 import type { Credentials } from "./auth-service.ts";
@@ -17,7 +17,10 @@ import { memberPasswords } from "../auth/passwords.ts";
 import type { Services } from "../api/services.ts";
 import { simpleTokenProvider } from "../auth/token-providers.ts";
 
-/** Everything that fronts get is guarded; who holds the member itself is a member's own code. For `admit` see authorizer.ts. */
+/**
+ * Creates all services. What API layers get is authorized; code that holds the member itself is not checked. For
+ * `admit` see authorizer.ts.
+ */
 export function createServices(member: Member, credentials: Partial<Credentials> = {}, admit?: Admission): Services {
   const tokens = credentials.tokens ?? simpleTokenProvider(member.tokens);
   const passwords = credentials.passwords ?? memberPasswords(paced(member.clock), member.settings.bcryptCost);

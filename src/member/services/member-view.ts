@@ -1,4 +1,4 @@
-/** What a member tells people about itself, and in words why it cannot serve. */
+/** What a member exposes of itself, and a message why it cannot serve. */
 import type { RaftStatus } from "../../raft/ready.ts";
 import type { Problem } from "../node/lifecycle.ts";
 import type { Member } from "../node/member.ts";

@@ -1,4 +1,7 @@
-/** A member's metrics under the names that etcd's dashboards and alerts ask for. What a platform does not tell is left out. */
+/**
+ * A member's metrics under the names that etcd's dashboards and alerts use. Metrics that a platform does not provide
+ * are omitted.
+ */
 import { grpcCodeName, grpcCodeOf } from "../../protocol/errors.ts";
 import { RPCS } from "../../protocol/api/rpc-table.ts";
 import type { Rpc } from "../../protocol/api/rpc.ts";
@@ -210,7 +213,10 @@ function peerSamples(member: Member): readonly MetricSample[] {
   return samples;
 }
 
-/** Those that were called; the rest stands at zero in the first two, so that the first call is seen as one. */
+/**
+ * Samples of the methods called so far. The first two metrics include the others at zero, so that the first call is
+ * seen as an increase.
+ */
 function callSamples(methods: readonly CalledMethod[]): readonly MetricSample[] {
   const samples: MetricSample[] = [];
   for (const { service, name, kind, started, handled, seconds } of methods) {
@@ -221,7 +227,7 @@ function callSamples(methods: readonly CalledMethod[]): readonly MetricSample[] 
     const secondsHelp = "How long the server handled an RPC.";
     samples.push(counter("grpc_server_started_total", startedHelp, started, labels));
     for (const [code, count] of handled.entries()) {
-      // What never happened has a place in the list and no number, but for OK.
+      // A code that never occurred has an index but no number, except OK.
       if (count === undefined) continue;
       const grpcCode = grpcCodeName(grpcCodeOf(code));
       samples.push(counter("grpc_server_handled_total", handledHelp, count, { ...labels, grpc_code: grpcCode }));
@@ -244,7 +250,7 @@ function histogram(name: string, help: string, of: Histogram, labels: Labels = {
   return { name, type: "histogram", help, bounds, cumulative: of.cumulative(), count, sum: total, labels };
 }
 
-/** etcd prints the ids of members so. */
+/** Formats a member id as etcd does. */
 function hex(id: bigint): string {
   return id.toString(16);
 }

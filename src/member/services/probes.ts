@@ -1,13 +1,13 @@
-/** The checks behind `/livez` and `/readyz`, with etcd's names, order and words. */
+/** The checks behind `/livez` and `/readyz`, with etcd's names, order and texts. */
 import { rangeRequest } from "../../protocol/api/kv.ts";
 import type { Member } from "../node/member.ts";
 import { checkLeader, checkServing, readIndex } from "../node/requests.ts";
 import type { CallContext, ProbeResult } from "../api/services.ts";
 
-/** Better an answer now than after a time-out; a cluster that was asleep is woken all the same. */
+/** Requires a leader, so that a probe fails at once instead of after a time-out. It still wakes a quiesced cluster. */
 export const WITH_LEADER: CallContext = { token: "", requireLeader: true };
 
-/** Throws what is wrong. */
+/** Throws if the check fails. */
 type Check = (member: Member) => void | Promise<void>;
 
 const CHECKS: Readonly<Record<string, Check>> = {
@@ -40,7 +40,7 @@ async function failureOf(member: Member, check: Check | undefined): Promise<stri
   }
 }
 
-/** etcd reads a key that cannot be; what counts is that reading works. */
+/** Verifies that reading works. etcd reads a key that cannot exist. */
 export function readLocally(member: Member): void {
   checkServing(member);
   member.machine.store.range(rangeRequest({ limit: 1, keysOnly: true }));

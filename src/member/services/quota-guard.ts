@@ -1,6 +1,6 @@
 /**
- * The space quota in front of the services: it comes before all other checks, as in etcd. The first request that does
- * not fit raises NOSPACE through the log, and from there on all members refuse (alarm-store.ts).
+ * Enforces the space quota before all other checks, as in etcd. The first request that does not fit raises NOSPACE
+ * through the log. From then on all members refuse (alarm-store.ts).
  */
 import { errNoSpace } from "../../protocol/errors.ts";
 import type { Member } from "../node/member.ts";
@@ -39,7 +39,7 @@ export function withQuota(
   };
 }
 
-/** Done when it is raised, or cannot be: the request is refused either way. */
+/** Raises the alarm. Resolves also if that fails: the request is refused either way. */
 function raiseNoSpace(member: Member): Promise<void> {
   const alarm = { memberId: member.id, alarm: "NOSPACE" } as const;
   if (member.machine.alarms.isRaised(alarm)) return Promise.resolve();

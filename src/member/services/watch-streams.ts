@@ -1,4 +1,4 @@
-/** Watch streams as a front sees them: requests in, responses pulled out one at a time. */
+/** Watch streams as an API layer sees them: requests in, responses pulled out one at a time. */
 import { unreachable } from "../../base/assert.ts";
 import { errNoLeader } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
@@ -9,11 +9,11 @@ import { checkServing } from "../node/requests.ts";
 import type { CallContext, WatchStream } from "../api/services.ts";
 
 export interface RefusingStream extends WatchStream {
-  /** Answers a request for a watch by its end; the reason is the guard's. */
+  /** Responds to a watch request by cancelling the watch, with the interceptor's reason. */
   refuse(cancelReason: string): void;
 }
 
-/** What it opens shows whatever is asked for; see authorized-watch.ts for who may see it. */
+/** Returns a function that opens streams without authorization; authorized-watch.ts adds it. */
 export function watchStreams(member: Member): (context: CallContext) => RefusingStream {
   return (context) => {
     checkServing(member);
@@ -25,7 +25,7 @@ function openWatchStream(member: Member, context: CallContext, onClosed: () => v
   const stream = new MemberWatchStream(member, context, onClosed);
   if (!context.requireLeader) return stream;
   stream.endWithoutLeader();
-  // A member that was asleep knows of no leader yet. To ask for one wakes the cluster up.
+  // A member that was quiesced knows no leader yet. A linearizable read wakes the cluster.
   if (member.leader === 0n) {
     member.linearizable(
       () => {},
@@ -40,7 +40,7 @@ class MemberWatchStream implements RefusingStream {
   readonly #stream: HubStream;
   #wanted: ((response: WatchResponse | undefined) => void) | undefined;
   #closed = false;
-  /** What the reader is told at the end. */
+  /** The error that the reader gets at the end. */
   #error: EtcdError | undefined;
   #forget: () => void;
   readonly #onClosed: () => void;
@@ -92,7 +92,7 @@ class MemberWatchStream implements RefusingStream {
     return response;
   }
 
-  /** Its caller wants a leader to be there. */
+  /** Ends the stream when the leader is lost: its caller set `hasleader`. */
   endWithoutLeader(): void {
     const forget = this.#forget;
     const forgetLoss = this.#member.leaderMonitor.onLost(() => this.end(errNoLeader));
@@ -126,11 +126,11 @@ class MemberWatchStream implements RefusingStream {
       return;
     }
     const [response] = this.#stream.take(1);
-    // A client that asks on and on and takes nothing is cut off by the hub.
+    // The hub closes the stream of a client that sends more and more requests and takes nothing.
     if (response === undefined && this.#stream.closed) return this.close();
     if (response === undefined) return;
     this.#wanted = undefined;
-    // Room in the stream's buffer: watchers that had fallen behind may catch up.
+    // The stream's buffer has room: unsynced watchers may continue.
     if (this.#member.machine.hub.hasUnsynced) this.#member.syncWatchers();
     wanted(response);
   }

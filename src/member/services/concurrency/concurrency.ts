@@ -1,9 +1,9 @@
 /**
- * Keys under a prefix as a line in which the oldest is first: what etcd's locks and elections are made of. Whoever hangs
- * a key on its lease stands in line; the one whose key was created first has the lock, or leads.
+ * A queue of keys under a prefix, the oldest first, from which etcd's locks and elections are built. A client queues
+ * with a key attached to its lease. The key created first holds the lock, or leads.
  *
- * All of it is done with the services that everybody has, as etcd's own client does it, so there is no rule here that a
- * client could not follow by itself. Only what a caller that is gone leaves behind is the member's to remove (places.ts).
+ * All of it uses the public services, as etcd's own client does, so there is no rule that a client could not follow by
+ * itself. Only keys of callers that are gone are removed by the member (places.ts).
  */
 import { concatBytes, latin1ToBytes, prefixEnd } from "../../../base/bytes.ts";
 import { EtcdError, GrpcCode, errCompacted } from "../../../protocol/errors.ts";
@@ -22,16 +22,16 @@ export interface SessionServices {
   readonly places: Places;
 }
 
-/** etcd's, for who brings no lease; nobody keeps it alive. */
+/** etcd's TTL for a caller without a lease. It is not kept alive. */
 const SESSION_TTL_SECONDS = 60;
 
-/** The lease to stand in line with: the caller's, or one made for it. */
+/** Returns the lease for the key: the caller's, or a new one. */
 export async function sessionLease(services: SessionServices, lease: bigint, context: CallContext): Promise<bigint> {
   if (lease !== 0n) return lease;
   return (await services.lease.grant(leaseGrantRequest({ ttl: SESSION_TTL_SECONDS }), context)).id;
 }
 
-/** What a call holds in the queue while it waits. */
+/** A call's position in the queue. */
 export interface Place {
   readonly key: Uint8Array;
   readonly lease: bigint;
@@ -40,10 +40,10 @@ export interface Place {
 }
 
 /**
- * Runs a call that takes a place in the queue. When its caller is gone by the end, whatever the end is, the call takes
- * the place back: a lease that was made for this call ends, because nobody else knows its id; with the caller's own
- * lease the key is deleted. etcd does the same, but for a caller that leaves before it waits or when it is about to be
- * answered: there etcd leaves the key until the lease ends.
+ * Runs a call that takes a position in the queue. If its caller is gone by the end, however it ends, the call gives the
+ * position up: a lease granted for this call is revoked, because no client knows its id; with the caller's own lease
+ * the key is deleted. etcd does the same, except for a caller that leaves before it waits or just before its response:
+ * there etcd keeps the key until the lease expires.
  */
 export async function withPlace<R>(
   services: SessionServices,
@@ -84,7 +84,7 @@ export function electionPrefix(name: Uint8Array): Uint8Array {
   return concatBytes(name, latin1ToBytes("/"));
 }
 
-/** As Go prints the lease: a negative one with a sign. */
+/** Formats the lease as Go does: a negative one with a sign. */
 export function sessionKey(prefix: Uint8Array, lease: bigint): Uint8Array {
   return concatBytes(prefix, latin1ToBytes(lease.toString(16)));
 }
@@ -99,14 +99,14 @@ export function oldestKey(prefix: Uint8Array): RangeRequest {
   });
 }
 
-/** The key is the one that was created then; 0: there is none. */
+/** Compares that the key was created at this revision; 0: that it does not exist. */
 export function createdAt(key: Uint8Array, createRevision: number): Compare {
   return compare({ key, target: "CREATE", targetUnion: { type: "createRevision", createRevision } });
 }
 
 /**
- * Waits until all keys of the line that were created before `revision` are deleted, and then until the front has made
- * sure that the caller is still there: whoever is gone must not get what others wait for.
+ * Waits until all keys of the queue that were created before `revision` are deleted. Then waits until the API layer has
+ * verified that the caller is still there: a caller that is gone must not get what others wait for.
  */
 export async function waitDeletes(
   services: SessionServices,
@@ -160,7 +160,7 @@ async function waitDelete(
   }
 }
 
-/** A watch on one range that ends, with an error, when the caller does not wait any more. */
+/** A watch on one range. It fails when the caller no longer waits. */
 export class KeyWatch {
   readonly #stream: ReturnType<WatchService["watch"]>;
   readonly #signal: AbortSignal | undefined;
@@ -189,22 +189,22 @@ export class KeyWatch {
 }
 
 /**
- * A watch that etcd does not make says why with its code. Who loses the permission later is told when it next reads, which
- * is without one; here the watch says so.
+ * If the watch was refused, etcd returns the reason with its code. A client that loses its permission later gets the
+ * error at its next read, without a code; here the watch reports it.
  */
 function reasonOf({ created, cancelReason }: WatchResponse): string {
   return created ? cancelReason : cancelReason.replace(/^rpc error: code = \w+ desc = /, "");
 }
 
-/** What Go's client says about a call that its caller gave up. */
+/** Error of Go's client for a call that its caller cancelled. */
 export const errContextCanceled: EtcdError = new EtcdError(GrpcCode.Canceled, "context canceled");
 
-/** etcd passes errors on in this place without their code. */
+/** Creates an error without its code, as etcd returns errors here. */
 export function serviceError(message: string): EtcdError {
   return new EtcdError(GrpcCode.Unknown, message);
 }
 
-/** Runs what etcd's own client would do, and tells errors as its service does. */
+/** Runs what etcd's own client would do, and converts errors as etcd's service does. */
 export async function withServiceErrors<R>(run: () => Promise<R>): Promise<R> {
   try {
     return await run();

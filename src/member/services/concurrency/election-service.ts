@@ -1,4 +1,7 @@
-/** etcd's Election service: the first in the line under the election's name leads, and its key holds what it proclaims. */
+/**
+ * etcd's Election service: the oldest key of the queue under the election's name leads, and its value is what it
+ * proclaims.
+ */
 import { equalBytes, prefixEnd } from "../../../base/bytes.ts";
 import { campaignResponse, leaderResponse, proclaimResponse, resignResponse } from "../../../protocol/api/election.ts";
 import type { CampaignRequest, CampaignResponse, LeaderKey, LeaderResponse } from "../../../protocol/api/election.ts";
@@ -40,7 +43,8 @@ export function electionService(services: SessionServices): ElectionService {
     resign: ({ leader }, context) =>
       withServiceErrors(async () => {
         const proven = provided(leader);
-        // A proof without a lease gets one, which nobody needs: etcd makes the session before it looks at anything.
+        // A leader key without a lease gets one that is not needed, because etcd creates the session before it
+        // validates.
         await sessionLease(services, proven.lease, context);
         return resignResponse({ header: await resign(services, proven, context) });
       }),
@@ -73,7 +77,7 @@ function campaign(
     if (former !== undefined && !equalBytes(former.value, value)) {
       await proclaimOrResign(services, leader, value, context);
     }
-    // Whoever is still there when this fails may campaign again with the same lease, and has kept its place.
+    // A caller that is still there when this fails may campaign again with the same lease. Its position is kept.
     await waitDeletes(services, prefix, leader.rev, context);
     return campaignResponse({ header, leader });
   });
@@ -105,22 +109,22 @@ async function proclaim(
   return header;
 }
 
-/** Whoever leads no more has nothing to give back, and is told nothing else. */
+/** Deletes the leader's key. A caller that no longer leads has nothing to give up, and gets no error. */
 async function resign({ kv }: SessionServices, { key, rev }: LeaderKey, context: CallContext): Promise<ResponseHeader> {
   const gone = { type: "deleteRange", deleteRange: deleteRangeRequest({ key }) } as const;
   return (await kv.txn(txnRequest({ compare: [createdAt(key, rev)], success: [gone] }), context)).header;
 }
 
-/** Each leader of an election and each value that it proclaims, from now on. */
+/** Streams each leader of an election, and each value that it proclaims, from now on. */
 class Observation implements LeaderStream {
   readonly #services: SessionServices;
   readonly #prefix: Uint8Array;
   readonly #context: CallContext;
   readonly #over: AbortController = new AbortController();
   readonly #abort: () => void = () => this.close();
-  /** Told of by one response of the watch, and not taken yet. */
+  /** Contained in one response of the watch, and not taken yet. */
   #waiting: LeaderResponse[] = [];
-  /** On the leader's key; undefined while there is none. */
+  /** Watch on the leader's key; undefined while there is none. */
   #watch: KeyWatch | undefined;
 
   constructor(services: SessionServices, prefix: Uint8Array, context: CallContext) {
@@ -144,7 +148,7 @@ class Observation implements LeaderStream {
     } catch (error) {
       if (this.#over.signal.aborted) return undefined;
       this.close();
-      // etcd has but one word for whatever ended it.
+      // etcd returns one error whatever ended it.
       throw error === errContextCanceled ? error : serviceError("election: observe closed early");
     }
   }

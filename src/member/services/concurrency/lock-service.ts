@@ -1,8 +1,8 @@
 /**
- * etcd's Lock service: whoever is first in the line under the lock's name has the lock, for as long as its key is there.
+ * etcd's Lock service: the oldest key of the queue under the lock's name holds the lock, for as long as it exists.
  *
- * A lock that hangs on a lease excludes nobody for sure (the holder may be slow, and the lease at its end): who writes
- * under it compares the key's create revision in the same txn.
+ * Locks are advisory: the lease may expire while a slow holder still believes it holds the lock. To fence a write,
+ * compare the lock key's create revision in the same txn.
  */
 import { deleteRangeRequest, putRequest, rangeRequest, txnRequest } from "../../../protocol/api/kv.ts";
 import type { KeyValue, TxnResponse } from "../../../protocol/api/kv.ts";
@@ -39,7 +39,7 @@ function lock(services: SessionServices, request: LockRequest, context: CallCont
     const revision = acquiredKey(entered);
     const first = rangedIn(entered, 1);
     const isFirst = first === undefined || first.createRevision === revision;
-    // A lock that the lease had before is not this call's to give back.
+    // If the lease held the lock before, this call must not release it.
     if (entered.succeeded || !isFirst) place.revision = revision;
     if (isFirst) return lockResponse({ header: entered.header, key });
     return waitForLock(services, prefix, place, context);
@@ -57,14 +57,16 @@ async function waitForLock(
     const { kvs, header } = await services.kv.range(rangeRequest({ key }), context);
     if (kvs.length > 0) return lockResponse({ header, key });
   } catch (error) {
-    // Of a caller that is gone, withPlace removes it.
+    // If the caller is gone, withPlace removes the key.
     if (context.signal?.aborted !== true) await services.kv.deleteRange(deleteRangeRequest({ key }), context);
     throw error;
   }
   throw serviceError("mutex: session is expired");
 }
 
-/** Takes a place in the line, or finds the one that the lease has already; and who is first, in the same step. */
+/**
+ * Takes a position in the queue, or finds the one that the lease already has. Returns the oldest key in the same step.
+ */
 function enter(
   { kv }: SessionServices,
   prefix: Uint8Array,

@@ -1,9 +1,9 @@
 /**
- * The places in queues (locks, elections) that callers of this member wait with, and their removal.
+ * Removes queue positions (locks, elections) of callers that are gone.
  *
- * A caller that is gone may have no valid token any more, so the member removes its place in its own name, as it ends
- * leases. A removal that meets no leader or a busy member is tried again: without it everybody behind would wait until
- * the lease ends.
+ * Such a caller may have no valid token any more, so the member removes its key as root, as it does with expired
+ * leases. A removal that fails for lack of a leader or because the member is busy is retried: otherwise all callers
+ * behind it would wait until the lease expires.
  */
 import { bytesToLatin1 } from "../../../base/bytes.ts";
 import { ROOT } from "../../../auth/auth-store.ts";
@@ -27,14 +27,14 @@ const PASSING: ReadonlySet<GrpcCode> = new Set([
 
 export class Places {
   readonly #member: Member;
-  /** Calls of this member by the key that they wait with. */
+  /** Number of this member's waiting calls per key. */
   readonly #calls: Map<string, number> = new Map();
 
   constructor(member: Member) {
     this.#member = member;
   }
 
-  /** Counts a call that waits with the key, until the function that it gives back is called. */
+  /** Counts a call that waits with the key, until the returned function is called. */
   enter(key: Uint8Array): () => void {
     const name = bytesToLatin1(key);
     this.#calls.set(name, this.#waiting(name) + 1);
@@ -46,9 +46,8 @@ export class Places {
   }
 
   /**
-   * Deletes the key if it is still the one that was created then, in the name of one call that waits with it. It stays
-   * when another call waits with it: that caller came back with its lease before the first call was given up. Never
-   * rejects.
+   * Deletes the key if it still has this create revision, on behalf of one call that waits with it. Keeps it if another
+   * call waits with it: its caller came back with the same lease before the first call was given up. Never rejects.
    */
   remove(key: Uint8Array, createRevision: number): Promise<void> {
     const isSame = compare({ key, target: "CREATE", targetUnion: { type: "createRevision", createRevision } });
@@ -62,7 +61,7 @@ export class Places {
     return this.#calls.get(name) ?? 0;
   }
 
-  /** Ends a lease that no caller knows, and the key with it. Never rejects. */
+  /** Revokes a lease that no caller knows, and so deletes its key. Never rejects. */
   endLease(id: bigint): Promise<void> {
     return this.#insist({ type: "leaseRevoke", leaseRevoke: { id } }, () => true);
   }
@@ -74,7 +73,7 @@ export class Places {
         await propose(this.#member, request, { username: ROOT, revision: this.#member.machine.auth.revision });
         return;
       } catch (error) {
-        // "Lease not found" and the like: there is nothing to remove any more.
+        // "Lease not found" and similar errors: there is nothing left to remove.
         if (!(error instanceof EtcdError) || !PASSING.has(error.code)) return;
         await new Promise<void>((resolve) => {
           this.#member.clock.setTimer(PAUSE_MS, resolve);

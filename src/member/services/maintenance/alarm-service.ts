@@ -15,7 +15,7 @@ export function alarmService(member: Member): Pick<MaintenanceService, "alarm"> 
           await propose<AlarmResponse>(member, { type: "alarm", alarm: request }, context.caller),
         );
       }
-      // Like etcd's answer, which goes through the log, this one is not older than the question.
+      // etcd's response goes through the log. So this one must not be older than the request either.
       await readIndex(member);
       const { alarms, store } = member.machine;
       return alarmResponse({ header: member.header(store.revision), alarms: alarms.list(request.alarm) });

@@ -4,7 +4,7 @@
  *     ENABLE  ──► downgradeInfoSet {enabled}  ── soon ──► clusterVersionSet 3.6   the cluster keeps to the old version,
  *     CANCEL  ──► downgradeInfoSet {}         ── soon ──► clusterVersionSet 3.7   its members can be replaced one by one
  *
- * What our members send and store is the same at either version, so all that changes is what they say.
+ * Our members send and store the same at either version, so only the reported version changes.
  */
 import {
   errDowngradeInProcess,
@@ -22,9 +22,9 @@ import { parseVersion } from "./semantic-version.ts";
 import type { SemanticVersion } from "./semantic-version.ts";
 import type { MaintenanceService } from "../../api/services.ts";
 
-/** How long after a downgrade was enabled or cancelled the cluster's version follows; etcd looks that often. */
+/** Delay after which the cluster version follows an enabled or cancelled downgrade; etcd checks at this interval. */
 const FOLLOWS_AFTER_MS = 4_000;
-/** Before a member that has nothing to do goes quiet: a timer would keep it from that. */
+/** Earlier than an idle member quiesces, because a pending timer would prevent it. */
 const LOOK_AFTER_START_MS = 2_000;
 
 const errUnknownMethod = new EtcdError(GrpcCode.Unknown, "etcdserver: unknown method");
@@ -55,7 +55,7 @@ export function downgradeService(member: Member): Pick<MaintenanceService, "down
   };
 }
 
-/** The target as the cluster would keep to it. */
+/** Validates a target version. Returns it in the form of the cluster version. */
 async function validate(member: Member, version: string): Promise<string> {
   const target = parseVersion(version);
   if (target === undefined) throw errWrongDowngradeVersionFormat;
@@ -68,7 +68,7 @@ async function validate(member: Member, version: string): Promise<string> {
   return `${shortText(target)}.0`;
 }
 
-/** Nothing to cancel is no error: etcd 3.7 finds it, and writes it to its log only. */
+/** Cancels the downgrade. Without one there is no error: etcd 3.7 only logs it. */
 async function cancel(member: Member, context: Parameters<MaintenanceService["downgrade"]>[1]): Promise<void> {
   await readIndex(member);
   if (member.machine.clusterVersion.downgradeTarget === undefined) return;
@@ -88,7 +88,7 @@ function shortText({ major, minor }: SemanticVersion): string {
   return `${major}.${minor}`;
 }
 
-/** Brings the cluster's version to where the downgrade wants it; whoever proposes it, the outcome is the same. */
+/** Moves the cluster version to the downgrade's target. The result is the same whichever member proposes it. */
 class VersionFollower {
   readonly #member: Member;
   #cancelTimer: (() => void) | undefined;
@@ -96,7 +96,8 @@ class VersionFollower {
   constructor(member: Member) {
     this.#member = member;
     member.whenStopped(() => this.#cancelTimer?.());
-    // An earlier life of this member may have been about to; its log has to be applied again to know.
+    // A previous run of this member may have stopped before the move. Whether it did is known only when its log is
+    // applied.
     this.#cancelTimer = member.clock.setTimer(LOOK_AFTER_START_MS, () => {
       this.#cancelTimer = undefined;
       this.look();
@@ -109,7 +110,7 @@ class VersionFollower {
       this.#cancelTimer = undefined;
       const ver = this.#wanted();
       if (ver === undefined) return;
-      // Without a leader this fails, and is tried again.
+      // Without a leader this fails and is retried.
       this.#member.write({ type: "clusterVersionSet", clusterVersionSet: { ver } }, () => this.look());
     });
   }

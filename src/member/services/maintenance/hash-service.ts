@@ -1,4 +1,4 @@
-/** Hashes of a member's data, and its upkeep. */
+/** Hashes of a member's data, and defragmentation. */
 import { crc32c } from "../../../base/crc32c.ts";
 import { compareBytes, latin1ToBytes } from "../../../base/bytes.ts";
 import { hashKvResponse, hashResponse } from "../../../protocol/api/maintenance.ts";
@@ -40,7 +40,10 @@ export function hashService(member: Member): Pick<MaintenanceService, "defragmen
   };
 }
 
-/** Whoever asks right after a compaction gets what that found, as soon as it has: etcd is seldom slower. */
+/**
+ * Computes the hash of a compaction that was just made. So a caller right after a compaction waits for its hash, as in
+ * etcd, which is seldom slower.
+ */
 async function compactionHashed(member: Member, revision: number): Promise<void> {
   while (member.machine.store.hashCompaction(revision, STEP_ROWS)) {
     await new Promise<void>((resolve) => {
@@ -58,13 +61,13 @@ function hashOf(member: Member, revision: number): Promise<KeyValueHash> {
   });
 }
 
-/** Of everything, as etcd's Hash is; also like it in that it means nothing but to the member itself. */
+/** Hashes everything, as etcd's Hash does. As in etcd, it can be compared only on the same member. */
 function hashBuckets(tables: StateTables, keys: number): number {
   let hash = keys;
   for (const name of [...BUCKET_NAMES].sort()) {
     hash = crc32c(latin1ToBytes(name), hash);
     tables.bucket(name).scan((key, value) => {
-      // How far the physical part of a compaction has come is no part of the data.
+      // The progress of physical compaction is not part of the data.
       if (name === "meta" && compareBytes(key, FINISHED_COMPACT) === 0) return true;
       hash = crc32c(value, crc32c(key, hash));
       return true;

@@ -1,4 +1,4 @@
-/** etcd's Maintenance over one member, put together from its parts. */
+/** etcd's Maintenance service over one member, composed of its parts. */
 import { alarmService } from "./alarm-service.ts";
 import { downgradeService } from "./downgrade-service.ts";
 import { hashService } from "./hash-service.ts";
@@ -8,7 +8,7 @@ import type { MaintenanceService } from "../../api/services.ts";
 import { snapshotService } from "./snapshot-service.ts";
 import { statusService } from "./status-service.ts";
 
-/** Called by the guard, with a caller that may. */
+/** The interceptor calls it with an authorized caller. */
 export function maintenanceService(member: Member): MaintenanceService {
   return {
     ...alarmService(member),

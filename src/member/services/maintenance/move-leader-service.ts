@@ -1,4 +1,4 @@
-/** Leadership handed over on request: asked of the leader, answered when the other one leads. */
+/** Transfers leadership on request. Must be called on the leader; responds when the target leads. */
 import { errBadLeaderTransferee, EtcdError, errNotLeader, GrpcCode } from "../../../protocol/errors.ts";
 import { moveLeaderResponse } from "../../../protocol/api/maintenance.ts";
 import type { MemberId } from "../../../protocol/peer/raft-message.ts";
@@ -6,7 +6,7 @@ import type { Member } from "../../node/member.ts";
 import { checkLeader, checkServing, readIndex } from "../../node/requests.ts";
 import type { CallContext, MaintenanceService } from "../../api/services.ts";
 
-/** etcd waits as long as the caller does; we end it, with the words that it has for that. */
+/** etcd waits as long as the caller does. Here the request times out, with etcd's error text for it. */
 const errTookTooLong = new EtcdError(GrpcCode.Unknown, "etcdserver: request timed out, leader transfer took too long");
 
 export function moveLeaderService(member: Member): Pick<MaintenanceService, "moveLeader"> {
@@ -26,7 +26,7 @@ export function moveLeaderService(member: Member): Pick<MaintenanceService, "mov
   };
 }
 
-/** A member that was asleep cannot say yet who leads. */
+/** A member that was quiesced does not know the leader yet. */
 async function wakened(member: Member): Promise<void> {
   if (member.leader !== 0n) return;
   member.wake();

@@ -1,4 +1,4 @@
-/** Versions as etcd's parser reads them; it is more lenient than the standard: zeros in front, empty suffixes. */
+/** Parses versions as etcd does, which is more lenient than the standard: leading zeros, empty suffixes. */
 
 export interface SemanticVersion {
   readonly major: number;
@@ -9,7 +9,7 @@ const IDENTIFIERS = /^[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*$/;
 const NUMBERS = /^(\d+)\.(\d+)\.(\d+)$/;
 const INT64_MAX = (1n << 63n) - 1n;
 
-/** Major and minor of "3.6.1-rc.1+build", or of "3.6"; undefined when it is neither. */
+/** Returns major and minor of "3.6.1-rc.1+build" or of "3.6"; undefined for any other text. */
 export function parseVersion(text: string): SemanticVersion | undefined {
   return parseWhole(text) ?? parseWhole(`${text}.0`);
 }
@@ -24,7 +24,7 @@ function parseWhole(text: string): SemanticVersion | undefined {
   return major === undefined || minor === undefined ? undefined : { major, minor };
 }
 
-/** Before and behind the first `mark`. */
+/** Returns the parts before and after the first `mark`. */
 function cut(text: string, mark: string): readonly [string, string] {
   const at = text.indexOf(mark);
   return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];

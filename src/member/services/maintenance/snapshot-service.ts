@@ -1,9 +1,9 @@
 /**
- * A member's data as a stream: a file of etcd's format, and the SHA-256 of it. All of it is of one revision, while the
- * member goes on writing; all that it holds in memory is what is on its way.
+ * Streams a member's data: a file of etcd's format, and its SHA-256. All of it is of one revision, while the member
+ * continues to write. Memory is bounded by what is in flight.
  *
- * Rows must not be removed meanwhile, so compaction waits. A reader that takes nothing for a while is given up, and so is
- * one that takes so little that it would hold the rows for ever.
+ * Rows must not be removed meanwhile, so compaction waits. A reader that takes nothing for a while is disconnected, and
+ * so is one that takes so little that it would hold the rows for ever.
  */
 import { Sha256 } from "../../../base/sha256.ts";
 import { BoltWriter } from "../../../protocol/bbolt/bolt-writer.ts";
@@ -18,10 +18,10 @@ import type { SnapshotState } from "../../snapshot/snapshot-file.ts";
 
 const BLOB_BYTES = 32 * 1024;
 const STALLED_MS = 10_000;
-/** From then on a reader must have taken so much on average. */
+/** From this time on a reader must have taken BYTES_PER_SECOND_MIN on average. */
 const HURRY_AFTER_MS = 30_000;
 const BYTES_PER_SECOND_MIN = 16 * 1024;
-/** Leaves gone over before others have their turn. */
+/** Leaves measured before the thread is released. */
 const MEASURED_PER_TURN = 4;
 
 export function snapshotService(member: Member): Pick<MaintenanceService, "snapshot"> {
@@ -39,7 +39,7 @@ export function snapshotService(member: Member): Pick<MaintenanceService, "snaps
   };
 }
 
-/** For whom a place is kept, so that others cannot keep the owner from a backup. */
+/** True for a caller with a reserved share, so that other callers cannot keep the owner from a backup. */
 function isOwner({ callers }: Member, context: CallContext): boolean {
   return context.caller?.username === ROOT || callers.keyOf(context) === undefined;
 }
@@ -63,7 +63,7 @@ async function* responses(member: Member, hold: Hold): ReturnType<MaintenanceSer
   yield snapshotResponse({ blob: hash.digest(), version });
 }
 
-/** Nothing of the state may be removed, until `end` or until the reader has taken nothing for long. */
+/** Prevents the removal of rows until `end`, or until the reader has taken nothing for STALLED_MS. */
 class Hold {
   readonly #member: Member;
   readonly #keys: unknown;
@@ -87,7 +87,7 @@ class Hold {
     this.#cancelTimer = this.#watch();
   }
 
-  /** The reader has taken so much. Throws when the state is not there any more, or the reader is too slow for it. */
+  /** Records that the reader has taken this many bytes. Throws if the state is gone, or the reader is too slow. */
   taken(bytes: number): void {
     this.#bytes += bytes;
     this.check();
@@ -98,7 +98,7 @@ class Hold {
   check(): void {
     checkServing(this.#member);
     if (this.#ended) throw errTimeout;
-    // A snapshot from the leader took the place of the tables.
+    // A snapshot from the leader has replaced the tables.
     if (this.#member.machine.store.keys !== this.#keys) throw errStopped;
     this.#takenMs = this.#member.clock.nowMs();
   }
@@ -136,7 +136,7 @@ function stateOf(member: Member): SnapshotState {
   };
 }
 
-/** In pieces of one size, as etcd sends them; the last one may be shorter. */
+/** Splits pages into blobs of one size, as etcd sends them; the last one may be shorter. */
 function* blobs(pages: Iterable<Uint8Array>): Generator<Uint8Array, void, void> {
   let blob = new Uint8Array(BLOB_BYTES);
   let filled = 0;

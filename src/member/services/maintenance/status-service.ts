@@ -1,4 +1,4 @@
-/** What a member tells of itself in etcd's words. */
+/** A member's status in etcd's form. */
 import { errNoLeader } from "../../../protocol/errors.ts";
 import { downgradeInfo, statusResponse } from "../../../protocol/api/maintenance.ts";
 import type { AlarmMember } from "../../../protocol/api/maintenance.ts";
@@ -18,10 +18,10 @@ export function statusService(member: Member): Pick<MaintenanceService, "status"
       return statusResponse({
         header: member.header(store.revision),
         version: SERVER_VERSION,
-        // Ours stays as it is; etcd rewrites its database for the version that the cluster keeps to.
+        // Our storage does not change. etcd rewrites its database for the cluster version.
         storageVersion: clusterVersion.version,
         dbSize,
-        // The rows' own count goes by a flat cost for each, which a disk may undercut.
+        // The row count assumes a fixed cost per row, so it may exceed the size on disk.
         dbSizeInUse: Math.min(store.keys.sizeBytes, dbSize),
         dbSizeQuota: quotaBytes(member.settings.quotaBackendBytes),
         leader: raft.leader,
@@ -36,7 +36,7 @@ export function statusService(member: Member): Pick<MaintenanceService, "status"
   };
 }
 
-/** As Go prints the message, in which a zero is left out. */
+/** Formats an alarm as Go does, without zero fields. */
 function alarmText({ memberId, alarm }: AlarmMember): string {
   return memberId === 0n ? `alarm:${alarm}` : `memberID:${memberId}  alarm:${alarm}`;
 }
