@@ -132,7 +132,7 @@ export interface Wakeup {
    * Saves a record. It must be durable before anything that the member sends or responds afterwards leaves it.
    * Undefined deletes the record.
    */
-  readonly save: (note: Uint8Array<ArrayBuffer> | undefined) => void;
+  readonly save: (record: Uint8Array<ArrayBuffer> | undefined) => void;
   /** The record that a previous run saved last. */
   readonly saved: Uint8Array | undefined;
 }
@@ -260,7 +260,7 @@ export function settingsOf(options: MemberOptions): Settings {
     limits: limitsOf(options.limits),
   };
   assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");
-  assert(settings.commitDelayMs < tickMs, "what waits leaves before the heartbeat that would tell it too");
+  assert(settings.commitDelayMs < tickMs, "a delayed commit index leaves before the heartbeat that repeats it");
   assert(settings.limits.catchUpEntries < settings.limits.logEntries, "what is kept is less than what is allowed");
   assert(
     settings.bcryptCost >= BCRYPT_COST_MIN && settings.bcryptCost <= BCRYPT_COST_MAX,
@@ -268,7 +268,7 @@ export function settingsOf(options: MemberOptions): Settings {
   );
   assert(
     settings.quiesceAfterTicks === 0 || settings.quiesceAfterTicks > electionTicks,
-    "quiet comes after an election timeout",
+    "quiescence begins after an election timeout",
   );
   return settings;
 }
@@ -280,5 +280,5 @@ export interface AutoCompactionOptions {
   readonly retention: number;
   /** The record that a previous run saved last, if the clock continues across restarts. */
   readonly saved?: Uint8Array | undefined;
-  readonly save?: (note: Uint8Array<ArrayBuffer>) => void;
+  readonly save?: (record: Uint8Array<ArrayBuffer>) => void;
 }

@@ -8,9 +8,9 @@ export interface Source<Response> {
   close(): void;
 }
 
-export function toSource<Response>(answers: AsyncIterable<Response> | Source<Response>): Source<Response> {
-  if ("close" in answers) return answers;
-  const iterator = answers[Symbol.asyncIterator]();
+export function toSource<Response>(responses: AsyncIterable<Response> | Source<Response>): Source<Response> {
+  if ("close" in responses) return responses;
+  const iterator = responses[Symbol.asyncIterator]();
   return {
     async next() {
       const result = await iterator.next();

@@ -16,7 +16,7 @@ export interface PasswordHasher {
    */
   verify(password: string, hashed: string): Promise<boolean>;
   /** A hash that no password matches. It costs as much to verify as a new user's. */
-  readonly nobodys: string;
+  readonly decoy: string;
 }
 
 export interface TokenProvider {

@@ -20,14 +20,14 @@ const errPasswordTooLong: EtcdError = /* @__PURE__ */ new EtcdError(
 /** No real password is as long. The limit protects against strangers who send large ones. */
 const PASSWORD_LENGTH_MAX = 4_096;
 /** Matches no known password: 22 characters of salt, and 31 of a hash that was never computed. */
-const NOBODYS_SALT_AND_HASH = ".".repeat(53);
+const DECOY_SALT_AND_HASH = ".".repeat(53);
 
 /** Creates a hasher. `cost` is bcrypt's for new hashes; etcd's --bcrypt-cost. */
 export function memberPasswords(slice: Slice, cost: number = BCRYPT_COST_DEFAULT): PasswordHasher {
-  const nobodys = `$2b$${String(cost).padStart(2, "0")}$${NOBODYS_SALT_AND_HASH}`;
+  const decoy = `$2b$${String(cost).padStart(2, "0")}$${DECOY_SALT_AND_HASH}`;
   const verify = (password: string, text: string): Promise<boolean> => {
     const stored = parsePasswordHash(text);
-    if (stored === undefined) return slice(() => bcrypt.compare(password, nobodys)).then(() => false);
+    if (stored === undefined) return slice(() => bcrypt.compare(password, decoy)).then(() => false);
     switch (stored.type) {
       case "bcrypt":
         return slice(() => bcrypt.compare(password, stored.text));
@@ -38,7 +38,7 @@ export function memberPasswords(slice: Slice, cost: number = BCRYPT_COST_DEFAULT
     }
   };
   return {
-    nobodys,
+    decoy,
     async hash(password) {
       if (bcrypt.truncates(password)) throw errPasswordTooLong;
       return slice(() => bcrypt.hash(password, cost));

@@ -66,7 +66,7 @@ export class AutoCompaction {
     const { nowMs, revision } = this.#compactor;
     if (nowMs >= this.#nextMs) {
       const missed = Math.floor((nowMs - this.#nextMs) / this.#everyMs);
-      for (let look = 0; look < Math.min(missed, this.#samplesMax); look++) this.#sample(this.#seen);
+      for (let at = 0; at < Math.min(missed, this.#samplesMax); at++) this.#sample(this.#seen);
       this.#nextMs += (missed + 1) * this.#everyMs;
       this.#compactIfDue();
       this.#sample(revision);
@@ -111,13 +111,13 @@ export class AutoCompaction {
   }
 
   /** Restores a saved record. Ignores one of other settings, or one in the future: the clock was set back. */
-  #restore(note: Uint8Array): void {
+  #restore(record: Uint8Array): void {
     const { mode, retention } = this.#options;
-    if (note.length % 8 !== 0) return this.#save();
-    const [notedMode, notedRetention, nextMs = Infinity, succeededMs = Infinity, compacted = 0, isFirst, ...samples] =
-      new Float64Array(note.slice().buffer);
+    if (record.length % 8 !== 0) return this.#save();
+    const [savedMode, savedRetention, nextMs = Infinity, succeededMs = Infinity, compacted = 0, isFirst, ...samples] =
+      new Float64Array(record.slice().buffer);
     const latest = samples.at(-1) ?? Infinity;
-    const isOurs = notedMode === MODES[mode] && notedRetention === retention && samples.length <= this.#samplesMax;
+    const isOurs = savedMode === MODES[mode] && savedRetention === retention && samples.length <= this.#samplesMax;
     if (!isOurs || !(nextMs <= this.#nextMs) || !(succeededMs <= nextMs) || !(latest <= this.#seen)) {
       return this.#save();
     }

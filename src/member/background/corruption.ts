@@ -74,11 +74,11 @@ export class CorruptionCheck {
     return `${revision}/${compactRevision}`;
   }
 
-  #begin(judge: (own: KeyValueHash, peers: readonly PeerHash[]) => void): void {
+  #begin(compare: (own: KeyValueHash, peers: readonly PeerHash[]) => void): void {
     this.#running = true;
     this.#checkedState = this.#state();
     this.#member.hashQueue.request(0, (outcome) => {
-      if (outcome.ok) this.#callPeers(outcome.value, (peers) => judge(outcome.value, peers));
+      if (outcome.ok) this.#callPeers(outcome.value, (peers) => compare(outcome.value, peers));
       else this.#running = false;
     });
   }
@@ -87,7 +87,7 @@ export class CorruptionCheck {
     const { machine, id, rpc } = this.#member;
     const others = machine.membership.members.filter((member) => member.id !== id);
     const peers: PeerHash[] = [];
-    const told = (): void => {
+    const onResponse = (): void => {
       if (peers.length < others.length) return;
       this.#running = false;
       then(peers);
@@ -96,10 +96,10 @@ export class CorruptionCheck {
     for (const other of others) {
       rpc.call(other.id, METHOD, payload, (outcome) => {
         peers.push({ id: other.id, response: outcome.ok ? responseOf(outcome.value) : undefined });
-        told();
+        onResponse();
       });
     }
-    told();
+    onResponse();
   }
 
   /**
@@ -110,9 +110,9 @@ export class CorruptionCheck {
     this.#member.linearizable(
       () => {
         const { store, membership } = this.#member.machine;
-        for (const { id, response: answer } of peers) {
-          if (answer === undefined) continue;
-          const { header, compactRevision } = answer;
+        for (const { id, response } of peers) {
+          if (response === undefined) continue;
+          const { header, compactRevision } = response;
           if (header.revision > store.revision || compactRevision > store.compactRevision) this.#raise(id);
         }
         for (const id of outvoted(this.#member.id, own, peers, membership.members.length)) this.#raise(id);
@@ -126,7 +126,7 @@ export class CorruptionCheck {
   #checkInitially(own: KeyValueHash, peers: readonly PeerHash[]): void {
     this.#isInitialDue = false;
     const differs = peers.some(
-      ({ response: answer }) => answer?.compactRevision === own.compactRevision && answer.hash !== own.hash,
+      ({ response }) => response?.compactRevision === own.compactRevision && response.hash !== own.hash,
     );
     if (differs) throw new Error("found data inconsistency with peers");
   }
@@ -165,9 +165,9 @@ function outvoted(
   memberCount: number,
 ): readonly MemberId[] {
   const byHash = new Map<number, MemberId[]>([[own.hash, [ownId]]]);
-  for (const { id, response: answer } of peers) {
-    if (answer === undefined || answer.compactRevision !== own.compactRevision) continue;
-    byHash.set(answer.hash, [...(byHash.get(answer.hash) ?? []), id]);
+  for (const { id, response } of peers) {
+    if (response === undefined || response.compactRevision !== own.compactRevision) continue;
+    byHash.set(response.hash, [...(byHash.get(response.hash) ?? []), id]);
   }
   if (byHash.size === 1) return [];
   const groups = [...byHash.values()];

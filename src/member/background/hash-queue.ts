@@ -59,15 +59,15 @@ export class HashQueue {
 
   #step(): void {
     this.#cancelStep = undefined;
-    const asked = this.#waiting[0];
-    if (asked === undefined) return;
-    const outcome = this.#advance(asked.revision);
+    const request = this.#waiting[0];
+    if (request === undefined) return;
+    const outcome = this.#advance(request.revision);
     if (outcome === undefined) return this.#later();
     this.#waiting.shift();
     this.#walk = undefined;
     if (this.#waiting.length > 0) this.#later();
     else this.#host.released();
-    asked.done(outcome);
+    request.done(outcome);
   }
 
   #advance(revision: number): Outcome<KeyValueHash> | undefined {

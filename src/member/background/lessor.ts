@@ -23,9 +23,9 @@ import type { Outcome } from "../outcome.ts";
 import type { Rpc, RpcCallback } from "../peer/rpc.ts";
 
 /** As etcd: checks twice a second, and revokes at most 1,000 leases a second. */
-const LOOK_EVERY_MS = 500;
-const REVOKES_PER_LOOK = 500;
-const CHECKPOINTS_PER_LOOK = 1_000;
+const CHECK_INTERVAL_MS = 500;
+const REVOKES_PER_CHECK = 500;
+const CHECKPOINTS_PER_CHECK = 1_000;
 /** Hibernating for less than this is not worth it. */
 const HIBERNATION_MS_MIN = 2_000;
 /**
@@ -65,7 +65,7 @@ export class Lessor implements LeaseListener {
   /** Term of the own leadership; 0 while another member leads. */
   #term = 0;
   #revoking = 0;
-  #lookedMs = -Infinity;
+  #checkedMs = -Infinity;
   #cancelWake: (() => void) | undefined;
   #alarmMs = -Infinity;
   #hasSavedExpiry: boolean;
@@ -80,14 +80,14 @@ export class Lessor implements LeaseListener {
     host.rpc.handle(REMAINING, (payload, done) => this.#serve(payload, done, (id, then) => this.#remaining(id, then)));
   }
 
-  // ── asked anywhere, answered by the leader ────────────────────────────────────────────────────────────────────
+  // ── called on any member, served by the leader ─────────────────────────────────────────────────────────────────────
 
   renew(id: bigint, done: TtlCallback): void {
-    this.#ask(RENEW, id, done);
+    this.#callLeader(RENEW, id, done);
   }
 
   remaining(id: bigint, done: TtlCallback): void {
-    this.#ask(REMAINING, id, done);
+    this.#callLeader(REMAINING, id, done);
   }
 
   /** Ids of the leases that this member knows. The leader, which keeps the deadlines, orders them by deadline. */
@@ -113,7 +113,7 @@ export class Lessor implements LeaseListener {
     }
   }
 
-  // ── the log ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── the log ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   granted(lease: Lease): void {
     if (this.#leading) this.#expiry.granted(lease, this.#host.clock.nowMs());
@@ -132,7 +132,7 @@ export class Lessor implements LeaseListener {
     if (this.#leading) this.#expiry.checkpointed(lease, this.#host.clock.nowMs());
   }
 
-  // ── leading ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── leading ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Term in which this member keeps the deadlines; 0 while another member does. */
   get term(): number {
@@ -168,19 +168,19 @@ export class Lessor implements LeaseListener {
     this.#cancelWake?.();
     this.#cancelWake = undefined;
     const nowMs = this.#host.clock.nowMs();
-    if (nowMs - this.#lookedMs < LOOK_EVERY_MS) return;
-    this.#lookedMs = nowMs;
+    if (nowMs - this.#checkedMs < CHECK_INTERVAL_MS) return;
+    this.#checkedMs = nowMs;
     // Proposals that are rejected again and again would only fill the log, and the cluster could not quiesce.
     if (!this.#mayRevoke()) return;
-    for (const id of this.#expiry.takeEnded(nowMs, REVOKES_PER_LOOK - this.#revoking)) this.#revoke(id);
-    const checkpoints = this.#expiry.takeCheckpoints(nowMs, CHECKPOINTS_PER_LOOK);
+    for (const id of this.#expiry.takeEnded(nowMs, REVOKES_PER_CHECK - this.#revoking)) this.#revoke(id);
+    const checkpoints = this.#expiry.takeCheckpoints(nowMs, CHECKPOINTS_PER_CHECK);
     if (checkpoints.length > 0) {
       this.#host.write({ type: "leaseCheckpoint", leaseCheckpoint: { checkpoints } }, () => {});
     }
     this.#keepAlarm(nowMs);
   }
 
-  // ── quiet ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── quiescence ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** True if a lease expires now, or too soon to hibernate. */
   get isBusy(): boolean {
@@ -223,10 +223,10 @@ export class Lessor implements LeaseListener {
 
   #savedDeadlines(firstIndex: number): SavedDeadlines | undefined {
     const bytes = this.#host.wakeup?.saved;
-    const note = bytes === undefined ? undefined : decodeSavedExpiry(bytes);
-    if (note === undefined || note.index !== firstIndex - 1) return undefined;
-    const holds = note.term === this.#host.logTerm(note.index) && note.writtenMs <= this.#host.clock.nowMs();
-    return holds ? note.ends : undefined;
+    const record = bytes === undefined ? undefined : decodeSavedExpiry(bytes);
+    if (record === undefined || record.index !== firstIndex - 1) return undefined;
+    const holds = record.term === this.#host.logTerm(record.index) && record.writtenMs <= this.#host.clock.nowMs();
+    return holds ? record.ends : undefined;
   }
 
   #mayRevoke(): boolean {
@@ -237,7 +237,7 @@ export class Lessor implements LeaseListener {
     return this.#term !== 0;
   }
 
-  // ── helpers ───────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── helpers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #revoke(id: bigint): void {
     this.#revoking += 1;
@@ -281,7 +281,7 @@ export class Lessor implements LeaseListener {
     done({ ok: true, value: leftMs === undefined ? undefined : Math.trunc(leftMs / 1_000) + 0 });
   }
 
-  #ask(method: string, id: bigint, done: TtlCallback): void {
+  #callLeader(method: string, id: bigint, done: TtlCallback): void {
     const payload = encode(leaseKeepAliveRequestSchema, leaseKeepAliveRequest({ id }));
     this.#host.rpc.callLeader(method, payload, (outcome) => {
       if (outcome.ok) return done(secondsOf(outcome.value));
@@ -290,7 +290,7 @@ export class Lessor implements LeaseListener {
     this.#host.wake();
   }
 
-  #serve(payload: Uint8Array, done: RpcCallback, answer: (id: bigint, then: TtlCallback) => void): void {
+  #serve(payload: Uint8Array, done: RpcCallback, respond: (id: bigint, then: TtlCallback) => void): void {
     let id: bigint;
     try {
       ({ id } = decode(leaseKeepAliveRequestSchema, payload));
@@ -309,7 +309,7 @@ export class Lessor implements LeaseListener {
     if (!this.#leading) return then({ ok: false, error: errNotLeader });
     // A deposed leader must not respond: no other member would know of its renewal.
     this.#host.linearizable(
-      () => answer(id, then),
+      () => respond(id, then),
       (error) => then({ ok: false, error }),
     );
   }

@@ -12,8 +12,8 @@ interface Waiter {
   readonly refuse: (error: EtcdError) => void;
 }
 
-interface Line {
-  underWay: number;
+interface CallerQueue {
+  inFlight: number;
   waiting: Waiter[];
 }
 
@@ -27,7 +27,7 @@ export interface FairGateOptions {
 
 export class FairGate {
   readonly #options: FairGateOptions;
-  readonly #lines: Map<string, Line> = new Map();
+  readonly #queues: Map<string, CallerQueue> = new Map();
   #waiting = 0;
 
   constructor(options: FairGateOptions) {
@@ -45,35 +45,35 @@ export class FairGate {
   enter(caller: string): Promise<void> | undefined {
     const { recent, nowMs } = this.#options;
     recent.began(caller);
-    const line = this.#lines.get(caller) ?? { underWay: 0, waiting: [] };
-    this.#lines.set(caller, line);
-    if (line.waiting.length === 0 && line.underWay < recent.shareOf(caller)) {
-      line.underWay += 1;
+    const queue = this.#queues.get(caller) ?? { inFlight: 0, waiting: [] };
+    this.#queues.set(caller, queue);
+    if (queue.waiting.length === 0 && queue.inFlight < recent.shareOf(caller)) {
+      queue.inFlight += 1;
       return undefined;
     }
     this.#waiting += 1;
     return new Promise((go, refuse) => {
-      line.waiting.push({ sinceMs: nowMs(), go, refuse });
+      queue.waiting.push({ sinceMs: nowMs(), go, refuse });
     });
   }
 
   leave(caller: string): void {
     const { recent, nowMs, timeoutMs, late } = this.#options;
-    const line = this.#lines.get(caller);
-    if (line === undefined) return;
-    line.underWay -= 1;
+    const queue = this.#queues.get(caller);
+    if (queue === undefined) return;
+    queue.inFlight -= 1;
     recent.ended(caller);
-    while (line.waiting.length > 0 && line.underWay < recent.shareOf(caller)) {
-      const waiter = line.waiting.shift() as Waiter;
+    while (queue.waiting.length > 0 && queue.inFlight < recent.shareOf(caller)) {
+      const waiter = queue.waiting.shift() as Waiter;
       this.#waiting -= 1;
       if (nowMs() - waiter.sinceMs > timeoutMs) {
         recent.ended(caller);
         waiter.refuse(late);
         continue;
       }
-      line.underWay += 1;
+      queue.inFlight += 1;
       waiter.go();
     }
-    if (line.underWay === 0 && line.waiting.length === 0) this.#lines.delete(caller);
+    if (queue.inFlight === 0 && queue.waiting.length === 0) this.#queues.delete(caller);
   }
 }

@@ -70,7 +70,7 @@ export class ChangeQueue {
     }
     const memberId = this.#host.membership().recentlyMade(call.changeId);
     if (memberId !== undefined) {
-      return done(answerOf({ ok: true, value: { memberId, members: this.#host.membership().members } }));
+      return done(responseOf({ ok: true, value: { memberId, members: this.#host.membership().members } }));
     }
     if (this.#queue.length >= QUEUE_MAX) return done({ ok: false, error: errRequestTooManyRequests });
     this.#queue.push({ call, done, untilMs: this.#host.nowMs() + this.#host.timeoutMs });
@@ -96,7 +96,7 @@ export class ChangeQueue {
     const proposed = this.#proposed;
     if (proposed?.call.changeId !== changeId) return;
     this.#proposed = undefined;
-    proposed.done(answerOf(outcome));
+    proposed.done(responseOf(outcome));
   }
 
   /**
@@ -115,11 +115,11 @@ export class ChangeQueue {
       if (next === undefined) return;
       const refusal = this.#refusal(next.call);
       if (refusal === "wait") return;
-      const verdict = refusal ?? this.#host.propose(this.#changeOf(next.call));
-      if (verdict === "pending") return;
+      const result = refusal ?? this.#host.propose(this.#changeOf(next.call));
+      if (result === "pending") return;
       this.#queue.shift();
-      if (verdict === "accepted") this.#proposed = next;
-      else next.done({ ok: false, error: verdict === "no-leader" ? errNotLeader : verdict });
+      if (result === "accepted") this.#proposed = next;
+      else next.done({ ok: false, error: result === "no-leader" ? errNotLeader : result });
     }
   }
 
@@ -180,6 +180,6 @@ function callOf(payload: Uint8Array): MemberChangeCall | undefined {
   }
 }
 
-function answerOf(outcome: Outcome<MemberChangeAnswer>): Outcome<Uint8Array> {
+function responseOf(outcome: Outcome<MemberChangeAnswer>): Outcome<Uint8Array> {
   return outcome.ok ? { ok: true, value: encode(memberChangeAnswerSchema, outcome.value) } : outcome;
 }

@@ -40,17 +40,17 @@ export interface ClusterChangesHost extends Omit<ChangeQueueHost, "connections">
 }
 
 interface Call {
-  readonly asked: MemberChangeCall;
+  readonly request: MemberChangeCall;
   readonly done: ChangeCallback;
   readonly sinceMs: number;
   /**
    * The leader's response. It is held back until the change is applied here (at most 1 s), so that the caller's next
    * read from this member sees the change.
    */
-  answer: MemberChangeAnswer | undefined;
+  response: MemberChangeAnswer | undefined;
   untilMs: number;
   /** True if a leader was known meanwhile. The request may have been executed, so its outcome is unknown. */
-  wasAsked: boolean;
+  wasSent: boolean;
 }
 
 const APPLIED_HERE_WITHIN_MS = 1_000;
@@ -89,7 +89,7 @@ export class ClusterChanges {
     this.#call("promote", id, [], false, done);
   }
 
-  // ── told by the member ────────────────────────────────────────────────────────────────────────────────────────
+  // ── called by the member ───────────────────────────────────────────────────────────────────────────────────────────
 
   recordContact(from: MemberId): void {
     this.#connections.recordContact(from);
@@ -104,18 +104,18 @@ export class ClusterChanges {
   leaderChanged(leader: MemberId): void {
     if (leader === this.#host.id) this.#connections.begin();
     else this.#queue.leadsNoMore();
-    if (leader !== 0n) for (const call of this.#calls.values()) call.wasAsked = true;
+    if (leader !== 0n) for (const call of this.#calls.values()) call.wasSent = true;
   }
 
   /**
    * Completes the call whose change was applied. Exception: a leader's own removal is completed in `stop`, after
    * another member confirmed it. Until then only this member may know of it.
    */
-  applied(change: ConfChange, verdict: ChangeValidation): void {
+  applied(change: ConfChange, validation: ChangeValidation): void {
     const { id: self, status } = this.#host;
     const isOwnEnd = change.changes.some(({ type, nodeId }) => type === "remove-node" && nodeId === self);
-    if (verdict === "apply" && isOwnEnd && status().role === "leader") return;
-    const outcome = this.#outcome(change.id, verdict);
+    if (validation === "apply" && isOwnEnd && status().role === "leader") return;
+    const outcome = this.#outcome(change.id, validation);
     this.#queue.applied(change.id, outcome);
     this.#settle(change.id, outcome);
   }
@@ -126,10 +126,10 @@ export class ClusterChanges {
    */
   stop(wasRemoved: boolean): void {
     this.#queue.leadsNoMore();
-    for (const [changeId, { asked, answer }] of this.#calls) {
-      const isOwnEnd = wasRemoved && asked.rule === "remove" && asked.memberId === this.#host.id;
+    for (const [changeId, { request, response }] of this.#calls) {
+      const isOwnEnd = wasRemoved && request.rule === "remove" && request.memberId === this.#host.id;
       const members = this.#others();
-      const value = answer ?? (isOwnEnd ? { memberId: asked.memberId, members } : undefined);
+      const value = response ?? (isOwnEnd ? { memberId: request.memberId, members } : undefined);
       this.#settle(changeId, value === undefined ? { ok: false, error: errStopped } : { ok: true, value });
     }
   }
@@ -145,32 +145,35 @@ export class ClusterChanges {
   ): void {
     const { rpc, leader, newChangeId, nowMs, timeoutMs, wake } = this.#host;
     const changeId = newChangeId();
-    const asked = { changeId, rule, memberId, peerUrls, isLearner };
+    const request = { changeId, rule, memberId, peerUrls, isLearner };
     const sinceMs = nowMs();
     const untilMs = sinceMs + timeoutMs;
-    this.#calls.set(changeId, { asked, done, sinceMs, answer: undefined, untilMs, wasAsked: leader() !== 0n });
-    rpc.callLeader(CHANGE_METHOD, encode(memberChangeCallSchema, asked), (outcome) =>
-      this.#answered(changeId, outcome),
+    this.#calls.set(changeId, { request, done, sinceMs, response: undefined, untilMs, wasSent: leader() !== 0n });
+    rpc.callLeader(CHANGE_METHOD, encode(memberChangeCallSchema, request), (outcome) =>
+      this.#onResponse(changeId, outcome),
     );
     wake();
   }
 
-  #answered(changeId: bigint, outcome: Outcome<Uint8Array>): void {
+  #onResponse(changeId: bigint, outcome: Outcome<Uint8Array>): void {
     const call = this.#calls.get(changeId);
     if (call === undefined) return;
     if (!outcome.ok) return this.#settle(changeId, outcome);
-    call.answer = decode(memberChangeAnswerSchema, outcome.value);
+    call.response = decode(memberChangeAnswerSchema, outcome.value);
     call.untilMs = this.#host.nowMs() + APPLIED_HERE_WITHIN_MS;
   }
 
   #checkCalls(): void {
     const nowMs = this.#host.nowMs();
     const { electionTicks, tickMs } = this.#host;
-    for (const [changeId, { asked, answer, sinceMs, untilMs, wasAsked }] of this.#calls) {
+    for (const [changeId, { request, response, sinceMs, untilMs, wasSent }] of this.#calls) {
       if (untilMs <= nowMs) {
-        this.#settle(changeId, answer === undefined ? { ok: false, error: errTimeout } : { ok: true, value: answer });
-      } else if (!wasAsked && nowMs - sinceMs > 2 * electionTicks * tickMs) {
-        const error = this.#withoutLeader(asked);
+        this.#settle(
+          changeId,
+          response === undefined ? { ok: false, error: errTimeout } : { ok: true, value: response },
+        );
+      } else if (!wasSent && nowMs - sinceMs > 2 * electionTicks * tickMs) {
+        const error = this.#withoutLeader(request);
         if (error !== undefined) this.#settle(changeId, { ok: false, error });
       }
     }
@@ -189,8 +192,8 @@ export class ClusterChanges {
     return rule === "remove" && !isThere(memberId) ? undefined : errUnhealthy;
   }
 
-  #outcome(changeId: bigint, verdict: ChangeValidation): Outcome<MemberChangeAnswer> {
-    if (verdict instanceof EtcdError) return { ok: false, error: verdict };
+  #outcome(changeId: bigint, validation: ChangeValidation): Outcome<MemberChangeAnswer> {
+    if (validation instanceof EtcdError) return { ok: false, error: validation };
     const membership = this.#host.membership();
     return { ok: true, value: { memberId: membership.recentlyMade(changeId) ?? 0n, members: membership.members } };
   }

@@ -11,7 +11,7 @@ const HEALTHY_MS = 5_000;
 export class Connections {
   readonly #silentTicks: number;
   readonly #healthyTicks: number;
-  readonly #heard: Map<MemberId, number> = new Map();
+  readonly #lastContact: Map<MemberId, number> = new Map();
   readonly #back: Map<MemberId, number> = new Map();
   #ticks = 0;
   #sinceTicks = 0;
@@ -24,7 +24,7 @@ export class Connections {
 
   /** Call when leadership begins. Contact that this member had as a follower says nothing about other followers. */
   begin(): void {
-    this.#heard.clear();
+    this.#lastContact.clear();
     this.#back.clear();
     this.#sinceTicks = this.#ticks;
   }
@@ -34,9 +34,9 @@ export class Connections {
   }
 
   recordContact(from: MemberId): void {
-    const last = this.#heard.get(from) ?? this.#sinceTicks;
+    const last = this.#lastContact.get(from) ?? this.#sinceTicks;
     if (this.#ticks - last > this.#silentTicks) this.#back.set(from, this.#ticks);
-    this.#heard.set(from, this.#ticks);
+    this.#lastContact.set(from, this.#ticks);
   }
 
   /**
@@ -44,7 +44,7 @@ export class Connections {
    * "back" corresponds to etcd's young connection.
    */
   of(member: MemberId): Connection {
-    const last = this.#heard.get(member);
+    const last = this.#lastContact.get(member);
     if (last === undefined) return this.#ticks - this.#sinceTicks <= this.#silentTicks ? "unknown" : "down";
     if (this.#ticks - last > this.#silentTicks) return "down";
     const back = this.#back.get(member);

@@ -1,6 +1,6 @@
 /**
- * Tracks contact with peers: which to stay connected with, and when each was last heard. Sends join requests, and runs
- * the autopilot.
+ * Tracks contact with peers: which to stay connected with, and when the last contact with each was. Sends join requests,
+ * and runs the autopilot.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
@@ -38,7 +38,7 @@ export class PeerTracker {
    * Silence is counted in ticks. Time during which this member was frozen or quiesced says nothing about the others;
    * counted, all of them would seem gone after a thaw.
    */
-  readonly #lastHeardTicks: Map<MemberId, number> = new Map();
+  readonly #lastContactTicks: Map<MemberId, number> = new Map();
   #ticks = 0;
   /** While leading: the tick at which leadership began, and the last tick at which it was seen. */
   #leadingSinceTicks = 0;
@@ -63,14 +63,14 @@ export class PeerTracker {
   }
 
   recordContact(from: MemberId): void {
-    this.#lastHeardTicks.set(from, this.#ticks);
+    this.#lastContactTicks.set(from, this.#ticks);
   }
 
   /** Returns the milliseconds since the last contact; 0 for this member, Infinity if there was none. */
   sinceContactMs(member: MemberId): number {
     if (member === this.#host.id) return 0;
-    const heard = this.#lastHeardTicks.get(member);
-    return heard === undefined ? Infinity : (this.#ticks - heard) * this.#host.tickMs;
+    const contact = this.#lastContactTicks.get(member);
+    return contact === undefined ? Infinity : (this.#ticks - contact) * this.#host.tickMs;
   }
 
   up(peer: MemberId): void {
@@ -114,8 +114,8 @@ export class PeerTracker {
     if (membership().wasRemoved(id)) {
       if (this.#ticks % REMOVED_TICKS === 0) this.wakePeers();
     } else if (!membership().has(id)) {
-      const asks = options.bootstrap.type === "join" && this.#ticks % JOIN_EVERY_TICKS === 0;
-      if (asks) for (const peer of this.#up) this.#host.send(peer, { type: "join", memberId: id, name });
+      const isDue = options.bootstrap.type === "join" && this.#ticks % JOIN_EVERY_TICKS === 0;
+      if (isDue) for (const peer of this.#up) this.#host.send(peer, { type: "join", memberId: id, name });
     } else if (this.#ticks % ORPHAN_TICKS === 0) {
       const isOrphan = this.sinceContactMs(leader) >= ORPHAN_TICKS * this.#host.tickMs;
       if (isOrphan) for (const peer of this.#up) this.#host.send(peer, { type: "wake" });

@@ -102,8 +102,8 @@ export class CallMetrics {
       const startMs = this.#nowMs();
       called.started += 1;
       this.receivedBytes += weight(message);
-      const answer = method(message, context) as Promise<unknown>;
-      answer.then(
+      const promise = method(message, context) as Promise<unknown>;
+      promise.then(
         (response) => {
           this.sentBytes += weight(response);
           count(called, undefined);
@@ -114,7 +114,7 @@ export class CallMetrics {
           called.seconds.observe((this.#nowMs() - startMs) / 1_000);
         },
       );
-      return answer;
+      return promise;
     };
   }
 
@@ -126,7 +126,7 @@ export class CallMetrics {
       try {
         const given = method(message, context);
         // A keep-alive counts as a stream of one message.
-        if (given instanceof Promise) return answered(given, call);
+        if (given instanceof Promise) return countedResponse(given, call);
         return isIterable(given) ? iterated(given, call) : streamed(given as Stream, call);
       } catch (error) {
         call.ended(error);
@@ -163,9 +163,9 @@ function bytesWeight(length: number): number {
   return length === 0 ? 0 : length + FIELD_BYTES;
 }
 
-async function answered(answer: Promise<unknown>, call: Call): Promise<unknown> {
+async function countedResponse(promise: Promise<unknown>, call: Call): Promise<unknown> {
   try {
-    const response = await answer;
+    const response = await promise;
     call.sent(response);
     call.ended();
     return response;
@@ -179,11 +179,11 @@ function isIterable(given: unknown): given is AsyncIterable<unknown> {
   return typeof given === "object" && given !== null && Symbol.asyncIterator in given;
 }
 
-async function* iterated(answers: AsyncIterable<unknown>, call: Call): AsyncGenerator<unknown, void, undefined> {
+async function* iterated(responses: AsyncIterable<unknown>, call: Call): AsyncGenerator<unknown, void, undefined> {
   try {
-    for await (const answer of answers) {
-      call.sent(answer);
-      yield answer;
+    for await (const response of responses) {
+      call.sent(response);
+      yield response;
     }
   } catch (error) {
     call.ended(error);

@@ -91,9 +91,9 @@ export class Admission {
 
   changeMembership(type: ConfChangeType, nodeId: MemberId, context: Uint8Array): "accepted" | "no-leader" | "pending" {
     const change: ConfChange = { id: this.newRequestId(), transition: "auto", changes: [{ type, nodeId }], context };
-    const answer = this.#parts.raft.proposeConfChange(change);
+    const result = this.#parts.raft.proposeConfChange(change);
     this.wake();
-    return answer;
+    return result;
   }
 
   transferLeader(to: MemberId): void {

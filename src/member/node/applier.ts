@@ -112,10 +112,10 @@ export class Applier {
     const { raft, machine, changes, membershipMonitor } = this.#parts;
     const change = decodeChange(entry.data);
     if (change === undefined) return;
-    const verdict = machine.membership.validate(change);
-    if (verdict === "apply") machine.applyConfChange(change, raft.applyConfChange(change));
-    changes.applied(change, verdict);
-    if (verdict === "apply") membershipMonitor.membershipChanged();
+    const validation = machine.membership.validate(change);
+    if (validation === "apply") machine.applyConfChange(change, raft.applyConfChange(change));
+    changes.applied(change, validation);
+    if (validation === "apply") membershipMonitor.membershipChanged();
   }
 
   /**

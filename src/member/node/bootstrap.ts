@@ -18,17 +18,17 @@ const BOOTSTRAP_TERM = 1;
 export function bootstrapStorage(
   storage: Storage,
   identity: Identity,
-  beginning: BootstrapOptions,
+  options: BootstrapOptions,
   done: (error?: Error) => void,
 ): void {
   if (storage.identity === undefined) {
     storage.bootstrap(identity, (error) => {
-      if (error === undefined) writeBootstrap(storage, beginning, done);
+      if (error === undefined) writeBootstrap(storage, options, done);
       else done(error);
     });
   } else if (storage.log.lastIndex() === 0 && storage.hardState.term === 0) {
     // The member stopped between the two writes of its first start.
-    writeBootstrap(storage, beginning, done);
+    writeBootstrap(storage, options, done);
   } else {
     done();
   }
@@ -40,16 +40,16 @@ export function startingHardState(storage: Storage): HardState {
   return hardState.term === 0 && log.lastIndex() > 0 ? bootstrapHardState(log.lastIndex()) : hardState;
 }
 
-function bootstrapHardState(founders: number): HardState {
-  return { term: BOOTSTRAP_TERM, vote: 0n, commit: founders };
+function bootstrapHardState(memberCount: number): HardState {
+  return { term: BOOTSTRAP_TERM, vote: 0n, commit: memberCount };
 }
 
-function writeBootstrap(storage: Storage, beginning: BootstrapOptions, done: (error?: Error) => void): void {
-  if (beginning.type === "join") {
+function writeBootstrap(storage: Storage, options: BootstrapOptions, done: (error?: Error) => void): void {
+  if (options.type === "join") {
     done();
     return;
   }
-  const entries = beginning.members.map((member, at): Entry => {
+  const entries = options.members.map((member, at): Entry => {
     const changes = [{ type: "add-node", nodeId: member.id } as const];
     const change = { id: 0n, transition: "auto", changes, context: encodeMember(member) } as const;
     return { type: "conf-change", term: BOOTSTRAP_TERM, index: at + 1, data: encodeChange(change) };

@@ -32,7 +32,7 @@ export class FrameFilter {
   /** Returns the body of an accepted frame; undefined for a frame that must have no effect. */
   accept(from: MemberId, frame: Uint8Array): FrameBody | undefined {
     try {
-      const body = this.#judged(from, frame);
+      const body = this.#check(from, frame);
       if (body === undefined) this.#parts.metrics.counters.framesRejected += 1;
       return body;
     } catch (error) {
@@ -42,14 +42,14 @@ export class FrameFilter {
     }
   }
 
-  #judged(from: MemberId, frame: Uint8Array): FrameBody | undefined {
+  #check(from: MemberId, frame: Uint8Array): FrameBody | undefined {
     const { id, clusterId, raft, peerRoles, membershipMonitor } = this.#parts;
     const kind = kindOfMemberFrame(frame, { clusterId, from, to: id });
     const sender: Sender = { id: from, roles: peerRoles.rolesOf(from) };
     // If the sender may not send this kind of frame, the body is not decoded.
-    const verdict = checkKind(kind, frame.length, sender);
-    if (verdict === "tell") membershipMonitor.tellRemoved(from);
-    const body = verdict === "take" ? decodeMemberBody(frame) : undefined;
+    const decision = checkKind(kind, frame.length, sender);
+    if (decision === "notify") membershipMonitor.notifyRemoved(from);
+    const body = decision === "take" ? decodeMemberBody(frame) : undefined;
     const receiver = { id, term: raft.term, belongs: peerRoles.belongs, hearsLeader: peerRoles.hearsLeader };
     if (body !== undefined && checkBody(body, sender, receiver)) return body;
     if (maySpeakForSuccessors(kind, sender)) peerRoles.unknownLeader(from);

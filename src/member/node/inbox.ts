@@ -66,13 +66,13 @@ export class Inbox {
     metrics.counters.framesReceived += 1;
     metrics.counters.bytesReceived += frame.length;
     // A join request does not prove that its sender is a member. So it does not count as contact.
-    if (body.type !== "join") this.#heard(from, body, frame.length);
+    if (body.type !== "join") this.#recordContact(from, body, frame.length);
     this.#onBody(from, body);
     writes.whenSettled(done);
     driver.schedule();
   }
 
-  #heard(from: MemberId, body: FrameBody, bytes: number): void {
+  #recordContact(from: MemberId, body: FrameBody, bytes: number): void {
     const { metrics, peers, changes } = this.#parts;
     peers.recordContact(from);
     metrics.peers.received(from, body, bytes);

@@ -23,10 +23,10 @@ import type { MemberOptions, Settings } from "../options.ts";
 /** Longest name that a newcomer may give itself, in UTF-16 code units. */
 const NAME_MAX = 128;
 /** Join requests that are handled, as a burst and per second. A newcomer without a response sends its request again. */
-const WISHES_BURST = 64;
-const WISHES_PER_SECOND = 32;
+const JOIN_REQUESTS_BURST = 64;
+const JOIN_REQUESTS_PER_SECOND = 32;
 
-type Wish = Extract<FrameBody, { readonly type: "join" }>;
+type JoinRequest = Extract<FrameBody, { readonly type: "join" }>;
 
 export interface JoinHandlerDeps {
   readonly id: MemberId;
@@ -49,27 +49,27 @@ export class JoinHandler {
 
   constructor(parts: JoinHandlerDeps) {
     this.#parts = parts;
-    this.#allowance = new RateLimiter(WISHES_BURST, WISHES_PER_SECOND, () => parts.clock.nowMs());
+    this.#allowance = new RateLimiter(JOIN_REQUESTS_BURST, JOIN_REQUESTS_PER_SECOND, () => parts.clock.nowMs());
   }
 
   /** Handles a join request. `from` is the newcomer, or a member that forwards its request. */
-  onJoin(from: MemberId, wish: Wish): void {
+  onJoin(from: MemberId, request: JoinRequest): void {
     const { id, machine, leader, outbox } = this.#parts;
-    const { memberId } = wish;
+    const { memberId } = request;
     if (memberId === id || machine.membership.wasRemoved(memberId) || !this.#allowance.take()) return;
     if (machine.membership.has(memberId)) return this.#respond(memberId, "");
-    const refusal = this.#refusalOf(from, wish);
+    const refusal = this.#refusalOf(from, request);
     if (refusal !== undefined) return this.#respond(memberId, refusal);
-    if (leader.id === id) this.#add(wish);
-    else if (leader.id !== 0n && leader.id !== from) outbox.send(leader.id, wish);
+    if (leader.id === id) this.#add(request);
+    else if (leader.id !== 0n && leader.id !== from) outbox.send(leader.id, request);
   }
 
-  #add({ memberId: id, name }: Wish): void {
+  #add({ memberId: id, name }: JoinRequest): void {
     const record = { id, name, peerUrls: [], clientUrls: [], isLearner: true };
     this.#parts.admission.changeMembership("add-learner", id, encodeMember(record));
   }
 
-  #refusalOf(from: MemberId, { memberId, name }: Wish): JoinRefusal | undefined {
+  #refusalOf(from: MemberId, { memberId, name }: JoinRequest): JoinRefusal | undefined {
     const { settings, machine } = this.#parts;
     if (from === memberId && !this.#isAdmitted(memberId, name)) return JOIN_REFUSALS.notAdmitted;
     if (name.length > NAME_MAX) return JOIN_REFUSALS.badName;

@@ -70,8 +70,8 @@ export class LeaderTracker {
 
   /** Error for a request that timed out at `nowMs`. */
   timeoutError(nowMs: number): EtcdError {
-    const lately = nowMs - this.#lostMs < this.#parts.settings.requestTimeoutMs;
-    return !this.isKnown || lately ? errTimeoutDueToLeaderFail : errTimeout;
+    const isRecentlyLost = nowMs - this.#lostMs < this.#parts.settings.requestTimeoutMs;
+    return !this.isKnown || isRecentlyLost ? errTimeoutDueToLeaderFail : errTimeout;
   }
 
   /** Error for a call to the leader that timed out. */

@@ -119,7 +119,7 @@ export class Member {
     return this.#parts.lifecycle.whenStopped(run);
   }
 
-  // ── requests ──────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── requests ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /**
    * Proposes a request. `done` gets the result of applying it, or an error. `key` identifies the caller in `callers`.
@@ -160,7 +160,7 @@ export class Member {
     return this.#parts.header(revision);
   }
 
-  // ── chores ────────────────────────────────────────────────────────────────────────────────────────────────────
+  // ── store maintenance ──────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Call after adding watchers, or after a reader has taken responses: history may have to be delivered. */
   syncWatchers(): void {
@@ -186,7 +186,7 @@ export class Member {
     this.scheduleCompaction(() => (this.problem === undefined ? this.#parts.storage.flush(done) : done()));
   }
 
-  // ── what is known here ────────────────────────────────────────────────────────────────────────────────────────
+  // ── views ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   get leader(): MemberId {
     return this.#parts.leader.id;

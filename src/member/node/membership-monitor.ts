@@ -28,8 +28,8 @@ const REFUSAL_MAX = 64;
  */
 const REMOVED = { type: "join-response", refusal: JOIN_REFUSALS.removed } as const;
 /** Responses to removed members, as a burst and per second. Their ids are public and may be forged. */
-const FAREWELLS_BURST = 32;
-const FAREWELLS_PER_SECOND = 16;
+const REMOVAL_NOTICES_BURST = 32;
+const REMOVAL_NOTICES_PER_SECOND = 16;
 
 type JoinResponse = Extract<FrameBody, { readonly type: "join-response" }>;
 
@@ -53,13 +53,15 @@ export interface MembershipMonitorDeps {
 
 export class MembershipMonitor {
   readonly #parts: MembershipMonitorDeps;
-  readonly #farewells: RateLimiter;
+  readonly #removalNotices: RateLimiter;
   #successors: readonly MemberRecord[] | undefined;
   #refusal: string | undefined;
 
   constructor(parts: MembershipMonitorDeps) {
     this.#parts = parts;
-    this.#farewells = new RateLimiter(FAREWELLS_BURST, FAREWELLS_PER_SECOND, () => parts.clock.nowMs());
+    this.#removalNotices = new RateLimiter(REMOVAL_NOTICES_BURST, REMOVAL_NOTICES_PER_SECOND, () =>
+      parts.clock.nowMs(),
+    );
   }
 
   /** The members, as far as this member knows. A removed member returns those that the others have reported. */
@@ -93,9 +95,9 @@ export class MembershipMonitor {
   }
 
   /** Informs a removed member that still acts as a member. It may have been offline when it was removed. */
-  tellRemoved(member: MemberId): void {
+  notifyRemoved(member: MemberId): void {
     const { clusterId, outbox } = this.#parts;
-    if (!this.#isRemovalDurable || !this.#farewells.take()) return;
+    if (!this.#isRemovalDurable || !this.#removalNotices.take()) return;
     outbox.send(member, { ...REMOVED, clusterId, members: this.members });
   }
 

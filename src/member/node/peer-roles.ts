@@ -53,7 +53,7 @@ export class PeerRoles {
   readonly #parts: PeerRolesDeps;
   /** Members that a known member has listed recently. */
   #listed: ReadonlyMap<MemberId, "voter" | "learner"> = new Map();
-  #askedMs = -Infinity;
+  #requestedMs = -Infinity;
 
   constructor(parts: PeerRolesDeps) {
     this.#parts = parts;
@@ -67,7 +67,7 @@ export class PeerRoles {
     if (machine.membership.wasRemoved(peer)) return FORMER;
     const role = raft.roleOf(peer);
     const listed = this.#listed.get(peer);
-    if (role === "voter" || listed === "voter" || this.#wasToldToAsk(peer)) return VOTER;
+    if (role === "voter" || listed === "voter" || this.#isTrustedDial(peer)) return VOTER;
     const maySucceed = !this.hearsLeader && transport.isAuthenticated(peer);
     if (role === "learner" || listed === "learner") return maySucceed ? PROMOTED : LEARNER;
     return maySucceed ? SUCCESSOR : NEWCOMER;
@@ -105,11 +105,11 @@ export class PeerRoles {
     // A quiesced member hears no leader. It must contact the others before it may conclude that its leader is gone.
     if (!quiescence.wouldHear && transport.isAuthenticated(peer)) quiescence.onRequest();
     const nowMs = clock.nowMs();
-    if (nowMs - this.#askedMs < settings.electionTicks * settings.tickMs) return;
-    this.#askedMs = nowMs;
+    if (nowMs - this.#requestedMs < settings.electionTicks * settings.tickMs) return;
+    this.#requestedMs = nowMs;
     peers.askForMembers((member) => {
       const roles = [raft.roleOf(member), this.#listed.get(member)];
-      // As their answers are taken (frame-policy.ts).
+      // The same peers whose responses are accepted (frame-policy.ts).
       return roles.includes("voter") || (roles.includes("learner") && !this.hearsLeader);
     });
   }
@@ -117,7 +117,7 @@ export class PeerRoles {
   /**
    * True for a dialed peer before this member belongs. If the transport can authenticate peers, it must have done so.
    */
-  #wasToldToAsk(peer: MemberId): boolean {
+  #isTrustedDial(peer: MemberId): boolean {
     const { options, peers, transport } = this.#parts;
     if (!peers.isDialed(peer) || this.belongs) return false;
     return options.admission !== "authenticated" || transport.isAuthenticated(peer);

@@ -14,7 +14,7 @@ interface ReadWaiter {
 
 interface Round {
   readonly context: Uint8Array;
-  askedMs: number;
+  requestedMs: number;
   readonly waiters: ReadWaiter[];
 }
 
@@ -58,12 +58,12 @@ export class Reads {
   contextsToSend(nowMs: number): readonly Uint8Array[] {
     const contexts: Uint8Array[] = [];
     for (const round of this.#rounds.values()) {
-      if (nowMs - round.askedMs < RETRY_MS) continue;
-      round.askedMs = nowMs;
+      if (nowMs - round.requestedMs < RETRY_MS) continue;
+      round.requestedMs = nowMs;
       contexts.push(round.context);
     }
     if (this.#queued.length > 0 && this.#rounds.size < ROUNDS_MAX) {
-      const round: Round = { context: this.#nextContext(), askedMs: nowMs, waiters: this.#queued };
+      const round: Round = { context: this.#nextContext(), requestedMs: nowMs, waiters: this.#queued };
       this.#queued = [];
       this.#rounds.set(contextKey(round.context), round);
       contexts.push(round.context);
@@ -73,7 +73,7 @@ export class Reads {
 
   /** Call when no read index could be requested. All rounds are due again at the next opportunity. */
   retryPending(): void {
-    for (const round of this.#rounds.values()) round.askedMs = -Infinity;
+    for (const round of this.#rounds.values()) round.requestedMs = -Infinity;
   }
 
   confirm(context: Uint8Array, index: number): void {

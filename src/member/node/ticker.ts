@@ -54,8 +54,8 @@ export class Ticker {
     this.#parts = parts;
   }
 
-  register(duties: readonly Tickable[]): void {
-    this.#tickables = duties;
+  register(tickables: readonly Tickable[]): void {
+    this.#tickables = tickables;
   }
 
   start(): void {
@@ -79,7 +79,7 @@ export class Ticker {
     this.#expire();
     if (rpc.pending > 0) rpc.expire(leader.callError);
     lessor.tick();
-    for (const duty of this.#tickables) duty.tick();
+    for (const task of this.#tickables) task.tick();
     snapshots.tick();
     leaderMonitor.tick(leader.id);
     peers.tick();

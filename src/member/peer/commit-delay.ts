@@ -19,7 +19,7 @@ export class CommitDelay {
   readonly #clock: Clock;
   readonly #send: (messages: readonly RaftMessage[]) => void;
   readonly #waiting: Map<MemberId, AppendMessage> = new Map();
-  readonly #askedMs: Map<MemberId, number> = new Map();
+  readonly #lastRequestMs: Map<MemberId, number> = new Map();
   #cancelTimer: (() => void) | undefined;
 
   /** `delayMs` 0: nothing is delayed. */
@@ -32,8 +32,8 @@ export class CommitDelay {
   /** Records that `by` has forwarded a request of its clients. */
   recordRequest(by: MemberId): void {
     if (this.#delayMs === 0) return;
-    if (this.#askedMs.size >= RECENT_REQUESTS_MAX) this.#askedMs.clear();
-    this.#askedMs.set(by, this.#clock.nowMs());
+    if (this.#lastRequestMs.size >= RECENT_REQUESTS_MAX) this.#lastRequestMs.clear();
+    this.#lastRequestMs.set(by, this.#clock.nowMs());
   }
 
   /** Returns the messages to send now. `committed` are the entries that have just been committed. */
@@ -65,7 +65,7 @@ export class CommitDelay {
   }
 
   #hasRecentRequest(member: MemberId): boolean {
-    const askedMs = this.#askedMs.get(member);
-    return askedMs !== undefined && this.#clock.nowMs() - askedMs < RECENT_REQUEST_MS;
+    const lastRequestMs = this.#lastRequestMs.get(member);
+    return lastRequestMs !== undefined && this.#clock.nowMs() - lastRequestMs < RECENT_REQUEST_MS;
   }
 }

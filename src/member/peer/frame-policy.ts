@@ -23,7 +23,7 @@ export type Role = "voter" | "learner" | "successor" | "newcomer" | "former";
 interface Rule {
   readonly from: readonly Role[];
   /** True if a former member is informed of its removal. Default: it gets no response. */
-  readonly tells?: true;
+  readonly notifies?: true;
 }
 
 /** Members of the cluster. */
@@ -33,13 +33,13 @@ const VOTERS: readonly Role[] = ["voter"];
 const LEADERS: readonly Role[] = ["voter", "successor"];
 const NOBODY: readonly Role[] = [];
 
-/** Rules per kind of frame. `tells` is set here once for all messages of a frame. */
+/** Rules per kind of frame. `notifies` is set here once for all messages of a frame. */
 export const FRAME_RULES: { readonly [Kind in FrameBody["type"]]: Rule } = {
   /** RAFT_RULES has the rule for each message. */
-  raft: { from: ["voter", "learner", "successor"], tells: true },
+  raft: { from: ["voter", "learner", "successor"], notifies: true },
   "snapshot-chunk": { from: LEADERS },
   "snapshot-ack": { from: MEMBERS },
-  join: { from: ["voter", "learner", "successor", "newcomer"], tells: true },
+  join: { from: ["voter", "learner", "successor", "newcomer"], notifies: true },
   /**
    * Only a receiver that is not a member yet accepts it from a successor. It does not accept "you were removed" from
    * one: the transport's word alone must not stop a member.
@@ -52,7 +52,7 @@ export const FRAME_RULES: { readonly [Kind in FrameBody["type"]]: Rule } = {
   rpc: { from: MEMBERS },
   "rpc-response": { from: MEMBERS },
   quiet: { from: VOTERS },
-  wake: { from: MEMBERS, tells: true },
+  wake: { from: MEMBERS, notifies: true },
   "not-leading": { from: MEMBERS },
 };
 
@@ -106,12 +106,12 @@ export interface Receiver {
 }
 
 /**
- * Checks a frame before its body is read. "take": `checkBody` decides. "tell": the frame is dropped, and the sender is
+ * Checks a frame before its body is read. "take": `checkBody` decides. "notify": the frame is dropped, and the sender is
  * informed of its removal. "refuse": the frame is dropped.
  */
-export function checkKind(kind: FrameBody["type"], bytes: number, { roles }: Sender): "take" | "tell" | "refuse" {
+export function checkKind(kind: FrameBody["type"], bytes: number, { roles }: Sender): "take" | "notify" | "refuse" {
   const rule = FRAME_RULES[kind];
-  if (roles.includes("former")) return rule.tells === true ? "tell" : "refuse";
+  if (roles.includes("former")) return rule.notifies === true ? "notify" : "refuse";
   if (roles.includes("newcomer") && bytes > NEWCOMER_FRAME_BYTES_MAX) return "refuse";
   return allows(rule.from, roles) ? "take" : "refuse";
 }

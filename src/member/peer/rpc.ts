@@ -166,12 +166,12 @@ export class Rpc {
     }
     if (this.#serving >= this.#limits.pending) return answer({ ok: false, error: errRequestTooManyRequests });
     this.#serving += 1;
-    let answered = false;
+    let hasResponded = false;
     handler(
       payload,
       (outcome) => {
-        if (answered) return;
-        answered = true;
+        if (hasResponded) return;
+        hasResponded = true;
         this.#serving -= 1;
         answer(outcome);
       },

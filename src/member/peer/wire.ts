@@ -22,7 +22,7 @@ export function kindOfMemberFrame(bytes: Uint8Array, expected: FrameHeader): Fra
   if (header.from !== expected.from) {
     throw new DecodeError(`frame: says it is from ${header.from}, came from ${expected.from}`);
   }
-  if (header.from === 0n || header.from === expected.to) throw new DecodeError(`frame: nobody sends as ${header.from}`);
+  if (header.from === 0n || header.from === expected.to) throw new DecodeError(`frame: invalid sender ${header.from}`);
   return kind;
 }
 

@@ -17,7 +17,7 @@ import type { Authorizer } from "./authorizer.ts";
 import { networkOf } from "../limits/caller-key.ts";
 import type { PasswordHasher, TokenProvider } from "../auth/credentials.ts";
 import { Decoys } from "../auth/decoys.ts";
-import { LogInLine } from "../auth/log-in-line.ts";
+import { LogInQueue } from "../auth/log-in-queue.ts";
 import type { Member } from "../node/member.ts";
 import { checkLeader, propose, readIndex } from "../node/requests.ts";
 import type { AuthService, CallContext } from "../api/services.ts";
@@ -37,7 +37,7 @@ interface Headed {
 type Change = (request: InternalRequest, context: CallContext) => Promise<Headed>;
 
 export function authService(member: Member, access: Authorizer, { passwords, tokens }: Credentials): AuthService {
-  const line = new LogInLine(member.clock);
+  const queue = new LogInQueue(member.clock);
   const decoys = new Decoys();
   const change: Change = async (request, context) => {
     checkLeader(member, context);
@@ -74,8 +74,8 @@ export function authService(member: Member, access: Authorizer, { passwords, tok
     const caller = await access.caller(context);
     await readIndex(member);
     access.auth.checkAdmin(caller);
-    const asker = { address: addressOf(context), name: caller.username };
-    return toBase64(utf8Encode(await line.run(asker, () => passwords.hash(password))));
+    const attempt = { address: addressOf(context), name: caller.username };
+    return toBase64(utf8Encode(await queue.run(attempt, () => passwords.hash(password))));
   }
 
   async function authenticated(request: AuthenticateRequest, address: string): Promise<Authenticated> {
@@ -83,8 +83,8 @@ export function authService(member: Member, access: Authorizer, { passwords, tok
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const revision = await verified(request, address);
       const authenticate = { name, password: "", simpleToken: tokens.newPrefix() };
-      const answer = await propose<Authenticated>(member, { type: "authenticate", authenticate });
-      if (answer.revision === revision) return answer;
+      const result = await propose<Authenticated>(member, { type: "authenticate", authenticate });
+      if (result.revision === revision) return result;
       // The password may have been changed after it was verified.
     }
     throw errAuthOldRevision;
@@ -98,10 +98,10 @@ export function authService(member: Member, access: Authorizer, { passwords, tok
     const { auth } = member.machine;
     if (!auth.enabled) throw errAuthNotEnabled;
     let revision = 0;
-    const isRight = await line.verify({ address, name }, async () => {
+    const isRight = await queue.verify({ address, name }, async () => {
       const stored = auth.hashedPassword(name);
       revision = stored?.revision ?? 0;
-      const hash = stored === undefined ? (decoys.hashFor(auth, name) ?? passwords.nobodys) : utf8Decode(stored.hash);
+      const hash = stored === undefined ? (decoys.hashFor(auth, name) ?? passwords.decoy) : utf8Decode(stored.hash);
       const isTheirs = await passwords.verify(password, hash);
       return isTheirs && stored !== undefined;
     });

@@ -25,7 +25,7 @@ export class AuthorizedWatchStream implements WatchStream {
   readonly #access: Authorizer;
   readonly #context: CallContext;
   /** Requests for watches without a response. Each gets one response, in order. */
-  readonly #asked: (Watched | undefined)[] = [];
+  readonly #pendingCreates: (Watched | undefined)[] = [];
   readonly #watched: Map<number, Watched> = new Map();
   /** Cancelled here. What the member still returns for them is dropped. */
   readonly #revoked: Set<number> = new Set();
@@ -97,20 +97,20 @@ export class AuthorizedWatchStream implements WatchStream {
     } catch (error) {
       return this.#refuse(error);
     }
-    this.#asked.push({ username: caller.username, keys });
+    this.#pendingCreates.push({ username: caller.username, keys });
     this.#stream.request({ type: "create", create: request });
   }
 
   #refuse(error: unknown): void {
-    this.#asked.push(undefined);
+    this.#pendingCreates.push(undefined);
     this.#stream.refuse(reasonOf(error));
   }
 
   #shown(response: WatchResponse): WatchResponse | undefined {
     const { watchId } = response;
     if (response.created) {
-      assert(this.#asked.length > 0, "only what was asked for is created");
-      const watched = this.#asked.shift();
+      assert(this.#pendingCreates.length > 0, "a watch is created only on request");
+      const watched = this.#pendingCreates.shift();
       if (watched !== undefined && !response.canceled) {
         this.#watched.set(watchId, watched);
         this.#revoked.delete(watchId);

@@ -51,11 +51,11 @@ export function clusterService(member: Member, access: Authorizer): ClusterServi
 function changed(
   member: Member,
   context: CallContext,
-  ask: (done: ChangeCallback) => void,
+  change: (done: ChangeCallback) => void,
 ): Promise<MemberChangeAnswer> {
   checkLeader(member, context);
   return new Promise((resolve, reject: (error: EtcdError) => void) => {
-    ask((outcome) => {
+    change((outcome) => {
       if (outcome.ok) resolve(outcome.value);
       else reject(outcome.error);
     });

@@ -12,10 +12,10 @@ import { Places } from "./concurrency/places.ts";
 
 export function deferredServices(member: Member, core: CoreServices, credentials: Credentials): DeferredServices {
   const { kv, watch, lease, authorizer } = core;
-  const line = { kv, watch, lease, places: new Places(member) };
+  const sessions = { kv, watch, lease, places: new Places(member) };
   return {
-    lock: lockService(line),
-    election: electionService(line),
+    lock: lockService(sessions),
+    election: electionService(sessions),
     auth: authService(member, authorizer, credentials),
     cluster: authorizedCluster(clusterService(member, authorizer), authorizer),
     maintenance: authorizedMaintenance(maintenanceService(member), authorizer),

@@ -59,7 +59,12 @@ export function kvService(member: Member, access: Authorizer): KvService {
       checkDeleteRange(request);
       checkLeader(member, context);
       const caller = await access.caller(context);
-      checkAnswer(member, access, caller, txnRequest({ success: [{ type: "deleteRange", deleteRange: request }] }));
+      checkResponseSize(
+        member,
+        access,
+        caller,
+        txnRequest({ success: [{ type: "deleteRange", deleteRange: request }] }),
+      );
       return withHeader(member, await propose(member, { type: "deleteRange", deleteRange: request }, caller, context));
     },
     async txn(request, context) {
@@ -67,7 +72,7 @@ export function kvService(member: Member, access: Authorizer): KvService {
       checkLeader(member, context);
       if (!isReadOnlyTxn(request)) {
         const caller = await access.caller(context);
-        checkAnswer(member, access, caller, request);
+        checkResponseSize(member, access, caller, request);
         return withHeader(member, await propose(member, { type: "txn", txn: request }, caller, context));
       }
       if (!isSerializableTxn(request)) await readIndex(member);
@@ -93,7 +98,7 @@ export function kvService(member: Member, access: Authorizer): KvService {
  * Throws if the response would be too large. Skipped without permission: the caller gets its error when the request is
  * applied, and learns nothing here.
  */
-function checkAnswer(member: Member, access: Authorizer, caller: Caller, request: TxnRequest): void {
+function checkResponseSize(member: Member, access: Authorizer, caller: Caller, request: TxnRequest): void {
   if (!returnsRanges(request)) return;
   try {
     access.checkTxn(caller, request);

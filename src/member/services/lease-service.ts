@@ -45,10 +45,10 @@ export function leaseService(member: Member): LeaseService {
     },
     async timeToLive({ id, keys }, context) {
       checkLeader(member, context);
-      const asked = member.leader;
+      const leader = member.leader;
       const ttl = await seconds(member, (done) => member.lessor.remaining(id, done));
       // The leader returns the TTL. Every member knows the keys when it is up to date, as the leader is now.
-      if (asked !== member.id || member.leader !== member.id) await readIndex(member);
+      if (leader !== member.id || member.leader !== member.id) await readIndex(member);
       const lease = ttl === undefined ? undefined : member.machine.leases.get(id);
       const header = member.header(member.machine.store.revision);
       if (ttl === undefined || lease === undefined) return leaseTimeToLiveResponse({ header, id, ttl: NO_LEASE_TTL });
@@ -69,9 +69,9 @@ function minTtlSeconds(member: Member): number {
   return Math.ceil((Math.floor((3 * electionTicks) / 2) * tickMs) / 1_000);
 }
 
-function seconds(member: Member, ask: (done: TtlCallback) => void): Promise<number | undefined> {
+function seconds(member: Member, call: (done: TtlCallback) => void): Promise<number | undefined> {
   if (member.problem !== undefined) throw errStopped;
   return new Promise((resolve, reject) => {
-    ask((outcome) => (outcome.ok ? resolve(outcome.value) : reject(outcome.error)));
+    call((outcome) => (outcome.ok ? resolve(outcome.value) : reject(outcome.error)));
   });
 }

@@ -55,20 +55,20 @@ function limited(
     const share = callers.budgets.requests.take(caller);
     if (share === undefined) return Promise.reject(errRequestTooManyRequests);
     const call = (): Promise<unknown> => method(message, context) as Promise<unknown>;
-    const answer = gate === undefined || caller === undefined ? call() : inTurn(gate, caller, call);
+    const response = gate === undefined || caller === undefined ? call() : inTurn(gate, caller, call);
     // The caller gets the very promise that the service returned.
-    answer.then(share.release, share.release);
-    return answer;
+    response.then(share.release, share.release);
+    return response;
   };
 }
 
 function inTurn(gate: FairGate, caller: string, call: () => Promise<unknown>): Promise<unknown> {
   const turn = gate.enter(caller);
   const work = (): Promise<unknown> => {
-    const answer = call();
+    const response = call();
     const leave = (): void => gate.leave(caller);
-    answer.then(leave, leave);
-    return answer;
+    response.then(leave, leave);
+    return response;
   };
   return turn === undefined ? work() : turn.then(work);
 }

@@ -48,11 +48,11 @@ function problemOf(member: Member, raft: RaftStatus): Problem | undefined {
   if (raft.role === "leader" || raft.leader !== 0n) return undefined;
   const { voters } = raft.confState;
   const needed = Math.floor(voters.length / 2) + 1;
-  const heard = voters.filter((voter) => voter === member.id || member.isActive(voter)).length;
-  if (heard < needed && !member.leaderMonitor.isInGracePeriod) {
+  const reachable = voters.filter((voter) => voter === member.id || member.isActive(voter)).length;
+  if (reachable < needed && !member.leaderMonitor.isInGracePeriod) {
     const text =
-      `No quorum: ${needed} of ${voters.length} voting members must be reachable, ${heard} ` +
-      `${heard === 1 ? "is" : "are"}. Reads marked serializable still work; writes wait.`;
+      `No quorum: ${needed} of ${voters.length} voting members must be reachable, ${reachable} ` +
+      `${reachable === 1 ? "is" : "are"}. Reads marked serializable still work; writes wait.`;
     return { code: "no-quorum", text };
   }
   return { code: "no-leader", text: "No leader yet: an election is under way." };

@@ -42,7 +42,7 @@ function callerSamples({ callers }: Member): readonly MetricSample[] {
       gauge("quorate_caller_held", "What all callers together hold of a kind.", budget.used, { kind }),
     ),
     ...all.map(([kind, budget]) =>
-      counter("quorate_caller_rejected_total", "What was refused at a limit.", budget.rejected, { kind }),
+      counter("quorate_caller_rejected_total", "Requests refused at a limit.", budget.rejected, { kind }),
     ),
   ];
 }
@@ -63,7 +63,7 @@ function serverSamples(member: Member): readonly MetricSample[] {
       "The number of leader changes seen.",
       member.counters.leaderChanges,
     ),
-    gauge("etcd_server_id", "The member that tells this.", 1, id),
+    gauge("etcd_server_id", "The member that exposes this.", 1, id),
     gauge("etcd_server_version", "Which version is running.", 1, { server_version: SERVER_VERSION }),
     gauge("etcd_cluster_version", "Which version the cluster has.", 1, { cluster_version: minor(CLUSTER_VERSION) }),
     gauge(

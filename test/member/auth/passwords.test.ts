@@ -69,14 +69,14 @@ describe("passwords", () => {
   });
 
   test("AP9: nobody's hash is one of the cost of new ones", async () => {
-    expect(parsePasswordHash(passwords.nobodys)).toBeDefined();
-    expect(costOfHash(passwords.nobodys)).toBe(costOfHash(await passwords.hash("x")));
-    expect(await passwords.verify("", passwords.nobodys)).toBe(false);
+    expect(parsePasswordHash(passwords.decoy)).toBeDefined();
+    expect(costOfHash(passwords.decoy)).toBe(costOfHash(await passwords.hash("x")));
+    expect(await passwords.verify("", passwords.decoy)).toBe(false);
   });
 
   test("AP10: hashes are of one cost when their function and its parameters are the same", () => {
-    expect(costOfHash(ETCDS)).toBe(costOfHash(memberPasswords(AT_ONCE).nobodys));
-    expect(costOfHash(ETCDS)).not.toBe(costOfHash(passwords.nobodys));
+    expect(costOfHash(ETCDS)).toBe(costOfHash(memberPasswords(AT_ONCE).decoy));
+    expect(costOfHash(ETCDS)).not.toBe(costOfHash(passwords.decoy));
     expect(costOfHash("$pbkdf2-sha256$i=100,r=6$a$b")).toBe("$pbkdf2-sha256$i=100,r=6");
   });
 });

@@ -12,7 +12,7 @@ import type { Node, NodeOptions } from "./cluster.ts";
 export const PLAIN: PasswordHasher = {
   hash: async (password) => `plain:${password}`,
   verify: async (password, hashed) => hashed === `plain:${password}`,
-  nobodys: "nobody's",
+  decoy: "nobody's",
 };
 
 export class GuardedCluster {

@@ -48,12 +48,12 @@ export interface Place {
 export async function withPlace<R>(
   services: SessionServices,
   prefix: Uint8Array,
-  askedLease: bigint,
+  requestedLease: bigint,
   context: CallContext,
   run: (place: Place) => Promise<R>,
 ): Promise<R> {
   const { places } = services;
-  const lease = await sessionLease(services, askedLease, context);
+  const lease = await sessionLease(services, requestedLease, context);
   const place: Place = { key: sessionKey(prefix, lease), lease, revision: 0 };
   const leave = places.enter(place.key);
   try {
@@ -63,7 +63,7 @@ export async function withPlace<R>(
     return result;
   } catch (error) {
     if (isGone(context)) {
-      if (askedLease === 0n) await places.endLease(lease);
+      if (requestedLease === 0n) await places.endLease(lease);
       else if (place.revision > 0) await places.remove(place.key, place.revision);
     }
     throw error;

@@ -139,8 +139,8 @@ class Observation implements LeaderStream {
     try {
       return await withServiceErrors(async () => {
         for (;;) {
-          const told = this.#waiting.shift();
-          if (told !== undefined) return told;
+          const next = this.#waiting.shift();
+          if (next !== undefined) return next;
           if (this.#watch === undefined) return await this.#findLeader();
           await this.#follow(this.#watch);
         }

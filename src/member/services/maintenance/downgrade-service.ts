@@ -25,7 +25,7 @@ import type { MaintenanceService } from "../../api/services.ts";
 /** Delay after which the cluster version follows an enabled or cancelled downgrade; etcd checks at this interval. */
 const FOLLOWS_AFTER_MS = 4_000;
 /** Earlier than an idle member quiesces, because a pending timer would prevent it. */
-const LOOK_AFTER_START_MS = 2_000;
+const CHECK_AFTER_START_MS = 2_000;
 
 const errUnknownMethod = new EtcdError(GrpcCode.Unknown, "etcdserver: unknown method");
 
@@ -49,8 +49,8 @@ export function downgradeService(member: Member): Pick<MaintenanceService, "down
         default:
           throw errUnknownMethod;
       }
-      follower.look();
-      return answer(member);
+      follower.check();
+      return response(member);
     },
   };
 }
@@ -75,7 +75,7 @@ async function cancel(member: Member, context: Parameters<MaintenanceService["do
   await propose(member, { type: "downgradeInfoSet", downgradeInfoSet: { enabled: false, ver: "" } }, context.caller);
 }
 
-function answer(member: Member): DowngradeResponse {
+function response(member: Member): DowngradeResponse {
   const { clusterVersion, store } = member.machine;
   const current = parseVersion(clusterVersion.version);
   return downgradeResponse({
@@ -98,20 +98,20 @@ class VersionFollower {
     member.whenStopped(() => this.#cancelTimer?.());
     // A previous run of this member may have stopped before the move. Whether it did is known only when its log is
     // applied.
-    this.#cancelTimer = member.clock.setTimer(LOOK_AFTER_START_MS, () => {
+    this.#cancelTimer = member.clock.setTimer(CHECK_AFTER_START_MS, () => {
       this.#cancelTimer = undefined;
-      this.look();
+      this.check();
     });
   }
 
-  look(): void {
+  check(): void {
     if (this.#wanted() === undefined) return;
     this.#cancelTimer ??= this.#member.clock.setTimer(FOLLOWS_AFTER_MS, () => {
       this.#cancelTimer = undefined;
       const ver = this.#wanted();
       if (ver === undefined) return;
       // Without a leader this fails and is retried.
-      this.#member.write({ type: "clusterVersionSet", clusterVersionSet: { ver } }, () => this.look());
+      this.#member.write({ type: "clusterVersionSet", clusterVersionSet: { ver } }, () => this.check());
     });
   }
 

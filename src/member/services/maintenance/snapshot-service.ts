@@ -67,7 +67,7 @@ async function* responses(member: Member, hold: Hold): ReturnType<MaintenanceSer
 class Hold {
   readonly #member: Member;
   readonly #keys: unknown;
-  readonly #letGo: () => void;
+  readonly #release: () => void;
   readonly #sinceMs: number;
   #takenMs: number;
   #bytes: number = 0;
@@ -78,7 +78,7 @@ class Hold {
     this.#member = member;
     this.#keys = member.machine.store.keys;
     const release = member.holdRows();
-    this.#letGo = () => {
+    this.#release = () => {
       release();
       ended();
     };
@@ -107,7 +107,7 @@ class Hold {
     if (this.#ended) return;
     this.#ended = true;
     this.#cancelTimer();
-    this.#letGo();
+    this.#release();
   }
 
   #watch(): () => void {

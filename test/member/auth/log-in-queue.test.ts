@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Attempt } from "../../../src/member/auth/log-in-failures.ts";
-import { LogInLine } from "../../../src/member/auth/log-in-line.ts";
+import { LogInQueue } from "../../../src/member/auth/log-in-queue.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 const REFUSED = "etcdserver: too many requests";
@@ -11,7 +11,7 @@ class Door {
   readonly hashingMs: number;
 
   readonly clock = new VirtualClock();
-  readonly line = new LogInLine(this.clock);
+  readonly queue = new LogInQueue(this.clock);
   readonly turns: string[] = [];
   readonly answers: string[] = [];
   running = 0;
@@ -23,7 +23,7 @@ class Door {
 
   ask(address: string, name: string, isRight = false): Promise<string> {
     const attempt: Attempt = { address, name };
-    const answer = this.line
+    const answer = this.queue
       .verify(attempt, async () => {
         this.turns.push(`${address}/${name}`);
         this.running += 1;
@@ -61,7 +61,7 @@ describe("the line of those who log in", () => {
   test("LL1: one is worked on at a time, and the next when it is over, however it ends", async () => {
     const door = new Door();
     for (const name of ["a", "b", "c"]) void door.ask("1.1.1.1", name);
-    const failing = door.line.run({ address: "1.1.1.1", name: "d" }, () => Promise.reject(new Error("broken")));
+    const failing = door.queue.run({ address: "1.1.1.1", name: "d" }, () => Promise.reject(new Error("broken")));
     const last = door.ask("1.1.1.1", "e", true);
     failing.catch(() => {});
     expect((await door.timeOf(last)).text).toBe("in");

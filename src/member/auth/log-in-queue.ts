@@ -22,16 +22,16 @@ interface Waiting extends Attempt {
 }
 
 /** Attempts of one address, in order of arrival. */
-interface Line {
+interface AddressQueue {
   readonly waiting: Waiting[];
   turns: number;
 }
 
-export class LogInLine {
+export class LogInQueue {
   readonly #clock: Clock;
   readonly #failures = new LogInFailures();
   /** By address, in the order of their turns. */
-  readonly #lines = new Map<string, Line>();
+  readonly #queues = new Map<string, AddressQueue>();
   #size = 0;
   #isBusy = false;
   #cancelTimer: () => void = () => {};
@@ -54,14 +54,14 @@ export class LogInLine {
   run<R>(attempt: Attempt, work: () => Promise<R>): Promise<R> {
     return new Promise((resolve, reject) => {
       if (!this.#makeRoom(attempt)) throw errRequestTooManyRequests;
-      const line = this.#lines.get(attempt.address) ?? { waiting: [], turns: 0 };
-      line.waiting.push({
+      const queue = this.#queues.get(attempt.address) ?? { waiting: [], turns: 0 };
+      queue.waiting.push({
         ...attempt,
         sinceMs: this.#clock.nowMs(),
         start: () => work().then(resolve, reject),
         refuse: () => reject(errRequestTooManyRequests),
       });
-      this.#lines.set(attempt.address, line);
+      this.#queues.set(attempt.address, queue);
       this.#size += 1;
       this.#next();
     });
@@ -72,17 +72,17 @@ export class LogInLine {
     this.#cancelTimer();
     const nowMs = this.#clock.nowMs();
     let earliestMs = Infinity;
-    for (const [address, line] of this.#lines) {
-      const readyMs = line.waiting.map((one) => one.sinceMs + this.#failures.delayMs(one, nowMs));
+    for (const [address, queue] of this.#queues) {
+      const readyMs = queue.waiting.map((one) => one.sinceMs + this.#failures.delayMs(one, nowMs));
       earliestMs = Math.min(earliestMs, ...readyMs);
-      const ready = line.waiting.filter((_, at) => (readyMs[at] ?? Infinity) <= nowMs);
-      const waiting = this.#first(ready, line.turns % 2 === 0, nowMs);
+      const ready = queue.waiting.filter((_, at) => (readyMs[at] ?? Infinity) <= nowMs);
+      const waiting = this.#first(ready, queue.turns % 2 === 0, nowMs);
       if (waiting === undefined) continue;
-      line.turns += 1;
+      queue.turns += 1;
       this.#take(waiting);
       // Moves the address behind all others that wait.
-      this.#lines.delete(address);
-      if (line.waiting.length > 0) this.#lines.set(address, line);
+      this.#queues.delete(address);
+      if (queue.waiting.length > 0) this.#queues.set(address, queue);
       this.#isBusy = true;
       void waiting.start().finally(() => {
         this.#isBusy = false;
@@ -104,26 +104,26 @@ export class LogInLine {
   }
 
   #take(waiting: Waiting): void {
-    const line = this.#lines.get(waiting.address);
-    if (line === undefined) return;
-    line.waiting.splice(line.waiting.indexOf(waiting), 1);
-    if (line.waiting.length === 0) this.#lines.delete(waiting.address);
+    const queue = this.#queues.get(waiting.address);
+    if (queue === undefined) return;
+    queue.waiting.splice(queue.waiting.indexOf(waiting), 1);
+    if (queue.waiting.length === 0) this.#queues.delete(waiting.address);
     this.#size -= 1;
   }
 
   /** A new attempt replaces one of the address that has more; within an address, one of the name that has more. */
   #makeRoom({ address, name }: Attempt): boolean {
-    const own = this.#lines.get(address)?.waiting ?? [];
+    const own = this.#queues.get(address)?.waiting ?? [];
     if (own.length < WAITING_MAX_OF_ADDRESS && this.#size < WAITING_MAX) return true;
-    const longest = [...this.#lines.values()].reduce(
+    const longest = [...this.#queues.values()].reduce(
       (long, { waiting }) => (waiting.length > long.length ? waiting : long),
       own,
     );
     const isOwn = own.length >= WAITING_MAX_OF_ADDRESS || longest.length <= own.length + 1;
-    const line = isOwn ? own : longest;
-    const last = newestOfMost(line);
+    const queue = isOwn ? own : longest;
+    const last = newestOfMost(queue);
     if (last === undefined) return false;
-    const countOf = (one: string): number => line.filter((waiting) => waiting.name === one).length;
+    const countOf = (one: string): number => queue.filter((waiting) => waiting.name === one).length;
     if (isOwn && countOf(last.name) <= countOf(name) + 1) return false;
     this.#take(last);
     last.refuse();
@@ -131,9 +131,9 @@ export class LogInLine {
   }
 }
 
-function newestOfMost(line: readonly Waiting[]): Waiting | undefined {
+function newestOfMost(queue: readonly Waiting[]): Waiting | undefined {
   const counts = new Map<string, number>();
-  for (const { name } of line) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const { name } of queue) counts.set(name, (counts.get(name) ?? 0) + 1);
   const most = Math.max(...counts.values());
-  return line.findLast(({ name }) => counts.get(name) === most);
+  return queue.findLast(({ name }) => counts.get(name) === most);
 }
