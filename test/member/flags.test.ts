@@ -7,7 +7,7 @@ function options(flags: Partial<Record<MemberFlagName, string>>): FlaggedOptions
   return memberOptionsOf((flag) => flags[flag]);
 }
 
-test("M48 without flags every default stands", () => {
+test("M48 without flags every default applies", () => {
   expect(options({})).toEqual({ limits: {}, cluster: {} });
   expect(memberOptionsOf(() => "")).toEqual({ limits: {}, cluster: {} });
 });
@@ -47,7 +47,7 @@ test("M48 each limit has its flag", () => {
   });
 });
 
-test("M48 etcd's defaults are the defaults", () => {
+test("M48 the defaults are etcd's", () => {
   expect(DEFAULT_LIMITS).toMatchObject({ txnOperations: 128, requestBytes: 1_572_864, applyBacklog: 5_000 });
 });
 
@@ -60,12 +60,12 @@ describe("auto-compaction", () => {
     ["revision", "0", { mode: "off", retention: 0 }],
     ["periodic", "0", { mode: "off", retention: 0 }],
     ["periodic", "", undefined],
-  ])("mode %j with retention %j is read as etcd reads it", (mode, retention, expected) => {
+  ])("mode %j with retention %j is parsed as etcd does", (mode, retention, expected) => {
     const flags = { "auto-compaction-mode": mode, "auto-compaction-retention": retention };
     expect(options(flags).autoCompaction).toEqual(expected);
   });
 
-  test("a mode that is none is refused in etcd's words", () => {
+  test("an unknown mode is refused with etcd's error text", () => {
     expect(() => options({ "auto-compaction-mode": "x" })).toThrow('unknown auto-compaction-mode "x"');
   });
 });
@@ -83,17 +83,17 @@ test.each([
     { "auto-compaction-mode": "revision", "auto-compaction-retention": "1h" },
     'auto-compaction-retention is a number of revisions, not "1h"',
   ],
-])("what cannot be understood is refused in words: %j", (flags, message) => {
+])("an invalid value is refused with a message: %j", (flags, message) => {
   expect(() => options(flags)).toThrow(message);
 });
 
-test("durations are Go's", () => {
+test("durations are parsed as Go's", () => {
   expect(["1h", "1.5h", "1h30m5s", "300ms", "1us", "0"].map(durationMs)).toEqual([
     3_600_000, 5_400_000, 5_405_000, 300, 0.001, 0,
   ]);
 });
 
-test("a flag's variable is its name in capitals", () => {
+test("a flag's variable is its name in upper case", () => {
   expect(variableOf("max-txn-ops")).toBe("MAX_TXN_OPS");
   expect(new Set(MEMBER_FLAG_NAMES.map(variableOf)).size).toBe(MEMBER_FLAG_NAMES.length);
 });

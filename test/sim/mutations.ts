@@ -219,7 +219,7 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "anybody may say that a member was removed",
     file: "src/member/peer/frame-policy.ts",
-    old: "return allows(MEMBERS, sender.roles) || (!receiver.belongs && body.refusal !== JOIN_REFUSALS.removed);",
+    old: "return isJoinResponseTaken(body.refusal, sender, receiver);",
     new: "return sender.roles.length > 0;",
     foundBy: "test/member/node/admission.test.ts",
   },
@@ -238,8 +238,8 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "a member that was away believes nobody whom it does not know",
     file: "src/member/node/peer-roles.ts",
-    old: "const maySucceed = !raft.hearsLeader && quiescence.wouldHear && transport.isAuthenticated(peer);",
-    new: "const maySucceed = raft.hearsLeader && !raft.hearsLeader && quiescence.wouldHear && transport.isAuthenticated(peer);",
+    old: "const maySucceed = !this.hearsLeader && transport.isAuthenticated(peer);",
+    new: "const maySucceed = this.hearsLeader && !this.hearsLeader && transport.isAuthenticated(peer);",
     foundBy: "test/member/node/admission.test.ts",
   },
   {

@@ -90,10 +90,7 @@ export function authService(member: Member, access: Authorizer, { passwords, tok
     throw errAuthOldRevision;
   }
 
-  /**
-   * Verifies a password and returns the auth revision at which it is right. In every other case the work and the error
-   * are the same.
-   */
+  /** Returns the auth revision at which the password is right. Otherwise the work and the error are always the same. */
   async function verified({ name, password }: AuthenticateRequest, address: string): Promise<number> {
     const { auth } = member.machine;
     if (!auth.enabled) throw errAuthNotEnabled;

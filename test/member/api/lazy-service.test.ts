@@ -61,7 +61,7 @@ function sample(): {
   return { service: lazyService<Sample>(KINDS, load), streams, loads: () => loads };
 }
 
-test("a late service is loaded by the first call, once, and answers as the one that was loaded", async () => {
+test("a lazy service is loaded by the first call, once, and responds like the loaded one", async () => {
   const { service, loads } = sample();
   expect(loads()).toBe(0);
   expect(await Promise.all([service.ask("1"), service.ask("2")])).toEqual(["you asked 1", "you asked 2"]);
@@ -69,11 +69,11 @@ test("a late service is loaded by the first call, once, and answers as the one t
   expect(loads()).toBe(1);
 });
 
-test("M46 a late service has all its methods before it is loaded, so that others can be put round them", () => {
+test("M46 a lazy service has all its methods before it is loaded, so that wrappers can be applied", () => {
   expect(Object.keys(sample().service)).toEqual(["ask", "count", "talk"]);
 });
 
-test("a late service's parts are iterated, and asked for when somebody does", async () => {
+test("a lazy service's stream is iterated, and its parts are requested on demand", async () => {
   const { service, loads } = sample();
   const counted = service.count(3);
   expect(loads()).toBe(0);
@@ -82,7 +82,7 @@ test("a late service's parts are iterated, and asked for when somebody does", as
   expect(all).toEqual([1, 2, 3]);
 });
 
-test("what a late stream is told before it is there, it is told when it is", async () => {
+test("requests to a lazy stream that is not loaded yet are delivered once it is", async () => {
   const { service, streams } = sample();
   const stream = service.talk();
   stream.request("a");
@@ -93,7 +93,7 @@ test("what a late stream is told before it is there, it is told when it is", asy
   expect(streams).toHaveLength(1);
 });
 
-test("a late stream that is closed before it is there is closed as soon as it is", async () => {
+test("a lazy stream closed before it is loaded is closed once it is", async () => {
   const { service, streams } = sample();
   const stream = service.talk();
   stream.request("a");
@@ -102,7 +102,7 @@ test("a late stream that is closed before it is there is closed as soon as it is
   expect(streams[0]).toMatchObject({ isClosed: true, heard: [] });
 });
 
-test("what cannot be loaded is refused as unavailable, and tried again with the next call", async () => {
+test("a load that fails rejects the call as unavailable, and the next call tries again", async () => {
   let attempts = 0;
   const load = loadedOnce(async (): Promise<Sample> => {
     attempts += 1;

@@ -20,7 +20,7 @@ const PUT: RequestOp = { type: "put", put: putRequest({ key: bytes("k"), value: 
 const DELETE: RequestOp = { type: "deleteRange", deleteRange: deleteRangeRequest({ key: bytes("k") }) };
 const RANGE: RequestOp = { type: "range", range: rangeRequest({ key: bytes("k") }) };
 
-/** The calls that one test after the other makes, by name; "ok" or the text of the error. */
+/** The calls that several tests make, by name; "ok" or the text of the error. */
 async function answersOf(cluster: Cluster, { services }: Node): Promise<Record<string, string>> {
   const { kv, lease } = services;
   const calls: Record<string, () => Promise<unknown>> = {
@@ -62,7 +62,7 @@ function put(cluster: Cluster, node: Node, key: string, valueBytes = 1): Promise
 }
 
 describe("alarms", () => {
-  test("M32 one is raised for any member and kind, once, listed by kind, and taken back by its name only", async () => {
+  test("M32 an alarm is raised for any member and kind, once, listed by kind, and cleared by its name only", async () => {
     const { cluster, leader } = await founded(1);
     const noSpace = { memberId: 5n, alarm: "NOSPACE" } as const;
     expect(await alarm(cluster, leader, {})).toEqual([]);
@@ -82,13 +82,13 @@ describe("alarms", () => {
     expect(await alarm(cluster, leader, {})).toEqual([]);
   });
 
-  test("an action of a later version, of which etcd 3.7.1 dies, does nothing", async () => {
+  test("an action of a later version, on which etcd 3.7.1 crashes, does nothing", async () => {
     const { cluster, leader } = await founded(1);
     expect(await alarm(cluster, leader, { action: 7, memberId: 5n, alarm: "NOSPACE" })).toEqual([]);
     expect(await alarm(cluster, leader, {})).toEqual([]);
   });
 
-  test("M32 NOSPACE refuses what may take space, whatever else is wrong with it but its shape, and lets the rest pass", async () => {
+  test("M32 NOSPACE refuses requests that may take space, after validation only and before every other error, and lets the rest pass", async () => {
     const { cluster, leader } = await founded(3);
     await cluster.settled(leader.services.lease.grant({ id: 7n, ttl: 60 }, CALL));
     await alarm(cluster, leader, { action: "ACTIVATE", memberId: 2n, alarm: "NOSPACE" });
@@ -131,7 +131,7 @@ describe("alarms", () => {
     expect(errors).toEqual(["memberID:1  alarm:NOSPACE", "alarm:CORRUPT"]);
   });
 
-  test("while CORRUPT a lease outlives its end, costs nothing, and ends when the alarm is taken back", async () => {
+  test("while CORRUPT is raised a lease outlives its TTL, costs nothing, and is revoked when the alarm is cleared", async () => {
     const { cluster, leader } = await founded(3, { quiesceAfterTicks: 20 });
     await cluster.settled(leader.services.lease.grant({ id: 7n, ttl: 5 }, CALL));
     await alarm(cluster, leader, { action: "ACTIVATE", memberId: 0n, alarm: "CORRUPT" });
@@ -144,7 +144,7 @@ describe("alarms", () => {
     await cluster.clock.until(() => !leader.member.machine.leases.exists(7n), "revoked");
   });
 
-  test("M32 an alarm survives a restart, and travels in a snapshot", async () => {
+  test("M32 an alarm survives a restart, and is part of a snapshot", async () => {
     const { cluster, leader } = await founded(1);
     await alarm(cluster, leader, { action: "ACTIVATE", memberId: 1n, alarm: "NOSPACE" });
     const image = cluster.crash(1n);
@@ -155,7 +155,7 @@ describe("alarms", () => {
     expect(again.member.machine.alarms.has("NOSPACE")).toBe(true);
   });
 
-  test("whoever is known may list alarms, only root may raise them or take them back", async () => {
+  test("any user may list alarms, only root may raise or clear them", async () => {
     const guarded = await GuardedCluster.open();
     const { maintenance } = guarded.at();
     const raise = alarmRequest({ action: "ACTIVATE", memberId: 1n, alarm: "NOSPACE" });
@@ -179,7 +179,7 @@ describe("the quota", () => {
     expect(dbSizeQuota).toBe(100_000);
   });
 
-  test("M33 it caps what can be stored, and room that was made is of use once the alarm is taken back", async () => {
+  test("M33 the quota limits what is stored, and freed space is usable once the alarm is cleared", async () => {
     const { cluster, leader } = await founded(1, {
       quotaBackendBytes: 100_000,
       limits: { logEntries: 2, catchUpEntries: 1 },
@@ -200,7 +200,7 @@ describe("the quota", () => {
     await put(cluster, leader, "k");
   });
 
-  test("a negative one is none, and txns cost as much as their dearer branch", async () => {
+  test("a negative quota is no limit, and a txn costs as much as its more expensive branch", async () => {
     const { cluster, leader } = await founded(1, { quotaBackendBytes: -1 });
     await put(cluster, leader, "large", 1_000_000);
     expect(await leader.services.maintenance.status({}, CALL)).toMatchObject({ dbSizeQuota: -1, errors: [] });

@@ -12,7 +12,7 @@ test("M34 the log is cut when it holds more entries than allowed, and keeps thos
   expect(retention.cutAt(62, NOTHING_HELD)).toBeUndefined();
 });
 
-test("M34 what somebody still needs is never cut", () => {
+test("M34 entries that a member still needs are never cut", () => {
   const retention = logRetention({ logEntries: 100, logBytes: 1e9, catchUpEntries: 40 });
   for (let index = 1; index <= 200; index++) retention.applied(index, 10);
   expect(retention.cutAt(1, 30)).toBe(29);
@@ -30,6 +30,6 @@ test("M34 few large entries are cut by their bytes, about half of the limit at o
     kept = Math.max(kept, index - first + 1);
   }
   expect(first).toBeGreaterThan(8_000);
-  // Marks stand every 256 entries.
+  // Marks are set every 256 entries.
   expect(kept).toBeLessThanOrEqual(1_000 + 256);
 });

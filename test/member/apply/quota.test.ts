@@ -9,7 +9,7 @@ const put = (key: string, valueBytes: number): RequestOp => ({
   put: putRequest({ key: utf8Encode(key), value: new Uint8Array(valueBytes) }),
 });
 
-test("M33 a put costs its bytes and 256, a txn its dearer branch with all that is nested, the rest nothing", () => {
+test("M33 a put costs its bytes and 256, a txn its more expensive branch with all nested ones, the rest nothing", () => {
   expect(putCost(putRequest({ key: utf8Encode("abc"), value: new Uint8Array(10) }))).toBe(269);
   const nested: RequestOp = { type: "txn", txn: txnRequest({ failure: [put("k", 99)] }) };
   expect(txnCost(txnRequest({ success: [put("k", 1), put("l", 1)], failure: [nested] }))).toBe(516);
@@ -18,7 +18,7 @@ test("M33 a put costs its bytes and 256, a txn its dearer branch with all that i
   expect(txnCost(txnRequest({ success: [remove] }))).toBe(0);
 });
 
-test("M33 what would reach the quota is refused, what costs nothing never", () => {
+test("M33 a request that would reach the quota is refused, a request without cost never", () => {
   let size = 900;
   const quota = new Quota(1_000, () => size);
   expect([quota.admits(99), quota.admits(100), quota.admits(0)]).toEqual([true, false, true]);
@@ -28,7 +28,7 @@ test("M33 what would reach the quota is refused, what costs nothing never", () =
   expect([quotaBytes(0), quotaBytes(-1), quotaBytes(5)]).toEqual([2 * 1024 ** 3, -1, 5]);
 });
 
-test("far from the quota the size is seldom asked for, near it each time", () => {
+test("far from the quota the size is queried rarely, near it each time", () => {
   let asked = 0;
   let size = 0;
   const quota = new Quota(1_000_000, () => {
@@ -47,7 +47,7 @@ test("far from the quota the size is seldom asked for, near it each time", () =>
   expect(asked).toBe(10);
 });
 
-test("what the others propose is noticed after some megabytes of one's own", () => {
+test("proposals of other members are noticed after some megabytes of own ones", () => {
   let size = 0;
   const quota = new Quota(1_000_000_000, () => size);
   expect(quota.admits(100)).toBe(true);

@@ -23,7 +23,7 @@ const OLD = ["a", "b", "c"].map((salt) => `$pbkdf2-sha256$i=100000,r=6$${salt}$x
 const NEW = [`$2b$10$${"a".repeat(53)}`, `$2a$10$${"b".repeat(53)}`];
 const NAMES = Array.from({ length: 500 }, (_, at) => `nobody${at}`);
 
-test("AD1: names that are nobody's cost what users' hashes cost, each cost as often as users have it", () => {
+test("AD1: unknown names cost what users' hashes cost, each cost as often as users have it", () => {
   const auth = storeOf([...OLD, ...NEW]);
   const decoys = new Decoys();
   const costs = NAMES.map((name) => costOfHash(decoys.hashFor(auth, name) ?? ""));
@@ -33,7 +33,7 @@ test("AD1: names that are nobody's cost what users' hashes cost, each cost as of
   expect(old / NAMES.length).toBeLessThan(0.7);
 });
 
-test("AD2: a name costs the same each time and at every member, and elsewhere something else", () => {
+test("AD2: a name costs the same each time and on every member, and differently in another cluster", () => {
   const auth = storeOf([...OLD, ...NEW]);
   const [one, other] = [new Decoys(), new Decoys()];
   const costsBy = (decoys: Decoys, store: AuthStore): readonly string[] =>
@@ -42,7 +42,7 @@ test("AD2: a name costs the same each time and at every member, and elsewhere so
   expect(costsBy(one, storeOf([`${OLD[0]}y`, ...OLD.slice(1), ...NEW]))).not.toEqual(costsBy(other, auth));
 });
 
-test("AD3: users that are changed are looked at anew; without a password anywhere there is no hash", () => {
+test("AD3: changed users are read again; without any password there is no hash", () => {
   const auth = storeOf([]);
   const decoys = new Decoys();
   expect(decoys.hashFor(auth, "x")).toBeUndefined();

@@ -6,7 +6,7 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 const REFUSED = "etcdserver: too many requests";
 const HASHING_MS = 100;
 
-/** A line whose hashing takes its time, and who had his turn when. */
+/** A queue with slow hashing, and a record of the turns. */
 class Door {
   readonly hashingMs: number;
 
@@ -40,10 +40,10 @@ class Door {
     return answer;
   }
 
-  /** A stranger that asks again as soon as he is answered. */
+  /** A caller that tries again as soon as it gets a response. */
   flood(address: string, name: () => string): void {
     void this.ask(address, name()).then(() => {
-      // Whoever is refused at once comes again, but not in the same instant for ever.
+      // A caller that is refused at once tries again a moment later, because in the same instant it would never end.
       this.clock.setTimer(1, () => this.flood(address, name));
     });
   }
@@ -57,8 +57,8 @@ class Door {
   }
 }
 
-describe("the line of those who log in", () => {
-  test("LL1: one is worked on at a time, and the next when it is over, however it ends", async () => {
+describe("the queue of log-ins", () => {
+  test("LL1: one attempt is verified at a time, and the next when it ends, however it ends", async () => {
     const door = new Door();
     for (const name of ["a", "b", "c"]) void door.ask("1.1.1.1", name);
     const failing = door.queue.run({ address: "1.1.1.1", name: "d" }, () => Promise.reject(new Error("broken")));
@@ -70,19 +70,19 @@ describe("the line of those who log in", () => {
     expect(door.turns.map((turn) => turn.slice(-1))).toEqual(["a", "b", "c", "e"]);
   });
 
-  test("LL2: addresses take turns: whoever asks much waits behind others who ask little", async () => {
+  test("LL2: addresses take turns: an address with many attempts waits behind those with few", async () => {
     const door = new Door();
     for (let at = 0; at < 20; at++) void door.ask("6.6.6.6", `x${at}`);
     const honest = door.ask("1.1.1.1", "amy", true);
-    // Behind the one whose turn it is and one that came before.
+    // Behind the attempt in progress and one that came before.
     expect(await door.timeOf(honest)).toEqual({ text: "in", ms: 3 * HASHING_MS });
   });
 
-  test("LL3: so many may wait, of one address fewer; the next is told that it is too many", async () => {
+  test("LL3: the number of waiting attempts is bounded, lower per address; the next one is refused with too many requests", async () => {
     const door = new Door();
     for (let at = 0; at < 40; at++) void door.ask("6.6.6.6", `x${at}`);
     await door.clock.advance(0);
-    // One has its turn, 32 wait.
+    // One is verified, 32 wait.
     expect(door.answers).toHaveLength(40 - 33);
     expect(door.answers.every((answer) => answer.endsWith(REFUSED))).toBe(true);
     for (let at = 0; at < 100; at++) void door.ask(`7.7.7.${at}`, "x");
@@ -90,7 +90,7 @@ describe("the line of those who log in", () => {
     expect(40 + 100 - door.answers.length).toBe(1 + 64);
   });
 
-  test("LL4: a newcomer takes the place of the newest of whoever waits most", async () => {
+  test("LL4: a new attempt replaces the newest one of the caller with the most", async () => {
     const door = new Door();
     for (let at = 0; at < 33; at++) void door.ask("6.6.6.6", "x");
     for (let at = 0; at < 32; at++) void door.ask("7.7.7.7", "x");
@@ -98,12 +98,12 @@ describe("the line of those who log in", () => {
     await door.clock.advance(0);
     expect(door.answers).toEqual([`6.6.6.6/x ${REFUSED}`]);
     expect(await door.timeOf(honest)).toMatchObject({ text: "in" });
-    // And of another name at the same address likewise.
+    // The same for another name at the same address.
     for (let at = 0; at < 40; at++) void door.ask("8.8.8.8", "x");
     expect((await door.timeOf(door.ask("8.8.8.8", "amy", true))).text).toBe("in");
   });
 
-  test("LL5: a user at another address is let in soon while 24 guess his password, known there or not", async () => {
+  test("LL5: a user at another address logs in soon while 24 attempts guess the password, known there or not", async () => {
     const door = new Door();
     for (let at = 0; at < 24; at++) door.flood("6.6.6.6", () => "amy");
     await door.clock.advance(60_000);
@@ -114,7 +114,7 @@ describe("the line of those who log in", () => {
     expect(second.ms).toBeLessThanOrEqual(2 * HASHING_MS);
   });
 
-  test("LL6: from the same address, too: who fails goes behind who has not failed", async () => {
+  test("LL6: at the same address a user that fails goes behind one that has not failed", async () => {
     const door = new Door();
     for (let at = 0; at < 24; at++) door.flood("6.6.6.6", () => `x${at}`);
     await door.clock.advance(60_000);
@@ -124,7 +124,7 @@ describe("the line of those who log in", () => {
     expect((await door.timeOf(door.ask("6.6.6.6", "amy", true))).ms).toBeLessThanOrEqual(26 * HASHING_MS);
   });
 
-  test("LL11: who failed once is not kept waiting for ever by new names from the same address", async () => {
+  test("LL11: a user that failed once does not wait for ever because of new names from the same address", async () => {
     const door = new Door();
     let count = 0;
     await door.timeOf(door.ask("6.6.6.6", "amy"));
@@ -135,7 +135,7 @@ describe("the line of those who log in", () => {
     expect(ms).toBeLessThanOrEqual(1_000 + 2 * 26 * HASHING_MS);
   });
 
-  test("LL12: who has not failed goes before those who guess, however slow the member is and many of them wait", async () => {
+  test("LL12: a user that has not failed goes before those who guess, however slow the member is and many of them wait", async () => {
     const door = new Door(1_000);
     for (let at = 0; at < 24; at++) door.flood("6.6.6.6", () => `x${at % 4}`);
     await door.clock.advance(60_000);
@@ -144,7 +144,7 @@ describe("the line of those who log in", () => {
     expect(ms).toBeLessThanOrEqual(5_000);
   });
 
-  test("LL13: who has logged in from an address goes before new names from there", async () => {
+  test("LL13: a user that has logged in from an address goes before new names from there", async () => {
     const door = new Door(1_000);
     await door.timeOf(door.ask("6.6.6.6", "amy", true));
     let count = 0;
@@ -155,7 +155,7 @@ describe("the line of those who log in", () => {
     expect(ms).toBeLessThanOrEqual(3_000);
   });
 
-  test("LL7: many addresses that guess one user's password, and new names each time, keep nobody out for long", async () => {
+  test("LL7: many addresses that guess one user's password, with new names each time, delay no user for long", async () => {
     const door = new Door();
     let count = 0;
     for (let at = 0; at < 20; at++) door.flood(`6.6.6.${at}`, () => (at % 2 === 0 ? "amy" : `x${count++}`));
@@ -165,7 +165,7 @@ describe("the line of those who log in", () => {
     expect(ms).toBeLessThanOrEqual(1_000 + 22 * HASHING_MS);
   });
 
-  test("LL8: each further failure holds the next attempt back for longer, up to five seconds, and a success ends that", async () => {
+  test("LL8: each further failure delays the next attempt more, up to five seconds, and a success ends that", async () => {
     const door = new Door();
     const waits: number[] = [];
     for (let at = 0; at < 12; at++) waits.push((await door.timeOf(door.ask("6.6.6.6", "x"))).ms - HASHING_MS);
@@ -174,7 +174,7 @@ describe("the line of those who log in", () => {
     expect((await door.timeOf(door.ask("6.6.6.6", "x", true))).ms).toBe(HASHING_MS);
   });
 
-  test("LL9: failures of an address, and of a name, hold others back by a second at most, and are forgotten", async () => {
+  test("LL9: failures of an address, and of a name, delay others by a second at most, and expire", async () => {
     const door = new Door();
     for (let at = 0; at < 30; at++) await door.timeOf(door.ask("6.6.6.6", `x${at}`));
     expect((await door.timeOf(door.ask("6.6.6.6", "amy"))).ms).toBe(1_000 + HASHING_MS);

@@ -8,11 +8,11 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 
 const AT_ONCE: Slice = (work) => work();
 const passwords = memberPasswords(AT_ONCE, 4);
-/** By etcd 3.7.1, of "pässwörd". */
+/** Made by etcd 3.7.1, of "pässwörd". */
 const ETCDS = "$2a$10$OAoRsAiLmTllmMOP7rHS6eAO6IP99gDxc7z5jVDxQvoE52icCaSsu";
 
 describe("passwords", () => {
-  test("AP1: a new password becomes a hash of bcrypt, which an etcd verifies too, at the cost that was asked for", async () => {
+  test("AP1: a new password becomes a bcrypt hash of the configured cost, which an etcd verifies too", async () => {
     const hashed = await passwords.hash("pässwörd");
     expect(hashed).toMatch(/^\$2b\$04\$[./A-Za-z0-9]{53}$/);
     expect(await passwords.verify("pässwörd", hashed)).toBe(true);
@@ -24,22 +24,22 @@ describe("passwords", () => {
     expect(await passwords.hash("a")).not.toBe(await passwords.hash("a"));
   });
 
-  test("AP7: a hash that an etcd made is verified", async () => {
+  test("AP7: a hash made by etcd is verified", async () => {
     expect(await passwords.verify("pässwörd", ETCDS)).toBe(true);
     expect(await passwords.verify("passwort", ETCDS)).toBe(false);
   });
 
-  test("AP8: of a password 72 bytes count, as in etcd: a longer one is not taken, in its words", async () => {
+  test("AP8: 72 bytes of a password count, as in etcd: a longer one is refused with its error text", async () => {
     const hashed = await passwords.hash("é".repeat(36));
     expect(await passwords.verify("é".repeat(36), hashed)).toBe(true);
     await expect(passwords.hash(`${"é".repeat(36)}x`)).rejects.toThrow("bcrypt: password length exceeds 72 bytes");
-    // etcd's log-in reads as much and no more.
+    // etcd's log-in reads 72 bytes and no more.
     expect(await passwords.verify(`${"é".repeat(36)}x`, hashed)).toBe(true);
     expect(await passwords.verify("é".repeat(35), hashed)).toBe(false);
     expect(await passwords.verify("é".repeat(5_000), hashed)).toBe(false);
   });
 
-  test("AP3: what older versions stored is verified: one round is PBKDF2 as RFC 8018 has it, two are two of them", async () => {
+  test("AP3: hashes of older versions are verified: one round is PBKDF2 by RFC 8018, two are two of them", async () => {
     const salt = new Uint8Array(16).fill(5);
     const once = await pbkdf2(new TextEncoder().encode("pw"), salt, 100);
     const twice = await pbkdf2(once, salt, 100);
@@ -68,21 +68,21 @@ describe("passwords", () => {
     expect(slices).toBe(1);
   });
 
-  test("AP9: nobody's hash is one of the cost of new ones", async () => {
+  test("AP9: the decoy has the cost of new hashes", async () => {
     expect(parsePasswordHash(passwords.decoy)).toBeDefined();
     expect(costOfHash(passwords.decoy)).toBe(costOfHash(await passwords.hash("x")));
     expect(await passwords.verify("", passwords.decoy)).toBe(false);
   });
 
-  test("AP10: hashes are of one cost when their function and its parameters are the same", () => {
+  test("AP10: hashes have the same cost if their function and its parameters are equal", () => {
     expect(costOfHash(ETCDS)).toBe(costOfHash(memberPasswords(AT_ONCE).decoy));
     expect(costOfHash(ETCDS)).not.toBe(costOfHash(passwords.decoy));
     expect(costOfHash("$pbkdf2-sha256$i=100,r=6$a$b")).toBe("$pbkdf2-sha256$i=100,r=6");
   });
 });
 
-describe("the pace of costly work", () => {
-  test("AP11: after a slice the thread is others' for twice as long as it took, and only then comes the next", async () => {
+describe("the pace of expensive work", () => {
+  test("AP11: after a slice the thread is free for twice as long as it took, and only then the next one runs", async () => {
     const clock = new VirtualClock();
     const slice = paced(clock);
     const begun: number[] = [];
@@ -96,7 +96,7 @@ describe("the pace of costly work", () => {
     expect(begun).toEqual([0, 90, 180]);
   });
 
-  test("AP12: the answer does not wait for the rest, and a slice that fails is followed by the next", async () => {
+  test("AP12: the result does not wait for the pause, and a slice that fails is followed by the next", async () => {
     const clock = new VirtualClock();
     const slice = paced(clock);
     await expect(slice(() => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
@@ -105,7 +105,7 @@ describe("the pace of costly work", () => {
     expect(await next).toBe("done");
   });
 
-  test("AP13: a hash of PBKDF2 gives others their share after each of its rounds", async () => {
+  test("AP13: a PBKDF2 hash leaves the thread to other work after each of its rounds", async () => {
     const salt = new Uint8Array(16).fill(5);
     let slices = 0;
     const counted = memberPasswords((work) => {

@@ -11,7 +11,7 @@ function tokens(): { readonly issued: SimpleTokens; readonly pass: (ms: number) 
   };
 }
 
-test("AT1: a token ends so long after its last use, and each use counts", () => {
+test("AT1: a token expires a TTL after its last use, and each use counts", () => {
   const { issued, pass } = tokens();
   issued.assign("amy", "t.1");
   pass(299_999);
@@ -23,7 +23,7 @@ test("AT1: a token ends so long after its last use, and each use counts", () => 
   expect(issued.size).toBe(0);
 });
 
-test("AT2: beyond the bound, the token that was used least lately goes", () => {
+test("AT2: beyond the limit, the least recently used token is dropped", () => {
   const { issued } = tokens();
   for (const token of ["t.1", "t.2", "t.3"]) issued.assign("amy", token);
   issued.userOf("t.1");
@@ -35,7 +35,7 @@ test("AT2: beyond the bound, the token that was used least lately goes", () => {
   ]);
 });
 
-test("AT3: a user's tokens end together, and nobody else's with them", () => {
+test("AT3: a user's tokens end together, and no other user's with them", () => {
   const { issued } = tokens();
   issued.assign("amy", "t.1");
   issued.assign("bob", "t.2");
@@ -44,7 +44,7 @@ test("AT3: a user's tokens end together, and nobody else's with them", () => {
   expect([issued.userOf("t.1"), issued.userOf("t.2"), issued.userOf("t.3")]).toEqual([undefined, "bob", undefined]);
 });
 
-test("AT5: a token that was in the log before the member was opened is not handed out again", () => {
+test("AT5: a token that was in the log before the member was opened is not issued again", () => {
   const issued = new SimpleTokens(() => 0, { ttlMs: 300_000, countMax: 3, lastIndexAtOpen: 7 });
   issued.assign("amy", "t.7");
   issued.assign("amy", "t.8");

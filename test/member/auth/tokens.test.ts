@@ -12,7 +12,7 @@ const SECRET = "0123456789abcdef".repeat(4);
 describe("tokens by --auth-token", () => {
   const noTokens = new SimpleTokens(() => 0, { ttlMs: 1, countMax: 1, lastIndexAtOpen: 0 });
 
-  test("AJ1: simple is the default: sixteen letters for the log to make a token of", async () => {
+  test("AJ1: simple is the default: sixteen letters from which the log makes a token", async () => {
     const provider = await openTokenProvider(noTokens, {});
     expect(provider.newPrefix()).toMatch(/^[a-zA-Z]{16}$/);
     expect(provider.newPrefix()).not.toBe(provider.newPrefix());
@@ -32,13 +32,13 @@ describe("tokens by --auth-token", () => {
     ["jwt,sign-method", SECRET, "invalid auth options"],
     ["jwt,sign-method=ES256", SECRET, '"openssl pkcs8 -topk8 -nocrypt"'],
     ["jwt,sign-method=ES256", "", "ES256 needs a private key, or a public one to verify only"],
-  ])("AJ2: %j with the key %j is no setting, and is told what would be", async (type, privateKey, message) => {
+  ])("AJ2: %j with the key %j is refused with a message that says what is valid", async (type, privateKey, message) => {
     const opened = openTokenProvider(noTokens, { type, privateKey });
     await expect(opened).rejects.toThrow(/^auth: /);
     await expect(opened).rejects.toThrow(message);
   });
 
-  test("AJ3: the time to live is written as Go writes it", async () => {
+  test("AJ3: the TTL is parsed as Go writes it", async () => {
     const provider = await openTokenProvider(noTokens, { type: "jwt,sign-method=HS256,ttl=1h30m", privateKey: SECRET });
     const earliest = Date.now() / 1000;
     const [, body = ""] = (await provider.issue("amy", 7, "")).split(".");
@@ -112,7 +112,7 @@ describe("jwt", () => {
     );
   });
 
-  test("AJ6: a token ends with its time, give or take how much members' clocks differ", async () => {
+  test("AJ6: a token expires at its time, within the tolerance for members' clocks", async () => {
     let nowMs = 1_000_000;
     const provider = await hs256(() => nowMs);
     const token = await provider.issue("amy", 7, "");
@@ -122,7 +122,7 @@ describe("jwt", () => {
     expect(await provider.callerOf(token, 7)).toBeUndefined();
   });
 
-  test("AJ10: a token as etcd makes it is taken, and what is more in it does not matter", async () => {
+  test("AJ10: a token of etcd's form is accepted, and extra claims do not matter", async () => {
     const provider = await hs256(() => 0);
     expect(await provider.callerOf(await signed({}, {}), 7)).toEqual(AMY);
     // As golang-jwt writes it, with the claims in the order of their names.
@@ -152,7 +152,7 @@ describe("jwt", () => {
     expect(await provider.callerOf(await signed(header, claims), 7)).toBeUndefined();
   });
 
-  test("AJ11: a token without a signature is none, and a public key is no secret", async () => {
+  test("AJ11: a token without a signature is invalid, and a public key is not a secret", async () => {
     const provider = await hs256(() => 0);
     const [, body] = (await signed({}, {})).split(".");
     for (const alg of ["none", "None", "HS256"]) {
@@ -164,7 +164,7 @@ describe("jwt", () => {
     expect(await es256.callerOf(await signed({}, {}, pair.publicKey), 7)).toBeUndefined();
   });
 
-  test("AJ12: a token is of bounded length, however genuine", async () => {
+  test("AJ12: a token that is too long is invalid, however genuine", async () => {
     const provider = await hs256(() => 0);
     expect(await provider.callerOf(await signed({}, { more: "x".repeat(1_000) }), 7)).toEqual(AMY);
     expect(await provider.callerOf(await signed({}, { more: "x".repeat(8_000) }), 7)).toBeUndefined();
@@ -183,7 +183,7 @@ function hs256(nowMs: () => number): Promise<TokenProvider> {
   return jwtTokens({ method: "HS256", ttlMs: 60_000, privateKey: SECRET, publicKey: "", nowMs });
 }
 
-/** A token that is genuine, whatever it says. */
+/** A genuine token with arbitrary content. */
 async function signed(
   header: Readonly<Record<string, unknown>>,
   claims: Readonly<Record<string, unknown>>,

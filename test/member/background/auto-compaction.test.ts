@@ -12,12 +12,12 @@ import type { Node } from "../support/cluster.ts";
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-/** A member as the compaction sees it, and what it asked for. */
+/** A member as the compaction sees it, and the compactions requested. */
 class World implements Compactor {
   isLeader = true;
   nowMs = 0;
   revision = 1;
-  /** What the next compactions give. */
+  /** Result of the next compactions. */
   succeeds = true;
   readonly asked: (readonly [minute: number, revision: number])[] = [];
 
@@ -27,7 +27,7 @@ class World implements Compactor {
   }
 }
 
-/** Ticks every six seconds; `each` says what is written in the minute before. */
+/** Ticks every six seconds; `each` returns the revisions written in the minute before. */
 function live(world: World, compaction: AutoCompaction, minutes: number, each: (minute: number) => number): void {
   for (let minute = 0; minute < minutes; minute++) {
     world.revision += each(minute);
@@ -38,7 +38,7 @@ function live(world: World, compaction: AutoCompaction, minutes: number, each: (
   }
 }
 
-/** etcd's own loops, word for word, on a clock that never stops. Looks at each minute. */
+/** etcd's loops on a clock that never stops. Checks at each minute. */
 function asEtcd(options: AutoCompactionOptions, minutes: number, revisionAt: (minute: number) => number): unknown[] {
   const asked: unknown[] = [];
   if (options.mode === "revision") {
@@ -72,14 +72,14 @@ function asEtcd(options: AutoCompactionOptions, minutes: number, revisionAt: (mi
   }
 }
 
-describe("as etcd does it, on a member that is awake", () => {
+describe("as etcd does it, on an active member", () => {
   test.each([
     ["10m", { mode: "periodic", retention: 10 * MINUTE }],
     ["1h", { mode: "periodic", retention: HOUR }],
     ["5h", { mode: "periodic", retention: 5 * HOUR }],
     ["100 revisions", { mode: "revision", retention: 100 }],
     ["1 revision", { mode: "revision", retention: 1 }],
-  ] as const)("the same revisions at the same times: %s", (_name, options) => {
+  ] as const)("compacts the same revisions at the same times: %s", (_name, options) => {
     fc.assert(
       fc.property(fc.array(fc.nat(40), { minLength: 10, maxLength: 900, size: "max" }), (writes) => {
         const world = new World();
@@ -88,12 +88,12 @@ describe("as etcd does it, on a member that is awake", () => {
         for (const written of writes) revisions.push((revisions.at(-1) as number) + written);
         expect(world.asked).toEqual(asEtcd(options, writes.length, (minute) => revisions[minute] as number));
       }),
-      // The smallest counterexample would take long to find.
+      // Shrinking to the smallest counterexample would take long.
       { numRuns: 30, endOnFailure: true },
     );
   });
 
-  test("M40 with 1h the first comes after an hour and keeps an hour, and then one every hour", () => {
+  test("M40 with 1h the first compaction comes after an hour and keeps an hour, then one every hour", () => {
     const world = new World();
 
     live(world, new AutoCompaction({ mode: "periodic", retention: HOUR }, world), 200, () => 10);
@@ -105,7 +105,7 @@ describe("as etcd does it, on a member that is awake", () => {
     ]);
   });
 
-  test("a compaction that fails is tried again a tenth of the period later", () => {
+  test("a compaction that fails is retried a tenth of the period later", () => {
     const world = new World();
     world.succeeds = false;
 
@@ -114,7 +114,7 @@ describe("as etcd does it, on a member that is awake", () => {
     expect(world.asked.map(([minute]) => minute)).toEqual([10, 11, 12]);
   });
 
-  test("who does not lead takes samples and compacts nothing, and needs no new period when it comes to lead", () => {
+  test("a follower takes samples and compacts nothing, and needs no new period when it becomes leader", () => {
     const world = new World();
     const compaction = new AutoCompaction({ mode: "periodic", retention: 10 * MINUTE }, world);
     world.isLeader = false;
@@ -126,7 +126,7 @@ describe("as etcd does it, on a member that is awake", () => {
     expect(world.asked).toEqual([[31, 21]]);
   });
 
-  test("off, nothing is ever compacted and no note kept", () => {
+  test("off, nothing is ever compacted and no record saved", () => {
     const world = new World();
     const notes: unknown[] = [];
     const options = { mode: "off", retention: 0, save: (note: Uint8Array) => void notes.push(note) } as const;
@@ -137,8 +137,8 @@ describe("as etcd does it, on a member that is awake", () => {
   });
 });
 
-describe("over a sleep", () => {
-  test("the revision stood still, and what was old before it is compacted with the next work", () => {
+describe("after quiescence", () => {
+  test("the revision did not change, and what was old before is compacted with the next work", () => {
     const world = new World();
     const compaction = new AutoCompaction({ mode: "periodic", retention: HOUR }, world);
     live(world, compaction, 30, () => 1);
@@ -150,7 +150,7 @@ describe("over a sleep", () => {
     expect(world.asked).toEqual([[330, 31]]);
   });
 
-  test("by revision, the newest ones stay", () => {
+  test("by revision, the newest revisions stay", () => {
     const world = new World();
     const compaction = new AutoCompaction({ mode: "revision", retention: 10 }, world);
     live(world, compaction, 2, () => 50);
@@ -162,8 +162,8 @@ describe("over a sleep", () => {
   });
 });
 
-describe("a member that is thrown out of memory", () => {
-  /** Lives for ten seconds every two minutes, and each life knows only the note of the last one. */
+describe("a member that is evicted", () => {
+  /** Runs for ten seconds every two minutes. Each run knows only the record that the previous one saved. */
   function lives(options: AutoCompactionOptions, count: number): World {
     const world = new World();
     let saved: Uint8Array | undefined;
@@ -182,22 +182,22 @@ describe("a member that is thrown out of memory", () => {
     return world;
   }
 
-  test("goes on by its note: periodic", () => {
+  test("continues from its record: periodic", () => {
     const { asked } = lives({ mode: "periodic", retention: HOUR }, 100);
 
     expect(asked.length).toBeGreaterThanOrEqual(3);
     for (const [minute, revision] of asked) {
-      // Two revisions in two minutes: what is older than an hour, give or take two looks.
+      // Two revisions in two minutes: older than an hour, give or take two samples.
       expect(revision).toBeLessThanOrEqual(minute - 60 + 3);
       expect(revision).toBeGreaterThanOrEqual(Math.max(1, minute - 60 - 14));
     }
   });
 
-  test("goes on by its note: by revision", () => {
+  test("continues from its record: by revision", () => {
     expect(lives({ mode: "revision", retention: 5 }, 20).asked.length).toBeGreaterThanOrEqual(6);
   });
 
-  test("takes no note of other settings, of another time, or of nothing it knows", () => {
+  test("ignores a record of other settings, of another time, or of an unknown form", () => {
     const world = new World();
     const options = { mode: "periodic", retention: HOUR } as const;
     let saved = new Uint8Array();
@@ -220,13 +220,13 @@ describe("a member that is thrown out of memory", () => {
     expect(after({}, world.nowMs, 3)).toBe(0);
     expect(after({ saved: saved.slice(1) }, world.nowMs, world.revision)).toBe(0);
     expect(after({ saved: saved.slice(0, 8) }, world.nowMs, world.revision)).toBe(0);
-    // A clock that was set back begins a new period, and does not wait until it has come so far again.
+    // A clock that was set back begins a new period, and does not wait until it has reached the old time.
     expect(after({}, HOUR, world.revision, 61)).toBe(1);
   });
 });
 
 describe("in a cluster", () => {
-  // Longer ticks than usual: hours pass faster.
+  // Longer ticks than usual, so that hours pass faster.
   const PERIODIC = { autoCompaction: { mode: "periodic", retention: HOUR }, tickMs: 1_000 } as const;
 
   async function write(cluster: Cluster, count: number): Promise<void> {
@@ -239,7 +239,7 @@ describe("in a cluster", () => {
   const compactRevisions = (cluster: Cluster): readonly number[] =>
     [...cluster.nodes.values()].map(({ member }) => member.machine.store.compactRevision);
 
-  test("the leader compacts for all, and every member's rows go", async () => {
+  test("the leader compacts for all, and every member's rows are removed", async () => {
     const cluster = await Cluster.founded(3, PERIODIC);
     await write(cluster, 20);
     await cluster.clock.advance(2 * HOUR + MINUTE);
@@ -248,11 +248,11 @@ describe("in a cluster", () => {
     for (const { member } of cluster.nodes.values()) expect(member.machine.store.keys.rowCount).toBe(1);
     const proposals = cluster.node(1n).member.applied;
     await cluster.clock.advance(2 * HOUR);
-    // Nothing new was written, and so nothing is proposed.
+    // Nothing new was written, so nothing is proposed.
     expect(cluster.node(1n).member.applied).toBe(proposals);
   });
 
-  test("with auth on it is done in root's name", async () => {
+  test("with auth on it is done as root", async () => {
     const { cluster } = await GuardedCluster.open(1, PERIODIC);
     const { member } = await cluster.elected();
     await cluster.clock.advance(HOUR + MINUTE);
@@ -261,7 +261,7 @@ describe("in a cluster", () => {
     expect(member.machine.store.compactRevision).toBe(1);
   });
 
-  test("M40 a quiet cluster is not woken, not for days, and compacts with its next work", async () => {
+  test("M40 a quiesced cluster is not woken, not for days, and compacts with its next work", async () => {
     const cluster = await Cluster.founded(3, { ...PERIODIC, quiesceAfterTicks: 20 });
     await write(cluster, 20);
     await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
@@ -278,7 +278,7 @@ describe("in a cluster", () => {
     for (const { member } of cluster.nodes.values()) expect(member.machine.store.keys.rowCount).toBe(2);
   });
 
-  test("M40 by revision, the newest N stay, in a cluster that goes quiet between", async () => {
+  test("M40 by revision, the newest N stay, in a cluster that quiesces between", async () => {
     const options = { autoCompaction: { mode: "revision", retention: 7 }, quiesceAfterTicks: 20 } as const;
     const cluster = await Cluster.founded(1, options);
     await write(cluster, 20);
@@ -290,7 +290,7 @@ describe("in a cluster", () => {
     expect(compactRevisions(cluster)).toEqual([15]);
   });
 
-  test("a new leader goes on with its own samples", async () => {
+  test("a new leader continues with its own samples", async () => {
     const cluster = await Cluster.founded(3, PERIODIC);
     await write(cluster, 20);
     await cluster.clock.advance(50 * MINUTE);

@@ -13,7 +13,7 @@ function put(cluster: Cluster, node: Node, key: string): Promise<unknown> {
   return cluster.settled(node.services.kv.put(request, CALL));
 }
 
-/** A row of the member goes bad, behind everybody's back. */
+/** Damages a row of the member without its knowledge. */
 function damage({ member }: Node, key: string): void {
   const row = member.machine.store.keys.at(utf8Encode(key), member.machine.store.revision);
   if (row === undefined) throw new Error("the row is there");
@@ -34,7 +34,7 @@ function alarms({ member }: Node): readonly AlarmMember[] {
 }
 
 describe("the corruption check", () => {
-  test("members that agree are left alone, also when one is behind or compacted elsewhere", async () => {
+  test("members that agree raise no alarm, also when one is behind or compacted elsewhere", async () => {
     const { cluster, leader } = await founded(3, EVERY_MINUTE);
     for (let at = 0; at < 30; at++) await put(cluster, leader, `k${at % 4}`);
     await cluster.clock.advance(70_000);
@@ -44,7 +44,7 @@ describe("the corruption check", () => {
     expect(alarms(leader)).toEqual([]);
   });
 
-  test("M39 a follower whose data differs is named to all, and nobody changes data any more", async () => {
+  test("M39 a follower whose data differs is named on all members, and all changes of data are refused", async () => {
     const { cluster, leader, others } = await founded(3, EVERY_MINUTE);
     await put(cluster, leader, "a");
     await cluster.clock.advance(1_000);
@@ -55,7 +55,7 @@ describe("the corruption check", () => {
     await expect(put(cluster, leader, "b")).rejects.toBe(errCorrupt);
   });
 
-  test("M39 a leader that is alone with its data is the one that is named", async () => {
+  test("M39 a leader whose data differs from the majority is named itself", async () => {
     const { cluster, leader } = await founded(3, EVERY_MINUTE);
     await put(cluster, leader, "a");
     damage(leader, "a");
@@ -63,7 +63,7 @@ describe("the corruption check", () => {
     expect(alarms(leader)).toEqual([{ memberId: leader.id, alarm: "CORRUPT" }]);
   });
 
-  test("M39 where two of two differ nobody can be blamed, and the alarm is the cluster's", async () => {
+  test("M39 where two of two differ no member can be named, and the alarm is the cluster's", async () => {
     const { cluster, leader } = await founded(2, EVERY_MINUTE);
     await put(cluster, leader, "a");
     damage(leader, "a");
@@ -71,7 +71,7 @@ describe("the corruption check", () => {
     expect(alarms(leader)).toEqual([{ memberId: 0n, alarm: "CORRUPT" }]);
   });
 
-  test("it wakes nobody: a quiet cluster stays quiet, and is checked after the next change", async () => {
+  test("the check wakes no member: a quiesced cluster stays quiesced, and is checked after the next change", async () => {
     const { cluster, leader, others } = await founded(3, { ...EVERY_MINUTE, quiesceAfterTicks: 20 });
     await put(cluster, leader, "a");
     await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
@@ -84,7 +84,7 @@ describe("the corruption check", () => {
     await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet again");
   });
 
-  test("what was checked is not checked again until something changes", async () => {
+  test("checked data is not checked again until something changes", async () => {
     const { cluster, leader, others } = await founded(3, EVERY_MINUTE);
     await put(cluster, leader, "a");
     await cluster.clock.advance(70_000);
@@ -103,7 +103,7 @@ describe("the corruption check", () => {
     await cluster.clock.advance(1_000);
     expect([...cluster.nodes.values()].map(({ member }) => member.problem)).toEqual([undefined, undefined, undefined]);
     damage(away, "a");
-    // Else its log would be applied again, which heals it.
+    // Otherwise its log would be applied again, which repairs the row.
     await new Promise<void>((resolve) => {
       away.storage.flush(() => resolve());
     });

@@ -14,7 +14,7 @@ async function founded(count: number, options: NodeOptions = {}): Promise<{ clus
   return { cluster, leader: await cluster.elected() };
 }
 
-/** Many at once, so that a large store is quick to make. */
+/** Many at once, so that a large store is made quickly. */
 async function fill(cluster: Cluster, { services }: Node, keys: number, valueBytes = 1): Promise<void> {
   const value = new Uint8Array(valueBytes);
   const puts = Array.from({ length: keys }, (_, at) =>
@@ -28,7 +28,7 @@ function hashKv(cluster: Cluster, node: Node, revision = 0): Promise<HashKvRespo
 }
 
 describe("HashKV", () => {
-  test("M38 all members answer alike at a revision, one that came later by a snapshot too", async () => {
+  test("M38 all members return the same hash at a revision, also one that joined later by a snapshot", async () => {
     const { cluster, leader } = await founded(3, { limits: { logEntries: 50, catchUpEntries: 10 } });
     const [late] = [...cluster.nodes.keys()].filter((id) => id !== leader.id) as [bigint];
     const image = cluster.crash(late);
@@ -46,19 +46,19 @@ describe("HashKV", () => {
     }
   });
 
-  test("revisions that are gone or to come are refused, and a negative one hashes nothing", async () => {
+  test("compacted and future revisions are refused, and a negative one hashes nothing", async () => {
     const { cluster, leader } = await founded(1);
     await fill(cluster, leader, 5);
     await cluster.settled(leader.services.kv.compact({ revision: 4, physical: true }, CALL));
     await expect(hashKv(cluster, leader, 3)).rejects.toBe(errCompacted);
     await expect(hashKv(cluster, leader, 7)).rejects.toBe(errFutureRev);
     expect(await hashKv(cluster, leader, -1)).toMatchObject({ hash: 1_084_519_789, hashRevision: -1 });
-    // What the compaction hashed on its way.
+    // The compaction's own hash.
     expect(await hashKv(cluster, leader, 4)).toMatchObject({ hashRevision: 4, compactRevision: -1 });
     expect(await hashKv(cluster, leader)).toMatchObject({ hashRevision: 6, compactRevision: 4 });
   });
 
-  test("M38 requests are served while a large store is walked, and compaction leaves its rows alone until then", async () => {
+  test("M38 requests are served while a large store is walked, and compaction removes no rows until then", async () => {
     const { cluster, leader } = await founded(1);
     await fill(cluster, leader, 6_000);
     const { store } = leader.member.machine;
@@ -79,7 +79,7 @@ describe("HashKV", () => {
     await cluster.clock.until(() => store.keys.rowCount < 2_600, "compacted");
   });
 
-  test("M38 whoever asks right after a compaction gets its hash, before the first row has gone", async () => {
+  test("M38 a request right after a compaction gets its hash, before the first row is removed", async () => {
     const { cluster, leader } = await founded(1);
     await fill(cluster, leader, 3_000);
     const { store } = leader.member.machine;
@@ -98,7 +98,7 @@ describe("HashKV", () => {
     expect((await hashKv(cluster, leader)).hash).toBe(leader.member.machine.store.hashKv(0).hash);
   });
 
-  test("those who wait are bounded, and told when the member stops", async () => {
+  test("the number of waiting requests is bounded, and they fail when the member stops", async () => {
     const { cluster, leader } = await founded(1);
     await fill(cluster, leader, 2_000);
     const asked = Array.from({ length: 70 }, () =>
@@ -112,7 +112,7 @@ describe("HashKV", () => {
 });
 
 describe("Hash and Defragment", () => {
-  test("Hash changes with whatever is stored, and stays with the rest", async () => {
+  test("Hash changes with every stored change, and with nothing else", async () => {
     const { cluster, leader } = await founded(1);
     const hash = async (): Promise<number> => (await cluster.settled(leader.services.maintenance.hash({}, CALL))).hash;
     const empty = await hash();
@@ -124,7 +124,7 @@ describe("Hash and Defragment", () => {
     expect(await hash()).not.toBe(one);
   });
 
-  test("Defragment answers once compacted rows are gone and all is written", async () => {
+  test("Defragment returns once compacted rows are removed and all is written", async () => {
     const { cluster, leader } = await founded(1);
     await fill(cluster, leader, 3_000);
     const before = await leader.services.maintenance.status({}, CALL);

@@ -1,7 +1,7 @@
 /**
- * The promise of a lease under faults, from seeds: its key is not deleted before its time to live has passed since the
- * last beat that was answered, whoever crashes, leads, sleeps or is cut off; and when the faults and the beats are over,
- * every key goes.
+ * Lease safety under faults, from seeds: a lease's key is not deleted before its TTL has passed since the last
+ * acknowledged keep-alive, whichever member crashes, leads, hibernates or is partitioned. When the faults and the
+ * keep-alives end, every key is deleted.
  */
 import { expect, test } from "vitest";
 import { Prng } from "../../../src/base/prng.ts";
@@ -18,7 +18,7 @@ class Run {
   readonly #prng: Prng;
   readonly #cluster: Cluster;
   readonly #images: Map<bigint, MemoryImage> = new Map();
-  /** By lease: when the last answered beat was sent. */
+  /** By lease: when the last acknowledged keep-alive was sent. */
   readonly #beatMs: Map<bigint, number> = new Map();
   readonly #gone: Set<bigint> = new Set();
   #grantedIndex = 0;
@@ -48,7 +48,7 @@ class Run {
       else if (dice < 44) this.#crash();
       else if (dice < 54) await this.#restart();
       else if (dice < 58) this.#cutOrMend(this.#prng.bool(0.5));
-      // Now and then long enough for the cluster to fall asleep.
+      // Sometimes long enough for the cluster to quiesce.
       else if (dice < 60) for (let at = 0; at < 16; at++) await this.#pass();
       await this.#pass();
     }
@@ -84,7 +84,7 @@ class Run {
       ({ ttl }) => {
         if (ttl === 0) return;
         this.beats += 1;
-        // An answer may come late, behind the answer to a later beat.
+        // A response may arrive late, after the response to a later keep-alive.
         this.#beatMs.set(id, Math.max(sentMs, this.#beatMs.get(id) ?? 0));
       },
       () => {},

@@ -8,11 +8,11 @@ import type { Node } from "../support/cluster.ts";
 
 const KEY = utf8Encode("key");
 
-/** What a Durable Object has for its member: an alarm and a note, which outlive the member. */
+/** A Durable Object's alarm and saved record, which outlive the member. */
 class Home {
   note: Uint8Array | undefined;
   alarmMs = Infinity;
-  /** The alarm went off while there was no member. */
+  /** The alarm fired while there was no member. */
   isDue = false;
   readonly #cluster: Cluster;
   readonly #id: bigint;
@@ -68,7 +68,7 @@ async function restart(
   }
 }
 
-/** All are thrown out of memory, until the first alarm goes off. */
+/** All members are evicted until the first alarm fires. */
 async function sleepUntilAlarm(cluster: Cluster, homes: Homes): Promise<void> {
   const images = [...cluster.nodes.keys()].map((id) => [id, cluster.crash(id)] as const);
   const alarmMs = Math.min(...[...homes.values()].map((home) => home.alarmMs));
@@ -83,20 +83,20 @@ async function leased(cluster: Cluster, ttl: number): Promise<Node> {
   return leader;
 }
 
-/** There is a leader who knows it. */
+/** True if a leader knows that the lease has ended. */
 function hasEnded(cluster: Cluster): boolean {
   const member = cluster.leader?.member;
   if (member === undefined || member.lessor.term === 0) return false;
   return member.machine.store.range(rangeRequest({ key: KEY })).count === 0;
 }
 
-describe("a cluster that is thrown out of memory while it is quiet", () => {
-  test("M30 ends a lease when its alarm goes off, and does not give it its whole time again", async () => {
+describe("a cluster that is evicted while it is quiesced", () => {
+  test("M30 revokes a lease when its alarm fires, and does not give it its full TTL again", async () => {
     const { cluster, homes } = await edge();
     await leased(cluster, 100);
     const grantedMs = cluster.clock.nowMs();
     await cluster.clock.advance(10_000);
-    // The alarm, and nothing else.
+    // Only the alarm.
     expect(cluster.clock.timerCount).toBe(1);
     await sleepUntilAlarm(cluster, homes);
     await cluster.clock.until(() => hasEnded(cluster), "the lease ends");
@@ -105,7 +105,7 @@ describe("a cluster that is thrown out of memory while it is quiet", () => {
     expect(livedMs).toBeLessThan(104_000);
   });
 
-  test("M30 forgets its note at the first beat after it: a beat leaves no trace in the log", async () => {
+  test("M30 deletes its record at the first keep-alive after it: a keep-alive is not in the log", async () => {
     const { cluster, homes } = await edge();
     const leader = await leased(cluster, 100);
     await cluster.clock.advance(10_000);
@@ -120,7 +120,7 @@ describe("a cluster that is thrown out of memory while it is quiet", () => {
     expect(cluster.clock.nowMs() - beatMs).toBeGreaterThan(99_900);
   });
 
-  test("M30 does not go by a note from before somebody else led", async () => {
+  test("M30 ignores a record from before another member led", async () => {
     const { cluster, homes } = await edge();
     const leader = await leased(cluster, 100);
     await cluster.clock.advance(10_000);

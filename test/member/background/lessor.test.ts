@@ -15,13 +15,13 @@ import { VirtualClock } from "../support/virtual-clock.ts";
 
 const EXTENSION_MS = 1_000;
 
-/** The keeper of a member that leads, whose proposals the test applies or loses. */
+/** The lessor of a leader, whose proposals the test applies or loses. */
 class World {
   readonly clock = new VirtualClock();
   readonly proposed: { readonly request: InternalRequest; readonly done: (outcome: Outcome<unknown>) => void }[] = [];
-  /** Of the log's entries. */
+  /** Terms of the log's entries. */
   readonly terms: Map<number, number> = new Map();
-  /** When it wished to be woken, in milliseconds from the start. */
+  /** Requested wake-ups, in milliseconds from the start. */
   readonly alarms: number[] = [];
   readonly table: LeaseTable;
   readonly keeper: Lessor;
@@ -58,7 +58,7 @@ class World {
     this.table = new LeaseTable(new MemoryTables().bucket("lease"), this.keeper);
   }
 
-  /** As the member does it: in ticks of 100 ms. */
+  /** As the member does: in ticks of 100 ms. */
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 100) {
       await this.clock.advance(100);
@@ -70,7 +70,7 @@ class World {
     return this.proposed.flatMap(({ request }) => (request.type === "leaseRevoke" ? [request.leaseRevoke.id] : []));
   }
 
-  /** The seconds, or the error's text, or "none" where there is no such lease, as soon as it is known. */
+  /** The seconds, the error's text, or "none" if the lease does not exist, as soon as it is known. */
   ask(method: "renew" | "remaining", id: bigint): { answer: number | string | undefined } {
     const state: { answer: number | string | undefined } = { answer: undefined };
     const payload = encode(leaseKeepAliveRequestSchema, { id });
@@ -100,7 +100,7 @@ beforeEach(() => {
 });
 
 describe("a new leader", () => {
-  test("M27 adds an election timeout to the time of each lease", () => {
+  test("M27 adds an election timeout to the TTL of each lease", () => {
     world.table.grant(5n, 10);
     world.keeper.promote(2, 8);
     expect(world.ask("remaining", 5n).answer).toBe(11);
@@ -113,7 +113,7 @@ describe("a new leader", () => {
     ["is older than that", 6, 1, 0, 11],
     ["is of another term", 7, 3, 0, 11],
     ["was written in the future", 7, 1, 1, 11],
-  ])("goes by a note whose entry %s", (_what, index, term, writtenMs, seconds) => {
+  ])("uses a record whose entry %s", (_what, index, term, writtenMs, seconds) => {
     world = new World({ term, index, writtenMs, ends: new Map([[5n, 3_000]]) });
     world.terms.set(6, 1).set(7, 1).set(8, 2);
     world.table.grant(5n, 10);
@@ -122,14 +122,14 @@ describe("a new leader", () => {
   });
 });
 
-describe("a lease that has ended", () => {
+describe("an expired lease", () => {
   beforeEach(async () => {
     world.keeper.promote(1, 1);
     world.table.grant(5n, 10);
     await world.pass(11_000);
   });
 
-  test("M28 is proposed to be revoked once, and again when that was lost", async () => {
+  test("M28 is proposed to be revoked once, and again if that was lost", async () => {
     expect(world.revocations).toEqual([5n]);
     await world.pass(5_000);
     expect(world.revocations).toEqual([5n]);
@@ -141,7 +141,7 @@ describe("a lease that has ended", () => {
     expect(world.revocations).toEqual([5n, 5n]);
   });
 
-  test("M31 keeps a beat waiting until it is revoked", async () => {
+  test("M31 keeps a keep-alive waiting until it is revoked", async () => {
     const beat = world.ask("renew", 5n);
     await world.pass(1_000);
     expect(beat.answer).toBeUndefined();
@@ -149,19 +149,19 @@ describe("a lease that has ended", () => {
     expect(beat.answer).toBe("etcdserver: requested lease not found");
   });
 
-  test("keeps a beat waiting until another member leads, which is to be asked then", () => {
+  test("keeps a keep-alive waiting until another member leads, to which it must be sent then", () => {
     const beat = world.ask("renew", 5n);
     world.keeper.demote();
     expect(beat.answer).toBe("etcdserver: not leader");
   });
 
-  test("has less than no time left, in whole seconds", () => {
+  test("has a TTL below zero, in whole seconds", () => {
     expect(world.ask("remaining", 5n).answer).toBe(-1);
     expect(world.ask("renew", 6n).answer).toBe("etcdserver: requested lease not found");
   });
 });
 
-test("M28 leases end at most a thousand a second, also while revocations wait for a quorum", async () => {
+test("M28 leases are revoked at most a thousand a second, also while revocations wait for a quorum", async () => {
   world.keeper.promote(1, 1);
   for (let id = 1n; id <= 3_000n; id++) world.table.grant(id, 10);
   await world.pass(10_500);
@@ -173,7 +173,7 @@ test("M28 leases end at most a thousand a second, also while revocations wait fo
   expect(world.revocations.length).toBe(1_000);
 });
 
-test("while it is awake a leader wishes to be woken at the next end, too, and changes that wish seldom", async () => {
+test("an active leader requests a wake-up at the next expiry, too, and changes the request rarely", async () => {
   world = new World({ term: 0, index: 0, writtenMs: 0, ends: new Map() });
   world.keeper.promote(1, 1);
   world.table.grant(5n, 60);
@@ -182,14 +182,14 @@ test("while it is awake a leader wishes to be woken at the next end, too, and ch
     await world.pass(20_000);
     world.ask("renew", 5n);
   }
-  // The first one, and one more each time that it has gone by.
+  // The first one, and one more each time that it has passed.
   expect(world.alarms).toEqual([60_000, 120_000, 180_000, 240_000]);
   world.table.grant(7n, 10);
   await world.pass(1_000);
   expect(world.alarms.at(-1)).toBe(210_000);
 });
 
-test("no timer is longer than a platform's timers can be, however long the lease", async () => {
+test("no timer is longer than a platform's timers allow, however long the lease", async () => {
   const setTimer = vi.spyOn(world.clock, "setTimer");
   world.keeper.promote(1, 1);
   world.table.grant(5n, 9_000_000_000);
@@ -204,7 +204,7 @@ test("no timer is longer than a platform's timers can be, however long the lease
   expect(world.alarms.every((alarmMs) => alarmMs < 2 ** 31 + 1_000)).toBe(true);
 });
 
-test("a member that leads no more ends nothing and answers nothing", async () => {
+test("a deposed leader revokes nothing and renews nothing", async () => {
   world.keeper.promote(1, 1);
   world.table.grant(5n, 10);
   world.keeper.demote();
@@ -214,7 +214,7 @@ test("a member that leads no more ends nothing and answers nothing", async () =>
   expect(world.ask("remaining", 5n).answer).toBe("etcdserver: not leader");
 });
 
-test("a beat of a checkpointed lease is answered when its checkpoint is taken back", async () => {
+test("a keep-alive of a checkpointed lease responds when its checkpoint is reset", async () => {
   world.table.grant(5n, 600);
   world.table.checkpoint({ id: 5n, remainingTtl: 100 });
   world.keeper.promote(1, 1);

@@ -27,7 +27,7 @@ interface Held {
 }
 
 describe("a budget", () => {
-  test("M50 holds the sum of what is held, never more than the total or below zero, and nothing once all is released", () => {
+  test("M50 equals the sum of the shares, never above the total or below zero, and zero once all are released", () => {
     fc.assert(
       fc.property(steps, (script) => {
         const budget = new CallerBudget({ total: 12, perCaller: 5, reserved: 2 });
@@ -54,14 +54,14 @@ describe("a budget", () => {
     expect([budget.rejected, budget.callers]).toEqual([1, 2]);
   });
 
-  test("M49 keeps what is reserved for an owner, however many others there are", () => {
+  test("M49 keeps the reserve for an owner, however many others there are", () => {
     const budget = new CallerBudget({ total: 4, perCaller: 2, reserved: 1 });
     const taken = ["a", "a", "b", "c", "d"].map((caller) => budget.take(caller) !== undefined);
     expect(taken).toEqual([true, true, true, false, false]);
     expect(budget.take("root", 1, true)).toBeDefined();
   });
 
-  test("M50 remembers no caller that holds nothing, however many have come", () => {
+  test("M50 remembers no caller without a share, however many have come", () => {
     const budget = new CallerBudget({ total: 10, perCaller: 5 });
     for (let at = 0; at < 10_000; at++) {
       budget.take(`caller ${at}`)?.release();
@@ -99,7 +99,7 @@ function check(budget: CallerBudget, all: readonly Held[]): void {
   expect(budget.used).toBeLessThanOrEqual(12);
   for (const caller of ["a", "b", "c"]) {
     expect(budget.heldBy(caller)).toBe(sum(all.filter((held) => held.caller === caller)));
-    // Owners alone go beyond it.
+    // Only owners exceed it.
     if (!all.some((held) => held.caller === caller && held.isOwner)) {
       expect(budget.heldBy(caller)).toBeLessThanOrEqual(5);
     }
@@ -125,7 +125,7 @@ test.each([
   expect(networkOf(address)).toBe(network);
 });
 
-test("what is no address is kept short, and makes nothing slow", () => {
+test("a text that is not an address is shortened, and costs no time", () => {
   expect(networkOf("x".repeat(1_000_000))).toHaveLength(64);
   expect(networkOf("0:".repeat(1_000_000)).length).toBeLessThan(100);
 });

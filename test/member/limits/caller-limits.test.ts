@@ -1,4 +1,4 @@
-/** One caller takes all that it can get; its neighbour is served all the same, and what ends makes room. */
+/** One caller takes all that it can get. Its neighbour is served all the same, and what ends makes room. */
 import { describe, expect, test } from "vitest";
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import type { MemberLimits } from "../../../src/member/options.ts";
@@ -11,7 +11,7 @@ import { CALL, Cluster } from "../support/cluster.ts";
 
 const TOO_MANY = "etcdserver: too many requests";
 const flooder: CallContext = { ...CALL, address: "192.0.2.1:1000" };
-/** Another of the same machine's ports. */
+/** Another port of the same machine. */
 const flooderAgain: CallContext = { ...CALL, address: "192.0.2.1:2000" };
 const neighbour: CallContext = { ...CALL, address: "192.0.2.2:1000" };
 
@@ -33,7 +33,7 @@ function outcome(cluster: Cluster, call: Promise<unknown>): Promise<string> {
 }
 
 describe("one caller's share", () => {
-  test("M49 of requests under way: the flooder is refused, the neighbour answered; whoever is answered may ask again", async () => {
+  test("M49 of requests in flight: the flooder is refused, the neighbour served; after a response there is room again", async () => {
     const { cluster, services } = await withLimits({ pendingRequests: 10, pendingRequestsPerCaller: 3 });
     const put = (context: CallContext): Promise<string> =>
       outcome(cluster, services.kv.put(putRequest({ key }), context));
@@ -44,7 +44,7 @@ describe("one caller's share", () => {
     expect([requests?.used, requests?.rejected]).toEqual([0, 1]);
   });
 
-  test("M50 of requests that fail is given back, too", async () => {
+  test("M50 of requests that fail is released, too", async () => {
     const { cluster, services } = await withLimits({ pendingRequests: 10, pendingRequestsPerCaller: 1 });
     for (let at = 0; at < 3; at++) {
       const failed = services.kv.range(rangeRequest({ key, revision: 1_000_000 }), flooder);
@@ -52,7 +52,7 @@ describe("one caller's share", () => {
     }
   });
 
-  test("M50 of watches: over all its streams; what is cancelled, closed or compacted makes room", async () => {
+  test("M50 of watches counts all its streams; cancelled, closed and compacted ones make room", async () => {
     const { cluster, services } = await withLimits({ watchers: 10, watchersPerCaller: 2 });
     const create = (context: CallContext): (() => Promise<boolean | undefined>) => {
       const stream = services.watch.watch(context);
@@ -77,7 +77,7 @@ describe("one caller's share", () => {
     expect(await other()).toBe(false);
   });
 
-  test("M50 of watches that a compaction has ended is given back once, and not again when the stream ends", async () => {
+  test("M50 of watches that a compaction has ended is released once, and not again when the stream ends", async () => {
     const { cluster, services } = await withLimits({});
     for (let at = 0; at < 3; at++) await outcome(cluster, services.kv.put(putRequest({ key }), neighbour));
     await outcome(cluster, services.kv.compact(compactionRequest({ revision: 4, physical: true }), neighbour));
@@ -100,7 +100,7 @@ describe("one caller's share", () => {
     expect(() => services.watch.watch(flooder)).not.toThrow();
   });
 
-  test("M50 of ranges that are streamed is given back when their reader leaves", async () => {
+  test("M50 of streamed ranges is released when their reader leaves", async () => {
     const { cluster, services } = await withLimits({ watchStreams: 10, watchStreamsPerCaller: 1 });
     await outcome(cluster, services.kv.put(putRequest({ key }), neighbour));
     const open = (context: CallContext): AsyncIterator<unknown> =>
@@ -113,7 +113,7 @@ describe("one caller's share", () => {
     expect(await outcome(cluster, open(flooder).next())).toBe("ok");
   });
 
-  test("M50 of leases: what is revoked or has ended makes room, what was refused never took any", async () => {
+  test("M50 of leases: a revoked or expired one makes room, a refused one never took any", async () => {
     const { cluster, services } = await withLimits({ leases: 10, leasesPerCaller: 2 });
     const grant = (context: CallContext, id: bigint): Promise<string> =>
       outcome(cluster, services.lease.grant(leaseGrantRequest({ id, ttl: 5 }), context));
@@ -130,14 +130,14 @@ describe("one caller's share", () => {
     expect([await grant(flooder, 6n), await grant(flooder, 7n)]).toEqual(["ok", "ok"]);
   });
 
-  test("M49 an address of IPv6 counts with all of its /64", async () => {
+  test("M49 an IPv6 address counts with its whole /64", async () => {
     const { services } = await withLimits({ watchStreams: 10, watchStreamsPerCaller: 2 });
     for (let at = 0; at < 2; at++) services.watch.watch({ ...CALL, address: `[2001:db8:1:2::${at}]:1` });
     expect(() => services.watch.watch({ ...CALL, address: "[2001:db8:1:2:ffff::9]:1" })).toThrow(TOO_MANY);
     expect(() => services.watch.watch({ ...CALL, address: "[2001:db8:1:3::1]:1" })).not.toThrow();
   });
 
-  test("calls of this program itself have no address, and only the total bounds them", async () => {
+  test("calls of this program itself have no address, and only the total limits them", async () => {
     const { services } = await withLimits({ watchStreams: 3, watchStreamsPerCaller: 1 });
     for (let at = 0; at < 3; at++) services.watch.watch(CALL);
     expect(() => services.watch.watch(CALL)).toThrow(TOO_MANY);
@@ -149,7 +149,7 @@ describe("snapshots", () => {
   const open = (services: Services, context: CallContext): Snapshot =>
     services.maintenance.snapshot({}, context)[Symbol.asyncIterator]();
 
-  test("M49 readers of one address have two places, and those of all addresses leave one for the owner", async () => {
+  test("M49 one address gets two readers, and all addresses together leave one for the owner", async () => {
     const { cluster, services } = await withLimits({});
     await outcome(cluster, services.kv.put(putRequest({ key }), neighbour));
     const from = (last: number): Promise<string> =>
@@ -164,7 +164,7 @@ describe("snapshots", () => {
     expect(await outcome(cluster, open(services, CALL).next())).toBe("ok");
   });
 
-  test("root's backup has its place while other owners of the role root do not read theirs", async () => {
+  test("root's backup has its reserve while other owners of the role root do not read theirs", async () => {
     const guarded = await GuardedCluster.open();
     const { cluster } = guarded;
     const services = guarded.at();
@@ -176,7 +176,7 @@ describe("snapshots", () => {
     expect(outcomes).toEqual(["ok", "ok", TOO_MANY, "ok"]);
   });
 
-  test("who takes a little now and then, too little to come to an end, is given up", async () => {
+  test("a reader that takes too little to reach the end is disconnected", async () => {
     const { cluster, services } = await withLimits({});
     for (let at = 0; at < 30; at++) {
       await outcome(cluster, services.kv.put(putRequest({ key, value: new Uint8Array(100_000) }), neighbour));
@@ -192,13 +192,13 @@ describe("snapshots", () => {
   });
 });
 
-test("M49 with a token a caller counts as its user, from wherever it calls, and its neighbours behind the same proxy as theirs", async () => {
+test("M49 with a token a caller counts as its user, from any address, and its neighbours behind the same proxy as theirs", async () => {
   const guarded = await GuardedCluster.open(1, { limits: { watchStreams: 10, watchStreamsPerCaller: 2 } });
   const services = guarded.at();
   const proxy = "192.0.2.9";
   const amy = { ...(await guarded.as("amy")), address: proxy };
   const root = { ...(await guarded.as("root")), address: proxy };
-  // Whose the tokens are is known once each was used.
+  // The users of the tokens are known once each was used.
   for (const context of [amy, root]) {
     await guarded.settled(services.kv.range(rangeRequest({ key }), context).catch(() => undefined));
   }

@@ -25,7 +25,7 @@ const items = fc
   })
   .map((list) => list.map((item, at) => ({ ...item, at })));
 
-/** All of it, in batches of so many. */
+/** All items, in batches of this size. */
 function drained(queue: FairQueue<Item>, batch: number): Item[] {
   const served: Item[] = [];
   while (queue.length > 0) {
@@ -38,7 +38,7 @@ function drained(queue: FairQueue<Item>, batch: number): Item[] {
 }
 
 describe("a fair queue", () => {
-  test("M51 serves each item once, and those of one caller in their order", () => {
+  test("M51 serves each item once, and one caller's items in order", () => {
     fc.assert(
       fc.property(items, fc.integer({ min: 1, max: 20 }), (list, batch) => {
         const served = drained(queueOf(list), batch);
@@ -52,7 +52,7 @@ describe("a fair queue", () => {
     );
   });
 
-  test("M51 nobody waits for more than a share of each of the others, whatever they have queued", () => {
+  test("M51 makes no caller wait for more than a share of each other caller, whatever they have queued", () => {
     fc.assert(
       fc.property(items, fc.integer({ min: 1, max: 25 }), (list, weight) => {
         const queue = queueOf(list);
@@ -71,7 +71,7 @@ describe("a fair queue", () => {
     );
   });
 
-  test("M51 who was served has the next turn after the others", () => {
+  test("M51 gives a served caller its next turn after the others", () => {
     const queue = queueOf(["a", "a", "b", "b"].map((caller, at) => ({ caller, at, weight: QUANTUM })));
     expect(drained(queue, 1).map(({ caller }) => caller)).toEqual(["a", "b", "a", "b"]);
   });
@@ -89,7 +89,7 @@ function splitAt(served: readonly Item[], caller: string): readonly [readonly It
 }
 
 describe("a fair share", () => {
-  test("M51 is all while nobody else is there, and follows the busiest of the others", () => {
+  test("M51 is everything while no other caller is active, and otherwise follows the busiest of the others", () => {
     let nowMs = 0;
     const recent = new RecentCallers(256, () => nowMs);
     for (let at = 0; at < 500; at++) recent.began("flooder");
@@ -104,7 +104,7 @@ describe("a fair share", () => {
     expect(recent.shareOf("flooder")).toBe(256);
   });
 
-  test("two that ask for much have as much as each other", () => {
+  test("two callers with many calls get equal shares", () => {
     const recent = new RecentCallers(256, () => 0);
     for (const caller of ["a", "b"]) for (let at = 0; at < 500; at++) recent.began(caller);
     expect([recent.shareOf("a"), recent.shareOf("b")]).toEqual([256, 256]);
@@ -128,7 +128,7 @@ describe("a fair gate", () => {
     return new FairGate({ recent: new RecentCallers(Infinity, nowMs), nowMs, timeoutMs: 7_000, late: errTimeout });
   }
 
-  test("M51 lets the neighbour in at once, and the flooder by as many as its share", async () => {
+  test("M51 admits the neighbour at once, and the flooder up to its share", async () => {
     const gate = gateAt({ nowMs: 0 });
     expect(gate.enter("neighbour")).toBeUndefined();
     const turns = Array.from({ length: 100 }, () => gate.enter("flooder"));
@@ -143,7 +143,7 @@ describe("a fair gate", () => {
     }
   });
 
-  test("lets all in when the neighbour has gone", async () => {
+  test("admits all when the neighbour has gone", async () => {
     const clock = { nowMs: 0 };
     const gate = gateAt(clock);
     void gate.enter("neighbour");
@@ -158,7 +158,7 @@ describe("a fair gate", () => {
     expect(gate.waiting).toBe(0);
   });
 
-  test("who has waited for too long is refused, and the next one comes in", async () => {
+  test("refuses a call that has waited too long, and admits the next one", async () => {
     const clock = { nowMs: 0 };
     const gate = gateAt(clock);
     void gate.enter("neighbour");

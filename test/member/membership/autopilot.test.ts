@@ -24,7 +24,7 @@ function after({ members, ...rest }: AutopilotView, step: AutopilotStep): Autopi
   return { ...rest, members: changed };
 }
 
-/** Steps until there is none. */
+/** Makes steps until there is none. */
 function settled(start: AutopilotView): { readonly end: AutopilotView; readonly steps: readonly AutopilotStep[] } {
   const steps: AutopilotStep[] = [];
   let now = start;
@@ -42,7 +42,7 @@ const present = (members: readonly AutopilotMember[]): number =>
 const hasQuorum = (state: AutopilotView): boolean => present(voters(state)) * 2 > voters(state).length;
 
 describe("the autopilot", () => {
-  test("leaves a founder alone, and a founder with one learner", () => {
+  test("leaves a single voter alone, also with one learner", () => {
     expect(settled(view()).steps).toEqual([]);
     expect(settled(view("learner")).steps).toEqual([]);
   });
@@ -59,11 +59,11 @@ describe("the autopilot", () => {
     expect(voters(end)).toHaveLength(5);
   });
 
-  test("promotes nobody who has not caught up, or is not there", () => {
+  test("promotes no learner that has not caught up, or is not present", () => {
     expect(settled(view("slow learner", "gone learner", "learner")).steps).toEqual([]);
   });
 
-  test("gives the vote of one that is gone to a learner that is there", () => {
+  test("gives the vote of a voter that is gone to a present learner", () => {
     const { end } = settled(view("voter", "gone voter", "learner"));
     expect(voters(end).map(({ id }) => id)).toEqual([1n, 2n, 4n]);
   });
@@ -72,12 +72,12 @@ describe("the autopilot", () => {
     expect(settled(view("voter", "silent voter", "learner")).steps).toEqual([]);
   });
 
-  test("M21 goes back to an odd number when the second of two learners went away", () => {
+  test("M21 returns to an odd number when the second of two learners went away", () => {
     expect(settled(view("voter", "gone learner")).steps).toEqual([{ type: "demote", id: 2n }]);
     expect(settled(view("voter", "voter", "voter", "voter", "voter")).steps).toEqual([{ type: "demote", id: 6n }]);
   });
 
-  test("takes nobody for gone before it has looked for long enough itself", () => {
+  test("takes no voter for gone before it has led long enough itself", () => {
     const young = { ...view("voter", "gone voter", "learner"), leadingMs: 1_000 };
     expect(autopilotStep(young, OPTIONS)).toBeUndefined();
   });
@@ -114,7 +114,7 @@ describe("a room that is full", () => {
 });
 
 describe("from any state", () => {
-  test("M21 no step takes the quorum from those that are there", () => {
+  test("M21 no step takes the quorum from the present members", () => {
     fc.assert(
       fc.property(views, (start) => {
         fc.pre(hasQuorum(start));
@@ -137,7 +137,7 @@ describe("from any state", () => {
     );
   });
 
-  test("M21 it ends with an odd number of voters, unless somebody is silent of whom nobody knows whether it comes back", () => {
+  test("M21 it ends with an odd number of voters, unless a silent one may still come back", () => {
     fc.assert(
       fc.property(views, (start) => {
         const { end } = settled(start);
@@ -149,7 +149,7 @@ describe("from any state", () => {
     );
   });
 
-  test("nobody who is gone keeps a vote that a learner who is there could have", () => {
+  test("no voter that is gone keeps a vote that a present learner could have", () => {
     fc.assert(
       fc.property(views, (start) => {
         const { end } = settled(start);
@@ -161,7 +161,7 @@ describe("from any state", () => {
     );
   });
 
-  test("the order in which it sees the members does not matter", () => {
+  test("the order of the members does not matter", () => {
     fc.assert(
       fc.property(views, (start) => {
         const turned = { ...start, members: [...start.members].reverse() };

@@ -16,7 +16,7 @@ const NOT_READY = "9 etcdserver: can only promote a learner member which is in s
 const NOT_LEARNER = "9 etcdserver: can only promote a learner member";
 const TOO_MANY = "9 etcdserver: too many learner members in cluster";
 
-/** The cluster, and etcd's calls at its members as lines that can be compared. */
+/** The cluster, and etcd's calls on its members as lines that can be compared. */
 class People {
   readonly cluster: Cluster;
 
@@ -39,7 +39,7 @@ class People {
     return [...this.cluster.nodes.values()].find(({ id }) => id !== this.leader.id) as Node;
   }
 
-  /** Of the added member: its id; "ok"; or the refusal. */
+  /** The id of the added member; "ok"; or the error. */
   async add(peerUrls: readonly string[], isLearner = false, at: Node = this.leader): Promise<bigint | string> {
     return this.#told(at.services.cluster.memberAdd(memberAddRequest({ peerUrls, isLearner }), CALL), (answer) => {
       expect(answer.member).toMatchObject({ name: "", clientUrls: [], isLearner });
@@ -70,7 +70,7 @@ class People {
     await this.cluster.settled(at.services.kv.put(putRequest({ key: utf8Encode("key") }), CALL));
   }
 
-  /** Whoever was added runs, as the one that it was added as. */
+  /** Starts an added member under its id. */
   async start(id: bigint): Promise<Node> {
     const node = await this.cluster.start(id, { type: "join" });
     await this.cluster.clock.until(() => this.leader.member.machine.membership.get(id)?.name === `m${id}`, "started");
@@ -97,7 +97,7 @@ function named(members: readonly Member[]): string {
 }
 
 describe("adding a member", () => {
-  test("makes it known under a new id; it is started once it has said its name, votes, and serves", async () => {
+  test("returns a new id; the member is started once it has published its name, votes, and serves", async () => {
     const people = await People.founded(3);
     const id = (await people.add(["http://four:2380"], false, people.follower)) as bigint;
     expect(await people.list(people.follower)).toBe("(new) m1 m2 m3");
@@ -113,21 +113,21 @@ describe("adding a member", () => {
     expect(people.leader.member.status().confState.voters).toContain(id);
   });
 
-  test("M12 refuses URLs that are none before it asks anything else", async () => {
+  test("M12 refuses invalid URLs before every other check", async () => {
     const people = await People.founded(1);
     for (const bad of [[], [""], ["http://a"], ["http://a:1/x"], ["http://ok:1", "ftp://a:1"]]) {
       expect(await people.add(bad)).toBe(BAD_URLS);
     }
   });
 
-  test("M12 refuses a peer URL of somebody else, of a voter and of a learner, on any member", async () => {
+  test("M12 refuses a peer URL of another member, of a voter and of a learner, on any member", async () => {
     const people = await People.founded(3);
     await people.add(["http://l:1"], true);
     expect(await people.add(["http://new:1", "http://l:1"], false, people.follower)).toBe(URL_EXISTS);
     expect(await people.add(["http://l:1"], true)).toBe(URL_EXISTS);
   });
 
-  test("M12 takes one learner, or as many as it is told", async () => {
+  test("M12 accepts one learner, or up to the configured number", async () => {
     for (const maxLearners of [1, 2]) {
       const people = await People.founded(3, { cluster: { maxLearners } });
       for (let at = 1; at <= maxLearners; at++)
@@ -136,7 +136,7 @@ describe("adding a member", () => {
     }
   });
 
-  test("M12 of one that runs alone is always taken; of the next one not before the second has started", async () => {
+  test("M12 to a single one always succeeds; a third is refused until the second has started", async () => {
     const people = await People.founded(1);
     expect(await people.add(["http://two:1"])).toBeTypeOf("bigint");
     expect(await people.add(["http://three:1"])).toBe(NOT_STARTED);
@@ -144,7 +144,7 @@ describe("adding a member", () => {
     expect(await people.add(["http://three:1"], true)).toBe(UNHEALTHY);
   });
 
-  test("M12 is refused where the new quorum would not be there: for learners too, and before the URL is looked at", async () => {
+  test("M12 is refused if the new quorum would not be connected: for learners too, and before the URL is checked", async () => {
     const people = await People.founded(3);
     people.cluster.crash(people.follower.id);
     await people.cluster.clock.advance(1_500);
@@ -168,14 +168,14 @@ describe("adding a member", () => {
     expect(await people.add(["http://v:1"])).toBeTypeOf("bigint");
   });
 
-  test("M12 without strict-reconfig-check asks nobody who is there", async () => {
+  test("M12 without strict-reconfig-check ignores which members are connected", async () => {
     const people = await People.founded(3, { cluster: { strictReconfigCheck: false } });
     people.cluster.crash(people.follower.id);
     await people.cluster.clock.advance(1_500);
     expect(await people.add(["http://v:1"])).toBeTypeOf("bigint");
   });
 
-  test("without a quorum is refused and not waited for", async () => {
+  test("without a quorum is refused without waiting", async () => {
     const people = await People.founded(3);
     const { leader } = people;
     for (const id of [1n, 2n, 3n]) if (id !== leader.id) people.cluster.crash(id);
@@ -186,7 +186,7 @@ describe("adding a member", () => {
     expect(await people.list(leader, true)).toMatch(/^14 etcdserver: request timed out/);
   });
 
-  test("M13 by several people at once makes all of them members, one after the other", async () => {
+  test("M13 by several operators at once adds all members, one after the other", async () => {
     const people = await People.founded(5, { cluster: { newMemberId: (count) => BigInt(count + 1) } });
     const nodes = [...people.cluster.nodes.values()];
     const ids = await Promise.all(nodes.slice(0, 3).map((node, at) => people.add([`http://n${at}:1`], false, node)));
@@ -195,7 +195,7 @@ describe("adding a member", () => {
 });
 
 describe("a learner", () => {
-  test("of a cluster as etcd's serves status, snapshots and what may be old; in a room it serves everything", async () => {
+  test("in a cluster serves status, snapshots and serializable ranges, like etcd's; in a room it serves everything", async () => {
     for (const learnersRefuse of [true, false]) {
       const people = await People.founded(1, { cluster: { learnersRefuse } });
       const { services } = await people.start((await people.add(["http://l:1"], true)) as bigint);
@@ -222,7 +222,7 @@ describe("a learner", () => {
 });
 
 describe("promoting a learner", () => {
-  test("M12 is done once it has nine tenths of the leader's log, once, and asked at any member", async () => {
+  test("M12 succeeds once it has nine tenths of the leader's log, once, and on any member", async () => {
     const people = await People.founded(3);
     const id = (await people.add(["http://l:1"], true)) as bigint;
     for (const at of people.cluster.nodes.values()) expect(await people.promote(id, at)).toBe(NOT_READY);
@@ -233,7 +233,7 @@ describe("promoting a learner", () => {
     expect(await people.promote(id, learner)).toBe(NOT_LEARNER);
   });
 
-  test("M12 is refused of a voter, of nobody, and of somebody that was removed", async () => {
+  test("M12 MemberPromote fails for a voter, for an unknown and for a removed member", async () => {
     const people = await People.founded(3);
     const gone = (await people.add(["http://l:1"], true)) as bigint;
     await people.remove(gone);
@@ -246,7 +246,7 @@ describe("promoting a learner", () => {
 });
 
 describe("updating a member", () => {
-  test("changes its peer URLs as they were given, and nothing else", async () => {
+  test("changes its peer URLs to those given, and nothing else", async () => {
     const people = await People.founded(3);
     expect(await people.update(2n, ["http://z:1", "http://a:1", "http://z:1"], people.follower)).toBe(
       "http://z:1,http://a:1,http://z:1",
@@ -256,7 +256,7 @@ describe("updating a member", () => {
     expect(await people.list(people.follower)).toBe("m1 m2 m3");
   });
 
-  test("M12 is refused with a URL of somebody else, one that is none, and of somebody who is no member", async () => {
+  test("M12 is refused with another member's URL, an invalid one, and for an id that is not a member", async () => {
     const people = await People.founded(3);
     await people.update(1n, ["http://one:1"]);
     expect(await people.update(2n, ["http://two:1", "http://one:1"])).toBe(URL_EXISTS);
@@ -266,14 +266,14 @@ describe("updating a member", () => {
 });
 
 describe("removing a member", () => {
-  test("M12 is refused of nobody, and of somebody that was removed", async () => {
+  test("M12 is refused for an unknown and for a removed member", async () => {
     const people = await People.founded(3);
     const gone = (await people.add(["http://l:1"], true)) as bigint;
     expect(await people.remove(gone, people.follower)).toBe("m1 m2 m3");
     for (const id of [gone, 12_345n, 0n]) expect(await people.remove(id)).toBe(NOT_FOUND);
   });
 
-  test("M15 that leads answers, hands over, and the others go on", async () => {
+  test("M15 that leads responds, transfers leadership, and the others continue", async () => {
     const people = await People.founded(3);
     const { leader } = people;
     expect(await people.remove(leader.id)).not.toContain(`m${leader.id}`);
@@ -283,7 +283,7 @@ describe("removing a member", () => {
     await people.put(people.leader);
   });
 
-  test("M15 that leads costs nobody a write: what is asked meanwhile waits for its successor", async () => {
+  test("M15 that leads loses no write: requests meanwhile wait for its successor", async () => {
     const people = await People.founded(3);
     const { leader, follower } = people;
     const startMs = people.cluster.clock.nowMs();
@@ -293,14 +293,14 @@ describe("removing a member", () => {
     expect(people.cluster.clock.nowMs() - startMs).toBeLessThan(1_000);
   });
 
-  test("is answered by the very member that is removed", async () => {
+  test("that serves the call returns the response itself", async () => {
     const people = await People.founded(3);
     const { follower } = people;
     expect(await people.remove(follower.id, follower)).not.toContain(`m${follower.id}`);
     await people.cluster.clock.until(() => follower.member.problem !== undefined, "gone");
   });
 
-  test("M12 is refused when it is the last one, or all others have not started", async () => {
+  test("M12 is refused when it is the last one, or no other has started", async () => {
     const people = await People.founded(1);
     expect(await people.remove(1n)).toBe(NOT_STARTED);
     const two = (await people.add(["http://two:1"])) as bigint;
@@ -308,7 +308,7 @@ describe("removing a member", () => {
     expect(two).toBeTypeOf("bigint");
   });
 
-  test("M12 that works is refused when another one is down; that is down it is not", async () => {
+  test("M12 that is up is refused while another one is down; one that is down may be removed", async () => {
     const people = await People.founded(3);
     const { follower } = people;
     people.cluster.crash(follower.id);
@@ -319,7 +319,7 @@ describe("removing a member", () => {
     expect(await people.remove(follower.id)).toBe(named(people.leader.member.machine.membership.members));
   });
 
-  test("of two voters the one that is left can lead alone, though it crashes when the other one is told", async () => {
+  test("of two voters leaves one that can lead alone, though it crashes while the other one is informed", async () => {
     for (let seed = 1; seed <= 10; seed++) {
       const people = new People(await Cluster.founded(2, {}, seed));
       await people.cluster.elected();
@@ -337,20 +337,20 @@ describe("removing a member", () => {
 });
 
 describe("a call", () => {
-  test("M13 that outlives its leader is made once", async () => {
+  test("M13 that outlives its leader is applied once", async () => {
     const people = await People.founded(3, { cluster: { newMemberId: (count) => BigInt(count + 1) } });
     const { leader, follower } = people;
     const added = people.add(["http://v:1"], false, follower);
     await people.cluster.clock.advance(0);
     people.cluster.crash(leader.id);
-    // Whether the old leader had proposed it or not: with one member away, the new one would refuse it.
+    // Whether the old leader had proposed it or not: with one member away, the new leader would refuse it.
     expect([4n, UNHEALTHY]).toContain(await added);
     expect(await people.list(follower)).toMatch(/^(\(4\) )?m1 m2 m3$/u);
   });
 });
 
-describe("what a member says of itself", () => {
-  test("is published when it starts: its name, and where clients reach it", async () => {
+describe("a member's attributes", () => {
+  test("are published when it starts: its name and its client URLs", async () => {
     const people = await People.founded(1, { cluster: { clientUrls: ["http://here:1"] } });
     const urls = (): readonly string[] | undefined => people.leader.member.machine.membership.get(1n)?.clientUrls;
     await people.cluster.clock.until(() => urls()?.join() === "http://here:1", "published");

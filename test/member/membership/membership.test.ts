@@ -19,7 +19,7 @@ class Harness {
     return "applied";
   }
 
-  /** As the store has it. */
+  /** Reopens it from the store. */
   restart(): void {
     this.membership = new Membership(this.tables);
   }
@@ -32,11 +32,11 @@ class Harness {
 }
 
 describe("the membership", () => {
-  test("begins with nobody", () => {
+  test("begins without members", () => {
     expect(new Harness().membership.confState).toEqual(EMPTY_CONF_STATE);
   });
 
-  test("knows after a restart what it knew before", () => {
+  test("has the same members after a restart", () => {
     const harness = new Harness();
     harness.change("add-node", 1n, "one");
     harness.change("add-learner", 2n, "two");
@@ -52,7 +52,7 @@ describe("the membership", () => {
     expect(harness.membership.get(2n)?.clientUrls).toEqual(["http://two"]);
   });
 
-  test("M11 never takes a removed id back, before and after a restart", () => {
+  test("M11 never accepts a removed id again, before and after a restart", () => {
     const harness = new Harness();
     harness.change("add-node", 1n, "one");
     harness.change("add-learner", 2n, "two");
@@ -65,7 +65,7 @@ describe("the membership", () => {
     expect(harness.picture).toBe("1:one | 1 | ");
   });
 
-  test("does not remove whom Raft must keep: the last voter", () => {
+  test("does not remove what Raft must keep: the last voter", () => {
     const harness = new Harness();
     harness.change("add-node", 1n, "one");
     harness.change("remove-node", 1n);
@@ -73,7 +73,7 @@ describe("the membership", () => {
     expect(harness.membership.wasRemoved(1n)).toBe(false);
   });
 
-  test("keeps the name when somebody is promoted without one, and marks who learns", () => {
+  test("keeps the name when a member is promoted without one, and marks learners", () => {
     const harness = new Harness();
     harness.change("add-node", 1n, "one");
     harness.change("add-learner", 2n, "two");
@@ -84,7 +84,7 @@ describe("the membership", () => {
     expect(harness.membership.get(2n)).toMatchObject({ name: "two", isLearner: true });
   });
 
-  test("ignores attributes of somebody who does not belong to it", () => {
+  test("ignores attributes of an id that is not a member", () => {
     const harness = new Harness();
     harness.membership.setAttributes(9n, { name: "nobody", clientUrls: [] });
     expect(harness.membership.members).toEqual([]);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { EtcdError } from "../../../src/protocol/errors.ts";
 import { parsePeerUrls } from "../../../src/member/membership/peer-urls.ts";
 
-describe("peer URLs, as a real etcd v3.7.1 takes and writes them", () => {
+describe("peer URLs, as a real etcd v3.7.1 accepts and formats them", () => {
   test.each([
     ["http://:1", "http://:1"],
     ["http://a:", "http://a:"],
@@ -15,7 +15,7 @@ describe("peer URLs, as a real etcd v3.7.1 takes and writes them", () => {
     ["https://[::1]:1", "https://[::1]:1"],
     ["unix:", "unix:"],
     ["http://ü:1", "http://%C3%BC:1"],
-  ])("%s is one", (text, written) => {
+  ])("%s is valid", (text, written) => {
     expect(parsePeerUrls([text])).toEqual([written]);
   });
 
@@ -35,11 +35,11 @@ describe("peer URLs, as a real etcd v3.7.1 takes and writes them", () => {
     "http://[::1",
     "mailto:x",
     "http://a\n:1",
-  ])("%j is none", (text) => {
+  ])("%j is refused", (text) => {
     expect(() => parsePeerUrls([text])).toThrow(EtcdError);
   });
 
-  test("are sorted, and may be there twice", () => {
+  test("are sorted, and duplicates are kept", () => {
     expect(parsePeerUrls(["http://b:2", "http://a:1", "http://b:2"])).toEqual([
       "http://a:1",
       "http://b:2",

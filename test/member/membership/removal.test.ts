@@ -17,7 +17,7 @@ function put(node: Node): Promise<unknown> {
 }
 
 describe("a member that is removed", () => {
-  test("M14 stops, says why, and does not start again", async () => {
+  test("M14 stops, reports why, and does not start again", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const leaving = others(cluster, leader)[0] as Node;
@@ -30,7 +30,7 @@ describe("a member that is removed", () => {
     await cluster.settled(put(leader));
   });
 
-  test("M14 while it was away hears of it from the first that it asks, as a voter and as a learner", async () => {
+  test("M14 while it was away learns it from the first member that it contacts, as a voter and as a learner", async () => {
     for (const kind of ["voter", "learner"] as const) {
       const cluster = await Cluster.founded(3);
       const leader = await cluster.elected();
@@ -48,7 +48,7 @@ describe("a member that is removed", () => {
     }
   });
 
-  test("M14 with all the voters that it knew is told by whom it knew as a learner", async () => {
+  test("M14 with all the voters that it knew learns it from a member that it knew as a learner", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const [away, other] = others(cluster, leader) as [Node, Node];
@@ -77,7 +77,7 @@ describe("a member that is removed", () => {
     await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
   });
 
-  test("M14 is sent by another one that was removed to those who know", async () => {
+  test("M14 is referred by another removed member to current members", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const [away, grave] = others(cluster, leader) as [Node, Node];
@@ -89,7 +89,7 @@ describe("a member that is removed", () => {
     await cluster.clock.until(() => leader.member.status().confState.voters.includes(9n), "promoted");
     leader.member.changeMembership("remove-node", away.id, NOTHING);
     await cluster.clock.until(() => stranger.member.machine.membership.wasRemoved(away.id), "removed");
-    // All whom it knew are out of its reach; what answers in the place of one of them is a tombstone.
+    // All members that it knew are unreachable. A tombstone responds in the place of one of them.
     cluster.network.setLink(away.id, leader.id, false);
     cluster.crash(grave.id);
     const tombstone = cluster.network.transportFor(grave.id);
@@ -108,7 +108,7 @@ describe("a member that is removed", () => {
     await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
   });
 
-  test("M15 while it leads hands over first: the others need no election timeout", async () => {
+  test("M15 while it leads transfers leadership first: the others need no election timeout", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     leader.member.changeMembership("remove-node", leader.id, NOTHING);
@@ -122,7 +122,7 @@ describe("a member that is removed", () => {
   });
 
   test.each(["alone", "beside a learner that knows"])(
-    "while it leads, and the voter that is left does not hear it, %s, stays until that one knows",
+    "while it leads stays until the remaining voter knows, if that one does not get the message, %s",
     async (where) => {
       const cluster = await Cluster.founded(2);
       const leader = await cluster.elected();
@@ -137,7 +137,7 @@ describe("a member that is removed", () => {
       const { network } = cluster;
       const post = network.post.bind(network);
       network.post = (from, to, frame) => {
-        // The entry arrives, and its acknowledgement; word of its commit does not.
+        // The entry arrives, and its acknowledgement; its commit does not.
         if (to !== rest.id || rest.member.status().lastIndex === lastIndex) post(from, to, frame);
       };
       let answers = 0;
@@ -145,7 +145,7 @@ describe("a member that is removed", () => {
       await cluster.clock.until(() => leader.member.machine.membership.wasRemoved(leader.id), "applied");
       await cluster.clock.advance(3_000);
       expect([leader.member.problem, answers]).toEqual([undefined, 0]);
-      // The other one is elected by both votes, and goes on without knowing: it needs acknowledgements, too.
+      // The other one is elected by both votes, and continues without knowing: it needs acknowledgements, too.
       network.post = (from, to, frame) => {
         const { body } = decodeFrame(frame, { maxBytes: frame.length });
         const isAnswer = body.type === "raft" && body.messages.some(({ type }) => type === "append-response");
@@ -162,7 +162,7 @@ describe("a member that is removed", () => {
     },
   );
 
-  test("while it leads one other leaves that one able to go on", async () => {
+  test("while it leads one other leaves that one able to continue", async () => {
     const cluster = await Cluster.founded(2);
     const leader = await cluster.elected();
     const rest = others(cluster, leader)[0] as Node;
@@ -186,7 +186,7 @@ describe("a member that is removed", () => {
 });
 
 describe("leadership", () => {
-  test("is handed to whom the leader is asked for, also through a follower", async () => {
+  test("is transferred to the requested member, also through a follower", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const [one, two] = others(cluster, leader) as [Node, Node];

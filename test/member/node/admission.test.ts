@@ -1,4 +1,4 @@
-/** Who is let in, who is believed by whom, and that whoever missed everything comes back. */
+/** Which newcomers are admitted, which peers are trusted, and that a member that missed everything returns. */
 import { describe, expect, test } from "vitest";
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import { encodeMember } from "../../../src/member/membership/membership.ts";
@@ -27,7 +27,7 @@ async function asking(cluster: Cluster, leader: Node, id = NEWCOMER, name?: stri
   return newcomer;
 }
 
-describe("a newcomer that asks to be let in", () => {
+describe("a newcomer that requests to join", () => {
   const POLICIES: readonly {
     readonly what: string;
     readonly admission: AdmissionPolicy | undefined;
@@ -52,7 +52,7 @@ describe("a newcomer that asks to be let in", () => {
       expect(newcomer.member.joinRefusal).toBeUndefined();
     } else {
       const refusedBefore = (): boolean => newcomer.member.joinRefusal !== undefined;
-      // Without proof of the others it believes nobody, not even their refusal, where there must be proof.
+      // Where authentication is required, it trusts no unauthenticated peer, not even its refusal.
       if (admission === undefined || typeof admission === "function" || isProven) {
         await cluster.clock.until(refusedBefore, "refused");
         expect(newcomer.member.joinRefusal).toBe("not-admitted");
@@ -64,7 +64,7 @@ describe("a newcomer that asks to be let in", () => {
     }
   });
 
-  test("M17 of a follower is judged by that one, whatever the leader's carrier says", async () => {
+  test("M17 of a follower is admitted by that one, whatever the leader's transport knows", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const follower = [...cluster.nodes.values()].find(({ id }) => id !== leader.id) as Node;
@@ -76,7 +76,7 @@ describe("a newcomer that asks to be let in", () => {
     expect(has(leader, STRANGER)).toBe(false);
   });
 
-  test("M17 is told that the room is full, and is let in once there is room", async () => {
+  test("M17 gets the response that the room is full, and is admitted once there is room", async () => {
     const cluster = await Cluster.founded(1, { limits: { joinedLearners: 2 } });
     const leader = await cluster.elected();
     for (const id of [21n, 22n]) {
@@ -98,7 +98,7 @@ describe("a newcomer that asks to be let in", () => {
     const early = await asking(cluster, leader, 21n);
     await cluster.clock.until(() => has(early, 21n), "let in");
     const late = await asking(cluster, leader);
-    // As long as it is there it keeps its place.
+    // It keeps its position while it is present.
     await cluster.clock.advance(60_000);
     expect(has(leader, 21n)).toBe(true);
     expect(late.member.joinRefusal).toBe("full");
@@ -107,13 +107,13 @@ describe("a newcomer that asks to be let in", () => {
     expect(has(leader, 21n)).toBe(false);
   });
 
-  test("M17 under a name that is no name is told so", async () => {
+  test("M17 under an invalid name is refused", async () => {
     const cluster = await Cluster.founded(1);
     const newcomer = await asking(cluster, await cluster.elected(), NEWCOMER, "n".repeat(129));
     await cluster.clock.until(() => newcomer.member.joinRefusal === "bad-name", "refused");
   });
 
-  test("M17 a hundred times a second is looked at so often and no more", async () => {
+  test("M17 a hundred times a second is handled at a limited rate", async () => {
     let asked = 0;
     const admission = (): boolean => {
       asked++;
@@ -135,8 +135,8 @@ describe("a newcomer that asks to be let in", () => {
   });
 });
 
-describe("a member that missed how all the others were replaced", () => {
-  /** The founders but one go, one by one, while that one is away; three others take their place. */
+describe("a member that missed that all others were replaced", () => {
+  /** Removes all initial members but one, one by one, while that one is away. Three others replace them. */
   async function replaced(
     isAllGone: boolean,
   ): Promise<{ readonly cluster: Cluster; readonly away: bigint; image: Image }> {
@@ -152,14 +152,14 @@ describe("a member that missed how all the others were replaced", () => {
     return { cluster, away: other.id, image };
   }
 
-  test("M18 comes back to leaders whom the carrier has proof of, though it knows none of them", async () => {
+  test("M18 follows leaders that its transport has authenticated, though it knows none of them", async () => {
     const { cluster, away, image } = await replaced(true);
     const back = await cluster.start(away, { type: "join" }, image);
     await cluster.clock.until(() => back.member.applied === cluster.leader?.member.applied, "caught up");
     expect(has(back, 13n)).toBe(true);
   });
 
-  test("M18 comes back without any proof as long as one is there whom it knows", async () => {
+  test("M18 returns without authentication as long as one known member is present", async () => {
     const { cluster, away, image } = await replaced(false);
     for (const id of [11n, 12n, 13n]) cluster.strangers.add(id);
     cluster.leader?.member.transferLeader(13n);
@@ -169,7 +169,7 @@ describe("a member that missed how all the others were replaced", () => {
     expect(has(back, 13n)).toBe(true);
   });
 
-  test("M18 follows nobody whom it does not know, and of whom there is no proof", async () => {
+  test("M18 follows no leader that is neither known nor authenticated", async () => {
     const { cluster, away, image } = await replaced(true);
     for (const id of [11n, 12n, 13n]) cluster.strangers.add(id);
     const back = await cluster.start(away, { type: "join" }, image);
@@ -197,8 +197,8 @@ async function shrink(cluster: Cluster, id: bigint): Promise<void> {
   cluster.nodes.delete(id);
 }
 
-describe("a member that hears nobody", () => {
-  test("M18 takes nothing from a stranger: no term, no leader, no state, and no end", async () => {
+describe("a member that hears no other", () => {
+  test("M18 accepts nothing from an unknown peer: no term, no leader, no state, and no removal", async () => {
     const cluster = await Cluster.founded(3);
     cluster.strangers.add(STRANGER);
     const leader = await cluster.elected();
@@ -217,7 +217,7 @@ describe("a member that hears nobody", () => {
     expect([now.term, now.leader, now.lastIndex, alone.member.problem]).toEqual([term, 0n, lastIndex, undefined]);
   });
 
-  test("M18 does not take its end from one whom the carrier has proof of, nor by a detour", async () => {
+  test("M18 does not accept its removal from an authenticated peer, nor indirectly", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const alone = [...cluster.nodes.values()].find(({ id }) => id !== leader.id) as Node;
@@ -235,7 +235,7 @@ describe("a member that hears nobody", () => {
   });
 });
 
-test("M16 a learner's answer makes a leader give way to a term that may be true, and to none that is made up", async () => {
+test("M16 a learner's response makes a leader step down for a plausible term, and for no forged one", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const learner = await asking(cluster, leader, 4n);
@@ -260,7 +260,7 @@ function framed(from: bigint, to: Node, body: FrameBody): Uint8Array {
   return encodeFrame({ clusterId: CLUSTER_ID, from, to: to.id }, body);
 }
 
-test("M18 a voter that is in the log and not applied yet is followed, without proof and without being asked about", async () => {
+test("M18 a voter in the log that is not applied yet is followed, without authentication and without a request", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   await grow(cluster, 11n);
@@ -272,7 +272,7 @@ test("M18 a voter that is in the log and not applied yet is followed, without pr
   let isHeld = true;
   const known = leader.member.status().commit;
   network.post = (from, to, frame) => {
-    // The entries arrive; word that they are committed, and any list of the members, does not.
+    // The entries arrive; their commit, and any list of the members, does not.
     const passed = isHeld && to === behind.id ? withoutCommit(frame, known) : frame;
     if (passed !== undefined) post(from, to, passed);
   };

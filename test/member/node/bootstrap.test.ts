@@ -13,7 +13,7 @@ const FOUND: BootstrapOptions = {
   members: [1n, 2n, 3n].map((id) => memberRecord({ id, name: `m${id}` })),
 };
 
-/** A store whose writes are completed by hand, being prepared; what `bootstrapStorage` reported. */
+/** A store whose writes are completed by hand, during the bootstrap, and what `bootstrapStorage` reported. */
 function preparing(
   beginning: BootstrapOptions,
   image?: MemoryImage,
@@ -24,7 +24,7 @@ function preparing(
   return { storage, ends };
 }
 
-test("M10 founders write who they are, and then the same beginning of the log, committed", () => {
+test("M10 initial members write their identity, and then the same first entries, committed", () => {
   const { storage, ends } = preparing(FOUND);
   expect(storage.completeWrites(1)).toBe(1);
   expect(ends).toEqual([]);
@@ -34,7 +34,7 @@ test("M10 founders write who they are, and then the same beginning of the log, c
   expect(startingHardState(storage)).toEqual({ term: 1, vote: 0n, commit: 3 });
 });
 
-test("M10 a newcomer writes who it is and nothing else", () => {
+test("M10 a newcomer writes its identity and nothing else", () => {
   const { storage, ends } = preparing({ type: "join" });
   storage.completeWrites();
   expect(ends).toEqual([undefined]);
@@ -42,7 +42,7 @@ test("M10 a newcomer writes who it is and nothing else", () => {
   expect(startingHardState(storage)).toEqual({ term: 0, vote: 0n, commit: 0 });
 });
 
-test("M10 a crash before, between or after the two first writes leaves a store that the next start completes", () => {
+test("M10 a crash before, between or after the first two writes leaves a store that the next start completes", () => {
   for (let seed = 0; seed < 20; seed++) {
     for (const completed of [0, 1, 2]) {
       const first = preparing(FOUND);
@@ -57,7 +57,7 @@ test("M10 a crash before, between or after the two first writes leaves a store t
   }
 });
 
-test("M10 a store that refuses the first or the second write says so", () => {
+test("M10 a store that fails the first or the second write reports it", () => {
   for (const completed of [0, 1]) {
     const { storage, ends } = preparing(FOUND);
     storage.completeWrites(completed);
@@ -67,7 +67,7 @@ test("M10 a store that refuses the first or the second write says so", () => {
   }
 });
 
-test("M10 a store with a past is left alone, whatever it is told", async () => {
+test("M10 a store that has data is not changed, whatever the options are", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const last = leader.member.status().lastIndex;

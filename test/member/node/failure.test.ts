@@ -23,7 +23,7 @@ function range(node: Node, serializable = false): Promise<unknown> {
 const others = (cluster: Cluster, node: Node): readonly Node[] =>
   [...cluster.nodes.values()].filter(({ id }) => id !== node.id);
 
-/** Why the promise was rejected. */
+/** The error with which the promise was rejected. */
 async function refusal(promise: Promise<unknown>): Promise<string> {
   try {
     await promise;
@@ -35,7 +35,7 @@ async function refusal(promise: Promise<unknown>): Promise<string> {
 }
 
 describe("a store that refuses a write", () => {
-  test("M8 stops its member with the reason; every request there ends, and the others go on", async () => {
+  test("M8 stops its member with the reason; every request there fails, and the others continue", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     await cluster.settled(put(leader));
@@ -51,7 +51,7 @@ describe("a store that refuses a write", () => {
     await cluster.settled(put(next));
   });
 
-  test("M8 that the platform takes away stops its member, though nothing is being written", async () => {
+  test("M8 that the platform takes away stops its member, though no write is in flight", async () => {
     const cluster = await Cluster.founded(1);
     const node = await cluster.elected();
     await cluster.settled(put(node));
@@ -64,7 +64,7 @@ describe("a store that refuses a write", () => {
     expect(await refusal(range(node, true))).toBe(STOPPED);
   });
 
-  test("M8 at a follower leaves the leader with its quorum", async () => {
+  test("M8 on a follower leaves the leader with its quorum", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const broken = others(cluster, leader)[0] as Node;
@@ -75,7 +75,7 @@ describe("a store that refuses a write", () => {
     expect(leader.member.status().role).toBe("leader");
   });
 
-  test("M8 tells whoever composed the member, once", async () => {
+  test("M8 notifies the member's composer, once", async () => {
     const problems: string[] = [];
     const cluster = await Cluster.founded(1, { onStopped: ({ code }) => problems.push(code) });
     const node = await cluster.elected();
@@ -96,7 +96,7 @@ describe("a member that stops", () => {
     await cluster.clock.until(() => node.member.applied > applied, "applied");
     node.member.stop();
     expect(await refusal(compaction)).toBe(STOPPED);
-    // And one that begins too late does not begin to wait.
+    // A call that comes too late does not begin to wait.
     await new Promise<void>((resolve) => node.member.scheduleCompaction(resolve));
   });
 });
@@ -125,7 +125,7 @@ describe("frames that are not for this member", () => {
     await cluster.settled(put(leader));
   });
 
-  test("M19 do no harm when they are damaged at random, in any byte", async () => {
+  test("M19 do no harm when any byte of them is damaged at random", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const prng = new Prng(1);
@@ -159,7 +159,7 @@ describe("frames that are not for this member", () => {
     );
     for (let at = 0; at < 2_000; at++) {
       const frame = prng.pick(samples).slice();
-      // Not the header: that is the case above. And no proposal of noise: whoever may propose is trusted.
+      // Not the header: that is the case above. And no random proposal: a member that may propose is trusted.
       const from = 28 + prng.int(0, 4);
       if (from < frame.length) frame[prng.int(from, frame.length)] = prng.int(0, 256);
       if (!looksLikeProposal(frame)) cluster.network.post(one.id, leader.id, frame);
@@ -187,7 +187,7 @@ describe("limits", () => {
     await cluster.settled(put(node, 900));
   });
 
-  test("M3 more requests than may wait are refused, and those that wait are served", async () => {
+  test("M3 requests beyond the limit of pending ones are refused, and pending ones are served", async () => {
     const cluster = await Cluster.founded(3, { limits: { pendingRequests: 10 } });
     const leader = await cluster.elected();
     const asked = Array.from({ length: 15 }, () => put(leader));
@@ -199,14 +199,14 @@ describe("limits", () => {
     expect((await Promise.all(reads)).filter((text) => text !== "not refused")).toHaveLength(2);
   });
 
-  test("M3 more bytes than may wait are refused", async () => {
+  test("M3 requests beyond the limit of pending bytes are refused", async () => {
     const cluster = await Cluster.founded(1, { limits: { pendingBytes: 2_000 } });
     const node = await cluster.elected();
     const asked = [put(node, 900), put(node, 900), put(node, 900)].map((one) => refusal(cluster.settled(one)));
     expect(await Promise.all(asked)).toEqual(["not refused", "not refused", "etcdserver: too many requests"]);
   });
 
-  test("more watchers than allowed are refused", async () => {
+  test("watchers beyond the limit are refused", async () => {
     const cluster = await Cluster.founded(1, { limits: { watchers: 2 } });
     const node = await cluster.elected();
     const stream = node.services.watch.watch(CALL);
@@ -217,7 +217,7 @@ describe("limits", () => {
 });
 
 describe("time-outs", () => {
-  test("M4 without a quorum a write ends after etcd's seven seconds, with the text for a leader that was lost", async () => {
+  test("M4 without a quorum a write fails after etcd's seven seconds, with the error text for a lost leader", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     for (const { id } of others(cluster, leader)) cluster.crash(id);
@@ -229,7 +229,7 @@ describe("time-outs", () => {
     expect(tookMs).toBeLessThan(7_300);
   });
 
-  test("M4 with a leader that cannot be heard of anything a follower's write ends with the plain text", async () => {
+  test("M4 with a leader that cannot be reached a follower's write fails with the plain text", async () => {
     const cluster = await Cluster.founded(3, { requestTimeoutMs: 600 });
     const leader = await cluster.elected();
     await cluster.clock.advance(2_000);

@@ -1,4 +1,4 @@
-/** The limits of a member, met through its services: etcd's errors, word for word. */
+/** The limits of a member, reached through its services: etcd's exact errors. */
 import { expect, test } from "vitest";
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import type { MemberLimits } from "../../../src/member/options.ts";
@@ -34,7 +34,7 @@ const put = (key: string, bytes = 0): RequestOp => ({
   put: putRequest({ key: utf8Encode(key), value: new Uint8Array(bytes) }),
 });
 
-test("a txn has as many operations as max-txn-ops says, and not one more", async () => {
+test("a txn has at most max-txn-ops operations", async () => {
   const world = await withLimits({ txnOperations: 3 });
   const txn = (count: number): Promise<string> =>
     outcome(
@@ -45,7 +45,7 @@ test("a txn has as many operations as max-txn-ops says, and not one more", async
   expect([await txn(3), await txn(4)]).toEqual(["ok", "etcdserver: too many operations in txn request"]);
 });
 
-test("a request is as large as max-request-bytes says", async () => {
+test("a request has at most max-request-bytes bytes", async () => {
   const world = await withLimits({ requestBytes: 1_000 });
   const large = (bytes: number): Promise<string> =>
     outcome(world, world.services.kv.put(putRequest({ key: utf8Encode("a"), value: new Uint8Array(bytes) }), CALL));
@@ -53,7 +53,7 @@ test("a request is as large as max-request-bytes says", async () => {
   expect([await large(900), await large(1_000)]).toEqual(["ok", "etcdserver: request is too large"]);
 });
 
-test("requests that wait for an answer are as many as max-pending-requests says", async () => {
+test("at most max-pending-requests requests wait for a response", async () => {
   const world = await withLimits({ pendingRequests: 2 });
   const asked = ["a", "b", "c"].map((key) =>
     outcome(world, world.services.kv.put(putRequest({ key: utf8Encode(key) }), CALL)),
@@ -62,7 +62,7 @@ test("requests that wait for an answer are as many as max-pending-requests says"
   expect(await Promise.all(asked)).toEqual(["ok", "ok", "etcdserver: too many requests"]);
 });
 
-test("watch streams are as many as max-concurrent-streams says, and one that ends makes room", async () => {
+test("at most max-concurrent-streams watch streams are open, and one that ends makes room", async () => {
   const { services } = await withLimits({ watchStreams: 2 });
   const first = services.watch.watch(CALL);
   services.watch.watch(CALL);
@@ -75,7 +75,7 @@ test("watch streams are as many as max-concurrent-streams says, and one that end
   expect(refused).toThrow("etcdserver: too many requests");
 });
 
-test("watches are as many as max-watchers says; one more is told so and harms no other", async () => {
+test("at most max-watchers watches exist; one more is refused and harms no other", async () => {
   const world = await withLimits({ watchers: 1 });
   const stream = world.services.watch.watch(CALL);
   const create = watchCreateRequest({ key: utf8Encode("a") });

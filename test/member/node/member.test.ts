@@ -19,7 +19,7 @@ async function read(cluster: Cluster, node: Node, key: string, serializable = fa
 }
 
 describe("a cluster of three", () => {
-  test("M1 a put is answered by the leader with revision 2 and can be read from every member", async () => {
+  test("M1 a put on the leader returns revision 2 and can be read from every member", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const response = await cluster.settled(leader.services.kv.put(putRequest({ key: KEY, value: KEY }), CALL));
@@ -27,7 +27,7 @@ describe("a cluster of three", () => {
     for (const node of cluster.nodes.values()) expect(await read(cluster, node, "key")).toBe("key");
   });
 
-  test("M1 a follower forwards a write and answers it itself once applied", async () => {
+  test("M1 a follower forwards a write and responds once it has applied it", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const follower = [...cluster.nodes.values()].find((node) => node.id !== leader.id) as Node;
@@ -36,7 +36,7 @@ describe("a cluster of three", () => {
     expect(await read(cluster, follower, "key", true)).toBe("key");
   });
 
-  test("M1 a crashed leader is replaced, and everything acknowledged is there when it comes back", async () => {
+  test("M1 a crashed leader is replaced, and has everything acknowledged when it comes back", async () => {
     const cluster = await Cluster.founded(3);
     const first = await cluster.elected();
     for (let at = 0; at < 50; at++) await cluster.settled(put(first, `k${at}`, `v${at}`));
@@ -50,7 +50,7 @@ describe("a cluster of three", () => {
     expect(await read(cluster, again, "after")).toBe("crash");
   });
 
-  test("M6 a member cut off from the quorum serves serializable reads and times out on all else", async () => {
+  test("M6 a member partitioned from the quorum serves serializable reads, and all other requests time out", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     await cluster.settled(put(leader, "key", "old"));
@@ -65,7 +65,7 @@ describe("a cluster of three", () => {
     expect(view.problem?.code).toBe("no-quorum");
   });
 
-  test("M4 a member that has just woken up says that an election is under way, and no quorum only when none was heard", async () => {
+  test("M4 a member that has just woken up reports an election, and a lost quorum only if none was reachable", async () => {
     const cluster = await Cluster.founded(3);
     await cluster.elected();
     const [image] = [1n, 2n, 3n].map((id) => cluster.crash(id));
@@ -77,7 +77,7 @@ describe("a cluster of three", () => {
     expect((await services.inspect.view()).problem?.code).toBe("no-quorum");
   });
 
-  test("a watch gets each put of a later time, in order, from any member", async () => {
+  test("a watch gets each later put, in order, from any member", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const other = [...cluster.nodes.values()].find((node) => node.id !== leader.id) as Node;
@@ -95,7 +95,7 @@ describe("a cluster of three", () => {
     expect(await stream.next()).toBeUndefined();
   });
 
-  test("a stopped member refuses with etcd's text and ends its streams", async () => {
+  test("a stopped member refuses requests with etcd's text and ends its streams", async () => {
     const cluster = await Cluster.founded(1);
     const node = await cluster.elected();
     const stream = node.services.watch.watch(CALL);
@@ -105,7 +105,7 @@ describe("a cluster of three", () => {
     await expect(put(node, "a", "b")).rejects.toBe(errStopped);
   });
 
-  test("compaction with physical waits until the rows are gone", async () => {
+  test("compaction with physical waits until the rows are removed", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     for (let at = 0; at < 10; at++) await cluster.settled(put(leader, "key", `v${at}`));
@@ -117,7 +117,7 @@ describe("a cluster of three", () => {
 });
 
 describe("a cluster of one", () => {
-  test("M10 the only voter leads at once, at its founding and after a restart", async () => {
+  test("M10 the only voter leads at once, after its bootstrap and after a restart", async () => {
     const cluster = await Cluster.founded(1);
     await cluster.elected();
     expect(cluster.clock.nowMs()).toBe(0);
@@ -127,7 +127,7 @@ describe("a cluster of one", () => {
     expect(cluster.clock.nowMs()).toBe(0);
   });
 
-  test("M10 one founder of three does not take itself for the only voter", async () => {
+  test("M10 one initial member of three does not count as the only voter", async () => {
     const cluster = await Cluster.founded(3);
     await cluster.clock.advance(900);
     expect(cluster.leader).toBeUndefined();
@@ -135,7 +135,7 @@ describe("a cluster of one", () => {
 });
 
 describe("membership", () => {
-  test("M17 a newcomer asks, learns from a snapshot, and is promoted by the autopilot when there are three", async () => {
+  test("M17 a newcomer requests to join, learns from a snapshot, and is promoted by the autopilot when there are three", async () => {
     const autopilot = { votersMax: 5, goneAfterMs: 60_000 };
     const limits = { logEntries: 20, catchUpEntries: 5 };
     const cluster = await Cluster.founded(1, { autopilot, limits });
@@ -156,7 +156,7 @@ describe("membership", () => {
 });
 
 async function joined(cluster: Cluster, founder: Node, node: Node): Promise<void> {
-  // A carrier for rooms dials whom its registry lists; here the newcomer is told whom to dial.
+  // A room's transport dials the members that its registry lists. Here the newcomer gets its peers directly.
   node.member.dial([founder.id]);
   await cluster.clock.until(
     () => node.member.applied === founder.member.applied && node.member.applied > 0,
@@ -164,7 +164,7 @@ async function joined(cluster: Cluster, founder: Node, node: Node): Promise<void
   );
 }
 
-describe("quiet", () => {
+describe("quiescence", () => {
   test("M23 an idle cluster stops every clock, and a request to any member wakes it", async () => {
     const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
     const leader = await cluster.elected();
@@ -177,7 +177,7 @@ describe("quiet", () => {
     expect(await read(cluster, other, "key")).toBe("again");
   });
 
-  test("M23 a request that wants a leader wakes a restarted member up, and is refused where the cluster never sleeps", async () => {
+  test("M23 a request with hasleader wakes a restarted member, and is refused where the cluster never quiesces", async () => {
     const wanting = { ...CALL, requireLeader: true };
     const request = putRequest({ key: KEY, value: KEY });
     const sleepy = await Cluster.founded(3, { quiesceAfterTicks: 20 });
@@ -188,7 +188,7 @@ describe("quiet", () => {
     await expect(sleepless.node(2n).services.kv.put(request, wanting)).rejects.toThrow("etcdserver: no leader");
   });
 
-  test("M24 a quiet cluster whose leader is gone elects another as soon as somebody asks", async () => {
+  test("M24 a quiesced cluster whose leader is gone elects another at the first request", async () => {
     const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
     const leader = await cluster.elected();
     await cluster.settled(put(leader, "key", "value"));

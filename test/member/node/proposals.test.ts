@@ -50,14 +50,14 @@ describe("proposals", () => {
     expect(proposals.nextBatch(100).map((bytes) => bytes[0])).toEqual([2]);
   });
 
-  test("one that is larger than a batch travels alone", () => {
+  test("larger than a batch are proposed alone", () => {
     const proposals = new Proposals(10, 1_000);
     request(proposals, 1n, 500);
     request(proposals, 2n, 5);
     expect(proposals.nextBatch(100)).toHaveLength(1);
   });
 
-  test("M1 are answered once, when their own entry is applied, whatever else is", () => {
+  test("M1 are completed once, when their own entry is applied, whatever else is", () => {
     const proposals = new Proposals(10, 1_000);
     const outcomes = request(proposals, 1n);
     proposals.resolve(2n, { ok: true, value: "other" });
@@ -67,7 +67,7 @@ describe("proposals", () => {
     expect(proposals.pending).toBe(0);
   });
 
-  test("M3 are refused beyond the count, and beyond the bytes, until some are answered", () => {
+  test("M3 are refused beyond the count, and beyond the bytes, until some are completed", () => {
     const few = new Proposals(1, 1_000);
     request(few, 1n);
     expect(request(few, 2n)).toBe("refused");
@@ -80,7 +80,7 @@ describe("proposals", () => {
     expect(request(small, 3n, 60)).not.toBe("refused");
   });
 
-  test("M4 past their deadline end with the error, and are not proposed any more", () => {
+  test("M4 past their deadline fail with the error, and are not proposed", () => {
     const proposals = new Proposals(10, 1_000);
     const late = request(proposals, 1n, 10, 100);
     const early = request(proposals, 2n, 10, 200);
@@ -93,7 +93,7 @@ describe("proposals", () => {
     expect(proposals.queued).toBe(0);
   });
 
-  test("keep their order through a long queue that is taken piece by piece", () => {
+  test("keep their order through a long queue that is taken in parts", () => {
     const proposals = new Proposals(20_000, 1_000_000);
     for (let id = 0; id < 10_000; id++) request(proposals, BigInt(id), 1);
     let taken = 0;
@@ -105,7 +105,7 @@ describe("proposals", () => {
     expect(taken).toBe(10_000);
   });
 
-  test("M51 of a caller that has queued a great deal are proposed in turn with a neighbour's", () => {
+  test("M51 of a caller with a long queue take turns with a neighbour's", () => {
     const proposals = new Proposals(1_000, 100_000_000);
     const add = (id: bigint, caller: string): boolean =>
       proposals.add({ id, bytes: new Uint8Array(10_000).fill(Number(id)), deadlineMs: 1, caller, done: () => {} });

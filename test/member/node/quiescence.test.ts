@@ -23,8 +23,8 @@ async function quiet(cluster: Cluster): Promise<void> {
 const others = (cluster: Cluster, node: Node): readonly Node[] =>
   [...cluster.nodes.values()].filter(({ id }) => id !== node.id);
 
-describe("a quiet cluster", () => {
-  test("M23 serves a write and a read at each of its members, from its sleep, within a second", async () => {
+describe("a quiesced cluster", () => {
+  test("M23 serves a write and a read on each of its members within a second", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     await cluster.elected();
     for (const node of cluster.nodes.values()) {
@@ -36,7 +36,7 @@ describe("a quiet cluster", () => {
     }
   });
 
-  test("M23 does not go quiet while somebody is behind", async () => {
+  test("M23 does not quiesce while a member is behind", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const leader = await cluster.elected();
     const [away] = others(cluster, leader) as [Node];
@@ -48,7 +48,7 @@ describe("a quiet cluster", () => {
     await quiet(cluster);
   });
 
-  test("M24 believes nothing about who leads: a leader that slept through an election serves no old read", async () => {
+  test("M24 trusts no leader: one that was quiesced during an election serves no old read", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const old = await cluster.elected();
     await cluster.settled(put(old, "old"));
@@ -64,7 +64,7 @@ describe("a quiet cluster", () => {
     await quiet(cluster);
   });
 
-  test("M24 whose leader is gone for good elects another within a second of the first request", async () => {
+  test("M24 whose leader is gone permanently elects another within a second of the first request", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const leader = await cluster.elected();
     await cluster.settled(put(leader, "kept"));
@@ -76,7 +76,7 @@ describe("a quiet cluster", () => {
     expect(cluster.clock.nowMs() - askedMs).toBeLessThan(1_000);
   });
 
-  test("M23 is joined by whoever missed the notice, a learner too", async () => {
+  test("M23 is joined by a member that missed the notice, also a learner", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const leader = await cluster.elected();
     const learner = await cluster.start(4n, { type: "join" });
@@ -92,7 +92,7 @@ describe("a quiet cluster", () => {
     }
   });
 
-  /** What the leader sends while nobody's clock runs is lost, unless its own was started: then it is sent again. */
+  /** What the leader sends while all clocks stand still is lost, unless its own was started: then it is sent again. */
   async function cutOffFor(cluster: Cluster, leader: Node, ms: number): Promise<void> {
     const cut = others(cluster, leader).filter(({ id }) => id < 4n);
     for (const { id } of cut) cluster.network.setLink(leader.id, id, false);
@@ -100,7 +100,7 @@ describe("a quiet cluster", () => {
     for (const { id } of cut) cluster.network.setLink(leader.id, id, true);
   }
 
-  test("M23 is woken by a newcomer that asks to be let in", async () => {
+  test("M23 is woken by a newcomer that requests to join", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const leader = await cluster.elected();
     await quiet(cluster);
@@ -115,7 +115,7 @@ describe("a quiet cluster", () => {
     expect(leader.member.status().confState.learners).toEqual([4n]);
   });
 
-  test("M23 is woken by a change of its members", async () => {
+  test("M23 is woken by a membership change", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const leader = await cluster.elected();
     await quiet(cluster);
@@ -128,7 +128,7 @@ describe("a quiet cluster", () => {
   });
 });
 
-test("M24 who wakes up counts each of the others once that says it does not lead", async () => {
+test("M24 a waking member counts each other member once that reports that it does not lead", async () => {
   const cluster = await Cluster.founded(3, OPTIONS);
   const leader = await cluster.elected();
   await quiet(cluster);

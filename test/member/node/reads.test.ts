@@ -15,7 +15,7 @@ class Harness {
     return this.reads.add({ deadlineMs, run, fail: ({ message }) => this.log.push(`${name}: ${message}`) });
   }
 
-  /** The contexts to ask for, of which there is one at most. */
+  /** The contexts to send, of which there is at most one. */
   ask(nowMs = 0): Uint8Array | undefined {
     return this.reads.contextsToSend(nowMs)[0];
   }
@@ -36,7 +36,7 @@ describe("linearizable reads", () => {
     expect(harness.reads.pending).toBe(0);
   });
 
-  test("M5 that come while a round is under way wait for the next one: its index must be younger than they are", () => {
+  test("M5 that arrive while a round is in flight wait for the next one: its index must be taken after they arrived", () => {
     const harness = new Harness();
     harness.add("early");
     const first = harness.ask() as Uint8Array;
@@ -51,7 +51,7 @@ describe("linearizable reads", () => {
     expect(harness.log).toEqual(["early", "late"]);
   });
 
-  test("M5 whose answer was lost are asked for again, under the same context", () => {
+  test("M5 whose response was lost are requested again, under the same context", () => {
     const harness = new Harness();
     harness.add("a");
     const context = harness.ask(0) as Uint8Array;
@@ -61,7 +61,7 @@ describe("linearizable reads", () => {
     expect(harness.ask(501)).toEqual(context);
   });
 
-  test("M5 do not take the answer to a round of the member's earlier life for their own", () => {
+  test("M5 ignore the response to a round of the member's previous run", () => {
     const before = new Harness(11n);
     before.add("before the restart");
     const old = before.ask() as Uint8Array;
@@ -73,7 +73,7 @@ describe("linearizable reads", () => {
     expect(after.log).toEqual([]);
   });
 
-  test("M4 end with the error when they are late, in whichever state they are", () => {
+  test("M4 fail with the error past their deadline, in whichever state they are", () => {
     const harness = new Harness();
     harness.add("confirmed", 100);
     harness.reads.confirm(harness.ask() as Uint8Array, 50);

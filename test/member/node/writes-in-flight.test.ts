@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { WritesInFlight } from "../../../src/member/node/writes-in-flight.ts";
 
-test("M9 an input that caused no write is done with at the end of the run", () => {
+test("M9 an input that caused no write is settled at the end of the run", () => {
   const writes = new WritesInFlight();
   const done: string[] = [];
   writes.whenSettled(() => done.push("a"));
@@ -10,7 +10,7 @@ test("M9 an input that caused no write is done with at the end of the run", () =
   expect(done).toEqual(["a"]);
 });
 
-test("M9 an input is done with once the writes that it may have caused are durable, and no sooner", () => {
+test("M9 an input is settled once the writes that it may have caused are durable, and no sooner", () => {
   const writes = new WritesInFlight();
   const done: string[] = [];
   writes.issued(1);
@@ -26,7 +26,7 @@ test("M9 an input is done with once the writes that it may have caused are durab
   expect(writes.outstanding).toBe(0);
 });
 
-test("M9 later writes do not hold up earlier inputs", () => {
+test("M9 later writes do not delay earlier inputs", () => {
   const writes = new WritesInFlight();
   const done: string[] = [];
   writes.issued(1);
@@ -40,7 +40,7 @@ test("M9 later writes do not hold up earlier inputs", () => {
   expect(done).toEqual(["a"]);
 });
 
-test("M9 writes that are acknowledged out of order are a broken invariant", () => {
+test("M9 writes acknowledged out of order are a broken invariant", () => {
   const writes = new WritesInFlight();
   writes.issued(1);
   writes.issued(2);

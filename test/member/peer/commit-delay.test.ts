@@ -19,8 +19,8 @@ function notices(delayMs = 2): { clock: VirtualClock; sent: RaftMessage[]; notic
   return { clock, sent, notices: new CommitDelay(delayMs, clock, (messages) => sent.push(...messages)) };
 }
 
-describe("an append that tells of a commit alone", () => {
-  test("M25 waits a moment, and then leaves", async () => {
+describe("an append that carries only a commit index", () => {
+  test("M25 is delayed, and then sent", async () => {
     const { clock, sent, notices: held } = notices();
     expect(held.holdBack([append(2n, 4)], [])).toEqual([]);
     await clock.advance(1);
@@ -32,7 +32,7 @@ describe("an append that tells of a commit alone", () => {
     expect(clock.timerCount).toBe(0);
   });
 
-  test("M25 does not leave when an append with entries has told the same", async () => {
+  test("M25 is not sent when an append with entries has carried the same index", async () => {
     const { clock, sent, notices: held } = notices();
     held.holdBack([append(2n, 4), append(3n, 4)], []);
     const next = append(2n, 5, [entry()]);
@@ -41,7 +41,7 @@ describe("an append that tells of a commit alone", () => {
     expect(sent).toEqual([append(3n, 4)]);
   });
 
-  test("gives way to a later one for the same follower", async () => {
+  test("is replaced by a later one for the same follower", async () => {
     const { clock, sent, notices: held } = notices();
     held.holdBack([append(2n, 4)], []);
     held.holdBack([append(2n, 5)], []);
@@ -49,7 +49,7 @@ describe("an append that tells of a commit alone", () => {
     expect(sent).toEqual([append(2n, 5)]);
   });
 
-  test("M25 leaves at once for a follower that has passed on a request, until its clients have fallen silent", async () => {
+  test("M25 is sent at once to a follower that has forwarded a request, until none came for a while", async () => {
     const { clock, notices: held } = notices();
     held.recordRequest(2n);
     expect(held.holdBack([append(2n, 4), append(3n, 4)], [])).toEqual([append(2n, 4)]);
@@ -57,17 +57,17 @@ describe("an append that tells of a commit alone", () => {
     expect(held.holdBack([append(2n, 5)], [])).toEqual([]);
   });
 
-  test("leaves at once when the membership changes", () => {
+  test("is sent at once when the membership changes", () => {
     const { notices: held } = notices();
     expect(held.holdBack([append(2n, 4)], [entry("conf-change")])).toEqual([append(2n, 4)]);
   });
 
-  test("leaves at once where nothing is to wait", () => {
+  test("is sent at once if the delay is 0", () => {
     const { notices: held } = notices(0);
     expect(held.holdBack([append(2n, 4)], [])).toEqual([append(2n, 4)]);
   });
 
-  test("never leaves once the member has stopped", async () => {
+  test("is never sent once the member has stopped", async () => {
     const { clock, sent, notices: held } = notices();
     held.holdBack([append(2n, 4)], []);
     held.stop();
@@ -76,7 +76,7 @@ describe("an append that tells of a commit alone", () => {
   });
 });
 
-test("a message of any other kind does not wait", () => {
+test("a message of any other kind is not delayed", () => {
   const { notices: held } = notices();
   const heartbeat: RaftMessage = {
     type: "heartbeat",
@@ -89,7 +89,7 @@ test("a message of any other kind does not wait", () => {
   expect(held.holdBack([heartbeat], [])).toEqual([heartbeat]);
 });
 
-test("M25 puts one after the other cost a follower half the frames, and it applies them all", async () => {
+test("M25 sequential puts cost a follower half the frames, and it applies them all", async () => {
   const framesFor = async (commitDelayMs: number): Promise<number> => {
     const cluster = await Cluster.founded(3, { commitDelayMs });
     const leader = await cluster.elected();

@@ -1,6 +1,6 @@
 /**
- * Forged frames of every kind from every kind of sender, over the carriers that members of one process can have. What is
- * sent is made from the tables themselves: a new kind of frame has no row, and no forgery, until somebody writes them.
+ * Forged frames of every kind from every kind of sender, over the transports that members of one process can have. The
+ * frames are made from the tables themselves: a new kind of frame must get a row and a forgery, or the test fails.
  */
 import { describe, expect, test } from "vitest";
 import { utf8Encode } from "../../../src/base/utf8.ts";
@@ -20,12 +20,12 @@ import { HttpTransports } from "../support/http-transports.ts";
 
 const LEARNER = 4n;
 const FORMER = 5n;
-/** The carrier has no proof of the first one, and of the second one it has. */
+/** The transport has not authenticated the first one, and has authenticated the second. */
 const STRANGER = 66n;
 const PROVEN = 67n;
 const QUIET = { quiesceAfterTicks: 20 };
 
-/** The rows that a learner may use; written down once more, so that a row that is loosened is noticed. */
+/** The rows that a learner may use. They are repeated here, so that a relaxed row is noticed. */
 const LEARNERS_MAY: ReadonlySet<string> = new Set([
   "snapshot-ack",
   "join",
@@ -52,15 +52,15 @@ interface World {
   readonly cluster: Cluster;
   readonly leader: Node;
   readonly follower: Node;
-  /** What came back to the attacker. */
+  /** Frames sent back to the attacker. */
   readonly heard: Map<bigint, FrameBody[]>;
-  /** The frame arrives, and all that it causes at once happens. The clock stands still. */
+  /** Delivers the frame, with all its immediate effects. The clock stands still. */
   readonly attack: (from: bigint, to: Node, frame: Uint8Array) => Promise<void>;
 }
 
 type Carrier = "memory" | "http";
 
-/** Three voters, a learner, one that was removed, and data. */
+/** Three voters, a learner, a removed member, and data. */
 async function openWorld(carrier: Carrier, options: typeof QUIET | undefined): Promise<World> {
   const cluster = new Cluster(1, options);
   cluster.strangers.add(STRANGER);
@@ -122,8 +122,9 @@ function victimOf({ id, member }: Node): Victim {
 }
 
 /**
- * All that a frame could change, but for what passes with time. Of a cluster that sleeps, whom a member hears is not
- * compared: who hears no leader asks the others who the members are. Nor is whether a learner wakes it: it may.
+ * Everything that a frame could change, except what passes with time. In a quiesced cluster contact is not compared,
+ * because a member that hears no leader requests the member list from the others. Nor is whether a learner wakes it: it
+ * may.
  */
 function stateOf({ member }: Node, from: bigint, wasQuiet: boolean): unknown {
   const { term, vote, role, leader, commit, applied, lastIndex, confState } = member.status();
@@ -227,7 +228,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
     };
     const strangers = carrier === "memory" ? [STRANGER] : [];
 
-    test.each(strangers)("M16 takes nothing from a stranger", async (stranger) => {
+    test.each(strangers)("M16 accepts nothing from an unknown peer", async (stranger) => {
       const begin = await begun();
       const count = await mustChangeNothing(begin, stranger, (forgery) => forgery.name !== "join", plain(stranger));
       expect(count).toBeGreaterThan(100);
@@ -236,16 +237,16 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       await mustGoOn(begin, begin.term);
     });
 
-    test("M16 takes nothing but the wish to join from one whom the carrier vouches for, while it has a leader", async () => {
+    test("M16 accepts nothing but a join request from an authenticated peer, while it has a leader", async () => {
       const begin = await begun();
       const isRefused = (forgery: Forgery): boolean => forgery.name !== "join";
-      // A cluster that sleeps is woken, as by one that leads. Then it asks its own leader, who is there.
+      // A quiesced cluster is woken, as by a leader. Then it contacts its own leader, which is present.
       if (options !== undefined) await mustOnlyWake(begin, isRefused);
       else await mustChangeNothing(begin, PROVEN, isRefused, plain(PROVEN));
       await mustGoOn(begin, begin.term);
     });
 
-    test("M14 tells a former member that it was removed when it asks, and does nothing else for it", async () => {
+    test("M14 informs a former member of its removal when it acts as a member, and does nothing else for it", async () => {
       const begin = await begun();
       await mustChangeNothing(begin, FORMER, () => true, plain(FORMER));
       if (options !== undefined) expect(begin.cluster.clock.timerCount).toBe(0);
@@ -255,7 +256,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       await mustGoOn(begin, begin.term);
     });
 
-    test("M16 takes from a learner what learners may say, and no more", async () => {
+    test("M16 accepts from a learner what its rows allow, and no more", async () => {
       const begin = await begun();
       const may = (forgery: Forgery): boolean => {
         return (
@@ -266,7 +267,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       await mustGoOn(begin, begin.term);
     });
 
-    test("M16 takes nothing from members of another cluster, even if they have our ids", async () => {
+    test("M16 accepts nothing from members of another cluster, even if they have our ids", async () => {
       const begin = await begun();
       const frameOf = ({ body }: Forgery, to: Node): Uint8Array =>
         encodeFrame({ clusterId: CLUSTER_ID + 1n, from: LEARNER, to: to.id }, body);
@@ -274,7 +275,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       await mustGoOn(begin, begin.term);
     });
 
-    test("M16 takes nothing that somebody says in the name of another one", async () => {
+    test("M16 accepts nothing that is sent in the name of another member", async () => {
       const begin = await begun();
       const { leader, follower } = begin;
       const other = (to: Node): Node => (to === leader ? follower : leader);
@@ -291,7 +292,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
         encodeFrame({ clusterId: CLUSTER_ID, from: LEARNER, to: to.id }, names(body, to));
       const hasName = ({ body }: Forgery): boolean => body.type === "raft" || body.type === "snapshot-chunk";
       await mustChangeNothing(begin, LEARNER, hasName, inTheMessage);
-      // Not even a voter, who may say all of that for itself.
+      // Not even a voter, which may send all of that for itself.
       const third = [...begin.cluster.nodes.keys()].find((id) => ![leader.id, follower.id, LEARNER].includes(id)) ?? 0n;
       const ofAVoter = ({ body }: Forgery, to: Node): Uint8Array =>
         encodeFrame({ clusterId: CLUSTER_ID, from: third, to: to.id }, names(body, to));

@@ -10,7 +10,7 @@ import type { Node } from "../support/cluster.ts";
 
 const LIMITS = { pending: 2, timeoutMs: 1_000, retryMs: 300 };
 
-/** One end, whose frames the test carries. */
+/** One end, whose frames the test delivers. */
 class End {
   readonly sent: { readonly to: bigint; readonly body: FrameBody }[] = [];
   readonly outcomes: string[] = [];
@@ -58,7 +58,7 @@ class End {
   }
 }
 
-test("M20 an answer finds its call, once, in whatever order answers come", () => {
+test("M20 a response completes its call, once, in whatever order responses arrive", () => {
   const end = new End();
   end.call("a");
   end.call("b");
@@ -69,7 +69,7 @@ test("M20 an answer finds its call, once, in whatever order answers come", () =>
   expect(end.rpc.pending).toBe(0);
 });
 
-test("a call to oneself needs no frame, and is not answered before its caller has returned", () => {
+test("a call to itself needs no frame, and is not completed before its caller has returned", () => {
   const end = new End();
   end.call("self", 1n);
   expect([end.sent, end.outcomes]).toEqual([[], []]);
@@ -77,7 +77,7 @@ test("a call to oneself needs no frame, and is not answered before its caller ha
   expect(end.outcomes).toEqual(["self"]);
 });
 
-test("M20 calls beyond the bound are refused, and so are requests of others beyond it", () => {
+test("M20 calls beyond the limit are refused, and so are other members' requests beyond it", () => {
   const end = new End();
   for (const text of ["a", "b", "c"]) end.call(text);
   expect([end.sent.length, end.outcomes]).toEqual([2, [errRequestTooManyRequests.message]]);
@@ -86,7 +86,7 @@ test("M20 calls beyond the bound are refused, and so are requests of others beyo
   expect(end.sent.slice(2)).toMatchObject([{ to: 2n, body: { id: 3, message: errRequestTooManyRequests.message } }]);
 });
 
-test("M20 a call without an answer ends with a time-out, and a late answer counts for nothing", () => {
+test("M20 a call without a response times out, and a late response is ignored", () => {
   const end = new End();
   end.call("a");
   end.nowMs = 999;
@@ -98,7 +98,7 @@ test("M20 a call without an answer ends with a time-out, and a late answer count
   expect(end.outcomes).toEqual([errTimeout.message]);
 });
 
-test("a request is answered with what its handler says, an unknown method with code 12", () => {
+test("a request gets its handler's response, an unknown method code 12", () => {
   const end = new End();
   end.rpc.handle("fail", (_payload, done) => done({ ok: false, error: errNotLeader }));
   for (const method of ["echo", "fail", "nothing"]) {
@@ -111,7 +111,7 @@ test("a request is answered with what its handler says, an unknown method with c
   ]);
 });
 
-test("M20 an answer counts only from whom the call went to", () => {
+test("M20 a response is accepted only from the callee", () => {
   const end = new End();
   end.call("a");
   end.answer(0, "forged", 3n);
@@ -120,7 +120,7 @@ test("M20 an answer counts only from whom the call went to", () => {
   expect([end.outcomes, end.rpc.pending]).toEqual([["A"], 0]);
 });
 
-test("M20 a call to the leader waits for one, and asks the next one when that one leads no more or says nothing", () => {
+test("M20 a call to the leader waits for one, and is sent to the next one when that one no longer leads or does not respond", () => {
   const end = new End();
   end.rpc.callLeader("echo", utf8Encode("x"), end.done);
   end.rpc.dispatch(0n);
@@ -136,13 +136,13 @@ test("M20 a call to the leader waits for one, and asks the next one when that on
   end.nowMs = 350;
   end.rpc.dispatch(4n);
   expect(end.sent.map(({ to }) => to)).toEqual([2n, 3n, 4n]);
-  // The call to 3 was given up for the one to 4.
+  // The call to 3 was replaced by the one to 4.
   end.answer(1, "three");
   end.answer(2, "four");
   expect([end.outcomes, end.rpc.pending]).toEqual([["four"], 0]);
 });
 
-test("M20 a call to the leader ends with the error of the leader, or with a time-out in all", () => {
+test("M20 a call to the leader ends with the leader's error, or times out after all attempts", () => {
   const end = new End();
   const refusal = new EtcdError(GrpcCode.NotFound, "no such thing");
   end.rpc.callLeader("echo", new Uint8Array(0), end.done);
@@ -154,7 +154,7 @@ test("M20 a call to the leader ends with the error of the leader, or with a time
   expect([end.outcomes, end.rpc.pending]).toEqual([[refusal.message, errTimeout.message], 0]);
 });
 
-test("members call each other, a quiet one is woken by it, and a stopped one fails its calls", async () => {
+test("members call each other, a quiesced one is woken by it, and a stopped one fails its calls", async () => {
   const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
   const leader = await cluster.elected();
   await cluster.settled(leader.services.lease.grant({ id: 5n, ttl: 600 }, CALL));

@@ -45,8 +45,8 @@ const A = utf8Encode("a");
 const B = utf8Encode("b");
 const OK = "ok";
 
-describe("who calls", () => {
-  test("AG1: without a token every method is refused, but for those that are open to all", async () => {
+describe("authentication", () => {
+  test("AG1: without a token every method is refused, except the public ones", async () => {
     const guarded = await GuardedCluster.open();
     const refused = await Promise.all(
       everyMethod(guarded.at()).map(async ([name, call]) => [name, await guarded.answer(call(CALL))]),
@@ -57,7 +57,7 @@ describe("who calls", () => {
     });
   });
 
-  test("AG2: a token that is none is refused by every method but Authenticate", async () => {
+  test("AG2: an invalid token is refused by every method except Authenticate", async () => {
     const guarded = await GuardedCluster.open();
     const context = { ...CALL, token: "forged.1" };
     const refused = await Promise.all(
@@ -68,18 +68,18 @@ describe("who calls", () => {
     });
   });
 
-  test("AG3: every method of every service is in the list that these tests walk over", async () => {
+  test("AG3: every method of every service is in the list that these tests iterate over", async () => {
     const guarded = await GuardedCluster.open();
     const { watch: _watch, health: _health, inspect: _inspect, ...services } = guarded.at();
     const names = Object.entries(services).flatMap(([service, methods]) =>
       Object.keys(methods).map((method) => `${service}.${method}`),
     );
     const walked = everyMethod(guarded.at()).map(([name]) => name);
-    // A stream, which is asked by a test of its own.
+    // A stream, which has a test of its own.
     expect(walked.toSorted()).toEqual(names.filter((name) => name !== "election.observe").toSorted());
   });
 
-  test("AG24: while auth is off, every method asks who is admitted; with auth on, none does", async () => {
+  test("AG24: while auth is off, every method calls the admission check; with auth on, none does", async () => {
     const cluster = await Cluster.founded(1);
     const guarded = new GuardedCluster(cluster);
     const { member } = await cluster.elected();
@@ -116,14 +116,14 @@ describe("who calls", () => {
     expect(asked).toEqual([]);
   });
 
-  test("AG4: a caller that a front claims to be counts for nothing", async () => {
+  test("AG4: a caller set by an API layer is ignored", async () => {
     const guarded = await GuardedCluster.open();
     const forged: CallContext = { ...CALL, caller: { username: "root", revision: 99 } };
     const answers = await Promise.all(everyMethod(guarded.at()).map(([, call]) => guarded.answer(call(forged))));
     expect(answers.filter((answer) => answer !== errUserEmpty.message)).toEqual([OK, errAuthFailed.message]);
   });
 
-  test("AG5: the shape of a request is judged before its token, and its size after", async () => {
+  test("AG5: a request is validated before its token, and its size after", async () => {
     const guarded = await GuardedCluster.open(1, { limits: { requestBytes: 1000 } });
     const context = { ...CALL, token: "forged.1" };
     const { kv } = guarded.at();
@@ -134,7 +134,7 @@ describe("who calls", () => {
     expect(await guarded.answer(kv.put(large, await guarded.as("root")))).toBe(errRequestTooLarge.message);
   });
 
-  test("AG6a: of Maintenance and Cluster only root may use more than what tells how the cluster is", async () => {
+  test("AG6a: of Maintenance and Cluster only root may use more than the methods that report state", async () => {
     const guarded = await GuardedCluster.open();
     const amy = await guarded.as("amy");
     const walked = everyMethod(guarded.at()).filter(([name]) => /^(cluster|maintenance)/.test(name));
@@ -159,8 +159,8 @@ describe("who calls", () => {
   });
 });
 
-describe("what callers may not do", () => {
-  test("AG7: a serializable range is asked for permission like any other", async () => {
+describe("authorization", () => {
+  test("AG7: a serializable range needs permission like any other", async () => {
     const guarded = await GuardedCluster.open();
     await guarded.grant("READ", "a");
     const amy = await guarded.as("amy");
@@ -175,7 +175,7 @@ describe("what callers may not do", () => {
     }
   });
 
-  test("AG8: a nested txn, prev_kv and a lease's other keys are no way around a permission", async () => {
+  test("AG8: a nested txn, prev_kv and a lease's other keys do not bypass a permission", async () => {
     const guarded = await GuardedCluster.open();
     await guarded.grant("WRITE", "a");
     const root = await guarded.as("root");
@@ -195,7 +195,7 @@ describe("what callers may not do", () => {
     expect(await guarded.answer(kv.put(putRequest({ key: A }), amy))).toBe(OK);
   });
 
-  test("AG9: a lease is ended, kept and shown in full only to those who have its keys", async () => {
+  test("AG9: only a caller with permission for its keys may revoke, keep alive and fully read a lease", async () => {
     const guarded = await GuardedCluster.open();
     await guarded.grant("READ", "a");
     const root = await guarded.as("root");
@@ -216,7 +216,7 @@ describe("what callers may not do", () => {
     expect(await guarded.answer(lease.keepAlive({ id: 7n }, root))).toBe(OK);
   });
 
-  test("AG10: a lock and an election need their keys, and observing one does too", async () => {
+  test("AG10: a lock and an election need permission for their keys, and so does observing one", async () => {
     const guarded = await GuardedCluster.open();
     await guarded.grant("READWRITE", "mine/", "mine0");
     const amy = await guarded.as("amy");
@@ -227,7 +227,7 @@ describe("what callers may not do", () => {
     expect(await guarded.answer(stream.next())).not.toBe(OK);
   });
 
-  test("AG29: who waits in line from before auth was on is told so at its turn, in the words of a read", async () => {
+  test("AG29: a caller queued since before auth was on gets a read's error at its turn", async () => {
     const guarded = await GuardedCluster.open();
     const services = guarded.at();
     const { lock, auth, lease } = services;
@@ -242,7 +242,7 @@ describe("what callers may not do", () => {
     expect(await guarded.settled(waiting)).toMatchObject({ code: GrpcCode.Unknown, message: errUserEmpty.message });
   });
 
-  test("AG11: the end of a lease needs nobody's permission", async () => {
+  test("AG11: the expiry of a lease needs no permission", async () => {
     const guarded = await GuardedCluster.open();
     const root = await guarded.as("root");
     const { kv, lease } = guarded.at();
@@ -255,7 +255,7 @@ describe("what callers may not do", () => {
 });
 
 describe("watches", () => {
-  test("AG12: a watch is refused in the words of etcd, in its place among the answers", async () => {
+  test("AG12: a refused watch gets etcd's error text, in order of the responses", async () => {
     const guarded = await GuardedCluster.open();
     await guarded.grant("READ", "a");
     const { watch } = guarded.at();
@@ -283,7 +283,7 @@ describe("watches", () => {
     ]);
   });
 
-  test("AG13: the whole range must be readable, from-key and the empty key too", async () => {
+  test("AG13: the whole range must be readable, also for from-key and the empty key", async () => {
     const guarded = await GuardedCluster.open();
     await guarded.grant("READ", "a", "c");
     const amy = await guarded.as("amy");
@@ -299,7 +299,7 @@ describe("watches", () => {
     expect(await ask("", "\0")).toBe(false);
   });
 
-  test("AG14: an open watch whose permission is taken away is cancelled at its next event, and tells nothing of it", async () => {
+  test("AG14: an open watch whose permission is revoked is cancelled at its next event, and does not reveal it", async () => {
     const guarded = await GuardedCluster.open();
     await guarded.grant("READ", "a");
     const root = await guarded.as("root");
@@ -318,7 +318,7 @@ describe("watches", () => {
       cancelReason: rpcErrorText(errPermissionDenied),
       events: [],
     });
-    // Nothing more comes of it, and the stream serves on.
+    // It has no further effect, and the stream continues.
     await guarded.settled(guarded.at().kv.put(putRequest({ key: A }), root));
     stream.request({ type: "create", create: watchCreateRequest({ key: A }) });
     expect(await next(guarded, stream)).toMatchObject({ created: true, canceled: true });
@@ -338,8 +338,8 @@ describe("watches", () => {
   });
 });
 
-describe("signing in", () => {
-  test("AG16: an unknown user, a wrong password and a user without a password are told the same", async () => {
+describe("logging in", () => {
+  test("AG16: an unknown user, a wrong password and a user without a password get the same error", async () => {
     const guarded = await GuardedCluster.open();
     const { auth } = guarded.at();
     await guarded.settled(
@@ -368,7 +368,7 @@ describe("signing in", () => {
     const { auth } = createServices((await guarded.cluster.elected()).member, { passwords });
     for (const name of ["nobody", "amy", "cn"]) await guarded.answer(auth.authenticate({ name, password: "x" }, CALL));
     expect(done).toEqual(["plain:", "plain:", "plain:"]);
-    // The password of the user whose hash it is is not theirs, and nothing is proposed for it.
+    // The password that matches the decoy's hash is not theirs, and nothing is proposed for it.
     const { applied } = (await guarded.cluster.elected()).member;
     for (const password of ["amy", "root"]) {
       expect(await guarded.answer(auth.authenticate({ name: "nobody", password }, CALL))).toBe(errAuthFailed.message);
@@ -377,7 +377,7 @@ describe("signing in", () => {
     expect((await guarded.cluster.elected()).member.applied).toBe(applied);
   });
 
-  test("AG30: who asks too often is told so, and others log in meanwhile", async () => {
+  test("AG30: a caller with too many attempts is refused, and others log in meanwhile", async () => {
     const guarded = await GuardedCluster.open();
     const { auth } = guarded.at();
     const wrong = { name: "amy", password: "x" };
@@ -391,7 +391,7 @@ describe("signing in", () => {
     expect(answers.filter((answer) => answer === errAuthFailed.message).length).toBe(33);
   });
 
-  test("AG18: nobody signs in while auth is off, and tokens of before are gone when it is on again", async () => {
+  test("AG18: no user logs in while auth is off, and earlier tokens are invalid when it is on again", async () => {
     const guarded = await GuardedCluster.open();
     const { auth, maintenance } = guarded.at();
     const amy = await guarded.as("amy");
@@ -404,7 +404,7 @@ describe("signing in", () => {
     expect(await guarded.answer(maintenance.status({}, amy))).toBe(errInvalidAuthToken.message);
   });
 
-  test("AG19: a password that is changed while the old one is verified does not let the old one in", async () => {
+  test("AG19: a password that is changed while the old one is verified does not admit the old one", async () => {
     const guarded = await GuardedCluster.open();
     const { member } = await guarded.cluster.elected();
     const root = await guarded.as("root");
@@ -437,7 +437,7 @@ describe("signing in", () => {
     expect(await guarded.answer(maintenance.status({}, after))).toBe(errInvalidAuthToken.message);
   });
 
-  test("AG21: no password comes into the log, not even one for a user who has none", async () => {
+  test("AG21: no password is in the log, not even one for a user who has none", async () => {
     const guarded = await GuardedCluster.open();
     const root = await guarded.as("root");
     const request = authUserAddRequest({ name: "cn", password: "secret-1", options: { noPassword: true } });
@@ -450,7 +450,7 @@ describe("signing in", () => {
     expect(text).not.toContain("secret-");
   });
 
-  test("AG22: who may not add users is refused before anything is hashed", async () => {
+  test("AG22: a caller that may not add users is refused before anything is hashed", async () => {
     const guarded = await GuardedCluster.open();
     let hashed = 0;
     const passwords: PasswordHasher = { ...PLAIN, hash: async () => `plain:${hashed++}` };
@@ -463,13 +463,13 @@ describe("signing in", () => {
 });
 
 describe("the cluster", () => {
-  test("AG23: every member knows a token, whichever handed it out, at once", async () => {
+  test("AG23: every member knows a token at once, whichever issued it", async () => {
     const guarded = await GuardedCluster.open(3);
     const amy = await guarded.as("amy", 1n);
     for (const id of [1n, 2n, 3n]) expect(await guarded.answer(guarded.at(id).maintenance.status({}, amy))).toBe(OK);
   });
 
-  test("AG28: a member that lags waits for the entry that handed the token out, instead of refusing it", async () => {
+  test("AG28: a member that lags waits for the entry that issued the token, instead of refusing it", async () => {
     const guarded = await GuardedCluster.open(3);
     const { network, leader } = guarded.cluster;
     const follower = [1n, 2n, 3n].find((id) => id !== leader?.id) as bigint;
@@ -516,7 +516,7 @@ describe("the cluster", () => {
     expect(await guarded.answer(kv.range(rangeRequest({ key: B }), again))).toBe(errPermissionDenied.message);
   });
 
-  test("AG26: a member that comes by a snapshot guards as the others do", async () => {
+  test("AG26: a member that joins by a snapshot authorizes like the others", async () => {
     const guarded = await GuardedCluster.open(3, { limits: { logEntries: 20, catchUpEntries: 5 } });
     const follower = [1n, 2n, 3n].find((id) => id !== guarded.cluster.leader?.id) as bigint;
     const image = guarded.cluster.crash(follower);
@@ -534,7 +534,7 @@ describe("the cluster", () => {
     expect(await guarded.answer(services.kv.range(rangeRequest({ key: B }), amy))).toBe(errPermissionDenied.message);
   });
 
-  test("AG27: while auth is off all is open, and a user's own rights do not matter", async () => {
+  test("AG27: while auth is off every caller may call, and a user's own permissions do not matter", async () => {
     const cluster = await Cluster.founded(1);
     const { services } = await cluster.elected();
     for (const [name, call] of everyMethod(services)) {
@@ -552,7 +552,7 @@ describe("the cluster", () => {
 
 type Call = (context: CallContext) => Promise<unknown>;
 
-/** Each unary method with a request that its service would take. */
+/** Each unary method with a request that its service would accept. */
 function everyMethod(services: Services): readonly (readonly [string, Call])[] {
   const { kv, lease, lock, election, auth, cluster, maintenance } = services;
   const name = { name: "eve" };

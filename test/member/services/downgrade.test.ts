@@ -60,7 +60,7 @@ describe("a target is one minor version below the cluster's, in a form that etcd
   });
 });
 
-test("M41 a downgrade is known to every member at once, and the cluster's version follows within seconds", async () => {
+test("M41 a downgrade is known to every member at once, and the cluster version follows within seconds", async () => {
   const cluster = await Cluster.founded(3);
   await cluster.elected();
   const node = cluster.node(2n);
@@ -77,7 +77,7 @@ test("M41 a downgrade is known to every member at once, and the cluster's versio
   expect(await ask(cluster, node, "VALIDATE", "3.5")).toBe(IN_PROGRESS);
 });
 
-test("M41 a downgrade that is cancelled ends at once, and the cluster's version comes back within seconds", async () => {
+test("M41 a cancelled downgrade ends at once, and the cluster version returns within seconds", async () => {
   const cluster = await Cluster.founded(1);
   const node = await cluster.elected();
   await ask(cluster, node, "ENABLE", "3.6");
@@ -88,17 +88,17 @@ test("M41 a downgrade that is cancelled ends at once, and the cluster's version 
   expect(await told(node)).toEqual({ storageVersion: "3.7.0", enabled: false, targetVersion: "" });
 });
 
-test("cancelling when nothing is under way is answered like success, as etcd does", async () => {
+test("cancelling without a downgrade succeeds, as in etcd", async () => {
   const cluster = await Cluster.founded(1);
   expect(await ask(cluster, await cluster.elected(), "CANCEL", "3.5")).toBe("3.7");
 });
 
-test("an action that there is not is an unknown method", async () => {
+test("an unknown action is an unknown method", async () => {
   const cluster = await Cluster.founded(1);
   expect(await ask(cluster, await cluster.elected(), 7, "3.6")).toBe("etcdserver: unknown method");
 });
 
-test("M41 a member that restarts before the cluster's version has followed sees to it", async () => {
+test("M41 a member that restarts before the cluster version has followed completes the downgrade", async () => {
   const cluster = await Cluster.founded(1);
   const node = await cluster.elected();
   await ask(cluster, node, "ENABLE", "3.6");

@@ -59,7 +59,7 @@ describe("granting", () => {
     expect(leases).toEqual([{ id: chosen.id }, { id: -7n }]);
   });
 
-  test("a time to live below one and a half election timeouts is raised, one beyond nine billion seconds refused", async () => {
+  test("a TTL below one and a half election timeouts is raised, one beyond nine billion seconds refused", async () => {
     const { cluster, leader } = await founded(1);
     for (const ttl of [-5, 0, 1, 2]) expect(await grant(cluster, leader, 0n, ttl)).toMatchObject({ ttl: 2 });
     await expect(grant(cluster, leader, 0n, 9_000_000_001)).rejects.toBe(errLeaseTTLTooLarge);
@@ -69,7 +69,7 @@ describe("granting", () => {
 });
 
 describe("keys on a lease", () => {
-  test("a put attaches its key, tells the lease in reads, and needs a lease that exists", async () => {
+  test("a put attaches its key, reads return the lease, and the lease must exist", async () => {
     const { cluster, leader } = await founded(1);
     await expect(put(cluster, leader, "a", 5n)).rejects.toBe(errLeaseNotFound);
     await grant(cluster, leader, 5n, 60);
@@ -80,7 +80,7 @@ describe("keys on a lease", () => {
     expect(kvs[0]?.lease).toBe(5n);
   });
 
-  test("M29 a key hangs on one lease: another put moves it, one without a lease and a delete take it off", async () => {
+  test("M29 a key is attached to one lease: another put moves it, one without a lease and a delete detach it", async () => {
     const { cluster, leader } = await founded(1);
     await grant(cluster, leader, 5n, 60);
     await grant(cluster, leader, 6n, 60);
@@ -93,7 +93,7 @@ describe("keys on a lease", () => {
     expect(await keysOf(cluster, leader, 6n)).toEqual(["moved"]);
   });
 
-  test("M29 the end of a lease takes its keys with it in one revision, sorted, and watchers see them together", async () => {
+  test("M29 a revoked lease deletes its keys in one revision, sorted, and watchers get them in one response", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 60);
     for (const key of ["c", "a", "b"]) await put(cluster, leader, key, 5n);
@@ -113,7 +113,7 @@ describe("keys on a lease", () => {
     await expect(cluster.settled(leader.services.lease.revoke({ id: 5n }, CALL))).rejects.toBe(errLeaseNotFound);
   });
 
-  test("the end of a lease without keys makes no revision", async () => {
+  test("a revoked lease without keys makes no revision", async () => {
     const { cluster, leader } = await founded(1);
     await grant(cluster, leader, 5n, 60);
     const { header } = await cluster.settled(leader.services.lease.revoke({ id: 5n }, CALL));
@@ -136,7 +136,7 @@ describe("keys on a lease", () => {
 });
 
 describe("time", () => {
-  test("M26 a lease ends after its time to live and not before, and takes its keys from all members", async () => {
+  test("M26 a lease expires after its TTL and not before, and its keys are deleted on all members", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 10);
     const grantedMs = cluster.clock.nowMs();
@@ -150,7 +150,7 @@ describe("time", () => {
       expect([exists(node, "a"), node.member.lessor.ids()]).toEqual([false, []]);
   });
 
-  test("a beat through any member keeps a lease alive, and tells its time to live", async () => {
+  test("a keep-alive through any member renews a lease, and returns its TTL", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 5);
     await put(cluster, leader, "a", 5n);
@@ -164,7 +164,7 @@ describe("time", () => {
     expect(exists(leader, "a")).toBe(false);
   });
 
-  test("a beat of a lease that does not exist has the time to live 0, a TimeToLive -1", async () => {
+  test("a keep-alive of a lease that does not exist returns the TTL 0, a TimeToLive -1", async () => {
     const { cluster } = await founded(3);
     for (const node of cluster.nodes.values()) {
       expect(await beat(cluster, node, 99n)).toBe(0);
@@ -172,7 +172,7 @@ describe("time", () => {
     }
   });
 
-  test("TimeToLive counts down in whole seconds and tells the keys, from any member", async () => {
+  test("TimeToLive counts down in whole seconds and returns the keys, from any member", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 20);
     await put(cluster, leader, "a", 5n);
@@ -184,12 +184,12 @@ describe("time", () => {
     expect((await cluster.settled(without)).keys).toEqual([]);
   });
 
-  test("M31 a beat for a lease that has ended waits for its end, and then finds none", async () => {
+  test("M31 a keep-alive for an expired lease waits for its revocation, and then finds none", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 5);
     await put(cluster, leader, "a", 5n);
     const endMs = cluster.clock.nowMs() + 5_000;
-    // Between its end and the leader's next look.
+    // Between its expiry and the leader's next check.
     while (cluster.clock.nowMs() < endMs || leader.member.machine.leases.exists(5n)) {
       const sentMs = cluster.clock.nowMs();
       if (sentMs >= endMs) {
@@ -201,7 +201,7 @@ describe("time", () => {
     expect(await beat(cluster, leader, 5n)).toBe(0);
   });
 
-  test("M28 many leases that end together end at a thousand a second at the most", async () => {
+  test("M28 many leases that expire at once are revoked at most a thousand a second", async () => {
     const { cluster, leader } = await founded(1);
     const table = leader.member.machine.leases;
     await cluster.settled(
@@ -223,7 +223,7 @@ describe("time", () => {
 });
 
 describe("a change of leaders", () => {
-  test("M27 gives each lease its whole time again, so that none ends before its last beat's time is over", async () => {
+  test("M27 restarts each lease at its full TTL, so that none expires before the time of its last keep-alive", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 10);
     await put(cluster, leader, "a", 5n);
@@ -238,7 +238,7 @@ describe("a change of leaders", () => {
     await cluster.clock.until(() => !exists(next, "a"), "the lease ends");
   });
 
-  test("leaves the keeping of time to the new leader, and all members answer with its time", async () => {
+  test("moves the deadlines to the new leader, and all members return its TTL", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 10);
     const next = follower(cluster);
@@ -251,7 +251,7 @@ describe("a change of leaders", () => {
     for (const node of cluster.nodes.values()) expect(await ttlOf(cluster, node, 5n)).toBeLessThanOrEqual(1);
   });
 
-  test("M27 goes by the checkpoint of a long lease, which a beat takes back", async () => {
+  test("M27 uses the checkpoint of a long lease, which a keep-alive resets", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 1_000);
     await grant(cluster, leader, 6n, 1_000);
@@ -281,7 +281,7 @@ describe("a change of leaders", () => {
     expect(back.member.machine.store.range(rangeRequest({ key: bytes("k"), rangeEnd: bytes("l") })).count).toBe(0);
   });
 
-  test("a leader that is cut off neither renews nor ends a lease", async () => {
+  test("a partitioned leader neither renews nor revokes a lease", async () => {
     const { cluster, leader } = await founded(3);
     await grant(cluster, leader, 5n, 10);
     await put(cluster, leader, "a", 5n);
@@ -294,8 +294,8 @@ describe("a change of leaders", () => {
   });
 });
 
-describe("a quiet cluster", () => {
-  test("sleeps until the next lease ends, and then ends it", async () => {
+describe("a quiesced cluster", () => {
+  test("hibernates until the next lease expires, and then revokes it", async () => {
     const { cluster, leader } = await founded(3, { quiesceAfterTicks: 20 });
     await grant(cluster, leader, 5n, 600);
     await put(cluster, leader, "a", 5n);
@@ -308,7 +308,7 @@ describe("a quiet cluster", () => {
     await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet for good");
   });
 
-  test("is woken by a beat at any member, goes back to sleep, and sleeps longer for it", async () => {
+  test("is woken by a keep-alive on any member, quiesces again, and for longer", async () => {
     const { cluster, leader } = await founded(3, { quiesceAfterTicks: 20 });
     await grant(cluster, leader, 5n, 60);
     await put(cluster, leader, "a", 5n);

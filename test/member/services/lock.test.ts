@@ -25,7 +25,7 @@ function keys(node: Node): string[] {
   return node.member.machine.store.range(all).kvs.map(({ key }) => utf8Decode(key));
 }
 
-/** What became of the promise by now. */
+/** The current state of the promise. */
 function watched<T>(promise: Promise<T>): { value: T | undefined; error: unknown } {
   const state: { value: T | undefined; error: unknown } = { value: undefined, error: undefined };
   promise.then(
@@ -48,14 +48,14 @@ describe("a lock", () => {
     expect(utf8Decode((await cluster.settled(lock(node, -18n))).key)).toBe("name/-12");
   });
 
-  test("belongs to its session: locked again with the same lease it is had again, at once", async () => {
+  test("belongs to its session: locked again with the same lease it is acquired again, at once", async () => {
     const { cluster, node } = await founded();
     await cluster.settled(lock(node, 16n));
     expect(utf8Decode((await cluster.settled(lock(node, 16n))).key)).toBe("name/10");
     expect(node.member.machine.store.revision).toBe(2);
   });
 
-  test("M42 goes from one to the next in the order in which they came", async () => {
+  test("M42 is passed on in the order of the requests", async () => {
     const { cluster, node } = await founded();
     const first = await cluster.settled(lock(node, 17n));
     const second = watched(lock(node, -18n));
@@ -72,7 +72,7 @@ describe("a lock", () => {
     expect(utf8Decode(third.value?.key ?? EMPTY_BYTES)).toBe("name/10");
   });
 
-  test("without a lease gets one of 60 seconds, which nobody keeps alive", async () => {
+  test("without a lease gets one of 60 seconds, which is not kept alive", async () => {
     const { cluster, node } = await founded();
     const { key } = await cluster.settled(lock(node, 0n));
     const id = BigInt(`0x${utf8Decode(key).slice("name/".length)}`);
@@ -81,7 +81,7 @@ describe("a lock", () => {
     expect(keys(node)).toEqual([]);
   });
 
-  test("is not had by a waiter whose lease has ended: its session is expired", async () => {
+  test("is not acquired by a waiter whose lease has expired: its session is expired", async () => {
     const { cluster, node } = await founded();
     const first = await cluster.settled(lock(node, 16n));
     const late = watched(lock(node, 17n));
@@ -92,7 +92,7 @@ describe("a lock", () => {
     expect(late.error).toMatchObject({ code: GrpcCode.Unknown, message: "mutex: session is expired" });
   });
 
-  test("M43 is waited for no longer by a caller who leaves, and nothing of it stays", async () => {
+  test("M43 has no waiter any more when a caller leaves, and nothing of it stays", async () => {
     const { cluster, node } = await founded();
     await cluster.settled(lock(node, 16n));
     const gone = new AbortController();
@@ -106,7 +106,7 @@ describe("a lock", () => {
     expect(waiter.error).toMatchObject({ code: GrpcCode.Canceled });
   });
 
-  test("tells errors with code 2, as etcd does", async () => {
+  test("returns errors with code 2, as etcd does", async () => {
     const { cluster, node } = await founded();
     const unknown = cluster.settled(lock(node, 99n));
     await expect(unknown).rejects.toMatchObject({ code: 2, message: "etcdserver: requested lease not found" });
@@ -115,14 +115,14 @@ describe("a lock", () => {
   });
 });
 
-/** A call whose caller the test sends away. */
+/** A call whose caller the test disconnects. */
 interface Left {
   readonly gone: AbortController;
-  /** What became of it. */
+  /** Its result. */
   readonly state: { value: unknown; error: unknown };
 }
 
-/** Far enough for a proposal, which goes when the clock does. */
+/** Enough time for a proposal, which is sent when the clock moves. */
 async function proposed(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
 }
@@ -143,7 +143,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     return { gone, state: watched(call(node, lease, gone.signal, waiter?.(gone))) };
   }
 
-  test.each([16n, 0n])("M43 before its key is there leaves none (lease %d)", async (lease) => {
+  test.each([16n, 0n])("M43 before its key exists leaves none (lease %d)", async (lease) => {
     const { cluster, node } = await founded();
     const leases = node.member.lessor.ids().length;
     const { gone, state } = left(node, lease);
@@ -166,7 +166,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     expect(state.error).toMatchObject({ code: GrpcCode.Canceled });
   });
 
-  test("M43 leaves no lease that was made for it, so that the next one does not wait for its end", async () => {
+  test("M43 leaves no lease that was granted for it, so that the next waiter does not wait for its expiry", async () => {
     const { cluster, node } = await founded();
     const leases = node.member.lessor.ids().length;
     await cluster.settled(lock(node, 16n));
@@ -178,7 +178,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     expect([keys(node), node.member.lessor.ids().length]).toEqual([["name/10"], leases]);
   });
 
-  test.each([17n, 0n])("M43 just when it is its turn does not get it (lease %d)", async (lease) => {
+  test.each([17n, 0n])("M43 just at its turn does not get it (lease %d)", async (lease) => {
     const { cluster, node } = await founded();
     const first = await cluster.settled(lock(node, 16n));
     const { state } = left(node, lease, (gone) => ({ confirmWaiting: async () => gone.abort() }));
@@ -192,7 +192,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     expect(keys(node)).toEqual(["name/-12"]);
   });
 
-  test("leaves its place to itself when it came back with its lease before that", async () => {
+  test("leaves its position in the queue to its new call if it came back with its lease before that", async () => {
     const { cluster, node } = await founded();
     const first = await cluster.settled(lock(node, 16n));
     const before = left(node, 17n);
@@ -208,7 +208,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     expect(keys(node)).toEqual(["name/11"]);
   });
 
-  /** Three members; their leader is cut off while the caller leaves, and its removal is tried again and again. */
+  /** Three members; their leader is partitioned while the caller leaves, and its removal is retried. */
   async function leftAlone(): Promise<{ cluster: Cluster; node: Node; heal: () => void }> {
     const cluster = await Cluster.founded(3);
     const node = await cluster.elected();
@@ -227,14 +227,14 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
     return { cluster, node, heal: () => link(true) };
   }
 
-  test("leaves although no leader is there just now, once there is one", async () => {
+  test("is removed although there is no leader now, once there is one", async () => {
     const { cluster, node, heal } = await leftAlone();
     heal();
     await cluster.clock.advance(15_000);
     expect(keys(node)).toEqual(["name/10"]);
   });
 
-  test("is not removed any more when it comes back before that succeeds", async () => {
+  test("is not removed if it comes back before that succeeds", async () => {
     const { cluster, node, heal } = await leftAlone();
     const { state } = left(node, 17n);
     heal();
@@ -243,7 +243,7 @@ describe.each(Object.entries(CALLS))("the caller of a %s that is gone", (_name, 
   });
 });
 
-test("a caller that is gone keeps a lock that its lease had before the call", async () => {
+test("a caller that is gone keeps a lock that its lease held before the call", async () => {
   const { cluster, node } = await founded();
   await cluster.settled(lock(node, 16n));
   const gone = new AbortController();
@@ -255,7 +255,7 @@ test("a caller that is gone keeps a lock that its lease had before the call", as
   expect(keys(node)).toEqual(["name/10"]);
 });
 
-test("M43 a caller that is gone leaves the queue although its token is worth nothing any more", async () => {
+test("M43 a caller that is gone leaves the queue although its token is no longer valid", async () => {
   const guarded = await GuardedCluster.open();
   const { cluster } = guarded;
   const services = guarded.at();
@@ -283,7 +283,7 @@ function told(response: LeaderResponse | undefined): string[] {
 }
 
 describe("an election", () => {
-  test("M42 is won by the first, and by the next when that one resigns", async () => {
+  test("M42 is won by the first candidate, and by the next when that one resigns", async () => {
     const { cluster, node } = await founded();
     const { election } = node.services;
     await expect(cluster.settled(election.leader({ name: NAME }, CALL))).rejects.toThrow("election: no leader");
@@ -299,7 +299,7 @@ describe("an election", () => {
     expect(told(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/11", "two"]);
   });
 
-  test("takes a value from its leader and from nobody else", async () => {
+  test("accepts a value from its leader only", async () => {
     const { cluster, node } = await founded();
     const { election } = node.services;
     const leader = (await cluster.settled(campaign(node, 16n, "one"))) as LeaderKey;
@@ -307,7 +307,7 @@ describe("an election", () => {
     const former = cluster.settled(election.proclaim({ leader: { ...leader, rev: 1 }, value: bytes("no") }, CALL));
     await expect(former).rejects.toMatchObject({ code: 2, message: "election: not leader" });
     expect(told(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/10", "two"]);
-    // Campaigning again, the leader keeps its place and proclaims.
+    // Campaigning again, the leader keeps its position and proclaims.
     expect(await cluster.settled(campaign(node, 16n, "three"))).toEqual(leader);
     expect(told(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/10", "three"]);
     const missing = cluster.settled(election.proclaim({ leader: undefined, value: EMPTY_BYTES }, CALL));
@@ -327,7 +327,7 @@ describe("an election", () => {
     expect(node.member.machine.hub.watcherCount).toBe(0);
   });
 
-  test("tells observers of each leader and each value, beginning with the present or the first one", async () => {
+  test("streams to observers each leader and each value, beginning with the current or the first one", async () => {
     const { cluster, node } = await founded();
     const { election } = node.services;
     const stream = election.observe({ name: NAME }, CALL);

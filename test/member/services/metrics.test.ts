@@ -7,7 +7,7 @@ import { watchCreateRequest } from "../../../src/protocol/api/watch.ts";
 import { CALL, Cluster } from "../support/cluster.ts";
 import type { Node } from "../support/cluster.ts";
 
-/** What the mixin's dashboard and alerts read; process_resident_memory_bytes is not for us to know. */
+/** Metrics that the mixin's dashboard and alerts use; process_resident_memory_bytes is not available to a member. */
 const DASHBOARD = [
   "etcd_server_has_leader",
   "etcd_server_leader_changes_seen_total",
@@ -33,7 +33,7 @@ async function founded(count: number): Promise<{ cluster: Cluster; leader: Node 
   return { cluster, leader: await cluster.elected() };
 }
 
-/** The value of each line, by what stands before it. */
+/** The value of each line, by its name and labels. */
 function told({ services }: Node): ReadonlyMap<string, number> {
   const lines = prometheusText(services.health.metrics()).trim().split("\n");
   const values = lines.filter((line) => !line.startsWith("#")).map((line) => line.split(/ (?=\S+$)/));
@@ -48,7 +48,7 @@ function labelled(name: string, service: string, method: string, type = "unary",
 const key = utf8Encode("k");
 
 describe("metrics", () => {
-  test("M47 every name of etcd's dashboards is there", async () => {
+  test("M47 every metric of etcd's dashboards exists", async () => {
     const { cluster, leader } = await founded(3);
     await cluster.settled(leader.services.kv.put(putRequest({ key }), CALL));
     const names = new Set([...told(leader).keys()].map((line) => line.split("{")[0]));
@@ -111,7 +111,7 @@ describe("metrics", () => {
     stream.close();
   });
 
-  test("what is stored is counted by what it did", async () => {
+  test("changes of data are counted by their kind", async () => {
     const { cluster, leader } = await founded(1);
     const { kv, lease } = leader.services;
     const put = { type: "put", put: putRequest({ key }) } as const;
@@ -145,7 +145,7 @@ describe("metrics", () => {
     expect(told(leader).get(`etcd_network_active_peers{Local="${leader.id}",Remote="${others[0]}"}`)).toBe(0);
   });
 
-  test("health checks are counted by how they ended", async () => {
+  test("health checks are counted by their result", async () => {
     const { cluster, leader } = await founded(1);
     const { health } = leader.services;
     await cluster.settled(health.check({ serializable: false, exclude: [] }));
@@ -156,7 +156,7 @@ describe("metrics", () => {
     expect(values.get('etcd_server_healthchecks_total{type="readyz",name="non_learner",status="success"}')).toBe(1);
   });
 
-  test("a histogram counts up to each bound, and all of them in the last one", () => {
+  test("a histogram counts up to each bound, and everything in the last one", () => {
     const seconds = new Histogram([1, 2]);
     for (const value of [0.5, 1, 1.5, 9]) seconds.observe(value);
     const { bounds, count, sum } = seconds;

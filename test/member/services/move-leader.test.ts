@@ -18,7 +18,7 @@ function followerOf(cluster: Cluster, leader: Node): Node {
   return found;
 }
 
-test("M22 the answer comes when the other one leads, and has no header", async () => {
+test("M22 the response comes when the target leads, and has no header", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const target = followerOf(cluster, leader);
@@ -27,7 +27,7 @@ test("M22 the answer comes when the other one leads, and has no header", async (
   expect(target.member.status().role).toBe("leader");
 });
 
-test("who does not lead says so before it looks at the target", async () => {
+test("a member that does not lead reports it before it checks the target", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const follower = followerOf(cluster, leader);
@@ -36,7 +36,7 @@ test("who does not lead says so before it looks at the target", async () => {
   }
 });
 
-test("M22 nobody and strangers are bad transferees; the leader itself is a good one", async () => {
+test("M22 unknown ids and strangers are refused as targets; the leader itself is accepted", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   expect(await move(cluster, leader, 0n)).toBe("etcdserver: bad leader transferee");
@@ -45,7 +45,7 @@ test("M22 nobody and strangers are bad transferees; the leader itself is a good 
   expect(leader.member.status().role).toBe("leader");
 });
 
-test("M22 a target that is down gets nothing, and the call ends after the request time-out", async () => {
+test("M22 a target that is down gets nothing, and the call times out", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const target = followerOf(cluster, leader);
@@ -54,7 +54,7 @@ test("M22 a target that is down gets nothing, and the call ends after the reques
   expect(leader.member.status().role).toBe("leader");
 });
 
-test("a cluster that sleeps is woken up for it", async () => {
+test("a quiesced cluster is woken for it", async () => {
   const cluster = await Cluster.founded(3, { quiesceAfterTicks: 30 });
   const leader = await cluster.elected();
   await cluster.clock.advance(20_000);

@@ -6,7 +6,7 @@ import { CALL, Cluster } from "../support/cluster.ts";
 
 const KEYS = 30;
 
-test("a stream of a range ends with an error when a snapshot takes the place of the rows, and not as if it were whole", async () => {
+test("a streamed range fails when a snapshot replaces the rows, instead of ending as if it were complete", async () => {
   const cluster = await Cluster.founded(1);
   const { member, services, storage } = await cluster.elected();
   for (let at = 10; at < 10 + KEYS; at++) {

@@ -27,13 +27,13 @@ function txn(...success: RequestOp[]): Promise<unknown> {
   return cluster.settled(kv.txn(txnRequest({ success }), CALL));
 }
 
-test("M7 an answer larger than a member may build is refused as gRPC refuses to send it, sorted ones by what is read", async () => {
+test("M7 a response above the limit is refused as gRPC refuses to send it, a sorted one by what is read", async () => {
   await expect(range({})).rejects.toThrow(TOO_LARGE);
   await expect(range({ limit: 1, sortOrder: "DESCEND", sortTarget: "MOD" })).rejects.toThrow(TOO_LARGE);
   await expect(range({ limit: 9 })).rejects.toThrow(TOO_LARGE);
 });
 
-test("pages, counts, keys alone and streams of the same range are answered", async () => {
+test("pages, counts, keys only and streams of the same range are served", async () => {
   expect(await range({ limit: 8 })).toMatchObject({ count: 10, more: true });
   expect(await range({ countOnly: true })).toMatchObject({ count: 10 });
   expect(await range({ keysOnly: true })).toMatchObject({ count: 10 });
@@ -55,7 +55,7 @@ test("the ranges of a txn count together, and one that writes is refused before 
   expect(await range({ key: utf8Encode("written"), rangeEnd: new Uint8Array() })).toMatchObject({ count: 0 });
 });
 
-test("M7 a delete that answers with what it deleted is refused, and without that it deletes", async () => {
+test("M7 a delete that returns too much of what it deleted is refused, and without that it deletes", async () => {
   const all = (prevKv: boolean): Promise<unknown> => kv.deleteRange(deleteRangeRequest({ ...ALL, prevKv }), CALL);
   await expect(cluster.settled(all(true))).rejects.toThrow(TOO_LARGE);
   expect(await cluster.settled(all(false))).toMatchObject({ deleted: 10 });

@@ -1,4 +1,4 @@
-/** Watches whose caller wants a leader to be there. */
+/** Watches with `hasleader`. */
 import { expect, test } from "vitest";
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import { watchCreateRequest } from "../../../src/protocol/api/watch.ts";
@@ -7,7 +7,7 @@ import { Cluster } from "../support/cluster.ts";
 const WITH_LEADER = { token: "", requireLeader: true };
 const CREATE = { type: "create", create: watchCreateRequest({ key: utf8Encode("k") }) } as const;
 
-test("a watch that wants a leader is served where none is known yet, and wakes up those who elect one", async () => {
+test("a watch with hasleader is served while none is known yet, and wakes the members that elect one", async () => {
   const cluster = await Cluster.founded(3);
   const { member, services } = cluster.node(1n);
   expect(member.leader).toBe(0n);
@@ -31,7 +31,7 @@ test("a watch that wants a leader is served where none is known yet, and wakes u
   expect(await cluster.settled(stream.next())).toMatchObject({ events: [{ kv: { value: utf8Encode("v") } }] });
 });
 
-test("M44 a watch that wants a leader ends with `no leader` when none comes", async () => {
+test("M44 a watch with hasleader ends with `no leader` when none comes", async () => {
   const cluster = await Cluster.founded(3);
   cluster.crash(2n);
   cluster.crash(3n);
@@ -42,7 +42,7 @@ test("M44 a watch that wants a leader ends with `no leader` when none comes", as
   await expect(cluster.settled(stream.next())).rejects.toThrow("etcdserver: no leader");
 });
 
-test("M44 a watch that wants a leader outlives an election, and ends three election timeouts after the last leader", async () => {
+test("M44 a watch with hasleader outlives an election, and ends three election timeouts after the last leader", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
   const [node, other] = [...cluster.nodes.values()].filter(({ id }) => id !== leader.id);
@@ -66,7 +66,7 @@ test("M44 a watch that wants a leader outlives an election, and ends three elect
   expect(Math.round((cluster.clock.nowMs() - lostMs) / tickMs)).toBe(3 * electionTicks);
 });
 
-test("a watch that wants none stays where none is", async () => {
+test("a watch without hasleader stays open without a leader", async () => {
   const cluster = await Cluster.founded(3);
   cluster.crash(2n);
   cluster.crash(3n);

@@ -24,7 +24,7 @@ function watch(node: Node, set: Partial<WatchCreateRequest> = {}): WatchStream {
   return stream;
 }
 
-/** Values in the order in which they come, until there are `count`. */
+/** Values in the order in which they arrive, until there are `count`. */
 async function values(cluster: Cluster, stream: WatchStream, count: number): Promise<readonly number[]> {
   const seen: number[] = [];
   while (seen.length < count) {
@@ -38,7 +38,7 @@ const numbers = (from: number, to: number): readonly number[] =>
   Array.from({ length: to - from }, (_, at) => from + at);
 
 describe("a watch stream", () => {
-  test("that asks for progress notices gets them at the interval that is set, ten minutes by default", async () => {
+  test("with progress notifications gets them at the configured interval, ten minutes by default", async () => {
     for (const [options, intervalMs] of [
       [{}, 600_000],
       [{ watchProgressMs: 1_000 }, 1_000],
@@ -58,7 +58,7 @@ describe("a watch stream", () => {
     }
   });
 
-  test("from a revision of the past brings all of it, in order, and then what comes", async () => {
+  test("from a past revision gets all history, in order, and then new events", async () => {
     const cluster = await Cluster.founded(1);
     const node = await cluster.elected();
     await putMany(cluster, node, 0, 3_000);
@@ -68,13 +68,13 @@ describe("a watch stream", () => {
     expect(await values(cluster, stream, 10)).toEqual(numbers(3_000, 3_010));
   });
 
-  test("M45 whose reader is slow costs a bound of memory, and brings all of it once the reader reads", async () => {
+  test("M45 with a slow reader costs bounded memory, and delivers everything once the reader reads", async () => {
     const cluster = await Cluster.founded(1, { limits: { watchStreamBytes: 10_000 } });
     const node = await cluster.elected();
     const stream = watch(node);
     expect((await stream.next())?.created).toBe(true);
     await putMany(cluster, node, 0, 2_000, 200);
-    // 2,000 responses of more than 200 bytes were not kept for it: it has fallen behind.
+    // 2,000 responses of more than 200 bytes were not buffered for it: it is unsynced.
     expect(node.member.machine.hub.slowWatcherCount).toBe(1);
     expect(await values(cluster, stream, 2_000)).toEqual(numbers(0, 2_000));
     await cluster.clock.until(() => node.member.machine.hub.slowWatcherCount === 0, "caught up");
@@ -82,7 +82,7 @@ describe("a watch stream", () => {
     expect(await values(cluster, stream, 1)).toEqual([2_000]);
   });
 
-  test("that waits for what was compacted meanwhile is told so", async () => {
+  test("that waits for revisions compacted meanwhile is cancelled with that reason", async () => {
     const cluster = await Cluster.founded(1, { limits: { watchStreamBytes: 1_000 } });
     const node = await cluster.elected();
     const stream = watch(node);
@@ -96,7 +96,7 @@ describe("a watch stream", () => {
     }
   });
 
-  test("goes on over the installation of a snapshot", async () => {
+  test("continues over the installation of a snapshot", async () => {
     const limits = { logEntries: 20, catchUpEntries: 5, snapshotChunkBytes: 200 };
     const cluster = await Cluster.founded(3, { limits });
     const leader = await cluster.elected();
@@ -126,7 +126,7 @@ describe("a watch stream", () => {
     expect(await stream.next()).toBeUndefined();
   });
 
-  test("that asks on and on and takes nothing is closed", async () => {
+  test("that sends more and more requests and takes nothing is closed", async () => {
     const cluster = await Cluster.founded(1, { limits: { watchStreamBytes: 1_000, watchers: 1_000 } });
     const node = await cluster.elected();
     const stream = node.services.watch.watch(CALL);

@@ -46,7 +46,7 @@ function keysIn(file: Buffer): readonly string[] {
   });
 }
 
-test("M36 the stream is a database in pieces of 32 KiB that count down, and then its SHA-256", async () => {
+test("M36 the stream is a database in blobs of 32 KiB that count down, and then its SHA-256", async () => {
   const cluster = await Cluster.founded(1);
   const node = await cluster.elected();
   for (let at = 0; at < 30; at++) await put(cluster, node, `k${at}`, "x".repeat(10_000));
@@ -90,7 +90,7 @@ test("M36 all of a snapshot is of one revision while puts, deletes and a compact
   expect(keysIn(database(responses))).toEqual(before);
 });
 
-test("compaction goes on once the reader is through, or has gone away", async () => {
+test("compaction continues once the reader is through, or has gone away", async () => {
   const cluster = await Cluster.founded(1);
   const node = await cluster.elected();
   for (let at = 0; at < 10; at++) await put(cluster, node, "k", "x".repeat(20_000));
@@ -105,7 +105,7 @@ test("compaction goes on once the reader is through, or has gone away", async ()
   expect(store.keys.rowCount).toBe(1);
 });
 
-test("M36 a reader that takes nothing for ten seconds holds nothing any more, and is told so", async () => {
+test("M36 a reader that takes nothing for ten seconds holds nothing any more, and gets an error", async () => {
   const cluster = await Cluster.founded(1);
   const node = await cluster.elected();
   for (let at = 0; at < 10; at++) await put(cluster, node, "k", "x".repeat(20_000));
@@ -118,7 +118,7 @@ test("M36 a reader that takes nothing for ten seconds holds nothing any more, an
   await expect(cluster.settled(stream.next())).rejects.toThrow("etcdserver: request timed out");
 });
 
-test("M36 a few at a time: the fifth reader is refused, and has its turn when another is through", async () => {
+test("M36 few snapshots are read at a time: the fifth reader is refused, and admitted when another is through", async () => {
   const cluster = await Cluster.founded(1);
   const node = await cluster.elected();
   await put(cluster, node, "k", "v");

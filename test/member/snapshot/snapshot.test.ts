@@ -22,7 +22,7 @@ function message(index = 10): SnapshotMessage {
   return { type: "snapshot", from: SELF, to: PEER, term: 3, snapshot: { index, term: 2, confState } };
 }
 
-/** Rows of `revisions` revisions of one to four rows each, and something in every bucket. */
+/** Rows of `revisions` revisions of one to four rows each, and data in every bucket. */
 function filledTables(seed: number, revisions: number): StateTables {
   const prng = new Prng(seed);
   const tables = new MemoryTables();
@@ -57,7 +57,7 @@ function contentOf(tables: StateTables, revision = Number.MAX_SAFE_INTEGER): str
 }
 
 describe("the codec", () => {
-  test("brings over every row and every bucket, however small the chunks are", () => {
+  test("transfers every row and every bucket, however small the chunks are", () => {
     for (const chunkBytes of [1, 50, 333, 1_000_000]) {
       const source = filledTables(chunkBytes, 60);
       const target = new MemoryTables();
@@ -92,7 +92,7 @@ describe("the codec", () => {
     expect(chunkSource(new MemoryTables(), 1, 100).next()).toEqual({ data: new Uint8Array(0), last: true });
   });
 
-  test("refuses what is cut off, unknown, or noise, with an error and no more", () => {
+  test("refuses truncated, unknown and random data with an error, without other effects", () => {
     const { data } = chunkSource(filledTables(1, 10), 11, 1_000_000).next();
     expect(() => writeChunk(new MemoryTables(), data.subarray(0, data.length - 1))).toThrow(DecodeError);
     expect(() => writeChunk(new MemoryTables(), data.subarray(0, 3))).toThrow(DecodeError);
@@ -103,20 +103,20 @@ describe("the codec", () => {
       try {
         writeChunk(new MemoryTables(), damaged);
       } catch (error) {
-        // Rows out of order are noticed by the table, everything else by the decoder.
+        // The table detects rows out of order, the decoder everything else.
         expect(String(error)).toMatch(/DecodeError|AssertionError/);
       }
     }
   });
 });
 
-/** A sender and a receiver with a carrier between them that the test works by hand. */
+/** A sender and a receiver with a transport between them that the test drives. */
 class Link {
   readonly source: StateTables;
   readonly storage: MemoryStorage = new MemoryStorage();
   readonly sender: SnapshotSender;
   receiver: SnapshotReceiver = new SnapshotReceiver(this.storage);
-  /** On its way to the receiver. */
+  /** In flight to the receiver. */
   chunks: SnapshotChunk[] = [];
   sent = 0;
   installed: string | undefined;
@@ -134,7 +134,7 @@ class Link {
     this.sender.start(100, message(), this.source, revisions + 1);
   }
 
-  /** Hands over what is on its way, in the order and as often as `carry` says. */
+  /** Delivers chunks in flight, in the order and as often as `carry` returns them. */
   turn(carry: (chunks: readonly SnapshotChunk[]) => readonly SnapshotChunk[] = (chunks) => chunks): void {
     const { chunks } = this;
     this.chunks = [];
@@ -163,7 +163,7 @@ class Link {
 }
 
 describe("a transfer", () => {
-  test("keeps no more in flight than its window, and sends nothing twice when nothing is lost", () => {
+  test("keeps no more in flight than its window, and sends nothing twice without loss", () => {
     const link = new Link();
     expect(link.chunks).toHaveLength(OPTIONS.windowChunks);
     link.finish();
@@ -172,14 +172,14 @@ describe("a transfer", () => {
     expect(link.sent).toBe(sent);
   });
 
-  test("holds the log behind the snapshot, and lets go of it at the end", () => {
+  test("keeps the log behind the snapshot, and releases it at the end", () => {
     const link = new Link();
     expect(link.sender.keepFrom).toBe(11);
     link.finish();
     expect(link.sender.keepFrom).toBe(Infinity);
   });
 
-  test("M35 arrives whole over a carrier that loses, doubles and mixes up, from any seed", () => {
+  test("M35 arrives complete over a transport that loses, duplicates and reorders, from any seed", () => {
     for (let seed = 1; seed <= 40; seed++) {
       const link = new Link();
       const prng = new Prng(seed);
@@ -200,11 +200,11 @@ describe("a transfer", () => {
     }
   });
 
-  test("needs no resend when chunks only overtake each other", () => {
+  test("needs no resend when chunks are only reordered", () => {
     const link = new Link();
     for (let at = 0; at < 100 && link.outcome === "more"; at++) link.turn((chunks) => [...chunks].reverse());
     expect(link.outcome).toBe("complete");
-    // Three that are acknowledged in vain look like a loss; that costs one chunk of four.
+    // Three acknowledgements without progress count as a loss; that costs one chunk of four.
     expect(link.sent).toBeLessThan(1.5 * countChunks(link.source));
   });
 
@@ -238,7 +238,7 @@ describe("a transfer", () => {
     link.finish();
   });
 
-  test("from a sender that restarted begins anew: what is left of the old one counts for nothing", () => {
+  test("from a sender that restarted begins again: what is left of the old one is ignored", () => {
     const link = new Link();
     const old = link.chunks;
     link.turn();
@@ -251,7 +251,7 @@ describe("a transfer", () => {
     other.finish();
   });
 
-  test("is not disturbed by chunks of one that it took the place of", () => {
+  test("is not disturbed by chunks of one that it replaced", () => {
     const link = new Link();
     const old = link.chunks;
     link.chunks = [];
@@ -261,7 +261,7 @@ describe("a transfer", () => {
     link.finish();
   });
 
-  test("is given up when nothing is acknowledged for long", () => {
+  test("is aborted when nothing is acknowledged for long", () => {
     const link = new Link();
     link.tick(OPTIONS.giveUpTicks);
     expect(link.givenUp).toEqual([]);
@@ -270,7 +270,7 @@ describe("a transfer", () => {
     expect(link.sender.active).toBe(false);
   });
 
-  test("whose last acknowledgement was lost ends when the receiver is asked again", () => {
+  test("whose last acknowledgement was lost ends when the receiver gets the chunk again", () => {
     const link = new Link();
     link.losesLast = true;
     while (link.installed === undefined) link.turn();
@@ -287,14 +287,14 @@ describe("a transfer", () => {
     link.finish();
   });
 
-  test("ends when its receiver is wanted no longer", () => {
+  test("ends when its receiver is no longer wanted", () => {
     const link = new Link();
     expect(link.sender.cancelExcept((to) => to === PEER)).toBe(false);
     expect(link.sender.cancelExcept(() => false)).toBe(true);
     expect(link.sender.active).toBe(false);
   });
 
-  test("is staged with a bound on what came early", () => {
+  test("is staged with a limit on early chunks", () => {
     const link = new Link(400);
     const first = link.chunks[0] as SnapshotChunk;
     for (let seq = 1; seq < 500; seq++) expect(link.receiver.take(SELF, { ...first, seq }).nextSeq).toBe(0);

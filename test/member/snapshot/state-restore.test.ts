@@ -71,7 +71,7 @@ function restored(reader: BoltReader, bumpRevision = 0, authOff = false): Restor
   return { revision, tables, leases, store: new Store(tables, leases) };
 }
 
-test("M37 what is restored is what the snapshot was taken of: rows, revisions, leases with their keys, users", async () => {
+test("M37 restored data equals the snapshot's: rows, revisions, leases with their keys, users", async () => {
   const { cluster, node } = await filled();
   const { revision, store, leases, tables } = restored(await fileOf(cluster, node));
   const { machine } = node.member;
@@ -84,7 +84,7 @@ test("M37 what is restored is what the snapshot was taken of: rows, revisions, l
   expect(tables.bucket("authUsers").get(latin1ToBytes("ada"))).toBeDefined();
 });
 
-test("M37 the members of the new cluster are the new ones only, and all of them vote", async () => {
+test("M37 only the new members are in the new cluster, and all of them vote", async () => {
   const { cluster, node } = await filled();
   const membership = new Membership(restored(await fileOf(cluster, node)).tables);
   expect(membership.members).toEqual(MEMBERS);
@@ -92,7 +92,7 @@ test("M37 the members of the new cluster are the new ones only, and all of them 
   expect(membership.removed).toEqual([]);
 });
 
-test("a bumped revision is where the new cluster begins, and all before it is compacted", async () => {
+test("a bumped revision is the first of the new cluster, and all before it is compacted", async () => {
   const { cluster, node } = await filled();
   const before = node.member.machine.store;
   const { revision, store } = restored(await fileOf(cluster, node), 1_000_000);
@@ -103,7 +103,7 @@ test("a bumped revision is where the new cluster begins, and all before it is co
   expect(put.response.header.revision).toBe(revision + 1);
 });
 
-test("what the file says of itself: its revision, its live keys, its version", async () => {
+test("the file's facts are read: its revision, its live keys, its version", async () => {
   const { cluster, node } = await filled();
   const { store } = node.member.machine;
   expect(inspectFile(await fileOf(cluster, node))).toMatchObject({
@@ -117,7 +117,7 @@ test("what the file says of itself: its revision, its live keys, its version", a
   });
 });
 
-test("auth is on in the new cluster as it was, unless it is wanted off; passwords that cannot be verified are counted", async () => {
+test("auth stays on in the new cluster, unless disabled; passwords that cannot be verified are counted", async () => {
   const { cluster, node } = await filled();
   const { tables } = node.member.machine;
   for (const [name, password] of [
@@ -158,7 +158,7 @@ test.each<[string, readonly SnapshotRecord[]]>([
   expect(() => new StateRestore(new MemoryTables()).take(chunkOf(records))).toThrow(DecodeError);
 });
 
-test("a chunk that is cut off is refused", () => {
+test("a truncated chunk is refused", () => {
   const chunk = chunkOf([rowRecord(5, 0)]);
   expect(() => new StateRestore(new MemoryTables()).take(chunk.subarray(0, chunk.length - 1))).toThrow(DecodeError);
 });

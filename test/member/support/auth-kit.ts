@@ -1,4 +1,4 @@
-/** Signing in without the cost of real passwords, and a cluster in which it is needed. */
+/** Authentication without the cost of real passwords, and a cluster that requires it. */
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import type { PasswordHasher } from "../../../src/member/auth/credentials.ts";
 import { createServices } from "../../../src/member/services/member-services.ts";
@@ -57,7 +57,7 @@ export class GuardedCluster {
     await this.settled(this.at().auth.roleGrantPermission(request, await this.as("root")));
   }
 
-  /** The text that the call ends with; "ok" if it does not fail. */
+  /** The error text of the call; "ok" if it does not fail. */
   async answer(call: Promise<unknown>): Promise<string> {
     return this.settled(
       call.then(

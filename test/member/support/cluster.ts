@@ -26,10 +26,10 @@ export type NodeOptions = Partial<Omit<MemberOptions, "storage" | "transport" | 
 
 export class Cluster {
   readonly clock: VirtualClock = new VirtualClock();
-  /** Whom the carrier has no proof of. */
+  /** Peers that the transport has not authenticated. */
   readonly strangers: Set<bigint> = new Set();
   readonly network: MemoryNetwork = new MemoryNetwork({ isAuthenticated: (peer) => !this.strangers.has(peer) });
-  /** Where members get their carriers from. */
+  /** The source of the members' transports. */
   carriers: { readonly transportFor: (id: bigint) => Transport } = this.network;
   readonly nodes: Map<bigint, Node> = new Map();
   readonly #prng: Prng;
@@ -40,7 +40,7 @@ export class Cluster {
     this.#options = options;
   }
 
-  /** Founders 1..count. */
+  /** Starts the initial members 1..count. */
   static async founded(count: number, options: NodeOptions = {}, seed = 1): Promise<Cluster> {
     const cluster = new Cluster(seed, options);
     await cluster.found(count);
@@ -81,7 +81,7 @@ export class Cluster {
     return node;
   }
 
-  /** Stops without a goodbye and returns what the disk holds. */
+  /** Stops without a goodbye and returns the durable image. */
   crash(id: bigint): MemoryImage {
     const node = this.node(id);
     this.nodes.delete(id);
@@ -107,7 +107,7 @@ export class Cluster {
     return this.leader as Node;
   }
 
-  /** The promise's value, with the clock moved until it settles. */
+  /** Returns the promise's value, moving the clock until it settles. */
   async settled<T>(promise: Promise<T>): Promise<T> {
     let over = false;
     const guarded = promise.finally(() => {

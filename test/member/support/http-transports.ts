@@ -1,4 +1,6 @@
-/** Members of one process that send each other POSTs, as Durable Objects do, with a place for an attacker among them. */
+/**
+ * Members of one process that send each other POSTs, as Durable Objects do, with a place for an attacker among them.
+ */
 import { HttpTransport } from "../../../src/transport/http.ts";
 import { encodeBatch } from "../../../src/transport/http-batch.ts";
 import type { VirtualClock } from "./virtual-clock.ts";
@@ -30,7 +32,7 @@ export class HttpTransports {
     return transport;
   }
 
-  /** The answer to a POST that says it is from `from`. */
+  /** The response to a POST that claims to come from `from`. */
   async post(from: bigint, to: bigint, frame: Uint8Array): Promise<Uint8Array> {
     const receiver = this.#transports.get(to);
     if (receiver === undefined) throw new Error(`no member ${to}`);

@@ -54,7 +54,7 @@ export class VirtualClock implements Clock {
     await this.#settle();
   }
 
-  /** Promises and deferred runs, until none is left. */
+  /** Runs promises and deferred callbacks, until none is left. */
   async #settle(): Promise<void> {
     for (let idle = 0; idle < 8; idle++) {
       await Promise.resolve();
