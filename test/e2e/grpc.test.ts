@@ -5,21 +5,21 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { endpointServices } from "../../src/grpc/endpoint-services.ts";
-import { startGrpcProxy } from "../../src/grpc/proxy.ts";
-import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
 import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/api/lease.ts";
 import { lockRequest, unlockRequest } from "../../src/protocol/api/lock.ts";
 import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
-import { RawClient } from "../grpc/support/raw-client.ts";
+import type { RawClient } from "../grpc/support/raw-client.ts";
+import { serveGrpc } from "../grpc/support/served-grpc.ts";
+import type { ServedGrpc } from "../grpc/support/served-grpc.ts";
 import { EdgeServer } from "../support/edge-server.ts";
 
 const { kv, lease, lock, watch } = RPCS;
 let data: string;
 let edge: EdgeServer;
-let front: GrpcProxy;
+let front: ServedGrpc;
 let client: RawClient;
 let carriers = 0;
 
@@ -34,11 +34,10 @@ beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "quorate-grpc-"));
   edge = await EdgeServer.start(data);
   const services = endpointServices({ endpoint: edge.url, timeoutMs: 60_000, WebSocket: CountedWebSocket });
-  front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
-  client = new RawClient(`127.0.0.1:${front.port}`);
+  front = await serveGrpc(services);
+  client = front.client;
 });
 afterAll(async () => {
-  client.close();
   await front.close();
   await edge.stop();
   await rm(data, { recursive: true, force: true });

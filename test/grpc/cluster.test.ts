@@ -1,30 +1,24 @@
 /** etcd's Cluster service through the gRPC front, as a client without any library sees it. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startGrpcProxy } from "../../src/grpc/proxy.ts";
-import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/api/cluster.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { RPCS } from "../../src/protocol/api/rpc-table.ts";
-import { startMember } from "../client/support/own-member.ts";
-import { failure, RawClient } from "./support/raw-client.ts";
+import { failure } from "./support/raw-client.ts";
+import type { RawClient } from "./support/raw-client.ts";
+import { startGrpcMember } from "./support/served-grpc.ts";
+import type { GrpcMember } from "./support/served-grpc.ts";
 
 const { cluster } = RPCS;
 const SOLO = 0xffff_0000_0000_0001n;
-let member: Awaited<ReturnType<typeof startMember>>;
-let front: GrpcProxy;
+let front: GrpcMember;
 let client: RawClient;
 
 beforeAll(async () => {
-  member = await startMember();
-  front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
-  client = new RawClient(`127.0.0.1:${front.port}`);
+  front = await startGrpcMember();
+  client = front.client;
 });
 
-afterAll(async () => {
-  client.close();
-  await front.close();
-  member.member.stop();
-});
+afterAll(() => front.close());
 
 test("members are added, listed, updated and removed", async () => {
   const peerUrls = ["http://two:2380"];

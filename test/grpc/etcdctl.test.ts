@@ -10,29 +10,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startGrpcProxy } from "../../src/grpc/proxy.ts";
-import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { alarmRequest } from "../../src/protocol/api/maintenance.ts";
-import { startMember } from "../client/support/own-member.ts";
 import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
+import { serveGrpc, startGrpcMember } from "./support/served-grpc.ts";
+import type { GrpcMember } from "./support/served-grpc.ts";
 
 const ETCDCTL = process.env["QUORATE_ETCDCTL"];
 const run = promisify(execFile);
 
 describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL says where it is)", () => {
-  let member: Awaited<ReturnType<typeof startMember>>;
-  let front: GrpcProxy;
+  let front: GrpcMember;
   beforeAll(async () => {
-    member = await startMember();
-    front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
+    front = await startGrpcMember();
   });
-  afterAll(async () => {
-    await front.close();
-    member.member.stop();
-  });
+  afterAll(() => front.close());
 
   function argv(args: readonly string[]): string[] {
-    return ["--endpoints", `127.0.0.1:${front.port}`, ...args];
+    return ["--endpoints", front.address, ...args];
   }
 
   async function etcdctl(...args: readonly string[]): Promise<string> {
@@ -150,7 +144,7 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
     );
     expect(await etcdctl("defrag")).toMatch(/^Finished defragmenting etcd member/);
     const alarm = alarmRequest({ action: "ACTIVATE", memberId: 5n, alarm: "NOSPACE" });
-    await member.services.maintenance.alarm(alarm, { token: "", requireLeader: false });
+    await front.services.maintenance.alarm(alarm, { token: "", requireLeader: false });
     expect(await etcdctl("alarm", "list")).toMatch(/^memberID:5 +alarm:NOSPACE *\n$/);
     expect(await refusal("put", "capped", "v")).toBe("Error: etcdserver: mvcc: database space exceeded");
     expect(await refusal("endpoint", "health")).toBe("Error: unhealthy cluster");
@@ -183,8 +177,13 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
       writeFile(file("client.key"), client.key),
     ]);
     const tls = { ...server, clientCa: ca.cert };
-    const secure = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0", tls });
-    const args = ["--endpoints", `https://localhost:${secure.port}`, "--cacert", file("ca.pem")];
+    const secure = await serveGrpc(front.services, { tls });
+    const args = [
+      "--endpoints",
+      `https://${secure.address.replace("127.0.0.1", "localhost")}`,
+      "--cacert",
+      file("ca.pem"),
+    ];
     const mine = ["--cert", file("client.pem"), "--key", file("client.key")];
     try {
       expect((await run(ETCDCTL ?? "", [...args, ...mine, "put", "tls/1", "v"])).stdout).toBe("OK\n");

@@ -5,7 +5,6 @@ import { equalBytes } from "../../src/base/bytes.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { callContext } from "../../src/grpc/call-context.ts";
 import { startGrpcProxy } from "../../src/grpc/proxy.ts";
-import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import type { CallContext, Services, WatchStream } from "../../src/member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import {
@@ -24,25 +23,20 @@ import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import { HEALTH_RPCS } from "../../src/protocol/api/health-rpcs.ts";
 import type { Rpc } from "../../src/protocol/api/rpc.ts";
 import { watchCreateRequest, watchResponse } from "../../src/protocol/api/watch.ts";
-import { startMember } from "../client/support/own-member.ts";
 import { failure, RawClient } from "./support/raw-client.ts";
+import { serveGrpc, startGrpcMember } from "./support/served-grpc.ts";
+import type { GrpcMember } from "./support/served-grpc.ts";
 
 const { kv, watch, lease } = RPCS;
-let member: Awaited<ReturnType<typeof startMember>>;
-let front: GrpcProxy;
+let front: GrpcMember;
 let client: RawClient;
 
 beforeAll(async () => {
-  member = await startMember();
-  front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
-  client = new RawClient(`127.0.0.1:${front.port}`);
+  front = await startGrpcMember();
+  client = front.client;
 });
 
-afterAll(async () => {
-  client.close();
-  await front.close();
-  member.member.stop();
-});
+afterAll(() => front.close());
 
 function bytes(text: string): Uint8Array {
   return utf8Encode(text);
@@ -133,13 +127,13 @@ describe("unary calls", () => {
   test("a deadline that passes ends the call, and tells the service that nobody waits", async () => {
     const contexts: CallContext[] = [];
     const services: Services = {
-      ...member.services,
+      ...front.services,
       lock: {
         lock: (_request, context) => {
           contexts.push(context);
           return new Promise(() => {});
         },
-        unlock: (request, context) => member.services.lock.unlock(request, context),
+        unlock: (request, context) => front.services.lock.unlock(request, context),
       },
     };
     await using(services, async (other) => {
@@ -158,12 +152,12 @@ describe("metadata", () => {
   test("`token` counts before `authorization`, whose Bearer is taken off, and `hasleader` counts if it is true", async () => {
     const seen: CallContext[] = [];
     const services: Services = {
-      ...member.services,
+      ...front.services,
       kv: {
-        ...member.services.kv,
+        ...front.services.kv,
         put: (request, context) => {
           seen.push(context);
-          return member.services.kv.put(request, { token: "", requireLeader: false });
+          return front.services.kv.put(request, { token: "", requireLeader: false });
         },
       },
     };
@@ -208,11 +202,11 @@ describe("KV.RangeStream", () => {
 
   test("its parts are of one revision, whatever is written between them", async () => {
     const services: Services = {
-      ...member.services,
+      ...front.services,
       kv: {
-        ...member.services.kv,
+        ...front.services.kv,
         range: async (request, context) => {
-          const page = await member.services.kv.range(request, context);
+          const page = await front.services.kv.range(request, context);
           await put("stream/20", "changed");
           return page;
         },
@@ -321,7 +315,7 @@ describe("Watch", () => {
         isClosed = true;
       },
     };
-    await using({ ...member.services, watch: { watch: () => endless } }, async (other) => {
+    await using({ ...front.services, watch: { watch: () => endless } }, async (other) => {
       const stream = other.duplex(watch.watch);
       await stream.next();
       let before = -1;
@@ -350,7 +344,7 @@ describe("Watch", () => {
       next: () => closed,
       close,
     };
-    await using({ ...member.services, watch: { watch: () => refusing } }, async (other) => {
+    await using({ ...front.services, watch: { watch: () => refusing } }, async (other) => {
       const stream = other.duplex(watch.watch);
       stream.call.write({ type: "progress", progress: {} });
       expect(await stream.ended).toEqual({ code: GrpcCode.Unimplemented, details: "no" });
@@ -359,7 +353,7 @@ describe("Watch", () => {
 
   test("a stream that the member ends is told as etcd tells it", async () => {
     const over: WatchStream = { request: () => {}, next: async () => undefined, close: () => {} };
-    await using({ ...member.services, watch: { watch: () => over } }, async (other) => {
+    await using({ ...front.services, watch: { watch: () => over } }, async (other) => {
       expect(await other.duplex(watch.watch).ended).toEqual({
         code: GrpcCode.Canceled,
         details: "etcdserver: watch canceled",
@@ -410,7 +404,7 @@ describe("grpc.health.v1", () => {
 
 describe("the server", () => {
   test("at its end, streams end as Unavailable, so that clients go and look for another", async () => {
-    const other = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
+    const other = await startGrpcProxy({ services: front.services, listen: "127.0.0.1:0" });
     const raw = new RawClient(`127.0.0.1:${other.port}`);
     const stream = raw.duplex(watch.watch);
     stream.call.write({ type: "create", create: watchCreateRequest({ key: bytes("a") }) });
@@ -422,31 +416,28 @@ describe("the server", () => {
   });
 
   test("a message is as large as the request limit says, and etcd's room around it", async () => {
-    const other = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0", maxRequestBytes: 1_000 });
-    const raw = new RawClient(`127.0.0.1:${other.port}`);
+    const other = await serveGrpc(front.services, { maxRequestBytes: 1_000 });
     const value = new Uint8Array(1_000 + 512 * 1024);
-    expect(await failure(raw.call(kv.put, putRequest({ key: bytes("large"), value })))).toMatchObject({
+    expect(await failure(other.client.call(kv.put, putRequest({ key: bytes("large"), value })))).toMatchObject({
       code: GrpcCode.ResourceExhausted,
     });
-    await raw.call(kv.put, putRequest({ key: bytes("large"), value: value.subarray(1_000) }));
-    raw.close();
+    await other.client.call(kv.put, putRequest({ key: bytes("large"), value: value.subarray(1_000) }));
     await other.close();
   });
 
   test("a port that is taken is told as the system tells it", async () => {
-    const listen = `127.0.0.1:${front.port}`;
-    await expect(startGrpcProxy({ services: member.services, listen })).rejects.toThrow(/^listen EADDRINUSE: .*/);
+    await expect(startGrpcProxy({ services: front.services, listen: front.address })).rejects.toThrow(
+      /^listen EADDRINUSE: .*/,
+    );
   });
 });
 
 /** A front over other services, for as long as the test takes. */
 async function using(services: Services, run: (raw: RawClient) => Promise<void>): Promise<void> {
-  const other = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
-  const raw = new RawClient(`127.0.0.1:${other.port}`);
+  const other = await serveGrpc(services);
   try {
-    await run(raw);
+    await run(other.client);
   } finally {
-    raw.close();
     await other.close();
   }
 }

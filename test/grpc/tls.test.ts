@@ -1,14 +1,14 @@
 /** TLS at the gRPC front. */
 import { credentials } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startGrpcProxy } from "../../src/grpc/proxy.ts";
-import type { GrpcProxy, TlsFiles } from "../../src/grpc/proxy.ts";
+import type { TlsFiles } from "../../src/grpc/proxy.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { putRequest } from "../../src/protocol/api/kv.ts";
 import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
 import { failure, RawClient } from "./support/raw-client.ts";
+import { serveGrpc } from "./support/served-grpc.ts";
 
 const PUT = putRequest({ key: Uint8Array.of(1) });
 
@@ -22,8 +22,8 @@ describe.skipIf(!hasOpenssl)("TLS (skipped where there is no openssl 3 to make c
   afterAll(() => member.member.stop());
 
   async function put(tls: TlsFiles, using: Parameters<typeof credentials.createSsl>): Promise<number> {
-    const front: GrpcProxy = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0", tls });
-    const client = new RawClient(`127.0.0.1:${front.port}`, credentials.createSsl(...using));
+    const front = await serveGrpc(member.services, { tls });
+    const client = new RawClient(front.address, credentials.createSsl(...using));
     try {
       return await client.call(RPCS.kv.put, PUT).then(
         () => GrpcCode.OK,

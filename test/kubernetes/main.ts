@@ -1,10 +1,9 @@
 /** `npm run kubernetes`: what kube-apiserver asks of etcd, at full size, and how long it takes. */
 import { parseArgs } from "node:util";
 import { endpointServices } from "../../src/grpc/endpoint-services.ts";
-import { startGrpcProxy } from "../../src/grpc/proxy.ts";
 import { buildAll } from "../../worker/local/build.ts";
 import { EdgeFolder } from "../bench/edge/server.ts";
-import { startMember } from "../client/support/own-member.ts";
+import { serveGrpc, startGrpcMember } from "../grpc/support/served-grpc.ts";
 import { play, type Step } from "./play.ts";
 
 const HELP = `Plays kube-apiserver: checks every answer and event, and tells how long each step took.
@@ -70,15 +69,8 @@ function printed({ name, count, tookMs }: Step): void {
 }
 
 async function startInMemory(): Promise<Place> {
-  const { member, services } = await startMember();
-  const front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
-  return {
-    address: `127.0.0.1:${front.port}`,
-    async stop() {
-      await front.close();
-      member.stop();
-    },
-  };
+  const front = await startGrpcMember();
+  return { address: front.address, stop: () => front.close() };
 }
 
 async function startAtTheEdge(): Promise<Place> {
@@ -86,9 +78,9 @@ async function startAtTheEdge(): Promise<Place> {
   const folder = await EdgeFolder.make();
   const edge = await folder.start();
   const services = endpointServices({ endpoint: edge.url, timeoutMs: 10_000 });
-  const front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
+  const front = await serveGrpc(services);
   return {
-    address: `127.0.0.1:${front.port}`,
+    address: front.address,
     async stop() {
       await front.close();
       await edge.stop();

@@ -1,26 +1,20 @@
 /** A small Kubernetes cluster on one member in memory; `npm run kubernetes` is the large one. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startGrpcProxy } from "../../src/grpc/proxy.ts";
-import type { GrpcProxy } from "../../src/grpc/proxy.ts";
-import { startMember } from "../client/support/own-member.ts";
+import { startGrpcMember } from "../grpc/support/served-grpc.ts";
+import type { GrpcMember } from "../grpc/support/served-grpc.ts";
 import { play, type Step } from "./play.ts";
 
-let member: Awaited<ReturnType<typeof startMember>>;
-let front: GrpcProxy;
+let front: GrpcMember;
 
 beforeAll(async () => {
-  member = await startMember();
-  front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
+  front = await startGrpcMember();
 });
 
-afterAll(async () => {
-  await front.close();
-  member.member.stop();
-});
+afterAll(() => front.close());
 
 test("kube-apiserver's calls: conflicts are found, pages are of one revision, every watch is told everything in order, what was compacted says so", async () => {
   const steps: Step[] = [];
   const size = { objects: 500, objectBytes: 2048, watches: 50, resources: 10, apiservers: 5 };
-  await play({ address: `127.0.0.1:${front.port}`, ...size, inFlight: 32, pageLimit: 15 }, (step) => steps.push(step));
+  await play({ address: front.address, ...size, inFlight: 32, pageLimit: 15 }, (step) => steps.push(step));
   expect(steps.find(({ name }) => name.startsWith("events"))?.count).toBeGreaterThan(4000);
 });

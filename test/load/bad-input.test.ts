@@ -3,8 +3,6 @@ import { connect } from "node:http2";
 import type { IncomingHttpHeaders } from "node:http2";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkTxn } from "../../src/mvcc/validate.ts";
-import { startGrpcProxy } from "../../src/grpc/proxy.ts";
-import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { encode } from "../../src/protocol/codec/proto-codec.ts";
 import { txnRequestSchema } from "../../src/protocol/api/kv-schema.ts";
@@ -12,15 +10,17 @@ import { txnRequest } from "../../src/protocol/api/kv.ts";
 import type { TxnRequest } from "../../src/protocol/api/kv.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import type { ServedMember } from "../client/support/served-member.ts";
+import { serveGrpc } from "../grpc/support/served-grpc.ts";
+import type { ServedGrpc } from "../grpc/support/served-grpc.ts";
 
 const TOO_MANY = "etcdserver: too many operations in txn request";
 
 let member: ServedMember;
-let front: GrpcProxy;
+let front: ServedGrpc;
 
 beforeAll(async () => {
   member = await serveMember();
-  front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
+  front = await serveGrpc(member.services);
 });
 
 afterAll(async () => {
@@ -99,7 +99,7 @@ async function overJson(depth: number): Promise<{ readonly status: number; reado
 
 /** Bytes as they are: a gRPC library would want a message. */
 function overGrpc(message: Uint8Array, path = "KV/Txn"): Promise<{ readonly code: number; readonly details: string }> {
-  const session = connect(`http://127.0.0.1:${front.port}`);
+  const session = connect(`http://${front.address}`);
   return new Promise((resolve, reject) => {
     const headers = { "content-type": "application/grpc", te: "trailers" };
     const call = session.request({ ":method": "POST", ":path": `/etcdserverpb.${path}`, ...headers });

@@ -3,7 +3,6 @@
  * meanwhile. In one process, so that the heap is all there is.
  */
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { startGrpcProxy } from "../../src/grpc/proxy.ts";
 import type { Member } from "../../src/member/node/member.ts";
 import type { CallContext, Services, WatchStream } from "../../src/member/api/services.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
@@ -12,6 +11,7 @@ import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { RawClient } from "../grpc/support/raw-client.ts";
+import { startGrpcMember } from "../grpc/support/served-grpc.ts";
 
 export interface Cost {
   readonly what: string;
@@ -96,12 +96,12 @@ async function manyLeases(scale: number): Promise<readonly Cost[]> {
 async function unreadStreams(scale: number): Promise<readonly Cost[]> {
   const count = Math.round(100 * scale);
   const puts = Math.round(4000 * scale);
-  const { member, services } = await startMember();
-  const front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
+  const front = await startGrpcMember();
+  const { member, services } = front;
   // Until the log holds as much as it ever will.
   await putMany(member, services, puts);
   const before = heapBytes();
-  const clients = Array.from({ length: count }, () => new RawClient(`127.0.0.1:${front.port}`));
+  const clients = Array.from({ length: count }, () => new RawClient(front.address));
   for (const client of clients) {
     const stream = client.duplex(RPCS.watch.watch);
     const create = watchCreateRequest({ key: utf8Encode("load/"), rangeEnd: utf8Encode("load0") });
@@ -114,7 +114,6 @@ async function unreadStreams(scale: number): Promise<readonly Cost[]> {
   const held = heapBytes() - before;
   for (const client of clients) client.close();
   await front.close();
-  member.stop();
   const megabytes = (puts * VALUE_BYTES) / 2 ** 20;
   return [
     {
@@ -142,9 +141,8 @@ async function putMany(member: Member, services: Services, puts: number): Promis
 /** A range of much more than an answer may hold, read slowly over gRPC. */
 async function slowlyReadRange(scale: number): Promise<readonly Cost[]> {
   const count = Math.round(3200 * scale);
-  const { member, services } = await startMember();
-  const front = await startGrpcProxy({ services, listen: "127.0.0.1:0" });
-  const client = new RawClient(`127.0.0.1:${front.port}`);
+  const front = await startGrpcMember();
+  const { client, services } = front;
   const value = new Uint8Array(VALUE_BYTES);
   for (let at = 0; at < count; at++) {
     await services.kv.put(putRequest({ key: utf8Encode(`large/${at}`), value }), CALL);
@@ -161,9 +159,7 @@ async function slowlyReadRange(scale: number): Promise<readonly Cost[]> {
       most = Math.max(most, heapBytes() - before);
     }
   });
-  client.close();
   await front.close();
-  member.stop();
   return [
     { what: `most memory while ${(count * VALUE_BYTES) / 2 ** 20} MiB are streamed`, value: most, unit: "bytes" },
     { what: "longest wait of a put meanwhile", value: longestMs, unit: "ms" },

@@ -1,14 +1,13 @@
 /** A client that asks and does not read: it holds up nobody, and when it reads again nothing is missing. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { startGrpcProxy } from "../../src/grpc/proxy.ts";
-import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import { putRequest } from "../../src/protocol/api/kv.ts";
 import { RPCS } from "../../src/protocol/api/rpc-table.ts";
 import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import type { ServedMember } from "../client/support/served-member.ts";
-import { RawClient } from "../grpc/support/raw-client.ts";
+import { serveGrpc } from "../grpc/support/served-grpc.ts";
+import type { ServedGrpc } from "../grpc/support/served-grpc.ts";
 import { getHead, postHead, sendAndNotRead } from "./unread.ts";
 
 const CALL = { token: "", requireLeader: false };
@@ -17,11 +16,11 @@ const PUTS = 200;
 const VALUE = new Uint8Array(64 * 1024).fill(0x76);
 
 let member: ServedMember;
-let front: GrpcProxy;
+let front: ServedGrpc;
 
 beforeAll(async () => {
   member = await serveMember();
-  front = await startGrpcProxy({ services: member.services, listen: "127.0.0.1:0" });
+  front = await serveGrpc(member.services);
 });
 
 afterAll(async () => {
@@ -35,7 +34,7 @@ test("over HTTP, as events and over gRPC: who does not read keeps nobody waiting
   const body = JSON.stringify({ create_request: { key: btoa("unread/"), range_end: btoa("unread0") } });
   const lines = await sendAndNotRead(endpoint, postHead(endpoint, "/v3/watch", body));
   const events = await sendAndNotRead(endpoint, getHead(endpoint, "/kv/unread/?prefix&watch"));
-  const client = new RawClient(`127.0.0.1:${front.port}`);
+  const { client } = front;
   const stream = client.duplex(RPCS.watch.watch);
   stream.call.write({ type: "create", create: watchCreateRequest(create) });
   await stream.next();
@@ -63,7 +62,6 @@ test("over HTTP, as events and over gRPC: who does not read keeps nobody waiting
     for (const { kv } of (await stream.next()).events) fromGrpc.push(Buffer.from(kv?.key ?? []).toString());
   }
   expect(fromGrpc).toEqual(keys);
-  client.close();
 });
 
 /** Reads on until so many are there; what lies between two pieces may be cut. */
