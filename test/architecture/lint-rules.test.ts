@@ -1,5 +1,5 @@
 /**
- * The rules of the house are themselves tested: each fixture breaks one of them in a small tree with the real
+ * The lint rules are themselves tested: each fixture breaks one of them in a small tree with the real
  * oxlint.config.ts, so that a rule that an edit has put to sleep shows here and not years later.
  */
 import { execFile } from "node:child_process";
@@ -201,7 +201,7 @@ describe("lint", () => {
     expect(complaints.filter((line) => line.startsWith(`${file}:`) && line.includes(rule))).not.toEqual([]);
   });
 
-  test("what the house allows passes", () => {
+  test("what the rules allow passes", () => {
     const files = Object.keys(innocent).filter((file) => !/egg|chick/.test(file));
     expect(complaints.filter((line) => files.some((file) => line.startsWith(`${file}:`)))).toEqual([]);
   });

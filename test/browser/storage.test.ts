@@ -317,6 +317,42 @@ describe("a disk that cannot be trusted", () => {
     ["an identity that is gone", (database) => database.delete("meta", "identity"), "row identity.*missing"],
     ["a record of another kind", (database) => database.put("segments", "text", [1, 1]), "segments.*no record"],
     [
+      "an identity without an id",
+      (database) => database.put("meta", { clusterId: "1", memberId: "me", name: "" }, "identity"),
+      "row identity.*who the member is",
+    ],
+    [
+      "a state mark without numbers",
+      (database) => database.put("meta", { generation: 1, applied: "4", appliedTerm: 1 }, "state"),
+      "row state.*how far",
+    ],
+    [
+      "a record of the log whose key is no index",
+      (database) => database.put("log", new Uint8Array(8), "four"),
+      "log.*no index",
+    ],
+    [
+      "a record of the log under another's key",
+      (database) => copy(database, "log", 1, 3),
+      "log, row 3.*another record",
+    ],
+    [
+      "a segment whose key is no number",
+      (database) => database.put("segments", new Uint8Array(8), [1, "one"]),
+      "segments.*no number",
+    ],
+    [
+      "a segment that is there twice",
+      (database) => copy(database, "segments", [1, 1], [1, 2]),
+      "segments, row 2.*out of order",
+    ],
+    ["dead rows of no segment", (database) => database.put("dead", new Uint8Array(8), [1, 9]), "segments.*9.*missing"],
+    [
+      "a row of a bucket that there is not",
+      (database) => database.put("buckets", new Uint8Array(8), [1, "cellar", "key"]),
+      "buckets.*cellar.*none that we write",
+    ],
+    [
       "a state beyond the log",
       (database) => database.put("meta", { generation: 1, applied: 99, appliedTerm: 1 }, "state"),
       "applied to 99",
@@ -350,6 +386,10 @@ async function tamper<T>(name: string, change: (database: Tampered) => Promise<T
   } finally {
     database.close();
   }
+}
+
+async function copy(database: Tampered, store: string, from: IDBValidKey, to: IDBValidKey): Promise<void> {
+  await database.put(store, await database.get(store, from), to);
 }
 
 async function flipByte(database: Tampered, store: string, key: IDBValidKey): Promise<void> {

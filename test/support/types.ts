@@ -1,7 +1,7 @@
 /**
  * `npm run types`: every tsconfig of the tree through the compiler, all of them even when one fails.
  *
- * The rooms see different platforms, so each has its own tsconfig; they are found rather than listed, so that none can
+ * The packages see different platforms, so each has its own tsconfig. They are found rather than listed, so that none can
  * be forgotten. Plain programs side by side, because project references demand that every file is listed.
  */
 import { execFile } from "node:child_process";
@@ -41,7 +41,7 @@ async function compile(project: string): Promise<string | undefined> {
   } catch (error) {
     const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };
     const output = `${stdout ?? ""}${stderr ?? ""}`;
-    // TS18003: a room in which nobody lives yet.
+    // TS18003: a package without files.
     if (output.startsWith("error TS18003")) return undefined;
     return output === "" ? String(error) : output;
   }
