@@ -1,4 +1,9 @@
-/** CRC-32C (Castagnoli), the checksum of etcd's key space hash, and here also of blocks that are stored or sent. */
+/**
+ * CRC-32C (Castagnoli), the checksum of etcd's key space hash, and here also of blocks that are stored or sent.
+ *
+ * Not a library: the synchronous one, crc-32, is about five times as fast, but CommonJS, last released in 2022, and costs
+ * a page 1.3 KB instead of 0.3.
+ */
 
 const POLYNOMIAL = 0x82f6_3b78;
 const TABLE: Uint32Array = makeTable();

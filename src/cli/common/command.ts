@@ -1,6 +1,9 @@
 /**
  * The shape of a command, its options and its help. A command file describes its options once; parsing, `--help` and
  * the hints for typing errors come from that description.
+ *
+ * Node's parseArgs parses. A library such as commander would replace the forty lines of help, and change its text and the
+ * hints, which tests and users know.
  */
 import { parseArgs } from "node:util";
 import type { ParseArgsOptionsConfig } from "node:util";

@@ -3,6 +3,8 @@
  *
  * Names are bytes, as in the file system and as keys are: nothing is lost on a name that is not UTF-8. Links are never
  * followed, so the walk ends and stays below its folder.
+ *
+ * Not a library: glob, fast-glob and Node's own take names for text, and follow or hide what is skipped here with a reason.
  */
 import { constants } from "node:fs";
 import type { Dirent } from "node:fs";

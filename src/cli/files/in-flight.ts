@@ -1,4 +1,7 @@
-/** Many jobs at once, but only so many, and only so many bytes in all of them together. */
+/**
+ * Many jobs at once, but only so many, and only so many bytes in all of them together. The bytes are why it is not
+ * p-limit, which counts jobs.
+ */
 
 export class InFlight {
   readonly #maxJobs: number;

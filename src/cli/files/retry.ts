@@ -1,6 +1,7 @@
 /**
  * Trying again in a long job. Its puts are repeatable, because the same bytes under the same key twice are the same as
- * once; so it may do what the client must not. It gives up when nothing at all has succeeded for a while.
+ * once; so it may do what the client must not. It gives up when nothing at all has succeeded for a while, in all jobs
+ * together, which is why it is not a library: those count the attempts of one call.
  */
 import { EtcdError, GrpcCode } from "../../client/client.ts";
 import { backoffMs, SYSTEM_BACKOFF } from "../../client/common/backoff.ts";

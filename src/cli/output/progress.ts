@@ -1,4 +1,8 @@
-/** How far a long job is, on stderr: a bar on a terminal, a line every few seconds elsewhere, nothing when quiet. */
+/**
+ * How far a long job is, on stderr: a bar on a terminal, a line every few seconds elsewhere, nothing when quiet.
+ *
+ * Not a library: the drawing is ten lines, and cli-progress would bring a second dependency for them.
+ */
 import type { Terminal } from "./terminal.ts";
 
 export interface ProgressOptions {

@@ -1,4 +1,4 @@
-/** Rows as lines, each column as wide as its widest cell. */
+/** Rows as lines, each column as wide as its widest cell. Not a library: it is one function. */
 
 export function tableText(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
