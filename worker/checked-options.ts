@@ -1,4 +1,4 @@
-/** What the options of an embedding worker come to, together with its variables. */
+/** Validates the options of an embedding worker and merges them with its variables. */
 import { type Env, locationsOf } from "./common/env.ts";
 import { MEMBERS_MAX } from "./common/identity.ts";
 import type { Authorize, BindingNames, QuorateOptions } from "./options.ts";
@@ -6,7 +6,7 @@ import type { Authorize, BindingNames, QuorateOptions } from "./options.ts";
 export interface CheckedOptions<WorkerEnv extends object> {
   readonly prefix: string;
   readonly authorize: Authorize<WorkerEnv> | undefined;
-  /** Throws when a binding or the cluster's name is missing, or a variable is none. */
+  /** Throws a TypeError if a binding or the cluster's name is missing, or a variable is not valid. */
   readonly environment: (env: WorkerEnv) => Env;
 }
 
@@ -17,7 +17,7 @@ const BINDINGS: ReadonlySet<string> = new Set(["members", "rooms", "assets"]);
 const CLUSTER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const PREFIX = /^\/(?:[A-Za-z0-9_~-][A-Za-z0-9_.~-]*\/)*$/;
 
-/** Throws a TypeError that says which option is none, and why. */
+/** Throws a TypeError that says which option is not valid, and why. */
 export function checkedOptions<WorkerEnv extends object>(
   options: QuorateOptions<WorkerEnv>,
 ): CheckedOptions<WorkerEnv> {
@@ -41,7 +41,7 @@ export function checkedOptions<WorkerEnv extends object>(
     ...(members === undefined ? {} : { CLUSTER_SIZE: String(members) }),
     ...(locations === undefined ? {} : { LOCATIONS: locations.join(",") }),
   };
-  // Told when the worker starts. How many members there are may stand in a variable.
+  // Reported when the worker starts. The number of members may be in a variable, which is not known yet.
   if (locations !== undefined)
     locationsOf({ LOCATIONS: locations.join(","), CLUSTER_SIZE: String(members ?? MEMBERS_MAX) });
   return { prefix, authorize, environment: (env) => environmentOf(env as Known, fixed, bindings) };

@@ -1,5 +1,5 @@
 /**
- * The package's `quorate/worker`: a cluster inside one's own Cloudflare worker, beside one's own routes.
+ * The package's `quorate/worker`: a cluster inside an application's Cloudflare worker, beside its own routes.
  *
  *   const edge = quorate({ cluster: "app", prefix: "/quorate/" });
  *   export const { EdgeMember, RoomSignalling } = edge;

@@ -1,4 +1,4 @@
-/** Sends each request to where it is answered, once the settings and the worker's own hook let it in. */
+/** Routes each request to its handler, after the settings and the application's hook have admitted it. */
 import { unreachable } from "../src/base/assert.ts";
 import { errorResponse, statusResponse } from "../src/gateway/http/errors.ts";
 import { badHost, hostRefusal } from "../src/gateway/http/hosts.ts";
@@ -11,15 +11,15 @@ import { type Address, addressed, addressOf, belowPrefix, withPath } from "./com
 import type { Env } from "./common/env.ts";
 import { type PagePolicy, pagePolicyOf } from "./common/page-policy.ts";
 import { type Route, routeOf } from "./common/routes.ts";
-import { restoreAnswer } from "./member/restore-route.ts";
+import { restoreResponse } from "./member/restore-route.ts";
 import { DECIDER } from "./member/restore.ts";
 import type { Authorize, Quorate, RequestContext } from "./options.ts";
 import { signallingRoute } from "./signalling/signalling-route.ts";
 
-/** A request on its way. */
+/** A request with all that its handlers need. */
 interface Visit {
   readonly request: Request;
-  /** Below the prefix. */
+  /** The address without the prefix. */
   readonly address: Address;
   readonly route: Route;
   readonly env: Env;
@@ -36,8 +36,8 @@ export function front<WorkerEnv extends object>({
     try {
       const env = environment(workerEnv);
       const policy = pagePolicyOf(env);
-      const response = await judged(request, env, ctx, policy, prefix, (path) =>
-        authorize === undefined ? undefined : denial(authorize, request, workerEnv, path, ctx),
+      const response = await checked(request, env, ctx, policy, prefix, (path) =>
+        authorize === undefined ? undefined : denied(authorize, request, workerEnv, path, ctx),
       );
       return withSecurityHeaders(withPrefix(response, prefix), policy.headers);
     } catch (error) {
@@ -46,33 +46,36 @@ export function front<WorkerEnv extends object>({
   };
 }
 
-/** Refuses what the settings do not let in, before anything else is done with the request. */
-async function judged(
+/** Rejects requests that the settings do not admit, before anything else. */
+async function checked(
   request: Request,
   env: Env,
   ctx: RequestContext,
   policy: PagePolicy,
   prefix: string,
-  ask: (path: string) => Promise<Response | undefined> | undefined,
+  decide: (path: string) => Promise<Response | undefined> | undefined,
 ): Promise<Response> {
-  const asked = addressOf(request);
-  if (asked === undefined) return badHost();
+  const requested = addressOf(request);
+  if (requested === undefined) return badHost();
   const misdirected = hostRefusal(request, policy.hosts);
   if (misdirected !== undefined) return misdirected;
-  const address = belowPrefix(asked, prefix);
+  const address = belowPrefix(requested, prefix);
   if (address === undefined) return noPage();
   const route = routeOf(address.path);
   const refusal = policy.origins.refusal(request, route.type === "asset" ? "files" : "data");
   if (refusal !== undefined) return policy.origins.stamp(refusal, request.headers.get("origin"));
-  const denied = await ask(address.path);
-  if (denied !== undefined) return withOrigin(denied, request, policy);
+  const rejection = await decide(address.path);
+  if (rejection !== undefined) return withOrigin(rejection, request, policy);
   const response = await respond({ request, address, route, env, balancer: balancerOf(env), ctx });
-  // A room lets every page see its answers; which pages get any is said here.
+  // A room sets CORS for every page; the settings decide here which pages get a response.
   return route.type === "signalling" ? withOrigin(response, request, policy) : response;
 }
 
-/** The answer of a hook that does not let the request go on. The hook cannot take the body away from whoever serves it. */
-async function denial<WorkerEnv extends object>(
+/**
+ * Returns the response to a request that the hook does not admit. The hook gets no body, so it cannot consume that of
+ * the request.
+ */
+async function denied<WorkerEnv extends object>(
   authorize: Authorize<WorkerEnv>,
   request: Request,
   env: WorkerEnv,
@@ -81,13 +84,13 @@ async function denial<WorkerEnv extends object>(
 ): Promise<Response | undefined> {
   const { method, headers, cf } = request;
   const head = new Request(request.url, { method, headers, ...(cf === undefined ? {} : { cf }) });
-  const verdict = await authorize(head, { env, path, waitUntil: (promise) => ctx.waitUntil(promise) });
-  if (verdict === true) return undefined;
-  if (verdict instanceof Response) return verdict;
+  const decision = await authorize(head, { env, path, waitUntil: (promise) => ctx.waitUntil(promise) });
+  if (decision === true) return undefined;
+  if (decision instanceof Response) return decision;
   return statusResponse(403, GrpcCode.PermissionDenied, "this worker does not let the request in");
 }
 
-/** Whoever answers gets a request with the address that was judged here, and cannot come to another one. */
+/** Handlers get a request with the normalised address, and cannot arrive at another one. */
 async function respond({ request, address, route, env, balancer, ctx }: Visit): Promise<Response> {
   switch (route.type) {
     case "any-member":
@@ -95,7 +98,7 @@ async function respond({ request, address, route, env, balancer, ctx }: Visit): 
     case "member":
       return (await balancer.forwardTo(addressed(request, withPath(address, route.path)), route.number)) ?? notFound();
     case "restore":
-      return restoreAnswer(route.step, new URLSearchParams(address.search), request, balancer.member(DECIDER));
+      return restoreResponse(route.step, new URLSearchParams(address.search), request, balancer.member(DECIDER));
     case "signalling":
       return signalling(addressed(request, address), env, balancer);
     case "asset":
@@ -126,18 +129,18 @@ async function asset(request: Request, { ASSETS }: Env): Promise<Response> {
   return response.status === 404 ? noPage() : response;
 }
 
-/** Members know nothing of the prefix; where they send somebody is below it. */
+/** Members do not know the prefix. It is added to the location of their redirects. */
 function withPrefix(response: Response, prefix: string): Response {
   const location = response.headers.get("location");
   if (prefix === "/" || location === null || !location.startsWith("/")) return response;
-  // Without the text, which is a link to the same place.
+  // Without the body, which links to the location without the prefix.
   const moved = new Response(null, response);
   moved.headers.delete("content-type");
   moved.headers.set("location", `${prefix.slice(0, -1)}${location}`);
   return moved;
 }
 
-/** As etcd says it below /v3/. */
+/** etcd's response below /v3/. */
 function notFound(): Response {
   return Response.json({ code: 5, message: "Not Found" }, { status: 404 });
 }

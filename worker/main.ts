@@ -1,4 +1,4 @@
-/** The worker as it is deployed: Quorate alone, at the root, with its page; the variables say all else. */
+/** The deployed worker: Quorate alone, at the root, with its page. Variables have all other settings. */
 import type { Quorate } from "./options.ts";
 import { quorate } from "./quorate.ts";
 

@@ -1,63 +1,66 @@
-/** What `quorate/worker` is given and gives. */
+/** Options and result of `quorate()` in `quorate/worker`. */
 import type { DurableObject } from "cloudflare:workers";
 
 export interface QuorateOptions<WorkerEnv extends object = object> {
   /**
-   * Names the cluster: letters, digits, `.`, `_`, `-`, at most 63. The members' ids and objects follow from it, so another name
-   * is another, empty cluster. Default: the variable CLUSTER_NAME.
+   * Name of the cluster: letters, digits, `.`, `_`, `-`, at most 63 characters. The ids and objects of the members are
+   * derived from it, so another name is another, empty cluster. Default: the variable CLUSTER_NAME.
    */
   readonly cluster?: string;
-  /** The path below which everything is served, as "/quorate/". Default "/". */
+  /** Path prefix of everything that is served, such as "/quorate/". Default "/". */
   readonly prefix?: string;
-  /** Members with which the cluster is founded. Default: the variable CLUSTER_SIZE, else 3. */
+  /** Number of initial members. Default: the variable CLUSTER_SIZE, otherwise 3. */
   readonly members?: 1 | 3 | 5;
   /**
-   * Cloudflare's location hints ("weur", "enam", …), the first member's first. A hint counts when an object is made, and not
-   * after. Default: the variable LOCATIONS, else near whoever calls first.
+   * Cloudflare's location hints ("weur", "enam", …), one per member, the first member's first. A hint only takes effect
+   * when an object is created. Default: the variable LOCATIONS, otherwise near the first caller.
    */
   readonly locations?: readonly string[];
   /**
-   * Decides about each request below the prefix before anything is done for it, CORS preflights included. `true` lets it go on:
-   * the setup token and etcd's users still decide then. `false` is 403, a Response is sent as it is, and a rejection is 500.
+   * Admits or rejects each request below the prefix, CORS preflights included, before anything else is done with it.
+   * `true` admits it: the setup token and etcd's users are still checked then. `false` responds with 403, a Response is
+   * sent as it is, and a rejection responds with 500. Default: all requests are admitted.
    */
   readonly authorize?: Authorize<WorkerEnv>;
-  /** What the bindings are called in the worker's configuration. */
+  /** Names of the bindings in the worker's configuration. */
   readonly bindings?: BindingNames;
 }
 
 export type Authorize<WorkerEnv extends object = object> = (
-  /** Without its body. */
+  /** The request without its body. */
   request: Request,
   context: AuthorizeContext<WorkerEnv>,
 ) => boolean | Response | Promise<boolean | Response>;
 
 export interface AuthorizeContext<WorkerEnv extends object = object> {
   readonly env: WorkerEnv;
-  /** Below the prefix and normalised, as "/v3/kv/put": what is served in the end is decided by this. */
+  /** Path without the prefix, normalised, such as "/v3/kv/put". It alone decides what is served. */
   readonly path: string;
   waitUntil(promise: Promise<unknown>): void;
 }
 
 export interface BindingNames {
-  /** The namespace of EdgeMember. Default "MEMBERS". */
+  /** Namespace of EdgeMember. Default "MEMBERS". */
   readonly members?: string;
-  /** The namespace of RoomSignalling, for rooms of browser tabs. Default "ROOMS"; without such a binding there are no rooms. */
+  /**
+   * Namespace of RoomSignalling, for rooms of browser tabs. Default "ROOMS". Without such a binding there are no rooms.
+   */
   readonly rooms?: string;
   /** Assets to serve below the prefix. Default: none. */
   readonly assets?: string;
 }
 
-/** What is used of a request's `ExecutionContext`. */
+/** The part of a request's `ExecutionContext` that is used. */
 export interface RequestContext {
   waitUntil(promise: Promise<unknown>): void;
 }
 
 export interface Quorate<WorkerEnv extends object = object> {
-  /** Answers a request below the prefix; others get 404. Never rejects. */
+  /** Responds to a request below the prefix, and to any other with 404. Never rejects. */
   readonly fetch: (request: Request, env: WorkerEnv, ctx: RequestContext) => Promise<Response>;
-  /** A member's Durable Object, for the worker to export under the name that its configuration binds. */
+  /** Class of a member's Durable Object. The worker must export it under the name in its configuration. */
   readonly EdgeMember: ObjectClass<WorkerEnv>;
-  /** The Durable Object of a room of browser tabs, to be exported likewise. */
+  /** Class of the Durable Object of a room of browser tabs. The worker exports it likewise. */
   readonly RoomSignalling: ObjectClass<WorkerEnv>;
 }
 

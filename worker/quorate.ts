@@ -1,5 +1,5 @@
 /**
- * Quorate for a worker, ours (main.ts) or somebody else's, beside whatever else that worker does.
+ * Quorate inside a worker, ours (main.ts) or an application's, beside the worker's own routes.
  *
  *   const edge = quorate({ cluster: "app", prefix: "/quorate/" });
  *   export const { EdgeMember, RoomSignalling } = edge;
@@ -18,7 +18,10 @@ import { EdgeMember } from "./member/member-object.ts";
 import type { ObjectClass, Quorate, QuorateOptions } from "./options.ts";
 import { RoomSignalling } from "./signalling/signalling.ts";
 
-/** Returns what the worker serves and exports. Throws a TypeError when an option is none. */
+/**
+ * Returns the handler and the classes that the worker exports. Sends nothing. Throws a TypeError if an option is not
+ * valid.
+ */
 export function quorate<WorkerEnv extends object = object>(
   options: QuorateOptions<WorkerEnv> = {},
 ): Quorate<WorkerEnv> {

@@ -1,12 +1,14 @@
 /**
- * From the worker to a member. Every member can answer every request, the leader with the fewest hops; so a request
- * goes to whoever led when last heard of, which is only a hint, and to the next one when that one cannot answer.
+ * Forwards a request from the worker to a member. Every member can serve every request; the leader needs the fewest
+ * hops. So a request goes to the last known leader, which is only a hint, and to the next member if that one cannot
+ * serve it.
  *
- * Bodies pass through unread, and what has been passed on cannot be sent again; so as long as a member is not known to
- * be well, small bodies are kept until it has answered. A member that says that it cannot serve has done nothing with
- * the request; when a call breaks, nobody knows, and only what changes nothing is asked again.
+ * Bodies are streamed and cannot be sent twice. Until a member is known to be healthy, bodies up to 64 KiB are buffered
+ * so that the request can go to another member. A member that reports "unavailable" has not executed the request. If
+ * the call fails, the outcome is unknown; only reads are retried.
  *
- * Members come and go, too: each answer may tell who is there (live-members.ts). Learners are asked by their number only.
+ * The membership changes too: every response may report the current members (live-members.ts). A learner only gets
+ * requests that name its number.
  */
 import { inTime } from "../../src/gateway/http/body.ts";
 import { webSocketContext } from "../../src/gateway/http/context.ts";
@@ -21,12 +23,15 @@ import type { MemberRpc } from "../common/member-rpc.ts";
 import { type BatchedCall, batchedCall, type Batchers, isBatchable, sendBatched } from "./batched-calls.ts";
 
 const KEPT_BODY_BYTES = 64 * 1024;
-/** A member that could not answer is asked last for so long. */
+/** A member that failed is tried last for this time. */
 const UNHEALTHY_MS = 5_000;
 const READS = readPaths();
 const MOVE_LEADER_PATH = "/v3/maintenance/transfer-leadership";
 
-/** Of one cluster, for all requests of this isolate. What it remembers are hints: losing them costs a hop. */
+/**
+ * Balances the requests of one cluster, for all requests of this isolate. It remembers hints only: losing them costs
+ * one hop.
+ */
 export class Balancer {
   readonly #env: Env;
   readonly #batchers: Batchers = new Map();
@@ -37,7 +42,7 @@ export class Balancer {
   #leaderHint = 1;
   #live: LiveMembers;
 
-  /** Throws when a setting is none. */
+  /** Throws if a setting cannot be parsed. */
   constructor(env: Env) {
     this.#env = env;
     this.#locations = locationsOf(env);
@@ -45,24 +50,24 @@ export class Balancer {
   }
 
   forwardToAny(request: Request, path: string, ctx: Waiting): Promise<Response> {
-    // The one call that only the leader answers: a hint is not enough.
+    // The only call that the leader alone serves, so a hint is not enough.
     if (path === MOVE_LEADER_PATH) return this.#refreshMembers(request.url).then(() => this.#tryMembers(request, path));
     if (!isBatchable(request, path)) return this.#tryMembers(request, path);
-    const answer = batchedCall(request, path).then(
+    const response = batchedCall(request, path).then(
       (batched) => this.#tryMembers(request, path, batched),
       (broken: Response) => broken,
     );
-    // Those that go along with it want their answers even when its own client is gone.
-    ctx.waitUntil(answer);
-    return answer;
+    // Other calls in its batch need their responses even if the client of this one is gone.
+    ctx.waitUntil(response);
+    return response;
   }
 
-  /** Undefined when there never was a member of that number. */
+  /** Returns undefined if there never was a member with this number. */
   async forwardTo(request: Request, number: number): Promise<Response | undefined> {
-    // A worker that was just started knows of the founders only.
+    // A new isolate knows only the initial members.
     if (number >= this.#live.next) await this.#refreshMembers(request.url);
-    const { all, next: nobody } = this.#live;
-    if (!all.has(number)) return number < nobody ? withoutHints(refusal(number, REMOVED)) : undefined;
+    const { all, next: unused } = this.#live;
+    if (!all.has(number)) return number < unused ? withoutHints(refusal(number, REMOVED)) : undefined;
     try {
       return (await this.#call(number, request)).response;
     } catch (error) {
@@ -70,7 +75,10 @@ export class Balancer {
     }
   }
 
-  /** For what no member serves: undefined when the caller may use it (entrance.ts). Any member knows. */
+  /**
+   * Access check for what no member serves: returns undefined if the caller may use it (entrance.ts). Any member can
+   * decide.
+   */
   async refusalOf(request: Request): Promise<Response | undefined> {
     if (this.#env.OPEN === "true") return undefined;
     const context = webSocketContext(request);
@@ -96,9 +104,9 @@ export class Balancer {
     return this.#env.MEMBERS.get(id, locationOptions(this.#locations, number));
   }
 
-  /** `batched` is the request when it need not go alone. */
+  /** `batched` is the request in the form in which it can be sent in a batch. */
   async #tryMembers(request: Request, path: string, batched?: BatchedCall): Promise<Response> {
-    // The one way that almost every request goes.
+    // True for almost every request.
     const isUsual = this.#failedAtMs.size === 0 && this.#live.all.has(this.#leaderHint);
     let order = isUsual ? undefined : this.#tryOrder();
     const first = order?.[0] ?? this.#leaderHint;
@@ -108,47 +116,47 @@ export class Balancer {
     } catch (error) {
       return errorResponse(error);
     }
-    let answer: Response | undefined;
-    const asked = new Set<number>();
-    for (let number: number | undefined = first; number !== undefined; number = next(order, asked)) {
+    let last: Response | undefined;
+    const tried = new Set<number>();
+    for (let number: number | undefined = first; number !== undefined; number = next(order, tried)) {
       const attempt = batched === undefined ? copy() : request;
       if (attempt === undefined) break;
-      asked.add(number);
+      tried.add(number);
       try {
         const { response, hints } = await this.#call(number, attempt, batched);
         if (!hints.isUnavailable) {
           this.#learned(number, hints);
           return response;
         }
-        answer = response;
+        last = response;
         this.#failed(number);
       } catch (error) {
         this.#failed(number);
-        answer = unreachable(number, error);
+        last = unreachable(number, error);
         if (mayHaveBody(request) && !READS.has(path)) break;
       }
-      // Anew each time: whom we asked may have told who is there now.
+      // Computed again: the failed member may have reported new members.
       order = this.#tryOrder();
     }
-    return answer ?? unreachable(first, "its answer was lost");
+    return last ?? unreachable(first, "its answer was lost");
   }
 
-  /** Any answer tells who leads, and who is there. */
+  /** Every response reports the leader and the members. */
   async #refreshMembers(url: string): Promise<void> {
-    const answer = await this.#tryMembers(new Request(new URL("/version", url)), "/version");
-    await answer.text();
+    const response = await this.#tryMembers(new Request(new URL("/version", url)), "/version");
+    await response.text();
   }
 
-  async #call(number: number, request: Request, batched?: BatchedCall): Promise<Answer> {
+  async #call(number: number, request: Request, batched?: BatchedCall): Promise<MemberResponse> {
     const member = this.member(number);
-    const answer = await (batched === undefined
+    const response = await (batched === undefined
       ? fetched(member, request)
       : sendBatched(this.#batchers, number, member, batched));
-    this.#learnMembers(answer.hints);
-    return answer;
+    this.#learnMembers(response.hints);
+    return response;
   }
 
-  /** From the hint on, those that failed lately last. */
+  /** Starts at the hint. Members that failed recently come last. */
   #tryOrder(): readonly number[] {
     const { voters } = this.#live;
     const failedAtMs = this.#failedAtMs;
@@ -177,7 +185,7 @@ export class Balancer {
 
 const balancers = new WeakMap<Env, Balancer>();
 
-/** The same one for the same environment. Throws when a setting is none. */
+/** Returns the same balancer for the same environment. Throws if a setting cannot be parsed. */
 export function balancerOf(env: Env): Balancer {
   let balancer = balancers.get(env);
   if (balancer === undefined) {
@@ -187,24 +195,24 @@ export function balancerOf(env: Env): Balancer {
   return balancer;
 }
 
-/** What is used of a request's context. */
+/** The part of a request's context that is used here. */
 export interface Waiting {
   waitUntil(promise: Promise<unknown>): void;
 }
 
-interface Answer {
-  /** For the client. */
+interface MemberResponse {
+  /** The response for the client, without the hints. */
   readonly response: Response;
   readonly hints: Hints;
 }
 
-async function fetched(member: DurableObjectStub<MemberRpc>, request: Request): Promise<Answer> {
+async function fetched(member: DurableObjectStub<MemberRpc>, request: Request): Promise<MemberResponse> {
   const response = await member.fetch(request);
   return { response: withoutHints(response), hints: hintsOf((name) => response.headers.get(name)) };
 }
 
-function next(order: readonly number[] | undefined, asked: ReadonlySet<number>): number | undefined {
-  return order?.find((number) => !asked.has(number));
+function next(order: readonly number[] | undefined, tried: ReadonlySet<number>): number | undefined {
+  return order?.find((number) => !tried.has(number));
 }
 
 type Copy = () => Request | undefined;
@@ -224,7 +232,7 @@ async function replayable(request: Request): Promise<Copy> {
   if (!mayHaveBody(request) || declared === null || Number(declared) > KEPT_BODY_BYTES) return singleUse(request);
   const { method, headers, signal, cf } = request;
   const body = await inTime(request.arrayBuffer());
-  // The platform's word of where it came from is in `cf`.
+  // `cf` has the caller's address as the platform sees it.
   return () => new Request(request.url, { method, headers, signal, body, ...(cf === undefined ? {} : { cf }) });
 }
 

@@ -1,6 +1,7 @@
 /**
- * Calls that a member gets many at a time (request-batcher.ts): what travels, and what both sides make of it. The worker in front
- * reads such a request whole and makes a `Response` of its answer; the member has to do with neither.
+ * Calls that a member gets in batches (request-batcher.ts): the format that is sent, and both ends of it. The worker
+ * reads such a request completely and builds a `Response` from the member's result. The member handles neither a
+ * `Request` nor a `Response` per call.
  */
 import { assert } from "../../src/base/assert.ts";
 import { readBody } from "../../src/gateway/http/body.ts";
@@ -9,7 +10,7 @@ import { type ErrorParts, errorResponse, JSON_TYPE, responseOf } from "../../src
 import type { CallContext } from "../../src/member/api/services.ts";
 import { KV_CALL_PATHS, type KvHttpResponse, type KvCall } from "../../src/gateway/kv-calls.ts";
 import { networkOf } from "../../src/member/limits/caller-key.ts";
-import { unfinishedOf } from "./front-callers.ts";
+import { unfinishedOf } from "./unfinished-bodies.ts";
 import { type Hints, hintsOf } from "../common/internal-headers.ts";
 import { RequestBatcher } from "./request-batcher.ts";
 
@@ -19,41 +20,41 @@ export interface BatchedCall {
   readonly token: string;
   readonly requireLeader: boolean;
   readonly address?: string | undefined;
-  /** For fair turns: the address as far as it counts. */
+  /** The part of the address by which callers are told apart, for fair queueing. */
   readonly caller?: string | undefined;
 }
 
 export interface BatchResponse {
-  /** Of each answer: the member's word to the worker in front. */
+  /** Hints of the member to the worker, the same for all responses. */
   readonly headers: Readonly<Record<string, string>>;
   /** In the order of the calls. */
   readonly answers: readonly SentResponse[];
 }
 
-/** The platform bounds a message between objects, and a stream is no part of it. */
+/** The platform limits the size of a message between objects; a stream is not counted. */
 export interface SentResponse extends Omit<KvHttpResponse, "body"> {
   readonly body: string | ReadableStream<Uint8Array>;
 }
 
-/** A member as the worker in front sees it. */
+/** A member as the worker sees it. */
 export interface BatchTarget {
   ask(calls: readonly BatchedCall[]): Promise<BatchResponse>;
 }
 
 export interface ReceivedResponse {
-  readonly answer: KvHttpResponse;
+  readonly result: KvHttpResponse;
   readonly headers: BatchResponse["headers"];
 }
 
 const JSON_RESPONSE = { headers: { "content-type": JSON_TYPE } } as const;
 const BODY_BYTES_MAX = 64 * 1024;
-/** Of answers within a message, whose bound is 32 MiB; a character may be two bytes. */
+/** Limit of response bodies within a message, whose limit is 32 MiB. A character may take two bytes. */
 const SENT_CHARACTERS_MAX = 8 * 1024 * 1024;
 
-/** By the member's number; negative for reads of its own state, which need not wait for what needs a quorum. */
+/** Keyed by the member's number. Negative for serializable reads, which need not wait for calls that need a quorum. */
 export type Batchers = Map<number, RequestBatcher<BatchedCall, ReceivedResponse>>;
 
-/** Small calls, about which the headers say nothing but who calls. */
+/** True for small calls whose headers matter only for the caller's identity. */
 export function isBatchable(request: Request, path: string): boolean {
   if (request.method !== "POST" || !KV_CALL_PATHS.has(path)) return false;
   const { headers } = request;
@@ -62,7 +63,7 @@ export function isBatchable(request: Request, path: string): boolean {
   return !headers.has("origin") && !headers.has("grpc-timeout");
 }
 
-/** Throws a `Response` when the body breaks off. */
+/** Throws a `Response` if the body breaks off. */
 export async function batchedCall(request: Request, path: string): Promise<BatchedCall> {
   const { token, requireLeader, address } = callContext(request);
   try {
@@ -79,48 +80,48 @@ export async function batchedCall(request: Request, path: string): Promise<Batch
   }
 }
 
-/** `member` is asked in this event or in another one that was waiting. */
+/** The request to `member` is made in this event, or in that of another waiting call. */
 export async function sendBatched(
   batchers: Batchers,
   number: number,
   member: BatchTarget,
   call: BatchedCall,
 ): Promise<{ readonly response: Response; readonly hints: Hints }> {
-  const { answer, headers } = await batcherOf(batchers, number, call).send(call, async (calls) => {
-    const together = await member.ask(calls);
-    return Promise.all(together.answers.map((each) => received(each, together.headers)));
+  const { result, headers } = await batcherOf(batchers, number, call).send(call, async (calls) => {
+    const batch = await member.ask(calls);
+    return Promise.all(batch.answers.map((each) => received(each, batch.headers)));
   });
-  const { body, error } = answer;
+  const { body, error } = result;
   const response = error === undefined ? new Response(body, JSON_RESPONSE) : responseOf(error);
   return { response, hints: hintsOf((name) => headers[name]) };
 }
 
-/** In the event that asked: nobody else can read its stream. */
+/** Must run in the event that made the request: no other event can read its streams. */
 async function received({ body, error }: SentResponse, headers: BatchResponse["headers"]): Promise<ReceivedResponse> {
   const text = typeof body === "string" ? body : await new Response(body).text();
-  return { answer: { body: text, error }, headers };
+  return { result: { body: text, error }, headers };
 }
 
-/** The member's side. */
+/** The member's end. */
 export async function serveBatch(
   kvCalls: ReadonlyMap<string, KvCall>,
   calls: readonly BatchedCall[],
   refusalOf: (context: CallContext) => ErrorParts | undefined,
 ): Promise<readonly SentResponse[]> {
-  const answers = await Promise.all(
+  const results = await Promise.all(
     calls.map(async ({ path, body, token, requireLeader, address }): Promise<KvHttpResponse> => {
       const call = kvCalls.get(path);
-      if (call === undefined) throw new Error(`calls of ${path} do not go together`);
+      if (call === undefined) throw new Error(`calls of ${path} are not batched`);
       const context = { token, requireLeader, address };
       const error = refusalOf(context);
       return error === undefined ? call(body, context) : { body: error.body, error };
     }),
   );
   let characters = 0;
-  return answers.map((answer) => {
-    if (characters + answer.body.length > SENT_CHARACTERS_MAX) return { ...answer, body: streamOf(answer.body) };
-    characters += answer.body.length;
-    return answer;
+  return results.map((result) => {
+    if (characters + result.body.length > SENT_CHARACTERS_MAX) return { ...result, body: streamOf(result.body) };
+    characters += result.body.length;
+    return result;
   });
 }
 
@@ -130,11 +131,11 @@ function streamOf(text: string): ReadableStream<Uint8Array> {
   return body;
 }
 
-/** When the member says the same to all of them. */
+/** Rejects all calls of a batch with the same response. */
 export async function rejectBatch(refusal: Response, calls: readonly BatchedCall[]): Promise<BatchResponse> {
   const body = await refusal.text();
-  const answer: KvHttpResponse = { body, error: { status: refusal.status, body, challenge: undefined } };
-  return { headers: Object.fromEntries(refusal.headers), answers: calls.map(() => answer) };
+  const result: KvHttpResponse = { body, error: { status: refusal.status, body, challenge: undefined } };
+  return { headers: Object.fromEntries(refusal.headers), answers: calls.map(() => result) };
 }
 
 function batcherOf(
@@ -143,10 +144,10 @@ function batcherOf(
   { body }: BatchedCall,
 ): RequestBatcher<BatchedCall, ReceivedResponse> {
   const key = body.includes('"serializable"') ? -number : number;
-  let lane = batchers.get(key);
-  if (lane === undefined) {
-    lane = new RequestBatcher();
-    batchers.set(key, lane);
+  let batcher = batchers.get(key);
+  if (batcher === undefined) {
+    batcher = new RequestBatcher();
+    batchers.set(key, batcher);
   }
-  return lane;
+  return batcher;
 }

@@ -1,181 +1,183 @@
 /**
- * Many calls, one request: to ask another object costs more than a put does, so what comes while a request is on its way
- * waits, and leaves together with all that waits when that one is back.
+ * Batches calls to one Durable Object, because a cross-object request costs more than a put. Calls that arrive while a
+ * batch is in flight leave with the next one (at most 256 calls or 1 Mi characters).
  *
- *     a ──► nobody is on the way: goes ────► back: a is answered, b is told to go
- *     b ──► waits                          ► goes and takes c and d along ───────► back: b, c, d are answered
- *     c ──► waits                                                                ► answered in b's request
- *     d ──► waits                                                                ► answered in b's request
+ *     a ──► none is in flight: sends ─────► returns: a has its result, b is woken
+ *     b ──► waits                         ► sends a batch with c and d ────────────► returns: b, c, d have their results
+ *     c ──► waits                                                                  ► in b's batch
+ *     d ──► waits                                                                  ► in b's batch
  *
- * Callers have turns. Who has nothing on the way need not wait for a request of others, as long as few are under way; a
- * request takes calls of all who wait, one caller after the other; and while several call, one of them has no more on
- * its way than a little more than the busiest of the others (`shareOf`). So who sends a flood of calls waits, and the
- * others hardly do.
+ * Callers are served fairly. A caller with nothing in flight need not wait for the batch of another one, as long as few
+ * are in flight. A batch takes calls of all waiting callers, one caller after the other. While several callers are
+ * active, none has many more calls in flight than the busiest of the others (`shareOf`). So a caller that sends a flood
+ * of calls waits, and the others hardly do.
  *
- * Each call is an event of its own to the platform, which ends an event that waits for nothing but another event, and
- * which may lose one together with its client. So whoever waits looks up from time to time: if those who are on the way
- * have been away for long, it goes by itself, and takes along who else is there. Therefore nothing waits long behind a
- * slow request either.
+ * Each call runs in its own platform event. The platform may cancel an event that only waits for another one, or whose
+ * client is gone. So a waiting call checks every 100 ms: if the batches in flight take long, it sends the next batch
+ * itself. For the same reason no call waits long behind a slow batch.
  */
 import { FairQueue } from "../../src/member/limits/fair-queue.ts";
 import { RecentCallers } from "../../src/member/limits/recent-callers.ts";
 
-/** Made in the event of whoever goes. Rejects when nobody knows what came of the calls. */
-export type Send<Call, Answer> = (calls: readonly Call[]) => Promise<readonly Answer[]>;
+/**
+ * Sends one batch, in the event of the call that started it. Rejects if the outcome is unknown: the calls may or may
+ * not have been executed.
+ */
+export type Send<Call, Result> = (calls: readonly Call[]) => Promise<readonly Result[]>;
 
-interface LaneCall {
+interface BatchableCall {
   readonly body: string;
-  /** Whose it is; absent: nobody knows. */
+  /** Whom the call counts for; absent if unknown. */
   readonly caller?: string | undefined;
 }
 
-interface Entry<Call, Answer> {
+interface Entry<Call, Result> {
   readonly call: Call;
   readonly caller: string;
-  /** To be told to go, or to be taken along. */
+  /** Whether it waits to be woken or to be taken into a batch. */
   isWaiting: boolean;
-  resolve: ((outcome: Turn<Answer>) => void) | undefined;
+  resolve: ((outcome: Turn<Result>) => void) | undefined;
 }
 
-/** A request that was told to go. */
-interface Trip {
+/** A batch in flight. */
+interface InFlightBatch {
   readonly atMs: number;
   readonly callers: Set<string>;
 }
 
-type Turn<Answer> =
-  | { readonly type: "go"; readonly trip: Trip }
-  | { readonly type: "answer"; readonly answer: Answer }
+type Turn<Result> =
+  | { readonly type: "send"; readonly batch: InFlightBatch }
+  | { readonly type: "result"; readonly result: Result }
   | { readonly type: "lost"; readonly error: unknown };
 
 const CALLS_MAX = 256;
 const CHARACTERS_MAX = 1024 * 1024;
-/** Requests under way at once, of different callers. */
-const TRIPS_MAX = 4;
-/** Far above what a request takes while all is well; one that takes longer holds up nobody. */
+/** Maximum number of batches in flight, of different callers. */
+const IN_FLIGHT_MAX = 4;
+/** Far above the duration of a batch in normal operation. A batch that takes longer delays no other call. */
 const CHECK_MS = 100;
-/** In all far above the time-out of every call. */
+/** In total far above the time-out of every call. */
 const CHECKS_MAX = 300;
 const TURN_CHARACTERS = 4096;
 const AROUND_CALL_CHARACTERS = 512;
 
-export class RequestBatcher<Call extends LaneCall, Answer> {
-  readonly #waiting: FairQueue<Entry<Call, Answer>> = new FairQueue({
+export class RequestBatcher<Call extends BatchableCall, Result> {
+  readonly #waiting: FairQueue<Entry<Call, Result>> = new FairQueue({
     weightOf: ({ call }) => call.body.length + AROUND_CALL_CHARACTERS,
     quantum: TURN_CHARACTERS,
   });
-  readonly #trips: Set<Trip> = new Set();
+  readonly #inFlight: Set<InFlightBatch> = new Set();
   readonly #recent: RecentCallers = new RecentCallers(CALLS_MAX, () => Date.now());
 
-  async send(call: Call, send: Send<Call, Answer>): Promise<Answer> {
-    const own: Entry<Call, Answer> = { call, caller: call.caller ?? "", isWaiting: false, resolve: undefined };
+  async send(call: Call, send: Send<Call, Result>): Promise<Result> {
+    const own: Entry<Call, Result> = { call, caller: call.caller ?? "", isWaiting: false, resolve: undefined };
     this.#recent.began(own.caller);
     try {
-      if (this.#mayGo(own.caller)) return await this.#sendBatch(own, this.#trip(own), send);
+      if (this.#maySend(own.caller)) return await this.#sendBatch(own, this.#start(own), send);
       const outcome = await this.#turnOf(own);
-      if (outcome.type === "go") return await this.#sendBatch(own, outcome.trip, send);
+      if (outcome.type === "send") return await this.#sendBatch(own, outcome.batch, send);
       if (outcome.type === "lost") throw outcome.error;
-      return outcome.answer;
+      return outcome.result;
     } finally {
       this.#recent.ended(own.caller);
     }
   }
 
-  #mayGo(caller: string): boolean {
+  #maySend(caller: string): boolean {
     const nowMs = Date.now();
-    for (const trip of this.#trips) if (nowMs - trip.atMs > CHECK_MS) this.#trips.delete(trip);
-    return this.#trips.size < TRIPS_MAX && !this.#isOnTheWay(caller);
+    for (const batch of this.#inFlight) if (nowMs - batch.atMs > CHECK_MS) this.#inFlight.delete(batch);
+    return this.#inFlight.size < IN_FLIGHT_MAX && !this.#isInFlight(caller);
   }
 
-  #isOnTheWay(caller: string): boolean {
-    for (const { callers } of this.#trips) if (callers.has(caller)) return true;
+  #isInFlight(caller: string): boolean {
+    for (const { callers } of this.#inFlight) if (callers.has(caller)) return true;
     return false;
   }
 
-  async #turnOf(own: Entry<Call, Answer>): Promise<Turn<Answer>> {
-    // Not `new Promise`: workerd lets a promise go on in the event that made it, whoever settles it, but once the making
-    // is compiled it forgets which event that was. Then a call would go on as somebody else, and could not answer.
-    const { promise, resolve } = Promise.withResolvers<Turn<Answer>>();
+  async #turnOf(own: Entry<Call, Result>): Promise<Turn<Result>> {
+    // Do not use `new Promise`. workerd resumes a promise in the event that created it, but loses track of that event
+    // once the constructor call is JIT-compiled. The call would resume in another event and could not respond.
+    const { promise, resolve } = Promise.withResolvers<Turn<Result>>();
     own.resolve = resolve;
     own.isWaiting = true;
     this.#waiting.push(own.caller, own);
-    let looks = 0;
+    let checks = 0;
     const timer = setInterval(() => {
-      looks += 1;
-      if (own.isWaiting && this.#mayGo(own.caller)) this.#startNext(own);
-      else if (!own.isWaiting && looks >= CHECKS_MAX)
+      checks += 1;
+      if (own.isWaiting && this.#maySend(own.caller)) this.#wake(own);
+      else if (!own.isWaiting && checks >= CHECKS_MAX)
         resolveEntry(own, { type: "lost", error: new Error("its answer was lost") });
     }, CHECK_MS);
     try {
       return await promise;
     } finally {
-      // In its own event, and not where it is told: a timer belongs to its event.
+      // In its own event, not in the one that resolves it: a timer belongs to its event.
       clearInterval(timer);
     }
   }
 
-  async #sendBatch(own: Entry<Call, Answer>, trip: Trip, send: Send<Call, Answer>): Promise<Answer> {
-    const others = this.#takeBatch(own, trip);
+  async #sendBatch(own: Entry<Call, Result>, batch: InFlightBatch, send: Send<Call, Result>): Promise<Result> {
+    const others = this.#takeBatch(own, batch);
     try {
-      const answers = await send([own.call, ...others.map(({ call }) => call)]);
-      others.forEach((other, at) => resolveEntry(other, { type: "answer", answer: answers[at + 1] as Answer }));
-      return answers[0] as Answer;
+      const results = await send([own.call, ...others.map(({ call }) => call)]);
+      others.forEach((other, at) => resolveEntry(other, { type: "result", result: results[at + 1] as Result }));
+      return results[0] as Result;
     } catch (error) {
       for (const other of others) resolveEntry(other, { type: "lost", error });
       throw error;
     } finally {
-      this.#trips.delete(trip);
-      this.#next();
+      this.#inFlight.delete(batch);
+      this.#wakeNext();
     }
   }
 
-  /** Whoever's turn it is, of those who have nothing on the way. */
-  #next(): void {
+  /** Wakes the next caller in turn that has nothing in flight. */
+  #wakeNext(): void {
     for (const caller of this.#waiting.callers) {
-      if (!this.#mayGo(caller)) continue;
+      if (!this.#maySend(caller)) continue;
       const entry = this.#waiting.first(caller);
-      if (entry !== undefined) return this.#startNext(entry);
+      if (entry !== undefined) return this.#wake(entry);
     }
   }
 
-  #trip({ caller }: Entry<Call, Answer>): Trip {
-    const trip: Trip = { atMs: Date.now(), callers: new Set([caller]) };
-    this.#trips.add(trip);
-    return trip;
+  #start({ caller }: Entry<Call, Result>): InFlightBatch {
+    const batch: InFlightBatch = { atMs: Date.now(), callers: new Set([caller]) };
+    this.#inFlight.add(batch);
+    return batch;
   }
 
-  /** From now on nobody takes it along: it would be asked twice. */
-  #startNext(entry: Entry<Call, Answer>): void {
+  /** Leaves the queue first, so that no batch takes it along: it would be executed twice. */
+  #wake(entry: Entry<Call, Result>): void {
     this.#leave([entry]);
-    resolveEntry(entry, { type: "go", trip: this.#trip(entry) });
+    resolveEntry(entry, { type: "send", batch: this.#start(entry) });
   }
 
-  #takeBatch(own: Entry<Call, Answer>, trip: Trip): readonly Entry<Call, Answer>[] {
+  #takeBatch(own: Entry<Call, Result>, batch: InFlightBatch): readonly Entry<Call, Result>[] {
     let characters = own.call.body.length;
     const shares = new Map<string, number>();
     for (const caller of this.#waiting.callers) {
-      const isElsewhere = !trip.callers.has(caller) && this.#isOnTheWay(caller);
+      const isElsewhere = !batch.callers.has(caller) && this.#isInFlight(caller);
       const share = this.#recent.shareOf(caller) - (caller === own.caller ? 1 : 0);
       shares.set(caller, isElsewhere ? 0 : share);
     }
-    const along = this.#waiting.select(({ call }, caller, ofCaller, count) => {
+    const taken = this.#waiting.select(({ call }, caller, ofCaller, count) => {
       if (count + 1 === CALLS_MAX || ofCaller >= (shares.get(caller) ?? 0)) return false;
       if (characters + call.body.length > CHARACTERS_MAX) return false;
       characters += call.body.length;
-      trip.callers.add(caller);
+      batch.callers.add(caller);
       return true;
     });
-    this.#leave(along);
-    return along;
+    this.#leave(taken);
+    return taken;
   }
 
-  #leave(entries: readonly Entry<Call, Answer>[]): void {
+  #leave(entries: readonly Entry<Call, Result>[]): void {
     for (const entry of entries) entry.isWaiting = false;
     this.#waiting.remove(entries);
   }
 }
 
-function resolveEntry<Call, Answer>(entry: Entry<Call, Answer>, outcome: Turn<Answer>): void {
+function resolveEntry<Call, Result>(entry: Entry<Call, Result>, outcome: Turn<Result>): void {
   entry.resolve?.(outcome);
   entry.resolve = undefined;
 }

@@ -1,11 +1,11 @@
 /**
- * What a request is addressed to. Its URL is parsed here, once, and everything after this sees the result only: workerd
- * hands over the target as it was sent, so two readers of the raw form can come to two paths.
+ * The address of a request. Its URL is parsed here, once, and all later code uses the result: workerd delivers the
+ * target as it was sent, so two parsers of the raw form could find two different paths.
  */
 import { requestHost } from "../../src/gateway/http/hosts.ts";
 
 export interface Address {
-  /** Normalised: without dot segments and backslashes. */
+  /** Normalised: no dot segments, no backslashes. */
   readonly path: string;
   /** Normalised, without a fragment. */
   readonly url: string;
@@ -13,12 +13,12 @@ export interface Address {
 }
 
 /**
- * URLs that a parser leaves as they are: segments of plain characters without a dot, and a plain query. Most requests
- * have such a one, and a parser costs more than everything else on their way.
+ * URLs that a parser returns unchanged: segments of plain characters without a dot, and a plain query. Most requests
+ * have such a URL, and parsing costs more than all other steps of routing.
  */
 const PLAIN = /^https?:\/\/[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[0-9]+)?((?:\/[A-Za-z0-9_~-]+)+)(\?[A-Za-z0-9_~.=&-]+)?$/;
 
-/** Undefined when the Host header names no host, or more than one: then the URL says nothing that can be relied on. */
+/** Returns undefined if the Host header names no host, or several: the URL is unreliable then. */
 export function addressOf(request: Request): Address | undefined {
   if (requestHost(request) === undefined) return undefined;
   const plain = PLAIN.exec(request.url);
@@ -29,25 +29,25 @@ export function addressOf(request: Request): Address | undefined {
   return { path: url.pathname, url: url.href, search: url.search };
 }
 
-/** The same address below another path, which is a public one as it stands. */
+/** Returns the same address with another path, which must be normalised. */
 export function withPath(address: Address, path: string): Address {
   const url = new URL(address.url);
   url.pathname = path;
   return { path: url.pathname, url: url.href, search: url.search };
 }
 
-/** What is asked for below a prefix, which ends in a slash; undefined for what is not below it. */
+/** Returns the address below a prefix that ends in a slash; undefined if it is not below it. */
 export function belowPrefix(address: Address, prefix: string): Address | undefined {
   if (prefix === "/") return address;
   return address.path.startsWith(prefix) ? withPath(address, address.path.slice(prefix.length - 1)) : undefined;
 }
 
-/** The request as everybody after the router sees it. */
+/** Returns the request with the normalised URL, for all code after the router. */
 export function addressed(request: Request, { url }: Address): Request {
   return request.url === url ? request : new Request(url, request);
 }
 
-/** Of a URL that an Address holds: there is nothing left to parse. */
+/** Returns the path of an Address's URL, without parsing it again. */
 export function pathOf(url: string): string {
   const start = url.indexOf("/", url.indexOf("//") + 2);
   const end = url.indexOf("?", start);

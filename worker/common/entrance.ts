@@ -1,10 +1,10 @@
 /**
- * Who is let in while nobody has to log in. A deployed endpoint belongs to whoever deployed it, not to the first who finds
- * it: until auth is enabled, its owner alone may use it, who shows the setup token; OPEN="true" lets everybody in.
+ * Access while auth is disabled. A deployed endpoint belongs to its operator, not to the first caller that finds it.
+ * Until auth is enabled, only callers with the setup token have access. OPEN="true" admits all callers.
  *
- *     OPEN="true"      everybody
- *     auth enabled     whom etcd's rules let in; the setup token is none of its tokens
- *     else             whoever shows SETUP_TOKEN where another token would stand
+ *     OPEN="true"      all callers
+ *     auth enabled     callers that etcd's rules admit; the setup token is not one of its tokens
+ *     otherwise        callers that send SETUP_TOKEN in place of another token
  */
 import { Sha256 } from "../../src/base/sha256.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
@@ -21,7 +21,7 @@ export interface EntranceSettings {
   readonly SETUP_TOKEN?: string | undefined;
 }
 
-/** Shorter ones can be guessed. */
+/** A shorter token could be guessed. */
 export const SETUP_TOKEN_LENGTH_MIN = 16;
 
 const CLOSED = "this endpoint is closed";
@@ -32,7 +32,7 @@ const NO_TOKEN = `Give it a setup token first (\`wrangler secret put SETUP_TOKEN
 
 export class Entrance {
   readonly isOpen: boolean;
-  /** Undefined when there is none, or one that is too short. */
+  /** Undefined without a token, and with one that is too short. */
   readonly #digest: Uint8Array | undefined;
   readonly #wrong: WrongTokens;
 
@@ -42,7 +42,7 @@ export class Entrance {
     this.#wrong = new WrongTokens(nowMs);
   }
 
-  /** For calls while auth is not enabled. Throws an EtcdError that says what to do. */
+  /** Checks a call while auth is disabled. Throws an EtcdError that says what to do. */
   admit({ token, address }: CallContext): void {
     if (this.isOpen) return;
     if (this.#digest === undefined) throw closed(`${CLOSED}. ${NO_TOKEN} ${HOW}`);
@@ -55,16 +55,16 @@ export class Entrance {
     throw closed(`${CLOSED}, and this is not its setup token. ${HOW}`);
   }
 
-  /** For requests, whatever they ask for; undefined when they are let in. */
+  /** Checks any request. Returns undefined if it is admitted. */
   refusal(request: Request, isAuthEnabled: boolean): Response | undefined {
-    // CORS asks without a token, and learns nothing.
+    // A CORS preflight is sent without a token, and its response reveals nothing.
     if (this.isOpen || isAuthEnabled || request.method === "OPTIONS") return undefined;
     if (rightOf(pathOf(request.url)) === "everybody") return undefined;
     const parts = this.callRefusal(webSocketContext(request), isAuthEnabled);
     return parts === undefined ? undefined : responseOf(parts);
   }
 
-  /** For calls that are no request. */
+  /** Checks a call that is not a request. */
   callRefusal(context: CallContext, isAuthEnabled: boolean): ErrorParts | undefined {
     if (this.isOpen || isAuthEnabled) return undefined;
     try {
@@ -84,7 +84,7 @@ function digestOf(text: string): Uint8Array {
   return new Sha256().update(utf8Encode(text)).digest();
 }
 
-/** Takes the same time wherever they differ. */
+/** Takes the same time wherever the digests differ. */
 function isSame(left: Uint8Array, right: Uint8Array): boolean {
   let difference = left.length ^ right.length;
   for (let at = 0; at < left.length; at++) difference |= (left[at] ?? 0) ^ (right[at] ?? 0);

@@ -1,4 +1,4 @@
-/** What wrangler.toml and worker/local bind to the worker, and what options (worker/options.ts) put in its place. */
+/** Bindings of the worker, from wrangler.toml and worker/local, or from options (worker/options.ts). */
 import { type AllowedOrigins, originsOf } from "../../src/gateway/http/origins.ts";
 import { MEMBERS_MAX } from "./identity.ts";
 import type { MemberRpc } from "./member-rpc.ts";
@@ -6,26 +6,29 @@ import type { RoomSignalling } from "../signalling/signalling.ts";
 
 export interface Env {
   readonly MEMBERS: DurableObjectNamespace<MemberRpc>;
-  /** Absent: there are no rooms. */
+  /** Undefined: there are no rooms. */
   readonly ROOMS?: DurableObjectNamespace<RoomSignalling>;
-  /** Files of the page; absent: there is no page. */
+  /** Files of the page. Undefined: there is no page. */
   readonly ASSETS?: Fetcher;
   readonly CLUSTER_NAME: string;
-  /** "1", "3" or "5". */
+  /** Number of initial members: "1", "3" or "5". */
   readonly CLUSTER_SIZE: string;
-  /** Where the members shall live, the first one's hint first, separated by commas ("weur,enam,apac"). */
+  /** Location hints of the members, the first one's first, separated by commas ("weur,enam,apac"). */
   readonly LOCATIONS?: string;
-  /** Where clients reach the worker, for the members' client URLs; without it, members say none. */
+  /** URL at which clients reach the worker, for the members' client URLs. Without it, members report none. */
   readonly ENDPOINT_URL?: string;
-  /** "true": everybody may use it, without auth too; see entrance.ts. */
+  /** "true": all callers are admitted, without auth too; see entrance.ts. */
   readonly OPEN?: string;
-  /** A secret: what its owner shows until auth is enabled. */
+  /** A secret: the token that callers send until auth is enabled. */
   readonly SETUP_TOKEN?: string;
   /** "*" (default), or origins separated by commas; see src/gateway/http/origins.ts. */
   readonly ALLOWED_ORIGINS?: string;
   /** etcd's --host-whitelist: "*" (default), or host names separated by commas; see src/gateway/http/hosts.ts. */
   readonly HOST_WHITELIST?: string;
-  /** Who may frame the page: nobody (default), "*", or "self" and origins separated by commas; see security-headers.ts. */
+  /**
+   * Pages that may frame the page: none (default), "*", or "self" and origins separated by commas; see
+   * security-headers.ts.
+   */
   readonly FRAME_ANCESTORS?: string;
   /** etcd's --auth-token: "simple" (default), or "jwt,sign-method=EdDSA,ttl=5m"; see src/member/auth/token-providers.ts. */
   readonly AUTH_TOKEN?: string;
@@ -34,7 +37,7 @@ export interface Env {
   readonly AUTH_PUBLIC_KEY?: string;
 }
 
-/** How many members the cluster is founded with. */
+/** Returns the number of initial members. */
 export function clusterSize(env: Pick<Env, "CLUSTER_SIZE">): number {
   const size = Number(env.CLUSTER_SIZE);
   if (!Number.isInteger(size) || size < 1 || size > MEMBERS_MAX || size % 2 === 0) {
@@ -43,7 +46,7 @@ export function clusterSize(env: Pick<Env, "CLUSTER_SIZE">): number {
   return size;
 }
 
-/** Cloudflare's location hints. The platform takes others too, and does nothing with them. */
+/** Cloudflare's location hints. The platform accepts other texts too, and ignores them. */
 const LOCATION_HINTS: readonly DurableObjectLocationHint[] = [
   "wnam",
   "enam",
@@ -58,7 +61,7 @@ const LOCATION_HINTS: readonly DurableObjectLocationHint[] = [
   "me",
 ];
 
-/** Throws for what is no hint, and for more of them than there are founders. */
+/** Throws if a hint does not exist, or if there are more hints than initial members. */
 export function locationsOf(env: Pick<Env, "CLUSTER_SIZE" | "LOCATIONS">): readonly DurableObjectLocationHint[] {
   const names = (env.LOCATIONS ?? "")
     .split(",")
@@ -76,7 +79,7 @@ export function locationsOf(env: Pick<Env, "CLUSTER_SIZE" | "LOCATIONS">): reado
   return hints;
 }
 
-/** For `get` of a member's object: the platform looks at it when the object is made, and never again. */
+/** Options of `get` for a member's object. The platform uses them only when it creates the object. */
 export function locationOptions(
   locations: readonly DurableObjectLocationHint[],
   number: number,

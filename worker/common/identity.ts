@@ -1,6 +1,6 @@
 /**
- * Who a member at the edge is: everything follows from the cluster's name and the member's number, so that all objects
- * agree on it without asking each other, and a restart finds the same ids.
+ * Identity of a member at the edge. It is derived from the cluster's name and the member's number, so that all objects
+ * agree without communication, and a restart finds the same ids.
  */
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 
@@ -8,14 +8,14 @@ const FNV_OFFSET = 0xcbf2_9ce4_8422_2325n;
 const FNV_PRIME = 0x0000_0100_0000_01b3n;
 const MASK = 0xffff_ffff_ffff_ffffn;
 
-/** Founders; members that are added later are counted on. */
+/** Maximum number of initial members. Members that are added later get the numbers after theirs. */
 export const MEMBERS_MAX = 5;
 
 export function clusterIdOf(clusterName: string): bigint {
   return stableId(`cluster ${clusterName}`);
 }
 
-/** Members are counted from 1. */
+/** Numbers start at 1. */
 export function memberIdOf(clusterName: string, number: number): MemberId {
   return stableId(`member ${clusterName} ${number}`);
 }
@@ -24,7 +24,7 @@ export function memberNameOf(number: number): string {
   return `edge-${number}`;
 }
 
-/** Members find each other by their objects' names; this is how that is written as etcd writes addresses. */
+/** Members reach each other by their objects' names; this is such a name in the form of etcd's URLs. */
 export function peerUrlOf(clusterName: string, number: number): string {
   return `http://${memberNameOf(number)}.${encodeURIComponent(clusterName)}:2380`;
 }
@@ -34,13 +34,13 @@ export function objectNameOf(clusterName: string, number: number): string {
   return `${clusterName}/${number}`;
 }
 
-/** FNV-1a, and a last stir (MurmurHash3's), because ids that differ in their last digits only are hard to read. */
+/** FNV-1a with MurmurHash3's finalizer, because ids that differ only in their last digits are hard to read. */
 function stableId(text: string): bigint {
   let hash = FNV_OFFSET;
   for (const byte of new TextEncoder().encode(text)) hash = ((hash ^ BigInt(byte)) * FNV_PRIME) & MASK;
   hash = ((hash ^ (hash >> 33n)) * 0xff51_afd7_ed55_8ccdn) & MASK;
   hash = ((hash ^ (hash >> 33n)) * 0xc4ce_b9fe_1a85_ec53n) & MASK;
   hash ^= hash >> 33n;
-  // 0 means "nobody" in Raft.
+  // 0 means "no member" in Raft.
   return hash === 0n ? 1n : hash;
 }

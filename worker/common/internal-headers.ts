@@ -1,13 +1,13 @@
 /**
- * What a member's object tells the worker in front beside its answer. Only objects are believed, never a client's request,
- * and a client sees none of it.
+ * Hints that a member's object adds to its response for the worker. The worker accepts them from objects only, never
+ * from a client's request, and removes them from the response.
  */
 
-/** The number of the member that leads. */
+/** Number of the leader. */
 export const LEADER_HEADER = "x-quorate-leader";
-/** Which members there are; see live-members.ts. */
+/** The current members; see live-members.ts. */
 export const MEMBERS_HEADER = "x-quorate-members";
-/** The member did nothing with the request; the reason's code. */
+/** The member has not executed the request; the value is the reason's code. */
 export const UNAVAILABLE_HEADER = "x-quorate-unavailable";
 
 export interface Hints {
@@ -24,9 +24,9 @@ export function hintsOf(read: (name: string) => string | null | undefined): Hint
   };
 }
 
-/** The answer as clients get it. */
+/** Returns the response for the client. */
 export function withoutHints(response: Response): Response {
-  // The answer to an upgrade carries none, and cannot be made anew.
+  // The response to an upgrade has no hints, and cannot be copied.
   if (response.status === 101) return response;
   const own = new Response(response.body, response);
   for (const name of [LEADER_HEADER, MEMBERS_HEADER, UNAVAILABLE_HEADER]) own.headers.delete(name);

@@ -1,16 +1,16 @@
 /**
- * Which members there are, by number, as members tell the worker in front with their answers: it keeps nothing itself,
- * and begins with the founders each time. A header for each answer would cost something, so there is one only where the
- * founders are not all any more.
+ * The current members by number, as members report them to the worker with their responses. The worker stores nothing:
+ * each isolate starts with the initial members. A header on each response would have a cost, so it is only sent once
+ * the membership differs from the initial one.
  *
- *     x-quorate-members: 13;6;2,4,5?      version; the next number; who is there, learners with a question mark
+ *     x-quorate-members: 13;6;2,4,5?      version; the next number; the members, learners with a question mark
  */
 import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
 
 export interface LiveMembers {
-  /** Grows with each member that comes, is promoted, or goes. */
+  /** Increases with each member that is added, promoted or removed. */
   readonly version: number;
-  /** Nobody has this number or a higher one yet; whoever has a lower one and is not there was removed. */
+  /** The lowest unused number. A member with a lower number that is not listed was removed. */
   readonly next: number;
   readonly voters: readonly number[];
   readonly all: ReadonlySet<number>;
@@ -25,7 +25,7 @@ const LEARNER = 1;
 const VOTER = 2;
 const GONE = 3;
 
-/** Undefined while nobody but the founders has ever been there. */
+/** Returns undefined as long as the membership never changed. */
 export function membersHeader(
   members: readonly MemberRecord[],
   everCount: number,
@@ -42,7 +42,7 @@ export function membersHeader(
   return version <= founderCount * VOTER ? undefined : `${version};${everCount + 1};${parts.join(",")}`;
 }
 
-/** What is known after an answer with this header. */
+/** Returns the members known after a response with this header. */
 export function learnMembers(known: LiveMembers, header: string | null): LiveMembers {
   const parts = header === null ? null : /^(\d{1,9});(\d{1,9});((?:\d{1,9}\??,?)+)$/.exec(header);
   if (parts === null || Number(parts[1]) <= known.version) return known;

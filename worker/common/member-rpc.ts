@@ -1,23 +1,23 @@
-/** What a member's object is called for, beside `fetch`, by the worker and by the other members' objects. */
+/** RPC methods of a member's object, beside `fetch`, for the worker and the other members' objects. */
 import type { ErrorParts } from "../../src/gateway/http/errors.ts";
 import type { CallContext } from "../../src/member/api/services.ts";
-import type { ClientStep, RestoreAnswer, RestoreCall, StepAnswer } from "../member/restore.ts";
+import type { ClientStep, RestoreReply, RestoreCall, StepResponse } from "../member/restore.ts";
 import type { BatchTarget } from "../calls/batched-calls.ts";
 
-/** To frames of another member; `isBad` when they were none. */
-export type FramesAnswer =
+/** Response to frames of another member. `isBad`: they could not be parsed. */
+export type FramesResponse =
   | { readonly type: "batch"; readonly batch: Uint8Array }
   | { readonly type: "refused"; readonly isBad: boolean; readonly reason: string };
 
 export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
-  /** Frames from another member (src/transport/http.ts), and what there is to say to it. */
-  raft(batch: Uint8Array): Promise<FramesAnswer>;
-  /** A step of a client's restore. */
-  restore(step: ClientStep, context: CallContext): Promise<StepAnswer | ErrorParts>;
-  /** Why the caller may not use this endpoint; undefined when it may. */
+  /** Accepts frames of another member (src/transport/http.ts) and returns frames for it. */
+  raft(batch: Uint8Array): Promise<FramesResponse>;
+  /** Executes a step of a client's restore. */
+  restore(step: ClientStep, context: CallContext): Promise<StepResponse | ErrorParts>;
+  /** Returns why the caller may not use this endpoint; undefined if it may. */
   refusal(context: CallContext): Promise<ErrorParts | undefined>;
-  /** Why the caller may not restore a snapshot. */
-  restoreRefusal(context: CallContext): Promise<StepAnswer | ErrorParts | undefined>;
-  /** From another member, about a snapshot that is being restored; see restore.ts. */
-  restoring(call: RestoreCall): Promise<RestoreAnswer>;
+  /** Returns why the caller may not restore a snapshot; undefined if it may. */
+  restoreRefusal(context: CallContext): Promise<StepResponse | ErrorParts | undefined>;
+  /** Called by another member about a snapshot that is being restored; see restore.ts. */
+  restoring(call: RestoreCall): Promise<RestoreReply>;
 }

@@ -1,4 +1,4 @@
-/** What the settings say about web pages; read once for each isolate. */
+/** The settings for web pages, parsed once per isolate. */
 import { type AllowedHosts, hostsOf } from "../../src/gateway/http/hosts.ts";
 import { type OriginPolicy, originPolicy } from "../../src/gateway/http/origins.ts";
 import { frameAncestorsOf, type SecurityHeadersOptions } from "../../src/gateway/http/security-headers.ts";
@@ -12,7 +12,7 @@ export interface PagePolicy {
 
 const policies = new WeakMap<Env, PagePolicy>();
 
-/** Throws when a setting is none. */
+/** Throws if a setting cannot be parsed. */
 export function pagePolicyOf(env: Env): PagePolicy {
   let policy = policies.get(env);
   if (policy === undefined) {

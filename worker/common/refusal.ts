@@ -1,4 +1,4 @@
-/** What a member that cannot serve answers, or the worker in its name. */
+/** The response of a member that cannot serve, or of the worker on its behalf. */
 import type { ProblemCode } from "../../src/member/api/services.ts";
 import { UNAVAILABLE_HEADER } from "./internal-headers.ts";
 
@@ -7,7 +7,7 @@ export interface Reason {
   readonly text: string;
 }
 
-/** etcd's words, as its log has them when such a member starts. */
+/** The text that etcd logs when a removed member starts. */
 export const REMOVED: Reason = {
   code: "removed",
   text: "the member has been permanently removed from the cluster",

@@ -1,20 +1,21 @@
 /**
- * What the public may reach, and who of it: one table, asked once, with a normalised path (address.ts). What is not in it
- * is a file of the page or nothing. Members are asked for these paths only, and what members say to each other has no path.
+ * The public routes and who may use them: one table, looked up once, with a normalised path (address.ts). Any other
+ * path is a file of the page or unknown. Members serve only these paths; calls between members have no path.
  */
 
 /**
  * Who may use a route.
  *
- * - `everybody`: it says nothing of the cluster but whether it is well.
- * - `caller`: on an endpoint that is closed and has no auth enabled, whoever shows the setup token; else who etcd's rules let.
- * - `owner`: on an endpoint that is closed, whoever shows the setup token; with auth enabled there is nothing to do there.
+ * - `everybody`: all callers. It reveals only whether the cluster is healthy.
+ * - `caller`: while auth is disabled on a closed endpoint, callers with the setup token; otherwise those that
+ *   etcd's rules admit.
+ * - `owner`: on a closed endpoint, callers with the setup token. With auth enabled there is nothing to do there.
  */
 export type Right = "everybody" | "caller" | "owner";
 
 export type Route =
   | { readonly type: "any-member" }
-  /** `path` is what the member is asked for; whether there is one of that number, members know (front.ts). */
+  /** `path` is the path at the member. Only members know whether the number exists (balancer.ts). */
   | { readonly type: "member"; readonly number: number; readonly path: string }
   | { readonly type: "restore"; readonly step: string }
   | { readonly type: "signalling" }
@@ -22,7 +23,7 @@ export type Route =
   | { readonly type: "nowhere" };
 
 interface Row {
-  /** A folder when it ends in a slash. */
+  /** A folder if it ends in a slash. */
   readonly path: string;
   readonly to: "any-member" | "restore" | "signalling";
   readonly right: Right;
@@ -48,7 +49,7 @@ const TABLE: readonly Row[] = [
 ];
 
 const ANY_MEMBER: Route = { type: "any-member" };
-/** With slashes too many, or the last one missing, members tell where to go. */
+/** With superfluous slashes, or without the last one, members redirect. */
 const ALMOST_V3 = /^\/+v3(?:\/|$)/;
 const ONE_MEMBER = /^\/m\/([^/]*)(\/.*)?$/;
 
@@ -65,7 +66,7 @@ export function routeOf(path: string): Route {
   return { type: "member", number, path: rest };
 }
 
-/** Of a path that a member is asked for. What is in no row is the owner's, and he is told that there is nothing. */
+/** The right for a path of a member. A path in no row is the owner's, and gets "not found". */
 export function rightOf(path: string): Right {
   return rowOf(path)?.right ?? "owner";
 }

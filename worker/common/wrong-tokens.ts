@@ -1,6 +1,6 @@
 /**
- * Counts wrong setup tokens of each network address, so that nobody tries many. Whoever shares the owner's address, as
- * behind a proxy, does not lock it out: an address that has shown the right token is not held back.
+ * Counts wrong setup tokens per network address, against guessing. A caller that shares the owner's address, as behind
+ * a proxy, cannot lock it out: an address that has sent the right token is not limited.
  */
 
 interface Tries {
@@ -10,26 +10,26 @@ interface Tries {
 
 const WITHIN_MS = 60_000;
 const TRIES_MAX = 10;
-/** Addresses that are remembered; the one that began first is forgotten. */
+/** Limit of remembered addresses. The oldest one is forgotten first. */
 const ADDRESSES_MAX = 1_000;
 
 export class WrongTokens {
   readonly #nowMs: () => number;
   readonly #tries: Map<string, Tries> = new Map();
-  /** Only whoever has the right token adds to it. */
+  /** Only a caller with the right token adds an address. */
   readonly #known: Set<string> = new Set();
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
   }
 
-  /** Without an address nobody is held back: one caller would lock out all. */
+  /** Callers without an address are not limited: one of them would lock out all. */
   isTooMany(address: string | undefined): boolean {
     const tries = address === undefined || this.#known.has(address) ? undefined : this.#tries.get(address);
     return tries !== undefined && tries.count >= TRIES_MAX && this.#nowMs() - tries.sinceMs < WITHIN_MS;
   }
 
-  /** The right one was shown from there. */
+  /** The right token was sent from this address. */
   know(address: string | undefined): void {
     if (address !== undefined && this.#known.size < ADDRESSES_MAX) this.#known.add(address);
   }

@@ -1,6 +1,6 @@
 /**
- * What Cloudflare's static assets do for the deployed worker, for the one on this machine: workerd's disk service hands
- * out files without saying what they are, and lists folders.
+ * Does on this machine what Cloudflare's static assets do for the deployed worker: workerd's disk service sends files
+ * without a content type, and lists folders.
  */
 
 interface Env {
@@ -33,7 +33,7 @@ const worker: { fetch(request: Request, env: Env): Promise<Response> } = {
     const path = pathname.endsWith("/") ? `${pathname}index.html` : pathname;
     const dot = path.lastIndexOf(".");
     const type = dot > path.lastIndexOf("/") ? TYPES[path.slice(dot + 1)] : undefined;
-    // A folder has no type; neither has anything else that the page needs.
+    // A folder has no type, and the page needs no file without one.
     if (type === undefined) return new Response(null, { status: 404 });
     const file = await DISK.fetch(`http://disk${path}`);
     if (!file.ok) return new Response(null, { status: 404 });
@@ -49,7 +49,7 @@ const worker: { fetch(request: Request, env: Env): Promise<Response> } = {
 // oxlint-disable-next-line import/no-default-export -- workerd calls it
 export default worker;
 
-/** Vite puts a hash of the content into the names in assets/. */
+/** Vite adds a hash of the content to the names in assets/. */
 function cacheControl(path: string): string {
   return path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
 }

@@ -22,7 +22,7 @@ export async function buildPackage(): Promise<void> {
   await bundleForNode();
 }
 
-/** What src is in the tree is the package's root. */
+/** In the package, src is the root. */
 async function emitModules(): Promise<void> {
   const whole = join(DIST, "package-tree");
   await rm(whole, { recursive: true, force: true });
@@ -46,7 +46,10 @@ async function emit(project: string, rootDir: string, outDir: string): Promise<v
   }
 }
 
-/** The compiler rewrites the endings of imports in modules, not in their declarations, and knows nothing of the move. */
+/**
+ * The compiler rewrites the endings of imports in modules, but not in declarations, and does not know that src is the
+ * root.
+ */
 async function withPackagePaths(file: string): Promise<void> {
   const text = await readFile(file, "utf8");
   const moved = text.replaceAll(/((?:from|import) ?\(?")((?:\.\.\/)+)src\//g, "$1$2");
@@ -70,7 +73,7 @@ async function bundleForNode(): Promise<void> {
       emptyOutDir: true,
       copyPublicDir: false,
       minify: false,
-      // What is inside keeps its authors' terms.
+      // Bundled packages keep their licenses.
       license: { fileName: "THIRD-PARTY-LICENSES.md" },
       rolldownOptions: {
         input: { quorate: join(ROOT, "src/cli/main.ts"), grpc: join(ROOT, "src/entry/grpc.ts") },

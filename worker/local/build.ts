@@ -1,9 +1,10 @@
 /**
- * `npm run build`: the page into dist/web, the worker into dist/worker, with one bundler and without a network.
+ * `npm run build`: builds the page into dist/web and the worker into dist/worker, with one bundler and without a
+ * network.
  *
- * The worker is bundled by Vite rather than by `wrangler deploy --dry-run`: both leave one module in which only
- * `cloudflare:*` is imported, and this takes a tenth of the time, which every first `npm start` waits for. What is
- * deployed is still built by wrangler, from the same sources and wrangler.toml.
+ * Vite bundles the worker instead of `wrangler deploy --dry-run`. Both produce one module that imports only
+ * `cloudflare:*`, and Vite takes a tenth of the time, for which every first `npm start` waits. Deployments are still
+ * built by wrangler, from the same sources and wrangler.toml.
  */
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -12,9 +13,9 @@ import { build, type InlineConfig } from "vite";
 
 export const ROOT: string = join(import.meta.dirname, "../..");
 export const DIST: string = join(ROOT, "dist");
-/** Its time is that of the last build. */
+/** Its modification time is that of the last build. */
 export const STAMP: string = join(DIST, "built");
-/** Returns how the page is built; a new object each time, because Vite writes into what it is given. */
+/** Returns the configuration of the page's build. A new object each time, because Vite modifies it. */
 export function pageConfig(): InlineConfig {
   return {
     configFile: false,
@@ -52,13 +53,13 @@ async function buildWorker(entry: string, fileName: string): Promise<void> {
       copyPublicDir: false,
       minify: false,
       lib: { entry: join(ROOT, entry), formats: ["es"], fileName: () => fileName },
-      // workerd is given one module: what is loaded later elsewhere is in it.
+      // workerd loads one module: lazily loaded code is part of it.
       rolldownOptions: { external: /^cloudflare:/, output: { codeSplitting: false } },
     },
   });
 }
 
-/** There is no page yet while the project is young: then the endpoint serves its API alone. */
+/** An early version of the project has no page; then the endpoint serves only its API. */
 async function buildPage(): Promise<void> {
   if (existsSync(join(ROOT, "web/index.html"))) await build(pageConfig());
 }

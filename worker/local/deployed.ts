@@ -1,4 +1,4 @@
-/** What `npm start` takes over from wrangler.toml, so that both run the same worker in the same runtime. */
+/** Settings that `npm start` reads from wrangler.toml, so that both run the same worker in the same runtime. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -12,7 +12,7 @@ export function readDeployed(root: string): Deployed {
   return deployedOf(readFileSync(join(root, "wrangler.toml"), "utf8"));
 }
 
-/** Reads the few forms that our file uses: `name = "text"` and `name = ["text", …]`, in and above [tables]. */
+/** Parses the few forms that our file uses: `name = "text"` and `name = ["text", …]`, in and above [tables]. */
 export function deployedOf(toml: string): Deployed {
   const top = new Map<string, readonly string[]>();
   const vars: Record<string, string> = {};

@@ -1,6 +1,6 @@
 /**
  * One server per data folder: two would write to the same databases. The lock is a socket in the folder, because a
- * socket dies with its process, however that ends, and a file with a process id in it does not.
+ * socket ends with its process, however that ends. A file with a process id does not.
  */
 import { rm } from "node:fs/promises";
 import { connect, createServer, type Server } from "node:net";
@@ -10,13 +10,13 @@ export interface FolderLock {
   release(): Promise<void>;
 }
 
-/** Undefined when somebody else holds it. */
+/** Returns undefined if another process holds the lock. */
 export async function lockFolder(path: string): Promise<FolderLock | undefined> {
-  // A socket's path may have 107 bytes; from the current folder it is most often shorter.
+  // A socket's path is limited to 107 bytes. Relative to the current folder it is usually shorter.
   const fromHere = relative(process.cwd(), path);
   const address = fromHere.length < path.length ? fromHere : path;
   let server = await listen(address);
-  if (server === undefined && !(await answers(address))) {
+  if (server === undefined && !(await isAlive(address))) {
     await rm(address, { force: true });
     server = await listen(address);
   }
@@ -33,14 +33,14 @@ function listen(address: string): Promise<Server | undefined> {
       else reject(error);
     });
     server.listen(address, () => {
-      // The lock alone keeps nobody running.
+      // The lock alone must not keep the process alive.
       server.unref();
       resolve(server);
     });
   });
 }
 
-function answers(address: string): Promise<boolean> {
+function isAlive(address: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(address);
     const settle = (alive: boolean): void => {

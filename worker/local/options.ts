@@ -39,7 +39,7 @@ FRAME_ANCESTORS=… and ENDPOINT_URL=… (where clients reach it: the members' c
 listens, if that is one) in the environment win.
 `;
 
-/** For the user: printed without a stack. */
+/** An error for the user, printed without a stack. */
 export class StartError extends Error {}
 
 export interface StartOptions {
@@ -49,20 +49,20 @@ export interface StartOptions {
   readonly data: string;
   readonly host: string;
   readonly port: number;
-  /** Everybody is let in while auth is not enabled. */
+  /** Admits all callers while auth is disabled. */
   readonly isOpen: boolean;
-  /** Undefined when none was said. */
+  /** Undefined if not given. */
   readonly setupToken: string | undefined;
-  /** What ALLOWED_ORIGINS and HOST_WHITELIST say. */
+  /** Values of ALLOWED_ORIGINS and HOST_WHITELIST. */
   readonly allowedOrigins: string;
   readonly hostWhitelist: string;
-  /** What FRAME_ANCESTORS says; undefined when nothing was said. */
+  /** Value of FRAME_ANCESTORS; undefined if not given. */
   readonly frameAncestors: string | undefined;
-  /** Of the members' flags, by the names of the worker's variables; those that were given. */
+  /** The given flags of members, by the names of the worker's variables. */
   readonly memberVars: Readonly<Record<string, string>>;
 }
 
-/** Throws a StartError, or what parseArgs throws for the user. */
+/** Throws a StartError, or an error of parseArgs, both for the user. */
 export function startOptions(argv: readonly string[], env: Readonly<Record<string, string | undefined>>): StartOptions {
   const { values } = parseArgs({
     args: [...argv],
@@ -84,7 +84,7 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
   const port = text === "" ? 8787 : Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new StartError(`PORT is a number up to 65535, not "${text}".`);
-  // Not "localhost": that may be two addresses, and would be told as one.
+  // Not "localhost", which may resolve to two addresses, but is printed as one.
   const { HOST = "" } = env;
   const host = HOST === "" ? "127.0.0.1" : HOST;
   const isLocal = isLoopback(host);
@@ -126,7 +126,7 @@ function flagHelp(name: MemberFlagName): string {
   return `  --${`${name} ${MEMBER_FLAGS[name].value}`.padEnd(40)}${MEMBER_FLAGS[name].help}`;
 }
 
-/** As an address stands in a URL. */
+/** Returns the host in the form of a URL. */
 export function bracketed(host: string): string {
   return isIP(host) === 6 ? `[${host}]` : host;
 }
@@ -135,7 +135,7 @@ function isLoopback(host: string): boolean {
   return LOOPBACK.includes(bracketed(host)) || (isIP(host) === 4 && host.startsWith("127."));
 }
 
-/** A machine may call itself anything. */
+/** A machine may have any name; only a valid host name counts. */
 function isName(host: string): boolean {
   return hostOf(host) !== undefined;
 }
@@ -169,7 +169,7 @@ function memberVars(
   return vars;
 }
 
-/** Better here than in the log of a worker that does not start. */
+/** Checked here, because otherwise the error is only in the log of a worker that does not start. */
 function checked(parse: () => unknown): void {
   try {
     parse();

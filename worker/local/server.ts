@@ -1,15 +1,17 @@
-/** Runs workerd as a child: starts it, waits until the cluster is healthy, stops it, and tells how it ended. */
+/**
+ * Runs workerd as a child process: starts it, waits until the cluster is healthy, stops it, and reports how it ended.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Readable } from "node:stream";
 
-/** How long workerd may take for the requests that it is still answering; a watch would never end. */
+/** Time for workerd to finish running requests, in milliseconds. A watch would never end. */
 const STOP_WITHIN_MS = 500;
 
 export interface ServerOptions {
   readonly configFile: string;
-  /** Holds the child's process id, for a start after this process was killed. */
+  /** Has the child's process id, for the next start after this process was killed. */
   readonly pidFile: string;
 }
 
@@ -20,7 +22,7 @@ export interface Ended {
 
 export class LocalServer {
   readonly ended: Promise<Ended>;
-  /** The port on which workerd listens; rejects when it ends before. */
+  /** Resolves with workerd's port. Rejects if workerd ends before it listens. */
   readonly listening: Promise<number>;
   readonly #child: ChildProcess;
 
@@ -40,12 +42,12 @@ export class LocalServer {
     this.listening.catch(() => {});
   }
 
-  /** workerd's; 0 when it could not be started. */
+  /** Process id of workerd; 0 if it could not be started. */
   get pid(): number {
     return this.#child.pid ?? 0;
   }
 
-  /** What was answered is on the disk, so nothing is lost however it ends. */
+  /** All acknowledged data is on the disk, so nothing is lost however workerd ends. */
   stop(): void {
     this.#child.kill("SIGTERM");
     setTimeout(() => this.#child.kill("SIGKILL"), STOP_WITHIN_MS).unref();
@@ -65,8 +67,8 @@ export class LocalServer {
 }
 
 /**
- * A workerd that outlived its parent (which was killed) still holds the data. Stops it; true if there was one. The
- * process id alone proves nothing, since ids are used again; its command line does.
+ * A workerd that outlived its killed parent still holds the data. Stops it, and returns true if there was one. The
+ * process id alone proves nothing, because ids are reused; the command line does.
  */
 export async function stopLeftover(pidFile: string, configFile: string): Promise<boolean> {
   if (!existsSync(pidFile)) return false;
@@ -81,15 +83,18 @@ export async function stopLeftover(pidFile: string, configFile: string): Promise
   return true;
 }
 
-/** The program itself: where npm ran no install scripts, what lies in .bin only starts it, and signals end there. */
+/**
+ * Returns the executable itself. Where npm ran no install scripts, the file in .bin only starts it, and signals end
+ * there.
+ */
 function workerdFile(): string {
   const { default: file } = createRequire(import.meta.url)("workerd") as { readonly default: string };
   return file;
 }
 
-/** Empty when there is no such process. */
+/** Returns an empty text if there is no such process. */
 function commandLine(pid: number): Promise<string> {
-  // A small Linux has no `ps`, others have no /proc.
+  // A minimal Linux has no `ps`; other systems have no /proc.
   if (existsSync(`/proc/${pid}/cmdline`)) return Promise.resolve(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
   return new Promise((resolve) => {
     const child = spawn("ps", ["-ww", "-o", "args=", "-p", String(pid)], { stdio: ["ignore", "pipe", "ignore"] });

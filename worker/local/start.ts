@@ -1,6 +1,6 @@
 /**
- * `npm start`: builds what is out of date and lets workerd serve it, on this machine alone: no account, no network, no
- * proxy in between. The data lies in one folder, which one server at a time may use.
+ * `npm start`: builds what is out of date and runs workerd with it on this machine: no account, no network, no proxy in
+ * between. The data is in one folder, which one server at a time may use.
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
@@ -14,7 +14,7 @@ import { bracketed, HELP, StartError, startOptions, type StartOptions } from "./
 import { type Ended, LocalServer, stopLeftover } from "./server.ts";
 import { workerdConfig } from "./workerd-config.ts";
 
-/** Not one place but every address of the machine. */
+/** All addresses of the machine instead of one. */
 const WILDCARDS = ["0.0.0.0", "::", "[::]"];
 const HEALTHY_WITHIN_MS = 30_000;
 const SOURCES = ["src", "web", "worker", "package-lock.json", "wrangler.toml"];
@@ -122,11 +122,11 @@ As etcd's clients say it, in base64; Zm9v is "foo" and YmFy is "bar":
   curl ${url}/v3/kv/range -d '{"key":"Zm9v"}'
 `);
   } catch {
-    // workerd has ended, and says so itself.
+    // workerd has ended and reports it itself.
   }
 }
 
-/** Whoever starts it shall know who is let in. */
+/** Tells the user who has access. */
 function entranceText({ isOpen, host, setupToken = "" }: StartOptions): string {
   if (isOpen && host === "127.0.0.1") return "";
   if (isOpen) return "\nIt is OPEN: until auth is enabled, everybody who can reach it may read and write.\n";
@@ -149,7 +149,7 @@ async function healthy(url: string): Promise<void> {
   console.error(`The cluster is not healthy after ${HEALTHY_WITHIN_MS / 1000} s: ${reason}`);
 }
 
-/** Vite has told what is wrong when it throws. */
+/** When Vite throws, it has printed the reason. */
 async function build(): Promise<void> {
   try {
     await buildAll();
@@ -158,22 +158,24 @@ async function build(): Promise<void> {
   }
 }
 
-/** Of this machine. */
+/** URL on this machine. */
 function urlOf({ host, port }: StartOptions): string {
   const name = host === "127.0.0.1" || WILDCARDS.includes(host) ? "localhost" : bracketed(host);
   return `http://${name}:${port}`;
 }
 
-/** Where clients reach the members is what whoever starts it says, or where it listens if that is one place. */
+/**
+ * URL at which clients reach the members: the one given by the user, or the listening address if it is a single one.
+ */
 function endpointVar(options: StartOptions): { readonly ENDPOINT_URL?: string } {
-  const told = process.env["ENDPOINT_URL"] ?? "";
-  if (told !== "") return { ENDPOINT_URL: told };
+  const given = process.env["ENDPOINT_URL"] ?? "";
+  if (given !== "") return { ENDPOINT_URL: given };
   return WILDCARDS.includes(options.host) ? {} : { ENDPOINT_URL: urlOf(options) };
 }
 
 /**
- * The port, or a free one where any will do: the members say at their start where clients reach them. workerd says too that
- * a port is taken, but not so that one knows what to do.
+ * Returns the port, or a free one if any is allowed: members report their client URLs when they start. workerd reports
+ * a port in use too, but not in a way that helps the user.
  */
 function freePort({ host, port }: StartOptions): Promise<number> {
   return new Promise((free, taken) => {
@@ -189,7 +191,7 @@ function freePort({ host, port }: StartOptions): Promise<number> {
   });
 }
 
-/** Whether a source is newer than what was built from it. */
+/** Whether a source is newer than its build. */
 async function isStale(): Promise<boolean> {
   if (!existsSync(STAMP)) return true;
   const builtMs = statSync(STAMP).mtimeMs;

@@ -1,11 +1,11 @@
-/** The configuration with which workerd serves the built worker on this machine. */
+/** The configuration with which workerd runs the built worker on this machine. */
 
 export interface LocalConfig {
   readonly host: string;
   readonly port: number;
   readonly compatibilityDate: string;
   readonly compatibilityFlags: readonly string[];
-  /** Relative to the configuration's own folder: workerd embeds nothing else. */
+  /** Relative to the configuration's folder: workerd embeds no other file. */
   readonly workerFile: string;
   readonly assetsFile: string;
   /** Absolute. */
@@ -19,7 +19,7 @@ export function workerdConfig(config: LocalConfig): string {
   const vars = Object.entries(config.vars).map(([name, value]) => `(name = ${quoted(name)}, text = ${quoted(value)})`);
   const runtime = `compatibilityDate = ${quoted(config.compatibilityDate)},
   compatibilityFlags = [${config.compatibilityFlags.map(quoted).join(", ")}],`;
-  // The objects' storage lies in folders named after their uniqueKey: changing one loses the data.
+  // The objects' storage is in folders named after their uniqueKey: changing one loses the data.
   return `using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
@@ -56,7 +56,7 @@ const assets :Workerd.Worker = (
 `;
 }
 
-/** Cap'n Proto's strings are C's. */
+/** Cap'n Proto has the string syntax of C. */
 function quoted(text: string): string {
   const escaped = text.replace(/[\\"]/g, (character) => `\\${character}`).replaceAll("\n", "\\n");
   return `"${escaped}"`;

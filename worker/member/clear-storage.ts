@@ -1,4 +1,7 @@
-/** All that a member keeps in its Durable Object goes; for whoever keeps a note instead, in the same transaction. */
+/**
+ * Deletes all data of a member in its Durable Object. A caller that leaves a record instead writes it in the same
+ * transaction.
+ */
 export function clearStorage(storage: DurableObjectStorage): void {
   const tables = storage.sql
     .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'quorate%'")

@@ -1,4 +1,4 @@
-/** Time in a Durable Object. A pending timer keeps the object in memory; a member that is quiet has none. */
+/** Time in a Durable Object. A pending timer keeps the object in memory; a quiesced member has none. */
 import type { Clock } from "../../src/member/clock.ts";
 
 export const objectClock: Clock = {
@@ -7,8 +7,8 @@ export const objectClock: Clock = {
     const timer = setTimeout(fire, delayMs);
     return () => clearTimeout(timer);
   },
-  // Not a microtask: that would run at the end of each event, and every request would be a batch of its own. A timer
-  // runs after the events that are waiting already; with 32 clients this halves what a put costs.
+  // Not a microtask, which runs at the end of each event, so that every request would be a batch of its own. A timer
+  // runs after the events that already wait. With 32 clients this halves the cost of a put.
   defer(run) {
     setTimeout(run, 0);
   },

@@ -1,4 +1,4 @@
-/** etcd's Cluster service at the edge: who a new member is, and where clients reach this one. */
+/** Options of etcd's Cluster service at the edge: the identity of a new member, and this member's client URLs. */
 import type { ClusterOptions } from "../../src/member/options.ts";
 import type { Env } from "../common/env.ts";
 import { memberIdOf } from "../common/identity.ts";
@@ -6,9 +6,9 @@ import { memberIdOf } from "../common/identity.ts";
 export function clusterOptions(number: number, { CLUSTER_NAME, ENDPOINT_URL = "" }: Env): Partial<ClusterOptions> {
   return {
     learnersRefuse: true,
-    // The next number: whoever was removed keeps its own for ever.
+    // The next number: a removed member keeps its own for ever.
     newMemberId: (everCount) => memberIdOf(CLUSTER_NAME, everCount + 1),
-    // Only what the operator says: clients send their tokens there.
+    // Only the operator's URL, because clients send their tokens there.
     clientUrls: ENDPOINT_URL === "" ? [] : [`${endpointOf(ENDPOINT_URL)}/m/${number}`],
   };
 }

@@ -1,11 +1,11 @@
 /**
- * Which number belongs to which member id. Numbers are given one after the other, to founders and to members that are
- * added, and never twice; the id follows from the number. So nobody needs to be asked, only counted.
+ * Maps member ids to numbers. Numbers are assigned in sequence, to the initial members and to added ones, and never
+ * reused. The id is derived from the number. So no communication is needed, only a count.
  */
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { memberIdOf } from "../common/identity.ts";
 
-/** Members that this one has not heard of yet may be so many. */
+/** Maximum number of members that this one does not know yet. */
 const AHEAD = 256;
 
 export class Directory {
@@ -16,16 +16,16 @@ export class Directory {
 
   constructor(clusterName: string, founders: number) {
     this.#clusterName = clusterName;
-    this.knows(founders);
+    this.setEverCount(founders);
   }
 
-  /** There were so many members up to now. */
-  knows(everCount: number): void {
+  /** Sets the number of members that there ever were. */
+  setEverCount(everCount: number): void {
     this.#known = Math.max(this.#known, everCount);
     while (this.#counted < this.#known) this.#count();
   }
 
-  /** Undefined for an id that is none of this cluster's. */
+  /** Returns undefined for an id that is not of this cluster. */
   numberOf(id: MemberId): number | undefined {
     while (!this.#numbers.has(id) && this.#counted < this.#known + AHEAD) this.#count();
     return this.#numbers.get(id);

@@ -1,16 +1,16 @@
 /**
- * One member of the cluster at the edge: a Durable Object with its SQLite storage, etcd's JSON API in front and the
- * other members' objects around it.
+ * One member of the cluster at the edge: a Durable Object with its SQLite storage, behind etcd's JSON API, connected to
+ * the other members' objects.
  *
  *     worker ── fetch ──► gateway ──► member ──► storage (this object's SQLite)
  *                                       │ ▲
  *     other objects ◄── raft() ─────────┘ └── raft() ── other objects
  *
- * `fetch` serves the public API and nothing else. What members say to each other, and what the worker says to a member
- * beside requests, are methods, which no request can name.
+ * `fetch` serves the public API and nothing else. Calls between members, and the worker's other calls to a member, are
+ * methods, which no request can name.
  *
- * The object opens its member at the first event and again after the platform has thrown it out of memory. A member
- * that cannot open, or had to stop, does not take the object down: it says why, and is tried again after a while.
+ * The object opens its member at the first event, and again after the platform has evicted it from memory. A member
+ * that cannot open, or had to stop, does not crash the object: it reports why, and is opened again after a while.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Hono } from "hono";
@@ -42,29 +42,29 @@ import { clusterIdOf, memberIdOf, memberNameOf, objectNameOf, peerUrlOf } from "
 import { LEADER_HEADER, MEMBERS_HEADER } from "../common/internal-headers.ts";
 import { membersHeader } from "../common/live-members.ts";
 import { flaggedOptions } from "./member-flags.ts";
-import type { FramesAnswer, MemberRpc } from "../common/member-rpc.ts";
+import type { FramesResponse, MemberRpc } from "../common/member-rpc.ts";
 import { refusal, REMOVED } from "../common/refusal.ts";
 import {
   type ClientStep,
   EdgeRestore,
   NOT_EMPTY,
-  type RestoreAnswer,
+  type RestoreReply,
   type RestoreCall,
   restoredFrom,
-  type StepAnswer,
+  type StepResponse,
 } from "./restore.ts";
 import { writeTombstone, type Tombstone, replyAsRemoved, tombstoneOf } from "./tombstone.ts";
 import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
 
 const REOPEN_AFTER_MS = 5_000;
-/** Members that there may ever be. */
+/** Highest number of a member. */
 const NUMBERS_MAX = 99_999;
-/** Ticks of 100 ms without work after which the cluster stops its clocks. */
+/** Ticks of 100 ms without work after which the cluster quiesces. */
 const QUIESCE_AFTER_TICKS = 30;
-/** Members pay for each other's requests. */
+/** Each request between members is billed. */
 const COMMIT_DELAY_MS = 5;
-/** Under which name the object keeps the member's note to itself. */
-const NOTE_KEY = "leases";
+/** Key of the lease deadlines that the member saves in the object. */
+const SAVED_LEASES_KEY = "leases";
 
 interface Running {
   readonly type: "running";
@@ -82,7 +82,7 @@ interface Down {
   readonly sinceMs: number;
 }
 
-/** For good. */
+/** Permanent. */
 interface Removed {
   readonly type: "removed";
   readonly tombstone: Tombstone;
@@ -93,7 +93,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
   readonly #restores: EdgeRestore;
   readonly #entrance: Entrance;
   #directory: Directory;
-  /** Tells the worker in front who is there; absent while the founders are. */
+  /** Reports the members to the worker; undefined as long as the membership never changed. */
   #membersHeader: string | undefined;
   #isLeaving = false;
   readonly #stubs = new Map<number, DurableObjectStub<MemberRpc>>();
@@ -111,7 +111,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
   override async fetch(request: Request): Promise<Response> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "down") return refusal(this.#number, state);
-    // A leader that was removed goes on until somebody took over; clients better ask another one already.
+    // A removed leader keeps leading until a voter has taken over. Clients should already use another member.
     if (state.type === "removed" || this.#isLeaving) return this.#leaving();
     const response = await state.app.fetch(request);
     if (response.status === 101) return response;
@@ -119,8 +119,8 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     return response;
   }
 
-  /** Frames from another member (src/transport/http.ts), and what there is to say to it. */
-  async raft(batch: Uint8Array): Promise<FramesAnswer> {
+  /** Accepts frames of another member (src/transport/http.ts) and returns frames for it. */
+  async raft(batch: Uint8Array): Promise<FramesResponse> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     try {
       switch (state.type) {
@@ -136,7 +136,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     }
   }
 
-  /** Calls of the gateway's paths, many in one; see batched-calls.ts. */
+  /** Executes a batch of calls to the gateway's paths; see batched-calls.ts. */
   async ask(calls: readonly BatchedCall[]): Promise<BatchResponse> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "down") return rejectBatch(refusal(this.#number, state), calls);
@@ -147,35 +147,35 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     return { headers: this.#headers(state.member), answers };
   }
 
-  /** A step of a client's restore. */
-  async restore(step: ClientStep, context: CallContext): Promise<StepAnswer | ErrorParts> {
+  /** Executes a step of a client's restore. */
+  async restore(step: ClientStep, context: CallContext): Promise<StepResponse | ErrorParts> {
     return (await this.restoreRefusal(context)) ?? this.#restores.take(step);
   }
 
-  /** What a caller is told who may not use what no member serves; undefined when it may. */
+  /** Returns the error for a caller that may not use what no member serves; undefined if it may. */
   async refusal(context: CallContext): Promise<ErrorParts | undefined> {
-    // While a snapshot is being restored, the member is down, and has nothing to say about it.
+    // During a restore the member is down, and does not decide.
     const state = this.#state ?? (await this.#opened());
     return this.#entrance.callRefusal(context, state.type === "running" && state.member.machine.auth.enabled);
   }
 
-  /** The same for a step of a restore. Where auth is enabled something was written, so nobody begins one. */
-  async restoreRefusal(context: CallContext): Promise<StepAnswer | ErrorParts | undefined> {
+  /** The same check for a step of a restore. Where auth is enabled something was written, so no restore can begin. */
+  async restoreRefusal(context: CallContext): Promise<StepResponse | ErrorParts | undefined> {
     const refused = await this.refusal(context);
     if (refused !== undefined) return refused;
     return this.#state?.type === "running" && this.#state.member.machine.auth.enabled ? NOT_EMPTY : undefined;
   }
 
-  /** From another member, about a snapshot that is being restored; see restore.ts. */
-  async restoring(call: RestoreCall): Promise<RestoreAnswer> {
+  /** Called by another member about a snapshot that is being restored; see restore.ts. */
+  async restoring(call: RestoreCall): Promise<RestoreReply> {
     await this.#opening;
-    return this.#restores.answer(call);
+    return this.#restores.respond(call);
   }
 
-  /** A lease ends. The member may have been thrown out of memory since it asked to be woken for that. */
+  /** Fires when a lease may expire. The member may have been evicted since it set the alarm. */
   override async alarm(): Promise<void> {
     const state = await this.#opened();
-    // The platform tries again, a few times and later each time.
+    // The platform repeats the alarm a few times, with backoff.
     if (state.type === "down") throw new Error(state.text);
     if (state.type === "running") state.member.wake();
   }
@@ -200,7 +200,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
         return this.#state as unknown as Down;
       }
       const running = await this.#run();
-      // It may have stopped while it started.
+      // It may have stopped during the start.
       this.#state ??= running;
     } catch (error) {
       if (error instanceof StorageError) this.#down("storage", `The storage cannot be opened: ${error.message}`);
@@ -214,7 +214,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     const identity = identityOf(idName(this.env, restore), this.#number);
     this.#directory = this.#newDirectory();
     const storage = openDurableObjectStorage(this.ctx.storage);
-    const bootstrap: BootstrapOptions = restore === undefined ? beginningOf(this.#number, this.env) : { type: "join" };
+    const bootstrap: BootstrapOptions = restore === undefined ? bootstrapOf(this.#number, this.env) : { type: "join" };
     await new Promise<void>((resolve, reject) => {
       bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
     });
@@ -258,17 +258,18 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     return { type: "running", member, storage, transport, app, calls: kvCalls(services.kv) };
   }
 
-  /** Nothing leaves the object before what was written is durable, so nobody need wait for these writes. */
+  /** The platform sends nothing out of the object before its writes are durable, so these writes are not awaited. */
   async #wakeup(): Promise<Wakeup> {
     const { storage } = this.ctx;
     return {
-      saved: await storage.get<Uint8Array>(NOTE_KEY),
+      saved: await storage.get<Uint8Array>(SAVED_LEASES_KEY),
       wakeAfter: (delayMs) => void storage.setAlarm(Date.now() + Math.max(delayMs, 0)),
-      save: (note) => void (note === undefined ? storage.delete(NOTE_KEY) : storage.put(NOTE_KEY, note)),
+      save: (saved) =>
+        void (saved === undefined ? storage.delete(SAVED_LEASES_KEY) : storage.put(SAVED_LEASES_KEY, saved)),
     };
   }
 
-  /** Of an answer, for the worker in front. */
+  /** Hints for the worker, on each response. */
   #headers({ leader }: Member): Record<string, string> {
     const headers: Record<string, string> = {};
     const number = leader === 0n ? undefined : this.#directory.numberOf(leader);
@@ -277,9 +278,9 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     return headers;
   }
 
-  /** The first call comes from within the start, when the member is made. */
+  /** The first call comes from the constructor, while the member is created. */
   #membershipChanged({ id, machine: { membership } }: Member): void {
-    this.#directory.knows(membership.everCount);
+    this.#directory.setEverCount(membership.everCount);
     this.#isLeaving = membership.wasRemoved(id);
     const { members, everCount } = membership;
     this.#membersHeader = this.#headerOf(members, everCount);
@@ -309,11 +310,11 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
       },
       call: (number, call) => this.#stub(number).restoring(call),
       identity: (restore) => identityOf(idName(this.env, restore), this.#number),
-      members: (restore) => foundersOf(idName(this.env, restore), this.env),
+      members: (restore) => initialMembersOf(idName(this.env, restore), this.env),
     });
   }
 
-  // ── after the end ─────────────────────────────────────────────────────────────────────────────────────────────
+  // ── after the removal ─────────────────────────────────────────────────────────────────────────────────────────
 
   #removed(): Removed | undefined {
     const tombstone = tombstoneOf(this.ctx.storage);
@@ -324,7 +325,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
 
   #bury({ id, clusterId, members, machine: { membership } }: Member): void {
     console.error(`member ${this.#number}: ${REMOVED.text}`);
-    // Told by another member, it knows its successors, and of its own end only that.
+    // If another member reported the removal, this member knows its successors, but has not applied the removal itself.
     const others = members.filter((one) => one.id !== id);
     const removed = [...new Set([...membership.removed, id])];
     const header = this.#headerOf(others, others.length + removed.length);
@@ -342,7 +343,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
   }
 
   #down(code: ProblemCode, text: string): void {
-    // Whoever runs the cluster reads the worker's log.
+    // The operator reads the worker's log.
     console.error(`member ${this.#number}: ${text}`);
     this.#state = { type: "down", code, text, sinceMs: Date.now() };
   }
@@ -351,11 +352,11 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     const number = this.#directory.numberOf(to);
     if (number === undefined) throw new Error("a member of another cluster");
     try {
-      const answer = await this.#stub(number).raft(body);
-      if (answer.type === "refused") throw new Error(`member ${number} refused frames: ${answer.reason}`);
-      return answer.batch;
+      const response = await this.#stub(number).raft(body);
+      if (response.type === "refused") throw new Error(`member ${number} refused frames: ${response.reason}`);
+      return response.batch;
     } catch (error) {
-      // A stub does not outlive a broken object.
+      // A stub is unusable after its object broke.
       this.#stubs.delete(number);
       throw error;
     }
@@ -386,13 +387,13 @@ function numberOf(id: DurableObjectId, env: Env): number {
   throw new Error("this object is no member of the cluster");
 }
 
-/** Whoever is added later is let in by the others; its object comes to be when the leader first sends it something. */
-function beginningOf(number: number, env: Env): BootstrapOptions {
+/** Later members are admitted by the others. Their object is created when the leader first sends to it. */
+function bootstrapOf(number: number, env: Env): BootstrapOptions {
   if (number > clusterSize(env)) return { type: "join" };
-  return { type: "found", members: foundersOf(env.CLUSTER_NAME, env) };
+  return { type: "found", members: initialMembersOf(env.CLUSTER_NAME, env) };
 }
 
-function foundersOf(name: string, env: Env): readonly MemberRecord[] {
+function initialMembersOf(name: string, env: Env): readonly MemberRecord[] {
   return Array.from({ length: clusterSize(env) }, (_, at) => {
     const one = at + 1;
     const peerUrls = [peerUrlOf(env.CLUSTER_NAME, one)];
@@ -400,7 +401,7 @@ function foundersOf(name: string, env: Env): readonly MemberRecord[] {
   });
 }
 
-/** What ids follow from: a cluster that was restored is another one in the same objects. */
+/** Name from which ids are derived: a restored cluster is another cluster in the same objects. */
 function idName({ CLUSTER_NAME }: Env, restore: string | undefined): string {
   return restore === undefined ? CLUSTER_NAME : `${CLUSTER_NAME} restored ${restore}`;
 }

@@ -1,47 +1,47 @@
-/** The way of a restore's steps from HTTP to the member that decides; see restore.ts. */
+/** HTTP routes for the steps of a restore, which member 1 executes; see restore.ts. */
 import { readBytes } from "../../src/gateway/http/body.ts";
 import { callContext } from "../../src/gateway/http/context.ts";
 import { type ErrorParts, errorResponse, responseOf } from "../../src/gateway/http/errors.ts";
 import type { CallContext } from "../../src/member/api/services.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
-import { unfinishedOf } from "../calls/front-callers.ts";
-import type { ClientStep, StepAnswer } from "./restore.ts";
+import { unfinishedOf } from "../calls/unfinished-bodies.ts";
+import type { ClientStep, StepResponse } from "./restore.ts";
 
-/** Of a piece; the client's are far smaller. */
+/** Limit of a chunk. The client's chunks are far smaller. */
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024;
 
-/** The member's object, as far as it is needed here. */
+/** The part of the deciding member's object that is used here. */
 interface Decider {
-  restoreRefusal(context: CallContext): Promise<StepAnswer | ErrorParts | undefined>;
-  restore(step: ClientStep, context: CallContext): Promise<StepAnswer | ErrorParts>;
+  restoreRefusal(context: CallContext): Promise<StepResponse | ErrorParts | undefined>;
+  restore(step: ClientStep, context: CallContext): Promise<StepResponse | ErrorParts>;
 }
 
-/** Has the step taken, or answers what is wrong with the request. */
-export async function restoreAnswer(
+/** Forwards a step, or responds with what is wrong with the request. */
+export async function restoreResponse(
   step: string,
   query: URLSearchParams,
   request: Request,
   decider: Decider,
 ): Promise<Response> {
   if (request.method !== "POST") return refused(405, GrpcCode.Unimplemented, "Method Not Allowed");
-  // No page has any business here.
+  // Web pages have no reason to restore.
   if (request.headers.has("origin")) return refused(403, GrpcCode.PermissionDenied, "pages may not restore");
   const context = callContext(request);
-  // Before a body of megabytes is read.
+  // Checked before a body of megabytes is read.
   const refusal = await decider.restoreRefusal(context);
   if (refusal !== undefined) return responseTo(refusal);
   const chunk = step === "chunk" ? await chunkOf(request, context) : new Uint8Array(0);
   if (chunk instanceof Response) return chunk;
-  const asked = stepOf(step, query, chunk);
-  if (asked === undefined) return refused(404, GrpcCode.NotFound, "Not Found");
-  return responseTo(await decider.restore(asked, context));
+  const parsed = stepOf(step, query, chunk);
+  if (parsed === undefined) return refused(404, GrpcCode.NotFound, "Not Found");
+  return responseTo(await decider.restore(parsed, context));
 }
 
-function responseTo(answer: StepAnswer | ErrorParts): Response {
-  return "challenge" in answer ? responseOf(answer) : Response.json(answer.body, { status: answer.status });
+function responseTo(result: StepResponse | ErrorParts): Response {
+  return "challenge" in result ? responseOf(result) : Response.json(result.body, { status: result.status });
 }
 
-/** Counts for its sender until it is whole, and is given up when it stops, as every body. */
+/** Like every body, a chunk counts against the sender's budget until it is complete, and is rejected when it stalls. */
 async function chunkOf(request: Request, { address }: CallContext): Promise<Uint8Array | Response> {
   const tooLarge = (): Response =>
     refused(400, GrpcCode.InvalidArgument, `a piece is larger than ${CHUNK_BYTES_MAX} bytes`);

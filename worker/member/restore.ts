@@ -1,16 +1,17 @@
 /**
- * A new cluster out of a snapshot, where an empty cluster is. Member 1 decides; the others are held meanwhile, so that
- * nothing can be written to the cluster that is about to go.
+ * Creates a new cluster from a snapshot, in place of an empty cluster. Member 1 decides. The other members are held
+ * meanwhile, so that nothing can be written to the cluster that is about to be replaced. It is a two-phase commit: hold
+ * prepares, release aborts, ask queries the outcome, adopt commits.
  *
- *     begin   member 1 holds the others and itself, if nobody ever wrote anything
- *     chunk   rows go into member 1's spare tables, a piece after the other
- *     commit  ONE transaction at member 1: the new state, new ids, and that it is done.  Before it, nothing has happened;
- *             after it, the others throw away what they have and join, and get the state as any lagging member does
+ *     begin   member 1 holds the others and itself, if nothing was ever written
+ *     chunk   rows go into member 1's spare tables, one chunk after the other
+ *     commit  ONE transaction at member 1: the new state, new ids, and the record that it is done.  Before it, nothing has
+ *             happened; after it, the others delete their data and join, and get the state as any lagging member does
  *
- *     held member ── is restore X still going on? ──► member 1:  under way │ done: join │ never heard of it: go on as before
+ *     held member ── is restore X still running? ──► member 1:  under way │ done: join │ unknown: continue as before
  *
- * Member 1 keeps no note of a restore that is not done. When it dies it has never heard of it, and everybody goes on.
- * New ids, so that no frame of the old cluster, however late, means anything in the new one.
+ * Member 1 persists nothing about a restore that is not done. If it crashes, the restore is unknown to it, and all
+ * members continue. The new cluster has new ids, so that frames of the old one, however late, are rejected.
  */
 import { equalBytes } from "../../src/base/bytes.ts";
 import { Sha256 } from "../../src/base/sha256.ts";
@@ -27,27 +28,27 @@ import { DurableObjectRestore } from "../../src/storage/durable-object/durable-o
 import type { Identity, Storage } from "../../src/storage/storage.ts";
 import { clearStorage } from "./clear-storage.ts";
 
-/** The number of the member that decides. */
+/** Number of the member that decides. */
 export const DECIDER = 1;
 
 export type RestoreCall = { readonly type: "hold" | "release" | "ask" | "adopt"; readonly restore: string };
-export type RestoreAnswer = "held" | "not-empty" | "under-way" | "done" | "unknown";
+export type RestoreReply = "held" | "not-empty" | "under-way" | "done" | "unknown";
 
-/** What a client asks of the member that decides; `restore` is what `begin` answered. */
+/** A client's step at the deciding member. `restore` is the id that `begin` returned. */
 export type ClientStep =
   | { readonly type: "begin" }
   | { readonly type: "chunk"; readonly restore: string; readonly piece: string; readonly chunk: Uint8Array }
   | { readonly type: "commit"; readonly restore: string; readonly sha256: string }
   | { readonly type: "abort"; readonly restore: string };
 
-/** As HTTP says it. */
-export interface StepAnswer {
+/** In the form of an HTTP response. */
+export interface StepResponse {
   readonly status: number;
   readonly body: Readonly<Record<string, string | number>>;
 }
 
-/** Where something was ever written, a snapshot is not restored. */
-export const NOT_EMPTY: StepAnswer = {
+/** Response where something was ever written: no snapshot is restored there. */
+export const NOT_EMPTY: StepResponse = {
   status: 412,
   body: {
     code: GrpcCode.FailedPrecondition,
@@ -56,10 +57,10 @@ export const NOT_EMPTY: StepAnswer = {
 };
 
 const KEY = "restore";
-/** A client that sends nothing for longer is gone. */
+/** A client that sends nothing for this long, in milliseconds, is gone. */
 const SILENT_MS = 60_000;
-/** Where the new cluster's log begins. */
-const BEGINNING = { index: 1, term: 1 };
+/** Position at which the new cluster's log begins. */
+const LOG_START = { index: 1, term: 1 };
 
 interface PersistedPhase {
   readonly restore: string;
@@ -78,30 +79,30 @@ interface Session {
 export interface RestoreHost {
   readonly size: number;
   readonly storage: DurableObjectStorage;
-  /** The store of the member that runs; undefined when none does. */
+  /** Storage of the running member; undefined if none is running. */
   readonly running: () => Storage | undefined;
-  /** Removed from the cluster for good: whatever else there is, it is no empty cluster. */
+  /** Permanently removed from the cluster, which is therefore not empty. */
   readonly isRemoved: () => boolean;
-  /** The member stops; nothing is served until `resume`. */
+  /** Stops the member. Nothing is served until `resume`. */
   readonly suspend: () => void;
-  /** Opens again at the next event, perhaps as a member of another cluster. */
+  /** Opens the member again at the next event, possibly as a member of another cluster. */
   readonly resume: () => void;
-  readonly call: (number: number, call: RestoreCall) => Promise<RestoreAnswer>;
-  /** Of the cluster that a restore makes. */
+  readonly call: (number: number, call: RestoreCall) => Promise<RestoreReply>;
+  /** Identity of the cluster that a restore creates. */
   readonly identity: (restore: string) => Identity;
   readonly members: (restore: string) => readonly MemberRecord[];
 }
 
-/** Which restore the cluster came from; its ids follow from that. */
+/** Returns the id of the restore that created the cluster; its ids are derived from it. */
 export function restoredFrom(storage: DurableObjectStorage): string | undefined {
-  const note = storage.kv.get<PersistedPhase>(KEY);
-  return note?.phase === "done" ? note.restore : undefined;
+  const persisted = storage.kv.get<PersistedPhase>(KEY);
+  return persisted?.phase === "done" ? persisted.restore : undefined;
 }
 
 class Refusal extends Error {
-  readonly answer: StepAnswer;
+  readonly answer: StepResponse;
 
-  constructor(answer: StepAnswer) {
+  constructor(answer: StepResponse) {
     super(String(answer.body["message"]));
     this.answer = answer;
   }
@@ -113,45 +114,45 @@ function refused(status: number, code: GrpcCode, message: string): Refusal {
 
 export class EdgeRestore {
   readonly #host: RestoreHost;
-  /** At the decider only. */
+  /** Set at the deciding member only. */
   #session: Session | undefined;
-  /** Begun, and the others are being asked. */
-  #beginning: string | undefined;
+  /** Id of a restore that is being prepared. */
+  #preparing: string | undefined;
 
   constructor(host: RestoreHost) {
     this.#host = host;
   }
 
-  /** Before the member opens: whether it must not, or has become another one. */
+  /** Called before the member opens. Returns true if it must not open. May turn it into a member of the new cluster. */
   async isPrepared(): Promise<boolean> {
-    if (this.#session !== undefined || this.#beginning !== undefined) return true;
-    const note = this.#host.storage.kv.get<PersistedPhase>(KEY);
-    if (note?.phase !== "held") return false;
-    const answer = await this.#host.call(DECIDER, { type: "ask", restore: note.restore });
-    if (answer === "done") this.#adopt(note.restore);
-    else if (answer === "unknown") this.#host.storage.kv.delete(KEY);
-    return answer === "under-way";
+    if (this.#session !== undefined || this.#preparing !== undefined) return true;
+    const persisted = this.#host.storage.kv.get<PersistedPhase>(KEY);
+    if (persisted?.phase !== "held") return false;
+    const reply = await this.#host.call(DECIDER, { type: "ask", restore: persisted.restore });
+    if (reply === "done") this.#adopt(persisted.restore);
+    else if (reply === "unknown") this.#host.storage.kv.delete(KEY);
+    return reply === "under-way";
   }
 
-  /** From another member. */
-  async answer({ type, restore }: RestoreCall): Promise<RestoreAnswer> {
+  /** Serves a call of another member. */
+  async respond({ type, restore }: RestoreCall): Promise<RestoreReply> {
     const { storage } = this.#host;
-    const note = storage.kv.get<PersistedPhase>(KEY);
+    const persisted = storage.kv.get<PersistedPhase>(KEY);
     switch (type) {
       case "hold":
         if (!(await this.#suspendIfEmpty(() => storage.kv.put(KEY, { restore, phase: "held" })))) return "not-empty";
         return "held";
       case "release":
-        if (note?.phase === "held" && note.restore === restore) {
+        if (persisted?.phase === "held" && persisted.restore === restore) {
           storage.kv.delete(KEY);
           this.#host.resume();
         }
         return "unknown";
       case "ask":
-        if (note?.phase === "done" && note.restore === restore) return "done";
-        return [this.#session?.restore, this.#beginning].includes(restore) ? "under-way" : "unknown";
+        if (persisted?.phase === "done" && persisted.restore === restore) return "done";
+        return [this.#session?.restore, this.#preparing].includes(restore) ? "under-way" : "unknown";
       case "adopt":
-        if (note?.phase === "held" && note.restore === restore) {
+        if (persisted?.phase === "held" && persisted.restore === restore) {
           this.#adopt(restore);
           this.#host.resume();
         }
@@ -159,8 +160,8 @@ export class EdgeRestore {
     }
   }
 
-  /** From a client. Never rejects. */
-  async take(step: ClientStep): Promise<StepAnswer> {
+  /** Executes a client's step. Never rejects. */
+  async take(step: ClientStep): Promise<StepResponse> {
     try {
       return { status: 200, body: await this.#step(step) };
     } catch (error) {
@@ -173,7 +174,7 @@ export class EdgeRestore {
     }
   }
 
-  async #step(step: ClientStep): Promise<StepAnswer["body"]> {
+  async #step(step: ClientStep): Promise<StepResponse["body"]> {
     if (step.type === "begin") return this.#begin();
     const session = this.#session;
     if (session === undefined || session.restore !== step.restore) {
@@ -192,12 +193,12 @@ export class EdgeRestore {
     }
   }
 
-  async #begin(): Promise<StepAnswer["body"]> {
-    if (this.#session !== undefined || this.#beginning !== undefined) {
+  async #begin(): Promise<StepResponse["body"]> {
+    if (this.#session !== undefined || this.#preparing !== undefined) {
       throw refused(409, GrpcCode.FailedPrecondition, "another restore is under way");
     }
     const restore = crypto.randomUUID();
-    this.#beginning = restore;
+    this.#preparing = restore;
     try {
       await this.#prepare(restore);
       const target = new DurableObjectRestore(this.#host.storage);
@@ -210,7 +211,7 @@ export class EdgeRestore {
       this.#host.resume();
       throw error;
     } finally {
-      this.#beginning = undefined;
+      this.#preparing = undefined;
     }
   }
 
@@ -219,14 +220,14 @@ export class EdgeRestore {
     if (!(await this.#suspendIfEmpty(() => {}))) throw new Refusal(NOT_EMPTY);
     for (let number = 1; number <= size; number++) {
       if (number === DECIDER) continue;
-      const answer = await call(number, { type: "hold", restore }).catch((error: unknown) => {
+      const reply = await call(number, { type: "hold", restore }).catch((error: unknown) => {
         throw refused(503, GrpcCode.Unavailable, `member ${number} cannot be reached: ${String(error)}`);
       });
-      if (answer !== "held") throw new Refusal(NOT_EMPTY);
+      if (reply !== "held") throw new Refusal(NOT_EMPTY);
     }
   }
 
-  #takeChunk(session: Session, piece: string, chunk: Uint8Array): StepAnswer["body"] {
+  #takeChunk(session: Session, piece: string, chunk: Uint8Array): StepResponse["body"] {
     if (piece !== String(session.pieces)) throw new DecodeError(`piece ${session.pieces} is next, not ${piece}`);
     session.pieces += 1;
     session.hash.update(chunk);
@@ -234,7 +235,7 @@ export class EdgeRestore {
     return {};
   }
 
-  async #commit(session: Session, sha256: string): Promise<StepAnswer["body"]> {
+  async #commit(session: Session, sha256: string): Promise<StepResponse["body"]> {
     const { storage, members, identity, size, call, resume } = this.#host;
     const { restore, state, target, hash } = session;
     const wanted = fromBase64(sha256);
@@ -242,14 +243,14 @@ export class EdgeRestore {
       throw new DecodeError("pieces are missing or damaged");
     const records = members(restore);
     const revision = state.finish(records);
-    target.commit(identity(restore), BEGINNING, () => {
+    target.commit(identity(restore), LOG_START, () => {
       for (const [key] of storage.kv.list()) storage.kv.delete(key);
       storage.kv.put(KEY, { restore, phase: "done" } satisfies PersistedPhase);
     });
     clearTimeout(session.silence);
     this.#session = undefined;
     resume();
-    // Whom this does not reach, asks; and is reached by the new cluster's frames anyway.
+    // A member that misses this call queries the outcome itself, and also learns it from the new cluster's frames.
     for (let number = 1; number <= size; number++) {
       if (number !== DECIDER) await call(number, { type: "adopt", restore }).catch(() => {});
     }
@@ -272,7 +273,10 @@ export class EdgeRestore {
     }
   }
 
-  /** The member stops, unless something was ever written; `then` is done while nothing can come in between. */
+  /**
+   * Stops the member if nothing was ever written. `then` runs synchronously before the stop, so nothing can be written
+   * in between.
+   */
   async #suspendIfEmpty(then: () => void): Promise<boolean> {
     if (this.#host.isRemoved()) return false;
     const running = this.#host.running();
@@ -286,7 +290,7 @@ export class EdgeRestore {
     return isEmpty;
   }
 
-  /** All at once: the old cluster's member, or one that is about to join the new cluster. */
+  /** One transaction: either the old cluster's member, or one that is about to join the new cluster. */
   #adopt(restore: string): void {
     const { storage } = this.#host;
     storage.transactionSync(() => {
@@ -296,8 +300,8 @@ export class EdgeRestore {
   }
 }
 
-/** Nothing but what a cluster does by itself: its founding, elections, members that say their names. */
-function isUnwritten(log: LogReader, founders: number): boolean {
+/** True if the log has only what a cluster writes by itself: its bootstrap, elections, and members' attributes. */
+function isUnwritten(log: LogReader, initialMembers: number): boolean {
   if (log.firstIndex() > 1) return false;
   const end = log.lastIndex() + 1;
   let changes = 0;
@@ -309,7 +313,7 @@ function isUnwritten(log: LogReader, founders: number): boolean {
     }
     index += entries.length;
   }
-  return changes <= founders;
+  return changes <= initialMembers;
 }
 
 function isOfItself(data: Uint8Array): boolean {

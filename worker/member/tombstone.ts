@@ -1,6 +1,6 @@
 /**
- * What is left of a member that was removed: nothing of the cluster's data, and enough to say so for good, to clients
- * and to other members that were removed while they were away. Those may know nobody but members that are gone, too.
+ * What remains of a removed member: no cluster data, only enough to report the removal permanently to clients, and to
+ * refer other removed members, which may know only removed ones, to current members.
  */
 import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
@@ -15,10 +15,10 @@ const KEY = "removed";
 export interface Tombstone {
   readonly cluster: bigint;
   readonly member: MemberId;
-  /** Who was there when this one went, and who had gone before. */
+  /** The members when this one was removed, and those removed before. */
   readonly members: readonly MemberId[];
   readonly removed: readonly MemberId[];
-  /** live-members.ts, as of then. */
+  /** The members header at that time (live-members.ts). */
   readonly header: string | undefined;
 }
 
@@ -26,7 +26,7 @@ export function tombstoneOf(storage: DurableObjectStorage): Tombstone | undefine
   return storage.kv.get<Tombstone>(KEY);
 }
 
-/** All at once: either the member is there, or its tombstone. */
+/** One transaction: either the member exists, or its tombstone. */
 export function writeTombstone(storage: DurableObjectStorage, tombstone: Tombstone): void {
   storage.transactionSync(() => {
     clearStorage(storage);
@@ -34,7 +34,7 @@ export function writeTombstone(storage: DurableObjectStorage, tombstone: Tombsto
   });
 }
 
-/** The answer to frames of another member: that it was removed, or where to ask. Throws BadBatchError. */
+/** Responds to frames of another member: that it was removed as well, or whom to contact. Throws BadBatchError. */
 export function replyAsRemoved(tombstone: Tombstone, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const { sender } = decodeBatch(body, { maxFrameBytes: MAX_FRAME_BYTES, maxBatchBytes: MAX_FRAME_BYTES });
   const { cluster, member, removed } = tombstone;

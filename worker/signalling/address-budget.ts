@@ -1,6 +1,6 @@
 /**
- * How often one address may do something in a minute. In memory only: an object that went to sleep has forgotten, and
- * nobody who floods lets it sleep. The number of addresses is bounded; when it is reached all counts begin anew.
+ * Limits how often one address may do something in a minute. Kept in memory only: hibernation resets it, and a flood
+ * keeps the object awake. The number of addresses is bounded; at the limit all counts are reset.
  */
 const WINDOW_MS = 60_000;
 const MAX_ADDRESSES = 1000;
@@ -14,7 +14,7 @@ export class AddressBudget {
     this.#perMinute = perMinute;
   }
 
-  /** Counts one more; false when that is too many. */
+  /** Counts one more. Returns false if the limit is exceeded. */
   spend(address: string, nowMs: number): boolean {
     if (nowMs - this.#sinceMs >= WINDOW_MS || this.#spent.size >= MAX_ADDRESSES) {
       this.#spent.clear();

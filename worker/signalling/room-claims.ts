@@ -1,14 +1,14 @@
 /**
- * Who may found the cluster of a room. Two tabs that open a new room at the same moment must end in one cluster, and
- * there is nobody among them yet to agree with; so the room's Durable Object, which does one thing at a time, decides.
+ * Which tab may bootstrap the cluster of a room. Two tabs that open a new room at the same moment must end in one
+ * cluster, and there is no cluster yet to agree in. So the room's Durable Object, which is single-threaded, decides.
  *
  *     free ── claim ──► claimed ── confirm (the founder's storage is durable) ──► founded
- *       ▲                  │ 15 s without confirmation: the next one who asks      │
- *       └──────────────────┴──── forget (a person decides: its data is gone) ──────┘
+ *       ▲                  │ 15 s without confirmation: the next claim succeeds    │
+ *       └──────────────────┴──── forget (a user decides: its data is gone) ────────┘
  *
- * Who may claim, confirm and forget at all is decided before (room-access.ts).
+ * Access to these calls is checked before (room-access.ts).
  *
- * Every method is synchronous from reading to writing, which is what makes it atomic.
+ * Every method is synchronous between reading and writing, and therefore atomic.
  */
 
 export interface RoomClaim {
@@ -19,7 +19,7 @@ export interface RoomClaim {
   readonly confirmed: boolean;
 }
 
-/** One place in a Durable Object's storage. */
+/** One entry in a Durable Object's storage. */
 export interface RoomClaimSlot {
   get(): RoomClaim | undefined;
   put(founding: RoomClaim): void;
@@ -33,7 +33,7 @@ export function isClaimFresh({ sinceMs }: RoomClaim, nowMs: number): boolean {
   return nowMs - sinceMs < CONFIRM_WITHIN_MS;
 }
 
-/** Whoever asks gets the room as it is now: founded by itself if the answer names it. Asking again is harmless. */
+/** Returns the room after the call: the caller may bootstrap if the result names it. Idempotent. */
 export function claim(slot: RoomClaimSlot, cluster: string, member: string, nowMs: number): RoomClaim {
   const current = slot.get();
   const ours = current !== undefined && current.cluster === cluster && current.member === member;
@@ -44,7 +44,7 @@ export function claim(slot: RoomClaimSlot, cluster: string, member: string, nowM
   return founding;
 }
 
-/** False when the claim was lost to somebody else: the founder must throw its cluster away and join. */
+/** Returns false if the claim was lost to another tab: the caller must delete its cluster and join. */
 export function confirm(slot: RoomClaimSlot, cluster: string, member: string): boolean {
   const current = slot.get();
   if (current === undefined || current.cluster !== cluster || current.member !== member) return false;
@@ -52,7 +52,7 @@ export function confirm(slot: RoomClaimSlot, cluster: string, member: string): b
   return true;
 }
 
-/** Only the cluster that is meant: a page that was open for days must not forget its successor. */
+/** Forgets only the given cluster: a page that was open for days must not forget a later one. */
 export function forget(slot: RoomClaimSlot, cluster: string): boolean {
   if (slot.get()?.cluster !== cluster) return false;
   slot.delete();

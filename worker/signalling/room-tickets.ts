@@ -1,14 +1,15 @@
 /**
- * Tickets for WebSockets. A PeerJS client can show no header, only what stands in the URL, and URLs end up in logs. So
- * whoever has the room's key fetches a ticket first and connects with it: it is random, good once, for one peer id, for
- * half a minute. In memory only: a client whose ticket was lost with the object fetches another.
+ * Tickets for WebSockets. A PeerJS client can only send what is in the URL, not a header, and URLs end up in logs. So a
+ * client with the room's key fetches a ticket first and connects with it. A ticket is random and valid once, for one
+ * peer id, for half a minute. Tickets are kept in memory only: a client whose ticket was lost with the object fetches
+ * another.
  */
 import { toHex } from "../../src/base/text-codes.ts";
 
 export interface Ticket {
   /** The peer id that may connect with it. */
   readonly id: string;
-  /** Tells a peer that comes back from another one that wants its id. */
+  /** Distinguishes a returning peer from another one that wants its id. */
   readonly token: string;
   readonly keyHash: string | undefined;
 }
@@ -29,7 +30,7 @@ export class RoomTickets {
     return name;
   }
 
-  /** Undefined when there is no such ticket for that id, or not any more. */
+  /** Returns undefined if there is no valid ticket for that id. */
   redeem(name: string, id: string, nowMs: number): Ticket | undefined {
     const ticket = this.#issued.get(name);
     if (ticket === undefined || ticket.id !== id) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Signals to peers who are not here (yet): they wait a few seconds, then the one who sent them is told that nobody
- * came. In memory only. What an eviction loses, PeerJS offers again.
+ * Queues signals to peers that are not connected (yet). They wait for a few seconds, then the sender is notified that
+ * they expired. Kept in memory only: PeerJS repeats what an eviction loses.
  */
 
 export interface Signal {
@@ -36,7 +36,7 @@ export class SignalQueue {
     this.#limits = limits;
   }
 
-  /** False when there is no room for it. `bytes` is what the sender's message weighed. */
+  /** Returns false if the queue is full. `bytes` is the size of the sender's message. */
   push(signal: Signal, bytes: number, nowMs: number): boolean {
     if (this.#waiting.length >= this.#limits.maxSignals || this.#bytes + bytes > this.#limits.maxBytes) return false;
     this.#waiting.push({ signal, bytes, dueMs: nowMs + this.#limits.waitMs });
@@ -49,14 +49,14 @@ export class SignalQueue {
     this.#bytes = 0;
   }
 
-  /** What waits for that peer, oldest first. */
+  /** Removes and returns the signals for that peer, oldest first. */
   take(dst: string): readonly Signal[] {
     return this.#remove(({ signal }) => signal.dst === dst).map(({ signal }) => signal);
   }
 
   /**
-   * Each pair once, and with the first signal of a pair all others of it: an offer's candidates follow it by
-   * milliseconds, and its sender needs to hear only once that nobody came.
+   * Returns each pair of peers once, and removes all signals of the pair together with its first one: an offer's
+   * candidates follow it within milliseconds, and its sender needs one notification only.
    */
   expire(nowMs: number): readonly Expired[] {
     const pairs = new Map<string, Expired>();
@@ -67,7 +67,7 @@ export class SignalQueue {
     return [...pairs.values()];
   }
 
-  /** When the next one will have waited long enough; undefined when nothing waits. */
+  /** When the next signal expires; undefined if the queue is empty. */
   get dueMs(): number | undefined {
     return this.#waiting[0]?.dueMs;
   }

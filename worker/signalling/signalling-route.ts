@@ -1,18 +1,18 @@
 /**
- * Where signalling lives: `/peerjs/` is the room of plain PeerJS clients, `/peerjs/room/NAME/` one of the named rooms.
- * A PeerJS client reaches it by its options `host`, `port`, `path: "/peerjs/room/NAME"`.
+ * Paths of signalling: `/peerjs/` is the room of plain PeerJS clients, `/peerjs/room/NAME/` one of the named rooms. A
+ * PeerJS client reaches it with its options `host`, `port`, `path: "/peerjs/room/NAME"`.
  */
 
 export interface SignallingRoute {
-  /** Empty for the default room. One Durable Object each. */
+  /** Empty for the default room. Each room is a Durable Object. */
   readonly room: string;
-  /** What comes after the room's base: "", "peerjs", "peerjs/id", "found" … */
+  /** The path after the room's base: "", "peerjs", "peerjs/id", "found" … */
   readonly rest: string;
 }
 
 const ROOM_NAME = /^[A-Za-z0-9][A-Za-z0-9_.~-]{0,63}$/;
 
-/** Undefined when the URL is not about signalling, or names a room that cannot be. */
+/** Returns undefined if the URL is not one of signalling, or its room's name is invalid. */
 export function signallingRoute(url: URL): SignallingRoute | undefined {
   const { pathname } = url;
   if (pathname === "/peerjs") return { room: "", rest: "" };

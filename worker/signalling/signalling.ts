@@ -1,25 +1,25 @@
 /**
- * A room in which browsers find each other: PeerServer's protocol in a Durable Object, for any PeerJS client, and the
- * arbiter of who founds the room's cluster (room-claims.ts).
+ * A room in which browsers find each other: PeerServer's protocol in a Durable Object, for any PeerJS client. It also
+ * decides which tab may bootstrap the room's cluster (room-claims.ts).
  *
  *     {base}                 GET   what this is
  *     {base}{key}/id         GET   a fresh peer id
  *     {base}{key}/peers      GET   the ids that are online
  *     {base}peerjs           WS    signalling: ?key=peerjs&id=…&token=…
- *     {base}room             GET   which cluster lives here, and who is online
+ *     {base}room             GET   the room's cluster, and the ids that are online
  *     {base}found            POST  {"member":"…","cluster":"…"}, with "open":true for a room without a key
  *     {base}founded|forget   POST  {"member":"…","cluster":"…"}
  *     {base}ticket           POST  {"id":"…","token":"…"}: a token for one WebSocket
  *
- * A room that was claimed with a key (room-access.ts) answers only who shows it, in `Authorization: Bearer …`; a
- * WebSocket shows it there too, or brings a ticket (room-tickets.ts) as its token.
+ * A room that was claimed with a key (room-access.ts) requires it in `Authorization: Bearer …`. A WebSocket sends it
+ * there too, or uses a ticket (room-tickets.ts) as its token.
  *
- * An idle room costs nothing: its WebSockets hibernate, the platform itself answers the clients' heartbeats, and there
- * is an alarm only while a signal waits for somebody to come. What is needed after hibernation lies in the sockets'
- * attachments. Nobody counts down the dead: whether a peer still lives is looked up when somebody asks for it.
+ * An idle room costs nothing: its WebSockets hibernate, the platform itself replies to the clients' heartbeats, and an
+ * alarm is set only while a signal is queued. All state that must survive hibernation is in the sockets' attachments.
+ * No timer detects dead peers: whether a peer is alive is checked when a call needs to know.
  *
- * It differs from PeerServer in two ways. A client that comes back with its id and token is told OPEN and its old
- * socket is closed, where PeerServer leaves it waiting for ever. And a client that sends nonsense is thrown out.
+ * It differs from PeerServer in two ways. A client that reconnects with its id and token gets OPEN and its old socket
+ * is closed; PeerServer lets it wait for ever. And a client that sends invalid messages is disconnected.
  */
 import { DurableObject } from "cloudflare:workers";
 import { inTime } from "../../src/gateway/http/body.ts";
@@ -31,23 +31,23 @@ import { RoomTickets } from "./room-tickets.ts";
 import { type Signal, SignalQueue } from "./signalling-queue.ts";
 import { signallingRoute } from "./signalling-route.ts";
 
-/** PeerJS's exact bytes. The echo is what the platform can send without waking us; the client ignores it. */
+/** PeerJS's exact bytes. The platform can echo them without waking the object; the client ignores the echo. */
 const HEARTBEAT = '{"type":"HEARTBEAT"}';
 const KEY = "peerjs";
 const PEER_ID = /^[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*$/;
 const MAX_ID_LENGTH = 64;
 const MAX_TOKEN_LENGTH = 128;
 const MAX_PEERS = 100;
-/** Of one address, in a room that anybody may enter. */
+/** Limit per address, in an open room. */
 const MAX_PEERS_PER_ADDRESS = 32;
-/** With those that are dead or about to close. */
+/** Including dead and closing ones. */
 const MAX_SOCKETS = 256;
-/** Of one address in one room, a minute. */
+/** Requests of one address in one room, per minute. */
 const MAX_REQUESTS = 600;
 const MAX_FAILURES = 30;
 const MAX_MESSAGE_LENGTH = 64 * 1024;
 const MAX_BODY_BYTES = 4096;
-/** PeerJS pings every 5 s, a hidden tab only once a minute. */
+/** PeerJS pings every 5 s, but only once a minute in a hidden tab. */
 const DEAD_AFTER_MS = 90_000;
 const QUEUE_LIMITS = { maxSignals: 200, maxBytes: 1024 * 1024, waitMs: 5000 };
 const FORWARDED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE"]);
@@ -57,16 +57,16 @@ interface Attachment {
   readonly id: string;
   readonly token: string;
   readonly seenMs: number;
-  /** Another socket has taken over, and this one is about to close. */
+  /** Another socket has replaced this one, which is about to close. */
   readonly replaced: boolean;
   readonly address: string;
-  /** Of the key that was shown for this socket. */
+  /** Hash of the key that was sent for this socket. */
   readonly keyHash: string | undefined;
 }
 
 interface Caller {
   readonly address: string;
-  /** The hash of the key that it shows. */
+  /** Hash of the key in the request. */
   readonly shown: string | undefined;
   readonly nowMs: number;
 }
@@ -85,7 +85,7 @@ export class RoomSignalling extends DurableObject {
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
     const route = signallingRoute(url);
-    if (route === undefined) return answer(404, { error: "no such room" });
+    if (route === undefined) return respond(404, { error: "no such room" });
     if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: CORS });
     const caller = callerOf(request);
     if (!this.#requests.spend(caller.address, caller.nowMs)) return tooMany();
@@ -94,7 +94,7 @@ export class RoomSignalling extends DurableObject {
     }
     if (request.method === "GET") return this.#get(route.rest, caller);
     if (request.method === "POST") return this.#post(route.rest, request, caller);
-    return answer(405, { error: "GET or POST" });
+    return respond(405, { error: "GET or POST" });
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
@@ -114,7 +114,7 @@ export class RoomSignalling extends DurableObject {
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
-    // 1005 and 1006 say that no code came, and may not be sent.
+    // 1005 and 1006 mean that no code was received, and must not be sent.
     if (socket.readyState !== WebSocket.CLOSED) socket.close(code === 1005 || code === 1006 ? 1000 : code);
   }
 
@@ -123,79 +123,80 @@ export class RoomSignalling extends DurableObject {
   }
 
   override async alarm(): Promise<void> {
-    for (const { src, dst } of this.#queue.expire(Date.now())) this.#tellExpired(src, dst);
+    for (const { src, dst } of this.#queue.expire(Date.now())) this.#notifyExpired(src, dst);
     await this.#setAlarm();
   }
 
   #get(rest: string, caller: Caller): Response {
     const [key, method, ...more] = rest.split("/");
     if (rest === "") {
-      return answer(200, {
+      return respond(200, {
         name: "Quorate signalling",
         description: "PeerJS clients find each other here, as with PeerServer.",
         website: "https://peerjs.com/",
       });
     }
-    if (rest === "room") return this.#refused(caller) ?? answer(200, this.#room(caller));
+    if (rest === "room") return this.#refused(caller) ?? respond(200, this.#room(caller));
     if (key !== "" && more.length === 0 && method === "id") {
       return new Response(crypto.randomUUID(), { headers: { ...CORS, "content-type": "text/html; charset=utf-8" } });
     }
     if (key !== "" && more.length === 0 && method === "peers") {
-      return this.#refused(caller) ?? answer(200, this.#online());
+      return this.#refused(caller) ?? respond(200, this.#online());
     }
-    return answer(404, { error: "no such path" });
+    return respond(404, { error: "no such path" });
   }
 
   async #post(rest: string, request: Request, caller: Caller): Promise<Response> {
-    if (!POSTS.has(rest)) return answer(404, { error: "no such path" });
+    if (!POSTS.has(rest)) return respond(404, { error: "no such path" });
     const text = await inTime(boundedText(request)).catch(() => undefined);
-    if (text === undefined) return answer(400, { error: "the body is too large, came too slowly or broke off" });
+    if (text === undefined) return respond(400, { error: "the body is too large, came too slowly or broke off" });
     const body = parseObject(text);
-    // Only now: the room may have been claimed while the body came.
+    // Checked again: the room may have been claimed while the body arrived.
     const refusal = this.#refused(caller);
     if (refusal !== undefined) return refusal;
     if (rest === "ticket") return this.#ticket(body, caller);
     const ids = parseClaim(body);
     if (ids === undefined || (rest !== "forget" && ids.member === "")) {
-      return answer(400, { error: 'expected {"member":"<decimal id>","cluster":"<decimal id>"}' });
+      return respond(400, { error: 'expected {"member":"<decimal id>","cluster":"<decimal id>"}' });
     }
     if (rest === "forget") return this.#forget(ids.cluster, caller);
     return rest === "founded" ? this.#founded(ids, caller) : this.#found(ids, body?.["open"] === true, caller);
   }
 
-  /** In this and the next methods nothing is awaited between reading and writing: each is atomic. */
+  /** This and the next methods await nothing between reading and writing: each is atomic. */
   #found({ cluster, member }: ClaimIds, open: boolean, caller: Caller): Response {
     if (this.#access(caller.nowMs).type === "free") {
       if (open === (caller.shown !== undefined)) {
-        return answer(400, { error: 'a new room is claimed either with a key or with "open":true' });
+        return respond(400, { error: 'a new room is claimed either with a key or with "open":true' });
       }
       this.#choose({ keyHash: caller.shown, fixed: this.#storedAccess?.fixed === true });
     }
     const founding = claim(this.#slot, cluster, member, caller.nowMs);
     const founded = founding.cluster === cluster && founding.member === member;
-    return answer(200, { founded, ...this.#room(caller) });
+    return respond(200, { founded, ...this.#room(caller) });
   }
 
   #founded({ cluster, member }: ClaimIds, caller: Caller): Response {
     const stored = this.#storedAccess;
-    // A claim that has run out is confirmed only by whoever made it.
+    // An expired claim can be confirmed only by the caller that made it.
     const confirmed = stored?.keyHash === caller.shown && confirm(this.#slot, cluster, member);
     if (confirmed && stored?.fixed === false) this.ctx.storage.kv.put("access", { ...stored, fixed: true });
-    return answer(confirmed ? 200 : 409, { ...this.#room(caller), confirmed });
+    return respond(confirmed ? 200 : 409, { ...this.#room(caller), confirmed });
   }
 
   #forget(cluster: string, caller: Caller): Response {
-    // Nothing tells one caller of an open room from another: there it takes that nobody else is here.
+    // In an open room callers cannot be told apart. There, forgetting requires that no peer is online.
     if (this.#access(caller.nowMs).type !== "closed" && this.#online().length > 1) {
-      return answer(409, { forgotten: false, ...this.#room(caller) });
+      return respond(409, { forgotten: false, ...this.#room(caller) });
     }
-    return answer(200, { forgotten: forget(this.#slot, cluster), ...this.#room(caller) });
+    return respond(200, { forgotten: forget(this.#slot, cluster), ...this.#room(caller) });
   }
 
   #ticket(body: Record<string, unknown> | undefined, { shown, nowMs }: Caller): Response {
     const { id, token } = body ?? {};
-    if (!isPeerId(id) || !isToken(token)) return answer(400, { error: 'expected {"id":"<peer id>","token":"<text>"}' });
-    return answer(200, { ticket: this.#tickets.issue({ id, token, keyHash: shown }, nowMs) });
+    if (!isPeerId(id) || !isToken(token))
+      return respond(400, { error: 'expected {"id":"<peer id>","token":"<text>"}' });
+    return respond(200, { ticket: this.#tickets.issue({ id, token, keyHash: shown }, nowMs) });
   }
 
   #access(nowMs: number): Access {
@@ -206,7 +207,7 @@ export class RoomSignalling extends DurableObject {
     return this.ctx.storage.kv.get<StoredAccess>("access");
   }
 
-  /** Whoever came in before the room was claimed with a key, and does not have it, leaves. */
+  /** Disconnects peers that connected before the room was claimed with a key, and do not have it. */
   #choose(access: StoredAccess): void {
     this.ctx.storage.kv.put("access", access);
     if (access.keyHash === undefined) return;
@@ -221,16 +222,16 @@ export class RoomSignalling extends DurableObject {
     if (code === undefined) return undefined;
     if (!this.#failures.spend(caller.address, caller.nowMs)) return tooMany();
     const headers = code === "key-needed" ? { "www-authenticate": "Bearer" } : undefined;
-    return answer(code === "key-needed" ? 401 : 403, { code, error: REFUSALS[code] }, headers);
+    return respond(code === "key-needed" ? 401 : 403, { code, error: REFUSALS[code] }, headers);
   }
 
   #room({ shown, nowMs }: Caller): object {
     const access = this.#access(nowMs).type;
     const founding = this.#slot.get();
     const peers = this.#online();
-    // A claim that has run out is nobody's business but the claimer's.
-    const isTold = access !== "free" || this.#storedAccess?.keyHash === shown;
-    if (founding === undefined || !isTold) return { access, cluster: null, peers };
+    // An expired claim is visible only to the caller that made it.
+    const isVisible = access !== "free" || this.#storedAccess?.keyHash === shown;
+    if (founding === undefined || !isVisible) return { access, cluster: null, peers };
     const { cluster, member, confirmed, sinceMs } = founding;
     return { access, cluster, member, confirmed, since: sinceMs, peers };
   }
@@ -250,7 +251,7 @@ export class RoomSignalling extends DurableObject {
     const token = ticket?.token ?? query.get("token") ?? "";
     const keyHash = ticket?.keyHash ?? caller.shown;
     const access = this.#access(caller.nowMs);
-    // Before there is a socket: whoever cannot show the key holds nothing here, not even a connection.
+    // Checked before a socket exists: a caller without the key holds nothing here, not even a connection.
     const refused = this.#refused({ ...caller, shown: keyHash });
     if (refused !== undefined) return refused;
     if (this.ctx.getWebSockets().length >= MAX_SOCKETS) this.#closeDead();
@@ -259,11 +260,11 @@ export class RoomSignalling extends DurableObject {
     const { address } = caller;
     const refusal =
       this.#refusal(query.get("key") ?? "", id, token) ??
-      (access.type === "closed" ? undefined : this.#crowd(address, id));
+      (access.type === "closed" ? undefined : this.#crowdedBy(address, id));
     if (refusal === undefined)
       this.#welcome(server, { id, token, seenMs: caller.nowMs, replaced: false, address, keyHash });
     else {
-      // Without an attachment it counts as nobody, and it can hibernate if its client does not close.
+      // Without an attachment it does not count as a peer, and can hibernate if its client does not close.
       this.ctx.acceptWebSocket(server);
       server.send(JSON.stringify(refusal));
       server.close(1008, "refused");
@@ -271,7 +272,7 @@ export class RoomSignalling extends DurableObject {
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  /** The words are PeerServer's; clients look for them. */
+  /** PeerServer's texts, which clients compare. */
   #refusal(key: string, id: string, token: string): object | undefined {
     if (key === "" || id === "" || token === "") return errorOf("No id, token, or key supplied to websocket server");
     if (key !== KEY) return errorOf("Invalid key provided");
@@ -284,8 +285,8 @@ export class RoomSignalling extends DurableObject {
     return undefined;
   }
 
-  /** Where anybody may come in, one address does not take all places. */
-  #crowd(address: string, id: string): object | undefined {
+  /** In an open room one address cannot take all places. */
+  #crowdedBy(address: string, id: string): object | undefined {
     const others = this.#living().filter((attachment) => attachment.address === address && attachment.id !== id);
     return others.length >= MAX_PEERS_PER_ADDRESS ? errorOf(CROWDED) : undefined;
   }
@@ -308,11 +309,11 @@ export class RoomSignalling extends DurableObject {
     else if (QUEUED.has(signal.type)) {
       const queued = this.#queue.push(signal, length, Date.now());
       if (queued) this.ctx.waitUntil(this.#setAlarm());
-      else this.#tellExpired(signal.src, signal.dst);
+      else this.#notifyExpired(signal.src, signal.dst);
     }
   }
 
-  #tellExpired(src: string, dst: string): void {
+  #notifyExpired(src: string, dst: string): void {
     this.#find(src)?.send(JSON.stringify({ type: "EXPIRE", src: dst, dst: src }));
   }
 
@@ -353,7 +354,7 @@ const CORS: Record<string, string> = {
   "access-control-max-age": "86400",
 };
 
-/** The codes are what clients read; the words are for people who look. */
+/** Clients read the codes; the texts are for human readers. */
 const REFUSALS = {
   "key-needed": "this room is closed: it answers only who shows its key",
   "key-wrong": "this room is closed, and that is not its key",
@@ -362,15 +363,15 @@ const REFUSALS = {
 const CROWDED = "Server has reached its concurrent user limit";
 const POSTS: ReadonlySet<string> = new Set(["found", "founded", "forget", "ticket"]);
 
-function answer(status: number, body: object, headers: Readonly<Record<string, string>> = {}): Response {
+function respond(status: number, body: object, headers: Readonly<Record<string, string>> = {}): Response {
   return Response.json(body, { status, headers: { ...CORS, ...headers, "cache-control": "no-store" } });
 }
 
 function tooMany(): Response {
-  return answer(429, { error: "too many requests" }, { "retry-after": "60" });
+  return respond(429, { error: "too many requests" }, { "retry-after": "60" });
 }
 
-/** Where the platform does not tell addresses, all callers share one. */
+/** Where the platform reports no addresses, all callers share one. */
 function callerOf(request: Request): Caller {
   return { address: callerAddress(request) ?? "", shown: shownKeyHash(request.headers), nowMs: Date.now() };
 }
@@ -411,7 +412,7 @@ function errorOf(msg: string): object {
 
 interface Message {
   readonly type: string;
-  /** Empty when there is none. */
+  /** Empty if not given. */
   readonly dst: string;
   readonly payload: unknown;
   readonly length: number;
@@ -428,7 +429,7 @@ function parseMessage(message: string | ArrayBuffer): Message | undefined {
 
 interface ClaimIds {
   readonly cluster: string;
-  /** Empty when there is none. */
+  /** Empty if not given. */
   readonly member: string;
 }
 
@@ -452,7 +453,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Undefined when there is more of it than any of our requests has: no more than that is read. */
+/** Returns undefined if the body is longer than that of any valid request. No more than that is read. */
 async function boundedText(request: Request): Promise<string | undefined> {
   if (request.body === null) return "";
   const decoder = new TextDecoder();

@@ -1,6 +1,6 @@
 /**
- * What the worker in front holds for each caller before a member hears of it: bodies that have not arrived whole. Of this
- * isolate; members count what reaches them (src/member/limits/callers.ts).
+ * What the worker buffers for each caller before it calls a member: incomplete bodies. Counted per isolate. Members
+ * count what reaches them (src/member/limits/callers.ts).
  */
 import type { OpenShare } from "../../src/gateway/http/caller-limits.ts";
 import { CallerBudget } from "../../src/member/limits/caller-budget.ts";
