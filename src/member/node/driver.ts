@@ -88,6 +88,7 @@ export class Driver {
     });
   }
 
+  /** One run. The steps are those of the module header. */
   #run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
@@ -122,6 +123,7 @@ export class Driver {
     }
   }
 
+  /** Requests a read index for the next round of reads, and again for rounds whose response is overdue. */
   #requestReadIndexes(): void {
     const { raft, reads, quiescence, clock } = this.#parts;
     if (reads.pending === 0 || !quiescence.isActive) return;
@@ -133,6 +135,7 @@ export class Driver {
     }
   }
 
+  /** Executes one Ready, in the order that Raft relies on. */
   #process(ready: Ready): void {
     const { leader, commitDelay, reads, applier } = this.#parts;
     if (ready.softState !== undefined) leader.onLeaderChanged(ready.softState.leader);
@@ -143,6 +146,7 @@ export class Driver {
     reads.applied(applier.index);
   }
 
+  /** Sends Raft messages: a snapshot as a stream of chunks, all others in frames. */
   send(messages: readonly RaftMessage[]): void {
     if (messages.length === 0) return;
     const { outbox, snapshots, applier, machine } = this.#parts;
@@ -153,6 +157,7 @@ export class Driver {
     }
   }
 
+  /** Starts the write of a Ready. A snapshot to install is part of the same write. */
   #persist(persist: NonNullable<Ready["persist"]>): void {
     const { lifecycle, storage, snapshots, writes, clock } = this.#parts;
     const install = persist.snapshot === undefined ? undefined : snapshots.install(persist.snapshot);
@@ -163,6 +168,7 @@ export class Driver {
     );
   }
 
+  /** Reports a durable write to Raft, an input like any other, and schedules a run. A failed write stops the member. */
   #persisted(id: number, sinceMs: number, snapshot: SnapshotMeta | undefined, error: Error | undefined): void {
     const { lifecycle, raft, writes, metrics, clock, applier } = this.#parts;
     if (error !== undefined) return lifecycle.stop({ code: "storage", text: error.message });
