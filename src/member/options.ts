@@ -114,7 +114,7 @@ export interface AutopilotOptions {
   readonly votersMax: number;
   /** A voter without contact for longer may be replaced by a present learner. */
   readonly goneAfterMs: number;
-  /** A learner silent for longer may be removed when the room is full. Default: none is. */
+  /** A learner without contact for longer may be removed when the room is full. Default: none is removed. */
   readonly learnerGoneAfterMs?: number;
 }
 

@@ -6,7 +6,7 @@
  * is gone for long loses its vote to a learner that is present. If a pair of steps cannot be completed, its first step
  * is reversed.
  *
- * A tab that is closed for good stays a learner, and a room takes a limited number of them. So a full room removes the
+ * A tab that is closed permanently stays a learner, and a room takes a limited number of them. So a full room removes the
  * learner that has been silent for the longest time.
  */
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
@@ -24,7 +24,7 @@ export interface AutopilotMember {
 export interface AutopilotView {
   readonly members: readonly AutopilotMember[];
   readonly leader: MemberId;
-  /** No more learners are let in. */
+  /** Learners above which no newcomer is admitted. */
   readonly learnersMax: number;
   /** How long this member has led. A member that it never had contact with may have been present just before. */
   readonly leadingMs: number;

@@ -101,7 +101,7 @@ export interface Receiver {
   readonly term: Term;
   /** True if this member has found itself in its own log. */
   readonly belongs: boolean;
-  /** True if a leader was heard lately, or if the receiver is quiescent. */
+  /** True if a leader was heard recently, or if the receiver is quiesced. */
   readonly hearsLeader: boolean;
 }
 

@@ -18,15 +18,15 @@ interface Sample {
 const KINDS: Readonly<Record<keyof Sample, RpcKind>> = { ask: "unary", count: "serverStream", talk: "bidi" };
 
 class SampleStream implements Stream {
-  readonly heard: string[] = [];
+  readonly received: string[] = [];
   isClosed = false;
 
   request(message: string): void {
-    this.heard.push(message);
+    this.received.push(message);
   }
 
   async next(): Promise<string | undefined> {
-    return this.heard.join(" ");
+    return this.received.join(" ");
   }
 
   close(): void {
@@ -99,7 +99,7 @@ test("a lazy stream closed before it is loaded is closed once it is", async () =
   stream.request("a");
   stream.close();
   expect(await stream.next()).toBeUndefined();
-  expect(streams[0]).toMatchObject({ isClosed: true, heard: [] });
+  expect(streams[0]).toMatchObject({ isClosed: true, received: [] });
 });
 
 test("a load that fails rejects the call as unavailable, and the next call tries again", async () => {

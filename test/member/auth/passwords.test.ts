@@ -57,7 +57,7 @@ describe("passwords", () => {
     "$2a$13$zMLaWiDpQZH35TdHvJqg6O.4X5KXRVVIZs9bTRAiBaySUObanE.TC",
     "$2x$04$.....................................................",
     "$2b$04$",
-  ])("AP4: %j can be verified by nobody, and costs a hash of a new user's cost", async (hashed) => {
+  ])("AP4: %j matches no password, and costs a hash of a new user's cost", async (hashed) => {
     let slices = 0;
     const counted = memberPasswords((work) => {
       slices += 1;

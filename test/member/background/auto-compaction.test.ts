@@ -128,12 +128,12 @@ describe("as etcd does it, on an active member", () => {
 
   test("off, nothing is ever compacted and no record saved", () => {
     const world = new World();
-    const notes: unknown[] = [];
-    const options = { mode: "off", retention: 0, save: (note: Uint8Array) => void notes.push(note) } as const;
+    const records: unknown[] = [];
+    const options = { mode: "off", retention: 0, save: (record: Uint8Array) => void records.push(record) } as const;
 
     live(world, new AutoCompaction(options, world), 1_000, () => 1);
 
-    expect([world.asked, notes]).toEqual([[], []]);
+    expect([world.asked, records]).toEqual([[], []]);
   });
 });
 

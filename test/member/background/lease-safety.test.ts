@@ -19,10 +19,10 @@ class Run {
   readonly #cluster: Cluster;
   readonly #images: Map<bigint, MemoryImage> = new Map();
   /** By lease: when the last acknowledged keep-alive was sent. */
-  readonly #beatMs: Map<bigint, number> = new Map();
+  readonly #keepAliveMs: Map<bigint, number> = new Map();
   readonly #gone: Set<bigint> = new Set();
   #grantedIndex = 0;
-  beats = 0;
+  keepAlives = 0;
 
   constructor(seed: number, cluster: Cluster) {
     this.#prng = new Prng(seed);
@@ -36,7 +36,7 @@ class Run {
       const sentMs = this.#cluster.clock.nowMs();
       await this.#cluster.settled(leader.services.lease.grant({ id, ttl }, CALL));
       await this.#cluster.settled(leader.services.kv.put(putRequest({ key: utf8Encode(`k${id}`), lease: id }), CALL));
-      this.#beatMs.set(id, sentMs);
+      this.#keepAliveMs.set(id, sentMs);
     }
     this.#grantedIndex = leader.member.applied;
   }
@@ -44,7 +44,7 @@ class Run {
   async faults(steps: number): Promise<void> {
     for (let step = 0; step < steps; step++) {
       const dice = this.#prng.int(0, 100);
-      if (dice < 40) this.#beat();
+      if (dice < 40) this.#keepAlive();
       else if (dice < 44) this.#crash();
       else if (dice < 54) await this.#restart();
       else if (dice < 58) this.#cutOrMend(this.#prng.bool(0.5));
@@ -66,7 +66,7 @@ class Run {
     const nowMs = this.#cluster.clock.nowMs();
     for (const { member } of this.#cluster.nodes.values()) {
       if (member.applied < this.#grantedIndex) continue;
-      for (const [id, sentMs] of this.#beatMs) {
+      for (const [id, sentMs] of this.#keepAliveMs) {
         if (this.#gone.has(id) || member.machine.leases.exists(id)) continue;
         this.#gone.add(id);
         expect(nowMs - sentMs, `lease ${id} ended at ${nowMs}`).toBeGreaterThanOrEqual(
@@ -76,16 +76,16 @@ class Run {
     }
   }
 
-  #beat(): void {
+  #keepAlive(): void {
     const node = this.#any();
     const id = BigInt(this.#prng.int(1, TTLS.length + 1));
     const sentMs = this.#cluster.clock.nowMs();
     node.services.lease.keepAlive({ id }, CALL).then(
       ({ ttl }) => {
         if (ttl === 0) return;
-        this.beats += 1;
+        this.keepAlives += 1;
         // A response may arrive late, after the response to a later keep-alive.
-        this.#beatMs.set(id, Math.max(sentMs, this.#beatMs.get(id) ?? 0));
+        this.#keepAliveMs.set(id, Math.max(sentMs, this.#keepAliveMs.get(id) ?? 0));
       },
       () => {},
     );
@@ -121,6 +121,6 @@ test.each(Array.from({ length: 12 }, (_, at) => at + 1))(
     await run.grant();
     await run.faults(200);
     await run.heal();
-    expect(run.beats).toBeGreaterThan(5);
+    expect(run.keepAlives).toBeGreaterThan(5);
   },
 );

@@ -10,7 +10,7 @@ const KEY = utf8Encode("key");
 
 /** A Durable Object's alarm and saved record, which outlive the member. */
 class Home {
-  note: Uint8Array | undefined;
+  record: Uint8Array | undefined;
   alarmMs = Infinity;
   /** The alarm fired while there was no member. */
   isDue = false;
@@ -25,10 +25,10 @@ class Home {
 
   get wakeup(): Wakeup {
     return {
-      saved: this.note,
+      saved: this.record,
       wakeAfter: (delayMs) => this.#set(delayMs),
-      save: (note) => {
-        this.note = note;
+      save: (record) => {
+        this.record = record;
       },
     };
   }
@@ -109,11 +109,11 @@ describe("a cluster that is evicted while it is quiesced", () => {
     const { cluster, homes } = await edge();
     const leader = await leased(cluster, 100);
     await cluster.clock.advance(10_000);
-    expect((homes.get(leader.id) as Home).note).toBeDefined();
+    expect((homes.get(leader.id) as Home).record).toBeDefined();
     await cluster.clock.advance(60_000);
     await cluster.settled(leader.services.lease.keepAlive({ id: 5n }, CALL));
     const beatMs = cluster.clock.nowMs();
-    expect((homes.get(leader.id) as Home).note).toBeUndefined();
+    expect((homes.get(leader.id) as Home).record).toBeUndefined();
     await sleepUntilAlarm(cluster, homes);
     await cluster.elected();
     await cluster.clock.until(() => hasEnded(cluster), "the lease ends", 300_000);

@@ -24,10 +24,10 @@ class World {
   /** Requested wake-ups, in milliseconds from the start. */
   readonly alarms: number[] = [];
   readonly table: LeaseTable;
-  readonly keeper: Lessor;
+  readonly lessor: Lessor;
   readonly rpc: Rpc;
 
-  constructor(note?: SavedExpiry) {
+  constructor(record?: SavedExpiry) {
     const host = {
       id: 1n,
       firstCall: 0,
@@ -36,7 +36,7 @@ class World {
       defer: (run: () => void) => run(),
     };
     this.rpc = new Rpc(host, { pending: 100, timeoutMs: 7_000, retryMs: 1_000 });
-    this.keeper = new Lessor({
+    this.lessor = new Lessor({
       clock: this.clock,
       rpc: this.rpc,
       table: () => this.table,
@@ -46,23 +46,23 @@ class World {
       newest: () => ({ term: 1, index: 1 }),
       extensionMs: EXTENSION_MS,
       wakeup:
-        note === undefined
+        record === undefined
           ? undefined
           : {
-              saved: encodeSavedExpiry(note),
+              saved: encodeSavedExpiry(record),
               save: () => {},
               wakeAfter: (delayMs) => this.alarms.push(this.clock.nowMs() + delayMs),
             },
       wake: () => {},
     });
-    this.table = new LeaseTable(new MemoryTables().bucket("lease"), this.keeper);
+    this.table = new LeaseTable(new MemoryTables().bucket("lease"), this.lessor);
   }
 
   /** As the member does: in ticks of 100 ms. */
   async pass(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 100) {
       await this.clock.advance(100);
-      this.keeper.tick();
+      this.lessor.tick();
     }
   }
 
@@ -71,11 +71,11 @@ class World {
   }
 
   /** The seconds, the error's text, or "none" if the lease does not exist, as soon as it is known. */
-  ask(method: "renew" | "remaining", id: bigint): { answer: number | string | undefined } {
-    const state: { answer: number | string | undefined } = { answer: undefined };
+  call(method: "renew" | "remaining", id: bigint): { result: number | string | undefined } {
+    const state: { result: number | string | undefined } = { result: undefined };
     const payload = encode(leaseKeepAliveRequestSchema, { id });
     this.rpc.call(1n, `lease/${method}`, payload, (outcome) => {
-      state.answer = outcome.ok ? decode(leaseKeepAliveResponseSchema, outcome.value).ttl : outcome.error.message;
+      state.result = outcome.ok ? decode(leaseKeepAliveResponseSchema, outcome.value).ttl : outcome.error.message;
     });
     return state;
   }
@@ -102,10 +102,10 @@ beforeEach(() => {
 describe("a new leader", () => {
   test("M27 adds an election timeout to the TTL of each lease", () => {
     world.table.grant(5n, 10);
-    world.keeper.promote(2, 8);
-    expect(world.ask("remaining", 5n).answer).toBe(11);
+    world.lessor.promote(2, 8);
+    expect(world.call("remaining", 5n).result).toBe(11);
     world.table.grant(6n, 10);
-    expect(world.ask("remaining", 6n).answer).toBe(10);
+    expect(world.call("remaining", 6n).result).toBe(10);
   });
 
   test.each([
@@ -117,14 +117,14 @@ describe("a new leader", () => {
     world = new World({ term, index, writtenMs, ends: new Map([[5n, 3_000]]) });
     world.terms.set(6, 1).set(7, 1).set(8, 2);
     world.table.grant(5n, 10);
-    world.keeper.promote(2, 8);
-    expect(world.ask("remaining", 5n).answer).toBe(seconds);
+    world.lessor.promote(2, 8);
+    expect(world.call("remaining", 5n).result).toBe(seconds);
   });
 });
 
 describe("an expired lease", () => {
   beforeEach(async () => {
-    world.keeper.promote(1, 1);
+    world.lessor.promote(1, 1);
     world.table.grant(5n, 10);
     await world.pass(11_000);
   });
@@ -142,27 +142,27 @@ describe("an expired lease", () => {
   });
 
   test("M31 keeps a keep-alive waiting until it is revoked", async () => {
-    const beat = world.ask("renew", 5n);
+    const keepAlive = world.call("renew", 5n);
     await world.pass(1_000);
-    expect(beat.answer).toBeUndefined();
+    expect(keepAlive.result).toBeUndefined();
     world.apply(0);
-    expect(beat.answer).toBe("etcdserver: requested lease not found");
+    expect(keepAlive.result).toBe("etcdserver: requested lease not found");
   });
 
   test("keeps a keep-alive waiting until another member leads, to which it must be sent then", () => {
-    const beat = world.ask("renew", 5n);
-    world.keeper.demote();
-    expect(beat.answer).toBe("etcdserver: not leader");
+    const keepAlive = world.call("renew", 5n);
+    world.lessor.demote();
+    expect(keepAlive.result).toBe("etcdserver: not leader");
   });
 
   test("has a TTL below zero, in whole seconds", () => {
-    expect(world.ask("remaining", 5n).answer).toBe(-1);
-    expect(world.ask("renew", 6n).answer).toBe("etcdserver: requested lease not found");
+    expect(world.call("remaining", 5n).result).toBe(-1);
+    expect(world.call("renew", 6n).result).toBe("etcdserver: requested lease not found");
   });
 });
 
 test("M28 leases are revoked at most a thousand a second, also while revocations wait for a quorum", async () => {
-  world.keeper.promote(1, 1);
+  world.lessor.promote(1, 1);
   for (let id = 1n; id <= 3_000n; id++) world.table.grant(id, 10);
   await world.pass(10_500);
   const before = world.revocations.length;
@@ -175,12 +175,12 @@ test("M28 leases are revoked at most a thousand a second, also while revocations
 
 test("an active leader requests a wake-up at the next expiry, too, and changes the request rarely", async () => {
   world = new World({ term: 0, index: 0, writtenMs: 0, ends: new Map() });
-  world.keeper.promote(1, 1);
+  world.lessor.promote(1, 1);
   world.table.grant(5n, 60);
   world.table.grant(6n, 600);
-  for (let beat = 0; beat < 10; beat++) {
+  for (let keepAlive = 0; keepAlive < 10; keepAlive++) {
     await world.pass(20_000);
-    world.ask("renew", 5n);
+    world.call("renew", 5n);
   }
   // The first one, and one more each time that it has passed.
   expect(world.alarms).toEqual([60_000, 120_000, 180_000, 240_000]);
@@ -191,36 +191,36 @@ test("an active leader requests a wake-up at the next expiry, too, and changes t
 
 test("no timer is longer than a platform's timers allow, however long the lease", async () => {
   const setTimer = vi.spyOn(world.clock, "setTimer");
-  world.keeper.promote(1, 1);
+  world.lessor.promote(1, 1);
   world.table.grant(5n, 9_000_000_000);
-  world.keeper.hibernate();
+  world.lessor.hibernate();
   expect(setTimer.mock.calls.map(([delayMs]) => delayMs)).toEqual([2 ** 31 - 1]);
 
   world = new World({ term: 0, index: 0, writtenMs: 0, ends: new Map() });
-  world.keeper.promote(1, 1);
+  world.lessor.promote(1, 1);
   world.table.grant(5n, 9_000_000_000);
   await world.pass(500);
-  world.keeper.hibernate();
+  world.lessor.hibernate();
   expect(world.alarms.every((alarmMs) => alarmMs < 2 ** 31 + 1_000)).toBe(true);
 });
 
 test("a deposed leader revokes nothing and renews nothing", async () => {
-  world.keeper.promote(1, 1);
+  world.lessor.promote(1, 1);
   world.table.grant(5n, 10);
-  world.keeper.demote();
+  world.lessor.demote();
   await world.pass(20_000);
   expect(world.proposed).toEqual([]);
-  expect(world.ask("renew", 5n).answer).toBe("etcdserver: not leader");
-  expect(world.ask("remaining", 5n).answer).toBe("etcdserver: not leader");
+  expect(world.call("renew", 5n).result).toBe("etcdserver: not leader");
+  expect(world.call("remaining", 5n).result).toBe("etcdserver: not leader");
 });
 
 test("a keep-alive of a checkpointed lease responds when its checkpoint is reset", async () => {
   world.table.grant(5n, 600);
   world.table.checkpoint({ id: 5n, remainingTtl: 100 });
-  world.keeper.promote(1, 1);
-  const beat = world.ask("renew", 5n);
-  expect([beat.answer, world.proposed.length]).toEqual([undefined, 1]);
+  world.lessor.promote(1, 1);
+  const keepAlive = world.call("renew", 5n);
+  expect([keepAlive.result, world.proposed.length]).toEqual([undefined, 1]);
   world.apply(0);
-  expect(beat.answer).toBe(600);
+  expect(keepAlive.result).toBe(600);
   expect(world.table.get(5n)?.remainingTtl).toBe(0);
 });

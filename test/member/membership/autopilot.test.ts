@@ -97,13 +97,13 @@ describe("a room that is full", () => {
     expect(autopilotStep({ ...full, members: later }, OPTIONS_OF_ROOM)).toEqual({ type: "remove", id: 4n });
   });
 
-  test("removes nobody while there is room, nor one that was silent for less, nor where nobody asked for that", () => {
+  test("removes no learner while there is room, none that was silent for less, and none without the option", () => {
     expect(autopilotStep({ ...full, learnersMax: 4 }, OPTIONS_OF_ROOM)).toBeUndefined();
     expect(autopilotStep(full, { ...OPTIONS_OF_ROOM, learnerGoneAfterMs: 100_000 })).toBeUndefined();
     expect(autopilotStep(full, OPTIONS)).toBeUndefined();
   });
 
-  test("removes nobody before the leader has looked for long enough itself", () => {
+  test("removes no learner before it has led long enough itself", () => {
     expect(autopilotStep({ ...full, leadingMs: 90_000 }, OPTIONS_OF_ROOM)).toBeUndefined();
   });
 

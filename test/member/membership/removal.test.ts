@@ -22,11 +22,11 @@ describe("a member that is removed", () => {
     const leader = await cluster.elected();
     const leaving = others(cluster, leader)[0] as Node;
     leader.member.changeMembership("remove-node", leaving.id, NOTHING);
-    await cluster.clock.until(() => leaving.member.problem?.text === REMOVED, "told");
+    await cluster.clock.until(() => leaving.member.problem?.text === REMOVED, "removed");
     const image = leaving.storage;
     image.completeWrites();
     const again = await cluster.start(leaving.id, { type: "join" }, cluster.crash(leaving.id));
-    await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told again");
+    await cluster.clock.until(() => again.member.problem?.text === REMOVED, "removed again");
     await cluster.settled(put(leader));
   });
 
@@ -44,7 +44,7 @@ describe("a member that is removed", () => {
       leader.member.changeMembership("remove-node", leaving.id, NOTHING);
       await cluster.clock.until(() => leader.member.machine.membership.wasRemoved(leaving.id), "removed");
       const again = await cluster.start(leaving.id, { type: "join" }, image);
-      await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
+      await cluster.clock.until(() => again.member.problem?.text === REMOVED, "removed");
     }
   });
 
@@ -54,10 +54,10 @@ describe("a member that is removed", () => {
     const [away, other] = others(cluster, leader) as [Node, Node];
     const learner = await cluster.start(4n, { type: "join" });
     learner.member.dial([leader.id]);
-    await cluster.clock.until(() => away.member.machine.membership.has(4n), "known to everybody");
+    await cluster.clock.until(() => away.member.machine.membership.has(4n), "known to all members");
     const known = away.member.applied;
     await cluster.settled(put(leader));
-    await cluster.clock.until(() => away.storage.durableApplied >= known, "known for good");
+    await cluster.clock.until(() => away.storage.durableApplied >= known, "known durably");
     const image = cluster.crash(away.id);
     const change = async (type: "add-node" | "remove-node", id: bigint): Promise<void> => {
       const { applied } = learner.member;
@@ -74,16 +74,16 @@ describe("a member that is removed", () => {
     }
     await cluster.settled(put(learner));
     const again = await cluster.start(away.id, { type: "join" }, image);
-    await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
+    await cluster.clock.until(() => again.member.problem?.text === REMOVED, "removed");
   });
 
   test("M14 is referred by another removed member to current members", async () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
-    const [away, grave] = others(cluster, leader) as [Node, Node];
+    const [away, removed] = others(cluster, leader) as [Node, Node];
     const image = cluster.crash(away.id);
     const stranger = await cluster.start(9n, { type: "join" });
-    stranger.member.dial([leader.id, grave.id]);
+    stranger.member.dial([leader.id, removed.id]);
     await cluster.clock.until(() => stranger.member.machine.membership.has(9n), "let in");
     leader.member.changeMembership("add-node", 9n, NOTHING);
     await cluster.clock.until(() => leader.member.status().confState.voters.includes(9n), "promoted");
@@ -91,13 +91,13 @@ describe("a member that is removed", () => {
     await cluster.clock.until(() => stranger.member.machine.membership.wasRemoved(away.id), "removed");
     // All members that it knew are unreachable. A tombstone responds in the place of one of them.
     cluster.network.setLink(away.id, leader.id, false);
-    cluster.crash(grave.id);
-    const tombstone = cluster.network.transportFor(grave.id);
+    cluster.crash(removed.id);
+    const tombstone = cluster.network.transportFor(removed.id);
     const members = [memberRecord({ id: 9n })];
     const frame = { type: "join-response", refusal: "", clusterId: CLUSTER_ID, members } as const;
     tombstone.start({
       onFrame: (from, _frame, done) => {
-        tombstone.send(from, encodeFrame({ clusterId: CLUSTER_ID, from: grave.id, to: from }, frame));
+        tombstone.send(from, encodeFrame({ clusterId: CLUSTER_ID, from: removed.id, to: from }, frame));
         done();
       },
       onPeerUp: () => {},
@@ -105,7 +105,7 @@ describe("a member that is removed", () => {
     });
     tombstone.setPeers([away.id]);
     const again = await cluster.start(away.id, { type: "join" }, image);
-    await cluster.clock.until(() => again.member.problem?.text === REMOVED, "told");
+    await cluster.clock.until(() => again.member.problem?.text === REMOVED, "removed");
   });
 
   test("M15 while it leads transfers leadership first: the others need no election timeout", async () => {
@@ -155,7 +155,7 @@ describe("a member that is removed", () => {
       await cluster.clock.advance(700);
       expect([leader.member.problem, answers]).toEqual([undefined, 0]);
       network.post = post;
-      await cluster.clock.until(() => leader.member.problem?.text === REMOVED, "told");
+      await cluster.clock.until(() => leader.member.problem?.text === REMOVED, "removed");
       expect(answers).toBe(1);
       cluster.nodes.delete(leader.id);
       await cluster.settled(put(rest));

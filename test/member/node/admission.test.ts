@@ -21,7 +21,7 @@ const put = (node: Node): Promise<unknown> =>
 
 const has = (node: Node, id: bigint): boolean => node.member.machine.membership.has(id);
 
-async function asking(cluster: Cluster, leader: Node, id = NEWCOMER, name?: string): Promise<Node> {
+async function joining(cluster: Cluster, leader: Node, id = NEWCOMER, name?: string): Promise<Node> {
   const newcomer = await cluster.start(id, { type: "join" }, undefined, {}, name);
   newcomer.member.dial([leader.id]);
   return newcomer;
@@ -32,23 +32,33 @@ describe("a newcomer that requests to join", () => {
     readonly what: string;
     readonly admission: AdmissionPolicy | undefined;
     readonly isProven: boolean;
-    readonly isLetIn: boolean;
+    readonly isAdmitted: boolean;
   }[] = [
-    { what: "nobody is let in by default", admission: undefined, isProven: true, isLetIn: false },
-    { what: "whom the carrier has proof of", admission: "authenticated", isProven: true, isLetIn: true },
-    { what: "nobody else", admission: "authenticated", isProven: false, isLetIn: false },
-    { what: "everybody, in an open room", admission: "all", isProven: false, isLetIn: true },
-    { what: "whom a function lets in", admission: ({ name }) => name === "m9", isProven: false, isLetIn: true },
-    { what: "and nobody else", admission: ({ isAuthenticated }) => isAuthenticated, isProven: false, isLetIn: false },
+    { what: "no newcomer is admitted by default", admission: undefined, isProven: true, isAdmitted: false },
+    { what: "an authenticated newcomer", admission: "authenticated", isProven: true, isAdmitted: true },
+    { what: "no unauthenticated newcomer", admission: "authenticated", isProven: false, isAdmitted: false },
+    { what: "every newcomer, in an open room", admission: "all", isProven: false, isAdmitted: true },
+    {
+      what: "a newcomer that a function admits",
+      admission: ({ name }) => name === "m9",
+      isProven: false,
+      isAdmitted: true,
+    },
+    {
+      what: "no newcomer that a function refuses",
+      admission: ({ isAuthenticated }) => isAuthenticated,
+      isProven: false,
+      isAdmitted: false,
+    },
   ];
 
-  test.each(POLICIES)("M17 $what: $admission, proven: $isProven", async ({ admission, isProven, isLetIn }) => {
+  test.each(POLICIES)("M17 $what: $admission, proven: $isProven", async ({ admission, isProven, isAdmitted }) => {
     const cluster = await Cluster.founded(3, { admission } as NodeOptions);
     const leader = await cluster.elected();
     if (!isProven) cluster.strangers.add(NEWCOMER);
-    const newcomer = await asking(cluster, leader);
-    if (isLetIn) {
-      await cluster.clock.until(() => has(newcomer, NEWCOMER), "let in");
+    const newcomer = await joining(cluster, leader);
+    if (isAdmitted) {
+      await cluster.clock.until(() => has(newcomer, NEWCOMER), "admitted");
       expect(newcomer.member.joinRefusal).toBeUndefined();
     } else {
       const refusedBefore = (): boolean => newcomer.member.joinRefusal !== undefined;
@@ -68,10 +78,10 @@ describe("a newcomer that requests to join", () => {
     const cluster = await Cluster.founded(3);
     const leader = await cluster.elected();
     const follower = [...cluster.nodes.values()].find(({ id }) => id !== leader.id) as Node;
-    const newcomer = await asking(cluster, follower);
-    await cluster.clock.until(() => has(newcomer, NEWCOMER), "let in");
+    const newcomer = await joining(cluster, follower);
+    await cluster.clock.until(() => has(newcomer, NEWCOMER), "admitted");
     cluster.strangers.add(STRANGER);
-    const stranger = await asking(cluster, follower, STRANGER);
+    const stranger = await joining(cluster, follower, STRANGER);
     await cluster.clock.until(() => stranger.member.joinRefusal === "not-admitted", "refused");
     expect(has(leader, STRANGER)).toBe(false);
   });
@@ -80,14 +90,14 @@ describe("a newcomer that requests to join", () => {
     const cluster = await Cluster.founded(1, { limits: { joinedLearners: 2 } });
     const leader = await cluster.elected();
     for (const id of [21n, 22n]) {
-      const early = await asking(cluster, leader, id);
-      await cluster.clock.until(() => has(early, id), "let in");
+      const early = await joining(cluster, leader, id);
+      await cluster.clock.until(() => has(early, id), "admitted");
     }
-    const late = await asking(cluster, leader);
+    const late = await joining(cluster, leader);
     await cluster.clock.until(() => late.member.joinRefusal === "full", "refused");
     expect(await late.services.inspect.view()).toMatchObject({ joinRefusal: "full", problem: { code: "joining" } });
     leader.member.changeMembership("remove-node", 21n, NOTHING);
-    await cluster.clock.until(() => has(late, NEWCOMER), "let in");
+    await cluster.clock.until(() => has(late, NEWCOMER), "admitted");
     expect(late.member.joinRefusal).toBeUndefined();
   });
 
@@ -95,21 +105,21 @@ describe("a newcomer that requests to join", () => {
     const autopilot = { votersMax: 5, goneAfterMs: 60_000, learnerGoneAfterMs: 20_000 };
     const cluster = await Cluster.founded(1, { autopilot, limits: { joinedLearners: 1 } });
     const leader = await cluster.elected();
-    const early = await asking(cluster, leader, 21n);
-    await cluster.clock.until(() => has(early, 21n), "let in");
-    const late = await asking(cluster, leader);
+    const early = await joining(cluster, leader, 21n);
+    await cluster.clock.until(() => has(early, 21n), "admitted");
+    const late = await joining(cluster, leader);
     // It keeps its position while it is present.
     await cluster.clock.advance(60_000);
     expect(has(leader, 21n)).toBe(true);
     expect(late.member.joinRefusal).toBe("full");
     cluster.crash(21n);
-    await cluster.clock.until(() => has(late, NEWCOMER), "let in");
+    await cluster.clock.until(() => has(late, NEWCOMER), "admitted");
     expect(has(leader, 21n)).toBe(false);
   });
 
   test("M17 under an invalid name is refused", async () => {
     const cluster = await Cluster.founded(1);
-    const newcomer = await asking(cluster, await cluster.elected(), NEWCOMER, "n".repeat(129));
+    const newcomer = await joining(cluster, await cluster.elected(), NEWCOMER, "n".repeat(129));
     await cluster.clock.until(() => newcomer.member.joinRefusal === "bad-name", "refused");
   });
 
@@ -238,8 +248,8 @@ describe("a member that hears no other", () => {
 test("M16 a learner's response makes a leader step down for a plausible term, and for no forged one", async () => {
   const cluster = await Cluster.founded(3);
   const leader = await cluster.elected();
-  const learner = await asking(cluster, leader, 4n);
-  await cluster.clock.until(() => has(learner, 4n), "let in");
+  const learner = await joining(cluster, leader, 4n);
+  await cluster.clock.until(() => has(learner, 4n), "admitted");
   const answer = (term: number): Uint8Array => {
     const base = { from: 4n, to: leader.id, term } as const;
     const messages: readonly RaftMessage[] = [

@@ -139,29 +139,26 @@ describe("membership", () => {
     const autopilot = { votersMax: 5, goneAfterMs: 60_000 };
     const limits = { logEntries: 20, catchUpEntries: 5 };
     const cluster = await Cluster.founded(1, { autopilot, limits });
-    const founder = await cluster.elected();
-    for (let at = 0; at < 100; at++) await cluster.settled(put(founder, `k${at}`, `v${at}`));
+    const first = await cluster.elected();
+    for (let at = 0; at < 100; at++) await cluster.settled(put(first, `k${at}`, `v${at}`));
     const second = await cluster.start(2n, { type: "join" });
-    await joined(cluster, founder, second);
+    await joined(cluster, first, second);
     expect(await read(cluster, second, "k42", true)).toBe("v42");
     expect((await second.services.inspect.view()).role).toBe("learner");
     const third = await cluster.start(3n, { type: "join" });
-    await joined(cluster, founder, third);
+    await joined(cluster, first, third);
     await cluster.clock.until(() => third.member.status().confState.voters.length === 3, "three voters");
-    const image = cluster.crash(founder.id);
+    const image = cluster.crash(first.id);
     expect(image).toBeDefined();
     const next = await cluster.elected();
-    expect(next.id).not.toBe(founder.id);
+    expect(next.id).not.toBe(first.id);
   });
 });
 
-async function joined(cluster: Cluster, founder: Node, node: Node): Promise<void> {
+async function joined(cluster: Cluster, first: Node, node: Node): Promise<void> {
   // A room's transport dials the members that its registry lists. Here the newcomer gets its peers directly.
-  node.member.dial([founder.id]);
-  await cluster.clock.until(
-    () => node.member.applied === founder.member.applied && node.member.applied > 0,
-    "caught up",
-  );
+  node.member.dial([first.id]);
+  await cluster.clock.until(() => node.member.applied === first.member.applied && node.member.applied > 0, "caught up");
 }
 
 describe("quiescence", () => {
@@ -169,11 +166,11 @@ describe("quiescence", () => {
     const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
     const leader = await cluster.elected();
     await cluster.settled(put(leader, "key", "value"));
-    await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
+    await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiesced");
     const other = [...cluster.nodes.values()].find((node) => node.id !== leader.id) as Node;
     await cluster.settled(put(other, "key", "again"));
     expect(leader.member.status().role).toBe("leader");
-    await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet again");
+    await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiesced again");
     expect(await read(cluster, other, "key")).toBe("again");
   });
 
@@ -192,7 +189,7 @@ describe("quiescence", () => {
     const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
     const leader = await cluster.elected();
     await cluster.settled(put(leader, "key", "value"));
-    await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
+    await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiesced");
     const image = cluster.crash(leader.id);
     await cluster.start(leader.id, { type: "join" }, image);
     const other = [...cluster.nodes.values()].find((node) => node.id !== leader.id) as Node;

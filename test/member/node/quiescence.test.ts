@@ -16,8 +16,8 @@ async function read(cluster: Cluster, node: Node): Promise<string | undefined> {
   return kvs[0] === undefined ? undefined : utf8Decode(kvs[0].value);
 }
 
-async function quiet(cluster: Cluster): Promise<void> {
-  await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet");
+async function quiesced(cluster: Cluster): Promise<void> {
+  await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiesced");
 }
 
 const others = (cluster: Cluster, node: Node): readonly Node[] =>
@@ -28,11 +28,11 @@ describe("a quiesced cluster", () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     await cluster.elected();
     for (const node of cluster.nodes.values()) {
-      await quiet(cluster);
-      const askedMs = cluster.clock.nowMs();
+      await quiesced(cluster);
+      const sinceMs = cluster.clock.nowMs();
       await cluster.settled(put(node, `at ${node.id}`));
       expect(await read(cluster, node)).toBe(`at ${node.id}`);
-      expect(cluster.clock.nowMs() - askedMs).toBeLessThan(1_000);
+      expect(cluster.clock.nowMs() - sinceMs).toBeLessThan(1_000);
     }
   });
 
@@ -45,14 +45,14 @@ describe("a quiesced cluster", () => {
     await cluster.clock.advance(10_000);
     expect(cluster.clock.timerCount).toBeGreaterThan(0);
     await cluster.start(away.id, { type: "join" }, image);
-    await quiet(cluster);
+    await quiesced(cluster);
   });
 
   test("M24 trusts no leader: one that was quiesced during an election serves no old read", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const old = await cluster.elected();
     await cluster.settled(put(old, "old"));
-    await quiet(cluster);
+    await quiesced(cluster);
     const [one, two] = others(cluster, old) as [Node, Node];
     cluster.network.setLink(old.id, one.id, false);
     cluster.network.setLink(old.id, two.id, false);
@@ -61,19 +61,19 @@ describe("a quiesced cluster", () => {
     cluster.network.setLink(old.id, one.id, true);
     cluster.network.setLink(old.id, two.id, true);
     expect(await read(cluster, old)).toBe("new");
-    await quiet(cluster);
+    await quiesced(cluster);
   });
 
   test("M24 whose leader is gone permanently elects another within a second of the first request", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const leader = await cluster.elected();
     await cluster.settled(put(leader, "kept"));
-    await quiet(cluster);
+    await quiesced(cluster);
     cluster.crash(leader.id);
     const [one] = others(cluster, leader) as [Node];
-    const askedMs = cluster.clock.nowMs();
+    const sinceMs = cluster.clock.nowMs();
     expect(await read(cluster, one)).toBe("kept");
-    expect(cluster.clock.nowMs() - askedMs).toBeLessThan(1_000);
+    expect(cluster.clock.nowMs() - sinceMs).toBeLessThan(1_000);
   });
 
   test("M23 is joined by a member that missed the notice, also a learner", async () => {
@@ -88,7 +88,7 @@ describe("a quiesced cluster", () => {
       for (const peer of others(cluster, missing)) cluster.network.setLink(missing.id, peer.id, false);
       await cluster.clock.advance(2_500);
       for (const peer of others(cluster, missing)) cluster.network.setLink(missing.id, peer.id, true);
-      await quiet(cluster);
+      await quiesced(cluster);
     }
   });
 
@@ -103,7 +103,7 @@ describe("a quiesced cluster", () => {
   test("M23 is woken by a newcomer that requests to join", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const leader = await cluster.elected();
-    await quiet(cluster);
+    await quiesced(cluster);
     const newcomer = await cluster.start(4n, { type: "join" });
     newcomer.member.dial([leader.id]);
     await cutOffFor(cluster, leader, 700);
@@ -111,27 +111,27 @@ describe("a quiesced cluster", () => {
     await cluster.clock.until(() => leader.member.machine.membership.has(4n), "let in");
     newcomer.member.dial([leader.id]);
     await cluster.clock.until(() => newcomer.member.applied === leader.member.applied, "caught up");
-    await quiet(cluster);
+    await quiesced(cluster);
     expect(leader.member.status().confState.learners).toEqual([4n]);
   });
 
   test("M23 is woken by a membership change", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const leader = await cluster.elected();
-    await quiet(cluster);
+    await quiesced(cluster);
     const leaving = others(cluster, leader)[0] as Node;
     const cut = cutOffFor(cluster, leader, 300);
     expect(leader.member.changeMembership("remove-node", leaving.id, new Uint8Array(0))).toBe("accepted");
     await cut;
     await cluster.clock.until(() => leaving.member.problem !== undefined, "removed");
-    await quiet(cluster);
+    await quiesced(cluster);
   });
 });
 
 test("M24 a waking member counts each other member once that reports that it does not lead", async () => {
   const cluster = await Cluster.founded(3, OPTIONS);
   const leader = await cluster.elected();
-  await quiet(cluster);
+  await quiesced(cluster);
   const [one, two] = others(cluster, leader) as [Node, Node];
   for (const { id } of others(cluster, one)) cluster.network.setLink(one.id, id, false);
   one.member.wake();

@@ -16,7 +16,7 @@ class Harness {
   }
 
   /** The contexts to send, of which there is at most one. */
-  ask(nowMs = 0): Uint8Array | undefined {
+  nextContext(nowMs = 0): Uint8Array | undefined {
     return this.reads.contextsToSend(nowMs)[0];
   }
 }
@@ -25,7 +25,7 @@ describe("linearizable reads", () => {
   test("M5 run once their index is confirmed and applied", () => {
     const harness = new Harness();
     harness.add("a");
-    const context = harness.ask() as Uint8Array;
+    const context = harness.nextContext() as Uint8Array;
     harness.reads.applied(100);
     expect(harness.log).toEqual([]);
     harness.reads.confirm(context, 101);
@@ -39,9 +39,9 @@ describe("linearizable reads", () => {
   test("M5 that arrive while a round is in flight wait for the next one: its index must be taken after they arrived", () => {
     const harness = new Harness();
     harness.add("early");
-    const first = harness.ask() as Uint8Array;
+    const first = harness.nextContext() as Uint8Array;
     harness.add("late");
-    const second = harness.ask() as Uint8Array;
+    const second = harness.nextContext() as Uint8Array;
     expect(second).not.toEqual(first);
     harness.reads.confirm(first, 5);
     harness.reads.applied(9);
@@ -54,20 +54,20 @@ describe("linearizable reads", () => {
   test("M5 whose response was lost are requested again, under the same context", () => {
     const harness = new Harness();
     harness.add("a");
-    const context = harness.ask(0) as Uint8Array;
-    expect(harness.ask(499)).toBeUndefined();
-    expect(harness.ask(500)).toEqual(context);
+    const context = harness.nextContext(0) as Uint8Array;
+    expect(harness.nextContext(499)).toBeUndefined();
+    expect(harness.nextContext(500)).toEqual(context);
     harness.reads.retryPending();
-    expect(harness.ask(501)).toEqual(context);
+    expect(harness.nextContext(501)).toEqual(context);
   });
 
   test("M5 ignore the response to a round of the member's previous run", () => {
     const before = new Harness(11n);
     before.add("before the restart");
-    const old = before.ask() as Uint8Array;
+    const old = before.nextContext() as Uint8Array;
     const after = new Harness(47n);
     after.add("after the restart");
-    after.ask();
+    after.nextContext();
     after.reads.confirm(old, 3);
     after.reads.applied(100);
     expect(after.log).toEqual([]);
@@ -76,9 +76,9 @@ describe("linearizable reads", () => {
   test("M4 fail with the error past their deadline, in whichever state they are", () => {
     const harness = new Harness();
     harness.add("confirmed", 100);
-    harness.reads.confirm(harness.ask() as Uint8Array, 50);
+    harness.reads.confirm(harness.nextContext() as Uint8Array, 50);
     harness.add("asked", 100);
-    harness.ask();
+    harness.nextContext();
     harness.add("queued", 100);
     harness.add("in time", 1_000);
     harness.reads.expire(100, errTimeout);

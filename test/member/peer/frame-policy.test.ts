@@ -53,19 +53,19 @@ interface World {
   readonly leader: Node;
   readonly follower: Node;
   /** Frames sent back to the attacker. */
-  readonly heard: Map<bigint, FrameBody[]>;
+  readonly received: Map<bigint, FrameBody[]>;
   /** Delivers the frame, with all its immediate effects. The clock stands still. */
   readonly attack: (from: bigint, to: Node, frame: Uint8Array) => Promise<void>;
 }
 
-type Carrier = "memory" | "http";
+type TransportKind = "memory" | "http";
 
 /** Three voters, a learner, a removed member, and data. */
-async function openWorld(carrier: Carrier, options: typeof QUIET | undefined): Promise<World> {
+async function openWorld(kind: TransportKind, options: typeof QUIET | undefined): Promise<World> {
   const cluster = new Cluster(1, options);
   cluster.strangers.add(STRANGER);
   const http = new HttpTransports(cluster.clock);
-  if (carrier === "http") cluster.carriers = http;
+  if (kind === "http") cluster.transports = http;
   await cluster.found(3);
   const leader = await cluster.elected();
   for (const id of [LEARNER, FORMER]) {
@@ -77,11 +77,11 @@ async function openWorld(carrier: Carrier, options: typeof QUIET | undefined): P
   await cluster.clock.until(() => cluster.node(FORMER).member.problem !== undefined, "removed");
   cluster.nodes.delete(FORMER);
   await cluster.settled(leader.services.kv.put(putRequest({ key: utf8Encode("own"), value: utf8Encode("own") }), CALL));
-  await cluster.clock.until(() => settled(cluster), "everybody has everything");
+  await cluster.clock.until(() => settled(cluster), "all members have all entries");
   const follower = [...cluster.nodes.values()].find(({ id }) => id !== leader.id && id !== LEARNER) as Node;
-  const heard = new Map<bigint, FrameBody[]>();
-  const attack = carrier === "http" ? overHttp(cluster, http) : overMemory(cluster, heard);
-  return { cluster, leader, follower, heard, attack };
+  const received = new Map<bigint, FrameBody[]>();
+  const attack = kind === "http" ? overHttp(cluster, http) : overMemory(cluster, received);
+  return { cluster, leader, follower, received, attack };
 }
 
 function settled(cluster: Cluster): boolean {
@@ -89,13 +89,13 @@ function settled(cluster: Cluster): boolean {
   return rest.every((applied) => applied === first);
 }
 
-function overMemory(cluster: Cluster, heard: World["heard"]): World["attack"] {
+function overMemory(cluster: Cluster, received: World["received"]): World["attack"] {
   const stations = new Set<bigint>();
   return async (from, to, frame) => {
     if (!stations.has(from) && !cluster.nodes.has(from)) {
       stations.add(from);
       const bodies: FrameBody[] = [];
-      heard.set(from, bodies);
+      received.set(from, bodies);
       const transport = cluster.network.transportFor(from);
       transport.start({
         onFrame: (_from, answer) => bodies.push(decodeFrame(answer, { maxBytes: MAX_FRAME_BYTES }).body),
@@ -134,7 +134,7 @@ function stateOf({ member }: Node, from: bigint, wasQuiet: boolean): unknown {
     membership: [membership.members, membership.removed],
     revision: store.revision,
     sender: wasQuiet && from === LEARNER ? [] : [member.isWaking, ...whatIsKnownOf(from, member)],
-    heard: wasQuiet ? [] : [[...member.metrics.peers.peers.keys()], member.counters.framesReceived],
+    received: wasQuiet ? [] : [[...member.metrics.peers.peers.keys()], member.counters.framesReceived],
     problem: member.problem,
     refusal: member.joinRefusal,
   };
@@ -215,25 +215,25 @@ test("M16 every call that a member serves has its row", async () => {
   expect(cluster.node(1n).member.rpc.methods.toSorted()).toEqual(Object.keys(RPC_RULES).toSorted());
 });
 
-describe.each(["memory", "http"] as const)("over %s", (carrier) => {
+describe.each(["memory", "http"] as const)("over %s", (kind) => {
   describe.each([
     { what: "awake", options: undefined },
     { what: "quiet", options: QUIET },
   ])("a cluster that is $what", ({ options }) => {
     const begun = async (): Promise<World & { readonly term: number }> => {
-      const made = await openWorld(carrier, options);
+      const made = await openWorld(kind, options);
       const { clock } = made.cluster;
       if (options !== undefined) await clock.until(() => clock.timerCount === 0, "quiet");
       return { ...made, term: made.leader.member.status().term };
     };
-    const strangers = carrier === "memory" ? [STRANGER] : [];
+    const strangers = kind === "memory" ? [STRANGER] : [];
 
     test.each(strangers)("M16 accepts nothing from an unknown peer", async (stranger) => {
       const begin = await begun();
       const count = await mustChangeNothing(begin, stranger, (forgery) => forgery.name !== "join", plain(stranger));
       expect(count).toBeGreaterThan(100);
       if (options !== undefined) expect(begin.cluster.clock.timerCount).toBe(0);
-      expect(begin.heard.get(stranger)).toEqual([]);
+      expect(begin.received.get(stranger)).toEqual([]);
       await mustGoOn(begin, begin.term);
     });
 
@@ -250,7 +250,7 @@ describe.each(["memory", "http"] as const)("over %s", (carrier) => {
       const begin = await begun();
       await mustChangeNothing(begin, FORMER, () => true, plain(FORMER));
       if (options !== undefined) expect(begin.cluster.clock.timerCount).toBe(0);
-      for (const body of begin.heard.get(FORMER) ?? []) {
+      for (const body of begin.received.get(FORMER) ?? []) {
         expect(body).toMatchObject({ type: "join-response", refusal: "removed" });
       }
       await mustGoOn(begin, begin.term);

@@ -18,7 +18,7 @@ async function ask(cluster: Cluster, node: Node, action: DowngradeAction, versio
   );
 }
 
-async function told(node: Node): Promise<unknown> {
+async function versionsOf(node: Node): Promise<unknown> {
   const { storageVersion, downgradeInfo } = await node.services.maintenance.status({}, CALL);
   return { storageVersion, ...downgradeInfo };
 }
@@ -65,13 +65,13 @@ test("M41 a downgrade is known to every member at once, and the cluster version 
   await cluster.elected();
   const node = cluster.node(2n);
   expect(await ask(cluster, node, "ENABLE", "3.6.5")).toBe("3.7");
-  expect(await told(node)).toEqual({ storageVersion: "3.7.0", enabled: true, targetVersion: "3.6.0" });
+  expect(await versionsOf(node)).toEqual({ storageVersion: "3.7.0", enabled: true, targetVersion: "3.6.0" });
   expect(await ask(cluster, node, "VALIDATE", "3.6")).toBe(IN_PROGRESS);
   expect(await ask(cluster, node, "ENABLE", "3.6")).toBe(IN_PROGRESS);
   expect(await ask(cluster, node, "ENABLE", "3.5")).toBe(WRONG_TARGET);
   await cluster.clock.advance(6_000);
   for (const each of cluster.nodes.values()) {
-    expect(await told(each)).toEqual({ storageVersion: "3.6.0", enabled: true, targetVersion: "3.6.0" });
+    expect(await versionsOf(each)).toEqual({ storageVersion: "3.6.0", enabled: true, targetVersion: "3.6.0" });
   }
   expect(await ask(cluster, node, "VALIDATE", "3.6")).toBe(WRONG_TARGET);
   expect(await ask(cluster, node, "VALIDATE", "3.5")).toBe(IN_PROGRESS);
@@ -83,9 +83,9 @@ test("M41 a cancelled downgrade ends at once, and the cluster version returns wi
   await ask(cluster, node, "ENABLE", "3.6");
   await cluster.clock.advance(6_000);
   expect(await ask(cluster, node, "CANCEL")).toBe("3.6");
-  expect(await told(node)).toEqual({ storageVersion: "3.6.0", enabled: false, targetVersion: "" });
+  expect(await versionsOf(node)).toEqual({ storageVersion: "3.6.0", enabled: false, targetVersion: "" });
   await cluster.clock.advance(6_000);
-  expect(await told(node)).toEqual({ storageVersion: "3.7.0", enabled: false, targetVersion: "" });
+  expect(await versionsOf(node)).toEqual({ storageVersion: "3.7.0", enabled: false, targetVersion: "" });
 });
 
 test("cancelling without a downgrade succeeds, as in etcd", async () => {
@@ -105,5 +105,5 @@ test("M41 a member that restarts before the cluster version has followed complet
   await cluster.clock.advance(1_000);
   const again = await cluster.start(1n, { type: "join" }, cluster.crash(1n));
   await cluster.clock.advance(10_000);
-  expect(await told(again)).toMatchObject({ storageVersion: "3.6.0" });
+  expect(await versionsOf(again)).toMatchObject({ storageVersion: "3.6.0" });
 });

@@ -26,7 +26,7 @@ function describeLease(cluster: Cluster, node: Node, id: bigint): Promise<LeaseT
   return cluster.settled(node.services.lease.timeToLive({ id, keys: true }, CALL));
 }
 
-async function beat(cluster: Cluster, node: Node, id: bigint): Promise<number> {
+async function keepAlive(cluster: Cluster, node: Node, id: bigint): Promise<number> {
   return (await cluster.settled(node.services.lease.keepAlive({ id }, CALL))).ttl;
 }
 
@@ -157,7 +157,7 @@ describe("time", () => {
     for (let at = 0; at < 10; at++) {
       const node = at % 2 === 0 ? leader : follower(cluster);
       await cluster.clock.advance(3_000);
-      expect(await beat(cluster, node, 5n)).toBe(5);
+      expect(await keepAlive(cluster, node, 5n)).toBe(5);
     }
     expect(exists(leader, "a")).toBe(true);
     await cluster.clock.advance(6_500);
@@ -167,7 +167,7 @@ describe("time", () => {
   test("a keep-alive of a lease that does not exist returns the TTL 0, a TimeToLive -1", async () => {
     const { cluster } = await founded(3);
     for (const node of cluster.nodes.values()) {
-      expect(await beat(cluster, node, 99n)).toBe(0);
+      expect(await keepAlive(cluster, node, 99n)).toBe(0);
       expect(await describeLease(cluster, node, 99n)).toMatchObject({ id: 99n, ttl: -1, grantedTtl: 0, keys: [] });
     }
   });
@@ -193,12 +193,12 @@ describe("time", () => {
     while (cluster.clock.nowMs() < endMs || leader.member.machine.leases.exists(5n)) {
       const sentMs = cluster.clock.nowMs();
       if (sentMs >= endMs) {
-        expect(await beat(cluster, follower(cluster), 5n)).toBe(0);
+        expect(await keepAlive(cluster, follower(cluster), 5n)).toBe(0);
         expect(exists(leader, "a")).toBe(false);
       }
       await cluster.clock.advance(10);
     }
-    expect(await beat(cluster, leader, 5n)).toBe(0);
+    expect(await keepAlive(cluster, leader, 5n)).toBe(0);
   });
 
   test("M28 many leases that expire at once are revoked at most a thousand a second", async () => {
@@ -246,7 +246,7 @@ describe("a change of leaders", () => {
     await cluster.clock.until(() => next.member.lessor.term > 0, "the other leads");
     expect(leader.member.lessor.term).toBe(0);
     for (const node of cluster.nodes.values()) expect(await ttlOf(cluster, node, 5n)).toBeGreaterThanOrEqual(10);
-    expect(await beat(cluster, leader, 5n)).toBe(10);
+    expect(await keepAlive(cluster, leader, 5n)).toBe(10);
     await cluster.clock.advance(9_000);
     for (const node of cluster.nodes.values()) expect(await ttlOf(cluster, node, 5n)).toBeLessThanOrEqual(1);
   });
@@ -256,7 +256,7 @@ describe("a change of leaders", () => {
     await grant(cluster, leader, 5n, 1_000);
     await grant(cluster, leader, 6n, 1_000);
     await cluster.clock.advance(310_000);
-    await beat(cluster, leader, 6n);
+    await keepAlive(cluster, leader, 6n);
     expect(leader.member.machine.leases.get(5n)?.remainingTtl).toBe(700);
     expect(leader.member.machine.leases.get(6n)?.remainingTtl).toBe(0);
     await cluster.clock.advance(1_000);
@@ -305,7 +305,7 @@ describe("a quiesced cluster", () => {
     expect(exists(leader, "a")).toBe(true);
     await cluster.clock.advance(7_000);
     for (const node of cluster.nodes.values()) expect(exists(node, "a")).toBe(false);
-    await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiet for good");
+    await cluster.clock.until(() => cluster.clock.timerCount === 0, "quiesced permanently");
   });
 
   test("is woken by a keep-alive on any member, quiesces again, and for longer", async () => {
@@ -314,7 +314,7 @@ describe("a quiesced cluster", () => {
     await put(cluster, leader, "a", 5n);
     for (let at = 0; at < 5; at++) {
       await cluster.clock.advance(40_000);
-      expect(await beat(cluster, follower(cluster), 5n)).toBe(60);
+      expect(await keepAlive(cluster, follower(cluster), 5n)).toBe(60);
     }
     expect(exists(leader, "a")).toBe(true);
     await cluster.clock.advance(62_000);

@@ -278,7 +278,7 @@ function campaign(node: Node, lease: bigint, value: string, signal?: AbortSignal
   return node.services.election.campaign(request, { ...CALL, signal }).then(({ leader }) => leader);
 }
 
-function told(response: LeaderResponse | undefined): string[] {
+function leaderOf(response: LeaderResponse | undefined): string[] {
   return [utf8Decode(response?.kv?.key ?? EMPTY_BYTES), utf8Decode(response?.kv?.value ?? EMPTY_BYTES)];
 }
 
@@ -292,11 +292,11 @@ describe("an election", () => {
     const second = watched(campaign(node, 17n, "two"));
     await cluster.clock.advance(100);
     expect(second.value).toBeUndefined();
-    expect(told(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/10", "one"]);
+    expect(leaderOf(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/10", "one"]);
     await cluster.settled(election.resign({ leader: first }, CALL));
     await cluster.clock.advance(100);
     expect(second.value).toMatchObject({ rev: 3, lease: 17n });
-    expect(told(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/11", "two"]);
+    expect(leaderOf(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/11", "two"]);
   });
 
   test("accepts a value from its leader only", async () => {
@@ -306,10 +306,10 @@ describe("an election", () => {
     await cluster.settled(election.proclaim({ leader, value: bytes("two") }, CALL));
     const former = cluster.settled(election.proclaim({ leader: { ...leader, rev: 1 }, value: bytes("no") }, CALL));
     await expect(former).rejects.toMatchObject({ code: 2, message: "election: not leader" });
-    expect(told(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/10", "two"]);
+    expect(leaderOf(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/10", "two"]);
     // Campaigning again, the leader keeps its position and proclaims.
     expect(await cluster.settled(campaign(node, 16n, "three"))).toEqual(leader);
-    expect(told(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/10", "three"]);
+    expect(leaderOf(await cluster.settled(election.leader({ name: NAME }, CALL)))).toEqual(["name/10", "three"]);
     const missing = cluster.settled(election.proclaim({ leader: undefined, value: EMPTY_BYTES }, CALL));
     await expect(missing).rejects.toMatchObject({ code: 2, message: '"leader" field must be provided' });
   });
@@ -336,7 +336,7 @@ describe("an election", () => {
     expect(first.value).toBeUndefined();
     const leader = (await cluster.settled(campaign(node, 16n, "one"))) as LeaderKey;
     await cluster.clock.advance(100);
-    expect(told(first.value)).toEqual(["name/10", "one"]);
+    expect(leaderOf(first.value)).toEqual(["name/10", "one"]);
     await cluster.settled(election.proclaim({ leader, value: bytes("two") }, CALL));
     await cluster.settled(election.proclaim({ leader, value: bytes("three") }, CALL));
     const heir = watched(campaign(node, 17n, "heir"));
@@ -346,7 +346,7 @@ describe("an election", () => {
       ["name/10", "three"],
       ["name/11", "heir"],
     ]) {
-      expect(told(await cluster.settled(stream.next()))).toEqual(expected);
+      expect(leaderOf(await cluster.settled(stream.next()))).toEqual(expected);
     }
     expect(heir.value?.lease).toBe(17n);
     const last = watched(stream.next());

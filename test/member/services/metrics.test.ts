@@ -34,7 +34,7 @@ async function founded(count: number): Promise<{ cluster: Cluster; leader: Node 
 }
 
 /** The value of each line, by its name and labels. */
-function told({ services }: Node): ReadonlyMap<string, number> {
+function metricsOf({ services }: Node): ReadonlyMap<string, number> {
   const lines = prometheusText(services.health.metrics()).trim().split("\n");
   const values = lines.filter((line) => !line.startsWith("#")).map((line) => line.split(/ (?=\S+$)/));
   return new Map(values.map(([name = "", value]) => [name, Number(value)]));
@@ -51,7 +51,7 @@ describe("metrics", () => {
   test("M47 every metric of etcd's dashboards exists", async () => {
     const { cluster, leader } = await founded(3);
     await cluster.settled(leader.services.kv.put(putRequest({ key }), CALL));
-    const names = new Set([...told(leader).keys()].map((line) => line.split("{")[0]));
+    const names = new Set([...metricsOf(leader).keys()].map((line) => line.split("{")[0]));
     expect(DASHBOARD.filter((name) => !names.has(name))).toEqual([]);
   });
 
@@ -62,7 +62,7 @@ describe("metrics", () => {
     await cluster.settled(kv.put(putRequest({ key }), CALL));
     await cluster.settled(kv.put(putRequest({ key: new Uint8Array() }), CALL).catch(() => undefined));
     await cluster.settled(kv.range(rangeRequest({ key }), CALL));
-    const values = told(leader);
+    const values = metricsOf(leader);
     expect(values.get(labelled("grpc_server_started_total", "KV", "Put"))).toBe(3);
     expect(values.get(labelled("grpc_server_handled_total", "KV", "Put", "unary", "OK"))).toBe(2);
     expect(values.get(labelled("grpc_server_handled_total", "KV", "Put", "unary", "InvalidArgument"))).toBe(1);
@@ -80,23 +80,23 @@ describe("metrics", () => {
     await cluster.settled(stream.next());
     const started = labelled("grpc_server_started_total", "Watch", "Watch", "bidi_stream");
     const handled = labelled("grpc_server_handled_total", "Watch", "Watch", "bidi_stream", "OK");
-    expect([told(leader).get(started), told(leader).get(handled)]).toEqual([1, 0]);
-    expect(told(leader).get("etcd_debugging_mvcc_watch_stream_total")).toBe(1);
+    expect([metricsOf(leader).get(started), metricsOf(leader).get(handled)]).toEqual([1, 0]);
+    expect(metricsOf(leader).get("etcd_debugging_mvcc_watch_stream_total")).toBe(1);
     stream.close();
     stream.close();
     expect(await cluster.settled(stream.next())).toBeUndefined();
-    expect([told(leader).get(started), told(leader).get(handled)]).toEqual([1, 1]);
+    expect([metricsOf(leader).get(started), metricsOf(leader).get(handled)]).toEqual([1, 1]);
 
     const parts = leader.services.kv.rangeStream(rangeRequest({ key, serializable: true }), CALL);
     for await (const part of parts) expect(part.rangeResponse?.count).toBe(0);
     const ranged = labelled("grpc_server_handled_total", "KV", "RangeStream", "server_stream", "OK");
-    expect(told(leader).get(ranged)).toBe(1);
+    expect(metricsOf(leader).get(ranged)).toBe(1);
   });
 
   test("clients' messages are counted in bytes, both ways, in streams too", async () => {
     const { cluster, leader } = await founded(1);
     const traffic = (): readonly number[] =>
-      ["received", "sent"].map((way) => told(leader).get(`etcd_network_client_grpc_${way}_bytes_total`) ?? 0);
+      ["received", "sent"].map((way) => metricsOf(leader).get(`etcd_network_client_grpc_${way}_bytes_total`) ?? 0);
     const stream = leader.services.watch.watch(CALL);
     stream.request({ type: "create", create: watchCreateRequest({ key }) });
     await cluster.settled(stream.next());
@@ -119,7 +119,7 @@ describe("metrics", () => {
     await cluster.settled(kv.deleteRange(deleteRangeRequest({ key }), CALL));
     await cluster.settled(lease.grant({ id: 7n, ttl: 60 }, CALL));
     await cluster.settled(lease.revoke({ id: 7n }, CALL));
-    const values = told(leader);
+    const values = metricsOf(leader);
     expect(values.get("etcd_mvcc_txn_total")).toBe(1);
     expect(values.get("etcd_mvcc_put_total")).toBe(1);
     expect(values.get("etcd_mvcc_delete_total")).toBe(1);
@@ -134,7 +134,7 @@ describe("metrics", () => {
     await cluster.clock.advance(2_000);
     const others = [...cluster.nodes.keys()].filter((id) => id !== leader.id);
     for (const id of others) {
-      const values = told(leader);
+      const values = metricsOf(leader);
       expect(values.get(`etcd_network_peer_sent_bytes_total{To="${id}"}`)).toBeGreaterThan(100);
       expect(values.get(`etcd_network_peer_received_bytes_total{From="${id}"}`)).toBeGreaterThan(100);
       expect(values.get(`etcd_network_peer_round_trip_time_seconds_count{To="${id}"}`)).toBeGreaterThan(10);
@@ -142,7 +142,7 @@ describe("metrics", () => {
     }
     cluster.crash(others[0] as bigint);
     await cluster.clock.advance(5_000);
-    expect(told(leader).get(`etcd_network_active_peers{Local="${leader.id}",Remote="${others[0]}"}`)).toBe(0);
+    expect(metricsOf(leader).get(`etcd_network_active_peers{Local="${leader.id}",Remote="${others[0]}"}`)).toBe(0);
   });
 
   test("health checks are counted by their result", async () => {
@@ -150,7 +150,7 @@ describe("metrics", () => {
     const { health } = leader.services;
     await cluster.settled(health.check({ serializable: false, exclude: [] }));
     await cluster.settled(health.probe("readyz", ["non_learner"]));
-    const values = told(leader);
+    const values = metricsOf(leader);
     expect(values.get("etcd_server_health_success")).toBe(1);
     expect(values.get('etcd_server_healthcheck{type="readyz",name="non_learner"}')).toBe(1);
     expect(values.get('etcd_server_healthchecks_total{type="readyz",name="non_learner",status="success"}')).toBe(1);

@@ -30,7 +30,7 @@ export class Cluster {
   readonly strangers: Set<bigint> = new Set();
   readonly network: MemoryNetwork = new MemoryNetwork({ isAuthenticated: (peer) => !this.strangers.has(peer) });
   /** The source of the members' transports. */
-  carriers: { readonly transportFor: (id: bigint) => Transport } = this.network;
+  transports: { readonly transportFor: (id: bigint) => Transport } = this.network;
   readonly nodes: Map<bigint, Node> = new Map();
   readonly #prng: Prng;
   readonly #options: NodeOptions;
@@ -69,7 +69,7 @@ export class Cluster {
       ...this.#options,
       ...options,
       storage,
-      transport: this.carriers.transportFor(id),
+      transport: this.transports.transportFor(id),
       clock: this.clock,
       prng: this.#prng.fork(),
       identity,
@@ -110,11 +110,11 @@ export class Cluster {
   /** Returns the promise's value, moving the clock until it settles. */
   async settled<T>(promise: Promise<T>): Promise<T> {
     let over = false;
-    const guarded = promise.finally(() => {
+    const ended = promise.finally(() => {
       over = true;
     });
-    guarded.catch(() => {});
-    await this.clock.until(() => over, "the call is answered");
-    return guarded;
+    ended.catch(() => {});
+    await this.clock.until(() => over, "the call has ended");
+    return ended;
   }
 }
