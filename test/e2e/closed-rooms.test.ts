@@ -1,28 +1,17 @@
 /** A room is closed to somebody who only knows its name; with `&open` it is open, and says so. */
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { chromiumContextOptions, launchChromium } from "../support/chromium.ts";
-import { openRoom, roomUrl, startServer, STEP_MS, Tab } from "./tabs-support.ts";
+import { expect, test } from "vitest";
+import { chromiumContextOptions } from "../support/chromium.ts";
+import { browserAndServer } from "./browser-and-server.ts";
+import { newRoom, openRoom, roomUrl, STEP_MS, Tab } from "./tabs-support.ts";
 import type { Server } from "./tabs-support.ts";
 
 let browser: Browser;
 let server: Server;
 
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launchChromium(), startServer()]);
+browserAndServer((...started) => {
+  [browser, server] = started;
 });
-
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-});
-
-afterAll(async () => {
-  await Promise.all([browser.close(), server.stop()]);
-});
-
-function newRoom(): string {
-  return `room-${crypto.randomUUID().slice(0, 8)}`;
-}
 
 /** A profile that has never been here. */
 async function visit(url: string): Promise<Page> {

@@ -1,8 +1,9 @@
 /** The page under its Content Security Policy: it needs nothing that the policy forbids, and what is foreign does not run. */
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { chromiumContextOptions, launchChromium } from "../support/chromium.ts";
-import { type Server, startServer, STEP_MS, Tab } from "./tabs-support.ts";
+import { expect, test } from "vitest";
+import { chromiumContextOptions } from "../support/chromium.ts";
+import { browserAndServer } from "./browser-and-server.ts";
+import { STEP_MS, Tab, type Server } from "./tabs-support.ts";
 
 interface Watched extends Window {
   violations: string[];
@@ -11,16 +12,8 @@ interface Watched extends Window {
 let browser: Browser;
 let server: Server;
 
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launchChromium(), startServer()]);
-});
-
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-});
-
-afterAll(async () => {
-  await Promise.all([browser?.close(), server?.stop()]);
+browserAndServer((...started) => {
+  [browser, server] = started;
 });
 
 /** In which each page keeps what its policy stopped, and `errors` what its console says. */

@@ -1,24 +1,17 @@
 /** The page as people use it: with a keyboard, on a phone, in the dark, with many keys. */
 import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { chromiumContextOptions, launchChromium } from "../support/chromium.ts";
-import { startServer, STEP_MS } from "./tabs-support.ts";
+import { expect, test } from "vitest";
+import { chromiumContextOptions } from "../support/chromium.ts";
+import { browserAndServer } from "./browser-and-server.ts";
+import { STEP_MS } from "./tabs-support.ts";
 import type { Server } from "./tabs-support.ts";
 
 let browser: Browser;
 let server: Server;
 
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launchChromium(), startServer()]);
-});
-
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-});
-
-afterAll(async () => {
-  await Promise.all([browser.close(), server.stop()]);
+browserAndServer((...started) => {
+  [browser, server] = started;
 });
 
 async function openPage(path: string, options: Parameters<Browser["newContext"]>[0] = {}): Promise<Page> {

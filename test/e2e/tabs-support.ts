@@ -35,6 +35,11 @@ export async function startServer(): Promise<Server> {
   };
 }
 
+/** A room that no other test is in. */
+export function newRoom(): string {
+  return `room-${crypto.randomUUID().slice(0, 8)}`;
+}
+
 /** A room's link, with the secret that the tests' rooms have: it follows from the name. */
 export function roomUrl(server: Pick<Server, "url">, room: string): string {
   return `${server.url}/?room=${room}#k=${createHash("sha256").update(room).digest("base64url")}`;

@@ -1,27 +1,15 @@
 import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { launchChromium } from "../support/chromium.ts";
-import { leaderOf, openRoom, startServer, Tab, untilSucceeded } from "./tabs-support.ts";
+import { expect, test } from "vitest";
+import { browserAndServer } from "./browser-and-server.ts";
+import { leaderOf, newRoom, openRoom, Tab, untilSucceeded } from "./tabs-support.ts";
 import type { Server } from "./tabs-support.ts";
 
 let browser: Browser;
 let server: Server;
 
-beforeAll(async () => {
-  [browser, server] = await Promise.all([launchChromium(), startServer()]);
+browserAndServer((...started) => {
+  [browser, server] = started;
 });
-
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-});
-
-afterAll(async () => {
-  await Promise.all([browser.close(), server.stop()]);
-});
-
-function newRoom(): string {
-  return `room-${crypto.randomUUID().slice(0, 8)}`;
-}
 
 test("tabs that open one room one after the other are one cluster: founder, learner, then three voters", async () => {
   const room = newRoom();
