@@ -1,7 +1,7 @@
 /**
- * A history, and what HashKV of an etcd v3.7.1 said in between; leases 7 and 8 were there. `-` is nothing. A txn puts its
- * first key and "zz" and deletes its second one in between; a compaction was waited for. A hash is followed by its
- * compact revision and its own.
+ * A history, with the HashKV results of an etcd v3.7.1 in between. Leases 7 and 8 existed. `-` means none. A txn puts
+ * its first key and "zz" and deletes its second one in between. Each compaction was finished before the next step. A
+ * hash is followed by its compact revision and its own revision.
  */
 export const HASH_HISTORY: string = `
 compact 2

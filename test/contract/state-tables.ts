@@ -1,6 +1,6 @@
 /**
- * What every home of the state must do. Each rule is a function over fresh tables, so that a home that can only be
- * reached from inside (a Durable Object) runs the same rules where it stands.
+ * The contract of the state tables, for every storage backend. Each rule is a function over fresh tables, so that a
+ * backend that can only be reached from inside (a Durable Object) runs the same rules there.
  */
 import { describe, expect, test } from "vitest";
 import { bytesToLatin1, latin1ToBytes } from "../../src/base/bytes.ts";
@@ -9,7 +9,7 @@ import type { KeyTable, RevisionRow, StateTables } from "../../src/mvcc/tables/t
 
 export interface TablesUnderTest {
   readonly tables: StateTables;
-  /** Makes what was written durable, forgets everything in memory, and opens the tables again. */
+  /** Makes all writes durable, drops everything in memory, and opens the tables again. */
   readonly reopen?: () => StateTables | Promise<StateTables>;
 }
 
@@ -30,7 +30,7 @@ export function stateTablesContract(name: string, makeTables: () => TablesUnderT
 const bytes = latin1ToBytes;
 const FIRST = bytes("");
 
-/** A row as the tests write it down: key@main.sub=value, a tombstone without value. */
+/** A row in the notation of the tests: key@main.sub=value, a tombstone without value. */
 function text(row: RevisionRow): string {
   const place = `${bytesToLatin1(row.key)}@${row.main}.${row.sub}`;
   return row.version === 0 ? `${place} deleted` : `${place}=${bytesToLatin1(row.value)}`;

@@ -1,4 +1,4 @@
-/** What the storage suites share: entries and rows made from an index, and calls with promises around them. */
+/** Helpers of the storage suites: entries and rows made from an index, and promises around calls. */
 import { crc32c } from "../../src/base/crc32c.ts";
 import { toHex } from "../../src/base/text-codes.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
@@ -6,10 +6,10 @@ import type { Entry, HardState, SnapshotMeta, Term } from "../../src/protocol/pe
 import { BUCKET_NAMES, type RevisionRow, type StateTables } from "../../src/mvcc/tables/tables.ts";
 import type { Identity, LogBatch, Storage } from "../../src/storage/storage.ts";
 
-/** How a visit to a store ends: closed in order, or gone in the middle of whatever it was doing. */
+/** How a visit to a store ends: closed in order, or crashed at any moment. */
 export type Ending = "close" | "crash";
 
-/** One disk. Each visit opens the store on it anew; only one visit at a time. */
+/** One disk. Each visit opens the store on it again. Only one visit at a time. */
 export interface StorageHome {
   visit<T>(ending: Ending, use: (storage: Storage) => Promise<T> | T): Promise<T>;
 }
@@ -57,7 +57,7 @@ export function flush(storage: Storage): Promise<void> {
   return settled((done) => storage.flush(done));
 }
 
-/** What entry `index` does to the state here: a new version of one of a few keys, and a note in a bucket. */
+/** The effect of entry `index` on the state: a new version of one of a few keys, and a value in a bucket. */
 export function applyTo(tables: StateTables, index: number): void {
   tables.keys.append(rowOf(index));
   tables.bucket("meta").set(utf8Encode("applied"), utf8Encode(String(index)));
@@ -82,7 +82,7 @@ export function rowOf(index: number): RevisionRow {
   };
 }
 
-/** All that the tables hold, as lines. */
+/** Returns the content of the tables as lines. */
 export function dump(tables: StateTables): readonly string[] {
   const lines: string[] = [];
   tables.keys.history(0, Number.MAX_SAFE_INTEGER, (row) => lines.push(rowText(row)) > 0);

@@ -1,7 +1,7 @@
 /**
- * What every store must do, run in the runtime that it is made for. A home is one disk; each visit opens the store on it
- * and ends with close or crash. What was acknowledged is there afterwards; of what was not, either all of a write or
- * nothing.
+ * The contract of storage, which each backend runs in its real runtime. A backend is one disk. Each visit opens the
+ * store on it and ends with a close or a crash. Acknowledged writes are there afterwards. Of other writes, each is
+ * there completely or not at all.
  */
 import { describe, expect, test } from "vitest";
 import { EMPTY_BYTES } from "../../src/base/bytes.ts";
@@ -77,7 +77,7 @@ function beginnings(newHome: NewHome): void {
     });
   });
 
-  test("a fresh store refuses a log before its bootstrap", async () => {
+  test("a fresh store rejects a log before its bootstrap", async () => {
     const home = await newHome();
     await home.visit("crash", (storage) => {
       expect(() => storage.append(batchOf([entry(1, 1)]), () => {})).toThrow("bootstrap");
@@ -119,7 +119,7 @@ function logWrites(newHome: NewHome): void {
     }
   });
 
-  test("a commit index is durable with its batch, alone, too: a change of the members is told because of that", async () => {
+  test("a commit index is durable with its batch, also alone: a configuration change is exposed because of that", async () => {
     const home = await bootstrapped(newHome);
     await home.visit("crash", async (storage) => {
       await append(storage, batchOf(entriesOf(1, 2, 1), { term: 1, vote: 1n, commit: 0 }));
@@ -144,7 +144,7 @@ function logWrites(newHome: NewHome): void {
     await home.visit("crash", (storage) => expect(logOf(storage)).toEqual([entry(1, 3)]));
   });
 
-  test("entries of both types come back as they were, empty data too", async () => {
+  test("entries of both types are read back as written, empty data too", async () => {
     const home = await bootstrapped(newHome);
     const entries = [
       entry(1, 1, EMPTY_BYTES),
@@ -176,7 +176,7 @@ function logWrites(newHome: NewHome): void {
     await home.visit("crash", (storage) => expect(logOf(storage).slice(0, 16)).toEqual(entriesOf(1, 16, 1)));
   });
 
-  test("writes of one turn count together, the later ones replacing the earlier", async () => {
+  test("writes of one turn are batched, the later ones replacing the earlier", async () => {
     const home = await bootstrapped(newHome);
     await home.visit("crash", async (storage) => {
       storage.append(batchOf(entriesOf(1, 4, 1), { term: 1, vote: 1n, commit: 0 }), () => {});
@@ -190,7 +190,7 @@ function logWrites(newHome: NewHome): void {
     });
   });
 
-  test("a gap and a falling term are refused at once", async () => {
+  test("a gap and a decreasing term are rejected at once", async () => {
     const home = await bootstrapped(newHome);
     await home.visit("crash", async (storage) => {
       await append(storage, batchOf(entriesOf(1, 2, 2)));
@@ -201,7 +201,7 @@ function logWrites(newHome: NewHome): void {
 }
 
 function logCompaction(newHome: NewHome): void {
-  test("a compacted log begins after the index, whose term stays known", async () => {
+  test("a compacted log starts after the index, whose term stays known", async () => {
     const home = await bootstrapped(newHome);
     await home.visit("crash", async (storage) => {
       await append(storage, batchOf([...entriesOf(1, 4, 1), ...entriesOf(5, 8, 2)]));
@@ -218,7 +218,8 @@ function logCompaction(newHome: NewHome): void {
       await append(storage, batchOf([entry(13, 3)]));
     });
     await home.visit("crash", async (storage) => {
-      // The home may keep whole batches: no less than asked for is kept, and the boundary is exact about its term.
+      // The backend may keep whole batches: at least the requested entries are kept, and the term at the boundary is
+      // exact.
       expect(storage.log.firstIndex()).toBeLessThanOrEqual(7);
       expect(storage.log.term(7)).toBe(2);
       expect(logOf(storage).at(-1)).toEqual(entry(13, 3));
@@ -269,7 +270,7 @@ function logCompaction(newHome: NewHome): void {
 }
 
 function stateBehind(newHome: NewHome): void {
-  test("flushed state is there after a crash, and nothing behind the last stateChanged() with it", async () => {
+  test("flushed state survives a crash, without changes after the last stateChanged()", async () => {
     const home = await bootstrapped(newHome);
     const expected = await home.visit("crash", async (storage) => {
       await append(storage, batchOf(entriesOf(1, 20, 1)));
@@ -296,7 +297,7 @@ function stateBehind(newHome: NewHome): void {
     await home.visit("close", (storage) => expect(storage.appliedAtOpen).toBe(5));
   });
 
-  test("compacted rows and deleted bucket entries stay away", async () => {
+  test("compacted rows and deleted bucket entries do not come back", async () => {
     const home = await bootstrapped(newHome);
     const expected = await home.visit("crash", async (storage) => {
       await append(storage, batchOf(entriesOf(1, 40, 1)));
@@ -322,7 +323,7 @@ function stateBehind(newHome: NewHome): void {
     });
   });
 
-  test("an older state is complete again once the log is applied from where it stands", async () => {
+  test("an older state is complete again once the log after it is applied", async () => {
     const home = await bootstrapped(newHome);
     await home.visit("crash", async (storage) => {
       for (let index = 1; index <= 30; index++) {
@@ -370,7 +371,7 @@ function installs(newHome: NewHome): void {
     });
   });
 
-  test("an install may take the log back, whose later entries are gone then, and another may follow", async () => {
+  test("an install may take the log back, which drops its later entries, and another may follow", async () => {
     const home = await bootstrapped(newHome);
     await home.visit("crash", (storage) => append(storage, batchOf(entriesOf(1, 30, 1))));
     for (const [index, term] of [
@@ -397,7 +398,7 @@ function installs(newHome: NewHome): void {
     });
   });
 
-  test("what was staged and not installed leaves no trace", async () => {
+  test("a state that was staged and not installed leaves no trace", async () => {
     const home = await bootstrapped(newHome);
     await home.visit("crash", async (storage) => {
       await append(storage, batchOf(entriesOf(1, 3, 1)));
@@ -421,7 +422,7 @@ function installs(newHome: NewHome): void {
     await home.visit("crash", (storage) => expect(dump(storage.tables)).toEqual(dump(stateAfter(6))));
   });
 
-  test("a crash during an install leaves the old or the new, whole", async () => {
+  test("a crash during an install leaves the old state or the new one, whole", async () => {
     for (const waits of [false, true]) {
       const home = await bootstrapped(newHome);
       await home.visit("crash", async (storage) => {
@@ -445,7 +446,7 @@ function installs(newHome: NewHome): void {
 }
 
 function sizes(newHome: NewHome): void {
-  test("the largest entries and values come back, also in one batch", async () => {
+  test("the largest entries and values are read back, also in one batch", async () => {
     const home = await bootstrapped(newHome);
     const large = new Uint8Array(1.5 * 1024 * 1024).map((_, at) => (at * 31) % 251);
     const row = { ...rowOf(1), key: large.slice(0, 40_000), value: large };
@@ -467,7 +468,7 @@ function sizes(newHome: NewHome): void {
     });
   });
 
-  test("entries are answered at least one at a time and then within the bytes asked for", async () => {
+  test("at least one entry is returned at a time, and then as many as fit the requested bytes", async () => {
     const home = await bootstrapped(newHome);
     await home.visit("crash", (storage) =>
       append(storage, batchOf(entriesOf(1, 50, 1).map((each) => ({ ...each, data: new Uint8Array(1000) })))),
@@ -526,8 +527,8 @@ function sizes(newHome: NewHome): void {
 }
 
 function crashes(newHome: NewHome): void {
-  // One disk, many lives. The model is a list of logs (the term of each entry) that the disk may hold: the last one
-  // that was acknowledged, and one more for each write since.
+  // One disk, many runs. The model is a list of logs (the term of each entry) that the disk may hold: the last
+  // acknowledged one, and one more for each write since.
   test.for([1, 2, 3])(
     "after a crash the log is as some write left it, none before the last acknowledged (seed %i)",
     async (seed) => {

@@ -1,5 +1,5 @@
 /**
- * What the store must do over every home of the state: etcd's rules of range, put, delete, txn, compaction and hash,
+ * The contract of the store over every storage backend: etcd's rules of range, put, delete, txn, compaction and hash,
  * one by one. Each rule is a function over fresh tables, as in state-tables.ts.
  */
 import { describe, expect, test } from "vitest";
@@ -39,7 +39,7 @@ export function storeContract(name: string, makeTables: () => TablesUnderTest | 
   });
 }
 
-// ── how the rules write things down ──────────────────────────────────────────────────────────────────────────────
+// ── notation of the rules ────────────────────────────────────────────────────────────────────────────────────────
 
 const b = latin1ToBytes;
 const s = bytesToLatin1;
@@ -132,7 +132,7 @@ function scrubAll(store: Store, maxKeys: number): void {
   while (store.compactStep(maxKeys));
 }
 
-/** A txn's answer in one line: S or F, then each operation's, nested ones in brackets. */
+/** A txn's response in one line: S or F, then the response of each operation, nested ones in brackets. */
 function answer(response: TxnResponse): string {
   const ops = response.responses.map((op) => {
     switch (op.type) {
@@ -800,7 +800,7 @@ const txnRules: readonly StoreRule[] = [
   },
 ];
 
-/** How etcd stores a row, written out by hand. */
+/** A row as etcd stores it, encoded by hand. */
 function storedRow(main: number, sub: number, record: string, tombstone: boolean): Uint8Array {
   const revision = (number: number): string => `\0\0\0\0\0\0\0${String.fromCharCode(number)}`;
   return b(`${revision(main)}_${revision(sub)}${tombstone ? "t" : ""}${record}`);
@@ -862,7 +862,7 @@ const compactionRules: readonly StoreRule[] = [
       store.deleteRange(del("k3"));
       store.compact(store.revision);
       expect(store.keys.rowCount).toBe(31);
-      // What the compaction is about to remove is hashed first.
+      // The rows that the compaction is about to remove are hashed first.
       while (store.keys.rowCount === 31) expect(store.compactStep(4)).toBe(true);
       expect(store.keys.rowCount).toBeGreaterThan(20);
       scrubAll(store, 4);
@@ -1037,13 +1037,13 @@ function doAsTold(store: Store, [what, first = "", second = "", lease = "0"]: re
   else if (what === "delete") store.deleteRange(del(first, second === "~" ? "\xff" : second));
   else if (what === "txn") store.txn(txnRequest({ success: [opPut(first, "t"), opDelete(second), opPut("zz", "t")] }));
   else {
-    // Some were refused.
+    // Some were rejected.
     errorOf(() => store.compact(Number(first)));
     scrubAll(store, 3);
   }
 }
 
-/** As a member answers. */
+/** In the form of a member's response. */
 function hashOf(store: Store, revision: number): string {
   try {
     const found = store.compactionHash(revision) ?? store.hashKv(revision);

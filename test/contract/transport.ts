@@ -1,6 +1,6 @@
 /**
- * What every carrier must do, whatever it is made of. The suite drives stations (a transport and what it told its
- * member) through promises, so that the transport itself may live elsewhere, for instance in a Durable Object.
+ * The contract of transports. The suite drives stations (a transport, and what it reported to its member) through
+ * promises, so that the transport itself may run elsewhere, for instance in a Durable Object.
  */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
@@ -15,31 +15,33 @@ export interface Station {
   readonly id: MemberId;
   readonly maxFrameBytes: number;
   start(): Promise<void>;
-  /** All of them in one turn. */
+  /** Sends all of them in one turn. */
   send(to: MemberId, frames: readonly Uint8Array[]): Promise<void>;
   setPeers(peers: readonly MemberId[]): Promise<void>;
-  /** Everything received so far but greetings, as soon as that is at least `count` frames. */
+  /** Resolves with all frames received so far except greetings, once there are at least `count`. */
   received(count: number): Promise<readonly Received[]>;
-  /** Whether this greeting has arrived. */
+  /** Returns whether this greeting has arrived. */
   greeted(from: MemberId, greeting: number): Promise<boolean>;
-  /** Everything told so far ("up 2", "down 2"), as soon as the text is among it `times` times. */
+  /** Resolves with all events so far ("up 2", "down 2"), once the text occurs `times` times among them. */
   told(text: string, times?: number): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
 export interface TransportWorld {
-  /** Not started yet. The queue is what may wait for one peer. */
+  /** Returns a station that is not started yet. The queue limit is for one peer. */
   station(id: MemberId, limits: { readonly maxFrameBytes?: number; readonly maxQueueBytes?: number }): Promise<Station>;
   /** Whether frames of one pair arrive in the order of `send`. */
   readonly ordered: boolean;
-  /** Brings bytes that no transport would send from one station to another; undefined where bytes cannot go wrong. */
+  /**
+   * Sends bytes that no transport would send from one station to another; undefined if the transport cannot do that.
+   */
   readonly garbage: ((from: MemberId, to: MemberId) => Promise<void>) | undefined;
   close(): Promise<void>;
 }
 
 /**
- * A carrier drops what is sent while it is not connected, so a test that wants a connection sends greetings until one
- * has arrived. Some more may follow it; they are told apart from all else by how they begin.
+ * A transport drops frames that are sent while it is not connected, so a test that wants a connection sends greetings
+ * until one has arrived. Further greetings may follow it; their first bytes distinguish them from other frames.
  */
 const GREETING: readonly number[] = [0x68, 0x65, 0x6c, 0x6c, 0x6f];
 
@@ -55,7 +57,7 @@ function greetingOf(frame: Uint8Array): number | undefined {
   return numberOf(frame.subarray(GREETING.length));
 }
 
-/** The member's side of a station: remembers all it is told, and lets a test wait for it. */
+/** The member's side of a station: records all events, and lets a test wait for them. */
 export class Recorder implements TransportHandlers {
   readonly frames: Received[] = [];
   readonly events: string[] = [];
@@ -105,7 +107,7 @@ export class Recorder implements TransportHandlers {
   }
 }
 
-/** A station whose transport lives where the test does. */
+/** A station whose transport runs where the test does. */
 export function localStation(id: MemberId, transport: Transport): Station {
   const recorder = new Recorder();
   return {
@@ -126,20 +128,20 @@ export function localStation(id: MemberId, transport: Transport): Station {
 const SMALL_FRAME_BYTES = 300_000;
 
 export function transportContract(name: string, openWorld: () => Promise<TransportWorld>): void {
-  describe(`the contract of the carriers: ${name}`, () => {
+  describe(`the contract of transports: ${name}`, () => {
     let world: TransportWorld;
     beforeEach(async () => {
       world = await openWorld();
     });
     afterEach(() => world.close());
 
-    /** Stations that all want each other, and have heard that they are up. */
+    /** Returns stations that all want each other, and have reported each other as up. */
     async function connected(count: number, limits: Parameters<TransportWorld["station"]>[1] = {}): Promise<Station[]> {
       const ids = Array.from({ length: count }, (_, index) => BigInt(index + 1));
       const stations = await Promise.all(ids.map((id) => world.station(id, limits)));
       for (const station of stations) await station.start();
       for (const station of stations) await station.setPeers(ids.filter((id) => id !== station.id));
-      // A carrier without connections learns that a peer is up from the first frame that goes through.
+      // A transport without connections learns that a peer is up from the first frame that arrives.
       await Promise.all(
         stations.flatMap((station) =>
           ids.filter((id) => id !== station.id).map((id) => reach(station, stations[Number(id) - 1] as Station)),
@@ -162,16 +164,16 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       expect(received.every(({ frame }, index) => sameBytes(frame, sent[index] as Uint8Array))).toBe(true);
     });
 
-    test("a frame above the limit and an empty one are dropped, and what comes after them arrives", async () => {
+    test("a frame above the limit and an empty one are dropped, and later frames arrive", async () => {
       const [left, right] = pair(await connected(2, { maxFrameBytes: SMALL_FRAME_BYTES }));
       await left.send(right.id, [new Uint8Array(SMALL_FRAME_BYTES + 1), new Uint8Array(0), patterned(7, 1)]);
       const received = await right.received(1);
       expect(received.map(({ frame }) => frame)).toEqual([patterned(7, 1)]);
     });
 
-    test("many frames sent in one turn arrive, in their order where the carrier promises it", async () => {
+    test("many frames sent in one turn arrive, in their order if the transport guarantees it", async () => {
       const [left, right] = pair(await connected(2));
-      // Every tenth is long enough to be taken apart by a carrier that does so.
+      // Every tenth frame is long enough to be split by a transport that does so.
       const sent = Array.from({ length: 400 }, (_, index) => numbered(index, index % 10 === 0 ? 20_000 : 40));
       await left.send(right.id, sent);
       const numbers = (await right.received(sent.length)).map(({ frame }) => numberOf(frame));
@@ -192,7 +194,7 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       }
     });
 
-    test("a frame for a member that nobody knows is dropped without a sound", async () => {
+    test("a frame for an unknown member is dropped silently", async () => {
       const [left, right] = pair(await connected(2));
       await left.send(99n, [patterned(10, 1)]);
       await left.send(right.id, [patterned(11, 2)]);
@@ -200,7 +202,7 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       expect(await left.told(`up ${right.id}`)).toEqual([`up ${right.id}`]);
     });
 
-    test("a member that the other does not want yet can reach it", async () => {
+    test("a member can reach another one that does not want it yet", async () => {
       const host = await world.station(1n, {});
       const joining = await world.station(2n, {});
       await host.start();
@@ -211,7 +213,7 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       expect((await host.received(1)).map(({ from }) => from)).toEqual([2n]);
     });
 
-    test("bytes that are no frame hurt only the connection that they came by", async ({ skip }) => {
+    test("invalid bytes end only the connection that they came by", async ({ skip }) => {
       const { garbage } = world;
       skip(garbage === undefined, "bytes cannot go wrong within one process");
       const [left, middle, right] = await connected(3);
@@ -220,12 +222,12 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       await right.send(middle.id, [numbered(3, 30)]);
       const received = await middle.received(1);
       expect(received.every(({ from, frame }) => from === right.id && numberOf(frame) === 3)).toBe(true);
-      // The one who was hurt finds its way back.
+      // The member whose connection was closed connects again.
       await reach(left, middle);
       expect(await middle.told(`up ${right.id}`)).not.toContain(`down ${right.id}`);
     });
 
-    test("what a slow peer has not taken is bounded: the rest is dropped and later frames arrive", async () => {
+    test("frames that a slow peer has not taken are bounded: the rest is dropped and later frames arrive", async () => {
       const limits = { maxFrameBytes: SMALL_FRAME_BYTES, maxQueueBytes: 1_000_000 };
       const [left, right] = pair(await connected(2, limits));
       const burst = Array.from({ length: 50 }, (_, index) => numbered(index, 200_000));
@@ -237,7 +239,7 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       expect(length).toBeLessThan(20);
     });
 
-    test("a peer that has closed is told as down once, and up again when it comes back", async () => {
+    test("a peer that has closed is reported as down once, and up again when it comes back", async () => {
       const [left, right] = pair(await connected(2));
       await right.close();
       await left.send(right.id, [patterned(5, 1)]);
@@ -250,7 +252,7 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       expect(told).toEqual([`up ${right.id}`, `down ${right.id}`, `up ${right.id}`]);
     });
 
-    test("nothing is sent before the start, and nothing is told after the close", async () => {
+    test("nothing is sent before the start, and nothing is reported after the close", async () => {
       const [left, right] = pair(await connected(2));
       const third = await world.station(3n, {});
       await third.send(left.id, [patterned(9, 1)]);
@@ -270,7 +272,7 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
 
 let greetings = 0;
 
-/** Greets until one greeting has arrived, and the sender knows it. */
+/** Sends greetings until one has arrived, and the sender knows it. */
 async function reach(from: Station, to: Station): Promise<void> {
   greetings += 1;
   while (!(await to.greeted(from.id, greetings))) {

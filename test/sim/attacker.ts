@@ -1,7 +1,7 @@
 /**
- * A stranger who knows everything but belongs to nobody: it sends members forged frames of every kind, in its own name, in
- * the name of others, of members that were removed and of another cluster, above all to those who hear no leader. It is
- * heard whatever the network does to the others. Nothing may come of it.
+ * A stranger that knows everything but is not a member. It sends members forged frames of every kind: in its own name,
+ * in the name of other members, of removed members and of another cluster. It prefers members that hear no leader. Its
+ * frames arrive whatever the network does to others. None of them may have an effect.
  */
 import { Prng } from "../../src/base/prng.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
@@ -19,7 +19,7 @@ export const STRANGER = 1_000_666n;
 const EVERY_MS = 400;
 const FRAMES_PER_ATTACK = 6;
 
-/** What it does its work with. */
+/** What the attacker uses. */
 export interface AttackedWorld {
   readonly network: SimNetwork;
   readonly queue: EventQueue;
@@ -28,7 +28,7 @@ export interface AttackedWorld {
 
 export class Attacker {
   readonly #world: AttackedWorld;
-  /** Of its own, so that a seed does the same to the others with the attacker and without. */
+  /** Its own generator, so that a seed does the same to the other members with the attacker and without. */
   readonly #prng: Prng;
 
   constructor(world: AttackedWorld, seed: number) {
@@ -43,13 +43,13 @@ export class Attacker {
     const attack = (): void => {
       station.setPeers([...this.#world.machines.keys()]);
       this.#attack();
-      // To the end: when all is mended, it is still there.
+      // To the end: after the faults it is still active.
       queue.after(EVERY_MS * (0.5 + this.#prng.next()), attack);
     };
     attack();
   }
 
-  /** What is looked at again and again. */
+  /** The state that is compared again and again. */
   check(member: Member): void {
     const { id, machine } = member;
     const { membership } = machine;
@@ -79,7 +79,7 @@ export class Attacker {
     }
   }
 
-  /** Who hears nobody is worth more. */
+  /** Members that hear no leader are chosen more often. */
   #victim(): Machine | undefined {
     const up = [...this.#world.machines.values()].filter(({ running }) => running !== undefined);
     const alone = up.filter(({ member }) => member?.leader === 0n);
@@ -87,7 +87,7 @@ export class Attacker {
     return chosen.length > 0 ? this.#prng.pick(chosen) : undefined;
   }
 
-  /** Who the carrier says it is, and who the frame says. */
+  /** The sender according to the transport, and the sender according to the frame. */
   #name(victim: Machine): { readonly carrierId: bigint; readonly frameId: bigint; readonly clusterId: bigint } {
     const ids = [...this.#world.machines.keys()];
     const removed = ids.filter((id) => this.#isGone(id, victim));
@@ -101,7 +101,7 @@ export class Attacker {
     return { carrierId: STRANGER, frameId: STRANGER, clusterId: CLUSTER_ID };
   }
 
-  /** One that was removed and leads nobody: the leader that a member follows may be one that was removed. */
+  /** A removed member that leads no member: the leader that a member follows may be a removed one. */
   #isGone(id: bigint, { member }: Machine): boolean {
     if (member?.machine.membership.wasRemoved(id) !== true || member.basicStatus().leader === id) return false;
     return this.#world.machines.get(id)?.running === undefined;

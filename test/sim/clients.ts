@@ -1,4 +1,4 @@
-/** Clients of the simulated cluster: each asks one member at a time, one thing at a time, and gives up in the end. */
+/** Clients of the simulated cluster. Each sends one request at a time to one member, and gives up in the end. */
 import type { Prng } from "../../src/base/prng.ts";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import type { Member } from "../../src/member/node/member.ts";
@@ -26,11 +26,11 @@ export interface ClientHost {
   readonly queue: EventQueue;
   readonly prng: Prng;
   readonly history: History;
-  /** A member to ask, whoever it is; undefined when none is up. */
+  /** Returns any member that is up; undefined if none is. */
   readonly pick: () => Member | undefined;
-  /** How long everybody is to be silent yet. */
+  /** How much longer all clients are silent. */
   readonly silentMs: () => number;
-  /** Canary: whoever takes itself for the leader answers reads at once. */
+  /** Planted fault: a member that takes itself for the leader returns reads at once. */
   readonly trustsLeaders: boolean;
 }
 
@@ -55,10 +55,10 @@ export class Client {
 
   #later(): void {
     const { queue, prng, silentMs } = this.#host;
-    queue.after(silentMs() + prng.int(5, 150), () => this.#ask());
+    queue.after(silentMs() + prng.int(5, 150), () => this.#call());
   }
 
-  #ask(): void {
+  #call(): void {
     if (this.#stopped) return;
     const { queue, history, pick, trustsLeaders } = this.#host;
     const member = pick();
@@ -73,7 +73,7 @@ export class Client {
     };
     queue.after(GIVE_UP_MS, finish);
     execute(member, operation, trustsLeaders, (answer) => {
-      // An answer after giving up is no answer.
+      // A response after giving up does not count.
       if (over) return;
       if (answer !== undefined) history.end(call, answer.result, answer.revision);
       finish();
@@ -84,7 +84,7 @@ export class Client {
     const { prng } = this.#host;
     const key = prng.int(0, KEYS);
     const kind = prng.next();
-    // Unique, so that a read tells which write it saw.
+    // Unique, so that a read reveals which write it saw.
     const value = `${this.#id}.${this.#sequence++}`;
     if (kind < 0.3) return { type: "put", key, value };
     if (kind < 0.37) return { type: "delete", key };
@@ -97,7 +97,7 @@ export class Client {
     return { type: "pair", key, other: (key + prng.int(1, KEYS)) % KEYS, expected, value };
   }
 
-  /** A swap that always fails tests little: expect what was last written there, as far as anybody knows. */
+  /** A swap that always fails tests little: it expects the last value that is known to be written. */
   #lastSeen(key: number): Value {
     const { calls } = this.#host.history;
     for (let at = calls.length - 1; at >= Math.max(0, calls.length - 60); at--) {
@@ -192,7 +192,7 @@ function readAnswer(member: Member, operation: Extract<Operation, { type: "get" 
   return { result: { type: "values", values: valuesOf(response), at: revision }, revision };
 }
 
-/** Compacted: no answer. */
+/** Compacted: no response. */
 function pastAnswer(member: Member, back: number): Answer | undefined {
   const { store } = member.machine;
   const at = store.revision - back;

@@ -1,6 +1,6 @@
 /**
- * A machine's disk: memory storage that is watched as it is written, and that can be made to lie. The lies are canaries:
- * a simulator that does not notice them proves nothing.
+ * A machine's disk: memory storage whose writes are observed, and which can be made to lie. The lies are planted
+ * faults: a simulator that does not detect them proves nothing.
  */
 import type { Entry, HardState, LogIndex, Term } from "../../src/protocol/peer/raft-message.ts";
 import type { KeyTable, StateTables } from "../../src/mvcc/tables/tables.ts";
@@ -11,17 +11,17 @@ import type { Done, Identity, LogBatch, StagedState, Storage } from "../../src/s
 export type DiskLie =
   /** Writes are acknowledged at once and reach the disk later, or never. */
   | "early-acknowledgement"
-  /** The term is kept, the vote in it is not. */
+  /** The term is stored, its vote is not. */
   | "forgotten-votes"
-  /** Of what a snapshot brings, some rows do not arrive. */
+  /** Some rows of a snapshot are lost. */
   | "lossy-snapshot"
-  /** Compaction removes a little more than was asked for. */
+  /** Compaction removes slightly more than requested. */
   | "greedy-compaction"
-  /** Reading history, for watches that catch up, passes over a revision now and then. */
+  /** Reading history, for unsynced watchers, sometimes skips a revision. */
   | "patchy-history";
 
 export interface DiskObserver {
-  /** Before the entries are written. `previousTerm` is of the entry before the first. */
+  /** Called before the entries are written. `previousTerm` is that of the entry before the first. */
   entriesWritten(entries: readonly Entry[], previousTerm: Term | undefined): void;
 }
 
@@ -36,7 +36,7 @@ export class Disk implements Storage {
     inner: MemoryStorage,
     observer: DiskObserver,
     lie: DiskLie | undefined,
-    /** Runs after the current call, while the machine lives. */
+    /** Runs after the current call, unless the machine crashes. */
     soon: (run: () => void) => void,
   ) {
     this.#inner = inner;
@@ -88,7 +88,7 @@ export class Disk implements Storage {
     let { hardState, install } = batch;
     if (this.#lie === "forgotten-votes" && hardState !== undefined) hardState = { ...hardState, vote: 0n };
     if (install !== undefined && this.#staged !== undefined) install = { ...install, staged: this.#staged };
-    // What is installed is waited for even by a liar: the member goes on with what it then finds.
+    // Even a lying disk waits for an install: the member continues with what it then finds.
     if (this.#lie !== "early-acknowledgement" || install !== undefined) {
       this.#inner.append({ ...batch, hardState, install }, done);
       return;
@@ -135,7 +135,7 @@ function lyingKeys(keys: KeyTable, lie: DiskLie | undefined): KeyTable {
       return keys.append(row);
     },
     history: (fromMain, toMain, visit, fromSub) => {
-      // Not where it is asked for the newest row there is.
+      // Not when the newest row is requested.
       const patchy = lie === "patchy-history" && fromMain > 0 && toMain < Number.MAX_SAFE_INTEGER;
       keys.history(fromMain, toMain, (row) => (patchy && row.main % 16 === 0) || visit(row), fromSub);
     },

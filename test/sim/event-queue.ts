@@ -1,4 +1,4 @@
-/** Virtual time: events in order of their time, and of their making where times are equal. A binary heap. */
+/** Virtual time: events in order of their time, and of their creation if times are equal. A binary heap. */
 
 interface Event {
   readonly atMs: number;
@@ -12,7 +12,7 @@ export class EventQueue {
   #order = 0;
   #nowMs = 0;
   #deferred: (() => void)[] = [];
-  /** Events run so far. */
+  /** Number of events run so far. */
   steps = 0;
 
   get nowMs(): number {
@@ -32,7 +32,7 @@ export class EventQueue {
     this.#deferred.push(run);
   }
 
-  /** Runs events up to `endMs`; `afterEach` after each of them. */
+  /** Runs events up to `endMs`, and `afterEach` after each of them. */
   runUntil(endMs: number, afterEach: () => void): void {
     for (;;) {
       const next = this.#heap[0];

@@ -1,14 +1,14 @@
-/** What the simulator must notice. `mutations.ts` plants the bugs that the fakes cannot have. */
+/** The faults that the simulator must detect. `mutations.ts` plants the bugs that the fakes cannot have. */
 import { expect, test } from "vitest";
 import type { DiskLie } from "./disk.ts";
 import type { Faults } from "./faults.ts";
 import { simulate } from "./simulation.ts";
 import type { SimulationOptions } from "./simulation.ts";
 
-/** On a machine that does much else. */
+/** Enough on a busy machine. */
 const TIMEOUT_MS = 60_000;
 
-/** The first failure of up to `count` seeds. */
+/** Returns the first failure of up to `count` seeds. */
 function firstFailure(count: number, options: SimulationOptions): string {
   for (let seed = 1; seed <= count; seed++) {
     const { failure } = simulate(seed, options);
@@ -25,7 +25,7 @@ const LIES: readonly { readonly lie: DiskLie; readonly found: RegExp; readonly f
 ];
 
 test.each(LIES)(
-  "a disk with the vice of $lie is found out",
+  "a disk with the fault $lie is detected",
   ({ lie, found, faults }) => {
     expect(firstFailure(10, { seconds: 20, lie, ...(faults === undefined ? {} : { faults }) })).toMatch(found);
   },
@@ -33,7 +33,7 @@ test.each(LIES)(
 );
 
 test(
-  "a disk that forgets votes is found out once a member restarts in the middle of an election",
+  "a disk that forgets votes is detected once a member restarts during an election",
   () => {
     const faults = { crashEveryMs: 400, downMs: 40, partitionEveryMs: 2_000, slowProbability: 0.1, slowMs: 1_500 };
     expect(firstFailure(60, { seconds: 20, lie: "forgotten-votes", faults })).toMatch(/^vote/);
@@ -42,7 +42,7 @@ test(
 );
 
 test(
-  "reads that whoever takes itself for the leader answers at once are found out",
+  "a member that takes itself for the leader and returns reads at once is detected",
   () => {
     const faults = { partitionEveryMs: 2_000 };
     expect(firstFailure(20, { seconds: 20, trustsLeaders: true, faults })).toMatch(/^order of revisions/);

@@ -1,6 +1,6 @@
 /**
- * What goes wrong in one run, drawn from its seed. Each kind of fault is on or off as a whole ("swarm testing"), because
- * a run in which everything happens all the time never gets far enough to break the rarer things.
+ * The faults of one run, drawn from its seed. Each kind of fault is on or off as a whole ("swarm testing"), because a
+ * run with all faults all the time never gets far enough to reach the rarer states.
  */
 import type { Prng } from "../../src/base/prng.ts";
 
@@ -15,20 +15,20 @@ export interface Faults {
   readonly diskMs: number;
   readonly stallProbability: number;
   readonly stallMs: number;
-  /** State rows gather up to so many before they are written behind the log. */
+  /** Up to this many state rows are collected before they are written behind the log. */
   readonly flushRows: number;
   // Mean time between events of a kind over the whole cluster; Infinity: never.
   readonly crashEveryMs: number;
-  /** A crashed machine is back after so long, at most. */
+  /** A crashed machine is back after this time at most. */
   readonly downMs: number;
   readonly blackoutEveryMs: number;
   readonly partitionEveryMs: number;
-  /** Frames are lost in one direction, and nobody is told. */
+  /** Frames are lost in one direction, without a notification. */
   readonly deafEveryMs: number;
-  /** The page is frozen, the laptop closed: nothing runs, and then everything at once. */
+  /** The page is frozen or the laptop closed: nothing runs, and then everything at once. */
   readonly freezeEveryMs: number;
   readonly membershipEveryMs: number;
-  /** A member loses all that it has stored, and another one must take its place. */
+  /** A member loses its whole storage, and another one must take its place. */
   readonly lostDatabaseEveryMs: number;
   readonly transferEveryMs: number;
   readonly compactEveryMs: number;
@@ -36,19 +36,19 @@ export interface Faults {
   readonly lullEveryMs: number;
   /** Clocks of members run at speeds within this fraction of each other. */
   readonly drift: number;
-  /** Entries of log that a member keeps; few, so that snapshots happen. */
+  /** Log entries that a member keeps; few, so that snapshots happen. */
   readonly logEntries: number;
-  /** Entries of one append message, so that the log's end travels in pieces. */
+  /** Bytes of entries per append message, so that the log's end is sent in several messages. */
   readonly appendBytes: number;
   readonly snapshotChunkBytes: number;
   readonly watchStreamBytes: number;
-  /** Watchers read what they are sent only after so long, at most. */
+  /** Watchers read their responses after this time at most. */
   readonly slowReaderMs: number;
-  /** The members found the cluster as tabs found a room: one begins, the others ask to be let in, autopilot on. */
+  /** The members create the cluster as tabs create a room: one starts, the others request to join, with autopilot. */
   readonly isRoom: boolean;
-  /** 0: the cluster never goes quiet. */
+  /** 0: the cluster never quiesces. */
   readonly quiesceAfterTicks: number;
-  /** Members are changed through etcd's service, under its rules, and not by Raft's own means alone. */
+  /** Members are changed through etcd's service, under its rules, and not only through Raft. */
   readonly usesService: boolean;
 }
 

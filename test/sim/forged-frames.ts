@@ -1,4 +1,4 @@
-/** What an attacker may say: one frame and more for each row of the tables of frame-policy.ts, made to do harm. */
+/** The frames that an attacker sends: at least one for each row of the tables of frame-policy.ts, made to do harm. */
 import { utf8Encode } from "../../src/base/utf8.ts";
 import type { RPC_RULES } from "../../src/member/peer/frame-policy.ts";
 import { encodeMember } from "../../src/member/membership/membership.ts";
@@ -12,12 +12,12 @@ import type { ConfState, Entry, RaftMessage } from "../../src/protocol/peer/raft
 import { encodeChange } from "../../src/raft/conf-change-entry.ts";
 
 export interface Forgery {
-  /** As in the tables: "wake", "raft/append", "rpc/hashkv"; what follows a space tells variants apart. */
+  /** As in the tables: "wake", "raft/append", "rpc/hashkv". A suffix after a space distinguishes variants. */
   readonly name: string;
   readonly body: FrameBody;
 }
 
-/** What the attacker knows of whom it attacks. */
+/** What the attacker knows of its victim. */
 export interface Victim {
   readonly id: bigint;
   readonly clusterId: bigint;
@@ -28,12 +28,12 @@ export interface Victim {
 }
 
 const NOTHING = new Uint8Array(0);
-/** No simulated cluster gets so far by itself. */
+/** No simulated cluster reaches it by itself. */
 export const FORGED_TERMS_AHEAD = 1_000;
 export const FORGED_KEY = "forged";
 export const FORGED_ID = 666n;
 
-/** All that `from` could say to the victim, as if it were entitled to. */
+/** All frames that `from` could send to the victim if it were entitled to. */
 export function forgedFrames(from: bigint, victim: Victim): readonly Forgery[] {
   return [...frames(from, victim), ...raftFrames(from, victim), ...rpcFrames(victim)];
 }
@@ -77,7 +77,7 @@ function raftFrames(from: bigint, victim: Victim): readonly Forgery[] {
     const variant = message.term === victim.term ? "" : " ahead";
     return { name: `raft/${message.type}${variant}`, body: { type: "raft", messages: [message] } };
   });
-  // Hidden behind one that is harmless, and in the name of another one.
+  // Hidden after a harmless one, and in the name of another member.
   const harmless: RaftMessage = { ...base, type: "heartbeat-response", context: NOTHING };
   const hidden = forged.map((message): Forgery => {
     return { name: `raft/${message.type} hidden`, body: { type: "raft", messages: [harmless, message] } };

@@ -1,6 +1,6 @@
-/** What clients asked and were answered, with the order of both. */
+/** The requests and responses of clients, with the order of both. */
 
-/** The keys that clients use are numbered. */
+/** Keys that clients use are numbered. */
 export const KEYS = 6;
 
 export type Value = string | undefined;
@@ -21,7 +21,7 @@ export type Operation =
     }
   /** Reads all keys. */
   | { readonly type: "scan" }
-  /** Reads all keys as the asked member has them, however old that is. */
+  /** Reads all keys as the called member has them, however old that is. */
   | { readonly type: "peek" }
   /** Reads all keys as they were `back` revisions ago. */
   | { readonly type: "past"; readonly back: number };
@@ -32,13 +32,13 @@ export type Result =
   | { readonly type: "get"; readonly value: Value }
   | { readonly type: "swap"; readonly swapped: boolean; readonly value: Value }
   | { readonly type: "pair"; readonly swapped: boolean; readonly values: readonly Value[] }
-  /** Of all keys, as of revision `at`. */
+  /** Values of all keys, as of revision `at`. */
   | { readonly type: "values"; readonly values: readonly Value[]; readonly at: number };
 
 /** An interval of the run, bounded by positions in the order of all starts and ends. */
 export interface Interval {
   readonly startOrder: number;
-  /** Infinity: nobody knows whether it happened, or when. */
+  /** Infinity: it is unknown whether the call took effect, or when. */
   readonly endOrder: number;
 }
 
@@ -47,7 +47,7 @@ export interface Call extends Interval {
   readonly startMs: number;
   endOrder: number;
   result: Result | undefined;
-  /** Of the answer's header. */
+  /** The revision in the response's header. */
   revision: number;
 }
 

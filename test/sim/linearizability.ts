@@ -1,16 +1,16 @@
 /**
- * Is there an order of the calls on one key, each somewhere between its start and its end, in which a plain variable
- * would have given these answers? The search of Wing and Gong with Lowe's memory: remember each (set of calls done,
- * value) that led nowhere. Linearizability is local, so keys are checked one by one; of calls on several keys, each
- * key's part is checked here, and that the parts belong together by revision-order.ts.
+ * Checks the calls on one key: is there an order of them, each somewhere between its start and its end, in which a
+ * plain variable would have returned these results? The search of Wing and Gong with Lowe's memory: it remembers each
+ * (set of calls done, value) that led nowhere. Linearizability is local, so keys are checked one by one. Of a call on
+ * several keys, each key's part is checked here; revision-order.ts checks that the parts belong to one revision.
  *
- * This checker believes nothing that members say of revisions, it looks at values alone; they may only tell it where to
- * look first.
+ * The checker uses values alone, and trusts no revision that members report. Revisions only tell it where to look
+ * first.
  */
 import { describeCall } from "./history.ts";
 import type { Call, Interval, Value } from "./history.ts";
 
-/** What a call did to one key. Unanswered reads say nothing and are left out. */
+/** The effect of a call on one key. Unanswered reads prove nothing and are left out. */
 type Step =
   | { readonly type: "write"; readonly value: Value }
   /** Found the key (or not) and removed it. */
@@ -18,7 +18,7 @@ type Step =
   | { readonly type: "read"; readonly value: Value }
   /** Wrote because the key had the expected value. */
   | { readonly type: "swap"; readonly expected: Value; readonly value: Value }
-  /** Nobody knows whether it wrote. */
+  /** It is unknown whether it wrote. */
   | { readonly type: "maybe-swap"; readonly expected: Value; readonly value: Value };
 
 interface KeyCall extends Interval {
@@ -28,22 +28,21 @@ interface KeyCall extends Interval {
 }
 
 /**
- * Where a call may stand in the order that is tried first; Infinity: it never took effect. A wrong guess costs time and
- * nothing else.
+ * The place of a call in the order that is tried first; Infinity: it never took effect. A wrong guess only costs time.
  */
 export type Guess = (call: Call) => number;
 
 const IN_ORDER_OF_START: Guess = () => 0;
-/** With a good guess a history that is right is proved in as many steps as it has calls. All orders may be too many. */
+/** With a good guess a correct history is proved in as many steps as it has calls. All orders may be too many. */
 const STATES_MAX = 50_000;
 
-export type Verdict =
+export type CheckResult =
   | { readonly type: "linearizable" }
-  /** With the longest prefix that is, in words. */
+  /** With the longest valid prefix, as text. */
   | { readonly type: "not-linearizable"; readonly because: string }
   | { readonly type: "undecided" };
 
-export function checkKey(calls: readonly Call[], key: number, guess: Guess = IN_ORDER_OF_START): Verdict {
+export function checkKey(calls: readonly Call[], key: number, guess: Guess = IN_ORDER_OF_START): CheckResult {
   const onKey = callsOnKey(calls, key, guess);
   const likely = onKey.filter((call) => call.endOrder !== Infinity || call.guess !== Infinity);
   if (new Search(likely).run() === "linearizable") return { type: "linearizable" };
@@ -92,17 +91,17 @@ function stepOn({ operation, result }: Call, key: number): Step | undefined {
       return result?.type === "values" ? { type: "read", value: result.values[key] } : undefined;
     case "peek":
     case "past":
-      // They may be old, and say so.
+      // They may be old, and are marked as such.
       return undefined;
   }
 }
 
-/** A swap that failed has read; that it failed rightly is clear from what it read, which revision-order.ts checks. */
+/** A failed swap has read. revision-order.ts checks that it failed rightly, by what it read. */
 function readOther(value: Value): Step {
   return { type: "read", value };
 }
 
-/** A place in the search: the value there, and the calls that may come next. */
+/** A node of the search: the value there, and the calls that may come next. */
 interface Frame {
   readonly value: Value;
   readonly candidates: readonly number[];
@@ -115,9 +114,9 @@ class Search {
   readonly #calls: readonly KeyCall[];
   readonly #done: Uint8Array;
   readonly #dead: Set<string> = new Set();
-  /** Answered calls that have no place yet. */
+  /** Number of answered calls that have no place yet. */
   #required: number;
-  /** Everything before it is done; the search never has to look there again. */
+  /** Everything before it is done, so the search starts here. */
   #firstOpen = 0;
   #best: readonly number[] = [];
 
@@ -127,7 +126,7 @@ class Search {
     this.#required = calls.filter((call) => call.endOrder !== Infinity).length;
   }
 
-  run(): Verdict["type"] {
+  run(): CheckResult["type"] {
     const path: Frame[] = [{ value: undefined, candidates: this.#candidates(), tried: 0, by: undefined }];
     for (let frame = path.at(-1); frame !== undefined; frame = path.at(-1)) {
       if (this.#required === 0) return "linearizable";
@@ -141,7 +140,7 @@ class Search {
       const { step, endOrder } = this.#at(at);
       if (!fits(step, frame.value)) continue;
       const value = after(step, frame.value);
-      // What may be left out, and changes nothing, is left out.
+      // A call that may be left out, and changes nothing, is left out.
       if (endOrder === Infinity && value === frame.value) continue;
       this.#close(at);
       if (this.#isDead(value)) {
@@ -165,14 +164,14 @@ class Search {
     return this.#calls[at] as KeyCall;
   }
 
-  /** The calls that may come now: they started before every call that is not done ended. The likeliest come first. */
+  /** Returns the calls that may come now: they started before every unplaced call ended. The likeliest come first. */
   #candidates(): readonly number[] {
     const candidates: number[] = [];
     let firstEnd = Infinity;
     for (let at = this.#firstOpen; at < this.#calls.length; at++) {
       if (this.#done[at] === 1) continue;
       const call = this.#at(at);
-      // Calls further on start later still, so none of them ended before this one started.
+      // Later calls start later still, so none of them ended before this one started.
       if (call.startOrder > firstEnd) break;
       candidates.push(at);
       firstEnd = Math.min(firstEnd, call.endOrder);
@@ -192,7 +191,7 @@ class Search {
     this.#firstOpen = Math.min(this.#firstOpen, at);
   }
 
-  /** Whether these calls and this value were met before; marks them as met. */
+  /** Returns whether these calls and this value were met before, and marks them as met. */
   #isDead(value: Value): boolean {
     const first = this.#firstOpen;
     let last = this.#done.length - 1;

@@ -1,4 +1,4 @@
-/** `npm run sim`: runs seeds side by side on all cores and prints what failed, and how to see it again. */
+/** `npm run sim`: runs seeds in parallel on all cores. Prints what failed, and how to reproduce it. */
 import { execFileSync, fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { availableParallelism } from "node:os";
@@ -77,7 +77,7 @@ function runOne(options: Options): number {
   return report([result], options);
 }
 
-/** A worker takes every jobs-th seed and tells each result to its parent. */
+/** A worker takes every jobs-th seed and sends each result to its parent. */
 function runWorker({ first, last, seconds, jobs, faults }: Options): number {
   const options = { seconds, faults: faultsOf(faults) };
   for (let seed = first; seed <= last; seed += jobs) process.send?.(simulate(seed, options));
@@ -151,7 +151,7 @@ function howToSee(seed: number, { seconds, faults }: Options): string {
   return `to see it again${atCommit()}: npm run sim -- --seed ${seed} --seconds ${seconds}${special}`;
 }
 
-/** A seed says what happens only together with the code. */
+/** A seed identifies a run only together with the code. */
 function atCommit(): string {
   try {
     const git = (...args: readonly string[]): string =>

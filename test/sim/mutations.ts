@@ -1,6 +1,6 @@
 /**
- * `node test/sim/mutations.ts`: does the simulator find bugs? Each mutation plants one in a copy of the source, in a
- * place of its own outside the tree, and seeds are run until one fails. A mutation that survives all of them is a hole.
+ * `node test/sim/mutations.ts`: does the simulator find bugs? Each mutation plants one in a copy of the source, in its
+ * own directory outside the tree. Seeds are then run until one fails. A mutation that survives all of them is a hole.
  *
  *   node test/sim/mutations.ts                  all of them, up to 200 seeds each
  *   node test/sim/mutations.ts --only reads     those whose name contains "reads"
@@ -16,19 +16,19 @@ import type { Faults } from "./faults.ts";
 interface Mutation {
   readonly name: string;
   readonly file: string;
-  /** Occurs exactly once. */
+  /** Occurs exactly once in the file. */
   readonly old: string;
   readonly new: string;
-  /** For what happens only where the faults come thick and fast. */
+  /** For bugs that need dense faults. */
   readonly faults?: Partial<Faults>;
-  /** In place of those asked for: it takes this many. */
+  /** Replaces the requested seeds: this many are needed. */
   readonly seeds?: string;
   readonly seconds?: string;
   /** Too rare for the simulator: the test that finds it. */
   readonly foundBy?: string;
 }
 
-/** Leaders come and go while the ends of their logs are still being sent, entry by entry. */
+/** Leaders change while the ends of their logs are still being sent, entry by entry. */
 const FREQUENT_ELECTIONS: Partial<Faults> = {
   crashEveryMs: 700,
   downMs: 1_500,
@@ -63,26 +63,26 @@ const MUTATIONS: readonly Mutation[] = [
     new: "const commit = core.exposedCommit;",
   },
   {
-    name: "reads are answered without a round of heartbeats",
+    name: "reads complete without a round of heartbeats",
     file: "src/raft/reads.ts",
     old: "if (core.quorum.isOnly(core.id)) {",
     new: "if (core.isLeader) {",
   },
   {
-    name: "reads are answered before the first commit of the term",
+    name: "reads complete before the first commit of the term",
     file: "src/raft/reads.ts",
     old: "return core.log.hasEntry(core.log.committed, core.term);",
     new: "return core.isLeader;",
   },
   {
-    name: "read rounds have the same numbers in every life",
+    name: "read rounds have the same numbers in every run",
     file: "src/member/node/reads.ts",
     old: "this.#lastRound = firstRound;",
     new: "this.#lastRound = firstRound * 0n;",
     faults: QUICK_RESTARTS,
   },
   {
-    name: "a forwarded proposal is taken as often as it is delivered",
+    name: "a forwarded proposal is appended as often as it is delivered",
     file: "src/raft/raft.ts",
     old: " || !this.#core.proposalDedup.acceptOnce(from, session, sequence)",
     new: "",
@@ -135,14 +135,14 @@ const MUTATIONS: readonly Mutation[] = [
     foundBy: "test/raft/paper-replication.test.ts",
   },
   {
-    name: "changes of the members do not wait for each other",
+    name: "configuration changes do not wait for each other",
     file: "src/raft/raft.ts",
     old: "return pendingConfIndex <= log.applied && isJoint(conf)",
     new: "return pendingConfIndex <= Infinity && log.applied >= 0 && isJoint(conf)",
     faults: { membershipEveryMs: 100, partitionEveryMs: 1_500, crashEveryMs: 1_500, isRoom: false },
   },
   {
-    name: "a write that was overtaken vouches for what replaced it",
+    name: "an overtaken write proves the entries that replaced its own",
     file: "src/raft/writes.ts",
     old: "for (const write of this.#outstanding) write.lastIndex = Math.min(write.lastIndex, index - 1);",
     new: "if (index < 0) this.#outstanding = [];",
@@ -154,7 +154,7 @@ const MUTATIONS: readonly Mutation[] = [
     new: "main = row.main + 1;\n            sub = 0;",
   },
   {
-    name: "snapshot transfers have the same numbers in every life",
+    name: "snapshot transfers have the same numbers in every run",
     file: "src/member/snapshot/snapshots.ts",
     old: "this.#host.firstTransfer + this.#sent",
     new: "0 * this.#host.firstTransfer + this.#sent",
@@ -187,7 +187,7 @@ const MUTATIONS: readonly Mutation[] = [
     new: "if (watcher.nextRevision > this.#revision + 1) continue;",
   },
   {
-    name: "watches are not told that what they wait for was compacted",
+    name: "watches are not notified that their history was compacted",
     file: "src/mvcc/watch/watch-hub.ts",
     old: "if (watcher.nextRevision < this.#store.compactRevision) this.#cancelCompacted(watcher);",
     new: "if (watcher.nextRevision < 0) this.#cancelCompacted(watcher);",
@@ -199,44 +199,44 @@ const MUTATIONS: readonly Mutation[] = [
     new: "",
   },
   {
-    name: "a learner that is awake alone asks nobody",
+    name: "a learner that is active alone contacts no member",
     file: "src/member/membership/peer-tracker.ts",
     old: "if (isOrphan) for",
     new: "if (isOrphan && this.#ticks < 0) for",
   },
   {
-    name: "a stranger may say what members say",
+    name: "a stranger may send what members send",
     file: "src/member/peer/frame-policy.ts",
     old: 'const MEMBERS: readonly Role[] = ["voter", "learner"];',
     new: 'const MEMBERS: readonly Role[] = ["voter", "learner", "newcomer"];',
   },
   {
-    name: "a stranger may say what leaders and candidates say",
+    name: "a stranger may send what leaders and candidates send",
     file: "src/member/node/peer-roles.ts",
     old: "return maySucceed ? SUCCESSOR : NEWCOMER;",
     new: "return this.#parts.raft.hearsLeader ? NEWCOMER : SUCCESSOR;",
   },
   {
-    name: "anybody may say that a member was removed",
+    name: "any peer may report that a member was removed",
     file: "src/member/peer/frame-policy.ts",
     old: "return isJoinResponseTaken(body.refusal, sender, receiver);",
     new: "return sender.roles.length > 0;",
     foundBy: "test/member/node/admission.test.ts",
   },
   {
-    name: "a former member is heard",
+    name: "messages of a removed member are accepted",
     file: "src/member/node/peer-roles.ts",
     old: "if (machine.membership.wasRemoved(peer)) return FORMER;",
     new: "if (machine.membership.wasRemoved(peer)) return VOTER;",
   },
   {
-    name: "newcomers are let in whatever the carrier has proof of",
+    name: "new members are admitted without a proof of the transport",
     file: "src/member/node/join-handler.ts",
     old: '(policy === "authenticated" && isAuthenticated)',
     new: 'policy === "authenticated"',
   },
   {
-    name: "a member that was away believes nobody whom it does not know",
+    name: "a member that was away ignores every unknown member",
     file: "src/member/node/peer-roles.ts",
     old: "const maySucceed = !this.hearsLeader && transport.isAuthenticated(peer);",
     new: "const maySucceed = this.hearsLeader && !this.hearsLeader && transport.isAuthenticated(peer);",
@@ -270,7 +270,7 @@ function main(): number {
   return survived === 0 ? 0 : 1;
 }
 
-/** How it was found; undefined when it was not. */
+/** Returns how it was found; undefined if it was not. */
 function run({ file, old, new: planted, faults }: Mutation, args: readonly string[]): string | undefined {
   const root = join(import.meta.dirname, "../..");
   const copy = mkdtempSync(join(tmpdir(), "quorate-mutation-"));

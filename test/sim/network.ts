@@ -1,4 +1,6 @@
-/** The simulated network: what is lost, late, doubled, cut off, or gone in one direction without anybody being told. */
+/**
+ * The simulated network: frames are lost, late, duplicated, cut off, or lost in one direction without a notification.
+ */
 import type { Prng } from "../../src/base/prng.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
 import type { Delivery } from "../../src/transport/memory.ts";
@@ -9,11 +11,11 @@ export interface NetworkHost {
   readonly queue: EventQueue;
   readonly prng: Prng;
   readonly faults: Faults;
-  /** Belongs to nobody. */
+  /** The id of a stranger, which is not a member. */
   readonly stranger: bigint;
-  /** Sees what is sent, whatever becomes of it. */
+  /** Observes each frame that is sent, whatever becomes of it. */
   readonly observe: (frame: Uint8Array) => void;
-  /** Runs it at the machine, when that is awake. */
+  /** Delivers at the machine, once it is awake. */
   readonly arrive: (at: bigint, deliver: () => void) => void;
 }
 
@@ -33,14 +35,14 @@ export class SimNetwork {
     });
   }
 
-  /** Arrives at once, whatever is cut or slow: no chance is drawn that decides what happens to others. */
+  /** Delivers at once, whatever is cut or slow. It draws nothing from the generator that decides about other frames. */
   forge(from: bigint, to: bigint, frame: Uint8Array): void {
     this.#isForging = true;
     this.carrier.post(from, to, frame);
     this.#isForging = false;
   }
 
-  /** Cuts the cluster in two, or single cables, for a while. Returns what it cut, in words. */
+  /** Cuts the cluster in two, or single connections, for a while. Returns a description of the cut. */
   partition(ids: readonly bigint[]): string {
     const { prng } = this.#host;
     const side = new Map(ids.map((id) => [id, prng.bool(0.4)]));
@@ -61,7 +63,7 @@ export class SimNetwork {
     return names.join(" ");
   }
 
-  /** For a while somebody is not heard, or does not hear. */
+  /** For a while a member's frames are lost, or those to it. */
   deafen(ids: readonly bigint[]): string {
     const { prng, queue } = this.#host;
     const one = prng.pick(ids);
@@ -95,7 +97,7 @@ export class SimNetwork {
     const { queue, prng, faults, arrive } = this.#host;
     const deliver = (): void => arrive(delivery.to, delivery.deliver);
     if (delivery.type !== "frame") {
-      // Always as late as each other, so that they keep their order.
+      // All with the same delay, so that they keep their order.
       queue.after(faults.delayMs, deliver);
       return;
     }

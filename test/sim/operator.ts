@@ -1,4 +1,4 @@
-/** Whoever makes things happen to the cluster: power cuts, frozen tabs, lost disks, and people who change its members. */
+/** Makes events happen to the cluster: power cuts, frozen tabs, lost disks, and changes of its members. */
 import { encodeMember } from "../../src/member/membership/membership.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import { compactionRequest } from "../../src/protocol/api/kv.ts";
@@ -8,20 +8,20 @@ import type { World } from "./world.ts";
 
 const NOTHING = new Uint8Array(0);
 const MACHINES_MAX = 8;
-/** Between a change of the members by hand and the loss of a database, so that the change has come to its end. */
+/** Time between a manual change of the members and the loss of a database, so that the change is complete. */
 const CALM_MS = 12_000;
 
 export class Operator {
   readonly #world: World;
-  readonly people: MembershipWorkload;
+  readonly membership: MembershipWorkload;
   #silentUntilMs = 0;
   #changedMs = -Infinity;
-  /** Its database is lost, and the others have yet to be told. */
+  /** Its database is lost, and the others do not know it yet. */
   #lost: Machine | undefined;
 
   constructor(world: World) {
     this.#world = world;
-    this.people = new MembershipWorkload(world);
+    this.membership = new MembershipWorkload(world);
   }
 
   get silentMs(): number {
@@ -49,7 +49,7 @@ export class Operator {
     this.#roam();
   }
 
-  /** Whoever lost its database is removed, again and again until the others know. */
+  /** Removes the member that lost its database, again and again until the others know. */
   removeLost(): void {
     const leader = this.#world.leader();
     const lost = this.#lost;
@@ -79,12 +79,15 @@ export class Operator {
     machine.freeze(forMs);
   }
 
-  /** The leader, asked by people: a newcomer learns, a learner is promoted, somebody leaves. In a room, tabs only come. */
+  /**
+   * Changes the members at the leader: a new member becomes a learner, a learner is promoted, a member leaves. In a
+   * room, tabs only join.
+   */
   #changeMembership(): void {
     const { prng, faults, machines } = this.#world;
     if (faults.usesService && !faults.isRoom && prng.bool(0.8)) {
-      // Several at once, who know nothing of each other.
-      for (let people = prng.int(1, 3); people > 0; people--) this.people.act(this.#lost === undefined);
+      // Several operators at once, which do not know of each other.
+      for (let changes = prng.int(1, 3); changes > 0; changes--) this.membership.act(this.#lost === undefined);
       this.#changedMs = this.#world.queue.nowMs;
       return;
     }
@@ -95,7 +98,7 @@ export class Operator {
     const removed = [...machines.keys()].find((id) => leader.machine.membership.wasRemoved(id));
     const mayRemove = voters.length > 3 && this.#lost === undefined && !faults.isRoom;
     if (removed !== undefined && prng.bool(0.1)) {
-      // By mistake, and in vain.
+      // By mistake, and without effect.
       this.#trace(`add ${removed} again: ${leader.changeMembership("add-learner", removed, NOTHING)}`);
     } else if (!faults.isRoom && learner !== undefined && prng.bool(0.7)) {
       this.#trace(`promote ${learner}: ${leader.changeMembership("add-node", learner, NOTHING)}`);
@@ -113,7 +116,7 @@ export class Operator {
     this.#changedMs = this.#world.queue.nowMs;
   }
 
-  /** One at a time, and only where the others can do without it. */
+  /** One at a time, and only if the others can do without it. */
   #loseDatabase(): void {
     const { prng, queue, machines } = this.#world;
     const leader = this.#world.leader();

@@ -1,6 +1,6 @@
 /**
- * What the agreed log means, worked out by the dumbest store there is: one whole state per revision, kept forever. Every
- * member's state, every answer and every watch is held against it.
+ * The meaning of the agreed log, computed by the simplest possible store: one whole state per revision, kept forever.
+ * The state of every member, every response and every watch is compared with it.
  */
 import { utf8Decode } from "../../src/base/utf8.ts";
 import { internalRaftRequestSchema } from "../../src/protocol/peer/internal-schema.ts";
@@ -35,7 +35,7 @@ export class ReferenceModel {
   /** By index: the revision and the compact revision after the entry. */
   readonly #revisions: number[] = [FIRST_REVISION];
   readonly #compacted: number[] = [-1];
-  /** The revisions that a value was written at; each should be written once. */
+  /** The revisions at which a value was written. Each value should be written once. */
   readonly #writes: Map<string, number> = new Map();
   #draft: Map<string, Pair> | undefined;
   #draftEvents: ModelEvent[] = [];
@@ -73,12 +73,12 @@ export class ReferenceModel {
     return Array.from({ length: KEYS }, (_, key) => state.get(keyName(key))?.value);
   }
 
-  /** At which revision the value was written; undefined when it never was. */
+  /** Returns the revision at which the value was written; undefined if it never was. */
   revisionOf(value: string): number | undefined {
     return this.#writes.get(value);
   }
 
-  /** The next entry. Returns what is wrong with it. */
+  /** Applies the next entry. Returns what is wrong with it. */
   apply(entry: Entry): string | undefined {
     let compact = this.compactRevision;
     let wrong: string | undefined;
@@ -124,7 +124,7 @@ export class ReferenceModel {
     }
   }
 
-  /** Makes a revision of what was written, if anything was. */
+  /** Creates a revision if anything was written. */
   #commit(): string | undefined {
     const events = this.#draftEvents;
     const draft = this.#draft;

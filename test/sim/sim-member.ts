@@ -14,7 +14,7 @@ import type { EventQueue } from "./event-queue.ts";
 import type { Faults } from "./faults.ts";
 
 export const CLUSTER_ID = 99n;
-/** Rooms give the vote of a tab that is gone to another one; sooner here, so that it happens. */
+/** A room transfers the vote of a tab that is gone to another one. The time is shorter here, so that it happens. */
 const GONE_AFTER_MS = 6_000;
 
 export interface MachineHost {
@@ -23,11 +23,11 @@ export interface MachineHost {
   readonly prng: Prng;
   readonly faults: Faults;
   readonly lie: DiskLie | undefined;
-  /** Somebody is added, and a machine made for it. */
+  /** A member was added, and a machine is created for it. */
   readonly newMemberId: () => bigint;
-  /** Whom a newcomer asks to be let in. */
+  /** The members that a new one requests to join at. */
   readonly everybody: () => readonly bigint[];
-  /** Something happens at this machine. */
+  /** Called when something happens at this machine. */
   readonly onTouched: (machine: Machine) => void;
   readonly onWritten: (machine: Machine, entries: readonly Entry[], previousTerm: Term | undefined) => void;
   readonly onStarted: (machine: Machine, member: Member) => void;
@@ -46,9 +46,9 @@ export class Machine {
   #diskFreeMs = 0;
   #frozenUntilMs = 0;
   #timers = 0;
-  /** Grows with each start; what belongs to an earlier life must not reach a later one. */
+  /** Incremented with each start, so that callbacks of an earlier run do not reach a later one. */
   life = 0;
-  /** Its database is gone; it never comes back. */
+  /** Its database is lost, and it never comes back. */
   isLost = false;
 
   constructor(host: MachineHost, id: bigint, beginning: BootstrapOptions) {
@@ -62,7 +62,7 @@ export class Machine {
     return this.#member;
   }
 
-  /** The member, if it is at work. */
+  /** The member, if it is running and not frozen. */
   get running(): Member | undefined {
     return this.#member?.problem === undefined ? this.#member : undefined;
   }
@@ -71,7 +71,9 @@ export class Machine {
     return this.#storage !== undefined;
   }
 
-  /** What the disk holds; of a machine that runs, what it would find after a crash now if nothing more got through. */
+  /**
+   * The content of the disk. For a running machine: what it would find after a crash now if no further write completed.
+   */
   get image(): MemoryImage {
     return this.#image;
   }
@@ -80,7 +82,7 @@ export class Machine {
     return this.#host.queue.nowMs < this.#frozenUntilMs;
   }
 
-  /** Clocks that run; none while the member is quiet. */
+  /** Number of running timers; 0 while the member is quiesced. */
   get timers(): number {
     return this.#timers;
   }
@@ -106,7 +108,7 @@ export class Machine {
     bootstrapStorage(disk, identity, this.#beginning, () => this.#ifAlive(life, () => this.#start(disk)));
   }
 
-  /** Nobody is told; of the writes under way, the first few may have reached the disk. */
+  /** Crashes without a callback. The first few writes in flight may have reached the disk. */
   powerOff(): void {
     const storage = this.#storage;
     if (storage === undefined) return;
@@ -129,7 +131,7 @@ export class Machine {
     this.#frozenUntilMs = Math.max(this.#frozenUntilMs, this.#host.queue.nowMs + forMs);
   }
 
-  /** Runs now, or when the machine is thawed. */
+  /** Runs it now, or when the machine is no longer frozen. */
   whenAwake(run: () => void): void {
     const waitMs = this.#frozenUntilMs - this.#host.queue.nowMs;
     if (waitMs <= 0) {
@@ -198,7 +200,7 @@ export class Machine {
     };
   }
 
-  /** The disk works off one write after the other. */
+  /** The disk completes one write after the other. */
   #write(life: number, complete: () => void): void {
     const { queue, prng, faults } = this.#host;
     const stalls = faults.stallProbability > 0 && prng.bool(faults.stallProbability);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Faults } from "./faults.ts";
 import { simulate } from "./simulation.ts";
 
-/** On a machine that does much else. */
+/** Enough on a busy machine. */
 const TIMEOUT_MS = 60_000;
 
 test.each(Array.from({ length: 20 }, (_, at) => at + 1))(
@@ -24,8 +24,8 @@ test("a seed decides the whole run", () => {
 });
 
 /**
- * Seeds that found something, with the shape that the simulator had then; each is followed by tests of its own where
- * the fault was. They are run as they are today, whatever they come upon now.
+ * Seeds that once found a bug, with the simulator of that time. Each bug has tests of its own where it was. The seeds
+ * are run with today's simulator, whatever they reach now.
  */
 const FOUND: readonly { readonly seed: number; readonly what: string; readonly faults?: Partial<Faults> }[] = [
   { seed: 61, what: "a forwarded proposal that the carrier delivered twice was appended twice" },

@@ -1,10 +1,10 @@
 /**
- * One run of a simulated cluster, decided by its seed alone: real members, real state, real frames; the network, the
- * disks, the clocks and the power switches are ours.
+ * One run of a simulated cluster, decided by its seed alone: real members, state and frames. The network, the disks,
+ * the clocks and the power switches are simulated.
  *
- * First a time of faults, in which nothing may ever be wrong. Then everything is mended, and the cluster must come to
- * one mind, let in who wants in, and serve at every member. Last, what clients saw must have been a linearizable store,
- * and all members must hold the same.
+ * The first phase has faults, and no rule may ever be broken. Then the faults stop: the cluster must agree, admit all
+ * new members, and serve at every member. At the end, the calls of the clients must be linearizable, and all members
+ * must hold the same state.
  */
 import { utf8Encode } from "../../src/base/utf8.ts";
 import type { Member } from "../../src/member/node/member.ts";
@@ -23,7 +23,7 @@ import { World } from "./world.ts";
 
 const CLIENTS = 4;
 const HEAL_LIMIT_MS = 90_000;
-/** A member that was asked in vain is asked again, but not for ever. */
+/** A read that failed is repeated, but only for a bounded time. */
 const SERVE_LIMIT_MS = 15_000;
 
 export interface SimulationResult {
@@ -34,7 +34,7 @@ export interface SimulationResult {
   readonly applied: number;
   readonly snapshots: number;
   readonly compacted: number;
-  /** Keys whose calls could stand in more orders than the search tries; their revisions prove one. */
+  /** Number of keys whose calls have more possible orders than the search tries; their revisions prove one. */
   readonly undecided: number;
   readonly failure: string | undefined;
 }
@@ -42,9 +42,9 @@ export interface SimulationResult {
 export interface SimulationOptions {
   readonly seconds: number;
   readonly trace?: (line: string) => void;
-  /** In place of what the seed draws. */
+  /** Replaces what the seed draws. */
   readonly faults?: Partial<Faults>;
-  /** Canaries. */
+  /** Planted faults. */
   readonly lie?: DiskLie;
   readonly trustsLeaders?: boolean;
 }
@@ -154,10 +154,13 @@ class Simulation {
       world.attacker.checkEnd(member);
     }
     const leader = world.leader();
-    if (leader !== undefined) this.#operator.people.check(leader);
+    if (leader !== undefined) this.#operator.membership.check(leader);
   }
 
-  /** Everybody who runs belongs to the cluster, has everything, and has told it to its watchers. */
+  /**
+   * Returns whether all running members are in the cluster, have applied everything, and have sent it to their
+   * watchers.
+   */
   #isSettled(): boolean {
     const { checker, faults, watchers } = this.#world;
     const leader = this.#world.leader();
@@ -175,32 +178,35 @@ class Simulation {
     });
   }
 
-  /** Was removed while it was away, together with all whom it knew: there is nobody left to tell it. */
+  /**
+   * Returns whether the member was removed while it was away, together with all members that it knew: none is left that
+   * could notify it.
+   */
   #isForgotten({ id, machine }: Member, membership: Membership): boolean {
     const { alive } = this.#world;
     const isKnown = (other: bigint): boolean => membership.has(other) && alive.some((one) => one.id === other);
     return membership.wasRemoved(id) && !machine.membership.members.some((other) => isKnown(other.id));
   }
 
-  /** Every member serves; when the cluster goes quiet, from its sleep, one after the other. */
+  /** Every member must serve. If the cluster quiesces, each in turn wakes it up. */
   #servingPhase(): void {
     const { faults } = this.#world;
     const leader = this.#world.leader();
     for (const member of this.#world.alive) {
       if (leader?.machine.membership.has(member.id) !== true) continue;
-      if (faults.quiesceAfterTicks > 0 && !this.#fallsAsleep()) throw new Violation(`quiet: ${this.#describe()}`);
+      if (faults.quiesceAfterTicks > 0 && !this.#quiesces()) throw new Violation(`quiet: ${this.#describe()}`);
       this.#mustServe(member);
     }
   }
 
-  #fallsAsleep(): boolean {
+  #quiesces(): boolean {
     const { queue, machines, faults } = this.#world;
     const members = this.#world.leader()?.machine.membership;
     const limitMs = queue.nowMs + faults.quiesceAfterTicks * 200 + 20_000;
     while (queue.nowMs < limitMs) {
-      const isAsleep = ({ id, timers, running }: Machine): boolean =>
+      const isQuiesced = ({ id, timers, running }: Machine): boolean =>
         timers === 0 || running === undefined || members?.has(id) !== true;
-      if ([...machines.values()].every(isAsleep)) return true;
+      if ([...machines.values()].every(isQuiesced)) return true;
       this.#world.run(queue.nowMs + 250);
     }
     return false;
@@ -209,13 +215,13 @@ class Simulation {
   #mustServe(member: Member): void {
     const { queue } = this.#world;
     const startMs = queue.nowMs;
-    const reads = { asked: 0, served: 0 };
+    const reads = { sent: 0, served: 0 };
     while (reads.served === 0) {
       if (queue.nowMs - startMs > SERVE_LIMIT_MS) {
         throw new Violation(`liveness: member ${member.id} did not serve a read; ${this.#describe()}`);
       }
-      if (reads.asked * 5_000 <= queue.nowMs - startMs) {
-        reads.asked++;
+      if (reads.sent * 5_000 <= queue.nowMs - startMs) {
+        reads.sent++;
         member.linearizable(
           () => reads.served++,
           () => {},
@@ -232,10 +238,10 @@ class Simulation {
     if (disorder !== undefined) throw new Violation(`order of revisions: ${disorder}`);
     const places = placesOf(calls, model);
     for (let key = 0; key < KEYS; key++) {
-      const verdict = checkKey(calls, key, places);
-      if (verdict.type === "undecided") this.#undecided++;
-      if (verdict.type !== "not-linearizable") continue;
-      throw new Violation(`linearizability of key ${key}:\n${verdict.because}`);
+      const result = checkKey(calls, key, places);
+      if (result.type === "undecided") this.#undecided++;
+      if (result.type !== "not-linearizable") continue;
+      throw new Violation(`linearizability of key ${key}:\n${result.because}`);
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * What the cluster agreed on, as seen from outside: the rules of the Raft paper (figure 3), checked by comparing members
- * each time that something new can be seen, and every member's state against the ledger of the agreed log.
+ * Checks what the cluster agreed on, seen from outside. It compares members by the rules of the Raft paper (figure 3)
+ * each time that something new can be seen, and every member's state with the reference model of the agreed log.
  */
 import { equalBytes } from "../../src/base/bytes.ts";
 import { utf8Decode } from "../../src/base/utf8.ts";
@@ -13,8 +13,8 @@ import { ReferenceModel } from "./reference-model.ts";
 import type { Machine } from "./sim-member.ts";
 
 /**
- * Where the first message of a frame says what it is, and etcd's number for the answer to a vote. To decode all that is
- * sent would take longer than anything else here.
+ * Where the type of a frame's first message is, and etcd's number for a vote response. Decoding all frames would take
+ * longer than everything else here.
  */
 const TYPE_OFFSET = FRAME_HEADER_BYTES + 3;
 const VOTE_RESPONSE = 6;
@@ -37,11 +37,11 @@ interface Seen {
 
 export class StateChecker {
   readonly model: ReferenceModel = new ReferenceModel();
-  /** Members whose removal was applied somewhere. */
+  /** Members whose removal was applied at some member. */
   readonly removed: Set<bigint> = new Set();
   /** By index: the entry that was applied there. */
   readonly #entries: (Entry | undefined)[] = [undefined];
-  /** By index: everything that was ever written there. */
+  /** By index: every entry that was ever written there. */
   readonly #written: Written[][] = [];
   readonly #leaders: Map<Term, bigint> = new Map();
   readonly #seen: Map<bigint, Seen> = new Map();
@@ -53,7 +53,7 @@ export class StateChecker {
     return this.model.lastIndex;
   }
 
-  /** Log matching: two entries of the same index and term are the same, and so is all that comes before them. */
+  /** Log matching: two entries of the same index and term are the same, and so are all entries before them. */
   written(machine: Machine, entries: readonly Entry[], previousTerm: Term | undefined): void {
     let previous = previousTerm;
     for (const entry of entries) {
@@ -68,7 +68,7 @@ export class StateChecker {
     }
   }
 
-  /** One vote in a term, over crashes too: what counts is what was said. */
+  /** One vote per term, also over crashes. What counts is what was sent. */
   sent(frame: Uint8Array): void {
     if (frame[TYPE_OFFSET] !== VOTE_RESPONSE) return;
     const { body } = decodeFrame(frame, { maxBytes: frame.length });
@@ -83,7 +83,7 @@ export class StateChecker {
     }
   }
 
-  /** After each event: looks at what may have changed at this machine. */
+  /** Call after each event: checks what may have changed at this machine. */
   observe(machine: Machine): void {
     const member = machine.running;
     if (member === undefined) return;
@@ -98,8 +98,8 @@ export class StateChecker {
   }
 
   /**
-   * What was committed stays: if everybody lost power now, could somebody win an election who lacks it? Asked while all
-   * agree on who votes.
+   * Committed entries are never lost: after a power failure of all members, could one be elected that lacks the entry?
+   * Checked while all agree on the voters.
    */
   checkDurability(machines: ReadonlyMap<bigint, Machine>): void {
     const conf = this.#settledConfiguration(machines);
@@ -117,7 +117,7 @@ export class StateChecker {
     }
   }
 
-  /** The member's state is what the log makes of it, now and at some revision before. */
+  /** Checks that the member's state is what the log results in, now and at an earlier revision. */
   checkState(member: Member, back: number): void {
     const { store } = member.machine;
     this.#checkRevision(member, store.revision);
@@ -125,7 +125,7 @@ export class StateChecker {
     if (back > 0 && past > 0 && past >= store.compactRevision) this.#checkRevision(member, past);
   }
 
-  /** The members and Raft's configuration are two views of one thing; who was removed is in neither. */
+  /** Checks that membership and Raft's configuration agree, and that removed members are in neither. */
   checkMembership({ id, machine: { membership } }: Member): void {
     const { voters, learners } = membership.confState;
     const counted = [...voters, ...learners];
@@ -134,7 +134,7 @@ export class StateChecker {
     throw new Violation(`membership: ${id} counts ${counted.join(" ")}, of whom ${wrong} does not belong to it`);
   }
 
-  /** Members that have applied equally much have equal hashes. */
+  /** Checks that members with the same applied index have equal hashes. */
   checkHash(member: Member): void {
     const { hash, hashRevision, compactRevision } = member.machine.store.hashKv(0);
     const state = `${hash} of revision ${hashRevision} compacted at ${compactRevision}`;
@@ -151,13 +151,13 @@ export class StateChecker {
       seen = { life: machine.life, applied: 0, term: 0, durableTerm: 0, leading: 0 };
       this.#seen.set(machine.id, seen);
     } else if (seen.life !== machine.life) {
-      // A term in memory may have been ahead of the disk when the power failed; nothing was said in it then.
+      // A term in memory may have been ahead of the disk when the power failed. Nothing was sent in it then.
       Object.assign(seen, { life: machine.life, applied: 0, term: seen.durableTerm, leading: 0 });
     }
     return seen;
   }
 
-  /** Election safety: at most one leader in a term. Leader completeness: it has every entry that was committed. */
+  /** Election safety: at most one leader in a term. Leader completeness: it has every committed entry. */
   #observeLeader(machine: Machine, member: Member, seen: Seen, term: Term): void {
     const other = this.#leaders.get(term);
     if (other !== undefined && other !== machine.id) {
@@ -167,7 +167,7 @@ export class StateChecker {
     seen.leading = term;
     for (let index = member.logReader.firstIndex(); index <= this.lastApplied; index++) {
       const entry = this.#entries[index];
-      // What was committed in later terms, a leader of the past need not know.
+      // An earlier leader need not know the entries committed in later terms.
       if (entry === undefined || entry.term > term) continue;
       const has = member.logTerm(index);
       if (has === entry.term) continue;
@@ -178,7 +178,7 @@ export class StateChecker {
     }
   }
 
-  /** State machine safety: nobody applies another entry at the same index, or comes to another revision by it. */
+  /** State machine safety: all members apply the same entry at an index, and get the same revision from it. */
   #observeApplied(machine: Machine, member: Member, seen: Seen, commit: number): void {
     const { applied } = member;
     if (applied > commit) throw new Violation(`${machine.id} applied ${applied}, of ${commit} committed`);
@@ -232,7 +232,7 @@ export class StateChecker {
     }
   }
 
-  /** Who votes, if everybody who does has that on disk. */
+  /** Returns the configuration, if all its voters have it on disk. */
   #settledConfiguration(machines: ReadonlyMap<bigint, Machine>): ConfState | undefined {
     let conf: ConfState | undefined;
     for (const machine of machines.values()) {
@@ -256,7 +256,7 @@ function holds({ log, applied }: MemoryImage, entry: Entry): boolean {
   return applied >= entry.index || log.term(entry.index) === entry.term;
 }
 
-/** The voter's log is not ahead of the candidate's (§5.4.1). */
+/** Returns whether the voter's log is not ahead of the candidate's (§5.4.1). */
 function mayWin({ log: candidate }: MemoryImage, { log: voter }: MemoryImage): boolean {
   const term = candidate.term(candidate.lastIndex()) ?? 0;
   const voterTerm = voter.term(voter.lastIndex()) ?? 0;

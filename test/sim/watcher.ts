@@ -1,6 +1,6 @@
 /**
- * A client that watches everything and never gives up: when its member is gone or its watch was cancelled, it resumes
- * where it was. What it sees must be every revision, whole, once, in order; what it misses it must be told.
+ * A client that watches all keys and never gives up. If its member is gone or its watch was cancelled, it resumes from
+ * its last revision. It must see every revision, whole, once and in order, or be notified of what it missed.
  */
 import { utf8Decode } from "../../src/base/utf8.ts";
 import type { Prng } from "../../src/base/prng.ts";
@@ -17,7 +17,7 @@ const EVERYTHING = Uint8Array.of(0);
 export interface WatcherHost {
   readonly queue: EventQueue;
   readonly prng: Prng;
-  readonly ledger: ReferenceModel;
+  readonly model: ReferenceModel;
   /** 0: reads at once. */
   readonly slowReaderMs: () => number;
 }
@@ -30,7 +30,7 @@ export class Watcher {
   #nextRevision = 2;
   #watches = 0;
   #isReading = false;
-  /** Times that it was told of a compaction. */
+  /** Number of compactions that it was notified of. */
   compacted = 0;
 
   constructor(host: WatcherHost, name: string) {
@@ -55,7 +55,7 @@ export class Watcher {
   }
 
   detach(): void {
-    // A member that crashed is not told either.
+    // A member that crashed is not notified either.
     if (this.#member?.problem === undefined) this.#stream?.close();
     this.#member = undefined;
     this.#stream = undefined;
@@ -63,7 +63,7 @@ export class Watcher {
   }
 
   #create(member: Member, stream: HubStream): void {
-    // Never the same: a watch that a compaction has cancelled keeps its id.
+    // A new id each time: a watch that a compaction has cancelled keeps its id.
     const watchId = ++this.#watches;
     const startRevision = this.#nextRevision;
     stream.create(watchCreateRequest({ key: EVERYTHING, rangeEnd: EVERYTHING, startRevision, watchId }));
@@ -97,7 +97,7 @@ export class Watcher {
   #onCancelled(response: WatchResponse, member: Member, stream: HubStream): void {
     const { compactRevision, cancelReason } = response;
     if (compactRevision === 0) throw this.#violation(`was cancelled without need: ${cancelReason}`);
-    if (this.#nextRevision >= compactRevision || compactRevision > this.#host.ledger.compactRevision) {
+    if (this.#nextRevision >= compactRevision || compactRevision > this.#host.model.compactRevision) {
       throw this.#violation(`was told that ${compactRevision} was compacted, and waits for ${this.#nextRevision}`);
     }
     this.compacted++;
@@ -106,12 +106,12 @@ export class Watcher {
   }
 
   #onEvents({ events, header }: WatchResponse): void {
-    const { ledger } = this.#host;
+    const { model } = this.#host;
     let at = 0;
     while (at < events.length) {
       const revision = this.#nextRevision;
-      if (revision > ledger.revision) throw this.#violation(`got events beyond revision ${ledger.revision}`);
-      for (const expected of ledger.events(revision)) {
+      if (revision > model.revision) throw this.#violation(`got events beyond revision ${model.revision}`);
+      for (const expected of model.events(revision)) {
         const event = events[at++];
         const kv = event?.kv;
         const same =

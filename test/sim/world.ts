@@ -1,4 +1,4 @@
-/** All that a run is made of: time, chance, the network, the machines, and what is known of the truth. */
+/** The parts of a run: time, random numbers, the network, the machines, and the reference model. */
 import { Prng } from "../../src/base/prng.ts";
 import type { Member } from "../../src/member/node/member.ts";
 import type { BootstrapOptions } from "../../src/member/options.ts";
@@ -13,7 +13,7 @@ import { Machine } from "./sim-member.ts";
 import { StateChecker, Violation } from "./state-checker.ts";
 import { Watcher } from "./watcher.ts";
 
-/** Looking at every member's whole inside after every single event would take most of the time. */
+/** Checking every member's whole state after every event would take most of the time. */
 const DEEP_CHECK_EVERY_STEPS = 32;
 const HASH_CHECK_EVERY_STEPS = 4_096;
 
@@ -33,10 +33,10 @@ export class World {
   readonly attacker: Attacker;
   /** The first one moves from member to member, the others stay with theirs. */
   readonly watchers: Watcher[] = [];
-  /** Set once everything is mended: no more faults. */
+  /** Set once the faults stop. */
   healing = false;
   readonly #options: WorldOptions;
-  /** Of the checks alone, so that looking closer does not change what happens. */
+  /** Used only by the checks, so that more checks do not change what happens. */
   readonly #checkPrng: Prng;
   #touched: Set<Machine> = new Set();
   #nextId = 1n;
@@ -68,12 +68,12 @@ export class World {
     this.queue.runUntil(untilMs, () => this.#afterStep());
   }
 
-  /** A newcomer, switched off, that will ask to be let in. */
+  /** Adds a new member, powered off, that will request to join. */
   addNewcomer(): Machine {
     return this.#addMachine({ type: "join" });
   }
 
-  /** Runs, and is not one of those that were removed or lost. */
+  /** Running members, without those that were removed or lost. */
   get alive(): readonly Member[] {
     const alive: Member[] = [];
     for (const machine of this.machines.values()) {
@@ -139,7 +139,7 @@ export class World {
     return machine;
   }
 
-  /** Nobody may be told so by whom it should not believe. */
+  /** A member may only accept this from a peer that it can trust. */
   #wasRemoved({ id, member }: Machine): void {
     this.trace(`${id} was removed`);
     const isTrue = this.checker.removed.has(id) || member?.machine.membership.wasRemoved(id) === true;
@@ -149,12 +149,15 @@ export class World {
   #addWatcher(name: string): Watcher {
     const { queue, prng, checker } = this;
     const slowReaderMs = (): number => (this.healing ? 0 : this.faults.slowReaderMs);
-    const watcher = new Watcher({ queue, prng, ledger: checker.model, slowReaderMs }, name);
+    const watcher = new Watcher({ queue, prng, model: checker.model, slowReaderMs }, name);
     this.watchers.push(watcher);
     return watcher;
   }
 
-  /** What is found in the middle of a member's work is told afterwards: the member would take it for its own error. */
+  /**
+   * A violation found during a member's work is reported afterwards, because the member would take it for its own
+   * error.
+   */
   #noting(check: () => void): void {
     try {
       check();
