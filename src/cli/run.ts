@@ -1,4 +1,4 @@
-/** From the words on the command line to an exit code. */
+/** Runs a command line and returns its exit code. */
 import { CompactedError, EtcdError, GrpcCode } from "../client/client.ts";
 import { grpcCodeName } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
@@ -45,7 +45,7 @@ const COMMANDS: readonly Command[] = [
   grpcCommand,
 ];
 
-/** What people type who come from elsewhere. */
+/** Names that users of other tools type. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
   set: "put",
   write: "put",
@@ -78,7 +78,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     if (word === "--version") return await tell(terminal, `quorate, with the API of etcd ${SERVER_VERSION}\n`);
     if (word === "help") return await tell(terminal, commandHelp(commandOf(rest[0] ?? "")));
     const command = commandOf(word);
-    // Before the rest is parsed, because whoever asks for help may have the rest wrong.
+    // Checked before the other arguments are parsed, because they may be wrong when a user asks for help.
     if (asksForHelp(rest)) return await tell(terminal, commandHelp(command));
     return await command.run(parseInput(command, rest), terminal);
   } catch (error) {
@@ -140,7 +140,7 @@ ${commands}
 Common options:
 ${optionsHelp(COMMON_OPTIONS)}
 
-quorate COMMAND --help tells more, with examples.
+quorate COMMAND --help prints more, with examples.
 
 ${EXIT_CODES_HELP}
 `;

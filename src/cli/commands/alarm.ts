@@ -18,7 +18,7 @@ export const alarmCommand: Command = {
 NOSPACE: a member's data has reached its quota, and nothing may be put until there is room and the alarm is taken back:
 delete, compact, "quorate defrag", and then "quorate alarm disarm". CORRUPT: members hold different data, and nothing
 may be changed.`,
-  options: { json: { type: "boolean", help: "print the answer as JSON" } },
+  options: { json: { type: "boolean", help: "print the response as JSON" } },
   examples: ["quorate alarm list", "quorate alarm disarm"],
   run,
 };

@@ -19,7 +19,7 @@ export const delCommand: Command = {
     "prev-kv": { type: "boolean", help: "print the keys and values that were deleted" },
     ...OUTPUT_ENCODING_OPTIONS,
     ...KEY_OPTIONS,
-    json: { type: "boolean", help: "print the answer as JSON" },
+    json: { type: "boolean", help: "print the response as JSON" },
   },
   examples: ["quorate del colour", "quorate del page/ --prefix", "quorate del colour --prev-kv"],
   run,

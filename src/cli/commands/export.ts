@@ -1,8 +1,8 @@
 /**
- * `quorate export`: keys as files, all of one revision, whatever is put meanwhile.
+ * `quorate export`: writes keys as files, all of one revision, whatever is put meanwhile.
  *
- * Keys come in pages whose size follows the size of the values, so that memory stays bounded. A file appears whole or
- * not at all: it is written beside its place and then renamed.
+ * Keys are read in pages whose size adapts to the size of the values, so that memory stays bounded. A file appears
+ * completely or not at all: it is written next to its path and then renamed.
  */
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { concatBytes, prefixEnd } from "../../base/bytes.ts";
@@ -23,7 +23,7 @@ import type { Terminal } from "../output/terminal.ts";
 
 const PAGE_BYTES = 2 * 1024 * 1024;
 const FIRST_PAGE_KEYS = 32;
-/** Times etcd's 1.5 MiB a value, in base64, this is still a string that JavaScript can hold. */
+/** With values of etcd's 1.5 MiB, in base64, a page is still a string that JavaScript can hold. */
 const MAX_PAGE_KEYS = 192;
 const IN_FLIGHT_FILES = 16;
 const IN_FLIGHT_BYTES = 16 * 1024 * 1024;
@@ -34,12 +34,16 @@ export const exportCommand: Command = {
   summary: "Writes each key as a file below DIR: the prefix is cut off, the rest of the key is the path.",
   details: `
 All files are of one revision. Files that are there already are overwritten, others are left alone. Keys that cannot be
-a path below DIR are not written and told at the end (exit code 5): with "..", an empty name, a NUL byte, an absolute
+a path below DIR are not written, and listed at the end (exit code 5): with "..", an empty name, a NUL byte, an absolute
 path, or a key that is a file while another needs it as a folder.`,
   options: {
     prefix: { type: "string", value: "P", help: 'the keys that start with P; default "", all keys' },
     rev: { type: "string", value: "REV", help: "as of this revision; default: the newest" },
-    patience: { type: "string", value: "SECONDS", help: "give up when nothing has succeeded for so long; default 30" },
+    patience: {
+      type: "string",
+      value: "SECONDS",
+      help: "give up when nothing has succeeded for this time; default 30",
+    },
     quiet: { type: "boolean", short: "q", help: "no progress" },
   },
   examples: ["quorate export ./backup", "quorate export ./config --prefix config/"],
@@ -48,7 +52,7 @@ path, or a key that is a file while another needs it as a folder.`,
 
 interface Job {
   readonly client: Client;
-  readonly patience: Retry;
+  readonly retry: Retry;
   readonly inFlight: InFlight;
   readonly progress: Progress;
   readonly folders: SafeFolders;
@@ -63,7 +67,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   if (folder === undefined || more.length > 0) throw new UsageError("export takes one DIR");
   const job: Job = {
     client: connect(input, terminal),
-    patience: new Retry(input.milliseconds("patience", 30_000)),
+    retry: new Retry(input.milliseconds("patience", 30_000)),
     inFlight: new InFlight(IN_FLIGHT_FILES, IN_FLIGHT_BYTES),
     progress: new Progress(terminal, { quiet: input.flag("quiet"), unit: "files" }),
     folders: new SafeFolders(),
@@ -103,21 +107,21 @@ async function exportAll(job: Job, folder: string): Promise<void> {
     }
     limit = nextLimit(limit, page.kvs.length, bytes);
     const last = page.kvs.at(-1);
-    // The first key there can be after the last one.
+    // The smallest key after the last one.
     from = page.more && last !== undefined ? concatBytes(last.key, new Uint8Array(1)) : undefined;
   }
 }
 
 async function readPage(job: Job, from: Uint8Array, limit: number, isFirst: boolean): Promise<RangeResult> {
-  const { client, patience, prefix, tally } = job;
+  const { client, retry, prefix, tally } = job;
   const rangeEnd = prefixEnd(prefix);
   const keys = isFirst ? { prefix: true } : { rangeEnd };
-  const page = await patience.run(() => client.kv.range(from, { ...keys, limit, revision: tally.revision }));
+  const page = await retry.run(() => client.kv.range(from, { ...keys, limit, revision: tally.revision }));
   if (tally.revision === 0) tally.revision = page.header.revision;
   return page;
 }
 
-/** So many keys as fit the aim when they are like those before, but at most twice as many. */
+/** As many keys as fit the target size if they are like the previous ones, but at most twice as many. */
 function nextLimit(limit: number, keys: number, bytes: number): number {
   if (keys === 0) return limit;
   const fitting = Math.floor(PAGE_BYTES / Math.max(bytes / keys, 1));

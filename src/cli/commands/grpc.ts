@@ -1,4 +1,4 @@
-/** `quorate grpc`: etcd's gRPC on a port of this machine, for clients that speak nothing else. */
+/** `quorate grpc`: serves etcd's gRPC API on a port of this machine, for clients that speak nothing else. */
 import { readFile } from "node:fs/promises";
 import { EtcdError } from "../../client/client.ts";
 import type { GrpcProxy, GrpcProxyOptions, TlsFiles } from "../../grpc/proxy.ts";
@@ -23,7 +23,7 @@ It runs until it is interrupted. Clients bring their own tokens, so --token and 
     "advertise-client-urls": {
       type: "string",
       value: "URL|LIST",
-      help: "where clients find the members: NAME=URL,NAME=URL; default this front, for all",
+      help: "where clients find the members: NAME=URL,NAME=URL; default this proxy, for all",
     },
     "client-ca": { type: "string", value: "FILE", help: "serve only clients with a certificate from this CA (PEM)" },
   },
@@ -45,7 +45,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const limits = requestBytes(input);
   const tls = await tlsFiles(input);
   const urls = advertisedUrls(input);
-  // Here, because grpc-js takes longer to load than other commands take to run.
+  // Imported here, because grpc-js takes longer to load than other commands take to run.
   const { startGrpcProxy } = await import("../../grpc/proxy.ts");
   const { endpointServices } = await import("../../grpc/endpoint-services.ts");
   const { advertised } = await import("../../grpc/advertised.ts");
@@ -53,31 +53,31 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const own: { url: string } = { url: "" };
   const cluster = advertised(behind.cluster, (name) => urls.get(name) ?? urls.get("") ?? own.url);
   const services = { ...behind, cluster };
-  let front: GrpcProxy;
+  let proxy: GrpcProxy;
   try {
-    front = await startGrpcProxy({ services, listen, ...limits, ...(tls === undefined ? {} : { tls }) });
+    proxy = await startGrpcProxy({ services, listen, ...limits, ...(tls === undefined ? {} : { tls }) });
   } catch (error) {
     terminal.writeError(`quorate: cannot listen at ${listen}: ${(error as Error).message}\n`);
     return ExitCode.refused;
   }
   const host = listen.slice(0, listen.lastIndexOf(":"));
-  // As etcd, which advertises localhost where it listens everywhere.
-  own.url = `${tls === undefined ? "http" : "https"}://${host === "0.0.0.0" ? "localhost" : host}:${front.port}`;
+  // As etcd, which advertises localhost when it listens on all addresses.
+  own.url = `${tls === undefined ? "http" : "https"}://${host === "0.0.0.0" ? "localhost" : host}:${proxy.port}`;
   const interrupted = new Promise<void>((resolve) => {
     terminal.onInterrupt(resolve);
   });
-  await terminal.write(`etcd's gRPC at ${host}:${front.port} (${securityOf(tls)}), served by ${endpoint}\n`);
+  await terminal.write(`etcd's gRPC at ${host}:${proxy.port} (${securityOf(tls)}), served by ${endpoint}\n`);
   await services.maintenance.status({}, { token: "", requireLeader: false }).catch((error: unknown) => {
     if (!(error instanceof EtcdError)) throw error;
     terminal.writeError(`quorate: the endpoint does not serve yet: ${error.message}\n`);
   });
   await interrupted;
-  await front.close();
+  await proxy.close();
   behind.close();
   return ExitCode.ok;
 }
 
-/** Without a host, all of this machine's addresses, as etcd's clients and servers read it. */
+/** Without a host, all addresses of this machine, as etcd's clients and servers read it. */
 function listenAddress(text: string): string {
   const [, host, port] = /^(?:https?:\/\/)?(.*):(\d{1,5})\/?$/.exec(text) ?? [];
   if (host === undefined || port === undefined || Number(port) > 65_535) {
@@ -86,7 +86,7 @@ function listenAddress(text: string): string {
   return `${host === "" ? "0.0.0.0" : host}:${port}`;
 }
 
-/** URLs by the members' names; that of "" is everybody else's. */
+/** URLs by member name. That of "" is for all other members. */
 function advertisedUrls(input: Input): ReadonlyMap<string, string> {
   const text = input.text("advertise-client-urls");
   if (text === undefined) return new Map();

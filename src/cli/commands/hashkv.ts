@@ -18,7 +18,7 @@ compaction has left: only hashes of equal revision and equal compact revision sa
   options: {
     rev: { type: "string", value: "REVISION", help: "up to this revision; default the newest of the first member" },
     cluster: { type: "boolean", help: "all members" },
-    json: { type: "boolean", help: "print an array with the answer of each member" },
+    json: { type: "boolean", help: "print an array with the response of each member" },
   },
   examples: ["quorate hashkv", "quorate hashkv --cluster", "quorate hashkv --rev 120 --json"],
   run,

@@ -1,9 +1,9 @@
 /**
- * `quorate import`: a folder, one file a key.
+ * `quorate import`: puts the files of a folder, one key per file.
  *
- * Files go in batches. First one transaction that only reads asks what the server has under the batch's keys (an empty
- * store is found out by one count, and then nobody asks); what is the same already is left alone, the rest is put, many
- * at once. So a second run after a break costs the server no write for what it has.
+ * Files are processed in batches. First one read-only transaction gets what the server has under the batch's keys. (A
+ * single count detects an empty store, and no more is read then.) Equal values are skipped, the others are put
+ * concurrently. So a second run after an interruption costs no write for what the server has.
  */
 import { closeSync, openSync, statSync, writeSync } from "node:fs";
 import { concatBytes, equalBytes } from "../../base/bytes.ts";
@@ -22,9 +22,11 @@ import { bytesText, Progress } from "../output/progress.ts";
 import { Remarks, shownName } from "../output/report.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** etcd's bound on a request, less what is in it beside key and value. */
+/** etcd's limit of a request, minus what it has beside key and value. */
 const MAX_FILE_BYTES = 1.5 * 1024 * 1024 - 512;
-/** Far below the 128 operations of a txn, and few enough that the answer stays small should the server's values be large. */
+/**
+ * Far below the 128 operations of a txn, and few enough that the response stays small if the server's values are large.
+ */
 const BATCH_FILES = 64;
 const BATCH_BYTES = 1024 * 1024;
 const IN_FLIGHT_BYTES = 16 * 1024 * 1024;
@@ -35,7 +37,7 @@ export const importCommand: Command = {
   summary: "Puts each regular file below DIR as a key: its path relative to DIR, after the prefix.",
   details: `
 Names and contents are taken byte for byte. Links are not followed; they, sockets, devices and unreadable files are
-skipped and told at the end. A file over the request limit of 1.5 MiB is an error (exit code 5), the others go on.
+skipped, and listed at the end. A file over the request limit of 1.5 MiB is an error (exit code 5), the others go on.
 It can be run again after a break: what the server has already is not put again. While the server is away, it waits
 and tries again, for as long as --patience says.`,
   options: {
@@ -45,14 +47,18 @@ and tries again, for as long as --patience says.`,
       help: 'before each relative path; default "", so DIR/a/b becomes the key a/b',
     },
     concurrency: { type: "string", value: "N", help: "puts at once; default 64" },
-    serializable: { type: "boolean", help: "compare with the asked member's own state, which may be behind" },
-    force: { type: "boolean", help: "put all files without asking what the server has" },
+    serializable: { type: "boolean", help: "compare with the endpoint's member's own state, which may be behind" },
+    force: { type: "boolean", help: "put all files without reading what the server has" },
     acknowledged: {
       type: "string",
       value: "FILE",
       help: "append each key to FILE, a line, once its put is acknowledged",
     },
-    patience: { type: "string", value: "SECONDS", help: "give up when nothing has succeeded for so long; default 30" },
+    patience: {
+      type: "string",
+      value: "SECONDS",
+      help: "give up when nothing has succeeded for this time; default 30",
+    },
     quiet: { type: "boolean", short: "q", help: "no progress" },
   },
   examples: [
@@ -70,7 +76,7 @@ interface Candidate {
 
 interface Job {
   readonly client: Client;
-  readonly patience: Retry;
+  readonly retry: Retry;
   readonly inFlight: InFlight;
   readonly progress: Progress;
   readonly skipped: Remarks;
@@ -90,7 +96,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const acknowledged = openAcknowledged(input.text("acknowledged"));
   const job: Job = {
     client: connect(input, terminal),
-    patience: new Retry(input.milliseconds("patience", 30_000)),
+    retry: new Retry(input.milliseconds("patience", 30_000)),
     inFlight: new InFlight(concurrency, IN_FLIGHT_BYTES),
     progress: new Progress(terminal, { quiet: input.flag("quiet"), unit: "files" }),
     skipped: new Remarks(),
@@ -115,7 +121,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   return conclude(job, terminal);
 }
 
-/** For the bar alone, beside the real work. */
+/** For the progress bar only, concurrently with the import. */
 async function countFiles(folder: string, job: Job): Promise<void> {
   let files = 0;
   try {
@@ -125,7 +131,7 @@ async function countFiles(folder: string, job: Job): Promise<void> {
     }
     job.progress.total = files;
   } catch {
-    // The real walk meets it too, and tells.
+    // The import itself meets the same error and reports it.
   }
 }
 
@@ -157,18 +163,18 @@ async function importAll(job: Job, folder: string, prefix: Uint8Array, force: bo
   await send();
 }
 
-async function hasKeys({ client, patience, serializable }: Job, prefix: Uint8Array): Promise<boolean> {
+async function hasKeys({ client, retry, serializable }: Job, prefix: Uint8Array): Promise<boolean> {
   const options = { prefix: true, countOnly: true, serializable };
-  const { count } = await patience.run(() => client.kv.range(prefix, options));
+  const { count } = await retry.run(() => client.kv.range(prefix, options));
   return count > 0;
 }
 
-/** Those of the batch that the server does not have as they are. */
+/** Returns the files of the batch that the server does not have in this form. */
 async function changedOf(job: Job, batch: readonly Candidate[]): Promise<readonly Candidate[]> {
   if (batch.length === 0) return [];
-  const { client, patience, serializable } = job;
+  const { client, retry, serializable } = job;
   const reads = batch.map(({ key }) => op.range(key, { serializable }));
-  const { responses } = await patience.run(() =>
+  const { responses } = await retry.run(() =>
     client.kv
       .txn()
       .then(...reads)
@@ -188,7 +194,7 @@ function startPut(job: Job, { key, bytes }: Candidate): Promise<void> {
   return job.inFlight.start(key.length + bytes.length, async () => {
     if (job.hopeless !== undefined) return;
     try {
-      await job.patience.run(() => job.client.kv.put(key, bytes));
+      await job.retry.run(() => job.client.kv.put(key, bytes));
       job.acknowledge(key);
       job.tally.put++;
       job.tally.bytes += bytes.length;
@@ -227,7 +233,7 @@ function checkFolder(folder: string): void {
   }
 }
 
-/** Written at once and by the kernel, so that a killed import leaves no key untold. */
+/** Written synchronously to the kernel, so that a killed import leaves no acknowledged key unlisted. */
 function openAcknowledged(file: string | undefined): {
   readonly append: (key: Uint8Array) => void;
   readonly close: () => void;

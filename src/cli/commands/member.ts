@@ -1,4 +1,4 @@
-/** `quorate member`: who belongs to the cluster, and how that changes. */
+/** `quorate member`: lists and changes the members of the cluster. */
 import { memberAddRequest, memberListRequest, memberUpdateRequest } from "../../protocol/api/cluster.ts";
 import type { Member } from "../../protocol/api/cluster.ts";
 import type { ClusterService } from "../../member/api/services.ts";
@@ -25,8 +25,8 @@ update   a member's peer URLs
 promote  a learner that has caught up becomes a voter`,
   options: {
     learner: { type: "boolean", help: "add: as a learner, which has the data and no vote" },
-    local: { type: "boolean", help: "list: what the asked member knows, with or without a leader" },
-    json: { type: "boolean", help: "print the answer as JSON" },
+    local: { type: "boolean", help: "list: what the endpoint's member knows, with or without a leader" },
+    json: { type: "boolean", help: "print the response as JSON" },
   },
   examples: [
     "quorate member list",
@@ -37,9 +37,9 @@ promote  a learner that has caught up becomes a voter`,
   run,
 };
 
-interface Told {
+interface Outcome {
   readonly members: readonly Member[];
-  /** In words; the list itself is printed where that is what was asked for. */
+  /** A message; undefined if the list itself is the output. */
   readonly line: string | undefined;
 }
 
@@ -47,16 +47,16 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const [word = "", ...rest] = input.positionals;
   if (input.flag("learner") && word !== "add") throw new UsageError("--learner belongs to member add");
   if (input.flag("local") && word !== "list") throw new UsageError("--local belongs to member list");
-  // What is wrong with the words is said before anybody is asked.
-  const ask = asked(word, rest, input);
+  // Wrong arguments are reported before any request.
+  const call = callOf(word, rest, input);
   const { cluster } = connectServices(input, terminal, endpointOf(input, terminal.env));
-  const { members, line } = await ask(cluster);
+  const { members, line } = await call(cluster);
   if (input.flag("json")) await terminal.write(jsonLine({ members: members.map(memberJson) }));
   else await terminal.write(line ?? listText(members));
   return ExitCode.ok;
 }
 
-function asked(word: string, rest: readonly string[], input: Input): (cluster: ClusterService) => Promise<Told> {
+function callOf(word: string, rest: readonly string[], input: Input): (cluster: ClusterService) => Promise<Outcome> {
   switch (word) {
     case "list":
       if (rest.length > 0) throw new UsageError("member list takes no arguments");
@@ -79,28 +79,28 @@ function asked(word: string, rest: readonly string[], input: Input): (cluster: C
   }
 }
 
-async function list(cluster: ClusterService, linearizable: boolean): Promise<Told> {
+async function list(cluster: ClusterService, linearizable: boolean): Promise<Outcome> {
   const { members } = await cluster.memberList(memberListRequest({ linearizable }), CALL);
   return { members, line: undefined };
 }
 
-async function add(cluster: ClusterService, peerUrls: readonly string[], isLearner: boolean): Promise<Told> {
+async function add(cluster: ClusterService, peerUrls: readonly string[], isLearner: boolean): Promise<Outcome> {
   const { member, members } = await cluster.memberAdd(memberAddRequest({ peerUrls, isLearner }), CALL);
   const kind = isLearner ? "learner" : "member";
   return { members, line: `added ${kind} ${memberIdText(member?.id ?? 0n)}, ${members.length} in all\n` };
 }
 
-async function remove(cluster: ClusterService, id: bigint): Promise<Told> {
+async function remove(cluster: ClusterService, id: bigint): Promise<Outcome> {
   const { members } = await cluster.memberRemove({ id }, CALL);
   return { members, line: `removed member ${memberIdText(id)}, ${members.length} left\n` };
 }
 
-async function update(cluster: ClusterService, id: bigint, peerUrls: readonly string[]): Promise<Told> {
+async function update(cluster: ClusterService, id: bigint, peerUrls: readonly string[]): Promise<Outcome> {
   const { members } = await cluster.memberUpdate(memberUpdateRequest({ id, peerUrls }), CALL);
   return { members, line: `updated member ${memberIdText(id)}\n` };
 }
 
-async function promote(cluster: ClusterService, id: bigint): Promise<Told> {
+async function promote(cluster: ClusterService, id: bigint): Promise<Outcome> {
   const { members } = await cluster.memberPromote({ id }, CALL);
   return { members, line: `promoted member ${memberIdText(id)}\n` };
 }

@@ -1,4 +1,4 @@
-/** `quorate move-leader`: only the leader can hand over, so it is looked for among the members' addresses. */
+/** `quorate move-leader`. Only the leader can transfer leadership, so it is looked up among the members' addresses. */
 import { EtcdError } from "../../client/client.ts";
 import { errNotLeader } from "../../protocol/errors.ts";
 import { moveLeaderRequest } from "../../protocol/api/maintenance.ts";

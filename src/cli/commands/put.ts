@@ -10,7 +10,7 @@ import { ExitCode } from "../common/exit-codes.ts";
 import { headerJson, jsonLine, keyValueJson } from "../output/json-output.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** More than any server takes; only keeps an endless stdin from filling the memory. */
+/** More than any server accepts. It only keeps an endless stdin from filling the memory. */
 const MAX_INPUT_BYTES = 64 * 1024 * 1024;
 
 export const putCommand: Command = {
@@ -28,7 +28,7 @@ export const putCommand: Command = {
     "ignore-lease": { type: "boolean", help: "keep the lease that the key has" },
     "if-absent": { type: "boolean", help: "only if there is no such key; else exit code 1" },
     "if-rev": { type: "string", value: "REV", help: "only if the key's mod revision is REV; else exit code 1" },
-    json: { type: "boolean", help: "print the answer as JSON" },
+    json: { type: "boolean", help: "print the response as JSON" },
   },
   examples: [
     'quorate put colour "ultramarine blue"',
@@ -60,7 +60,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   return ExitCode.ok;
 }
 
-/** Undefined when the condition did not hold. */
+/** Returns undefined if the condition did not hold. */
 async function put(
   client: Client,
   input: Input,

@@ -1,6 +1,6 @@
 /**
- * `quorate restore`: a new cluster out of a snapshot. The file is read and checked here and goes over as rows, a piece at
- * a time; the members of an empty cluster take it together and become another cluster, or stay what they were.
+ * `quorate restore`: creates a new cluster from a snapshot. The file is read and checked here and sent as rows, in
+ * chunks. The members of an empty cluster apply it in one step and become another cluster, or stay what they were.
  */
 import { EtcdError, GrpcCode } from "../../client/client.ts";
 import { createClient } from "../../client/client.ts";
@@ -29,13 +29,13 @@ with their whole time to live, users, roles and whether auth is on stay as they 
 end, the cluster is as empty as it was. An endpoint that is closed takes its setup token (--token, or QUORATE_TOKEN).
 
 Users keep their passwords, those of an etcd too, but for hashes that cost too much to verify here (an etcd's
---bcrypt-cost above 12). So that nobody is locked out, a file with such ones and auth enabled needs --auth-off; set
-those passwords anew (\`etcdctl user passwd\`) and enable auth again.
+--bcrypt-cost above 12). So that no user is locked out, a file with such ones and auth enabled needs --auth-off; set
+those passwords again (\`etcdctl user passwd\`) and enable auth again.
 
 Exit code 1 when the file is damaged.`,
   options: {
     "bump-revision": { type: "string", value: "N", help: "let the revision jump by N; with --mark-compacted" },
-    "mark-compacted": { type: "boolean", help: "all before the jump is compacted, so that old watches are told" },
+    "mark-compacted": { type: "boolean", help: "all before the jump is compacted, so that old watches get an error" },
     "skip-hash-check": { type: "boolean", help: "take a file without a hash (a copied database), or with a wrong one" },
     "auth-off": { type: "boolean", help: "begin with auth disabled; users and roles are kept" },
     quiet: { type: "boolean", short: "q", help: "no progress" },
@@ -55,7 +55,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const [path, ...more] = input.positionals;
   if (path === undefined || more.length > 0) throw new UsageError("restore takes one FILE");
   const bumpRevision = input.wholeNumber("bump-revision", 0) ?? 0;
-  // As etcdutl has it: a jump without the mark would let old watches go on over the gap as if nothing had been.
+  // As in etcdutl: a jump without the mark would let old watches continue over the gap as if nothing had happened.
   if (bumpRevision > 0 !== input.flag("mark-compacted")) {
     throw new UsageError("--mark-compacted is required with --bump-revision, and takes it");
   }
@@ -125,7 +125,7 @@ async function restore(
   return ExitCode.ok;
 }
 
-/** The cluster is whole from the commit on; this only waits until the last member has caught up. */
+/** The cluster is complete once committed. This only waits until the last member has caught up. */
 async function allThere(
   input: Input,
   terminal: Terminal,
@@ -148,7 +148,7 @@ async function allThere(
 interface Place {
   readonly endpoint: string;
   readonly timeoutMs: number;
-  /** The endpoint's setup token; empty for one that is open. */
+  /** The endpoint's setup token; empty for an open endpoint. */
   readonly token: string;
 }
 

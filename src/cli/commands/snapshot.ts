@@ -1,6 +1,6 @@
 /**
- * `quorate snapshot`: a member's data as a file, and what such a file holds. The format is etcd's, so etcd's own tools
- * read it, and files of theirs can be looked at here.
+ * `quorate snapshot`: saves a member's data as a file, and prints what such a file contains. The format is etcd's:
+ * etcd's own tools read it, and this command reads their files.
  */
 import { open, rename, rm } from "node:fs/promises";
 import { equalBytes } from "../../base/bytes.ts";
@@ -23,7 +23,7 @@ import type { Terminal } from "../output/terminal.ts";
 export const snapshotCommand: Command = {
   name: "snapshot",
   usage: "save|status FILE [options]",
-  summary: "save: writes all data of one revision to FILE. status: tells what FILE holds.",
+  summary: "save: writes all data of one revision to FILE. status: prints what FILE contains.",
   details: `
 The file is a database of etcd's (bbolt) with its SHA-256 behind it: \`etcdutl snapshot status\` and \`restore\` take it,
 and status takes one of etcd's. \`quorate restore FILE\` makes a new cluster of either. FILE is written whole or not at
@@ -96,7 +96,7 @@ interface Saved {
   readonly bytes: number;
 }
 
-/** The last blob is the hash of all before it; nothing else says that the stream is whole. */
+/** The last blob is the hash of all previous ones. Nothing else proves that the stream is complete. */
 async function writeAll(stream: AsyncIterable<SnapshotResponse>, file: FileHandle, progress: Progress): Promise<Saved> {
   const hash = new Sha256();
   let bytes = 0;
@@ -107,7 +107,7 @@ async function writeAll(stream: AsyncIterable<SnapshotResponse>, file: FileHandl
     if (last !== undefined) hash.update(last);
     last = response.blob;
     bytes += last.length;
-    // Not `write`, which may take a part.
+    // Not `write`, which may write only a part.
     await file.writeFile(last);
     progress.advance(last.length);
   }
@@ -127,7 +127,7 @@ async function create(path: string): Promise<FileHandle> {
 
 // ── status ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** In the words and the order of etcdutl. */
+/** With the texts and the order of etcdutl. */
 function statusText(path: string, form: string): Promise<string> {
   return withSnapshotFile(path, ({ reader, hash }) => {
     if (hash === "wrong") throw new DecodeError("its SHA-256 is not that of its data: the file is damaged");
@@ -163,7 +163,7 @@ function fieldsText({ hash, revision, liveKeys, version }: FileFacts, sizeBytes:
     .join("");
 }
 
-/** As etcd's tools print sizes: thousands, two digits. */
+/** As etcd's tools print sizes: powers of 1000, two digits. */
 function sizeText(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
   let value = bytes;

@@ -1,6 +1,6 @@
 /**
- * `quorate status`: what the asked member knows, and then what each of the others says of itself. Ours answer at
- * `/m/1`, `/m/2`, … of one endpoint; those of an etcd at the client URLs in its member list.
+ * `quorate status`: prints what the endpoint's member knows, and what each of the others reports about itself. Our
+ * members are at `/m/1`, `/m/2`, … of one endpoint; those of an etcd at the client URLs in its member list.
  */
 import { createClient } from "../../client/client.ts";
 import type { Client, Status } from "../../client/client.ts";
@@ -18,14 +18,14 @@ export const statusCommand: Command = {
   usage: "[options]",
   summary: "Prints a table of the members. Exit code 1 when the cluster has no leader.",
   details: `
-LAG is how many log entries the member is behind the one that has applied most. A member that does not answer is told
+LAG is how many log entries the member is behind the one that has applied most. A member that does not respond is listed
 with what the others know of it.`,
-  options: { json: { type: "boolean", help: "print an array with the status of each member that answered" } },
+  options: { json: { type: "boolean", help: "print an array with the status of each member that responded" } },
   examples: ["quorate status", "quorate status --endpoint http://localhost:8787/m/2", "quorate status --json"],
   run,
 };
 
-/** More would be no cluster but a wrong answer. */
+/** A list with more members is not a valid response. */
 const MAX_MEMBERS = 64;
 
 async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
@@ -61,7 +61,7 @@ async function otherEndpoints(
   const base = endpoint.replace(/\/+$/, "");
   const ours = asked.members.slice(0, MAX_MEMBERS).map((_, index) => `${base}/m/${index + 1}`);
   const urls = (await listed().catch(() => [])).filter((url) => URL.canParse(url)).slice(0, MAX_MEMBERS);
-  // Whoever asks one member in particular asks for what that one knows.
+  // An endpoint of a single member is queried alone.
   return /\/m\/\d+$/.test(base) ? [] : [...ours, ...urls];
 }
 

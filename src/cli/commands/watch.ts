@@ -9,7 +9,7 @@ import { ExitCode } from "../common/exit-codes.ts";
 import { eventJson, headerJson, jsonLine } from "../output/json-output.ts";
 import type { Terminal } from "../output/terminal.ts";
 
-/** How often a watch that never began is tried: whoever mistyped the endpoint must hear of it. */
+/** Attempts for a watch that never began: a mistyped endpoint must be reported. */
 const FIRST_ATTEMPTS = 4;
 
 export const watchCommand: Command = {
@@ -19,14 +19,14 @@ export const watchCommand: Command = {
   details: `
 Each event is a line PUT or DELETE, then the key and the value (an empty line for a delete), a line each; with
 --prev-kv the former key and value stand before them. With --json, one line a response: header and events.
-A lost connection is taken up again where it broke off: no event is lost or told twice.`,
+A lost connection is taken up again where it broke off: no event is lost or printed twice.`,
   options: {
     prefix: { type: "boolean", help: 'all keys that start with KEY; "" for all keys' },
     "from-key": { type: "boolean", help: "KEY and all keys after it" },
     rev: { type: "string", value: "REV", help: "begin with this revision, so in the past; default: from now on" },
     "prev-kv": { type: "boolean", help: "also print what was there before" },
     filter: { type: "string", value: "TYPE", help: "leave out put, or delete" },
-    progress: { type: "boolean", help: "also print PROGRESS and a revision when the server tells how far it is" },
+    progress: { type: "boolean", help: "also print PROGRESS and a revision when the server reports its progress" },
     events: { type: "string", value: "N", help: "end with exit code 0 after N events" },
     ...OUTPUT_ENCODING_OPTIONS,
     ...KEY_OPTIONS,
@@ -85,7 +85,7 @@ async function printAll(
   }
 }
 
-/** Tells on stderr what becomes of the connection, and gives up one that never was. */
+/** Reports on stderr what happens to the connection, and gives up one that never existed. */
 function watchConnection(
   terminal: Terminal,
   stop: AbortController,

@@ -14,7 +14,7 @@ import type { Terminal } from "../output/terminal.ts";
 export interface OptionSpec {
   readonly type: "boolean" | "string";
   readonly short?: string;
-  /** What the value is called in the help. */
+  /** Name of the value in the help. */
   readonly value?: string;
   readonly help: string;
 }
@@ -23,7 +23,7 @@ export type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
 export interface Command {
   readonly name: string;
-  /** Behind `quorate NAME`. */
+  /** What follows `quorate NAME`. */
   readonly usage: string;
   readonly summary: string;
   readonly details?: string;
@@ -32,7 +32,7 @@ export interface Command {
   readonly run: (input: Input, terminal: Terminal) => Promise<ExitCode>;
 }
 
-/** The caller's mistake: exit code 2 and one line. */
+/** A mistake in the command line: exit code 2 and one line. */
 export class UsageError extends Error {}
 
 export const COMMON_OPTIONS: OptionSpecs = {
@@ -49,7 +49,7 @@ export const COMMON_OPTIONS: OptionSpecs = {
 
 const DEFAULT_ENDPOINT = "http://localhost:8787";
 
-/** The options and arguments as given, read by type. */
+/** The given options and arguments, read by type. */
 export class Input {
   readonly positionals: readonly string[];
   readonly #values: Readonly<Record<string, unknown>>;
@@ -78,7 +78,7 @@ export class Input {
     return value;
   }
 
-  /** A number of seconds, in milliseconds. */
+  /** Returns an option in seconds as milliseconds. */
   milliseconds(name: string, defaultMs: number): number {
     const text = this.text(name);
     if (text === undefined) return defaultMs;
@@ -89,7 +89,7 @@ export class Input {
     return seconds * 1000;
   }
 
-  /** At most one of the flags. */
+  /** Returns the given one of mutually exclusive flags. */
   oneOf(...names: readonly string[]): string | undefined {
     const given = names.filter((name) => this.#values[name] !== undefined && this.#values[name] !== false);
     if (given.length > 1) throw new UsageError(`--${given[0]} and --${given[1]} exclude each other`);

@@ -1,4 +1,4 @@
-/** From the common options to a client. */
+/** Creates a client from the common options. */
 import { authenticated } from "../../client/facade/authenticated.ts";
 import type { User } from "../../client/facade/authenticated.ts";
 import { createClient } from "../../client/client.ts";
@@ -22,7 +22,7 @@ export function tokenOf(input: Input, terminal: Terminal): string {
   return input.text("token") ?? terminal.env["QUORATE_TOKEN"] ?? "";
 }
 
-/** Everything behind the first colon is the password, colons too. */
+/** Everything after the first colon is the password, further colons too. */
 function userOf(input: Input, env: Terminal["env"]): User | undefined {
   const text = input.text("user") ?? (env["QUORATE_USER"] || undefined);
   if (text === undefined) return undefined;

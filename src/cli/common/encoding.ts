@@ -1,6 +1,6 @@
 /**
- * How bytes are written and read on the command line. Text by default, and bytes that are not text are shown with
- * U+FFFD and a hint on stderr, so that nobody takes them for the real thing unwarned.
+ * Input and output of bytes on the command line. The default is text. Bytes that are not text are printed with U+FFFD
+ * and a hint on stderr, so that they are not mistaken for the actual value.
  */
 import { unreachable } from "../../base/assert.ts";
 import { fromBase64, fromHex, toBase64, toHex } from "../../base/text-codes.ts";
@@ -35,7 +35,7 @@ export function parseBytes(text: string, encoding: Encoding, what: string): Uint
   return bytes;
 }
 
-/** Prints bytes and remembers whether some of them were not what they were printed as. */
+/** Prints bytes and remembers whether some of them were not printed exactly. */
 export class BytesPrinter {
   readonly #encoding: Encoding;
   #garbled = 0;

@@ -1,15 +1,15 @@
-/** What a script can rely on. A number once given keeps its meaning. */
+/** Exit codes, on which scripts rely. The meaning of a number never changes. */
 
 export const ExitCode = {
   ok: 0,
-  /** The key is not there, nothing was deleted, a condition did not hold, no leader, not healthy, members differ. */
+  /** The key does not exist, nothing was deleted, a condition did not hold, no leader, not healthy, members differ. */
   negative: 1,
   usage: 2,
-  /** The server answered with an error. */
+  /** The server responded with an error. */
   refused: 3,
-  /** No connection, or no answer in time. */
+  /** No connection, or no response in time. */
   unreachable: 4,
-  /** An import or export that is not whole. */
+  /** An incomplete import or export. */
   partial: 5,
 } as const;
 
@@ -20,5 +20,5 @@ export const EXIT_CODES_HELP: string = `Exit codes:
   1  no: key not found, nothing deleted, condition false, no leader, not healthy, members differ
   2  wrong usage
   3  the server refused (its error is on stderr)
-  4  no connection, or no answer in time
+  4  no connection, or no response in time
   5  import or export not complete`;

@@ -1,5 +1,5 @@
 /**
- * Each member of the cluster by itself, for what every member is asked for. Ours answer at `/m/1`, `/m/2`, … of one
+ * Clients of single members, for commands that address every member. Our members are at `/m/1`, `/m/2`, … of one
  * endpoint; those of an etcd at the client URLs in its member list.
  */
 import type { CallContext, Services } from "../../member/api/services.ts";
@@ -17,10 +17,10 @@ export interface MemberEndpoint {
 
 export const CALL: CallContext = { token: "", requireLeader: false };
 
-/** More would be no cluster but a wrong answer. */
+/** A list with more members is not a valid response. */
 const MAX_MEMBERS = 64;
 
-/** The one that is asked, and with `--cluster` all that answer; who does not is told on stderr. */
+/** Returns the endpoint's member, and with `--cluster` all members that respond. The others are reported on stderr. */
 export async function chosenMembers(input: Input, terminal: Terminal): Promise<readonly MemberEndpoint[]> {
   const endpoint = endpointOf(input, terminal.env);
   const services = connectServices(input, terminal, endpoint);
@@ -39,7 +39,7 @@ export async function chosenMembers(input: Input, terminal: Terminal): Promise<r
   const listed = members.slice(0, MAX_MEMBERS).flatMap(({ clientUrls }) => clientUrls.slice(0, 1));
   const others = [...[...names].map((_, at) => `${base}/m/${at + 1}`), ...listed.filter((url) => URL.canParse(url))];
   for (const other of others) {
-    // Each is asked whether it is one we look for; most are not where we guess.
+    // Each candidate is asked for its id, because most members are not at the guessed addresses.
     if (found.size < names.size) await look(other, connectServices(input, terminal, other)).catch(() => undefined);
   }
   for (const [id, name] of names) {

@@ -1,6 +1,6 @@
 /**
- * From keys to files, safely: a key decides where a file is written, and keys come from others. A key that would leave
- * the folder, or has no name in it, is refused; a link that stands in the way is not followed.
+ * Maps keys to file paths, safely: a key determines where a file is written, and other clients wrote the keys. A key
+ * that would leave the folder, or has an empty name, is rejected. A symbolic link on the way is not followed.
  */
 import { lstat, mkdir } from "node:fs/promises";
 import { utf8Decode, utf8Encode } from "../../base/utf8.ts";
@@ -24,11 +24,11 @@ export function pathNames(name: Uint8Array, isWindows: boolean = process.platfor
   return { names };
 }
 
-/** The folders under one root that are known to be real. */
+/** Folders under one root that are known not to be links. */
 export class SafeFolders {
   readonly #known: Map<string, Promise<void>> = new Map();
 
-  /** Makes the folders on the way to the last name, and gives the path of all. */
+  /** Creates the folders above the last name, and returns the complete path. */
   async prepare(
     root: Buffer,
     names: readonly Uint8Array[],

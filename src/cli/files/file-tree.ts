@@ -27,7 +27,7 @@ export type FileContent =
 
 const SLASH: Uint8Array = utf8Encode("/");
 
-/** Throws when the folder itself cannot be read. */
+/** Throws if the folder itself cannot be read. */
 export async function* walkFiles(folder: string, skip: Skip): AsyncGenerator<TreeFile, void, undefined> {
   const root = Buffer.from(folder);
   const entries = await readdir(root, { encoding: "buffer", withFileTypes: true });
@@ -62,10 +62,10 @@ async function readFolder(path: Buffer, skip: (reason: string) => void): Promise
   }
 }
 
-/** The whole content, if it is no more than so many bytes. */
+/** Returns the whole content; undefined if it is longer than `maxBytes`. */
 export async function readWhole(path: Buffer, maxBytes: number): Promise<FileContent> {
   try {
-    // What was a file when it was listed may be something else by now: do not follow a link, do not wait for a pipe.
+    // The file may have been replaced since it was listed: do not follow a link, do not wait for a pipe.
     const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     try {
       const status = await file.stat();
@@ -81,7 +81,7 @@ export async function readWhole(path: Buffer, maxBytes: number): Promise<FileCon
   }
 }
 
-/** "permission denied" of "EACCES: permission denied, open '/etc/shadow'". */
+/** Returns "permission denied" for "EACCES: permission denied, open '/etc/shadow'". */
 export function systemReason(error: unknown): string {
   const { message, code } = error as { readonly message?: string; readonly code?: string };
   const [, reason] = /^\w+: ([^,]+),/.exec(message ?? "") ?? [];

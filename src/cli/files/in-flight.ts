@@ -14,7 +14,7 @@ export class InFlight {
     this.#maxBytes = maxBytes;
   }
 
-  /** Resolves when the job has begun. A job alone may be larger than the bound. It must not reject. */
+  /** Resolves when the job has started. A single job may exceed the limit of bytes. The job must not reject. */
   async start(bytes: number, job: () => Promise<void>): Promise<void> {
     while (this.#running.size >= this.#maxJobs || (this.#running.size > 0 && this.#bytes + bytes > this.#maxBytes)) {
       await Promise.race(this.#running);

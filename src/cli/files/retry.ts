@@ -9,7 +9,7 @@ import type { BackoffTimer } from "../../client/common/backoff.ts";
 
 const PAUSE_LIMIT_MS = 1000;
 
-/** No other key would fare better: the job as a whole is over. */
+/** Another key would fail too: the whole job ends. */
 export class PermanentError extends Error {
   override readonly cause: EtcdError;
 
@@ -58,7 +58,7 @@ function isTransient({ code, message }: EtcdError): boolean {
   return code === GrpcCode.Unavailable || code === GrpcCode.DeadlineExceeded || isOverload(message);
 }
 
-/** etcd sends this one with the wrong code. */
+/** etcd sends this error with a wrong code. */
 function isOverload(message: string): boolean {
   return message.includes("too many requests");
 }

@@ -1,4 +1,4 @@
-/** A snapshot on this machine's disk: etcd's database, and behind it the SHA-256 of it. */
+/** A snapshot on this machine's disk: etcd's database, followed by its SHA-256. */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { equalBytes } from "../../base/bytes.ts";
 import { Sha256 } from "../../base/sha256.ts";
@@ -8,17 +8,17 @@ import { UsageError } from "../common/command.ts";
 import { systemReason } from "./file-tree.ts";
 
 const HASH_BYTES = 32;
-/** A database is a multiple of this; what is more by the length of a hash has one. */
+/** The size of a database is a multiple of this. A file that is longer by the length of a hash has one. */
 const BLOCK_BYTES = 512;
 const READ_BYTES = 1024 * 1024;
 
 export interface SnapshotFile {
   readonly reader: BoltReader;
-  /** "missing": a database that was copied and never was a stream. */
+  /** "missing": a copied database, which never was a snapshot stream. */
   readonly hash: "right" | "wrong" | "missing";
 }
 
-/** Throws UsageError when there is no such file, DecodeError when it is damaged. */
+/** Throws UsageError if the file does not exist, DecodeError if it is damaged. */
 export async function withSnapshotFile<T>(path: string, use: (file: SnapshotFile) => Promise<T> | T): Promise<T> {
   const descriptor = opened(path);
   try {

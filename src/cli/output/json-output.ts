@@ -1,6 +1,6 @@
 /**
- * `--json`: the field names, base64 and omitted zeroes of etcdctl's `-w json`. Ids are decimal strings, because a
- * 64-bit number does not survive most readers of JSON.
+ * `--json`: the field names, base64 and omitted zeroes of etcdctl's `-w json`. Ids are decimal strings, because most
+ * JSON parsers do not preserve 64-bit numbers.
  */
 import { toBase64 } from "../../base/text-codes.ts";
 import type { Header, KeyValue, WatchEvent } from "../../client/common/types.ts";

@@ -25,7 +25,7 @@ export class Progress {
   #drawn = false;
   #done = 0;
   #bytes = 0;
-  /** Undefined while nobody knows. */
+  /** Undefined while unknown. */
   total: number | undefined;
 
   constructor(terminal: Terminal, options: ProgressOptions) {
@@ -46,7 +46,7 @@ export class Progress {
     this.#show();
   }
 
-  /** Before anything else is printed, and at the end. */
+  /** Called before anything else is printed, and at the end. */
   clear(): void {
     if (this.#drawn) this.#terminal.writeError("\r\x1b[K");
     this.#drawn = false;

@@ -1,4 +1,7 @@
-/** What went not as hoped in a long job: counted in full, named up to a bound, told at the end, a line a reason. */
+/**
+ * Failures within a long job: all are counted, a limited number is named, and they are printed at the end, one line per
+ * reason.
+ */
 import { toBase64 } from "../../base/text-codes.ts";
 import { isUtf8, utf8Decode } from "../../base/utf8.ts";
 import type { Terminal } from "./terminal.ts";
@@ -35,7 +38,7 @@ export class Remarks {
   }
 }
 
-/** On one line and readable back: a name that is not plain text is told in base64. */
+/** Printed on one line, and reversible: a name that is not plain text is printed in base64. */
 export function shownName(name: Uint8Array): string {
   const isPlain = isUtf8(name) && !name.some((byte) => byte < 0x20 || byte === 0x7f);
   return isPlain ? utf8Decode(name) : `base64:${toBase64(name)}`;

@@ -1,18 +1,20 @@
-/** What a command sees of the process it runs in, so that tests can run it in theirs. */
+/** The part of the process that a command uses, so that tests can replace it. */
 import { writeSync } from "node:fs";
 
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** To stdout; resolves when there is room for more. */
+  /** Writes to stdout. Resolves when there is room for more. */
   write(data: string | Uint8Array): Promise<void>;
-  /** To stderr, at once. */
+  /** Writes to stderr, synchronously. */
   writeError(text: string): void;
-  /** All of stdin, at most so many bytes; undefined when there is more. */
+  /** Returns all of stdin; undefined if it is longer than `maxBytes`. */
   readInput(maxBytes: number): Promise<Uint8Array | undefined>;
   readonly inputIsTty: boolean;
-  /** Columns of the terminal at stderr; undefined when there is none. */
+  /** Columns of the terminal at stderr; undefined if stderr is not a terminal. */
   readonly errorColumns: number | undefined;
-  /** Calls back at SIGINT or SIGTERM, which then no longer end the process; the result undoes it. */
+  /**
+   * Calls back on SIGINT or SIGTERM, which then no longer end the process. Returns a function that removes the handler.
+   */
   onInterrupt(listener: () => void): () => void;
 }
 
