@@ -17,7 +17,7 @@ import { play } from "../conformance/play.ts";
 
 const name = `conformance-${crypto.randomUUID()}`;
 
-test("a member in a tab answers as etcd did", async () => {
+test("a member in a tab responds as etcd did", async () => {
   const { steps, differences } = await play(tabCases, await openTabTarget());
   expect(differences).toEqual([]);
   expect(steps).toBeGreaterThan(100);

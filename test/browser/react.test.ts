@@ -136,7 +136,7 @@ test("useConnection shows the client's connection", async () => {
   await shows("closed");
 });
 
-test("usePresence shows who is here, follows changes, and leaves with its component", async () => {
+test("usePresence returns the present participants, follows changes, and leaves with its component", async () => {
   const bob = await client.presence("room/", "Bob", { id: "bob" });
   const root = await render(function Room() {
     const members = usePresence("room/", "Ann", { id: "ann" });
@@ -173,7 +173,7 @@ test("useLock and useLeader hold while mounted, under StrictMode too, and leave 
   await vi.waitFor(async () => expect(await leases()).toBe(0), { timeout: 60_000 });
 });
 
-test("a component without a provider is told what it needs", () => {
+test("a component without a provider gets an error that says what it needs", () => {
   function Lost(): ReactElement {
     useClient();
     return createElement("p");

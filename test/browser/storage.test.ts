@@ -181,7 +181,7 @@ describe("a connection that the browser takes away", () => {
     expect(await failed).toMatchObject({ kind: "lost" });
   });
 
-  test("is opened again when nothing was in flight, and nobody notices", async () => {
+  test("is opened again when nothing was in flight, and no caller notices", async () => {
     const { name, storage } = await opened();
     await append(storage, batchOf([entry(1, 1)]));
     for (const connection of connections) connection.close();
@@ -197,7 +197,7 @@ describe("a connection that the browser takes away", () => {
     expect(logOf(await openIndexedDbStorage({ name }))).toEqual(entriesOf(1, 3, 1));
   });
 
-  test("breaks the store when a write was in flight, because nobody knows what became of it", async () => {
+  test("breaks the store when a write was in flight, because its outcome is unknown", async () => {
     const { storage } = await opened();
     const write = problemOf(storage, 1);
     await Promise.resolve();
@@ -238,7 +238,7 @@ describe("a connection that the browser takes away", () => {
 });
 
 // Chromium can be told a quota by DevTools only, and this one does not heed it: the refusal is played.
-test("a disk without room breaks the store with a text for people, and keeps what it had", async () => {
+test("a full disk breaks the store with a readable message, and keeps the stored data", async () => {
   const { name, storage } = await opened();
   await append(storage, batchOf([entry(1, 1)]));
   const refused = vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(() => {

@@ -171,7 +171,7 @@ test("a peer that falls silent is taken down by pings, long before WebRTC notice
   expect(await recorder.told("down 2")).toEqual(["up 2", "down 2"]);
 });
 
-test("a page that comes back under its id takes over its former self, here and at the signalling server", async () => {
+test("a page that returns under its id replaces its previous connection, here and at the signalling server", async () => {
   const room = crypto.randomUUID();
   const left = openTransport(room, 1n, { pingMs: 60_000 });
   left.transport.setPeers([2n]);
@@ -190,7 +190,7 @@ test("a page that comes back under its id takes over its former self, here and a
   expect(left.recorder.events).toEqual(["up 2"]);
 });
 
-test("an id that somebody else holds is refused, and told so, until it is free", async () => {
+test("an id that another page holds is rejected with a message until it is free", async () => {
   const room = crypto.randomUUID();
   const holder = await onlineTransport(room, 1n, { token: "mine" });
   const told: string[] = [];
@@ -213,7 +213,7 @@ test("an id that somebody else holds is refused, and told so, until it is free",
   expect(told.at(-1)).toBe("open");
 });
 
-test("a server that is not there is told as lost, and asked again", async () => {
+test("an unreachable server is reported as lost, and tried again", async () => {
   const states: string[] = [];
   const port = peerJsPort({
     id: 1n,
@@ -250,7 +250,7 @@ test("a PeerJS peer that is no member is turned away", async () => {
   expect(connection.open).toBe(false);
 });
 
-test("the room's registry is reachable from a page, and sees who is online", async () => {
+test("the room's registry is reachable from a page, and lists the peers that are online", async () => {
   const room = crypto.randomUUID();
   await onlineTransport(room, 7n);
   const registry = roomRegistry(baseUrl, room, { type: "open" }, (url, init) => fetch(url, init));
@@ -336,7 +336,7 @@ test("a signalling server that puts its own certificates between two members gai
   expect([left.recorder.events, right.recorder.events]).toEqual([[], []]);
 });
 
-test("a room with a key is entered with tickets, each time anew, and refused in words without", async () => {
+test("a room with a key requires a new ticket for each connection, and rejects a connection without one with a message", async () => {
   const room = crypto.randomUUID();
   const ask: Parameters<typeof roomRegistry>[3] = (url, init) => fetch(url, init);
   const registry = roomRegistry(baseUrl, room, { type: "key", key: "the-key" }, ask);

@@ -49,7 +49,7 @@ const COMMANDS = [
 ];
 
 describe("help", () => {
-  test.each(COMMANDS)("%s --help tells usage, options and examples, and ends with 0", async (command) => {
+  test.each(COMMANDS)("%s --help prints usage, options and examples, and exits with 0", async (command) => {
     for (const args of [
       [command, "--help"],
       [command, "-h"],
@@ -64,7 +64,7 @@ describe("help", () => {
     }
   });
 
-  test.each([["--help"], ["-h"], ["help"]])("%s tells all commands and the exit codes", async (word) => {
+  test.each([["--help"], ["-h"], ["help"]])("%s prints all commands and the exit codes", async (word) => {
     const { code, out } = await cli(word);
     expect(code).toBe(0);
     for (const command of COMMANDS) expect(out).toMatch(new RegExp(`^  ${command} `, "m"));
@@ -84,7 +84,7 @@ describe("help", () => {
   });
 });
 
-describe("wrong usage ends with 2 and one helpful line on stderr", () => {
+describe("wrong usage exits with 2 and one helpful line on stderr", () => {
   test.each([
     [["pu", "a", "b"], 'unknown command "pu"; did you mean put?'],
     [["delete", "a"], 'unknown command "delete"; did you mean del?'],
@@ -133,7 +133,7 @@ describe("wrong usage ends with 2 and one helpful line on stderr", () => {
 });
 
 describe("put and get", () => {
-  test("text goes in and comes out as UTF-8, key and value a line each", async () => {
+  test("text is sent and printed as UTF-8, key and value on a line each", async () => {
     expect(await cli("put", "ключ", "значение")).toMatchObject({ code: 0, out: "OK\n", err: "" });
     expect(await cli("get", "ключ")).toMatchObject({ code: 0, out: "ключ\nзначение\n" });
     expect((await cli("get", "ключ", "--print-value-only")).out).toBe("значение\n");
@@ -181,7 +181,7 @@ describe("put and get", () => {
     expect((await cli("get", "a", "--prefix", "--count-only")).out).toBe("3\n");
   });
 
-  test("an older revision can be read, and put tells what was there before", async () => {
+  test("get reads an older revision, and put prints the previous value", async () => {
     const { out } = await cli("put", "k", "one", "--json");
     const { header } = JSON.parse(out) as { readonly header: { readonly revision: number } };
     expect((await cli("put", "k", "two", "--prev-kv")).out).toBe("OK\nk\none\n");
@@ -222,7 +222,7 @@ describe("put and get", () => {
 });
 
 describe("del", () => {
-  test("tells how many keys it deleted, and ends with 1 when there were none", async () => {
+  test("prints the number of deleted keys, and exits with 1 if there were none", async () => {
     await cli("put", "a1", "x");
     await cli("put", "a2", "y");
     expect(await cli("del", "a", "--prefix", "--prev-kv")).toMatchObject({ code: 0, out: "2\na1\nx\na2\ny\n" });
@@ -232,7 +232,7 @@ describe("del", () => {
 });
 
 describe("watch", () => {
-  test("prints each event as etcdctl does, and ends with 0 after so many", async () => {
+  test("prints each event as etcdctl does, and exits with 0 after the given number", async () => {
     const { out } = await cli("put", "w", "1", "--json");
     const { header } = JSON.parse(out) as { readonly header: { readonly revision: number } };
     await cli("put", "w", "2");
@@ -281,7 +281,7 @@ describe("status", () => {
     expect(status).toMatchObject({ id: "18446462598732840961", role: "leader", name: "solo" });
   });
 
-  test("of a cluster, it asks each member at /m/N and shows who does not answer; without a leader it ends with 1", async () => {
+  test("of a cluster, it queries each member at /m/N and lists those that do not respond; without a leader it exits with 1", async () => {
     const members = ["1", "2", "3"].map((id) => ({ id, name: `m${id}`, learner: id === "3" }));
     const view = (id: string, role: string, applied: number): object => ({
       ...{
@@ -352,7 +352,7 @@ describe("exit codes of failures", () => {
     },
   );
 
-  test("a server that does not answer in time: 4", async () => {
+  test("a server that does not respond in time: 4", async () => {
     const stub = await startStub(() => {});
     const { code, err } = await quorate(stub.endpoint, ["put", "a", "b", "--timeout", "0.05"]);
     await stub.close();

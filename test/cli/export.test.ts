@@ -119,7 +119,7 @@ test("when there is no key, nothing is made and it ends with 1", async () => {
 });
 
 describe("keys that may not become files", () => {
-  test("are refused and told, the others are written, and it ends with 5", async () => {
+  test("are rejected and reported, the others are written, and it exits with 5", async () => {
     for (const key of ["../escape", "a/../../escape", "/absolute", "a//b", "a/", "./a", "nul\0", "good"]) {
       await client.kv.put(key, "x");
     }
@@ -138,7 +138,7 @@ describe("keys that may not become files", () => {
     expect(readdirSync(parent)).toEqual(["out"]);
   });
 
-  test("a key that is a file while another needs it as a folder is told", async () => {
+  test("a key that is a file while another needs it as a folder is reported", async () => {
     await client.kv.put("a", "file");
     await client.kv.put("a/b", "below");
     const { code, err } = await cli();

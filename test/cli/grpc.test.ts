@@ -56,7 +56,7 @@ describe("quorate grpc", () => {
     );
   });
 
-  test("an endpoint that does not answer is told at once, and may come later", async () => {
+  test("an endpoint that does not respond is reported at once, and may become reachable later", async () => {
     const { code, terminal } = await served("http://127.0.0.1:1", async () => {});
     expect(code).toBe(0);
     expect(terminal.err).toContain("quorate: the endpoint does not serve yet: no connection to http://127.0.0.1:1");
@@ -80,7 +80,7 @@ describe("quorate grpc", () => {
     );
   });
 
-  test("a port that is taken is said in one line", async () => {
+  test("a port in use is reported in one line", async () => {
     const { port } = new URL(member.endpoint);
     expect(await quorate(member.endpoint, ["grpc", "--listen", `127.0.0.1:${port}`])).toMatchObject({
       code: 3,

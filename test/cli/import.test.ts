@@ -80,7 +80,7 @@ describe("what an import puts", () => {
     rmSync(acknowledged);
   });
 
-  test("leaves out links, pipes and what cannot be read, and tells them with their reasons", async () => {
+  test("skips links, pipes and unreadable files, and reports them with their reasons", async () => {
     write("file", "x");
     symlinkSync("/etc/passwd", join(folder, "link"));
     symlinkSync(folder, join(folder, "loop"));
@@ -118,7 +118,7 @@ describe("a second import", () => {
     expect((await stored())["f7"]).toBe(hex("changed"));
   });
 
-  test("puts everything when it is forced to, without asking", async () => {
+  test("--force puts all files without reading the store", async () => {
     write("a", "same");
     await cli("--quiet");
     paths = [];
@@ -127,7 +127,7 @@ describe("a second import", () => {
   });
 });
 
-test("into an empty store, no file is asked for before it is put", async () => {
+test("into an empty store, no key is read before it is put", async () => {
   for (let at = 0; at < 100; at++) write(`f${at}`, "x");
   await cli("--quiet");
   expect(paths.filter((path) => path !== "/v3/kv/put")).toEqual(["/v3/kv/range"]);
@@ -170,7 +170,7 @@ describe("a server that is away for a while", () => {
     rmSync(acknowledged);
   });
 
-  test("for longer than the patience ends the import with 5, and each acknowledged file is there", async () => {
+  test("for longer than --patience ends the import with 5, and each acknowledged file is stored", async () => {
     for (let at = 0; at < 300; at++) write(`f${at}`, "x");
     let puts = 0;
     served.intercept = (path, response) => {
@@ -201,7 +201,7 @@ test("a server that is full ends the import at once", async () => {
   expect(await cli("--quiet")).toMatchObject({ code: 3, err: `quorate: ${full.message} (ResourceExhausted)\n` });
 });
 
-test("a file that the server refuses is told, and the others go on", async () => {
+test("a file that the server rejects is reported, and the others are put", async () => {
   for (let at = 0; at < 5; at++) write(`f${at}`, "x");
   const stub = await startStub((request, response, attempt) => {
     if (request.url !== "/v3/kv/put") answerJson(response, 200, {});

@@ -19,7 +19,7 @@ class Jobs {
   }
 }
 
-test("so many jobs run at once, and the next begins when one has ended", async () => {
+test("at most the given number of jobs run concurrently, and the next starts when one has ended", async () => {
   const jobs = new Jobs();
   const inFlight = new InFlight(2, 1000);
   await inFlight.start(1, jobs.job("a"));
@@ -32,7 +32,7 @@ test("so many jobs run at once, and the next begins when one has ended", async (
   expect(jobs.started).toEqual(["a", "b", "c"]);
 });
 
-test("the bytes of all jobs together are bounded, but a job alone may be larger", async () => {
+test("the bytes of all jobs are bounded in total, but a single job may be larger", async () => {
   const jobs = new Jobs();
   const inFlight = new InFlight(10, 100);
   await inFlight.start(500, jobs.job("huge"));

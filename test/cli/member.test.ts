@@ -19,7 +19,7 @@ function cli(...args: readonly string[]): Promise<Session> {
 }
 
 describe("quorate member", () => {
-  test("list, add, update, promote and remove tell what they did, and what the server says when it refuses", async () => {
+  test("list, add, update, promote and remove print what they did, and the server's error when it rejects", async () => {
     expect(await cli("update", SOLO, "http://solo:2380")).toMatchObject({ code: 0, out: `updated member ${SOLO}\n` });
     const { out } = await cli("add", "http://two:2380", "--learner");
     const id = /^added learner ([0-9a-f]+), 2 in all\n$/u.exec(out)?.[1] ?? "none";
@@ -45,7 +45,7 @@ describe("quorate member", () => {
     );
   });
 
-  test("says what is wrong with the words before it asks anybody", async () => {
+  test("reports wrong arguments before any request", async () => {
     const wrong = [
       [],
       ["lst"],

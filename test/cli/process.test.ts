@@ -31,7 +31,7 @@ async function ended(
   return { code, out, err };
 }
 
-test("the program puts from stdin, gets, and tells a missing key by its exit code", async () => {
+test("the program puts from stdin, gets, and reports a missing key by its exit code", async () => {
   const put = start("put", "k");
   put.stdin.end("piped ✓");
   expect(await ended(put)).toEqual({ code: 0, out: "OK\n", err: "" });

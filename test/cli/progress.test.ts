@@ -46,7 +46,7 @@ test("elsewhere, progress is a plain line every five seconds, without a total wh
   expect(terminal.err).toBe("5 files, 50 B, 1/s\n10 files, 100 B, 1/s\n");
 });
 
-test("when quiet, there is none", () => {
+test("with --quiet, there is none", () => {
   const terminal = new FakeTerminal({ errorColumns: 80 });
   const { progress, wait } = progressOn(terminal, true);
   wait(60_000);

@@ -46,7 +46,7 @@ test("save writes a database with its SHA-256 behind it, and nothing else", asyn
   expect(existsSync(`${file}.part`)).toBe(false);
 });
 
-describe("status tells hash, revision, live keys, size and version in etcdutl's forms", () => {
+describe("status prints hash, revision, live keys, size and version in etcdutl's forms", () => {
   test.each([
     ["simple", /^[0-9a-f]{1,8}, 42, 29, \d+ kB, 3\.7\.0\n$/],
     ["table", /^HASH +REVISION +TOTAL KEYS +TOTAL SIZE +VERSION\n[0-9a-f]+ +42 +29 +\d+ kB +3\.7\.0\n$/],
@@ -60,7 +60,7 @@ describe("status tells hash, revision, live keys, size and version in etcdutl's 
   });
 });
 
-describe("a bad file is told from a good one", () => {
+describe("a bad file is distinguished from a good one", () => {
   test.each<[string, (good: Buffer) => Uint8Array, string]>([
     ["a flipped bit", (good) => flipped(good, 20_000), "SHA-256 is not that of its data"],
     ["a flipped bit of the hash", (good) => flipped(good, good.length - 1), "SHA-256 is not that of its data"],
@@ -92,7 +92,7 @@ test("a stream that ends early leaves no file", async () => {
   expect([existsSync(file), existsSync(`${file}.part`)]).toEqual([false, false]);
 });
 
-test("move-leader to itself is done at once, and nobody else is a member", async () => {
+test("move-leader to the leader itself is done at once; to an unknown member it fails", async () => {
   const { out } = await cli("status", "--json");
   const [status] = JSON.parse(out) as readonly { readonly id: string; readonly members: readonly { name: string }[] }[];
   const id = BigInt(status?.id ?? "").toString(16);

@@ -50,13 +50,13 @@ test("origins may be given more than once, with commas, or in the environment", 
   expect(of(["--allow-origin", ""], { ALLOWED_ORIGINS: "*" })).toBe("");
 });
 
-test("unless told otherwise, pages of this machine may call a server of this machine, and only its own pages another", () => {
+test("by default, pages of this machine may call a server of this machine, and only its own pages another", () => {
   expect(startOptions([], {}).allowedOrigins).toBe(LOOPBACK_ORIGINS);
   expect(startOptions([], { HOST: "::1" }).allowedOrigins).toBe(LOOPBACK_ORIGINS);
   expect(startOptions([], { HOST: "0.0.0.0" }).allowedOrigins).toBe("");
 });
 
-test("unless told otherwise, a server of this machine answers to its names; to others it is told to", () => {
+test("by default, a server of this machine responds only to its own names; a flag allows others", () => {
   const of = (argv: readonly string[], env: Record<string, string>): string => startOptions(argv, env).hostWhitelist;
   const answers = (setting: string, host: string): boolean =>
     hostRefusal(new Request("http://edge", { headers: { host } }), hostsOf(setting)) === undefined;
@@ -79,7 +79,7 @@ test("unless told otherwise, a server of this machine answers to its names; to o
   expect(answers(of([], { HOST: "my.host" }), "my.host")).toBe(true);
 });
 
-test("who may frame the page is told by a flag or the environment", () => {
+test("a flag or the environment sets which pages may frame the page", () => {
   expect(startOptions(["--frame-ancestors", "https://a.example", "--frame-ancestors=self"], {}).frameAncestors).toBe(
     "https://a.example,self",
   );

@@ -27,7 +27,7 @@ async function raise(alarm: AlarmType): Promise<void> {
 }
 
 describe("quorate alarm", () => {
-  test("list tells what is raised and for whom, disarm takes it back", async () => {
+  test("list prints the raised alarms with their members, disarm removes them", async () => {
     expect(await cli("alarm", "list")).toMatchObject({ code: 0, out: "", err: "" });
     await raise("NOSPACE");
     expect((await cli("alarm", "list")).out).toBe("NOSPACE member 5\n");
@@ -48,7 +48,7 @@ describe("quorate alarm", () => {
 });
 
 describe("quorate health", () => {
-  test("tells each check, and ends with 1 when one fails", async () => {
+  test("prints each check, and exits with 1 when one fails", async () => {
     const healthy = await cli("health");
     expect(healthy.code).toBe(0);
     expect(healthy.out.split("\n").slice(1, -1)).toEqual(
@@ -74,7 +74,7 @@ describe("quorate health", () => {
 });
 
 describe("quorate hashkv and defrag", () => {
-  test("hashkv tells hash, revision and compact revision, of the newest revision or of another", async () => {
+  test("hashkv prints hash, revision and compact revision, of the newest revision or of a given one", async () => {
     await cli("put", "a", "1");
     await cli("put", "a", "2");
     const { revision } = (await served.services.maintenance.status({}, CALL)).header;
@@ -92,7 +92,7 @@ describe("quorate hashkv and defrag", () => {
     ]);
   });
 
-  test("defrag drops what was compacted, and tells the size before and after", async () => {
+  test("defrag drops compacted data, and prints the size before and after", async () => {
     for (let at = 0; at < 20; at++) await cli("put", "key", "x".repeat(1_000));
     const { revision } = (await served.services.maintenance.status({}, CALL)).header;
     await served.services.kv.compact({ revision, physical: false }, CALL);

@@ -34,7 +34,7 @@ test("CU2: QUORATE_USER stands in for it, and --user wins", async () => {
   });
 });
 
-test("CU3: without a user the server's refusal is told", async () => {
+test("CU3: without a user the server's error is printed", async () => {
   const { code, err } = await quorate(served.endpoint, ["put", "k", "v"]);
   expect([code, err]).toEqual([3, "quorate: etcdserver: user name is empty (InvalidArgument)\n"]);
 });

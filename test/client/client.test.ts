@@ -57,7 +57,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     expect(header.memberId).toBe(String(0xffff_0000_0000_0001n));
   });
 
-  test("a snapshot comes in parts, which are a database and its hash together", async () => {
+  test("a snapshot is yielded in parts, which form a database and its hash", async () => {
     await putAll("a", "b");
     const parts: Uint8Array[] = [];
     for await (const part of client.maintenance.snapshot()) parts.push(part);
@@ -66,7 +66,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     expect(file.subarray(-32).equals(hash)).toBe(true);
   });
 
-  test("leadership moves to who leads, and to nobody that there is not", async () => {
+  test("moveLeader to the leader succeeds, to an unknown member it fails", async () => {
     const { leader } = await client.status();
     await client.maintenance.moveLeader(leader);
     await expect(client.maintenance.moveLeader("12")).rejects.toThrow("etcdserver: bad leader transferee");
@@ -113,7 +113,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     expect(await keys("", { prefix: true, maxCreateRevision: header.revision })).toEqual(["a"]);
   });
 
-  test("a put and a delete tell what was there before, when asked", async () => {
+  test("put and delete return the previous value if requested", async () => {
     expect((await client.kv.put("a", "1", { prevKv: true })).prevKv).toBeUndefined();
     expect(toText((await client.kv.put("a", "2", { prevKv: true })).prevKv?.value ?? new Uint8Array())).toBe("1");
     await client.kv.put("a", "", { ignoreValue: true });
@@ -123,7 +123,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     expect((await client.kv.deleteRange("a")).deleted).toBe(0);
   });
 
-  test("a txn does one branch or the other, and tells the result of each operation", async () => {
+  test("a txn executes one branch or the other, and returns the result of each operation", async () => {
     await client.kv.put("a", "1");
     const txn = (): ReturnType<Client["kv"]["txn"]> =>
       client.kv
@@ -171,7 +171,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     await expect(client.kv.compact(1 << 30)).rejects.toMatchObject({ code: GrpcCode.OutOfRange });
   });
 
-  test("a watch tells each put and delete after it was created, in order, with what was there before", async () => {
+  test("a watch yields each put and delete after it was created, in order, with the previous value", async () => {
     const watcher = client.watch("w", { prefix: true, prevKv: true });
     await watcher.created;
     await client.kv.put("w1", "1");
@@ -197,7 +197,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     await watcher.return();
   });
 
-  test("a watch of compacted revisions ends with an error that tells the oldest one left", async () => {
+  test("a watch of compacted revisions ends with an error that has the oldest one left", async () => {
     const { header } = await client.kv.put("w", "1");
     await client.kv.put("w", "2");
     await client.kv.compact(header.revision + 1);
@@ -224,7 +224,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     await expect(client.kv.range("a")).rejects.toMatchObject({ code: GrpcCode.Canceled });
   });
 
-  test("the status tells who the member is, who leads, and who else belongs to the cluster", async () => {
+  test("status returns the member, the leader and the other members of the cluster", async () => {
     const status = await client.status();
     const id = String(0xffff_0000_0000_0001n);
     expect(status).toMatchObject({ id, name: "solo", role: "leader", leader: id });
@@ -259,7 +259,7 @@ test("over HTTP, a watch whose connection breaks goes on where it was", async ()
   client.close();
 });
 
-test("over WebSocket, progress can be asked for", async () => {
+test("over WebSocket, progress can be requested", async () => {
   const client = createClient(httpServices({ endpoint: served.endpoint, WebSocket: socketTo(served.services.watch) }));
   const watcher = client.watch("progress");
   const header = await watcher.created;

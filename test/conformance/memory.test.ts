@@ -8,7 +8,7 @@ const FIXTURES = new URL("./fixtures/", import.meta.url);
 const files = readdirSync(FIXTURES).filter((file) => file.endsWith(".jsonl"));
 
 describe.each([1, 3])("%i in memory", (memberCount) => {
-  test.each(files)("answers as etcd did: %s", async (file) => {
+  test.each(files)("responds as etcd did: %s", async (file) => {
     const target = await openMemoryTarget(memberCount, 1);
     const { steps, differences } = await play(readFileSync(new URL(file, FIXTURES), "utf8"), target);
     expect(differences).toEqual([]);

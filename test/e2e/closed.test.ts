@@ -92,7 +92,7 @@ function statusOfOwnConnection(path: string): Promise<number> {
   });
 }
 
-test("health and the page are for everybody", async () => {
+test("health and the page are public", async () => {
   for (const path of ["/health", "/livez", "/readyz", "/m/2/health", "/"]) {
     expect([path, (await call(path, undefined, "")).status]).toEqual([path, 200]);
   }

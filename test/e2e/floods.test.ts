@@ -62,7 +62,7 @@ function post(localAddress: string, path: string, body: string, declared = body.
   return said(localAddress, head, body, (text) => /\r\n\r\n[^]*\n?\}/.test(text));
 }
 
-test("one address has so many watches, over all its connections; its neighbour gets one", async () => {
+test("one address has a limited number of watches over all its connections; its neighbour gets one", async () => {
   const flood: string[] = [];
   for (let at = 0; at < 5; at++) flood.push(await post(FLOODER, "/m/1/v3/watch", CREATE));
   expect(flood.map((text) => text.includes("too many requests"))).toEqual([false, false, false, true, true]);
@@ -88,7 +88,7 @@ test("half a piece of a restore and half a wish to a room's registry are given u
   expect(wish).toContain("HTTP/1.1 400");
 });
 
-test("bodies of one address that do not become whole hold so many bytes and no more", async () => {
+test("incomplete bodies of one address hold a limited number of bytes", async () => {
   const part = "x".repeat(400_000);
   const answers = await Promise.all(
     Array.from({ length: 6 }, () => said(FLOODER, "POST /m/1/v3/kv/put HTTP/1.1\r\ncontent-length: 1000000", part)),
@@ -98,7 +98,7 @@ test("bodies of one address that do not become whole hold so many bytes and no m
   expect(answers.filter((text) => text.includes("HTTP/1.1 408"))).toHaveLength(2);
 });
 
-test("multiplexed sockets: so many of one address, and those that open no stream are closed", async () => {
+test("multiplexed sockets are limited per address, and those that open no stream are closed", async () => {
   const upgrade =
     "GET /m/1/quorate/v1/streams HTTP/1.1\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n" +
     "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";

@@ -68,7 +68,7 @@ describe.skipIf(process.env["QUORATE_GO"] !== "1")(
     }
 
     test(
-      "every check is well, through the loss of a front, of all fronts and of all members",
+      "every check passes, through the loss of one proxy, of all proxies and of all members",
       async () => {
         const endpoints = fronts.map(({ address }) => address).join(",");
         const child = spawn(join(folder, "client"), ["-endpoints", endpoints], { stdio: ["pipe", "pipe", "inherit"] });

@@ -92,7 +92,7 @@ const QUEUES = [
 ] as const;
 
 test.each(["", "/m/1", "/m/3"])(
-  "over plain HTTP at %j, who leaves the queue of a lock or an election is out of it",
+  "over plain HTTP at %j, a caller that disconnects leaves the queue of a lock or an election",
   async (prefix) => {
     const cases = QUEUES.flatMap((queue) => WAYS.map((way) => ({ queue, way })));
     await Promise.all(
@@ -110,7 +110,7 @@ test.each(["", "/m/1", "/m/3"])(
 );
 
 test.each([false, true])(
-  "over plain HTTP, a lock does not go to somebody who has just left (a lease of its own: %s)",
+  "over plain HTTP, a lock is not granted to a caller that has just disconnected (a lease of its own: %s)",
   async (hasLease) => {
     await Promise.all(
       WAYS.map(async (way) => {
@@ -135,7 +135,7 @@ test.each([false, true])(
   },
 );
 
-test("a late answer is white space and then JSON, also when it is an error", async () => {
+test("a delayed response is white space and then JSON, also for an error", async () => {
   const lease = ((await server.post("/v3/lease/grant", { TTL: 3_600 })) as { ID: string }).ID;
   const { key } = await server.post("/v3/lock/lock", { name: btoa("late") });
   const ask = (body: object): Promise<Response> =>
@@ -213,11 +213,14 @@ test.each(["leave", "freeze"] as const)("over gRPC, a client that is gone is out
   await isOut(name);
 });
 
-test.each(["leave", "freeze"] as const)("a gRPC front that is gone takes its clients along (%s)", async (how) => {
-  const front = await grpcFront(server.url);
-  kept(front.process);
-  const name = `front-${how}`;
-  await grpcWaiter(front.port, name);
-  front.process[how]();
-  await isOut(name);
-});
+test.each(["leave", "freeze"] as const)(
+  "a gRPC proxy that is gone takes its clients' calls with it (%s)",
+  async (how) => {
+    const front = await grpcFront(server.url);
+    kept(front.process);
+    const name = `front-${how}`;
+    await grpcWaiter(front.port, name);
+    front.process[how]();
+    await isOut(name);
+  },
+);

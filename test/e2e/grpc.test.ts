@@ -51,7 +51,7 @@ test("two hundred puts at once are all there afterwards", async () => {
 });
 
 test.each([{}, { hasleader: "true" }])(
-  "a stream of watches with %j carries many, cancels one and asks for progress",
+  "a stream with %j has many watches, cancels one and requests progress",
   async (metadata) => {
     const stream = client.duplex(watch.watch, { metadata });
     for (const name of ["a", "b"]) {
@@ -68,7 +68,7 @@ test.each([{}, { hasleader: "true" }])(
   },
 );
 
-test("a hundred watch streams, a waiting lock and a range in parts share one connection; who does not read holds up nobody", async () => {
+test("a hundred watch streams, a waiting lock and a range in parts share one connection; a slow reader delays no other stream", async () => {
   const value = new Uint8Array(100_000);
   for (let at = 0; at < 15; at++) await client.call(kv.put, putRequest({ key: utf8Encode(`large/${at + 10}`), value }));
   const all = rangeRequest({ key: utf8Encode("large/"), rangeEnd: utf8Encode("large0") });
@@ -93,7 +93,7 @@ test("a hundred watch streams, a waiting lock and a range in parts share one con
   expect(carriers).toBe(1);
 });
 
-test("a lease is kept alive by a stream of beats", async () => {
+test("a lease is kept alive by a keep-alive stream", async () => {
   const { id } = await client.call(lease.grant, leaseGrantRequest({ ttl: 60 }));
   const stream = client.duplex(lease.keepAlive);
   stream.call.write(leaseKeepAliveRequest({ id }));

@@ -12,7 +12,7 @@ import { EdgeServer } from "../support/edge-server.ts";
 const CALLERS = 96;
 const TURNS = 20;
 
-test("of many callers at once each gets its own answer, also when others leave", async () => {
+test("many concurrent callers each get their own response, also when others disconnect", async () => {
   const data = await mkdtemp(join(tmpdir(), "quorate-many-"));
   const server = await EdgeServer.start(data);
   const wrong: string[] = [];

@@ -96,7 +96,7 @@ test("a key is made, changed and deleted by keyboard alone", async () => {
   await page.locator('tr[data-key="keyboard/key"]').waitFor({ state: "detached" });
 });
 
-test("an edit that somebody else was faster than writes nothing until its author has decided", async () => {
+test("an edit that lost a race against another client writes nothing until its author has decided", async () => {
   const page = await openPage("/");
   await page.evaluate(() => window.quorate.kv.put("shared", "first"));
   await page.getByRole("button", { name: "shared", exact: true }).click();
@@ -241,7 +241,7 @@ test("a snapshot is saved as a file, of the edge and of a room", async () => {
   }
 });
 
-test("a name that cannot be a room's is refused in words", async () => {
+test("an invalid room name is rejected with a message", async () => {
   const page = await (await browser.newContext()).newPage();
   await page.goto(`${server.url}/?room=${encodeURIComponent("no/slash")}`);
   expect(await page.getByRole("alert").textContent()).toContain("cannot be a room’s name");

@@ -50,7 +50,7 @@ async function pageAt(url: string): Promise<Page> {
   return page;
 }
 
-test("an EventSource is told of changes, and misses none when its connection breaks", async () => {
+test("an EventSource receives changes, and misses none when its connection breaks", async () => {
   const page = await pageAt(server.url);
 
   const values = await page.evaluate(async () => {
@@ -96,7 +96,7 @@ test("an EventSource is told of changes, and misses none when its connection bre
   expect(values).toEqual(["put page/a one", "put page/a two", "put page/a three ✓"]);
 });
 
-test("of two pages that change what they both read, one is told so", async () => {
+test("of two pages that change what they both read, one gets a conflict", async () => {
   const page = await pageAt(server.url);
 
   const statuses = await page.evaluate(async () => {

@@ -58,7 +58,7 @@ test("the page is served with its content types, and folders and strangers' file
   for (const answer of answers.slice(1)) expect(answer).toEqual([404, "text/plain; charset=utf-8"]);
 });
 
-test("data survive a stop, and --fresh begins anew", async () => {
+test("data survive a stop, and --fresh starts empty", async () => {
   server = await EdgeServer.start(data);
   await server.put("kept", "1");
   const { code } = await server.stop();
@@ -72,7 +72,7 @@ test("data survive a stop, and --fresh begins anew", async () => {
   expect(await server.get("kept")).toBeUndefined();
 });
 
-test("after SIGKILL of workerd the end is told, and every answered put is there", async () => {
+test("after SIGKILL of workerd its end is reported, and every acknowledged put is stored", async () => {
   server = await EdgeServer.start(data);
   const answered: number[] = [];
   // Each lane ends with the error that the kill is to it.
@@ -133,7 +133,7 @@ test("options that do not exist are refused, and --help explains the others", as
   });
 });
 
-test("a body of 10 MB and requests that break off harm nobody", async () => {
+test("a body of 10 MB and aborted requests affect no other caller", async () => {
   server = await EdgeServer.start(data);
   const refused = await fetch(`${server.url}/v3/kv/put`, { method: "POST", body: " ".repeat(10 * 1024 * 1024) });
   for (const half of [

@@ -17,7 +17,7 @@ describe("while auth is not enabled", () => {
   const CALLERS = ["/v3/kv/put", "/v3beta/kv/put", "/kv/a", "/kv", "/metrics", "/version", "/quorate/status"];
   const STREAMS = ["/v3/watch", "/quorate/v1/carrier", "//v3/kv/put", "/v3/no/such", "/nothing", "/"];
 
-  test.each([...CALLERS, ...STREAMS])("%s is for whoever shows the setup token", (path) => {
+  test.each([...CALLERS, ...STREAMS])("%s requires the setup token", (path) => {
     const entrance = new Entrance({ SETUP_TOKEN: TOKEN });
 
     expect(statusOf(entrance, asked(path))).toBe(401);
@@ -26,12 +26,9 @@ describe("while auth is not enabled", () => {
     expect(statusOf(entrance, asked(path), true)).toBe(200);
   });
 
-  test.each(["/health", "/livez", "/readyz", "/livez/ping", "/readyz/serializable_read"])(
-    "%s is for everybody",
-    (path) => {
-      expect(statusOf(new Entrance({}), asked(path, undefined, "GET"))).toBe(200);
-    },
-  );
+  test.each(["/health", "/livez", "/readyz", "/livez/ping", "/readyz/serializable_read"])("%s is public", (path) => {
+    expect(statusOf(new Entrance({}), asked(path, undefined, "GET"))).toBe(200);
+  });
 
   test("a browser's question before a request of another origin needs no token", () => {
     expect(statusOf(new Entrance({}), asked("/v3/kv/put", undefined, "OPTIONS"))).toBe(200);
@@ -48,12 +45,12 @@ test.each([undefined, "", "false", "1", "TRUE", " true"])("OPEN=%j opens nothing
   expect(statusOf(new Entrance({ OPEN }), asked("/v3/kv/put"))).toBe(401);
 });
 
-test("OPEN lets everybody in", () => {
+test("OPEN admits all callers", () => {
   expect(statusOf(new Entrance({ OPEN: "true" }), asked("/v3/kv/put"))).toBe(200);
 });
 
 test.each([undefined, "", "short", "fifteen letters"])(
-  "the setup token %j is none, and the answer says what to do",
+  "the setup token %j is not valid, and the response says what to do",
   (SETUP_TOKEN) => {
     const entrance = new Entrance({ SETUP_TOKEN });
 

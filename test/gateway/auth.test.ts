@@ -151,7 +151,7 @@ describe("no path leads around the guard", () => {
     expect((json as { readonly message: string }).message).toBe(NO_USER.message);
   });
 
-  test("GA6: a watch over HTTP is refused in its first line", async () => {
+  test("GA6: a watch over HTTP is rejected in its first line", async () => {
     const { endpoint, guarded } = await opened();
     const create = JSON.stringify({ create_request: { key: btoa("a") } });
     const response = await guarded.settled(endpoint.fetch("/v3/watch", { method: "POST", body: create }));

@@ -30,7 +30,7 @@ test("requests may use camelCase names, numbers for integers and unknown fields"
   expect(range.json.kvs[0].value).toBeUndefined();
 });
 
-test("deleterange, txn, compaction, status and member list answer under their paths", async () => {
+test("deleterange, txn, compaction, status and member list are served under their paths", async () => {
   const endpoint = await Endpoint.open();
   await endpoint.put("a", "1");
 

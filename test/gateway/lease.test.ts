@@ -53,7 +53,7 @@ test("revoke, timetolive and leases are served under /v3/kv/lease too", async ()
   expect(revoked.json).toEqual({ header: { ...HEADER, revision: "1" } });
 });
 
-test("keepalive is a stream: a line for each message of the body, and it ends with the body", async () => {
+test("keepalive is a stream: one line per message of the body, and it ends with the body", async () => {
   const endpoint = await Endpoint.open();
   await endpoint.post("/v3/lease/grant", { TTL: 100, ID: 123 });
 
@@ -112,7 +112,7 @@ test("a lock is a key under its name, and errors of locks and elections come wit
   ]);
 });
 
-test("observe is a stream of leaders, which a caller who leaves ends", async () => {
+test("observe is a stream of leaders, which ends when the caller disconnects", async () => {
   const endpoint = await Endpoint.open();
   await endpoint.post("/v3/lease/grant", { TTL: 100, ID: 255 });
   const gone = new AbortController();
@@ -132,7 +132,7 @@ test("observe is a stream of leaders, which a caller who leaves ends", async () 
   expect(endpoint.cluster.leader?.member.machine.hub.watcherCount).toBe(0);
 });
 
-test("a WebSocket to keepalive and observe gives a line for each beat and each leader, and closing it ends all", async () => {
+test("a WebSocket to keepalive and observe gets one line per keep-alive and leader, and closing it ends the streams", async () => {
   const sockets: FakeSocket[] = [];
   const endpoint = await Endpoint.open({
     acceptWebSocket() {
@@ -163,7 +163,7 @@ test("a WebSocket to keepalive and observe gives a line for each beat and each l
   expect(endpoint.cluster.leader?.member.machine.hub.watcherCount).toBe(0);
 });
 
-test("beats that come over a WebSocket without end are bounded", async () => {
+test("keep-alives over a WebSocket are bounded", async () => {
   const socket = new FakeSocket();
   const endpoint = await Endpoint.open({
     acceptWebSocket: () => ({ socket, response: new Response("accepted") }),
@@ -175,7 +175,7 @@ test("beats that come over a WebSocket without end are bounded", async () => {
   expect(socket.sent).toEqual(['{"error":{"code":8,"message":"too many beats wait for an answer"}}']);
 });
 
-test("beats of a stream are worked on together, a bounded number at once; answers and an error come in their order", async () => {
+test("keep-alives of a stream are processed concurrently up to a limit; responses and an error are sent in order", async () => {
   const asked = new Map<bigint, { resolve(response: LeaseKeepAliveResponse): void; reject(error: unknown): void }>();
   const keepAlive = ({ id }: { readonly id: bigint }): Promise<LeaseKeepAliveResponse> =>
     new Promise((resolve, reject) => asked.set(id, { resolve, reject }));

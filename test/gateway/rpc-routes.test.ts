@@ -63,7 +63,7 @@ async function asked(app: ReturnType<typeof gatewayApp>, body = "{}"): Promise<R
 const PART = snapshotResponse({ remainingBytes: 7 });
 const LINE = { result: { remaining_bytes: "7" } };
 
-describe("one request, many answers", () => {
+describe("one request, many responses", () => {
   test("a request that cannot be read is refused as a unary one, one that is refused as a stream's", async () => {
     const app = served(async function* () {
       yield* [];
@@ -77,7 +77,7 @@ describe("one request, many answers", () => {
     expect(await refused.json()).toEqual({ error: { code: 7, message: errPermissionDenied.message } });
   });
 
-  test("answers are made when they are read, and an error after the first is the last line", async () => {
+  test("responses are produced when they are read, and an error after the first is the last line", async () => {
     let made = 0;
     const app = served(async function* () {
       for (; made < 2; made++) yield PART;
@@ -109,7 +109,7 @@ describe("one request, many answers", () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  test("an answer that has nothing to tell yet begins all the same after a while, so that a reader who left is noticed", async () => {
+  test("a silent response begins after a while, so that a disconnected reader is noticed", async () => {
     let isOver = false;
     const app = served(
       async function* (context) {
@@ -127,7 +127,7 @@ describe("one request, many answers", () => {
     await vi.waitFor(() => expect(isOver).toBe(true), 60_000);
   });
 
-  test("silence is broken by an empty line now and then, and what comes after it is not lost", async () => {
+  test("silence is broken by empty lines, and later responses are not lost", async () => {
     let go = (): void => {};
     const gate = new Promise<void>((resolve) => {
       go = resolve;
@@ -170,7 +170,7 @@ test("RangeStream has a path of ours, whose parts make up the range", async () =
   expect(parts.at(-1)?.range_response).toMatchObject({ count: "30", header: { revision: "31" } });
 });
 
-test("what is called a read changes nothing: it is asked again of another member when one breaks", () => {
+test("a method marked as a read changes nothing: it is retried at another member", () => {
   const reads = readPaths();
   const writes = ETCD_PATHS.filter((path) => !reads.has(path));
   expect(

@@ -9,7 +9,7 @@ const MEMBERS = [
   member({ id: 2n, peerUrls: ["http://two:2380"] }),
 ];
 
-test("every answer that lists members has the fronts' addresses; a member that has not started has none", async () => {
+test("every response that lists members has the proxies' addresses; a member that has not started has none", async () => {
   const answer = async (): Promise<object> => ({ members: MEMBERS });
   const behind = {
     memberList: answer,

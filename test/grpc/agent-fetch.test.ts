@@ -24,7 +24,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-test("many calls at once share few connections, and each has its own answer", async () => {
+test("many concurrent calls share few connections, and each gets its own response", async () => {
   const call = agentFetch(4);
   const paths = Array.from({ length: 100 }, (_, at) => `/v3/kv/${at}`);
   const texts = await Promise.all(
@@ -34,7 +34,7 @@ test("many calls at once share few connections, and each has its own answer", as
   expect(connections).toBe(4);
 });
 
-test("calls that wait on the server's side keep nobody else from being served", async () => {
+test("calls that wait at the server do not block others", async () => {
   const waiting: ServerResponse[] = [];
   answer = (path, response) => {
     if (path === "/v3/lock/lock") waiting.push(response);
@@ -68,7 +68,7 @@ test("without a server it fails as the platform's fetch does, with the reason as
   });
 });
 
-test("a server that goes in the middle of its answer is a failure and no short answer", async () => {
+test("a server that disconnects within its response causes an error and no truncated response", async () => {
   answer = (_path, response) => {
     response.writeHead(200, { "content-length": "10" });
     response.write("12345", () => response.destroy());

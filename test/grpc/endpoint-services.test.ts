@@ -26,7 +26,7 @@ afterEach(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-test("whatever waits or goes on asks for one carrier, at the member that the endpoint names", async () => {
+test("waiting calls and streams share one multiplexed connection, at the member that the endpoint names", async () => {
   const one = `${endpoint}/m/1`;
   const { watch, lock, election, maintenance, kv } = endpointServices({ endpoint: one, timeoutMs: 60_000 });
   const range = rangeRequest({ key: Uint8Array.of(1) });

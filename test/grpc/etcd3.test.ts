@@ -52,7 +52,7 @@ describe.each([
     expect(await etcd.get("leased").string()).toBeNull();
   });
 
-  test("watches, and goes on where it was after the front has been away", async () => {
+  test("watches, and continues where it stopped after the proxy was down", async () => {
     const watcher: Watcher = await etcd.watch().prefix("w/").create();
     const seen: string[] = [];
     const puts = new Events();
@@ -82,7 +82,7 @@ describe.each([
     await watcher.cancel();
   });
 
-  test("locks: who has the lock keeps others out until it lets go", async () => {
+  test("locks: a held lock excludes others until it is released", async () => {
     const first = etcd.lock("door");
     await first.acquire();
     await expect(etcd.lock("door").acquire()).rejects.toThrow("Failed to acquire a lock on door");

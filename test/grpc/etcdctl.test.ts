@@ -167,7 +167,7 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
     expect(await etcdctl("--user", "root:pw", "auth", "disable")).toBe("Authentication Disabled\n");
   });
 
-  test.skipIf(!hasOpenssl)("speaks TLS, with a certificate of its own where one is asked for", async () => {
+  test.skipIf(!hasOpenssl)("speaks TLS, with a client certificate where one is required", async () => {
     const { ca, server, client } = makeCertificates();
     const folder = await mkdtemp(join(tmpdir(), "quorate-etcdctl-tls-"));
     const file = (name: string): string => join(folder, name);
@@ -196,7 +196,7 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
     }
   });
 
-  test("tells of the endpoint and its members", async () => {
+  test("prints the endpoint's status and its members", async () => {
     expect(await etcdctl("endpoint", "status")).toContain(", 3.7.1, ");
     expect(await etcdctl("member", "list")).toBe("ffff000000000001, started, solo, , , false\n");
   });

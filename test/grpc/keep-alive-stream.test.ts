@@ -64,7 +64,7 @@ async function answers(stream: KeepAliveStream, ...ids: bigint[]): Promise<(bigi
   return heard;
 }
 
-test("beats that come quickly go over one carrier, with one frame each and one back, in order", async () => {
+test("frequent keep-alives share one connection, with one frame each way, in order", async () => {
   const stream = await busyStream();
   const ids = Array.from({ length: 200 }, (_, at) => BigInt(at + 2));
   expect(await answers(stream, ...ids)).toEqual(ids);
@@ -73,7 +73,7 @@ test("beats that come quickly go over one carrier, with one frame each and one b
   expect([ends[0]?.peer?.sent, ends[0]?.sent]).toEqual([201, 200]);
 });
 
-test("beats that come now and then are calls, and no carrier stands for them", async () => {
+test("rare keep-alives are unary calls, and open no connection", async () => {
   const stream = await busyStream();
   for (let beat = 0; beat < 3; beat++) {
     await vi.advanceTimersByTimeAsync(6_000);
@@ -82,7 +82,7 @@ test("beats that come now and then are calls, and no carrier stands for them", a
   expect([called, carried, ends.length]).toEqual([[7n, 7n, 7n], [], 0]);
 });
 
-test("a stream at rest gives its place on the carrier back, and may come again", async () => {
+test("an idle stream is closed on the connection, and may be opened again", async () => {
   const stream = await busyStream();
   await answers(stream, 2n);
   await vi.advanceTimersByTimeAsync(40_000);
@@ -92,7 +92,7 @@ test("a stream at rest gives its place on the carrier back, and may come again",
   expect([called, carried, ends.length]).toEqual([[3n], [2n, 4n], 2]);
 });
 
-test("what a lost carrier owes is called for, in order, and the next beats too, for a while", async () => {
+test("keep-alives without a response on a lost connection are sent as calls, in order, and so are the next ones for a while", async () => {
   const stream = await busyStream();
   carriedAnswer = async (id) => (id < 4n ? leaseKeepAliveResponse({ id, ttl: 2 }) : new Promise(() => {}));
   const heard = answers(stream, 2n, 3n, 4n, 5n, 6n);
@@ -111,7 +111,7 @@ test("what a lost carrier owes is called for, in order, and the next beats too, 
   ]);
 });
 
-test("what is not answered for five seconds is called for", async () => {
+test("a keep-alive without a response for five seconds is sent as a call", async () => {
   const stream = await busyStream();
   carriedAnswer = async () => new Promise(() => {});
   const heard = answers(stream, 2n, 3n);
@@ -120,7 +120,7 @@ test("what is not answered for five seconds is called for", async () => {
   expect(called).toEqual([2n, 3n]);
 });
 
-test("answers that a client took no notice of for long come in order nevertheless", async () => {
+test("responses that a client does not read for long still arrive in order", async () => {
   const stream = await busyStream();
   stream.request({ id: 2n });
   await stream.next();
@@ -131,7 +131,7 @@ test("answers that a client took no notice of for long come in order nevertheles
 });
 
 test.each([errNoLeader, errRequestTooManyRequests])(
-  "a member that cannot now ($message) is asked once more, by a call, whose error is the answer",
+  "a member that cannot serve ($message) is tried once more, by a call, whose error is returned",
   async (error) => {
     const refusing = {
       keepAlive: async () => {
@@ -148,7 +148,7 @@ test.each([errNoLeader, errRequestTooManyRequests])(
   },
 );
 
-test("any other error over the carrier is the answer, under the stream's own token", async () => {
+test("any other error over the connection is returned, under the stream's own token", async () => {
   const stream = await busyStream({ token: "amy.1", requireLeader: true });
   let context: CallContext | undefined;
   carriedAnswer = async (_id, asked) => {
@@ -159,7 +159,7 @@ test("any other error over the carrier is the answer, under the stream's own tok
   expect([called, context]).toMatchObject([[], { token: "amy.1", requireLeader: true }]);
 });
 
-test("a stream that its client closes ends its wait, and takes the carrier from nobody else", async () => {
+test("a stream that its client closes stops waiting, and leaves the connection to others", async () => {
   const stream = await busyStream();
   const answer = carriedAnswer;
   carriedAnswer = async () => new Promise(() => {});

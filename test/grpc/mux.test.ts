@@ -125,7 +125,7 @@ describe("many over one", () => {
     expect(ends.length).toBe(1);
   });
 
-  test("a front that stops lets go of all its connections, those at rest too", async () => {
+  test("a stopped proxy closes all its connections, idle ones too", async () => {
     const { carriers, ends } = carried({ watch: { watch: () => new Echo() } }, { maxStreams: 1 });
     const stream = carriers.open(watch.watch, CALL);
     carriers.open(watch.watch, CALL).close();
@@ -137,14 +137,14 @@ describe("many over one", () => {
     expect([carriers.count, ends.map((end) => end.isClosed), Echo.open.size]).toEqual([0, [true, true], 0]);
   });
 
-  test("a carrier that is full is followed by another", async () => {
+  test("a full connection is followed by another", async () => {
     const { carriers, ends } = carried({ watch: { watch: () => new Echo() } }, { maxStreams: 2 });
     const streams = Array.from({ length: 5 }, () => carriers.open(watch.watch, CALL));
     expect([carriers.count, ends.length]).toEqual([3, 3]);
     for (const stream of streams) stream.close();
   });
 
-  test("token and wish for a leader belong to the stream, not to the carrier", async () => {
+  test("token and requireLeader belong to the stream, not to the connection", async () => {
     const contexts: CallContext[] = [];
     const { carriers } = carried({
       watch: {
@@ -163,7 +163,7 @@ describe("many over one", () => {
     ]);
   });
 
-  test("calls that wait are carried: an answer, then the end; an error keeps its code and text", async () => {
+  test("waiting calls use the connection: a response, then the end; an error keeps its code and text", async () => {
     const { carriers } = carried({
       lock: {
         lock: async ({ lease }: { readonly lease: bigint }) => {
@@ -181,7 +181,7 @@ describe("many over one", () => {
     await expect(bad.next()).rejects.toMatchObject({ code: errLeaseNotFound.code, message: errLeaseNotFound.message });
   });
 
-  test("a stream that is refused at its opening, or that nobody knows, ends with its error", async () => {
+  test("a stream that is rejected when it is opened, or whose method is unknown, ends with its error", async () => {
     const { carriers } = carried({
       watch: {
         watch: () => {
@@ -205,8 +205,8 @@ describe("many over one", () => {
   });
 });
 
-describe("who is slow", () => {
-  test("a reader that does not read holds a bounded number of bytes, and nobody else up", async () => {
+describe("slow readers", () => {
+  test("a reader that does not read holds a bounded number of bytes, and delays no other stream", async () => {
     const source = endless(1000);
     const { carriers, ends } = carried({ ...source.services, watch: { watch: () => new Echo() } });
     const slow = carriers.open(maintenance.snapshot, CALL);
@@ -229,7 +229,7 @@ describe("who is slow", () => {
     expect(ends.length).toBe(1);
   });
 
-  test("when the front takes nothing at all, the member makes no more than what may be on its way", async () => {
+  test("when the proxy reads nothing at all, the member produces no more than the credit allows", async () => {
     const source = endless(50_000);
     const { carriers, ends } = carried(source.services);
     const streams = Array.from({ length: 200 }, () => carriers.open(maintenance.snapshot, CALL));
@@ -246,7 +246,7 @@ describe("who is slow", () => {
   });
 });
 
-describe("who leaves", () => {
+describe("disconnects", () => {
   test("a stream that is cancelled, by itself or by its call's signal, is closed at the member", async () => {
     const { carriers } = carried({ watch: { watch: () => new Echo() } });
     const abort = new AbortController();
@@ -261,7 +261,7 @@ describe("who leaves", () => {
     expect([await first.next(), await second.next()]).toEqual([undefined, undefined]);
   });
 
-  test("a carrier that breaks leaves nothing at the member; its streams are Unavailable, and the next opens another", async () => {
+  test("a broken connection leaves nothing at the member; its streams are Unavailable, and the next opens another", async () => {
     const { carriers, ends } = carried({ watch: { watch: () => new Echo() } });
     const streams = [carriers.open(watch.watch, CALL), carriers.open(watch.watch, CALL)];
     await settle();
@@ -285,13 +285,13 @@ describe("who leaves", () => {
     await expect(stream.next()).rejects.toMatchObject({ code: 14, message: "etcdserver: server stopped" });
   });
 
-  test("an endpoint without carriers is told as one that cannot be reached", async () => {
+  test("an endpoint without multiplexed connections is reported as unreachable", async () => {
     const WebSocket = socketsTo((far) => far.close());
     const carriers = new MuxPool({ endpoint: "http://edge", timeoutMs: 60_000, WebSocket });
     await expect(carriers.open(watch.watch, CALL).next()).rejects.toMatchObject({ code: 14 });
   });
 
-  test("a carrier without streams is closed after a while, one that is used again is not", async () => {
+  test("a connection without streams is closed after a while, one that is used again is not", async () => {
     vi.useFakeTimers();
     const { carriers, ends } = carried({ watch: { watch: () => new Echo() } }, { closeAfterMs: 1000 });
     carriers.open(watch.watch, CALL).close();
@@ -304,7 +304,7 @@ describe("who leaves", () => {
     expect([carriers.count, ends[0]?.isClosed]).toEqual([0, true]);
   });
 
-  test("silence closes a carrier at both ends; beats keep it open for as long as somebody is there", async () => {
+  test("silence closes a connection at both ends; pings keep it open as long as the other side replies", async () => {
     vi.useFakeTimers();
     const { carriers, ends } = carried({ watch: { watch: () => new Echo() } });
     const stream = carriers.open(watch.watch, CALL);
@@ -322,7 +322,7 @@ describe("who leaves", () => {
   });
 });
 
-describe("what is none of a front's", () => {
+describe("frames that a proxy never sends", () => {
   test.each([
     ["text", "hello"],
     ["no frame", new Uint8Array(3)],

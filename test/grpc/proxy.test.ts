@@ -55,7 +55,7 @@ describe("unary calls", () => {
     expect(header).toMatchObject({ clusterId: 0xfedc_ba98_7654_3210n, memberId: 0xffff_0000_0000_0001n });
   });
 
-  test("a txn takes the branch of its compares, and a delete tells how many", async () => {
+  test("a txn executes the branch of its compares, and a delete returns the number of keys", async () => {
     await put("txn/a", "1");
     const range = rangeRequest({ key: bytes("txn/"), rangeEnd: bytes("txn0") });
     const { succeeded, responses } = await client.call(
@@ -97,7 +97,7 @@ describe("unary calls", () => {
     });
   });
 
-  test("a value of 1 MiB passes, and an answer may be as large as it likes", async () => {
+  test("a value of 1 MiB passes, and a response may have any size", async () => {
     const large = new Uint8Array(1 << 20).fill(7);
     for (const name of ["a", "b", "c", "d", "e"]) await put(`large/${name}`, large);
     const request = rangeRequest({ key: bytes("large/"), rangeEnd: bytes("large0") });
@@ -124,7 +124,7 @@ describe("unary calls", () => {
     expect((await failure(client.call(garbage, new Uint8Array()))).details).toBe("etcdserver: key is not provided");
   });
 
-  test("a deadline that passes ends the call, and tells the service that nobody waits", async () => {
+  test("a passed deadline ends the call, and aborts the service's signal", async () => {
     const contexts: CallContext[] = [];
     const services: Services = {
       ...front.services,
@@ -249,7 +249,7 @@ describe("KV.RangeStream", () => {
 });
 
 describe("Watch", () => {
-  test("one stream carries many watches: created, events, progress and cancel", async () => {
+  test("one stream has many watches: created, events, progress and cancel", async () => {
     const stream = client.duplex(watch.watch);
     for (const name of ["a", "b"]) {
       stream.call.write({ type: "create", create: watchCreateRequest({ key: bytes(`watch/${name}`), prevKv: true }) });
@@ -298,7 +298,7 @@ describe("Watch", () => {
     stream.cancel();
   });
 
-  test("a client that does not read stops the front from pulling, and one that leaves closes the stream", async () => {
+  test("a client that does not read stops the proxy from pulling, and one that disconnects closes the stream", async () => {
     let pulled = 0;
     let isClosed = false;
     const large = watchResponse({
@@ -351,7 +351,7 @@ describe("Watch", () => {
     });
   });
 
-  test("a stream that the member ends is told as etcd tells it", async () => {
+  test("a stream that the member ends is reported as etcd reports it", async () => {
     const over: WatchStream = { request: () => {}, next: async () => undefined, close: () => {} };
     await using({ ...front.services, watch: { watch: () => over } }, async (other) => {
       expect(await other.duplex(watch.watch).ended).toEqual({
@@ -363,7 +363,7 @@ describe("Watch", () => {
 });
 
 describe("Lease.LeaseKeepAlive", () => {
-  test("each beat has its answer, in order; an unknown lease has TTL 0; the end of the beats is the end", async () => {
+  test("each keep-alive has its response, in order; an unknown lease has TTL 0; the stream ends with the requests", async () => {
     const { id } = await client.call(lease.grant, leaseGrantRequest({ ttl: 60 }));
     const stream = client.duplex(lease.keepAlive);
     for (const beat of [id, 404n, id]) stream.call.write(leaseKeepAliveRequest({ id: beat }));
@@ -376,7 +376,7 @@ describe("Lease.LeaseKeepAlive", () => {
     expect((await stream.ended).code).toBe(GrpcCode.OK);
   });
 
-  test("a beat that cannot be read ends the stream, after the answers to those before it", async () => {
+  test("an unreadable keep-alive ends the stream, after the responses to those before it", async () => {
     const stream = client.duplex({ ...lease.keepAlive, request: kv.range.request });
     // Of a range's fields none is a beat's; without any it is the beat of lease 0.
     for (const key of ["", "", "x", ""]) stream.call.write(rangeRequest({ key: bytes(key) }));
@@ -386,7 +386,7 @@ describe("Lease.LeaseKeepAlive", () => {
 });
 
 describe("grpc.health.v1", () => {
-  test("the server as a whole is SERVING, and there is nothing else to ask for", async () => {
+  test("the server as a whole is SERVING, and there is no other service", async () => {
     const { check, watch: watchHealth } = HEALTH_RPCS;
     expect(await client.call(check, { service: "" })).toEqual({ status: "SERVING" });
     expect(await failure(client.call(check, { service: "etcdserverpb.KV" }))).toEqual({
@@ -425,7 +425,7 @@ describe("the server", () => {
     await other.close();
   });
 
-  test("a port that is taken is told as the system tells it", async () => {
+  test("a port in use is reported with the system's error", async () => {
     await expect(startGrpcProxy({ services: front.services, listen: front.address })).rejects.toThrow(
       /^listen EADDRINUSE: .*/,
     );

@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 describe("txns in one another", () => {
-  test("128 are executed, and their answers nest as deep", async () => {
+  test("128 are executed, and their responses nest as deep", async () => {
     expect(await overJson(128)).toMatchObject({ status: 200 });
     expect(await overGrpc(bytesOf(nested(128)))).toEqual({ code: GrpcCode.OK, details: "" });
   });
@@ -56,7 +56,7 @@ describe("txns in one another", () => {
   });
 });
 
-test("bytes that are no message are answered in the words of etcd's server, on every kind of call", async () => {
+test("invalid bytes are rejected with the text of etcd's server, on every kind of call", async () => {
   const details = "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data";
   for (const path of ["KV/Put", "KV/RangeStream", "Watch/Watch", "Lease/LeaseKeepAlive"]) {
     expect(await overGrpc(Uint8Array.from([0x0a, 0xff]), path)).toEqual({ code: GrpcCode.Internal, details });

@@ -28,7 +28,7 @@ afterAll(async () => {
   await member.close();
 });
 
-test("over HTTP, as events and over gRPC: who does not read keeps nobody waiting, and reads all of it later, in order", async () => {
+test("over HTTP, as events and over gRPC: a slow reader delays no other caller, and later reads everything in order", async () => {
   const { endpoint, services } = member;
   const create = { key: utf8Encode("unread/"), rangeEnd: utf8Encode("unread0") };
   const body = JSON.stringify({ create_request: { key: btoa("unread/"), range_end: btoa("unread0") } });

@@ -70,7 +70,7 @@ async function fetched(request: TargetRequest, signal?: AbortSignal): Promise<An
   return answerOf(await edge(request.path, signal === undefined ? init : { ...init, signal }));
 }
 
-test("three members at the edge answer as etcd did", async () => {
+test("three members at the edge respond as etcd did", async () => {
   const { steps, differences } = await play(edgeCases, new EdgeTarget());
   expect(differences).toEqual([]);
   expect(steps).toBeGreaterThan(100);

@@ -65,7 +65,7 @@ describe("a lock", () => {
     expect(lock.signal.reason).toBeInstanceOf(LeaseLostError);
   });
 
-  test("counts as lost when no keep-alive was answered in its time", async () => {
+  test("counts as lost when no keep-alive succeeded within its time to live", async () => {
     // Read once: the signal itself must abort, for listeners too.
     const { signal } = await client.acquire("refresh", { ttl: 2 });
     served.intercept = (path, response) => {

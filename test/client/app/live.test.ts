@@ -46,7 +46,7 @@ describe("a live namespace", () => {
     stop();
   });
 
-  test("shows the writes of one txn together", async () => {
+  test("shows the writes of one txn in one snapshot", async () => {
     live = numbers.live();
     await live.ready;
     const seen: string[] = [];
@@ -100,7 +100,7 @@ describe("a live namespace", () => {
     await eventually(() => expect(valuesOf(live)).toEqual({ b: 2, c: 3 }));
   });
 
-  test("tells of a value that is not valid with its key, and the others live on", async () => {
+  test("reports an invalid value with its key, and keeps the others up to date", async () => {
     live = numbers.live();
     await live.ready;
     await client.kv.put("n/bad", "{");

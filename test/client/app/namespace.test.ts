@@ -55,7 +55,7 @@ describe("a namespace", () => {
     expect(second).toEqual({ created: false, entry: first.entry });
   });
 
-  test("put and delete with ifMatch reject with ConflictError when somebody was faster, and write nothing", async () => {
+  test("put and delete with ifMatch reject with ConflictError when another client was faster, and write nothing", async () => {
     const { etag } = await flags.put("dark", { on: true });
     await flags.put("dark", { on: false });
     await expect(flags.put("dark", { on: true }, { ifMatch: etag })).rejects.toThrow(ConflictError);

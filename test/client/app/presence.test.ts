@@ -28,7 +28,7 @@ test("participants see each other come, change and leave", async () => {
   expect((await client.lease.leases()).ids).toEqual([]);
 });
 
-test("whoever vanishes is gone after the lease's time, and who comes back with a lost lease is there again", async () => {
+test("a vanished participant disappears after its lease's time, and one that returns with a lost lease is present again", async () => {
   const ann = await client.presence("room/", { name: "Ann" }, { id: "ann", ttl: 2 });
   const { ids } = await client.lease.leases();
   // As if the laptop had been closed for long.

@@ -86,7 +86,7 @@ describe("a client with a user", () => {
     await client.kv.range("a");
   });
 
-  test("CA4: is told when the password is wrong, and asks again with the next call", async () => {
+  test("CA4: rejects when the password is wrong, and authenticates again with the next call", async () => {
     await services.auth.authEnable({}, CALL);
     const client = createClient(services, { user: { name: "amy", password: "x" } });
     await expect(client.kv.range("a")).rejects.toThrow(errAuthFailed.message);
@@ -102,7 +102,7 @@ describe("a client with a user", () => {
     await client.kv.put("a", "1");
   });
 
-  test("CA6: watches, and goes on watching with a new token when the stream must be opened anew", async () => {
+  test("CA6: watches, and continues with a new token when the stream must be reopened", async () => {
     await services.auth.authEnable({}, CALL);
     const streams: { close(): void }[] = [];
     const watched: Services = {

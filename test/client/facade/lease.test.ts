@@ -30,7 +30,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     client = createClient(WAYS[way]());
   });
 
-  test("a lease is granted, told of, listed and revoked with its keys; ids are decimal strings", async () => {
+  test("a lease is granted, queried, listed and revoked with its keys; ids are decimal strings", async () => {
     const granted = await client.lease.grant(600, { id: "-7" });
     await client.kv.put("leased", "value", { lease: granted.id });
     const described = await client.lease.timeToLive(-7n, { keys: true });
@@ -62,7 +62,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     expect(beats.slice(0, 2)).toEqual([ttl, ttl]);
   });
 
-  test("keeping alive stops when it is told so, by the lease, a signal or the end of the client", async () => {
+  test("keep-alives are stopped by the lease, a signal or the end of the client", async () => {
     const { id } = await client.lease.grant(600);
     const gone = new AbortController();
     const kept = [
@@ -138,13 +138,13 @@ function beating(answers: readonly (number | EtcdError)[]): { lease: LeaseClient
   return { lease, slept };
 }
 
-test("beats come three times in a time to live, and sooner again while the server cannot be reached", async () => {
+test("keep-alives are sent three times per time to live, and sooner while the server is unreachable", async () => {
   const { lease, slept } = beating([30, errNoLeader, errNoLeader, 30, 0]);
   expect(await lease.keepAlive(1n).ended).toEqual({ reason: "lost" });
   expect(slept).toEqual([10_000, 12.5, 25, 10_000]);
 });
 
-test("a refusal ends the beats at once, with its reason", async () => {
+test("a rejection ends the keep-alives at once, with its reason", async () => {
   const denied = new EtcdError(GrpcCode.PermissionDenied, "etcdserver: permission denied");
   const { lease } = beating([30, denied]);
   expect(await lease.keepAlive(1n).ended).toEqual({ reason: "lost", error: denied });

@@ -83,7 +83,7 @@ async function revisionsOf(watcher: Watcher, events: number): Promise<number[]> 
 }
 
 describe("a broken stream", () => {
-  test("is replaced by one that begins after the last event told", async () => {
+  test("is replaced by one that begins after the last event returned", async () => {
     const script = new Script([created(4), puts(5, 6), LOST], [created(9), puts(7, 8), "end"], [created(9), puts(9)]);
     expect(await revisionsOf(script.watch(), 5)).toEqual([5, 6, 7, 8, 9]);
     expect(script.startRevisions).toEqual([0, 7, 9]);
@@ -109,7 +109,7 @@ describe("a broken stream", () => {
     expect(script.startRevisions).toEqual([100, 100]);
   });
 
-  test("in the middle of a response in pieces loses none of it and tells none twice", async () => {
+  test("in the middle of a fragmented response loses none of its events and returns none twice", async () => {
     const piece = { ...puts(5), fragment: true };
     const script = new Script([created(4), piece, LOST], [created(6), { ...puts(5), fragment: true }, puts(5, 6)]);
     const watcher = script.watch();
@@ -118,7 +118,7 @@ describe("a broken stream", () => {
     expect(script.startRevisions).toEqual([0, 5]);
   });
 
-  test("is tried again with growing pauses, which begin anew after a response", async () => {
+  test("is retried with a backoff that is reset by a response", async () => {
     const script = new Script([LOST], [LOST], [LOST], [created(1), LOST], [created(2), puts(2)]);
     await revisionsOf(script.watch(), 1);
     expect(script.pauses).toEqual([25, 50, 100, 25]);
@@ -138,7 +138,7 @@ describe("a watch ends with an error", () => {
     expect(script.startRevisions).toHaveLength(1);
   });
 
-  test("that is a CompactedError when the server has compacted what was to be told", async () => {
+  test("that is a CompactedError when the server has compacted the next events", async () => {
     const script = new Script([created(1), watchResponse({ canceled: true, compactRevision: 50 })]);
     const failed = script.watch().next();
     await expect(failed).rejects.toBeInstanceOf(CompactedError);
@@ -167,20 +167,20 @@ test("a watch pulls one response ahead of its reader and no more", async () => {
   expect(script.pulled).toBe(2);
 });
 
-test("calls of next that overlap are answered in order", async () => {
+test("overlapping calls of next resolve in order", async () => {
   const script = new Script([created(1), puts(2), puts(3)]);
   const watcher = script.watch();
   const answers = await Promise.all([watcher.next(), watcher.next()]);
   expect(answers.map(({ value }) => value?.header.revision)).toEqual([2, 3]);
 });
 
-test("a watch that nobody reads harms nobody when it fails", async () => {
+test("a watch without a reader causes no unhandled rejection when it fails", async () => {
   const script = new Script([new EtcdError(GrpcCode.PermissionDenied, "no")]);
   script.watch();
   await new Promise((resolve) => setImmediate(resolve));
 });
 
-test("created is yielded only to those who ask for it, and only the first time", async () => {
+test("created is yielded only with createdNotify, and only the first time", async () => {
   const script = new Script([created(1), LOST], [created(1), puts(2)]);
   const watcher = script.watch({ createdNotify: true });
   expect((await watcher.next()).value).toMatchObject({ created: true, events: [] });

@@ -69,7 +69,7 @@ describe("trying again", () => {
     expect(server.requests).toEqual(["POST /v3/kv/put", "POST /v3/kv/txn"]);
   });
 
-  test("a write is repeated when no connection came about, for then nobody has seen it", async () => {
+  test("a write is retried when the connection failed, because the server cannot have received it", async () => {
     let attempts = 0;
     const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
     const { services } = await servicesTo((_, response) => answerJson(response, 200, {}), {
@@ -96,7 +96,7 @@ describe("failures", () => {
     });
   });
 
-  test("a server that does not answer gives DeadlineExceeded, with the endpoint and the time", async () => {
+  test("a server that does not respond causes DeadlineExceeded, with the endpoint and the time", async () => {
     const { services, stub: server } = await servicesTo(() => {}, { timeoutMs: 30 });
     await expect(services.kv.put(putRequest({ key: KEY }), CALL)).rejects.toMatchObject({
       code: GrpcCode.DeadlineExceeded,
@@ -153,13 +153,13 @@ test("an endpoint may have a path and a slash at its end", async () => {
 describe("health", () => {
   const asked = { serializable: true, exclude: ["NOSPACE"] };
 
-  test("a healthy server has no reason to tell", async () => {
+  test("a healthy server reports no reason", async () => {
     const { services, stub: server } = await servicesTo((_, response) => answerJson(response, 200, { health: "true" }));
     expect(await services.health.check(asked)).toBeUndefined();
     expect(server.requests).toEqual(["GET /health?exclude=NOSPACE&serializable=true"]);
   });
 
-  test("a sick server's reason is an answer, not an error", async () => {
+  test("an unhealthy server's reason is a result, not an error", async () => {
     const { services } = await servicesTo((_, response) =>
       answerJson(response, 503, { health: "false", reason: "RAFT NO LEADER" }),
     );

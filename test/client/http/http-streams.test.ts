@@ -69,7 +69,7 @@ test("an error before the first part is the stream's, and so is one after it", a
   expect(seen).toEqual([3]);
 });
 
-test("leaving the loop ends the answer; so does the signal of a call that nobody waits for", async () => {
+test("leaving the loop ends the response; so does the signal of an abandoned call", async () => {
   const left = answers(['{"result":{"remaining_bytes":"3"}}\n'], 200, false);
   for await (const { remainingBytes } of services.maintenance.snapshot({}, CALL)) {
     expect(remainingBytes).toBe(3);

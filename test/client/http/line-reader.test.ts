@@ -34,12 +34,12 @@ test("lines come whole, wherever the stream was cut, even inside a character", a
   );
 });
 
-test("a line that was not finished when the stream ended counts for nothing", async () => {
+test("an unfinished last line of a stream is dropped", async () => {
   const bytes = new TextEncoder().encode("one\ntwo");
   expect(await linesOf(new LineReader(streamOf([bytes])))).toEqual(["one"]);
 });
 
-test("a line beyond the bound is an error, before it is held in memory", async () => {
+test("a line beyond the limit is an error, before it is buffered", async () => {
   const chunks = Array.from({ length: 100 }, () => new Uint8Array(10).fill(65));
   await expect(new LineReader(streamOf(chunks), 50).next()).rejects.toThrow("longer than 50 bytes");
 });

@@ -57,7 +57,7 @@ test("requests made before the connection stands are sent when it does, in order
   stream.close();
 });
 
-test("what came before the connection was lost is read first, then the loss is told", async () => {
+test("responses that arrived before the connection was lost are read first, then the loss is reported", async () => {
   const stream = open();
   FakeSocket.last.emit("open");
   FakeSocket.last.emit("message", '{"result":{"watch_id":"1"}}');
@@ -78,7 +78,7 @@ test("a reader that is too slow loses the connection, not the responses that wai
   await expect(stream.next()).rejects.toMatchObject({ code: GrpcCode.Unavailable });
 });
 
-test("a stream that is closed ends for whoever waits for it", async () => {
+test("closing a stream ends a pending next", async () => {
   const stream = open();
   const waiting = stream.next();
   stream.close();

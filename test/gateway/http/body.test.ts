@@ -55,7 +55,7 @@ test("a body that is longer than it declares is refused all the same", async () 
   expect(answer.status).toBe(429);
 });
 
-test("a body in pieces is put together, even inside a character", async () => {
+test("a body in chunks is joined, even inside a character", async () => {
   const endpoint = await Endpoint.open();
   const bytes = new TextEncoder().encode('{"ключ":"é","key":"Zm9v","value":"YmFy"}');
   const body = new ReadableStream({

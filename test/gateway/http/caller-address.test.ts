@@ -19,7 +19,7 @@ test("workerd's word of the connection counts, and no header of the client", () 
   expect(callerAddress(request({ clientIp: "10.0.0.1:60394" }, lie))).toBe("10.0.0.1");
 });
 
-test("where the platform tells nothing there is no address, whatever the client says", () => {
+test("where the platform reports no address there is none, whatever the client claims", () => {
   for (const cf of [undefined, null, {}, { clientPid: 7, clientUid: 1 }, { clientIp: 7 }, "6.6.6.6"]) {
     expect(callerAddress(request(cf, lie))).toBeUndefined();
   }

@@ -43,7 +43,7 @@ test.each([
   expect(seen).toEqual([context]);
 });
 
-test("a bad token is answered with 401 and what to authenticate for", async () => {
+test("a bad token gets 401 and a challenge", async () => {
   const response = await putWith({}, () => {
     throw errInvalidAuthToken;
   });
@@ -85,7 +85,7 @@ test("with a list, a page that is not on it is refused before anything happens",
   expect(calls).toHaveLength(3);
 });
 
-test("a setting of origins is read as browsers write them, and what is none is a mistake that is told", () => {
+test("a setting of origins is parsed into the form that browsers send, and anything else throws", () => {
   expect(originsOf("*")).toBe("*");
   expect(originsOf("")).toEqual([]);
   expect(originsOf(" https://App.example:443/ ,http://localhost:3000")).toEqual([
@@ -176,7 +176,7 @@ test("the gateway itself refuses an element of another site, on routes that exis
   }
 });
 
-test("CORS' question before a call is answered on every path", async () => {
+test("a CORS preflight is admitted on every path", async () => {
   const app = gatewayApp(putOnly(() => {}));
   const init = { method: "OPTIONS", headers: { origin: "https://a.example" } };
 

@@ -58,7 +58,7 @@ function reading(response: Response): { text: string; isOver: boolean; cancel: (
 const ERROR = new EtcdError(GrpcCode.Unknown, "mutex: session is expired");
 
 describe("what comes soon", () => {
-  test("is a plain answer without white space", async () => {
+  test("is a plain response without white space", async () => {
     const response = await delayedResponse(ALIVE, async () => '{"key":"Zm9v"}', TIMES);
     expect([response.status, response.headers.get("content-type")]).toEqual([200, "application/json"]);
     expect(await response.text()).toBe('{"key":"Zm9v"}');
@@ -70,7 +70,7 @@ describe("what comes soon", () => {
     expect(await response.json()).toEqual({ code: 2, message: "mutex: session is expired" });
   });
 
-  test("is not asked twice whether its caller is there: nothing was written that could tell", async () => {
+  test("is not confirmed while nothing was written that could reveal a disconnected caller", async () => {
     const answer = delayedResponse(
       ALIVE,
       async ({ confirmWaiting }) => {
@@ -106,7 +106,7 @@ describe("what comes late", () => {
     expect(read.isOver).toBe(true);
   });
 
-  test("may be a bug's, of which no more is told than of others", async () => {
+  test("may be that of a bug, which exposes no more than others", async () => {
     const seen = vi.spyOn(console, "error").mockImplementation(() => {});
     const waiting = new Waiting();
     const read = reading(await begun(waiting));
@@ -118,13 +118,13 @@ describe("what comes late", () => {
 });
 
 describe("a caller that leaves", () => {
-  test("before anything is tells the call so", async () => {
+  test("before the call aborts its signal", async () => {
     const waiting = new Waiting();
     void delayedResponse(AbortSignal.abort(), waiting.call, TIMES);
     expect(waiting.isGone).toBe(true);
   });
 
-  test("before the answer begins tells the call so, where the platform tells", async () => {
+  test("before the response begins aborts the call's signal, where the platform reports it", async () => {
     const caller = new AbortController();
     const waiting = new Waiting();
     void delayedResponse(caller.signal, waiting.call, TIMES);
@@ -134,13 +134,13 @@ describe("a caller that leaves", () => {
     expect(waiting.isGone).toBe(true);
   });
 
-  test("once it has begun, before it is read, tells the call so", async () => {
+  test("once it has begun, before it is read, aborts the call's signal", async () => {
     const waiting = new Waiting();
     await (await begun(waiting)).body?.cancel();
     expect(waiting.isGone).toBe(true);
   });
 
-  test("in the middle of a silence tells the call so, and nothing is written any more", async () => {
+  test("in the middle of a silence aborts the call's signal, and nothing more is written", async () => {
     const waiting = new Waiting();
     const read = reading(await begun(waiting));
     await vi.advanceTimersByTimeAsync(5_000);

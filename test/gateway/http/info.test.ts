@@ -5,7 +5,7 @@ import type { AlarmType } from "../../../src/protocol/api/maintenance.ts";
 import { CALL, Cluster } from "../../member/support/cluster.ts";
 import { Endpoint } from "../support/endpoint.ts";
 
-test("/version names an etcd version, and only GET asks for it", async () => {
+test("/version names an etcd version, and only GET is accepted", async () => {
   const endpoint = await Endpoint.open();
 
   const version = await endpoint.call("/version");
@@ -58,7 +58,7 @@ test("/health is true with a leader, and false with etcd's reason without one", 
   expect(local.status).toBe(200);
 });
 
-test("/health tells of an alarm before anything else, unless that kind is excluded", async () => {
+test("/health reports an alarm before anything else, unless that kind is excluded", async () => {
   const endpoint = await Endpoint.open();
   await raise(endpoint, "NOSPACE");
 
@@ -92,7 +92,7 @@ test("/livez and /readyz say ok, with ?verbose by which checks, and each check h
   expect(posted.headers.get("content-type")).toBe("text/plain; charset=utf-8");
 });
 
-test("/readyz tells which checks failed and which did not, without being asked, and /livez is not concerned", async () => {
+test("/readyz lists failed and passed checks without being requested, and /livez is not affected", async () => {
   const endpoint = await Endpoint.open();
   await raise(endpoint, "CORRUPT");
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { ndjsonResponse } from "../../../src/gateway/http/ndjson-response.ts";
 
-test("a reader that is gone before its answer begins leaves no stream behind", async () => {
+test("a reader that disconnects before its response begins leaves no open stream", async () => {
   let end = (): void => {};
   const over = new Promise<undefined>((resolve) => {
     end = () => resolve(undefined);

@@ -7,7 +7,7 @@ import type { CallContext, Services } from "../../../src/member/api/services.ts"
 import { CARRIER_PING_EVERY_MS, CARRIER_SILENT_MAX_MS } from "../../../src/protocol/mux-frame.ts";
 import { FakeWatch } from "../support/fake-watch.ts";
 
-test("a caller that is gone is noticed within ten seconds on every front", () => {
+test("a caller that is gone is noticed within ten seconds on every API layer", () => {
   expect(GONE_WITHIN_MS).toBe(10_000);
   // The first write after it is answered by a reset, which the second one meets.
   expect(PLAIN_RESPONSE_WITHIN_MS + 2 * PROBE_AFTER_MS).toBeLessThan(GONE_WITHIN_MS);

@@ -29,7 +29,7 @@ describe("grpc-timeout", () => {
     expect(endpoint.cluster.node(1n).member.machine.store.revision).toBe(1);
   });
 
-  test("a call whose time runs out is told to stop waiting", async () => {
+  test("a call whose deadline passes gets its signal aborted", async () => {
     let stopped = false;
     const waiting = within(5, new AbortController().signal, async (signal) => {
       await new Promise((resolve) => signal.addEventListener("abort", resolve));

@@ -31,7 +31,7 @@ function put(endpoint: Endpoint, key: string, body: string | Uint8Array<ArrayBuf
   return endpoint.call(`/kv/${key}`, { method: "PUT", body });
 }
 
-test("a watch tells each change as a server-sent event under its revision", async () => {
+test("a watch sends each change as a server-sent event under its revision", async () => {
   const endpoint = await Endpoint.open();
   const watch = await watching(endpoint, "/kv/a?watch");
 
@@ -95,7 +95,7 @@ test("a start that was compacted away is 410, which ends an EventSource; its fir
   expect(nonsense.status).toBe(400);
 });
 
-test("a reader that fell behind a compaction is told so in words, and is over", async () => {
+test("a reader that fell behind a compaction gets a final message", async () => {
   const watch = new FakeWatch();
   const app = gatewayApp({ watch } as unknown as Services);
   const answer = app.fetch(new Request("http://edge/kv/a?watch"));
@@ -157,7 +157,7 @@ test("silence is broken by an empty comment of which the member hears nothing", 
   expect(watch.closed).toBe(true);
 });
 
-test("a cluster sleeps on under an open watch and its heartbeats, and is heard again when it works", async () => {
+test("a cluster stays quiesced under an open watch and its heartbeats, and sends events when it works again", async () => {
   const cluster = await Cluster.founded(3, { quiesceAfterTicks: 20 });
   const { services } = await cluster.elected();
   const endpoint = new Endpoint(cluster, services, { heartbeatMs: 1 });

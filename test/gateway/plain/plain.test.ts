@@ -35,7 +35,7 @@ test("the key is all of the path behind /kv/, decoded to bytes; slashes are its 
   expect(plain.headers.get("content-type")).toBe("application/octet-stream");
 });
 
-test("a key that is not there is 404, in words, with the revision of that answer", async () => {
+test("a missing key is 404 with a message and the revision", async () => {
   const endpoint = await withKeys(["a", "1"]);
 
   const read = await endpoint.call("/kv/b");
@@ -132,7 +132,7 @@ test("as JSON a pair is readable: text where it is UTF-8, else base64 under its 
   expect([text.headers.get("etag"), text.headers.get("vary"), browser.text]).toEqual(['"2"', "Accept", "1"]);
 });
 
-test("a list is JSON, a line for each pair", async () => {
+test("a list is JSON, one line per pair", async () => {
   const endpoint = await withKeys(["a/1", "x"], ["a/2", "y"], ["b", "z"]);
 
   const list = await endpoint.call("/kv/a/?prefix");
@@ -178,7 +178,7 @@ test("a long list comes in pages of one revision, whatever is written meanwhile"
   ]);
 });
 
-test("?rev reads the past, ?serializable this member alone, and what is compacted is 410 in words", async () => {
+test("?rev reads the past, ?serializable this member alone, and a compacted revision is 410 with a message", async () => {
   const endpoint = await withKeys(["a", "1"], ["a", "2"], ["a", "3"]);
 
   const past = await endpoint.call("/kv/a?rev=3");
@@ -197,7 +197,7 @@ test("?rev reads the past, ?serializable this member alone, and what is compacte
   expect(local.text).toBe("3");
 });
 
-test("?lease hangs a key on a lease", async () => {
+test("?lease attaches a key to a lease", async () => {
   const endpoint = await Endpoint.open();
   await endpoint.post("/v3/lease/grant", { ID: "77", TTL: "60" });
 

@@ -59,7 +59,7 @@ class Client {
   }
 }
 
-test("one caller has so many sockets; its neighbour has room; one that closes makes room", async () => {
+test("one caller has a limited number of sockets; its neighbour is not affected; a closed one makes room", async () => {
   const callers = new Callers(limitsOf({ sockets: 4, socketsPerCaller: 2 }));
   const clients = [flooder, flooder, flooder, neighbour].map((peer) => new Client(callers, peer));
   await vi.advanceTimersByTimeAsync(0);
@@ -115,7 +115,7 @@ test("a socket that never opens a stream is closed after ten seconds, whatever e
   expect(callers.budgets.sockets.used).toBe(1);
 });
 
-test("a socket whose streams are all over is closed after a while, beats or not", async () => {
+test("a socket whose streams have ended is closed after a while, despite pings", async () => {
   const callers = new Callers(limitsOf({}));
   const client = new Client(callers, flooder);
   await client.open(1);
@@ -129,7 +129,7 @@ test("a socket whose streams are all over is closed after a while, beats or not"
   expect(client.near.isClosed).toBe(true);
 });
 
-test("who asks for answers that cost no credit and reads none of them is closed", async () => {
+test("a caller that triggers replies that cost no credit and reads none is disconnected", async () => {
   const callers = new Callers(limitsOf({}));
   const client = new Client(callers, flooder);
   await client.open(1);

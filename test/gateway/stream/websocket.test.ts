@@ -56,7 +56,7 @@ test("each text frame in is a request, each frame out a line of the stream", asy
   expect(socket.sent).toEqual(['{"result":{"header":{},"watch_id":"1"}}', '{"result":{"header":{},"watch_id":"2"}}']);
 });
 
-test("a watch that was silent for long asks for progress, whose write finds out whether anybody reads", async () => {
+test("a silent watch requests progress, whose write reveals a disconnected reader", async () => {
   const { watch, socket } = connected();
   socket.emit("message", '{"create_request":{"key":"Zm9v"}}');
   await vi.advanceTimersByTimeAsync(59_000);
@@ -137,7 +137,7 @@ test("the stream's error is its last line", async () => {
   expect(socket.closed?.[0]).toBe(1011);
 });
 
-test("a refused stream is told before the socket closes", () => {
+test("a rejected stream sends its error before the socket closes", () => {
   const { socket } = connected(new FakeWatch(errNoLeader));
 
   expect(socket.sent).toEqual(['{"error":{"code":14,"message":"etcdserver: no leader"}}']);

@@ -72,7 +72,7 @@ test("headers of a client that look like a member's say nothing, and a member's 
   expect(await put("a", "still here")).toBeGreaterThan(1);
 });
 
-test("unknown paths answer as etcd does, below every prefix and outside of all", async () => {
+test("unknown paths get etcd's response, below every prefix and outside of all", async () => {
   for (const path of ["/v3/kv/nothing", "/m/1/v3/kv/nothing", "/m/7/v3/kv/put"]) {
     const response = await edge(path, { method: "POST", body: "{}" });
 
@@ -82,7 +82,7 @@ test("unknown paths answer as etcd does, below every prefix and outside of all",
   expect([outside.status, await outside.text()]).toEqual([404, "404 page not found\n"]);
 });
 
-test("a member tells the worker in front who leads", async () => {
+test("a member reports the leader to the worker", async () => {
   await put("a", "1");
   const response = await stubOf(1).fetch("http://edge/health");
   await response.text();
@@ -90,7 +90,7 @@ test("a member tells the worker in front who leads", async () => {
   expect(response.headers.get("x-quorate-leader")).toMatch(/^[123]$/);
 });
 
-test("who moves the leader need not know who leads, nor need the front have heard of it", async () => {
+test("a caller that moves the leader need not know it, nor need the worker", async () => {
   const told = async (path: string, body: unknown): Promise<Record<string, string>> =>
     (await edge(path, { method: "POST", body: JSON.stringify(body) })).json();
   const status = (number: number): Promise<Record<string, string>> => told(`/m/${number}/v3/maintenance/status`, {});

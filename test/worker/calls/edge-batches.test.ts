@@ -12,7 +12,7 @@ async function asked(path: string, body: object): Promise<Response> {
   return edge(path, { method: "POST", body: text, headers });
 }
 
-test("an answer larger than a message between objects arrives, and so do those of the calls that went along", async () => {
+test("a response larger than a message between objects arrives, and so do those of the other calls in the batch", async () => {
   for (let at = 0; at < VALUES; at++) await put(`big/${String(at).padStart(2, "0")}`, VALUE);
 
   const ahead = asked("/v3/kv/put", { key: btoa("first"), value: btoa("1") });

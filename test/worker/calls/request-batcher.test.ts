@@ -31,7 +31,7 @@ async function untilSent(requests: Requests, count: number): Promise<void> {
   while (requests.sent.length < count) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-describe("a lane", () => {
+describe("a request batcher", () => {
   test("lets a call that is alone go at once, and the next one too", async () => {
     const lane = new RequestBatcher<Call, string>();
     for (const body of ["a", "b"]) {
@@ -39,7 +39,7 @@ describe("a lane", () => {
     }
   });
 
-  test("takes all along that came while a request was on its way, and gives each its own answer", async () => {
+  test("batches all calls that arrived while a batch was in flight, and returns each its own result", async () => {
     const lane = new RequestBatcher<Call, string>();
     const requests = new Requests();
     const asked = ["a", "b", "c", "d"].map((body) => lane.send({ body }, requests.send));
@@ -53,7 +53,7 @@ describe("a lane", () => {
     expect(await Promise.all(asked)).toEqual(["a", "b", "c", "d"].map((body) => `answer to ${body}`));
   });
 
-  test("asks each call once, whatever the number and the size", async () => {
+  test("executes each call once, whatever the number and the size", async () => {
     const lane = new RequestBatcher<Call, string>();
     const requests = new Requests();
     const bodies = Array.from({ length: 1_000 }, (_, at) => `${at}`.padEnd(at % 3 === 0 ? 20_000 : 10));
@@ -69,7 +69,7 @@ describe("a lane", () => {
     expect(Math.max(...requests.sent.map((calls) => calls.join("").length))).toBeLessThanOrEqual(1024 * 1024);
   });
 
-  test("a request that fails fails those that went along, and nobody else", async () => {
+  test("a failed batch fails its own calls only", async () => {
     const lane = new RequestBatcher<Call, string>();
     const requests = new Requests();
     const asked = ["a", "b", "c"].map((body) => lane.send({ body }, requests.send));
@@ -83,7 +83,7 @@ describe("a lane", () => {
     expect((await ends).map(({ status }) => status)).toEqual(["fulfilled", "rejected", "rejected", "fulfilled"]);
   });
 
-  test("nothing waits long behind a request that does not come back, and nothing is asked twice when it does", async () => {
+  test("no call waits long behind a batch that does not return, and none is executed twice when it does", async () => {
     const lane = new RequestBatcher<Call, string>();
     const requests = new Requests();
     const slow = lane.send({ body: "slow" }, requests.send);
@@ -102,7 +102,7 @@ describe("a lane", () => {
     expect(requests.sent).toEqual([["slow"], ["a", "b"], ["c"]]);
   });
 
-  test("an event that is lost when it was told to go holds up nobody for long", async () => {
+  test("an event that is lost when it was woken delays no other call for long", async () => {
     const lane = new RequestBatcher<Call, string>();
     const requests = new Requests();
     const first = lane.send({ body: "a" }, requests.send);
@@ -117,7 +117,7 @@ describe("a lane", () => {
     expect(await later).toBe("answer to b");
   });
 
-  test("a neighbour does not wait for the flooder's request, and rides with none of its calls", async () => {
+  test("a neighbour does not wait for the flooder's batch, and shares none of its calls", async () => {
     const lane = new RequestBatcher<Call, string>();
     const requests = new Requests();
     const flood = Array.from({ length: 300 }, (_, at) =>
@@ -156,7 +156,7 @@ describe("a lane", () => {
     await Promise.all(asked);
   });
 
-  test("many callers of one call each go together all the same", async () => {
+  test("many callers of one call each are batched all the same", async () => {
     const lane = new RequestBatcher<Call, string>();
     const requests = new Requests();
     const asked = Array.from({ length: 100 }, (_, at) => lane.send({ body: `${at}`, caller: `${at}` }, requests.send));

@@ -139,7 +139,7 @@ test("a restart of all finds the members that there are, and a number is never g
   await refused(5);
 });
 
-test("of two that were removed, the one that has not heard of it is told by the other, or sent to those who know", async () => {
+test("of two removed members, the one that has not heard of it is notified by the other, or referred to current members", async () => {
   const members = await list();
   const ids = [1, 2, 3, 4, 5].map((number) => memberIdOf("quorate", number));
   const gone = ids.findIndex((id) => !members.some(({ ID }) => BigInt(ID) === id));

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { EdgeMember } from "../../../worker/member/member-object.ts";
 import { edge, get, kill, leaderNumber, put, stubOf } from "../support/edge-kit.ts";
 
-test("the front turns to another member when the one that it asks cannot serve", async () => {
+test("the worker tries another member when the first one cannot serve", async () => {
   await put("before", "the fall");
   const leader = await leaderNumber();
   await runInDurableObject(stubOf(leader), (_member: EdgeMember, state) => {

@@ -25,7 +25,7 @@ test("a lease is granted, kept alive and revoked through any member", async () =
   expect([await get("leased"), await get("plain")]).toEqual([undefined, "value"]);
 });
 
-test("a lease's time goes on while its members are out of memory: an alarm wakes the leader, who knows when it ends", async () => {
+test("a lease expires while its members are evicted from memory: an alarm wakes the leader, which has saved the deadline", async () => {
   const grantedMs = Date.now();
   await post("/v3/lease/grant", { ID: 8, TTL: 600 });
   await post("/v3/kv/put", { key: btoa("leased"), lease: 8 });

@@ -30,7 +30,7 @@ test("the plain form works through any member and through one of them, in bytes"
   expect((await text("/m/4/kv/a"))[0]).toBe(404);
 });
 
-test("a watch is told of changes made through another member, and resumes where it broke off", async () => {
+test("a watch receives changes made through another member, and resumes where it broke off", async () => {
   const watch = await edge("/m/1/kv/news/?prefix&watch", { headers: { accept: "text/event-stream" } });
   const reader = (watch.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader();
   const begin = await reader.read();

@@ -140,7 +140,7 @@ test("pages may not restore", async () => {
   expect((await edge("/quorate/restore/begin", init)).status).toBe(403);
 });
 
-test("at the end it is another cluster, whole on all members, though two of them were not told and all died", async () => {
+test("after a restore it is another cluster, complete on all members, though two of them were not notified and all crashed", async () => {
   const restore = await begun();
   const sha256 = await sent(restore);
   // The call that would tell them is lost.

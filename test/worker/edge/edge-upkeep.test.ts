@@ -30,7 +30,7 @@ test("the members' hashes are equal at a revision, and a compaction that is wait
   expect([after.dbSizeQuota, after.downgradeInfo]).toEqual([expect.stringMatching(/^\d+$/), expect.anything()]);
 });
 
-test("an alarm that one member raises caps all of them, until it is taken back, and /health and /readyz tell of it", async () => {
+test("an alarm that one member raises caps all of them, until it is disarmed, and /health and /readyz report it", async () => {
   const alarm = { memberID: "5", alarm: "NOSPACE" };
   expect((await call("/m/1/v3/maintenance/alarm", { action: "ACTIVATE", ...alarm })).alarms).toEqual([alarm]);
   for (const number of [1, 2, 3]) {

@@ -44,7 +44,7 @@ test("a WebSocket watches, cancels and watches again", async () => {
   expect(again.result?.created).toBe(true);
 });
 
-test("a WebSocket that talks nonsense is told so and closed", async () => {
+test("a WebSocket that sends invalid messages gets an error and is closed", async () => {
   const socket = await open("/v3/watch");
 
   socket.raw("nonsense");

@@ -5,7 +5,7 @@ import { edge, eventually, get, kill, leaderNumber, post, put, stubOf } from "..
 const MEMBERS = [1, 2, 3];
 
 describe("three members", () => {
-  test("elect a leader at the first request, and each answers what was put", async () => {
+  test("elect a leader at the first request, and each returns what was put", async () => {
     const revision = await put("foo", "bar");
 
     expect(revision).toBe(2);
@@ -21,13 +21,13 @@ describe("three members", () => {
     expect(await put("forwarded", "last")).toBe(before + 4);
   });
 
-  test("each answers serializable reads from its own state", async () => {
+  test("each serves serializable reads from its own state", async () => {
     await put("own", "state");
 
     for (const number of MEMBERS) await eventually("own", "state", `/m/${number}`);
   });
 
-  test("each says who it is, and all agree on cluster and leader", async () => {
+  test("each reports its own id, and all agree on cluster and leader", async () => {
     let views = await allViews();
     // A member may be a moment behind the others.
     while (new Set(views.map(({ leader }) => leader)).size > 1) views = await allViews();
@@ -64,7 +64,7 @@ describe("members that are thrown out of memory", () => {
     for (const number of MEMBERS) expect(await get("kept", `/m/${number}`)).toBe("over eviction");
   });
 
-  test("are missed by nobody: when the leader crashes, the others elect another and go on", async () => {
+  test("survive a crash: when the leader crashes, the others elect another and continue", async () => {
     await put("moved", "before");
     const leader = await leaderNumber();
     const other = MEMBERS.find((number) => number !== leader) ?? 0;
@@ -77,7 +77,7 @@ describe("members that are thrown out of memory", () => {
     expect(await get("moved", `/m/${leader}`)).toBe("after");
   });
 
-  test("lose no put that was answered, whoever crashes in between", async () => {
+  test("lose no acknowledged put, whichever member crashes in between", async () => {
     const keys = Array.from({ length: 20 }, (_, at) => `storm/${at}`);
     for (const [at, key] of keys.entries()) {
       await putUntilAnswered(key, String(at));

@@ -105,7 +105,7 @@ describe("HTTP", () => {
     expect((await get("/peerjs/room/left/a/b/c")).status).toBe(404);
   });
 
-  test("a preflight is answered", async () => {
+  test("a preflight is admitted", async () => {
     const response = await worker.fetch(`${ORIGIN}/peerjs/found`, { method: "OPTIONS" });
     expect(response.status).toBe(204);
     expect(response.headers.get("access-control-allow-methods")).toContain("POST");
@@ -140,7 +140,7 @@ describe("signalling", () => {
     expect(right.messages).toEqual([]);
   });
 
-  test("who offers to a peer that does not come hears one EXPIRE, and then no alarm is left", async () => {
+  test("a peer that offers to an absent one receives one EXPIRE, and then no alarm is left", async () => {
     const sentMs = anHourAhead();
     const left = await join("expire", "m1");
     left.send({ ...OFFER, dst: "m9" });
@@ -157,7 +157,7 @@ describe("signalling", () => {
     expect(await runDurableObjectAlarm(stub)).toBe(false);
   });
 
-  test("a full queue answers EXPIRE at once instead of growing", async () => {
+  test("a full queue responds with EXPIRE at once instead of growing", async () => {
     const left = await join("full", "m1");
     for (let index = 0; index < 201; index++) left.send({ type: "CANDIDATE", dst: "m9", payload: index });
     expect(await left.take()).toEqual({ type: "EXPIRE", src: "m9", dst: "m1" });
@@ -173,7 +173,7 @@ describe("signalling", () => {
     expect((await thief.take()).type).toBe("ID-TAKEN");
   });
 
-  test("the client's heartbeat is answered by the platform, byte for byte", async () => {
+  test("the platform replies to the client's heartbeat, byte for byte", async () => {
     const left = await join("heartbeat", "m1");
     left.send({ type: "HEARTBEAT" });
     expect(await left.take()).toEqual({ type: "HEARTBEAT" });
@@ -183,7 +183,7 @@ describe("signalling", () => {
     expect(seen).toEqual([true]);
   });
 
-  test("who has not been heard of for 90 s is not there: its id is free and signals for it wait", async () => {
+  test("a peer without contact for 90 s is gone: its id is free and signals for it wait", async () => {
     const left = await join("dead", "m1");
     await join("dead", "m2");
     await runInDurableObject(stubOf("dead"), (_, state) => {
@@ -199,7 +199,7 @@ describe("signalling", () => {
   });
 });
 
-describe("who may come in", () => {
+describe("access", () => {
   test.each([
     ["id=m1&token=t", "No id, token, or key supplied to websocket server"],
     ["key=peerjs&token=t", "No id, token, or key supplied to websocket server"],
@@ -298,7 +298,7 @@ describe("founding", () => {
     expect(await registry.confirm(2n, 22n)).toBe(true);
   });
 
-  test("a confirmed founding stays, over time and eviction; asking and confirming twice does no harm", async () => {
+  test("a confirmed claim stays, over time and eviction; claiming and confirming are idempotent", async () => {
     const registry = registryOf("stays");
     expect((await registry.claim(1n, 11n)).founded).toBe(true);
     expect((await registry.claim(1n, 11n)).founded).toBe(true);
@@ -337,7 +337,7 @@ describe("founding", () => {
     });
   });
 
-  test("whoever asks hears which members are online, and not about other peers", async () => {
+  test("a caller sees which members are online, and no other peers", async () => {
     await join("mixed", "m12");
     await join("mixed", "chat-client");
     expect(await registryOf("mixed").peers()).toEqual([12n]);
@@ -397,7 +397,7 @@ describe("a room that was claimed with a key", () => {
     return runInDurableObject(stubOf(room), (_, { storage }) => JSON.stringify([...storage.kv.list()]));
   }
 
-  test("tells and gives nothing to who shows none or another one, and keeps nothing of it", async () => {
+  test("returns nothing to a caller without the key or with another one, and stores nothing of it", async () => {
     const room = await closedRoom();
     const before = await kept(room);
     expect(await everything(room, OPEN_ROOM)).toEqual(Array(6).fill("key-needed"));
@@ -418,7 +418,7 @@ describe("a room that was claimed with a key", () => {
     await none.text();
   });
 
-  test("keeps the key's hash only, and knows it after an eviction", async () => {
+  test("stores the key's hash only, and still has it after an eviction", async () => {
     const room = await closedRoom();
     expect(await kept(room)).not.toContain(KEY.key);
     await evictDurableObject(stubOf(room));
@@ -426,7 +426,7 @@ describe("a room that was claimed with a key", () => {
     await expect(registryOf(room, WRONG).info()).rejects.toThrow(RoomRefusal);
   });
 
-  test("stays closed by that key when its founder is forgotten: no stranger takes it, nor opens it", async () => {
+  test("stays closed by that key when its claim is forgotten: a caller without the key neither takes nor opens it", async () => {
     const room = await closedRoom();
     expect(await registryOf(room, KEY).forget(11n)).toBe(true);
     expect(await everything(room, WRONG)).toEqual(Array(6).fill("key-wrong"));
@@ -434,7 +434,7 @@ describe("a room that was claimed with a key", () => {
     expect(await registryOf(room, KEY).claim(2n, 22n)).toMatchObject({ founded: true, access: "closed" });
   });
 
-  test("lets no stranger open a WebSocket, by whatever token, and holds no connection of one", async () => {
+  test("opens no WebSocket to a caller without the key, by whatever token, and holds no connection of one", async () => {
     const room = await closedRoom();
     const query = (token: string) => `key=peerjs&id=m6&token=${token}`;
     for (const sent of [{}, bearer({ key: "another" })]) {
@@ -469,7 +469,7 @@ describe("a room that was claimed with a key", () => {
     expect((await upgrade(room, `key=peerjs&id=m7&token=${old}`)).status).toBe(401);
   });
 
-  test("takes the key in a header of the upgrade too; the token of a ticket tells who comes back", async () => {
+  test("accepts the key in a header of the upgrade too; the token of a ticket identifies a returning peer", async () => {
     const room = await closedRoom();
     const registry = registryOf(room, KEY);
     const first = await connect(room, `key=peerjs&id=m6&token=${await registry.ticket("m6", "mine")}`);
@@ -481,7 +481,7 @@ describe("a room that was claimed with a key", () => {
     await first.closed;
   });
 
-  test("throws out whoever came before it was claimed, and does not bring their signals to anybody", async () => {
+  test("disconnects peers that connected before it was claimed, and does not forward their signals", async () => {
     const room = crypto.randomUUID();
     anHourAhead();
     const stranger = await join(room, "m66");
@@ -513,7 +513,7 @@ describe("a room that was claimed with a key", () => {
     expect(await registryOf(room, KEY).confirm(1n, 11n)).toBe(true);
   });
 
-  test("answers a flood of wrong keys with 429, and who shows the right one as ever", async () => {
+  test("responds to a flood of wrong keys with 429, and to the right one as before", async () => {
     const room = await closedRoom();
     const statuses: number[] = [];
     for (let index = 0; index < 60; index++) {
@@ -532,7 +532,7 @@ describe("a room that was claimed with a key", () => {
 describe("an open room", () => {
   const KEY: RoomCredential = { type: "key", key: "a-stranger's-key" };
 
-  test("is claimed as open and stays so: a stranger cannot put a key on it", async () => {
+  test("is claimed as open and stays so: no later caller can add a key", async () => {
     const room = crypto.randomUUID();
     const registry = registryOf(room);
     expect(await registry.claim(1n, 11n)).toMatchObject({ access: "open", founded: true });
@@ -567,7 +567,7 @@ describe("an open room", () => {
     expect(await registry.forget(11n)).toBe(true);
   });
 
-  test("gives one address only so many places, so that idle sockets do not fill it", async () => {
+  test("gives one address a limited number of places, so that idle sockets do not fill it", async () => {
     const room = crypto.randomUUID();
     const sent = { cf: { clientIp: "192.0.2.1" } };
     for (let index = 1; index <= 32; index++) await join(room, `m${index}`, undefined, sent);
@@ -577,7 +577,7 @@ describe("an open room", () => {
     await join(room, "m33", undefined, { cf: { clientIp: "192.0.2.2" } });
   });
 
-  test("takes no more than so many requests of one address a minute", async () => {
+  test("accepts a limited number of requests of one address per minute", async () => {
     const room = crypto.randomUUID();
     const ask = async (clientIp: string): Promise<number> => {
       const response = await worker.fetch(`${ORIGIN}/peerjs/room/${room}/room`, { cf: { clientIp } });
