@@ -101,6 +101,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       app: [".", "common", "facade", "http"],
     },
   },
+  // A browser tab as a member of a room.
+  room: { below: [...CORE, "storage", "transport", "member", "client"], folders: { ".": [] } },
   react: { below: ["client"], npm: ["react"], folders: { ".": [] } },
   grpc: {
     below: ["base", "protocol", "member", "client"],
@@ -119,7 +121,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     },
   },
   // What the package exports.
-  entry: { below: ["base", "protocol", "raft", "client", "react", "grpc"], folders: { ".": [] } },
+  entry: {
+    below: ["base", "protocol", "raft", "transport", "member", "client", "room", "react", "grpc"],
+    folders: { ".": [] },
+  },
 };
 
 /** The folder of worker that may not know Node: all but `local`, which builds and serves it. */

@@ -9,7 +9,8 @@ import { pageConfig, ROOT } from "../../worker/local/build.ts";
 import { type Aim, atMost, type Figure } from "./figures.ts";
 
 const COMMAND = "npm run bench -- size";
-const ROOM = "web/room/start.ts";
+const ROOM = "src/entry/room.ts";
+const ROOM_PAGE = "web/room/start.ts";
 const PEERJS = "src/transport/peerjs.ts";
 const CLIENT = "test/bench/size/http-client.ts";
 
@@ -44,7 +45,7 @@ export async function measureSizes(): Promise<Sizes> {
   const [member, page, client] = await Promise.all([built(library(ROOM)), built(pageConfig()), built(library(CLIENT))]);
   const begun = startOf(member, [ROOM]);
   const carried = startOf(member, [ROOM, PEERJS]);
-  const shown = startOf(page, ["web/index.html", ROOM, PEERJS]);
+  const shown = startOf(page, ["web/index.html", ROOM_PAGE, PEERJS]);
   const looks = page.filter(({ type }) => type === "asset");
   const clientBegun = startOf(client, [CLIENT]);
   return {

@@ -63,6 +63,39 @@ test("a leader's tab that dies is succeeded, and comes back with its data, its i
   expect(await successor.read("after")).toBe("it is back");
 });
 
+test("a leader that closes its client has handed over when that is done, and its tab may come back", async () => {
+  const tabs = await openRoom(browser, server, newRoom(), 3);
+  const leader = await leaderOf(tabs);
+  const { id } = await leader.status();
+  const others = tabs.filter((tab) => tab !== leader);
+  await leader.page.evaluate(() => window.quorate.close());
+  // Nobody has waited for an election time-out.
+  expect((await (await leaderOf(others)).status()).members).toHaveLength(3);
+  await others[0]?.put("after", "it closed");
+  await expect(leader.put("after", "it closed")).rejects.toThrow("the client is closed");
+  await leader.page.reload();
+  await leader.page.waitForFunction(() => window.quorate !== undefined);
+  await leader.ready();
+  expect((await leader.status()).id).toBe(id);
+  expect(await leader.read("after")).toBe("it closed");
+});
+
+test("a page that the browser kept while it was away has a member again when it is back", async () => {
+  const tab = await Tab.open(browser, server, newRoom());
+  await tab.ready();
+  await tab.put("kept", "yes");
+  const { id } = await tab.status();
+  const show = (type: string): Promise<void> =>
+    tab.page.evaluate((name) => void dispatchEvent(new PageTransitionEvent(name, { persisted: true })), type);
+  await show("pagehide");
+  await expect(tab.put("meanwhile", "no")).rejects.toThrow("The page was left");
+  await show("pageshow");
+  await tab.until((status) => status.problem === undefined && status.leader === status.id, undefined);
+  await tab.put("again", "yes");
+  expect((await tab.status()).id).toBe(id);
+  expect(await tab.read("kept")).toBe("yes");
+});
+
 test("all tabs closed and opened again later find everything", async () => {
   const tabs = await openRoom(browser, server, newRoom(), 3);
   await tabs[1]?.put("kept", "on three disks");

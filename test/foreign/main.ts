@@ -1,6 +1,7 @@
 /**
  * `npm run foreign`: packs the package and uses it as others do, in projects outside the tree that know nothing of it but
- * the tarball: a script on the oldest Node, a strict TypeScript project under both resolutions, a page that Vite builds.
+ * the tarball: a script on the oldest Node, a strict TypeScript project under both resolutions, pages that Vite builds, one
+ * of which opens a room in a real Chromium.
  *
  *   npm run foreign              needs `npm run build`, npm's registry or its cache, and Node 20 or newer as `node`
  *   npm run foreign -- --keep    leaves the projects where they are, and says where
@@ -14,6 +15,7 @@ import { installProject } from "./project.ts";
 import { nodeSteps } from "./node-steps.ts";
 import { packageSteps } from "./package-steps.ts";
 import { pageSteps } from "./page-steps.ts";
+import { roomSteps } from "./room-steps.ts";
 import { type Step, runSteps } from "./steps.ts";
 import { typeSteps } from "./type-steps.ts";
 import { packTarball } from "./tarball.ts";
@@ -33,6 +35,7 @@ async function main(): Promise<number> {
         ...nodeSteps(() => project("node"), server.url),
         ...typeSteps(() => project("types")),
         ...pageSteps(() => project("page")),
+        ...roomSteps(() => project("room"), join(folder, "room-data")),
       ];
       return await runSteps(steps);
     } finally {

@@ -47,6 +47,13 @@ export function nodeSteps(install: () => Promise<string>, endpoint: string): rea
       },
     },
     {
+      name: "quorate/room may be imported by a server, and says what it needs of a browser",
+      async run() {
+        await command(folder, "node", "room.js");
+        return undefined;
+      },
+    },
+    {
       name: "quorate/grpc serves etcd's gRPC in front of the endpoint",
       async run() {
         await command(folder, "node", "grpc.js", endpoint);

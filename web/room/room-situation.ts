@@ -6,7 +6,8 @@ import type { RoomInfo } from "../../src/transport/room.ts";
 import { countOf, numberText, sizeText } from "../model/bytes-text.ts";
 import { durationText, lagText, shortId, UNKNOWN } from "../model/situation.ts";
 import type { Action, Fact, MemberRow, Situation, Tone } from "../model/situation.ts";
-import type { RunningState, StoppedState, TabState } from "./tab-state.ts";
+import { roomProblem } from "../../src/room/room-connection.ts";
+import type { RunningState, StoppedState, TabState } from "../../src/room/tab-state.ts";
 
 export interface RoomKnowledge {
   /** Anybody who knows its name may come in. */
@@ -41,15 +42,6 @@ export function roomSituation(knowledge: RoomKnowledge, actions: RoomActions): S
     members: view === undefined ? [] : view.members.map((peer) => rowOf(peer, view)),
     revision: view?.revision ?? 0,
   };
-}
-
-/** The member's own reason, or that signalling is why it meets nobody. */
-export function roomProblem(state: TabState, view: MemberView): MemberView["problem"] {
-  const { problem } = view;
-  if (problem === undefined || state.type !== "running" || state.signalling.state === "open") return problem;
-  if (problem.code === "stopped" || problem.code === "storage" || problem.code === "removed") return problem;
-  const text = `The signalling server does not answer, so other members cannot be found: ${state.signalling.text}.`;
-  return { code: "no-signalling", text: `${text} ${problem.text}` };
 }
 
 const STOPPED_BADGES: Partial<Record<StoppedState["code"], string>> = { removed: "Removed", refused: "Refused" };

@@ -3,6 +3,7 @@
  *
  *     src/entry/*.ts ── tsc ──► dist/package/entry/*.js, *.d.ts   modules as they are, so that bundlers drop what is unused
  *     worker/entry.ts ─ tsc ──► dist/package/worker/*.js, *.d.ts  over the same modules, so that an error's class is one class
+ *     peerjs ────────── Vite ─► dist/package/vendor/peerjs.js     without its adapter for the media of old browsers
  *     cli, grpc ─────── Vite ─► dist/package/node/*.js            with grpc-js inside: no user of a page needs to install it
  */
 import { execFile } from "node:child_process";
@@ -10,7 +11,7 @@ import { chmod, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "vite";
-import { DIST, ROOT } from "./build.ts";
+import { DIST, pageConfig, ROOT } from "./build.ts";
 
 const PACKAGE: string = join(DIST, "package");
 
@@ -19,6 +20,7 @@ if (process.argv[1] === import.meta.filename) await buildPackage();
 export async function buildPackage(): Promise<void> {
   await rm(PACKAGE, { recursive: true, force: true });
   await emitModules();
+  await bundlePeerJs();
   await bundleForNode();
 }
 
@@ -57,6 +59,28 @@ async function withPackagePaths(file: string): Promise<void> {
     ? moved.replaceAll(/((?:from|import) ?\(?")(\.{1,2}\/[^"]+)\.ts"/g, '$1$2.js"')
     : moved;
   if (named !== text) await writeFile(file, named);
+}
+
+/** As in our own page, where the bundler leaves the adapter out (pageConfig). */
+async function bundlePeerJs(): Promise<void> {
+  await build({
+    ...pageConfig(),
+    root: ROOT,
+    publicDir: false,
+    build: {
+      target: "es2023",
+      outDir: join(PACKAGE, "vendor"),
+      emptyOutDir: true,
+      minify: false,
+      lib: { entry: join(ROOT, "worker/local/peerjs-parts.ts"), formats: ["es"], fileName: () => "peerjs.js" },
+      license: { fileName: "THIRD-PARTY-LICENSES.md" },
+    },
+  });
+  const user = join(PACKAGE, "transport/peerjs.js");
+  const text = await readFile(user, "utf8");
+  const vendored = text.replace('from "peerjs"', 'from "../vendor/peerjs.js"');
+  if (vendored === text) throw new Error("the package's modules do not import peerjs any more");
+  await writeFile(user, vendored);
 }
 
 async function bundleForNode(): Promise<void> {

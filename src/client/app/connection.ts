@@ -1,5 +1,6 @@
 /**
- * State of the connection to an endpoint, derived from the outcomes of its requests and sockets. Sends nothing itself.
+ * State of the connection to an endpoint, derived from the outcomes of its requests and sockets; or of a room's member, which
+ * sets it. Sends nothing itself.
  */
 import type { WebSocketConstructor, WebSocketLike } from "../http/websocket-watch.ts";
 import { Store } from "./store.ts";
@@ -7,11 +8,15 @@ import { Store } from "./store.ts";
 export type ConnectionState =
   /** No request has completed yet. */
   | "idle"
+  /** A room: this tab is on its way to being a member. */
+  | "joining"
   | "connected"
-  /** The endpoint responds with 502, 503 or 504: it cannot serve. */
+  /** The endpoint responds with 502, 503 or 504: it cannot serve. In a room: only serializable reads are served. */
   | "unavailable"
   /** The endpoint does not respond. */
   | "disconnected"
+  /** A room: this tab's member has stopped for good. */
+  | "stopped"
   | "closed";
 
 export interface ConnectionSnapshot {
@@ -34,12 +39,12 @@ export class Connection {
         const response = await send(input, init);
         const { status } = response;
         if (status === 502 || status === 503 || status === 504) {
-          this.#set("unavailable", `the endpoint responds with ${status}`);
-        } else this.#set("connected", "");
+          this.set("unavailable", `the endpoint responds with ${status}`);
+        } else this.set("connected", "");
         return response;
       } catch (error) {
         // The caller aborted this call. That says nothing about the endpoint.
-        if (init?.signal?.aborted !== true) this.#set("disconnected", messageOf(error));
+        if (init?.signal?.aborted !== true) this.set("disconnected", messageOf(error));
         throw error;
       }
     };
@@ -54,9 +59,9 @@ export class Connection {
         isClosedByUs = true;
         close();
       };
-      socket.addEventListener("open", () => this.#set("connected", ""));
+      socket.addEventListener("open", () => this.set("connected", ""));
       socket.addEventListener("close", () => {
-        if (!isClosedByUs) this.#set("disconnected", "the connection was lost");
+        if (!isClosedByUs) this.set("disconnected", "the connection was lost");
       });
     };
     return class extends Socket {
@@ -68,10 +73,11 @@ export class Connection {
   }
 
   close(): void {
-    this.#set("closed", "the client is closed");
+    this.set("closed", "the client is closed");
   }
 
-  #set(state: ConnectionState, reason: string): void {
+  /** Does nothing once the client is closed. */
+  set(state: ConnectionState, reason: string): void {
     const before = this.getSnapshot();
     if (before.state === "closed" || (before.state === state && before.reason === reason)) return;
     this.#store.set({ state, reason, since: before.state === state ? before.since : Date.now() });

@@ -1,6 +1,6 @@
 /**
  * The services that every member has from its start. The others (deferred-services.ts) use them; a page loads those a
- * little later (web/room/tab-services.ts).
+ * little later (room/tab-services.ts).
  */
 import { Authorizer, type Admission } from "./authorizer.ts";
 import type { TokenProvider } from "../auth/credentials.ts";

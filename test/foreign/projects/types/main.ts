@@ -1,6 +1,8 @@
 import { compare, connect, EtcdError, GrpcCode, op } from "quorate";
 import type { ApplicationClient, KeyValue, WatchEvent } from "quorate";
 import { useEntry, useNamespace } from "quorate/react";
+import { openRoom, OpenRoomError } from "quorate/room";
+import type { RoomClient } from "quorate/room";
 import { startGrpcProxy } from "quorate/grpc";
 import { Prng } from "quorate/raft";
 import type { Raft, RaftMessage, Ready } from "quorate/raft";
@@ -55,4 +57,25 @@ export async function refresh(): Promise<number> {
   await flags.put("dark", 1);
   await using lock = await client.acquire("refresh", { ttl: 10 });
   return created.entry.revision + lock.fence;
+}
+
+export async function enter(secret: string, signal: AbortSignal): Promise<string> {
+  await using room: RoomClient = openRoom("planning", {
+    signalling: "https://quorate.example",
+    secret,
+    iceServers: [{ urls: "stun:stun.example:3478" }],
+    flags: { "auto-compaction-retention": "1h" },
+    signal,
+  });
+  try {
+    await room.ready;
+  } catch (error) {
+    if (error instanceof OpenRoomError && error.reason === "key-wrong") return "another secret";
+    throw error;
+  }
+  // @ts-expect-error a room's name is a text
+  openRoom(7);
+  await room.namespace<Flag>("flags/").put("dark", { on: true });
+  const { state, reason } = room.connection.getSnapshot();
+  return `${state} ${reason} ${room.room.members.length} ${room.room.link ?? ""}`;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { SILENT_AFTER_MS, TabLock } from "../../web/room/tab-lock.ts";
-import type { LockManagerLike } from "../../web/room/tab-lock.ts";
+import { SILENT_AFTER_MS, TabLock } from "../../src/room/tab-lock.ts";
+import type { LockManagerLike } from "../../src/room/tab-lock.ts";
 
 /** One profile: its locks by the rules of the Web Locks specification, its broadcasts, and a clock to move. */
 class Profile implements LockManagerLike {
@@ -97,7 +97,7 @@ async function twoTabs(isFrozen?: () => boolean) {
 test("the first tab has the lock, the second waits and gets it when the first is gone", async () => {
   const { first, second } = await twoTabs();
   expect([first.told, second.told]).toEqual([["held"], ["waiting"]]);
-  first.lock.release();
+  void first.lock.release();
   await settled();
   expect(second.told).toEqual(["waiting", "held"]);
 });
@@ -136,8 +136,8 @@ test("a holder that thaws in time is no longer said to be silent", async () => {
 
 test("a tab that was left while it waited never gets the lock", async () => {
   const { first, second } = await twoTabs();
-  second.lock.release();
-  first.lock.release();
+  void second.lock.release();
+  void first.lock.release();
   await settled();
   expect(second.told).toEqual(["waiting"]);
 });

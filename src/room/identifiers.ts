@@ -1,5 +1,5 @@
 /** Chance and small memory of a browser profile. */
-import { isRoomSecret } from "../../src/transport/room-secret.ts";
+import { isRoomSecret } from "../transport/room-secret.ts";
 import type { KnownSecrets } from "./room-door.ts";
 
 /** 64 random bits; 0 means "nobody" in Raft. */

@@ -5,8 +5,8 @@
  * Every method of every service is handed on as it is called, so nothing here has to change with them. Only those that
  * do not answer with a promise have an answer of their own.
  */
-import type { MemberView, Services } from "../../src/member/api/services.ts";
-import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
+import type { MemberView, Services } from "../member/api/services.ts";
+import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 
 export interface SwitchableServices {
   readonly services: Services;
@@ -16,6 +16,8 @@ export interface SwitchableServices {
   detach(text: string): void;
   /** Nobody will answer any more. */
   end(text: string): void;
+  /** Resolves when no call about keys or leases is under way, or after so long. */
+  settled(withinMs: number): Promise<void>;
 }
 
 type Method = (...parameters: readonly unknown[]) => unknown;
@@ -25,9 +27,12 @@ type AnyServices = Readonly<Record<string, Readonly<Record<string, Method>>>>;
 export function switchableServices(view: (ofMember: MemberView | undefined) => MemberView): SwitchableServices {
   let target: Services | undefined;
   let reason = new EtcdError(GrpcCode.Unavailable, "this tab's member has not started yet");
+  const underWay = new Set<Promise<unknown>>();
   const call = (service: string, method: string, parameters: readonly unknown[]): unknown => {
     if (target === undefined) return withoutMember(service, method, reason);
-    return (target as unknown as AnyServices)[service]?.[method]?.(...parameters);
+    const answer = (target as unknown as AnyServices)[service]?.[method]?.(...parameters);
+    if ((service === "kv" || service === "lease") && answer instanceof Promise) track(underWay, answer);
+    return answer;
   };
   const inspect = { view: async () => view(await target?.inspect.view()) };
   const services = everyName((service) =>
@@ -52,7 +57,17 @@ export function switchableServices(view: (ofMember: MemberView | undefined) => M
       target = undefined;
       reason = new EtcdError(GrpcCode.FailedPrecondition, text);
     },
+    async settled(withinMs) {
+      const limit = new Promise<void>((resolve) => setTimeout(resolve, withinMs));
+      await Promise.race([limit, Promise.allSettled(underWay)]);
+    },
   };
+}
+
+function track(underWay: Set<Promise<unknown>>, call: Promise<unknown>): void {
+  const forget = (): void => void underWay.delete(call);
+  underWay.add(call);
+  call.then(forget, forget);
 }
 
 function withoutMember(service: string, method: string, reason: EtcdError): unknown {

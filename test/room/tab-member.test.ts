@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { Clock } from "../../src/member/clock.ts";
+import { memberOptionsOf } from "../../src/member/flags.ts";
 import type { FlaggedOptions } from "../../src/member/flags.ts";
 import { memberView } from "../../src/member/services/member-view.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
@@ -11,10 +12,9 @@ import type { MemoryImage } from "../../src/storage/memory/memory.ts";
 import { StorageCorruptError } from "../../src/storage/storage-error.ts";
 import { RoomRefusal } from "../../src/transport/room.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
-import { switchableServices } from "../../web/room/switchable-services.ts";
-import { roomSettings } from "../../web/room/room-settings.ts";
-import { TabMember } from "../../web/room/tab-member.ts";
-import type { TabState } from "../../web/room/tab-state.ts";
+import { switchableServices } from "../../src/room/switchable-services.ts";
+import { TabMember } from "../../src/room/tab-member.ts";
+import type { TabState } from "../../src/room/tab-state.ts";
 import { FakeRegistry } from "./support/registry.ts";
 
 /** Twenty times as fast as the wall's: an election takes 0.1 s. */
@@ -209,22 +209,14 @@ test("who waits in vain may found the room anew, and nobody else may make it for
   expect(registry.founding).toEqual(before);
 });
 
-test("a room's settings stand in its address, and its members keep to them", async () => {
-  const settings = roomSettings(
-    "?room=planning&max-txn-ops=1&auto-compaction-mode=revision&auto-compaction-retention=9",
-  );
-  const { client, tab } = room().profile().open(settings.options);
+test("a member keeps to its room's settings", async () => {
+  const settings = memberOptionsOf((flag) => (flag === "max-txn-ops" ? "1" : undefined));
+  const { client, tab } = room().profile().open(settings);
   await eventually(() => client.kv.put("a", "1"));
   const two = client.kv.txn().then(client.op.put("a", "2"), client.op.put("b", "2"));
 
   await expect(two.commit()).rejects.toThrow("etcdserver: too many operations in txn request");
   expect(tab.member?.settings.limits.txnOperations).toBe(1);
-  expect(settings.given).toEqual({
-    "max-txn-ops": "1",
-    "auto-compaction-mode": "revision",
-    "auto-compaction-retention": "9",
-  });
-  expect(() => roomSettings("?auto-compaction-mode=x")).toThrow('unknown auto-compaction-mode "x"');
 });
 
 test("a store that cannot be opened stops the tab with its reason, and every call with it", async () => {

@@ -8,23 +8,24 @@
  * The tab holds the room's lock all the while (tab-lock.ts). What is decided on the way stands in entry.ts; here it is
  * done. A write that storage refuses ends it: a member does not go on in memory.
  */
-import { Prng } from "../../src/base/prng.ts";
-import type { FlaggedOptions } from "../../src/member/flags.ts";
-import type { Clock } from "../../src/member/clock.ts";
-import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
-import { Member } from "../../src/member/node/member.ts";
-import type { BootstrapOptions } from "../../src/member/options.ts";
-import type { ProblemCode } from "../../src/member/api/services.ts";
-import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
-import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
-import { StorageError } from "../../src/storage/storage-error.ts";
-import type { Identity, Storage } from "../../src/storage/storage.ts";
-import type { SignallingState } from "../../src/transport/channel.ts";
-import { RoomRefusal } from "../../src/transport/room.ts";
-import type { RoomInfo, RoomRegistry } from "../../src/transport/room.ts";
-import type { Transport } from "../../src/transport/transport.ts";
+import { Prng } from "../base/prng.ts";
+import type { FlaggedOptions } from "../member/flags.ts";
+import type { Clock } from "../member/clock.ts";
+import { bootstrapStorage } from "../member/node/bootstrap.ts";
+import { Member } from "../member/node/member.ts";
+import type { BootstrapOptions } from "../member/options.ts";
+import type { ProblemCode } from "../member/api/services.ts";
+import { member as memberRecord } from "../protocol/api/cluster.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
+import { StorageError } from "../storage/storage-error.ts";
+import type { Identity, Storage } from "../storage/storage.ts";
+import type { SignallingState } from "../transport/channel.ts";
+import { RoomRefusal } from "../transport/room.ts";
+import type { RoomInfo, RoomRefusalCode, RoomRegistry } from "../transport/room.ts";
+import type { Transport } from "../transport/transport.ts";
 import { enter, checkRegistry } from "./entry.ts";
 import type { Entry } from "./entry.ts";
+import { handOver } from "./hand-over.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
 import { refusalText } from "./room-door.ts";
 import { tabServices } from "./tab-services.ts";
@@ -76,6 +77,7 @@ export class TabMember {
   /** Aborted at the end of a session, and for good when all is over. */
   #session: AbortController = new AbortController();
   #endSession: ((end: End) => void) | undefined;
+  #lived: Promise<void> = Promise.resolve();
 
   constructor(options: TabMemberOptions) {
     this.#options = options;
@@ -86,7 +88,12 @@ export class TabMember {
   }
 
   /** Once, when the lock is held. Resolves when all is over; does not reject. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    this.#lived = this.#openAndLive();
+    return this.#lived;
+  }
+
+  async #openAndLive(): Promise<void> {
     try {
       while ((await this.#live()) === "again");
     } catch (error) {
@@ -104,10 +111,17 @@ export class TabMember {
     this.#transport?.retryNow();
   }
 
-  /** Stops, and deletes what this tab has of its room. */
-  async leave(): Promise<void> {
-    this.stop("stopped", "This tab leaves its cluster.");
+  /** Lets another member lead, stops, and closes the storage. Does not reject. */
+  async close(text: string): Promise<void> {
+    if (this.#member !== undefined) await handOver(this.#member);
+    this.stop("stopped", text);
+    await this.#lived;
     await this.#storage?.close().catch(() => {});
+  }
+
+  /** Closes, and deletes what this tab has of its room. */
+  async leave(): Promise<void> {
+    await this.close("This tab leaves its cluster.");
     await this.#options.deleteStorage();
   }
 
@@ -144,7 +158,7 @@ export class TabMember {
       if (!(error instanceof RoomRefusal)) throw error;
       await this.#discard(storage);
       this.#options.onRefused();
-      this.#stopWith("refused", refusalText(error.code), false);
+      this.#stopWith("refused", refusalText(error.code), false, error.code);
       return "over";
     }
   }
@@ -323,9 +337,9 @@ export class TabMember {
     this.#stopWith(code, messageOf(error), kind === "corrupt");
   }
 
-  #stopWith(code: ProblemCode, text: string, isDamaged: boolean): void {
+  #stopWith(code: ProblemCode, text: string, isDamaged: boolean, refusal?: RoomRefusalCode): void {
     if (this.#isOver) return;
-    this.#change({ type: "stopped", code, text, isDamaged });
+    this.#change({ type: "stopped", code, text, isDamaged, refusal });
     this.#options.late.end(`this tab's member has stopped: ${text}`);
     this.#session.abort();
     this.#dropMember(text);

@@ -50,6 +50,7 @@ export class TabLock {
   #waiting: AbortController = new AbortController();
   #stopAsking: (() => void) | undefined;
   #heardMs = 0;
+  readonly #requests: Set<Promise<unknown>> = new Set();
 
   constructor(options: TabLockOptions) {
     this.#options = options;
@@ -75,12 +76,14 @@ export class TabLock {
     this.#request({ steal: true }).catch(ignore);
   }
 
-  release(): void {
+  /** At once; resolves when the browser has the lock back. */
+  async release(): Promise<void> {
     this.#state = "over";
     this.#waiting.abort();
     this.#stopAsking?.();
     this.#release?.();
     this.#channel.close();
+    await Promise.allSettled(this.#requests);
   }
 
   /** True when somebody else has it. What comes of a lock that was got is told by onLost alone. */
@@ -97,7 +100,9 @@ export class TabLock {
         resolve(!isGranted);
         return isGranted ? this.#hold() : Promise.resolve();
       };
-      locks.request(name, how, hold).catch((error: unknown) => {
+      const request = locks.request(name, how, hold);
+      this.#requests.add(request);
+      request.catch((error: unknown) => {
         reject(error instanceof Error ? error : new Error(String(error)));
         // A lock that we have fails only by being stolen.
         if (!isGranted || this.#state !== "held") return;

@@ -1,7 +1,7 @@
 /** Where a tab is on its way to being a member of its room. */
-import type { ProblemCode } from "../../src/member/api/services.ts";
-import type { SignallingState } from "../../src/transport/channel.ts";
-import type { RoomInfo } from "../../src/transport/room.ts";
+import type { ProblemCode } from "../member/api/services.ts";
+import type { SignallingState } from "../transport/channel.ts";
+import type { RoomInfo, RoomRefusalCode } from "../transport/room.ts";
 
 export type TabState =
   /** Another tab of this profile is the member. */
@@ -29,6 +29,8 @@ export interface StoppedState {
   readonly type: "stopped";
   readonly code: ProblemCode;
   readonly text: string;
+  /** Why the registry refuses this tab, when `code` says that it does. */
+  readonly refusal?: RoomRefusalCode | undefined;
   /** What is stored here is damaged: the tab can only begin anew, under a new id. */
   readonly isDamaged: boolean;
 }

@@ -4,7 +4,7 @@
  * A page that was frozen may have lost its lock meanwhile. That news waits in line when the page thaws, like the timers
  * that were due, and must be heard before the member does anything: a very late timer therefore lets others go first.
  */
-import type { Clock } from "../../src/member/clock.ts";
+import type { Clock } from "../member/clock.ts";
 
 /** Even an unfrozen tab in the background has its timers once a minute. */
 const VERY_LATE_MS = 65_000;

@@ -1,23 +1,23 @@
 /**
  * With which secret a tab comes to its room, or why it does not come in at all:
  *
- *     ?room=NAME#k=SECRET   with that one, if the room has it; whoever opens the link first claims the room with it
- *     ?room=NAME            with the one that this browser knows; if it knows none and the room is free, with a new one
- *     ?room=NAME&open       without any: the room is open to everybody who knows its name
+ *     secret given   with that one, if the room has it; whoever comes first claims the room with it
+ *     nothing given  with the one that this browser knows; if it knows none and the room is free, with a new one
+ *     open           without any: the room is open to everybody who knows its name
  *
  * A secret that this browser has used before is not asked about again, so a member comes in without a server. Nothing of
  * the room is opened before this is decided.
  */
-import { isRoomSecret, newRoomSecret } from "../../src/transport/room-secret.ts";
-import { RoomRefusal } from "../../src/transport/room.ts";
-import type { RoomInfo, RoomRefusalCode } from "../../src/transport/room.ts";
-import { PageRefusal } from "../page-refusal.ts";
+import { isRoomSecret, newRoomSecret } from "../transport/room-secret.ts";
+import { RoomRefusal } from "../transport/room.ts";
+import type { RoomInfo, RoomRefusalCode } from "../transport/room.ts";
+import { OpenRoomError } from "./errors.ts";
 
 export interface DoorOptions {
-  readonly room: string;
-  readonly search: string;
-  /** The address's fragment. */
-  readonly hash: string;
+  /** Undefined: none was given. */
+  readonly given: string | undefined;
+  /** An open room is wanted. */
+  readonly open: boolean;
   readonly secrets: KnownSecrets;
   /** Asks the registry with that secret, or with none. */
   readonly ask: (secret: string | undefined) => Promise<RoomInfo>;
@@ -33,31 +33,22 @@ export interface KnownSecrets {
   forget(): void;
 }
 
-/** Undefined: for an open room. Rejects with PageRefusal. */
+/** Undefined: for an open room. Rejects with OpenRoomError. */
 export async function secretAtDoor(options: DoorOptions): Promise<string | undefined> {
-  const { room, search, hash, secrets } = options;
-  const given = secretIn(hash);
-  if (new URLSearchParams(search).has("open")) {
+  const { open, given, secrets } = options;
+  if (open) {
     if (given === undefined) return undefined;
-    throw new PageRefusal("This link asks for an open room and carries a secret. A room has the one or the other.");
+    throw new OpenRoomError(
+      "invalid",
+      "This link asks for an open room and carries a secret. A room has the one or the other.",
+    );
   }
   const known = secrets.get();
   if (given === undefined) return known ?? secretOfNewRoom(options);
   if (given === known) return known;
-  await asked(room, options.ask(given));
+  await asked(options.ask(given));
   secrets.forget();
   return secrets.set(given);
-}
-
-/** For the room's link; a room without a secret is asked for in words. */
-export function roomLink(
-  origin: string,
-  room: string,
-  given: Readonly<Record<string, string>>,
-  secret: string | undefined,
-): string {
-  const address = `${origin}/?${new URLSearchParams({ room, ...given })}`;
-  return secret === undefined ? `${address}&open` : `${address}#k=${secret}`;
 }
 
 export function refusalText(code: RoomRefusalCode): string {
@@ -81,47 +72,45 @@ export function refusalText(code: RoomRefusalCode): string {
   }
 }
 
-/** Undefined where the address has none. Throws for one that is cut. */
-function secretIn(hash: string): string | undefined {
-  const given = new URLSearchParams(hash.replace(/^#/, "").replaceAll("+", "%2B")).get("k");
+/**
+ * The secret in a text: the secret itself, or a link or fragment whose `k` it is. Undefined where there is none.
+ *
+ * Throws OpenRoomError for one that is cut.
+ */
+export function secretIn(text: string): string | undefined {
+  const hash = text.indexOf("#");
+  const given = hash === -1 ? text || null : new URLSearchParams(text.slice(hash + 1).replaceAll("+", "%2B")).get("k");
   if (given === null || isRoomSecret(given)) return given ?? undefined;
-  throw new PageRefusal(
+  throw new OpenRoomError(
+    "invalid",
     `This link is not whole: the secret behind #k= has 43 letters, digits, - and _, and what is here (${given.length} of ` +
       "them) is none. Ask for the link again, and copy all of it.",
   );
 }
 
-async function secretOfNewRoom({ room, ask, hasStore, secrets }: DoorOptions): Promise<string> {
-  const { access } = await asked(room, ask(undefined));
-  if (access === "open") throw openRefusal(room);
+async function secretOfNewRoom({ ask, hasStore, secrets }: DoorOptions): Promise<string> {
+  const { access } = await asked(ask(undefined));
+  if (access === "open") throw new OpenRoomError("room-open", refusalText("room-open"));
   if (await hasStore()) {
-    throw new PageRefusal(
+    throw new OpenRoomError(
+      "secret-unknown",
       "This browser has stored a room of this name, but no secret of it, and the server does not know the room any more. " +
         "If you have the room’s link with its secret, open that. If the room was founded by an older version of Quorate, " +
         "it is open to everybody who knows its name.",
-      { href: openHref(room), text: "Open it as an open room" },
     );
   }
   return secrets.set(newRoomSecret());
 }
 
-async function asked(room: string, answer: Promise<RoomInfo>): Promise<RoomInfo> {
+async function asked(answer: Promise<RoomInfo>): Promise<RoomInfo> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof RoomRefusal && error.code === "room-open") throw openRefusal(room);
-    if (error instanceof RoomRefusal) throw new PageRefusal(refusalText(error.code));
+    if (error instanceof RoomRefusal) throw new OpenRoomError(error.code, refusalText(error.code));
     const why = error instanceof Error ? error.message : String(error);
-    throw new PageRefusal(
+    throw new OpenRoomError(
+      "unreachable",
       `Nobody can say whose room this is, because the server does not answer: ${why}. Reload the page to ask again.`,
     );
   }
-}
-
-function openRefusal(room: string): PageRefusal {
-  return new PageRefusal(refusalText("room-open"), { href: openHref(room), text: "Open it as an open room" });
-}
-
-function openHref(room: string): string {
-  return `/?room=${encodeURIComponent(room)}&open`;
 }

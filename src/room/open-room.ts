@@ -1,0 +1,123 @@
+/** Opens a room: this tab becomes a member of it. */
+import { applicationClient } from "../client/app/application-client.ts";
+import { createClient } from "../client/client.ts";
+import { SYSTEM_BACKOFF } from "../client/common/backoff.ts";
+import type { FlaggedOptions, MemberFlagName } from "../member/flags.ts";
+import { roomKeys } from "../transport/room-secret.ts";
+import { roomRegistry } from "../transport/room.ts";
+import type { FetchLike, RoomCredential, RoomRegistry } from "../transport/room.ts";
+import { checkBrowserSupport } from "./browser-support.ts";
+import { OpenRoomError } from "./errors.ts";
+import { knownSecrets } from "./identifiers.ts";
+import { takeName } from "./open-names.ts";
+import { OwnRoom } from "./own-room.ts";
+import type { Admission } from "./own-room.ts";
+import type { RoomClient } from "./room-client.ts";
+import { secretAtDoor, secretIn } from "./room-door.ts";
+import { roomPlace } from "./room-place.ts";
+import type { RoomPlace } from "./room-place.ts";
+
+export interface OpenRoomOptions {
+  /** The origin of a Quorate server, at which the room's members find each other. Default: the page's own. */
+  readonly signalling?: string;
+  /**
+   * The room's secret, or a link or fragment with it (`location.hash`), which may have none. Default: the one that this
+   * browser knows, and for a new room a new one.
+   */
+  readonly secret?: string | undefined;
+  /** An open room, without a secret: anybody who knows its name may join it. Default false. */
+  readonly open?: boolean;
+  /** STUN and TURN servers. Default: PeerJS's own; none when the signalling server is on this machine. */
+  readonly iceServers?: readonly RTCIceServer[];
+  /** The member's settings, under the names of etcd's flags: `{ "auto-compaction-retention": "1h" }`. */
+  readonly flags?: Readonly<Partial<Record<MemberFlagName, string>>>;
+  /** Asks the browser once to keep what is stored; Firefox asks its user. Default true. */
+  readonly persist?: boolean;
+  /** Closes the client when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Returns a client at once; this tab comes into the room meanwhile, and `connection` tells how far it is.
+ *
+ * Name: 1 to 64 letters, digits and `. _ ~ -`, beginning with a letter or digit.
+ *
+ * Throws OpenRoomError for a name, secret or address that is none, in a runtime that lacks what a member needs, and while
+ * this page has the room open.
+ */
+export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClient {
+  checkBrowserSupport(globalThis);
+  const place = roomPlace(name, options.signalling, location.origin);
+  const given = secretIn(options.secret ?? "");
+  const openName = takeName(place.key, name);
+  const over = new AbortController();
+  const room = new OwnRoom({
+    place,
+    open: options.open === true,
+    iceServers: options.iceServers ?? (place.isLocal ? [] : undefined),
+    persist: options.persist ?? true,
+    admit: () => admission(place, given, options, over.signal),
+    onEnd: (closed) => {
+      application.close();
+      over.abort();
+      openName.release(closed);
+    },
+  });
+  const client = createClient(room.services.services, { ready: room.ready });
+  const application = applicationClient(client, { backoff: SYSTEM_BACKOFF, connection: room.connection });
+  const close = (): Promise<void> => room.close();
+  // The library that brings WebRTC is large: it comes while the store opens, and is taken when it is needed.
+  void import("../transport/peerjs.ts").catch(() => {});
+  void room.start(openName.free);
+  if (options.signal?.aborted === true) void close();
+  else options.signal?.addEventListener("abort", () => void close(), { once: true, signal: over.signal });
+  return { ...application, room, close, [Symbol.asyncDispose]: close };
+}
+
+/** Rejects with OpenRoomError. */
+async function admission(
+  place: RoomPlace,
+  given: string | undefined,
+  { flags, open = false }: OpenRoomOptions,
+  over: AbortSignal,
+): Promise<Admission> {
+  const { key, name, signalling } = place;
+  const settings = await settingsOf(flags ?? {});
+  const registryWith = (secret: string | undefined, send: FetchLike): RoomRegistry => {
+    const { registry } = roomKeys(name, secret);
+    const credential: RoomCredential = registry === undefined ? { type: "open" } : { type: "key", key: registry };
+    return roomRegistry(signalling, name, credential, send);
+  };
+  // A claim is never given up half-way: whoever forgot what it was given would leave the room to nobody.
+  const patient: FetchLike = (url, init) => fetch(url, init);
+  const hasty: FetchLike = (url, init) => fetch(url, { ...init, signal: AbortSignal.any([init.signal, over]) });
+  const secrets = knownSecrets(key);
+  const secret = await secretAtDoor({
+    given,
+    open,
+    secrets,
+    ask: (tried) => registryWith(tried, hasty).info(),
+    hasStore: () => hasDatabase(place.database),
+  });
+  return { secret, registry: registryWith(secret, patient), settings, onRefused: () => secrets.forget() };
+}
+
+/** Most rooms have none, and need not load how they are read. */
+async function settingsOf(flags: NonNullable<OpenRoomOptions["flags"]>): Promise<FlaggedOptions> {
+  if (Object.keys(flags).length === 0) return {};
+  const { memberOptionsOf } = await import("../member/flags.ts");
+  try {
+    return memberOptionsOf((flag) => flags[flag]);
+  } catch (error) {
+    throw new OpenRoomError("invalid", error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** A browser that does not list its databases is taken to have none. */
+async function hasDatabase(name: string): Promise<boolean> {
+  try {
+    return (await indexedDB.databases()).some((database) => database.name === name);
+  } catch {
+    return false;
+  }
+}

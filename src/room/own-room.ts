@@ -1,0 +1,276 @@
+/** A room as the page that opened it has it: who may come in, the session of its member, and what is true of it now. */
+import { SYSTEM_BACKOFF } from "../client/common/backoff.ts";
+import { Connection } from "../client/app/connection.ts";
+import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { rangeRequest } from "../protocol/api/kv.ts";
+import type { MemberView, MemberViewPeer } from "../member/api/services.ts";
+import type { Member } from "../member/node/member.ts";
+import { memberView } from "../member/services/member-view.ts";
+import { deferred } from "./deferred.ts";
+import type { Deferred } from "./deferred.ts";
+import { OpenRoomError } from "./errors.ts";
+import { askToPersist } from "./identifiers.ts";
+import type { Room } from "./room-client.ts";
+import { roomProblem, standingOf } from "./room-connection.ts";
+import { RoomSession } from "./room-session.ts";
+import type { RoomSessionOptions } from "./room-session.ts";
+import { switchableServices } from "./switchable-services.ts";
+import type { SwitchableServices } from "./switchable-services.ts";
+import type { TabState } from "./tab-state.ts";
+
+/** What is decided before anything of the room is opened. */
+export type Admission = Pick<RoomSessionOptions, "secret" | "registry" | "settings" | "onRefused">;
+
+export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceServers"> {
+  readonly open: boolean;
+  readonly persist: boolean;
+  /** Rejects with OpenRoomError. */
+  readonly admit: () => Promise<Admission>;
+  /** Called once, at the beginning of the end; `closed` does not reject. */
+  readonly onEnd: (closed: Promise<void>) => void;
+}
+
+const LOOK_EVERY_MS = 250;
+const READY_EVERY_MS = 50;
+const LAST_CALLS_MS = 1_000;
+const NO_VIEW: Omit<MemberView, "problem"> = {
+  id: "0",
+  name: "",
+  clusterId: "0",
+  role: "learner",
+  term: 0,
+  leader: "0",
+  commit: 0,
+  applied: 0,
+  lastIndex: 0,
+  revision: 0,
+  compactRevision: 0,
+  dbSizeBytes: 0,
+  members: [],
+};
+
+export class OwnRoom implements Room {
+  readonly name: string;
+  readonly services: SwitchableServices;
+  readonly connection: Connection = new Connection();
+  readonly #options: OwnRoomOptions;
+  readonly #admitted: Deferred = deferred();
+  readonly #opened: Deferred = deferred();
+  readonly #ready: Deferred = deferred();
+  readonly #over: AbortController = new AbortController();
+  #admission: Admission | undefined;
+  #session: RoomSession | undefined;
+  #state: TabState = { type: "opening" };
+  #member: Member | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: OwnRoomOptions) {
+    this.name = options.place.name;
+    this.#options = options;
+    this.services = switchableServices((ofMember) => this.#statusOf(ofMember));
+    this.#look();
+  }
+
+  get admitted(): Promise<void> {
+    return this.#admitted.promise;
+  }
+
+  get opened(): Promise<void> {
+    return this.#opened.promise;
+  }
+
+  /** Resolves when a linearizable read was answered. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  get secret(): string | undefined {
+    return this.#admission?.secret;
+  }
+
+  get isOpen(): boolean {
+    return this.#options.open;
+  }
+
+  get link(): string | undefined {
+    if (this.#admission === undefined) return undefined;
+    const url = new URL(location.href);
+    const { secret } = this.#admission;
+    url.hash = secret === undefined ? "" : `k=${secret}`;
+    return url.href;
+  }
+
+  get state(): TabState {
+    return this.#state;
+  }
+
+  get view(): MemberView | undefined {
+    return this.#member === undefined ? undefined : memberView(this.#member);
+  }
+
+  get members(): readonly MemberViewPeer[] {
+    return this.view?.members ?? [];
+  }
+
+  /** Comes in when `free` resolves. Does not reject. */
+  async start(free: Promise<void>): Promise<void> {
+    try {
+      await free;
+      const admission = await this.#options.admit();
+      if (this.#closed !== undefined) return;
+      this.#admission = admission;
+      this.#admitted.resolve();
+      this.#watchPage();
+      this.#begin(admission);
+    } catch (error) {
+      this.#refuse(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  takeOver(): void {
+    this.#session?.takeOver();
+  }
+
+  async foundAnew(): Promise<void> {
+    await this.#session?.foundAnew();
+  }
+
+  leave(): Promise<void> {
+    return this.#endWith((session) => session.leave());
+  }
+
+  /** Does not reject. */
+  close(): Promise<void> {
+    return this.#endWith((session) => session.close("The room was closed."));
+  }
+
+  #endWith(how: (session: RoomSession) => Promise<void>): Promise<void> {
+    if (this.#closed !== undefined) return this.#closed;
+    const closed = Promise.resolve().then(() => this.#end(how));
+    this.#closed = closed;
+    this.#options.onEnd(closed.catch(() => {}));
+    return closed;
+  }
+
+  async #end(how: (session: RoomSession) => Promise<void>): Promise<void> {
+    // What was held is released, and is still answered.
+    await this.services.settled(LAST_CALLS_MS);
+    const session = this.#session;
+    this.#session = undefined;
+    this.#over.abort();
+    const error = new EtcdError(GrpcCode.Canceled, "the room was closed");
+    for (const waited of [this.#admitted, this.#opened, this.#ready]) waited.reject(error);
+    if (session !== undefined) await how(session);
+    this.#member = undefined;
+    this.services.end("the room is closed");
+  }
+
+  #begin(admission: Admission): void {
+    const { place, iceServers, persist } = this.#options;
+    this.#session = new RoomSession({
+      ...admission,
+      place,
+      iceServers,
+      services: this.services,
+      onChange: (state) => this.#changed(state),
+      onRunning: (member) => {
+        this.#running(member);
+        if (persist) void askToPersist();
+      },
+    });
+    this.#session.start();
+  }
+
+  #refuse(error: Error): void {
+    const text = error.message;
+    for (const waited of [this.#admitted, this.#opened, this.#ready]) waited.reject(error);
+    this.services.end(text);
+    this.#changed({ type: "stopped", code: "refused", text, isDamaged: false });
+  }
+
+  #changed(state: TabState): void {
+    if (this.#over.signal.aborted) return;
+    this.#state = state;
+    if (state.type === "opening") this.#member = undefined;
+    if (state.type === "stopped") {
+      const error =
+        state.code === "refused"
+          ? new OpenRoomError(state.refusal ?? "key-wrong", state.text)
+          : new EtcdError(GrpcCode.FailedPrecondition, state.text);
+      this.#opened.reject(error);
+      this.#ready.reject(error);
+    }
+    this.#look();
+  }
+
+  #running(member: Member): void {
+    this.#member = member;
+    this.#opened.resolve();
+    void this.#becomeReady(member);
+    this.#look();
+  }
+
+  /** Ready is who can answer a linearizable read. */
+  async #becomeReady(member: Member): Promise<void> {
+    const { kv } = this.services.services;
+    while (this.#member === member && member.problem === undefined) {
+      if (member.leader !== 0n && member.machine.membership.has(member.id)) {
+        const context = { token: "", requireLeader: false };
+        const read = kv.range(rangeRequest({ key: new Uint8Array(1), countOnly: true }), context);
+        if (await read.then(isTrue, isFalse)) return this.#ready.resolve();
+      }
+      await SYSTEM_BACKOFF.sleep(READY_EVERY_MS);
+    }
+  }
+
+  #look(): void {
+    const { state, reason } = standingOf(this.#state, this.view);
+    this.connection.set(state, reason);
+  }
+
+  #watchPage(): void {
+    const { signal } = this.#over;
+    const looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
+    signal.addEventListener("abort", () => clearInterval(looking), { once: true });
+    addEventListener("online", () => this.#session?.retryNow(), { signal });
+    document.addEventListener("visibilitychange", () => this.#seen(), { signal });
+    addEventListener("pagehide", () => this.#session?.suspend("The page was left."), { signal });
+    addEventListener("pageshow", ({ persisted }) => void this.#comeBack(persisted), { signal });
+  }
+
+  #seen(): void {
+    if (!document.hidden) this.#session?.retryNow();
+  }
+
+  /** The browser kept the page as it was, without its member: another one begins where that ended. */
+  async #comeBack(persisted: boolean): Promise<void> {
+    const [former, admission] = [this.#session, this.#admission];
+    if (!persisted || former === undefined || admission === undefined) return;
+    this.#changed({ type: "opening" });
+    await former.close("The page was left.");
+    if (this.#closed === undefined) this.#begin(admission);
+  }
+
+  /** What `status()` tells: the member's view, or why there is none. */
+  #statusOf(ofMember: MemberView | undefined): MemberView {
+    const state = this.#state;
+    if (state.type === "stopped") {
+      return { ...(ofMember ?? this.view ?? NO_VIEW), problem: { code: state.code, text: state.text } };
+    }
+    if (ofMember === undefined) {
+      const code = state.type === "asking" && state.trouble !== undefined ? "no-signalling" : "starting";
+      return { ...NO_VIEW, problem: { code, text: standingOf(state, undefined).reason } };
+    }
+    const { problem: _, ...view } = ofMember;
+    const problem = roomProblem(state, ofMember);
+    return problem === undefined ? view : { ...view, problem };
+  }
+}
+
+function isTrue(): boolean {
+  return true;
+}
+
+function isFalse(): boolean {
+  return false;
+}

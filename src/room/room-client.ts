@@ -1,0 +1,45 @@
+/** What `openRoom` returns. */
+import type { ApplicationClient } from "../client/app/application-client.ts";
+import type { MemberView, MemberViewPeer } from "../member/api/services.ts";
+import type { TabState } from "./tab-state.ts";
+
+/** A client of the room that this tab is a member of. */
+export interface RoomClient extends Omit<ApplicationClient, "close"> {
+  /**
+   * Resolves when this tab has answered a linearizable read: it belongs to the room, and a quorum is there. Rejects with
+   * OpenRoomError when the tab may not come in, and with EtcdError when its member stops first.
+   */
+  readonly ready: Promise<void>;
+  readonly room: Room;
+  /**
+   * Ends everything: locks are released, leadership goes to another member, the storage is closed. Resolves when that is
+   * done; the room may be opened again at once. Does not reject.
+   */
+  close(): Promise<void>;
+}
+
+export interface Room {
+  readonly name: string;
+  /** Resolves when it is decided that this tab comes in, and with which secret. Rejects with OpenRoomError. */
+  readonly admitted: Promise<void>;
+  /** Resolves when the copy in this tab answers serializable reads; a newcomer's is empty at first. */
+  readonly opened: Promise<void>;
+  /** This page's address with the secret in its fragment. Undefined before `admitted`. */
+  readonly link: string | undefined;
+  /** Undefined before `admitted`, and in an open room. */
+  readonly secret: string | undefined;
+  /** Anybody who knows the room's name may join it. */
+  readonly isOpen: boolean;
+  /** As this tab knows them. `active` is known at the leader only. */
+  readonly members: readonly MemberViewPeer[];
+  /** Where this tab is on its way to being a member. */
+  readonly state: TabState;
+  /** What the member tells of itself; undefined while there is none. */
+  readonly view: MemberView | undefined;
+  /** While `state` is "waiting": stops the member in the other tab for good and becomes it. For a person to decide. */
+  takeOver(): void;
+  /** For one who waits in vain for members to join: founds the room anew, empty. For a person to decide. */
+  foundAnew(): Promise<void>;
+  /** Closes, and deletes what this browser stores of the room. */
+  leave(): Promise<void>;
+}

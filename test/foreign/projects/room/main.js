@@ -1,0 +1,9 @@
+import { openRoom } from "quorate/room";
+
+const { searchParams } = new URL(location.href);
+const open = () =>
+  openRoom(searchParams.get("room"), { signalling: searchParams.get("signalling"), secret: location.hash });
+
+// For the test to call.
+window.openAgain = open;
+window.client = open();

@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { checkBrowserSupport } from "../../src/room/browser-support.ts";
+import { OpenRoomError } from "../../src/room/errors.ts";
+import { openRoom } from "../../src/room/open-room.ts";
+import { roomPlace } from "../../src/room/room-place.ts";
+
+const PAGE = "https://app.example";
+
+test("rooms of one name at two signalling servers are two rooms in this browser", () => {
+  const own = roomPlace("planning", undefined, PAGE);
+  expect(own).toMatchObject({ signalling: PAGE, key: "planning", database: "quorate/room/planning", isLocal: false });
+  expect(roomPlace("planning", `${PAGE}/`, PAGE)).toEqual(own);
+  const other = roomPlace("planning", "http://localhost:8787", PAGE);
+  expect(other).toMatchObject({ signalling: "http://localhost:8787", key: "planning@http://localhost:8787" });
+  expect(other.isLocal).toBe(true);
+  expect(other.lock).not.toBe(own.lock);
+});
+
+test.each(["", "-a", "a b", "a/b", "a@b", "a".repeat(65), "ä"])("%j is no room's name", (name) => {
+  expect(() => roomPlace(name, undefined, PAGE)).toThrow(/cannot be a room’s name/);
+});
+
+test.each(["quorate.example", "wss://q.example", "https://q.example/path", "https://q.example/?a", "null", ""])(
+  "%j is no signalling server's address",
+  (signalling) => {
+    expect(() => roomPlace("a", signalling, PAGE)).toThrow(OpenRoomError);
+  },
+);
+
+test("a runtime without a browser's powers is told which of them are missing, and what works without", () => {
+  expect(() => openRoom("a")).toThrow(/a page \(document\), IndexedDB, WebRTC.*connect\(\{ endpoint \}\)/);
+  const globals = { isSecureContext: false, indexedDB: {}, RTCPeerConnection: {}, BroadcastChannel: {}, document: {} };
+  const insecure = (): void => checkBrowserSupport({ ...globals, navigator: {}, crypto: {} });
+  expect(insecure).toThrow(/missing: Web Locks .*, Web Crypto .*https and of localhost alone/);
+  checkBrowserSupport({ ...globals, navigator: { locks: {} }, crypto: { subtle: {} } });
+});
