@@ -128,7 +128,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 };
 
 /** The folder of worker that may not know Node: all but `local`, which builds and serves it. */
-const WORKERD = "worker/{*.ts,{calls,common,member,signalling}/**}";
+const WORKERD = "worker/{*.ts,{calls,client,common,member,signalling}/**}";
 
 const config: OxlintConfig = defineConfig({
   plugins: ["typescript", "import", "unicorn", "oxc", "vitest"],
@@ -197,6 +197,7 @@ const config: OxlintConfig = defineConfig({
         "oxlint.config.ts",
         "vite.config.ts",
         "worker/main.ts",
+        "test/foreign/projects/worker/src/index.ts",
         "test/worker/main.ts",
         "test/support/count-reporter.ts",
       ],

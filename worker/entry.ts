@@ -13,4 +13,5 @@ export type {
   Quorate,
   QuorateOptions,
   RequestContext,
+  WorkerClientOptions,
 } from "./options.ts";

@@ -1,5 +1,7 @@
 /** Options and result of `quorate()` in `quorate/worker`. */
 import type { DurableObject } from "cloudflare:workers";
+import type { ApplicationClient } from "../src/client/app/application-client.ts";
+import type { User } from "../src/client/facade/authenticated.ts";
 
 export interface QuorateOptions<WorkerEnv extends object = object> {
   /**
@@ -50,6 +52,17 @@ export interface BindingNames {
   readonly assets?: string;
 }
 
+export interface WorkerClientOptions {
+  /** Who calls, where auth is enabled. The client authenticates before its first call. */
+  readonly user?: User;
+  /** A token that was issued before. Ignored when `user` is given. */
+  readonly token?: string;
+  /** Makes a member without a leader refuse calls and end watches at once. Default false. */
+  readonly requireLeader?: boolean;
+  /** Closes the client when it aborts. */
+  readonly signal?: AbortSignal;
+}
+
 /** The part of a request's `ExecutionContext` that is used. */
 export interface RequestContext {
   waitUntil(promise: Promise<unknown>): void;
@@ -58,6 +71,12 @@ export interface RequestContext {
 export interface Quorate<WorkerEnv extends object = object> {
   /** Responds to a request below the prefix, and to any other with 404. Never rejects. */
   readonly fetch: (request: Request, env: WorkerEnv, ctx: RequestContext) => Promise<Response>;
+  /**
+   * Returns a client for the worker's own code. Its calls reach the members' objects by RPC, without HTTP and without the setup
+   * token. Where auth is enabled it needs a user. It belongs to the event in which it is made, as all I/O of a worker does: make
+   * one for each request. Throws a TypeError if a binding is missing.
+   */
+  readonly client: (env: WorkerEnv, options?: WorkerClientOptions) => ApplicationClient;
   /** Class of a member's Durable Object. The worker must export it under the name in its configuration. */
   readonly EdgeMember: ObjectClass<WorkerEnv>;
   /** Class of the Durable Object of a room of browser tabs. The worker exports it likewise. */

@@ -11,6 +11,8 @@
  *     },
  *   };
  */
+import { balancerOf } from "./calls/balancer.ts";
+import { workerClient } from "./client/worker-client.ts";
 import { checkedOptions } from "./checked-options.ts";
 import type { Env } from "./common/env.ts";
 import { front } from "./front.ts";
@@ -42,6 +44,7 @@ export function quorate<WorkerEnv extends object = object>(
   }
   return {
     fetch: front({ prefix, authorize, environment: environmentFor }),
+    client: (env, client) => workerClient(balancerOf(environmentFor(env)), client),
     EdgeMember: Member as unknown as ObjectClass<WorkerEnv>,
     RoomSignalling: RoomSignalling as unknown as ObjectClass<WorkerEnv>,
   };

@@ -1,7 +1,7 @@
 /**
  * `npm run foreign`: packs the package and uses it as others do, in projects outside the tree that know nothing of it but
  * the tarball: a script on the oldest Node, a strict TypeScript project under both resolutions, pages that Vite builds, one
- * of which opens a room in a real Chromium.
+ * of which opens a room in a real Chromium, and a worker that wrangler builds and workerd serves.
  *
  *   npm run foreign              needs `npm run build`, npm's registry or its cache, and Node 20 or newer as `node`
  *   npm run foreign -- --keep    leaves the projects where they are, and says where
@@ -18,6 +18,7 @@ import { pageSteps } from "./page-steps.ts";
 import { roomSteps } from "./room-steps.ts";
 import { type Step, runSteps } from "./steps.ts";
 import { typeSteps } from "./type-steps.ts";
+import { workerSteps } from "./worker-steps.ts";
 import { packTarball } from "./tarball.ts";
 
 process.exitCode = await main();
@@ -36,6 +37,7 @@ async function main(): Promise<number> {
         ...typeSteps(() => project("types")),
         ...pageSteps(() => project("page")),
         ...roomSteps(() => project("room"), join(folder, "room-data")),
+        ...workerSteps(() => project("worker")),
       ];
       return await runSteps(steps);
     } finally {

@@ -5,12 +5,17 @@ import { command } from "./command.ts";
 
 const PROJECTS: string = join(import.meta.dirname, "projects");
 
+const PEERS: Readonly<Record<string, readonly string[]>> = {
+  types: ["react@19.3.1", "@types/react@19.3.3"],
+  worker: ["@cloudflare/workers-types@5.20261117.1"],
+};
+
 /** Returns its folder. */
 export async function installProject(folder: string, name: string, tarball: string): Promise<string> {
   await mkdir(folder, { recursive: true });
   await cp(join(PROJECTS, name), folder, { recursive: true });
   await writeFile(join(folder, "package.json"), JSON.stringify({ name, private: true, type: "module" }));
-  const peers = name === "types" ? ["react@19.3.1", "@types/react@19.3.3"] : [];
+  const peers = PEERS[name] ?? [];
   await command(
     folder,
     "npm",

@@ -14,12 +14,14 @@ import { inTime } from "../../src/gateway/http/body.ts";
 import { webSocketContext } from "../../src/gateway/http/context.ts";
 import { errorResponse, responseOf } from "../../src/gateway/http/errors.ts";
 import { readPaths } from "../../src/protocol/api/rpc-table.ts";
+import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import { clusterSize, type Env, locationOptions, locationsOf } from "../common/env.ts";
 import { objectNameOf } from "../common/identity.ts";
 import { type Hints, hintsOf, withoutHints } from "../common/internal-headers.ts";
 import { founders, learnMembers, type LiveMembers } from "../common/live-members.ts";
 import { refusal, REMOVED } from "../common/refusal.ts";
 import type { MemberRpc } from "../common/member-rpc.ts";
+import type { CallResult, OpenResult, ServiceCall, ServiceTarget, WithHints } from "../common/service-rpc.ts";
 import { type BatchedCall, batchedCall, type Batchers, isBatchable, sendBatched } from "./batched-calls.ts";
 
 const KEPT_BODY_BYTES = 64 * 1024;
@@ -93,6 +95,50 @@ export class Balancer {
       }
     }
     return unreachable(this.#leaderHint, last);
+  }
+
+  /** For the worker's own code. Rejects with EtcdError (Unavailable) when nobody serves, or nobody knows what came of it. */
+  async call(call: ServiceCall, isRead: boolean): Promise<CallResult> {
+    // As in forwardToAny().
+    if (call.method === "moveLeader") await this.#refreshMembers("http://quorate/");
+    return this.#ask(isRead, (member) => member.call(call));
+  }
+
+  open(call: ServiceCall, isRead: boolean): Promise<OpenResult> {
+    return this.#ask(isRead, (member) => member.open(call));
+  }
+
+  async #ask<Result>(isRead: boolean, ask: (member: ServiceTarget) => Promise<WithHints<Result>>): Promise<Result> {
+    let unserved: Result | undefined;
+    let lost = "there is no member";
+    const asked = new Set<number>();
+    for (let number = this.#next(asked); number !== undefined; number = this.#next(asked)) {
+      asked.add(number);
+      try {
+        const answer = await ask(this.member(number) as unknown as ServiceTarget);
+        const { result } = answer;
+        const hints = hintsOf((name) => answer.hints[name]);
+        this.#learnMembers(hints);
+        if (!hints.isUnavailable) {
+          this.#learned(number, hints);
+          return result;
+        }
+        unserved = result;
+      } catch (error) {
+        lost = unreachableText(number, error);
+        if (!isRead) {
+          this.#failed(number);
+          break;
+        }
+      }
+      this.#failed(number);
+    }
+    if (unserved !== undefined) return unserved;
+    throw new EtcdError(GrpcCode.Unavailable, lost);
+  }
+
+  #next(asked: ReadonlySet<number>): number | undefined {
+    return this.#tryOrder().find((number) => !asked.has(number));
   }
 
   member(number: number): DurableObjectStub<MemberRpc> {
@@ -241,6 +287,9 @@ function mayHaveBody(request: Request): boolean {
 }
 
 function unreachable(number: number, error: unknown): Response {
-  const message = `member ${number} cannot be reached: ${error instanceof Error ? error.message : String(error)}`;
-  return Response.json({ code: 14, message }, { status: 503 });
+  return Response.json({ code: GrpcCode.Unavailable, message: unreachableText(number, error) }, { status: 503 });
+}
+
+function unreachableText(number: number, error: unknown): string {
+  return `member ${number} cannot be reached: ${error instanceof Error ? error.message : String(error)}`;
 }

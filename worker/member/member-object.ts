@@ -23,10 +23,11 @@ import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
 import { createServices } from "../../src/member/services/member-services.ts";
 import { Member } from "../../src/member/node/member.ts";
 import type { BootstrapOptions, Wakeup } from "../../src/member/options.ts";
-import type { CallContext, ProblemCode } from "../../src/member/api/services.ts";
+import type { CallContext, ProblemCode, Services } from "../../src/member/api/services.ts";
 import { openTokenProvider } from "../../src/member/auth/token-providers.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
+import { GrpcCode } from "../../src/protocol/errors.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
 import type { Identity, Storage } from "../../src/storage/storage.ts";
@@ -53,6 +54,15 @@ import {
   restoredFrom,
   type StepResponse,
 } from "./restore.ts";
+import type {
+  CallFailure,
+  CallResult,
+  OpenResult,
+  ServiceCall,
+  ServiceTarget,
+  WithHints,
+} from "../common/service-rpc.ts";
+import { serveCall, serveStream } from "./service-calls.ts";
 import { writeTombstone, type Tombstone, replyAsRemoved, tombstoneOf } from "./tombstone.ts";
 import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
 
@@ -73,6 +83,7 @@ interface Running {
   readonly transport: HttpTransport;
   readonly app: Hono;
   readonly calls: ReadonlyMap<string, KvCall>;
+  readonly services: Services;
 }
 
 interface Down {
@@ -88,7 +99,7 @@ interface Removed {
   readonly tombstone: Tombstone;
 }
 
-export class EdgeMember extends DurableObject<Env> implements MemberRpc {
+export class EdgeMember extends DurableObject<Env> implements MemberRpc, ServiceTarget {
   readonly #number: number;
   readonly #restores: EdgeRestore;
   readonly #entrance: Entrance;
@@ -145,6 +156,19 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
       this.#entrance.callRefusal(context, state.member.machine.auth.enabled),
     );
     return { headers: this.#headers(state.member), answers };
+  }
+
+  /** A call of the worker's own code; see service-calls.ts. */
+  async call(call: ServiceCall): Promise<WithHints<CallResult>> {
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    if (state.type !== "running" || this.#isLeaving) return this.#unserved(state);
+    return { result: await serveCall(state.services, call), hints: this.#headers(state.member) };
+  }
+
+  async open(call: ServiceCall): Promise<WithHints<OpenResult>> {
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    if (state.type !== "running" || this.#isLeaving) return this.#unserved(state);
+    return { result: serveStream(state.services, call), hints: this.#headers(state.member) };
   }
 
   /** Executes a step of a client's restore. */
@@ -255,7 +279,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
       acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
     });
     member.start();
-    return { type: "running", member, storage, transport, app, calls: kvCalls(services.kv) };
+    return { type: "running", member, storage, transport, app, calls: kvCalls(services.kv), services };
   }
 
   /** The platform sends nothing out of the object before its writes are durable, so these writes are not awaited. */
@@ -340,6 +364,13 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc {
     const response = refusal(this.#number, REMOVED);
     if (this.#membersHeader !== undefined) response.headers.set(MEMBERS_HEADER, this.#membersHeader);
     return response;
+  }
+
+  async #unserved(state: Running | Down | Removed): Promise<WithHints<CallFailure>> {
+    const response = state.type === "down" ? refusal(this.#number, state) : this.#leaving();
+    const { message }: { readonly message: string } = await response.json();
+    const result: CallFailure = { type: "error", code: GrpcCode.Unavailable, message };
+    return { result, hints: Object.fromEntries(response.headers) };
   }
 
   #down(code: ProblemCode, text: string): void {

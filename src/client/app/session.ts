@@ -94,7 +94,7 @@ export class Session {
   }
 
   #watchDeadline(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     if (this.#over.signal.aborted) return;
     const leftMs = this.#deadlineMs - performance.now();
     this.#timer = setTimeout(() => this.#lose("no keep-alive was answered in its time"), Math.max(leftMs, 0));
@@ -107,7 +107,7 @@ export class Session {
   }
 
   #stop(): void {
-    clearTimeout(this.#timer);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#over.abort();
   }
 }

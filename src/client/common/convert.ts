@@ -10,7 +10,7 @@ const ZERO_BYTE: Uint8Array = new Uint8Array(1);
 const ID_BITS = 64;
 // The platform's encoder, which every page has loaded already.
 const ENCODER: TextEncoder = new TextEncoder();
-const DECODER: TextDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const DECODER: TextDecoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 /** Encodes text as UTF-8. Returns bytes unchanged. */
 export function toBytes(text: Bytes): Uint8Array {

@@ -32,6 +32,8 @@ export interface CallContext {
   readonly confirmWaiting?: (() => Promise<void>) | undefined;
   /** The network address of the caller as the platform reports it; absent where there is none, as in a tab. */
   readonly address?: string | undefined;
+  /** Called by code of whoever operates the member: the rule for strangers while auth is off does not hold for it. */
+  readonly isOperator?: boolean;
   /**
    * The authenticated caller. The auth interceptor derives it from the token (auth-interceptors.ts); a value set by an
    * API layer is ignored.

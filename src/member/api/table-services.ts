@@ -18,6 +18,15 @@ export interface ServedRpc {
   readonly method: (message: unknown, context: CallContext) => unknown;
 }
 
+/** One of the table, with the service's method; undefined when there is none of that name. */
+export function servedRpc(services: Services, service: string, name: string): ServedRpc | undefined {
+  const rpcs = Object.hasOwn(RPCS, service) ? (RPCS as unknown as AnyRpcs)[service] : undefined;
+  const rpc = rpcs !== undefined && Object.hasOwn(rpcs, name) ? rpcs[name] : undefined;
+  if (rpc === undefined) return undefined;
+  const methods = services as unknown as AnyMethods;
+  return { rpc, method: (message, context) => methods[service]?.[name]?.(message, context) };
+}
+
 type AnyRpcs = Readonly<Record<string, Readonly<Record<string, AnyRpc>>>>;
 type AnyMethods = Readonly<Record<string, Readonly<Record<string, ServedRpc["method"]>>>>;
 

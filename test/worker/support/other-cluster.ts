@@ -3,6 +3,8 @@ import type { Quorate, QuorateOptions } from "../../../worker/options.ts";
 import { quorate } from "../../../worker/quorate.ts";
 
 export const SETUP_TOKEN = "the other cluster's setup token";
+/** More than the platform takes in one message. */
+const MAX_RESPONSE_BYTES = String(64 * 1024 * 1024);
 export const OTHER: QuorateOptions = {
   cluster: "other",
   members: 1,
@@ -18,7 +20,7 @@ export const OtherMember: Quorate["EdgeMember"] = closed(other.EdgeMember);
 function closed(base: Quorate["EdgeMember"]): Quorate["EdgeMember"] {
   return class extends base {
     constructor(ctx: DurableObjectState, env: object) {
-      super(ctx, { ...env, OPEN: "false", SETUP_TOKEN });
+      super(ctx, { ...env, OPEN: "false", SETUP_TOKEN, MAX_RESPONSE_BYTES });
     }
   };
 }
