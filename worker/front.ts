@@ -68,7 +68,8 @@ async function checked(
   if (rejection !== undefined) return withOrigin(rejection, request, policy);
   const response = await respond({ request, address, route, env, balancer: balancerOf(env), ctx });
   // A room sets CORS for every page; the settings decide here which pages get a response.
-  return route.type === "signalling" ? withOrigin(response, request, policy) : response;
+  const needsOrigin = route.type === "signalling" || route.type === "script";
+  return needsOrigin ? withOrigin(response, request, policy) : response;
 }
 
 /**
@@ -101,6 +102,7 @@ async function respond({ request, address, route, env, balancer, ctx }: Visit): 
       return restoreResponse(route.step, new URLSearchParams(address.search), request, balancer.member(DECIDER));
     case "signalling":
       return signalling(addressed(request, address), env, balancer);
+    case "script":
     case "asset":
       return asset(addressed(request, address), env);
     case "nowhere":

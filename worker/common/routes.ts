@@ -19,13 +19,15 @@ export type Route =
   | { readonly type: "member"; readonly number: number; readonly path: string }
   | { readonly type: "restore"; readonly step: string }
   | { readonly type: "signalling" }
+  /** The client as one module: an asset that pages of other origins may load, if the settings admit them. */
+  | { readonly type: "script" }
   | { readonly type: "asset" }
   | { readonly type: "nowhere" };
 
 interface Row {
   /** A folder if it ends in a slash. */
   readonly path: string;
-  readonly to: "any-member" | "restore" | "signalling";
+  readonly to: "any-member" | "restore" | "signalling" | "script";
   readonly right: Right;
 }
 
@@ -46,6 +48,7 @@ const TABLE: readonly Row[] = [
   { path: "/quorate/restore/", to: "restore", right: "owner" },
   { path: "/peerjs", to: "signalling", right: "caller" },
   { path: "/peerjs/", to: "signalling", right: "caller" },
+  { path: "/quorate.js", to: "script", right: "everybody" },
 ];
 
 const ANY_MEMBER: Route = { type: "any-member" };
@@ -58,6 +61,7 @@ export function routeOf(path: string): Route {
   if (row?.to === "any-member") return ANY_MEMBER;
   if (row?.to === "restore") return { type: "restore", step: path.slice(row.path.length) };
   if (row?.to === "signalling") return { type: "signalling" };
+  if (row?.to === "script") return { type: "script" };
   const one = ONE_MEMBER.exec(path);
   if (one === null) return { type: "asset" };
   const number = /^[1-9]\d{0,4}$/.test(one[1] ?? "") ? Number(one[1]) : 0;

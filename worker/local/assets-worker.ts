@@ -38,11 +38,15 @@ const worker: { fetch(request: Request, env: Env): Promise<Response> } = {
     const file = await DISK.fetch(`http://disk${path}`);
     if (!file.ok) return new Response(null, { status: 404 });
     const headers = new Headers({ "content-type": type, "cache-control": cacheControl(path) });
+    const content = await file.arrayBuffer();
+    const etag = `"${await digestOf(content)}"`;
+    headers.set("etag", etag);
+    if (isListed(etag, request.headers.get("if-none-match"))) return new Response(null, { status: 304, headers });
     for (const name of ["content-length", "last-modified"]) {
       const value = file.headers.get(name);
       if (value !== null) headers.set(name, value);
     }
-    return new Response(request.method === "HEAD" ? null : file.body, { headers });
+    return new Response(request.method === "HEAD" ? null : content, { headers });
   },
 };
 
@@ -52,4 +56,13 @@ export default worker;
 /** Vite adds a hash of the content to the names in assets/. */
 function cacheControl(path: string): string {
   return path.startsWith("/assets/") ? "public, max-age=31536000, immutable" : "no-cache";
+}
+
+async function digestOf(content: ArrayBuffer): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return Array.from(digest.subarray(0, 16), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function isListed(etag: string, header: string | null): boolean {
+  return header?.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag) === true;
 }

@@ -34,7 +34,7 @@ export async function buildAll(): Promise<void> {
   await Promise.all([
     buildWorker("worker/main.ts", "worker.js"),
     buildWorker("worker/local/assets-worker.ts", "assets.js"),
-    buildPage(),
+    buildPage().then(buildClient),
   ]);
   await writeFile(STAMP, "");
   console.log(`built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
@@ -55,6 +55,25 @@ async function buildWorker(entry: string, fileName: string): Promise<void> {
       lib: { entry: join(ROOT, entry), formats: ["es"], fileName: () => fileName },
       // workerd loads one module: lazily loaded code is part of it.
       rolldownOptions: { external: /^cloudflare:/, output: { codeSplitting: false } },
+    },
+  });
+}
+
+/** Builds the client as one module, for pages without a bundler. Comes after the page, which empties the folder. */
+async function buildClient(): Promise<void> {
+  await build({
+    configFile: false,
+    root: ROOT,
+    logLevel: "warn",
+    publicDir: false,
+    build: {
+      target: "es2022",
+      outDir: join(DIST, "web"),
+      emptyOutDir: false,
+      copyPublicDir: false,
+      minify: true,
+      lib: { entry: join(ROOT, "src/entry/index.ts"), formats: ["es"], fileName: () => "quorate.js" },
+      rolldownOptions: { output: { codeSplitting: false } },
     },
   });
 }

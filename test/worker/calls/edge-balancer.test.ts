@@ -28,6 +28,8 @@ describe("routes", () => {
     ["/m/1/m/1/raft", { type: "nowhere" }],
     ["/raft", { type: "asset" }],
     ["/peerjs/room/r/peerjs", { type: "signalling" }],
+    ["/quorate.js", { type: "script" }],
+    ["/m/1/quorate.js", { type: "nowhere" }],
     ["/", { type: "asset" }],
   ])("%s", (path, route) => {
     expect(routeOf(path)).toEqual(route);
