@@ -15,7 +15,7 @@ interface Recent {
 /** A caller that makes one call after the other is active between two of them, too. */
 const MOMENT_MS = 1_000;
 /** Calls that a caller may have in flight beside others that make one call at a time. */
-const LEAST_SHARE = 4;
+const LEAST_SHARE = 2;
 /** With more callers they are not compared one by one. */
 const COMPARED_MAX = 256;
 

@@ -95,11 +95,11 @@ describe("a fair share", () => {
     for (let at = 0; at < 500; at++) recent.began("flooder");
     expect(recent.shareOf("flooder")).toBe(256);
     recent.began("neighbour");
-    expect([recent.shareOf("flooder"), recent.shareOf("neighbour")]).toEqual([6, 256]);
+    expect([recent.shareOf("flooder"), recent.shareOf("neighbour")]).toEqual([4, 256]);
     recent.ended("neighbour");
     // Between two of its calls.
     nowMs += 500;
-    expect(recent.shareOf("flooder")).toBe(6);
+    expect(recent.shareOf("flooder")).toBe(4);
     nowMs += 600;
     expect(recent.shareOf("flooder")).toBe(256);
   });
@@ -132,14 +132,14 @@ describe("a fair gate", () => {
     const gate = gateAt({ nowMs: 0 });
     expect(gate.enter("neighbour")).toBeUndefined();
     const turns = Array.from({ length: 100 }, () => gate.enter("flooder"));
-    expect(turns.filter((turn) => turn === undefined)).toHaveLength(6);
-    expect(gate.waiting).toBe(94);
+    expect(turns.filter((turn) => turn === undefined)).toHaveLength(4);
+    expect(gate.waiting).toBe(96);
     gate.leave("neighbour");
     expect(gate.enter("neighbour")).toBeUndefined();
-    for (let at = 0; at < 94; at++) {
+    for (let at = 0; at < 96; at++) {
       gate.leave("flooder");
-      await turns[6 + at];
-      expect(gate.waiting).toBe(93 - at);
+      await turns[4 + at];
+      expect(gate.waiting).toBe(95 - at);
     }
   });
 
@@ -151,7 +151,7 @@ describe("a fair gate", () => {
     const turns = Array.from({ length: 50 }, () => gate.enter("flooder"));
     clock.nowMs = 500;
     gate.leave("flooder");
-    expect(gate.waiting).toBe(43);
+    expect(gate.waiting).toBe(45);
     clock.nowMs = 1_001;
     gate.leave("flooder");
     await turns[49];
@@ -162,7 +162,7 @@ describe("a fair gate", () => {
     const clock = { nowMs: 0 };
     const gate = gateAt(clock);
     void gate.enter("neighbour");
-    for (let at = 0; at < 6; at++) void gate.enter("flooder");
+    for (let at = 0; at < 4; at++) void gate.enter("flooder");
     const late = gate.enter("flooder");
     clock.nowMs = 6_900;
     const next = gate.enter("flooder");

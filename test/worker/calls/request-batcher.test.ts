@@ -89,7 +89,8 @@ describe("a request batcher", () => {
     const slow = lane.send({ body: "slow" }, requests.send);
     const quick = ["a", "b"].map((body) => lane.send({ body }, requests.send));
     await untilSent(requests, 2);
-    expect(requests.sent[1]).toEqual(["a", "b"]);
+    // Either may look first: both began to wait in the same millisecond.
+    expect(requests.sent[1]?.toSorted()).toEqual(["a", "b"]);
 
     const behind = lane.send({ body: "c" }, requests.send);
     requests.answer(0);
@@ -99,7 +100,7 @@ describe("a request batcher", () => {
     requests.answer(2);
 
     expect(await Promise.all([...quick, behind])).toEqual(["answer to a", "answer to b", "answer to c"]);
-    expect(requests.sent).toEqual([["slow"], ["a", "b"], ["c"]]);
+    expect(requests.sent.map((calls) => calls.toSorted())).toEqual([["slow"], ["a", "b"], ["c"]]);
   });
 
   test("an event that is lost when it was woken delays no other call for long", async () => {
@@ -145,7 +146,7 @@ describe("a request batcher", () => {
     requests.answer(0);
     requests.answer(1);
     await untilSent(requests, 3);
-    expect(requests.sent.map((calls) => calls.length)).toEqual([1, 1, 6]);
+    expect(requests.sent.map((calls) => calls.length)).toEqual([1, 1, 4]);
     await new Promise((resolve) => setTimeout(resolve, 1_100));
     for (let at = 2; requests.sent.flat().length < 101; at++) {
       requests.answer(at);
