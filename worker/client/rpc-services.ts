@@ -2,6 +2,7 @@
  * A cluster as `Services` for the worker's own code: each call is one of a method of a member's object. The balancer says
  * which member, and asks the next one when that one surely did nothing.
  */
+import { iterableSource } from "../../src/client/common/iterable-source.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import type { CallContext, MemberView, ProbeResult, Services } from "../../src/member/api/services.ts";
 import type { Source } from "../../src/member/api/source.ts";
@@ -107,17 +108,7 @@ function streamed(
     const bytes = await stream.next();
     return bytes === undefined ? undefined : decode(response, bytes);
   };
-  return {
-    next,
-    close,
-    async *[Symbol.asyncIterator]() {
-      try {
-        for (let part = await next(); part !== undefined; part = await next()) yield part;
-      } finally {
-        close();
-      }
-    },
-  };
+  return iterableSource(next, close);
 }
 
 class RpcWatchStream {

@@ -7,6 +7,7 @@
  * `rangeStream` has no path in etcd's gateway. Reads are retried while the server is unavailable; writes only if they
  * surely were not sent.
  */
+import { iterableSource } from "../common/iterable-source.ts";
 import type { Source } from "../../member/api/source.ts";
 import type { CallContext, MemberView, Services } from "../../member/api/services.ts";
 import { lazyService, loadedOnce } from "../../member/api/lazy-service.ts";
@@ -107,17 +108,7 @@ function streamed(
     const line = await lines.next();
     return line === undefined ? undefined : lineOf(response, caller.endpoint, line);
   };
-  return {
-    next,
-    close,
-    async *[Symbol.asyncIterator]() {
-      try {
-        for (let part = await next(); part !== undefined; part = await next()) yield part;
-      } finally {
-        close();
-      }
-    },
-  };
+  return iterableSource(next, close);
 }
 
 async function viewOf(caller: HttpCaller): Promise<MemberView> {

@@ -26,6 +26,21 @@ function valuesOf({ entries }: Live<number>): Record<string, number> {
   return Object.fromEntries([...entries].map(([key, { value }]) => [key, value]));
 }
 
+/** Breaks the watch and each one that follows, until the returned function is called. */
+async function breakWatches(): Promise<() => void> {
+  let isDown = true;
+  served.intercept = (path, response) => {
+    if (!isDown || !path.includes("watch")) return false;
+    response.destroy();
+    return true;
+  };
+  served.breakConnections();
+  await eventually(() => expect(live.isStale).toBe(true));
+  return () => {
+    isDown = false;
+  };
+}
+
 describe("a live namespace", () => {
   test("is what was listed, then follows puts and deletes, in snapshots of one revision that never change", async () => {
     await numbers.put("a", 1);
@@ -62,18 +77,11 @@ describe("a live namespace", () => {
     await live.ready;
     await numbers.put("a", 1);
     await eventually(() => expect(valuesOf(live)).toEqual({ a: 1 }));
-    let isDown = true;
-    served.intercept = (path, response) => {
-      if (!isDown || !path.includes("watch")) return false;
-      response.destroy();
-      return true;
-    };
-    served.breakConnections();
-    await eventually(() => expect(live.isStale).toBe(true));
+    const mend = await breakWatches();
     await numbers.put("b", 2);
     await numbers.delete("a");
     expect(valuesOf(live)).toEqual({ a: 1 });
-    isDown = false;
+    mend();
     await eventually(() => expect(valuesOf(live)).toEqual({ b: 2 }));
     expect(live.isStale).toBe(false);
   });
@@ -83,18 +91,11 @@ describe("a live namespace", () => {
     await live.ready;
     await numbers.put("a", 1);
     await eventually(() => expect(valuesOf(live)).toEqual({ a: 1 }));
-    let isDown = true;
-    served.intercept = (path, response) => {
-      if (!isDown || !path.includes("watch")) return false;
-      response.destroy();
-      return true;
-    };
-    served.breakConnections();
-    await eventually(() => expect(live.isStale).toBe(true));
+    const mend = await breakWatches();
     await numbers.delete("a");
     const { revision } = await numbers.put("b", 2);
     await client.kv.compact(revision);
-    isDown = false;
+    mend();
     await eventually(() => expect(valuesOf(live)).toEqual({ b: 2 }));
     await numbers.put("c", 3);
     await eventually(() => expect(valuesOf(live)).toEqual({ b: 2, c: 3 }));
