@@ -1,6 +1,6 @@
 /** Users and roles as rows: etcd's `authpb` messages in etcd's buckets, under their names. */
 import { utf8Decode, utf8Encode } from "../base/utf8.ts";
-import { roleSchema, userSchema } from "../protocol/api/auth-schema.ts";
+import { roleSchema, userSchema } from "../protocol/api/schema/auth-schema.ts";
 import type { Role, User } from "../protocol/api/auth.ts";
 import { decode, encode } from "../protocol/codec/proto-codec.ts";
 import type { Schema } from "../protocol/codec/schema.ts";

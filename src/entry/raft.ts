@@ -5,8 +5,8 @@
  */
 export { Raft } from "../raft/raft.ts";
 export type { RaftConfig } from "../raft/config.ts";
-export { CompactedError } from "../raft/log-reader.ts";
-export type { LogReader } from "../raft/log-reader.ts";
+export { CompactedError } from "../raft/log/log-reader.ts";
+export type { LogReader } from "../raft/log/log-reader.ts";
 export type {
   Persist,
   ProgressStatus,

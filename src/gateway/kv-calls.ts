@@ -5,8 +5,8 @@
 import type { CallContext, KvService } from "../member/api/services.ts";
 import { decodeJson } from "../protocol/codec/json-decode.ts";
 import { encodeJson } from "../protocol/codec/json-encode.ts";
-import { KV_RPCS } from "../protocol/api/kv-rpcs.ts";
-import type { Rpc } from "../protocol/api/rpc.ts";
+import { KV_RPCS } from "../protocol/api/rpc/kv-rpcs.ts";
+import type { Rpc } from "../protocol/api/rpc/rpc.ts";
 import { type ErrorParts, errorParts } from "./http/errors.ts";
 
 /** A successful response has no `error`. */

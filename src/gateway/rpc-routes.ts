@@ -12,7 +12,7 @@ import { MUX_PATH } from "../protocol/mux-frame.ts";
 import { decodeJson } from "../protocol/codec/json-decode.ts";
 import { encodeJson } from "../protocol/codec/json-encode.ts";
 import { encode } from "../protocol/codec/proto-codec.ts";
-import { RPCS } from "../protocol/api/rpc-table.ts";
+import { RPCS } from "../protocol/api/rpc/rpc-table.ts";
 import { MAX_BODY_BYTES, readBody, tooLarge } from "./http/body.ts";
 import { type CallerLimits, unfinishedBytes } from "./http/caller-limits.ts";
 import { type MuxSocket, serveMux } from "./stream/mux-server.ts";

@@ -6,8 +6,8 @@
 import { httpServices } from "../client/http/http-services.ts";
 import type { CallContext } from "../member/api/services.ts";
 import { errStopped } from "../protocol/errors.ts";
-import { RPCS } from "../protocol/api/rpc-table.ts";
-import type { Rpc } from "../protocol/api/rpc.ts";
+import { RPCS } from "../protocol/api/rpc/rpc-table.ts";
+import type { Rpc } from "../protocol/api/rpc/rpc.ts";
 import { agentFetch } from "./agent-fetch.ts";
 import { KeepAliveConnection } from "./keep-alive-stream.ts";
 import { MuxPool } from "./mux-client.ts";

@@ -16,8 +16,8 @@ import {
 import type { MuxFrame } from "../protocol/mux-frame.ts";
 import { EtcdError, GrpcCode, grpcCodeOf } from "../protocol/errors.ts";
 import { decode, encode } from "../protocol/codec/proto-codec.ts";
-import { rpcPath } from "../protocol/api/rpc.ts";
-import type { Rpc, RpcKind } from "../protocol/api/rpc.ts";
+import { rpcPath } from "../protocol/api/rpc/rpc.ts";
+import type { Rpc, RpcKind } from "../protocol/api/rpc/rpc.ts";
 import type { Source } from "../member/api/source.ts";
 import type { CallContext } from "../member/api/services.ts";
 import { MuxStream } from "./mux-stream.ts";

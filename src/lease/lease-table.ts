@@ -10,7 +10,7 @@
  */
 import { EMPTY_BYTES, prefixEnd } from "../base/bytes.ts";
 import { errLeaseExist, errLeaseNotFound, errLeaseTTLTooLarge } from "../protocol/errors.ts";
-import { leaseSchema } from "../protocol/api/lease-schema.ts";
+import { leaseSchema } from "../protocol/api/schema/lease-schema.ts";
 import { lease as leaseOf } from "../protocol/api/lease.ts";
 import type { Lease, LeaseCheckpoint } from "../protocol/api/lease.ts";
 import { decode, encode } from "../protocol/codec/proto-codec.ts";

@@ -8,7 +8,7 @@
  */
 import { crc32c } from "../base/crc32c.ts";
 import { latin1ToBytes } from "../base/bytes.ts";
-import { keyValueSchema } from "../protocol/api/kv-schema.ts";
+import { keyValueSchema } from "../protocol/api/schema/kv-schema.ts";
 import { keyValue } from "../protocol/api/kv.ts";
 import { encode } from "../protocol/codec/proto-codec.ts";
 import { ALL_KEYS, liveRows } from "./range/key-range.ts";

@@ -4,8 +4,8 @@
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { ConfState, HardState, LogIndex, MemberId, SnapshotMeta } from "../protocol/peer/raft-message.ts";
-import { isConfState } from "./conf-change.ts";
-import type { LogReader } from "./log-reader.ts";
+import { isConfState } from "./conf-change/conf-change.ts";
+import type { LogReader } from "./log/log-reader.ts";
 
 export interface RaftConfig {
   readonly id: MemberId;
@@ -47,8 +47,6 @@ export const MAX_PENDING_READS = 8192;
 export const MAX_CONTEXT_BYTES = 256;
 /** Terms and indexes from outside are rejected above this, so that an addition never exceeds the safe integers. */
 export const MAX_NUMBER: number = 2 ** 52;
-/** Bytes that an entry counts for beside its data. */
-export const ENTRY_OVERHEAD_BYTES = 16;
 
 export function checkConfig(config: RaftConfig): void {
   assert(config.id > 0n, "the member has an id");

@@ -4,12 +4,12 @@
  */
 import type { Prng } from "../base/prng.ts";
 import type { ConfState, LogIndex, MemberId, RaftMessage, Term } from "../protocol/peer/raft-message.ts";
-import { membersOf } from "./conf-change.ts";
+import { membersOf } from "./conf-change/conf-change.ts";
 import { MAX_NUMBER, type RaftConfig } from "./config.ts";
 import { ProposalDedup } from "./proposal-dedup.ts";
-import { RaftLog } from "./log.ts";
+import { RaftLog } from "./log/log.ts";
 import type { Progress } from "./progress.ts";
-import { JointQuorum } from "./quorum.ts";
+import { JointQuorum } from "./conf-change/quorum.ts";
 import { ReadQueue } from "./read-queue.ts";
 import type { ReadState, Role } from "./ready.ts";
 

@@ -4,7 +4,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { MemberId, Term } from "../protocol/peer/raft-message.ts";
-import { isConfState, membersOf } from "./conf-change.ts";
+import { isConfState, membersOf } from "./conf-change/conf-change.ts";
 import { MAX_PENDING_READS } from "./config.ts";
 import { NONE, type Core } from "./core.ts";
 import type { Progress } from "./progress.ts";

@@ -15,7 +15,7 @@ import { NONE, type Core } from "./core.ts";
 import { Progress } from "./progress.ts";
 import { acknowledgeReads, admitEarlyReads } from "./reads.ts";
 import { becomeFollower, enterTerm } from "./roles.ts";
-import { entriesBytes } from "./unstable.ts";
+import { entriesBytes } from "./log/unstable.ts";
 
 export interface Proposal {
   readonly type: EntryType;

@@ -2,8 +2,8 @@
  * Switches to a new configuration: which members count, which receive entries, and which leader must step down.
  */
 import type { ConfState } from "../protocol/peer/raft-message.ts";
-import { LEAVE_JOINT, membersOf } from "./conf-change.ts";
-import { encodeChange } from "./conf-change-entry.ts";
+import { LEAVE_JOINT, membersOf } from "./conf-change/conf-change.ts";
+import { encodeChange } from "./conf-change/conf-change-entry.ts";
 import { NONE, type Core } from "./core.ts";
 import { appendProposals, maybeCommit, newProgress, retire } from "./leadership.ts";
 import { confirmReads } from "./reads.ts";

@@ -37,8 +37,8 @@ import type {
   Term,
   TransferLeaderMessage,
 } from "../protocol/peer/raft-message.ts";
-import { changeConfiguration, isJoint } from "./conf-change.ts";
-import { decodeChange, encodeChange } from "./conf-change-entry.ts";
+import { changeConfiguration, isJoint } from "./conf-change/conf-change.ts";
+import { decodeChange, encodeChange } from "./conf-change/conf-change-entry.ts";
 import { checkConfig, MAX_CONTEXT_BYTES, type RaftConfig } from "./config.ts";
 import { Core, NONE } from "./core.ts";
 import { campaign, campaignForTransfer, handleVote, handleVoteResponse, settleTerm, tickElection } from "./election.ts";

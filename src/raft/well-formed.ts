@@ -5,7 +5,7 @@
  */
 import { unreachable } from "../base/assert.ts";
 import type { Entry, LogIndex, RaftMessage, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";
-import { isConfState } from "./conf-change.ts";
+import { isConfState } from "./conf-change/conf-change.ts";
 import { MAX_CONTEXT_BYTES, MAX_NUMBER } from "./config.ts";
 
 export function isWellFormed(message: RaftMessage): boolean {

@@ -9,7 +9,7 @@ import type { Member } from "../member/node/member.ts";
 import { memberView } from "../member/services/member-view.ts";
 import type { Services } from "../member/api/services.ts";
 import { simpleTokenProvider } from "../member/auth/token-providers.ts";
-import { RPC_KINDS } from "../protocol/api/rpc-kinds.ts";
+import { RPC_KINDS } from "../protocol/api/rpc/rpc-kinds.ts";
 
 /** After the start, when the page is drawn and the first elections are over. */
 const LOAD_AFTER_MS = 3_000;

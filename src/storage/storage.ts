@@ -14,7 +14,7 @@
  * Every method returns at once. Entries and rows can be read as soon as they were passed in, durable or not.
  */
 import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";
-import type { LogReader } from "../raft/log-reader.ts";
+import type { LogReader } from "../raft/log/log-reader.ts";
 import type { StateTables } from "../mvcc/tables/tables.ts";
 
 /**

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../../src/cli/run.ts";
 import { memberListRequest } from "../../src/protocol/api/cluster.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { serveMember } from "../client/support/served-member.ts";
 import type { ServedMember } from "../client/support/served-member.ts";
 import { RawClient } from "../grpc/support/raw-client.ts";

@@ -8,7 +8,7 @@ import { EMPTY_BYTES } from "../../src/base/bytes.ts";
 import { Prng } from "../../src/base/prng.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { MemoryTables } from "../../src/mvcc/tables/memory-tables.ts";
-import { CompactedError } from "../../src/raft/log-reader.ts";
+import { CompactedError } from "../../src/raft/log/log-reader.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import {
   IDENTITY,

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { MUX_PATH } from "../../src/protocol/mux-frame.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { EdgeServer, runStart } from "../support/edge-server.ts";
 
 const TOKEN = "0123456789 setup";

@@ -107,7 +107,7 @@ export async function grpcClient(port: number, name: string): Promise<Process> {
   const root = join(import.meta.dirname, "../..");
   const script = `
     import { RawClient } from ${JSON.stringify(join(root, "test/grpc/support/raw-client.ts"))};
-    import { RPCS } from ${JSON.stringify(join(root, "src/protocol/api/rpc-table.ts"))};
+    import { RPCS } from ${JSON.stringify(join(root, "src/protocol/api/rpc/rpc-table.ts"))};
     import { watchCreateRequest } from ${JSON.stringify(join(root, "src/protocol/api/watch.ts"))};
     const { lock, election, watch } = RPCS;
     const client = new RawClient("127.0.0.1:${port}");

@@ -9,7 +9,7 @@ import { GrpcCode } from "../../src/protocol/errors.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
 import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/api/lease.ts";
 import { lockRequest, unlockRequest } from "../../src/protocol/api/lock.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
 import type { RawClient } from "../grpc/support/raw-client.ts";
 import { serveGrpc } from "../grpc/support/served-grpc.ts";

@@ -3,8 +3,8 @@ import { gatewayApp } from "../../src/gateway/app.ts";
 import type { CallContext, Services } from "../../src/member/api/services.ts";
 import { errCompacted, errPermissionDenied } from "../../src/protocol/errors.ts";
 import { snapshotResponse } from "../../src/protocol/api/maintenance.ts";
-import { readPaths, RPCS } from "../../src/protocol/api/rpc-table.ts";
-import type { Rpc, RpcKind } from "../../src/protocol/api/rpc.ts";
+import { readPaths, RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
+import type { Rpc, RpcKind } from "../../src/protocol/api/rpc/rpc.ts";
 import { jsonLines } from "../support/text-stream.ts";
 import { Endpoint } from "./support/endpoint.ts";
 

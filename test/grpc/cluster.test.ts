@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { memberAddRequest, memberListRequest, memberUpdateRequest } from "../../src/protocol/api/cluster.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { failure } from "./support/raw-client.ts";
 import type { RawClient } from "./support/raw-client.ts";
 import { startGrpcMember } from "./support/served-grpc.ts";

@@ -8,7 +8,7 @@ import type { CallContext, LeaseService, Services } from "../../src/member/api/s
 import { errNoLeader, errPermissionDenied, errRequestTooManyRequests } from "../../src/protocol/errors.ts";
 import { leaseKeepAliveResponse } from "../../src/protocol/api/lease.ts";
 import type { LeaseKeepAliveResponse } from "../../src/protocol/api/lease.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { CALL } from "../member/support/cluster.ts";
 import { socketsTo } from "./support/socket-pair.ts";
 import type { SocketEnd } from "./support/socket-pair.ts";

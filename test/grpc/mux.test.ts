@@ -13,7 +13,7 @@ import {
 import { errLeaseNotFound, errNoLeader } from "../../src/protocol/errors.ts";
 import { lockRequest, lockResponse } from "../../src/protocol/api/lock.ts";
 import { snapshotResponse } from "../../src/protocol/api/maintenance.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { watchCreateRequest, watchResponse } from "../../src/protocol/api/watch.ts";
 import type { WatchResponse } from "../../src/protocol/api/watch.ts";
 import { CALL } from "../member/support/cluster.ts";

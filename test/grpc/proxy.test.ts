@@ -19,9 +19,9 @@ import {
 import type { PutResponse, RangeRequest } from "../../src/protocol/api/kv.ts";
 import { leaseGrantRequest, leaseKeepAliveRequest } from "../../src/protocol/api/lease.ts";
 import { lockRequest } from "../../src/protocol/api/lock.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
-import { HEALTH_RPCS } from "../../src/protocol/api/health-rpcs.ts";
-import type { Rpc } from "../../src/protocol/api/rpc.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
+import { HEALTH_RPCS } from "../../src/protocol/api/rpc/health-rpcs.ts";
+import type { Rpc } from "../../src/protocol/api/rpc/rpc.ts";
 import { watchCreateRequest, watchResponse } from "../../src/protocol/api/watch.ts";
 import { failure, RawClient } from "./support/raw-client.ts";
 import { serveGrpc, startGrpcMember } from "./support/served-grpc.ts";

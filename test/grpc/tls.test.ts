@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TlsFiles } from "../../src/grpc/proxy.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { putRequest } from "../../src/protocol/api/kv.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { hasOpenssl, makeCertificates } from "./support/certificates.ts";
 import { failure, RawClient } from "./support/raw-client.ts";

@@ -8,7 +8,7 @@ import { compactionRequest, compare, deleteRangeRequest, putRequest } from "../.
 import { rangeRequest, txnRequest } from "../../src/protocol/api/kv.ts";
 import type { KeyValue, RangeResponse, RequestOp, TxnResponse } from "../../src/protocol/api/kv.ts";
 import { leaseGrantRequest } from "../../src/protocol/api/lease.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import type { RawClient } from "../grpc/support/raw-client.ts";
 
 export const COMPACT_KEY = "compact_rev_key";

@@ -4,7 +4,7 @@
  */
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import type { Event } from "../../src/protocol/api/kv.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import type { WatchRequest, WatchResponse } from "../../src/protocol/api/watch.ts";
 import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
 import type { Duplex, RawClient } from "../grpc/support/raw-client.ts";

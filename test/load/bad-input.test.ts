@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkTxn } from "../../src/mvcc/validate.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { encode } from "../../src/protocol/codec/proto-codec.ts";
-import { txnRequestSchema } from "../../src/protocol/api/kv-schema.ts";
+import { txnRequestSchema } from "../../src/protocol/api/schema/kv-schema.ts";
 import { txnRequest } from "../../src/protocol/api/kv.ts";
 import type { TxnRequest } from "../../src/protocol/api/kv.ts";
 import { serveMember } from "../client/support/served-member.ts";

@@ -7,7 +7,7 @@ import type { Member } from "../../src/member/node/member.ts";
 import type { CallContext, Services, WatchStream } from "../../src/member/api/services.ts";
 import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
 import { leaseGrantRequest } from "../../src/protocol/api/lease.ts";
-import { RPCS } from "../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { watchCreateRequest } from "../../src/protocol/api/watch.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { RawClient } from "../grpc/support/raw-client.ts";

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
 import type { ConfState, Entry, RaftMessage, SnapshotMeta } from "../../src/protocol/peer/raft-message.ts";
-import { decodeChange } from "../../src/raft/conf-change-entry.ts";
+import { decodeChange } from "../../src/raft/conf-change/conf-change-entry.ts";
 import { MAX_NUMBER } from "../../src/raft/config.ts";
 import { Raft } from "../../src/raft/raft.ts";
 import { confOf } from "./support/group.ts";

@@ -1,7 +1,7 @@
 /** Rules on configuration changes (§6), hand-over (thesis 3.10), snapshots (§7) and reads (§8, thesis 6.4). */
 import { describe, expect, test } from "vitest";
 import type { ConfChange, ConfChangeType, RaftMessage, SnapshotMeta } from "../../src/protocol/peer/raft-message.ts";
-import { encodeChange } from "../../src/raft/conf-change-entry.ts";
+import { encodeChange } from "../../src/raft/conf-change/conf-change-entry.ts";
 import { MAX_PENDING_READS } from "../../src/raft/config.ts";
 import { bytesOf, confOf, Group } from "./support/group.ts";
 import type { Member } from "./support/member.ts";

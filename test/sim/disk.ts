@@ -4,7 +4,7 @@
  */
 import type { Entry, HardState, LogIndex, Term } from "../../src/protocol/peer/raft-message.ts";
 import type { KeyTable, StateTables } from "../../src/mvcc/tables/tables.ts";
-import type { LogReader } from "../../src/raft/log-reader.ts";
+import type { LogReader } from "../../src/raft/log/log-reader.ts";
 import type { MemoryStorage } from "../../src/storage/memory/memory.ts";
 import type { Done, Identity, LogBatch, StagedState, Storage } from "../../src/storage/storage.ts";
 

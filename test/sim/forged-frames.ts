@@ -9,7 +9,7 @@ import { putRequest } from "../../src/protocol/api/kv.ts";
 import { memberChangeCallSchema } from "../../src/protocol/peer/member-change-schema.ts";
 import { encode } from "../../src/protocol/codec/proto-codec.ts";
 import type { ConfState, Entry, RaftMessage } from "../../src/protocol/peer/raft-message.ts";
-import { encodeChange } from "../../src/raft/conf-change-entry.ts";
+import { encodeChange } from "../../src/raft/conf-change/conf-change-entry.ts";
 
 export interface Forgery {
   /** As in the tables: "wake", "raft/append", "rpc/hashkv". A suffix after a space distinguishes variants. */

@@ -143,7 +143,7 @@ const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "an overtaken write proves the entries that replaced its own",
-    file: "src/raft/writes.ts",
+    file: "src/raft/log/writes.ts",
     old: "for (const write of this.#outstanding) write.lastIndex = Math.min(write.lastIndex, index - 1);",
     new: "if (index < 0) this.#outstanding = [];",
   },

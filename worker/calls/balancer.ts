@@ -13,7 +13,7 @@
 import { inTime } from "../../src/gateway/http/body.ts";
 import { webSocketContext } from "../../src/gateway/http/context.ts";
 import { errorResponse, responseOf } from "../../src/gateway/http/errors.ts";
-import { readPaths } from "../../src/protocol/api/rpc-table.ts";
+import { readPaths } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import { clusterSize, type Env, locationOptions, locationsOf } from "../common/env.ts";
 import { objectNameOf } from "../common/identity.ts";

@@ -22,7 +22,7 @@ import { DecodeError } from "../../src/protocol/decode-error.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { internalRaftRequestSchema } from "../../src/protocol/peer/internal-schema.ts";
 import { decode } from "../../src/protocol/codec/proto-codec.ts";
-import type { LogReader } from "../../src/raft/log-reader.ts";
+import type { LogReader } from "../../src/raft/log/log-reader.ts";
 import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
 import { DurableObjectRestore } from "../../src/storage/durable-object/durable-object-restore.ts";
 import type { Identity, Storage } from "../../src/storage/storage.ts";

@@ -1,7 +1,7 @@
 /** `authenticated`, loaded with the first call: most clients have no user. */
 import { lazyService, loadedOnce } from "../../member/api/lazy-service.ts";
 import type { Services } from "../../member/api/services.ts";
-import { RPC_KINDS } from "../../protocol/api/rpc-kinds.ts";
+import { RPC_KINDS } from "../../protocol/api/rpc/rpc-kinds.ts";
 import type { User } from "./authenticated.ts";
 
 export function lazyAuthenticated(given: Services, user: User): Services {

@@ -12,11 +12,11 @@ import type { Source } from "../../member/api/source.ts";
 import type { CallContext, MemberView, Services } from "../../member/api/services.ts";
 import { lazyService, loadedOnce } from "../../member/api/lazy-service.ts";
 import { encodeJson } from "../../protocol/codec/json-encode.ts";
-import { KV_RPCS } from "../../protocol/api/kv-rpcs.ts";
-import { LEASE_RPCS } from "../../protocol/api/lease-rpcs.ts";
-import { RPC_KINDS } from "../../protocol/api/rpc-kinds.ts";
-import type { RpcTable } from "../../protocol/api/rpc-table.ts";
-import type { Rpc, RpcKind } from "../../protocol/api/rpc.ts";
+import { KV_RPCS } from "../../protocol/api/rpc/kv-rpcs.ts";
+import { LEASE_RPCS } from "../../protocol/api/rpc/lease-rpcs.ts";
+import { RPC_KINDS } from "../../protocol/api/rpc/rpc-kinds.ts";
+import type { RpcTable } from "../../protocol/api/rpc/rpc-table.ts";
+import type { Rpc, RpcKind } from "../../protocol/api/rpc/rpc.ts";
 import { HttpCaller } from "./http-call.ts";
 import type { HttpOptions } from "./http-call.ts";
 import { unexpectedResponseError, parseJson } from "./http-errors.ts";
@@ -42,7 +42,7 @@ export function httpServices(options: HttpServicesOptions): Services {
   const caller = new HttpCaller(options);
   const { endpoint, timeoutMs } = caller;
   const { WebSocket } = options;
-  const table = loadedOnce(async () => (await import("../../protocol/api/rpc-table.ts")).RPCS);
+  const table = loadedOnce(async () => (await import("../../protocol/api/rpc/rpc-table.ts")).RPCS);
   const health = loadedOnce(async () => (await import("./http-health.ts")).httpHealth(caller));
   const { lock, election, auth, cluster, maintenance } = RPC_KINDS;
   return {

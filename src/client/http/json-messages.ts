@@ -9,7 +9,7 @@ import { fromBase64 } from "../../base/text-codes.ts";
 import { encodeJson } from "../../protocol/codec/json-encode.ts";
 import { jsonName } from "../../protocol/codec/schema.ts";
 import type { FieldKind, FieldSpec, Schema } from "../../protocol/codec/schema.ts";
-import { watchRequestSchema, watchResponseSchema } from "../../protocol/api/watch-schema.ts";
+import { watchRequestSchema, watchResponseSchema } from "../../protocol/api/schema/watch-schema.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import { unexpectedResponseError, parseJson, statusError } from "./http-errors.ts";
 

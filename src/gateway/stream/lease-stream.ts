@@ -5,7 +5,7 @@
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
 import { encodeJson } from "../../protocol/codec/json-encode.ts";
-import { leaseKeepAliveRequestSchema, leaseKeepAliveResponseSchema } from "../../protocol/api/lease-schema.ts";
+import { leaseKeepAliveRequestSchema, leaseKeepAliveResponseSchema } from "../../protocol/api/schema/lease-schema.ts";
 import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../../protocol/api/lease.ts";
 import type { CallContext, LeaseService } from "../../member/api/services.ts";
 import { BodyMessages } from "../http/body-messages.ts";

@@ -10,7 +10,7 @@ import { toSource } from "../../member/api/source.ts";
 import type { Source } from "../../member/api/source.ts";
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
 import { encodeJson } from "../../protocol/codec/json-encode.ts";
-import type { Rpc, RpcKind } from "../../protocol/api/rpc.ts";
+import type { Rpc, RpcKind } from "../../protocol/api/rpc/rpc.ts";
 import type { Schema } from "../../protocol/codec/schema.ts";
 import { readBody } from "../http/body.ts";
 import { unfinishedBytes } from "../http/caller-limits.ts";

@@ -9,7 +9,7 @@
  */
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
 import { encodeJson } from "../../protocol/codec/json-encode.ts";
-import { watchRequestSchema, watchResponseSchema } from "../../protocol/api/watch-schema.ts";
+import { watchRequestSchema, watchResponseSchema } from "../../protocol/api/schema/watch-schema.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { CallContext, WatchService, WatchStream } from "../../member/api/services.ts";
 import { BodyMessages } from "../http/body-messages.ts";

@@ -8,7 +8,7 @@
  */
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
 import type { Schema } from "../../protocol/codec/schema.ts";
-import { watchRequestSchema } from "../../protocol/api/watch-schema.ts";
+import { watchRequestSchema } from "../../protocol/api/schema/watch-schema.ts";
 import type { CallContext, WatchService, WatchStream } from "../../member/api/services.ts";
 import { tooLarge } from "../http/body.ts";
 import { streamErrorLine } from "../http/errors.ts";

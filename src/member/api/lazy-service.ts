@@ -5,7 +5,7 @@
  * Callers see no difference, except that the first response takes a little longer.
  */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import type { RpcKind } from "../../protocol/api/rpc.ts";
+import type { RpcKind } from "../../protocol/api/rpc/rpc.ts";
 
 /**
  * What a method returns. unary: a promise. serverStream: an iterable. duplex: a stream that is pulled and may take

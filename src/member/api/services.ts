@@ -5,16 +5,16 @@
  * All methods reject with an `EtcdError` (gRPC code and etcd's exact text) and with nothing else.
  */
 import type { Caller } from "../../auth/auth-store.ts";
-import type { AuthRpcs } from "../../protocol/api/auth-rpcs.ts";
-import type { ClusterRpcs } from "../../protocol/api/cluster-rpcs.ts";
-import type { ElectionRpcs } from "../../protocol/api/election-rpcs.ts";
+import type { AuthRpcs } from "../../protocol/api/rpc/auth-rpcs.ts";
+import type { ClusterRpcs } from "../../protocol/api/rpc/cluster-rpcs.ts";
+import type { ElectionRpcs } from "../../protocol/api/rpc/election-rpcs.ts";
 import type { LeaderRequest, LeaderResponse } from "../../protocol/api/election.ts";
-import type { KvRpcs } from "../../protocol/api/kv-rpcs.ts";
-import type { LeaseRpcs } from "../../protocol/api/lease-rpcs.ts";
+import type { KvRpcs } from "../../protocol/api/rpc/kv-rpcs.ts";
+import type { LeaseRpcs } from "../../protocol/api/rpc/lease-rpcs.ts";
 import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../../protocol/api/lease.ts";
-import type { LockRpcs } from "../../protocol/api/lock-rpcs.ts";
-import type { MaintenanceRpcs } from "../../protocol/api/maintenance-rpcs.ts";
-import type { Rpc } from "../../protocol/api/rpc.ts";
+import type { LockRpcs } from "../../protocol/api/rpc/lock-rpcs.ts";
+import type { MaintenanceRpcs } from "../../protocol/api/rpc/maintenance-rpcs.ts";
+import type { Rpc } from "../../protocol/api/rpc/rpc.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 
 /** What an API layer knows about a call beside the message: etcd's gRPC metadata. */

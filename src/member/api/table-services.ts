@@ -1,7 +1,7 @@
 /** A member's services indexed by the method table. API layers look up methods by the names of the table. */
-import type { Rpc, RpcKind } from "../../protocol/api/rpc.ts";
-import { RPCS } from "../../protocol/api/rpc-table.ts";
-import type { RpcTable } from "../../protocol/api/rpc-table.ts";
+import type { Rpc, RpcKind } from "../../protocol/api/rpc/rpc.ts";
+import { RPCS } from "../../protocol/api/rpc/rpc-table.ts";
+import type { RpcTable } from "../../protocol/api/rpc/rpc-table.ts";
 import type { CallContext, Services } from "./services.ts";
 
 type TableServices = {

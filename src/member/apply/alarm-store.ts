@@ -7,7 +7,7 @@ import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { errCorrupt, errNoSpace } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
-import { alarmMemberSchema } from "../../protocol/api/maintenance-schema.ts";
+import { alarmMemberSchema } from "../../protocol/api/schema/maintenance-schema.ts";
 import type { AlarmMember, AlarmRequest, AlarmType } from "../../protocol/api/maintenance.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { Bucket } from "../../mvcc/tables/tables.ts";

@@ -9,7 +9,7 @@
  */
 import { DecodeError } from "../../protocol/decode-error.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import { hashKvRequestSchema, hashKvResponseSchema } from "../../protocol/api/maintenance-schema.ts";
+import { hashKvRequestSchema, hashKvResponseSchema } from "../../protocol/api/schema/maintenance-schema.ts";
 import { hashKvResponse } from "../../protocol/api/maintenance.ts";
 import type { HashKvResponse } from "../../protocol/api/maintenance.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";

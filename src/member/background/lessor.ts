@@ -13,7 +13,7 @@ import { SAVED_LEASES_MAX, decodeSavedExpiry, encodeSavedExpiry } from "../../le
 import { DecodeError } from "../../protocol/decode-error.ts";
 import { EtcdError, GrpcCode, errLeaseNotFound, errNotLeader } from "../../protocol/errors.ts";
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
-import { leaseKeepAliveRequestSchema, leaseKeepAliveResponseSchema } from "../../protocol/api/lease-schema.ts";
+import { leaseKeepAliveRequestSchema, leaseKeepAliveResponseSchema } from "../../protocol/api/schema/lease-schema.ts";
 import { leaseKeepAliveRequest, leaseKeepAliveResponse } from "../../protocol/api/lease.ts";
 import type { Lease } from "../../protocol/api/lease.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";

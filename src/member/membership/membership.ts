@@ -7,7 +7,7 @@
 import { assert, unreachable } from "../../base/assert.ts";
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { Member, MemberAttributes, MembershipMember } from "../../protocol/api/cluster.ts";
-import { membershipMemberSchema } from "../../protocol/api/cluster-schema.ts";
+import { membershipMemberSchema } from "../../protocol/api/schema/cluster-schema.ts";
 import { DecodeError } from "../../protocol/decode-error.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import { memberChangeSchema, recentChangesSchema } from "../../protocol/peer/member-change-schema.ts";

@@ -3,9 +3,9 @@
  * bounded by the number of methods and status codes, not of calls.
  */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import { RPC_KINDS } from "../../protocol/api/rpc-kinds.ts";
-import type { AnyRpcKinds } from "../../protocol/api/rpc-kinds.ts";
-import type { RpcKind } from "../../protocol/api/rpc.ts";
+import { RPC_KINDS } from "../../protocol/api/rpc/rpc-kinds.ts";
+import type { AnyRpcKinds } from "../../protocol/api/rpc/rpc-kinds.ts";
+import type { RpcKind } from "../../protocol/api/rpc/rpc.ts";
 import { Histogram } from "./histogram.ts";
 import type { Services } from "../api/services.ts";
 

@@ -3,7 +3,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { Entry, SnapshotMeta } from "../../protocol/peer/raft-message.ts";
-import { decodeChange } from "../../raft/conf-change-entry.ts";
+import { decodeChange } from "../../raft/conf-change/conf-change-entry.ts";
 import type { Raft } from "../../raft/raft.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { MembershipMonitor } from "./membership-monitor.ts";

@@ -4,7 +4,7 @@
  * log like any others.
  */
 import type { Entry, HardState } from "../../protocol/peer/raft-message.ts";
-import { encodeChange } from "../../raft/conf-change-entry.ts";
+import { encodeChange } from "../../raft/conf-change/conf-change-entry.ts";
 import type { Identity, Storage } from "../../storage/storage.ts";
 import { encodeMember } from "../membership/membership.ts";
 import type { BootstrapOptions } from "../options.ts";

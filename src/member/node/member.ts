@@ -19,7 +19,7 @@ import type { EtcdError } from "../../protocol/errors.ts";
 import type { ResponseHeader } from "../../protocol/api/header.ts";
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
 import type { ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
-import type { LogReader } from "../../raft/log-reader.ts";
+import type { LogReader } from "../../raft/log/log-reader.ts";
 import type { BasicStatus, RaftStatus } from "../../raft/ready.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
 import { Assembly } from "./assembly.ts";

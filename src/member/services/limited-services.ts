@@ -4,9 +4,9 @@
  * themselves when they are opened (watch-streams.ts).
  */
 import { errRequestTooManyRequests, errTimeout } from "../../protocol/errors.ts";
-import { RPC_KINDS } from "../../protocol/api/rpc-kinds.ts";
-import type { AnyRpcKinds } from "../../protocol/api/rpc-kinds.ts";
-import type { RpcKind } from "../../protocol/api/rpc.ts";
+import { RPC_KINDS } from "../../protocol/api/rpc/rpc-kinds.ts";
+import type { AnyRpcKinds } from "../../protocol/api/rpc/rpc-kinds.ts";
+import type { RpcKind } from "../../protocol/api/rpc/rpc.ts";
 import type { Callers } from "../limits/callers.ts";
 import { FairGate } from "../limits/fair-gate.ts";
 import type { Member } from "../node/member.ts";

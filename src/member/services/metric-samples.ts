@@ -3,8 +3,8 @@
  * are omitted.
  */
 import { grpcCodeName, grpcCodeOf } from "../../protocol/errors.ts";
-import { RPCS } from "../../protocol/api/rpc-table.ts";
-import type { Rpc } from "../../protocol/api/rpc.ts";
+import { RPCS } from "../../protocol/api/rpc/rpc-table.ts";
+import type { Rpc } from "../../protocol/api/rpc/rpc.ts";
 import { CLUSTER_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
 import type { CalledMethod } from "../metrics/call-metrics.ts";
 import type { Histogram } from "../metrics/histogram.ts";

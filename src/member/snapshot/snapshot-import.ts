@@ -4,11 +4,11 @@
  */
 import { bytesToLatin1, equalBytes, latin1ToBytes } from "../../base/bytes.ts";
 import { crc32c } from "../../base/crc32c.ts";
-import { userSchema } from "../../protocol/api/auth-schema.ts";
+import { userSchema } from "../../protocol/api/schema/auth-schema.ts";
 import type { BoltReader } from "../../protocol/bbolt/bolt-reader.ts";
 import type { BoltRow } from "../../protocol/bbolt/bolt-format.ts";
 import { DecodeError } from "../../protocol/decode-error.ts";
-import { keyValueSchema } from "../../protocol/api/kv-schema.ts";
+import { keyValueSchema } from "../../protocol/api/schema/kv-schema.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import { snapshotRecordSchema } from "../../protocol/peer/snapshot-schema.ts";
 import type { SnapshotRecord, SnapshotRow } from "../../protocol/peer/snapshot.ts";

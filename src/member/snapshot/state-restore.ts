@@ -4,7 +4,7 @@
  */
 import { bytesToLatin1, concatBytes, EMPTY_BYTES, equalBytes } from "../../base/bytes.ts";
 import { DecodeError } from "../../protocol/decode-error.ts";
-import { leaseSchema } from "../../protocol/api/lease-schema.ts";
+import { leaseSchema } from "../../protocol/api/schema/lease-schema.ts";
 import { decode } from "../../protocol/codec/proto-codec.ts";
 import type { Member as MemberRecord } from "../../protocol/api/cluster.ts";
 import type { SnapshotBucketRow, SnapshotRow } from "../../protocol/peer/snapshot.ts";

@@ -2,7 +2,7 @@
  * The bodies of frames and their tables. The field numbers are ours. A change of one requires a new PROTOCOL_VERSION.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
-import { memberSchema } from "../api/cluster-schema.ts";
+import { memberSchema } from "../api/schema/cluster-schema.ts";
 import type { Member } from "../api/cluster.ts";
 import type { RaftMessage, SnapshotMessage } from "./raft-message.ts";
 import { raftWireSchema } from "./raft-message-schema.ts";

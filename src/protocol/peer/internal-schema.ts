@@ -18,25 +18,25 @@ import {
   authUserGrantRoleRequestSchema,
   authUserListRequestSchema,
   authUserRevokeRoleRequestSchema,
-} from "../api/auth-schema.ts";
+} from "../api/schema/auth-schema.ts";
 import {
   clusterMemberAttrSetRequestSchema,
   clusterVersionSetRequestSchema,
   downgradeInfoSetRequestSchema,
-} from "../api/cluster-schema.ts";
+} from "../api/schema/cluster-schema.ts";
 import {
   compactionRequestSchema,
   deleteRangeRequestSchema,
   putRequestSchema,
   rangeRequestSchema,
   txnRequestSchema,
-} from "../api/kv-schema.ts";
+} from "../api/schema/kv-schema.ts";
 import {
   leaseCheckpointRequestSchema,
   leaseGrantRequestSchema,
   leaseRevokeRequestSchema,
-} from "../api/lease-schema.ts";
-import { alarmRequestSchema } from "../api/maintenance-schema.ts";
+} from "../api/schema/lease-schema.ts";
+import { alarmRequestSchema } from "../api/schema/maintenance-schema.ts";
 import { always, id, message, oneof, string, uint } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
 

@@ -3,7 +3,7 @@
  * `membershippb.Member`. The others say which of etcd's rules apply when the change is validated, so that all members
  * validate it alike.
  */
-import { raftAttributesSchema, memberAttributesSchema, memberSchema } from "../api/cluster-schema.ts";
+import { raftAttributesSchema, memberAttributesSchema, memberSchema } from "../api/schema/cluster-schema.ts";
 import type { Member, MemberAttributes, RaftAttributes } from "../api/cluster.ts";
 import { bool, closedEnum, id, message, optional, repeated, string, uint, always } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";

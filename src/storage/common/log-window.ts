@@ -4,7 +4,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { Entry, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
-import { CompactedError, type LogReader } from "../../raft/log-reader.ts";
+import { CompactedError, type LogReader } from "../../raft/log/log-reader.ts";
 import { ENTRY_BYTES_MAX } from "../storage.ts";
 
 /** What an entry costs besides its data, in bytes, wherever entries are counted. */

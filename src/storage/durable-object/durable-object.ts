@@ -12,7 +12,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import type { HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
-import type { LogReader } from "../../raft/log-reader.ts";
+import type { LogReader } from "../../raft/log/log-reader.ts";
 import { SqlStagedState } from "./durable-object-staged.ts";
 import { CREATE_LOG } from "../sqlite/sql-log-rows.ts";
 import { SqlLog } from "../sqlite/sql-log.ts";

@@ -19,7 +19,7 @@ import { assert } from "../../base/assert.ts";
 import type { HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
 import type { MemoryTables } from "../../mvcc/tables/memory-tables.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
-import type { LogReader } from "../../raft/log-reader.ts";
+import type { LogReader } from "../../raft/log/log-reader.ts";
 import type { ChangeTracker } from "../common/change-set.ts";
 import { Connection } from "./indexeddb-connection.ts";
 import {

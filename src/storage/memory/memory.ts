@@ -12,7 +12,7 @@ import type { Entry, HardState, LogIndex, Term } from "../../protocol/peer/raft-
 import { MemoryTables } from "../../mvcc/tables/memory-tables.ts";
 import { BUCKET_NAMES } from "../../mvcc/tables/tables.ts";
 import type { BucketName, RevisionRow, StateTables } from "../../mvcc/tables/tables.ts";
-import type { LogReader } from "../../raft/log-reader.ts";
+import type { LogReader } from "../../raft/log/log-reader.ts";
 import { latin1ToBytes } from "../../base/bytes.ts";
 import { ChangeTracker, type ChangeSet } from "../common/change-set.ts";
 import { LogWindow } from "../common/log-window.ts";

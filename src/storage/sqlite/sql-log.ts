@@ -13,7 +13,7 @@
  */
 import { assert, must } from "../../base/assert.ts";
 import type { Entry, HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
-import { CompactedError, type LogReader } from "../../raft/log-reader.ts";
+import { CompactedError, type LogReader } from "../../raft/log/log-reader.ts";
 import { LogWindow, checkEntries, entrySizeBytes, splitBatches } from "../common/log-window.ts";
 import {
   checkContiguous,

@@ -8,7 +8,7 @@
  */
 import { compare, putRequest, rangeRequest, txnRequest } from "../../../src/protocol/api/kv.ts";
 import { leaseGrantRequest, leaseKeepAliveRequest } from "../../../src/protocol/api/lease.ts";
-import { RPCS } from "../../../src/protocol/api/rpc-table.ts";
+import { RPCS } from "../../../src/protocol/api/rpc/rpc-table.ts";
 import { watchCreateRequest } from "../../../src/protocol/api/watch.ts";
 import { RawClient } from "../../grpc/support/raw-client.ts";
 import { spreadOf } from "../figures.ts";

@@ -2,13 +2,17 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { responseOf, watchResponseOf } from "../../../src/client/http/json-messages.ts";
 import { EtcdError } from "../../../src/protocol/errors.ts";
-import { memberListResponseSchema } from "../../../src/protocol/api/cluster-schema.ts";
+import { memberListResponseSchema } from "../../../src/protocol/api/schema/cluster-schema.ts";
 import { decodeJson } from "../../../src/protocol/codec/json-decode.ts";
 import { encodeJson } from "../../../src/protocol/codec/json-encode.ts";
-import { putResponseSchema, rangeResponseSchema, txnResponseSchema } from "../../../src/protocol/api/kv-schema.ts";
-import { statusResponseSchema } from "../../../src/protocol/api/maintenance-schema.ts";
+import {
+  putResponseSchema,
+  rangeResponseSchema,
+  txnResponseSchema,
+} from "../../../src/protocol/api/schema/kv-schema.ts";
+import { statusResponseSchema } from "../../../src/protocol/api/schema/maintenance-schema.ts";
 import type { Schema } from "../../../src/protocol/codec/schema.ts";
-import { watchResponseSchema } from "../../../src/protocol/api/watch-schema.ts";
+import { watchResponseSchema } from "../../../src/protocol/api/schema/watch-schema.ts";
 import { arbitraryMessage } from "../../protocol/support/arbitrary.ts";
 
 const SCHEMAS: readonly Schema<unknown>[] = [

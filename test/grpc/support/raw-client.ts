@@ -8,8 +8,8 @@ import type {
   ServiceError,
 } from "@grpc/grpc-js";
 import { deserializer, serializer } from "../../../src/grpc/codec.ts";
-import { rpcPath } from "../../../src/protocol/api/rpc.ts";
-import type { Rpc, RpcKind } from "../../../src/protocol/api/rpc.ts";
+import { rpcPath } from "../../../src/protocol/api/rpc/rpc.ts";
+import type { Rpc, RpcKind } from "../../../src/protocol/api/rpc/rpc.ts";
 
 export interface CallExtras extends CallOptions {
   readonly metadata?: Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { lazyService, loadedOnce } from "../../../src/member/api/lazy-service.ts";
 import { EtcdError, GrpcCode } from "../../../src/protocol/errors.ts";
-import type { RpcKind } from "../../../src/protocol/api/rpc.ts";
+import type { RpcKind } from "../../../src/protocol/api/rpc/rpc.ts";
 
 interface Stream {
   request(message: string): void;

@@ -9,7 +9,10 @@ import { MemoryTables } from "../../../src/mvcc/tables/memory-tables.ts";
 import { errTimeout } from "../../../src/protocol/errors.ts";
 import type { EtcdError } from "../../../src/protocol/errors.ts";
 import type { InternalRequest } from "../../../src/protocol/peer/internal.ts";
-import { leaseKeepAliveRequestSchema, leaseKeepAliveResponseSchema } from "../../../src/protocol/api/lease-schema.ts";
+import {
+  leaseKeepAliveRequestSchema,
+  leaseKeepAliveResponseSchema,
+} from "../../../src/protocol/api/schema/lease-schema.ts";
 import { decode, encode } from "../../../src/protocol/codec/proto-codec.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 

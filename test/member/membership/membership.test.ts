@@ -3,7 +3,7 @@ import { Membership, encodeMember } from "../../../src/member/membership/members
 import { MemoryTables } from "../../../src/mvcc/tables/memory-tables.ts";
 import { member as memberRecord } from "../../../src/protocol/api/cluster.ts";
 import type { ConfChange, ConfChangeType, ConfState } from "../../../src/protocol/peer/raft-message.ts";
-import { EMPTY_CONF_STATE, changeConfiguration } from "../../../src/raft/conf-change.ts";
+import { EMPTY_CONF_STATE, changeConfiguration } from "../../../src/raft/conf-change/conf-change.ts";
 
 /** A membership and Raft's configuration, changed together as a member does it. */
 class Harness {

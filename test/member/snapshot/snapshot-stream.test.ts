@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { bytesToLatin1, latin1ToBytes } from "../../../src/base/bytes.ts";
 import { BoltReader } from "../../../src/protocol/bbolt/bolt-reader.ts";
 import { compactionRequest, deleteRangeRequest, putRequest } from "../../../src/protocol/api/kv.ts";
-import { keyValueSchema } from "../../../src/protocol/api/kv-schema.ts";
+import { keyValueSchema } from "../../../src/protocol/api/schema/kv-schema.ts";
 import { leaseGrantRequest } from "../../../src/protocol/api/lease.ts";
 import type { SnapshotResponse } from "../../../src/protocol/api/maintenance.ts";
 import { decode } from "../../../src/protocol/codec/proto-codec.ts";

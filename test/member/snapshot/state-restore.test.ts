@@ -6,7 +6,7 @@ import { inspectFile, restoreChunks } from "../../../src/member/snapshot/snapsho
 import { StateRestore } from "../../../src/member/snapshot/state-restore.ts";
 import { MemoryTables } from "../../../src/mvcc/tables/memory-tables.ts";
 import { Store } from "../../../src/mvcc/store.ts";
-import { userSchema } from "../../../src/protocol/api/auth-schema.ts";
+import { userSchema } from "../../../src/protocol/api/schema/auth-schema.ts";
 import { authUserAddRequest, user } from "../../../src/protocol/api/auth.ts";
 import { BoltReader } from "../../../src/protocol/bbolt/bolt-reader.ts";
 import { member } from "../../../src/protocol/api/cluster.ts";

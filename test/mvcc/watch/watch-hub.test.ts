@@ -4,7 +4,7 @@ import { encode } from "../../../src/protocol/codec/proto-codec.ts";
 import { deleteRangeRequest, putRequest, txnRequest } from "../../../src/protocol/api/kv.ts";
 import type { RequestOp } from "../../../src/protocol/api/kv.ts";
 import { watchCreateRequest } from "../../../src/protocol/api/watch.ts";
-import { watchResponseSchema } from "../../../src/protocol/api/watch-schema.ts";
+import { watchResponseSchema } from "../../../src/protocol/api/schema/watch-schema.ts";
 import { World, responseText } from "../support/watch-world.ts";
 
 const COMPACTED = "(etcdserver: mvcc: required revision has been compacted)";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { responseHeader } from "../../../src/protocol/api/header.ts";
 import { rangeResponse, rangeStreamResponse } from "../../../src/protocol/api/kv.ts";
-import { rangeStreamResponseSchema } from "../../../src/protocol/api/kv-schema.ts";
+import { rangeStreamResponseSchema } from "../../../src/protocol/api/schema/kv-schema.ts";
 import { decode, encode } from "../../../src/protocol/codec/proto-codec.ts";
 
 test("a chunk of a RangeStream that is not the last has no header on the wire, because clients would read a revision from it", () => {

@@ -14,7 +14,7 @@ import {
   rangeResponseSchema,
   requestOpSchema,
   txnRequestSchema,
-} from "../../../src/protocol/api/kv-schema.ts";
+} from "../../../src/protocol/api/schema/kv-schema.ts";
 import {
   compare,
   keyValue,
@@ -24,11 +24,14 @@ import {
   txnRequest,
 } from "../../../src/protocol/api/kv.ts";
 import { responseHeader } from "../../../src/protocol/api/header.ts";
-import { leaseGrantRequestSchema, leaseTimeToLiveResponseSchema } from "../../../src/protocol/api/lease-schema.ts";
-import { hashKvResponseSchema, moveLeaderResponseSchema } from "../../../src/protocol/api/maintenance-schema.ts";
-import { memberListResponseSchema } from "../../../src/protocol/api/cluster-schema.ts";
-import { watchCreateRequestSchema, watchRequestSchema } from "../../../src/protocol/api/watch-schema.ts";
-import { authUserAddRequestSchema } from "../../../src/protocol/api/auth-schema.ts";
+import {
+  leaseGrantRequestSchema,
+  leaseTimeToLiveResponseSchema,
+} from "../../../src/protocol/api/schema/lease-schema.ts";
+import { hashKvResponseSchema, moveLeaderResponseSchema } from "../../../src/protocol/api/schema/maintenance-schema.ts";
+import { memberListResponseSchema } from "../../../src/protocol/api/schema/cluster-schema.ts";
+import { watchCreateRequestSchema, watchRequestSchema } from "../../../src/protocol/api/schema/watch-schema.ts";
+import { authUserAddRequestSchema } from "../../../src/protocol/api/schema/auth-schema.ts";
 import type { Schema } from "../../../src/protocol/codec/schema.ts";
 import { ALL_SCHEMAS } from "../support/all-schemas.ts";
 import { arbitraryMessage } from "../support/arbitrary.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { fromHex, toHex } from "../../../src/base/text-codes.ts";
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import { DecodeError, TooDeepError } from "../../../src/protocol/decode-error.ts";
-import { userSchema } from "../../../src/protocol/api/auth-schema.ts";
+import { userSchema } from "../../../src/protocol/api/schema/auth-schema.ts";
 import { internalRaftRequestSchema } from "../../../src/protocol/peer/internal-schema.ts";
 import { internalRaftRequest, requestHeader } from "../../../src/protocol/peer/internal.ts";
 import {
@@ -15,9 +15,9 @@ import {
   rangeRequestSchema,
   requestOpSchema,
   txnRequestSchema,
-} from "../../../src/protocol/api/kv-schema.ts";
+} from "../../../src/protocol/api/schema/kv-schema.ts";
 import { compare, putRequest, rangeRequest, txnRequest } from "../../../src/protocol/api/kv.ts";
-import { leaseGrantRequestSchema } from "../../../src/protocol/api/lease-schema.ts";
+import { leaseGrantRequestSchema } from "../../../src/protocol/api/schema/lease-schema.ts";
 import { decode, encode } from "../../../src/protocol/codec/proto-codec.ts";
 import type { Schema } from "../../../src/protocol/codec/schema.ts";
 import {
@@ -25,7 +25,7 @@ import {
   watchCreateRequestSchema,
   watchRequestSchema,
   watchResponseSchema,
-} from "../../../src/protocol/api/watch-schema.ts";
+} from "../../../src/protocol/api/schema/watch-schema.ts";
 import { watchCreateRequest, watchResponse } from "../../../src/protocol/api/watch.ts";
 import { ALL_SCHEMAS } from "../support/all-schemas.ts";
 import { arbitraryMessage } from "../support/arbitrary.ts";

@@ -1,6 +1,6 @@
 /** Formats Raft's inputs and outputs as readable lines. */
 import type { ConfState, Entry, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
-import { decodeChange } from "../../../src/raft/conf-change-entry.ts";
+import { decodeChange } from "../../../src/raft/conf-change/conf-change-entry.ts";
 import type { RaftStatus, Ready } from "../../../src/raft/ready.ts";
 import { decodePosition } from "../../../src/raft/read-queue.ts";
 

@@ -12,7 +12,7 @@ import type {
   RaftMessage,
   Term,
 } from "../../../src/protocol/peer/raft-message.ts";
-import { EMPTY_CONF_STATE } from "../../../src/raft/conf-change.ts";
+import { EMPTY_CONF_STATE } from "../../../src/raft/conf-change/conf-change.ts";
 import { bytesOf, Group } from "./group.ts";
 import type { Member } from "./member.ts";
 

@@ -1,6 +1,6 @@
 /** Members and the network between them, for tests that decide which messages are delivered. */
 import type { ConfState, LogIndex, MemberId, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
-import { EMPTY_CONF_STATE } from "../../../src/raft/conf-change.ts";
+import { EMPTY_CONF_STATE } from "../../../src/raft/conf-change/conf-change.ts";
 import { Member, type Applied, type MemberOptions } from "./member.ts";
 
 export function confOf(voters: readonly bigint[], learners: readonly bigint[] = []): ConfState {

@@ -13,7 +13,7 @@ import type {
   SnapshotMeta,
   Term,
 } from "../../../src/protocol/peer/raft-message.ts";
-import { decodeChange } from "../../../src/raft/conf-change-entry.ts";
+import { decodeChange } from "../../../src/raft/conf-change/conf-change-entry.ts";
 import type { RaftConfig } from "../../../src/raft/config.ts";
 import { Raft } from "../../../src/raft/raft.ts";
 import type { Persist, ReadState, Ready } from "../../../src/raft/ready.ts";

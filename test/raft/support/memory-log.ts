@@ -1,5 +1,5 @@
 /** The durable side of a member, in memory: a log, a hard state and a snapshot boundary. */
-import { CompactedError, type LogReader } from "../../../src/raft/log-reader.ts";
+import { CompactedError, type LogReader } from "../../../src/raft/log/log-reader.ts";
 import type { Entry, HardState, LogIndex, SnapshotMeta, Term } from "../../../src/protocol/peer/raft-message.ts";
 import type { Persist } from "../../../src/raft/ready.ts";
 

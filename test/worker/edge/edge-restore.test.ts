@@ -4,7 +4,7 @@ import { latin1ToBytes } from "../../../src/base/bytes.ts";
 import { Sha256 } from "../../../src/base/sha256.ts";
 import { toBase64 } from "../../../src/base/text-codes.ts";
 import { joinRecords } from "../../../src/member/snapshot/snapshot-codec.ts";
-import { leaseSchema } from "../../../src/protocol/api/lease-schema.ts";
+import { leaseSchema } from "../../../src/protocol/api/schema/lease-schema.ts";
 import { lease } from "../../../src/protocol/api/lease.ts";
 import { encode } from "../../../src/protocol/codec/proto-codec.ts";
 import { snapshotRecordSchema } from "../../../src/protocol/peer/snapshot-schema.ts";
