@@ -1,7 +1,8 @@
-/** The READMEs for developers stay true: the files that they name exist, and their numbered rules are tested. */
+/** The documents stay true: the files that they name exist, their numbered rules are tested, and each error has its line. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { GrpcCode } from "../../src/protocol/errors.ts";
 
 const root = join(import.meta.dirname, "../..");
 const DOCUMENTS = ["README.md", ...globSync("{src,web,worker,test}/**/*.md", { cwd: root }).sort()];
@@ -31,6 +32,30 @@ describe("documents", () => {
     expect(exists("test/raft/*.test.ts", "src/raft/README.md")).toBe(true);
     expect(exists("driver.ts", "src/raft/README.md")).toBe(false);
     expect(pathsIn("src/README.md").length).toBeGreaterThan(100);
+  });
+});
+
+describe("errors in the README", () => {
+  const anchors = [...textOf("README.md").matchAll(/<a id="(error-[\w-]+)"><\/a>/g)].map(([, id]) => id as string);
+
+  test("each gRPC code that a call can reject with has its line", () => {
+    const codes = Object.keys(GrpcCode).filter((code) => code !== "OK");
+    expect(codes.map(anchorOf).filter((anchor) => !anchors.includes(anchor))).toEqual([]);
+  });
+
+  test("each class that the package exports has its line", () => {
+    const classes = ["src/entry/index.ts", "src/entry/room.ts"].flatMap((entry) =>
+      [...textOf(entry).matchAll(/^export \{([^}]+)\}/gm)].flatMap(
+        ([, names]) => (names as string).match(/\w+Error\b/g) ?? [],
+      ),
+    );
+    expect(classes.length).toBeGreaterThan(3);
+    const missing = classes.filter((name) => name !== "EtcdError" && !anchors.includes(anchorOf(name.slice(0, -5))));
+    expect(missing).toEqual([]);
+  });
+
+  test("no line is there twice", () => {
+    expect(anchors).toEqual([...new Set(anchors)]);
   });
 });
 
@@ -77,6 +102,11 @@ function rulesInTitles(): ReadonlyMap<string, readonly string[]> {
     }
   }
   return found;
+}
+
+/** The anchor of a code or of a class without "Error": `error-lease-lost`. */
+function anchorOf(name: string): string {
+  return `error${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 function textOf(file: string): string {

@@ -1,4 +1,4 @@
-/** Where etcd is wrong or random: what Quorate does instead. The README's table of quirks, a test for each line. */
+/** Where etcd is wrong or random: what Quorate does instead. The tables of `src/entry/docs/etcd.md`, a test for each line. */
 import { describe, expect, test } from "vitest";
 import { Endpoint } from "./support/endpoint.ts";
 
