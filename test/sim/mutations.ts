@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Faults } from "./faults.ts";
 
-interface Mutation {
+export interface Mutation {
   readonly name: string;
   readonly file: string;
   /** Occurs exactly once in the file. */
@@ -40,7 +40,7 @@ const FREQUENT_ELECTIONS: Partial<Faults> = {
 
 const QUICK_RESTARTS: Partial<Faults> = { crashEveryMs: 500, downMs: 60, slowProbability: 0.1, slowMs: 3_000 };
 
-const MUTATIONS: readonly Mutation[] = [
+export const MUTATIONS: readonly Mutation[] = [
   {
     name: "entries of an older term are committed by counting",
     file: "src/raft/leadership.ts",
@@ -295,4 +295,4 @@ function run({ file, old, new: planted, faults }: Mutation, args: readonly strin
   }
 }
 
-process.exitCode = main();
+if (import.meta.main) process.exitCode = main();
