@@ -30,7 +30,6 @@ export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceS
   readonly onEnd: (closed: Promise<void>) => void;
 }
 
-const LOOK_EVERY_MS = 250;
 const READY_EVERY_MS = 50;
 const LAST_CALLS_MS = 1_000;
 const NO_VIEW: Omit<MemberView, "problem"> = {
@@ -62,6 +61,8 @@ export class OwnRoom implements Room {
   #session: RoomSession | undefined;
   #state: TabState = { type: "opening" };
   #member: Member | undefined;
+  /** Ends the notices of the member. */
+  #unwatch: () => void = () => {};
   #closed: Promise<void> | undefined;
 
   constructor(options: OwnRoomOptions) {
@@ -161,7 +162,7 @@ export class OwnRoom implements Room {
     const error = new EtcdError(GrpcCode.Canceled, "the room was closed");
     for (const waited of [this.#admitted, this.#opened, this.#ready]) waited.reject(error);
     if (session !== undefined) await how(session);
-    this.#member = undefined;
+    this.#forget();
     this.services.end("the room is closed");
   }
 
@@ -191,7 +192,7 @@ export class OwnRoom implements Room {
   #changed(state: TabState): void {
     if (this.#over.signal.aborted) return;
     this.#state = state;
-    if (state.type === "opening") this.#member = undefined;
+    if (state.type === "opening") this.#forget();
     if (state.type === "stopped") {
       const error =
         state.code === "refused"
@@ -204,7 +205,9 @@ export class OwnRoom implements Room {
   }
 
   #running(member: Member): void {
+    this.#forget();
     this.#member = member;
+    this.#unwatch = member.whenAvailabilityChanges(() => this.#look());
     this.#opened.resolve();
     void this.#becomeReady(member);
     this.#look();
@@ -223,6 +226,12 @@ export class OwnRoom implements Room {
     }
   }
 
+  #forget(): void {
+    this.#unwatch();
+    this.#member = undefined;
+  }
+
+  /** Called whenever the tab's state or its member's availability has changed. */
   #look(): void {
     const { state, reason } = standingOf(this.#state, this.view);
     this.connection.set(state, reason);
@@ -230,8 +239,6 @@ export class OwnRoom implements Room {
 
   #watchPage(): void {
     const { signal } = this.#over;
-    const looking = setInterval(() => this.#look(), LOOK_EVERY_MS);
-    signal.addEventListener("abort", () => clearInterval(looking), { once: true });
     addEventListener("online", () => this.#session?.retryNow(), { signal });
     document.addEventListener("visibilitychange", () => this.#seen(), { signal });
     addEventListener("pagehide", () => this.#session?.suspend("The page was left."), { signal });

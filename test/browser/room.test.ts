@@ -52,6 +52,21 @@ test("a room opens with a secret of its own, is written and read as any client, 
   expect(seen.at(-1)).toBe("closed");
 });
 
+test("connection says what the member knows in the same turn: it is notified, and does not look now and then", async () => {
+  const client = open(newName());
+  const differences: string[] = [];
+  let isConnected = false;
+  for (let turns = 0; turns < 10_000 && !isConnected; turns++) {
+    await new Promise((resolve) => setTimeout(resolve));
+    const { view } = client.room;
+    isConnected = view !== undefined && view.problem === undefined;
+    const { state, reason } = client.connection.getSnapshot();
+    if (isConnected !== (state === "connected")) differences.push(`${view?.problem?.code}: ${state} ${reason}`);
+  }
+  expect(isConnected).toBe(true);
+  expect(differences).toEqual([]);
+});
+
 test("a second openRoom of one name in a page is refused; another server's room of that name is another room", async () => {
   const name = newName();
   open(name);

@@ -20,6 +20,7 @@ import type { Transport } from "../../transport/transport.ts";
 import { PeerRoles } from "./peer-roles.ts";
 import { Admission } from "./admission.ts";
 import { Applier } from "./applier.ts";
+import { Availability } from "./availability.ts";
 import { Attributes } from "../membership/attributes.ts";
 import { MembershipMonitor } from "./membership-monitor.ts";
 import { Callers } from "../limits/callers.ts";
@@ -97,6 +98,7 @@ export class Assembly {
   readonly hashQueue: HashQueue;
   readonly leaderMonitor: LeaderMonitor;
   readonly maintenance: StoreMaintenance;
+  readonly availability: Availability;
 
   constructor(options: MemberOptions) {
     const { storage, transport, clock, prng } = options;
@@ -147,6 +149,7 @@ export class Assembly {
     this.hashQueue = makeHashQueue(this);
     this.leaderMonitor = new LeaderMonitor(electionTicks);
     this.maintenance = makeMaintenance(this);
+    this.availability = new Availability(this);
     stopInOrder(this);
   }
 

@@ -23,6 +23,9 @@
  *                               e) committed entries are applied, then reads whose index is applied are run
  *                               and again 1 and 2: what was applied may have made room for the next batch
  *      5. writes.settle         a transport waiting for the durability of its frame is notified
+ *      6. availability.check    listeners are notified if the member has become able or unable to serve
+ *
+ * A tick schedules a run too, so what only time changes is checked as well.
  *
  * Messages may be sent before the write, because Raft itself holds back those that depend on the write.
  */
@@ -30,6 +33,7 @@ import type { RaftMessage, SnapshotMeta } from "../../protocol/peer/raft-message
 import type { Raft } from "../../raft/raft.ts";
 import type { Ready } from "../../raft/ready.ts";
 import type { Storage } from "../../storage/storage.ts";
+import type { Availability } from "./availability.ts";
 import type { Applier } from "./applier.ts";
 import type { Clock } from "../clock.ts";
 import type { CommitDelay } from "../peer/commit-delay.ts";
@@ -66,6 +70,7 @@ export interface DriverDeps {
   readonly snapshots: Snapshots;
   readonly outbox: Outbox;
   readonly metrics: MemberMetrics;
+  readonly availability: Availability;
 }
 
 export class Driver {
@@ -92,7 +97,7 @@ export class Driver {
   #run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    const { raft, quiescence, rpc, leader, snapshots, writes } = this.#parts;
+    const { raft, quiescence, rpc, leader, snapshots, writes, availability } = this.#parts;
     try {
       this.#propose();
       this.#requestReadIndexes();
@@ -108,6 +113,7 @@ export class Driver {
     }
     snapshots.dropRefused();
     writes.settle();
+    availability.check();
   }
 
   /**

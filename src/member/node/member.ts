@@ -114,6 +114,16 @@ export class Member {
     return this.#parts.lifecycle.problem;
   }
 
+  /** Why this member cannot serve linearizable requests now; undefined while it can. */
+  get unavailable(): Problem | undefined {
+    return this.#parts.availability.problem;
+  }
+
+  /** Calls `run` in a later turn whenever `unavailable` has changed. The returned function removes the listener. */
+  whenAvailabilityChanges(run: () => void): () => void {
+    return this.#parts.availability.onChange(run);
+  }
+
   /** Calls `run` when the member has stopped. The returned function removes the listener. */
   whenStopped(run: () => void): () => void {
     return this.#parts.lifecycle.whenStopped(run);
@@ -210,7 +220,7 @@ export class Member {
 
   /** True if this member had contact with `member` within the longest election timeout. */
   isActive(member: MemberId): boolean {
-    return this.#parts.peers.sinceContactMs(member) <= 2 * this.settings.electionTicks * this.settings.tickMs;
+    return this.#parts.availability.isActive(member);
   }
 
   /** True while no leader is known because the cluster was quiesced. The other members are being contacted. */
