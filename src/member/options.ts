@@ -112,7 +112,9 @@ export const DEFAULT_LIMITS: Omit<MemberLimits, PerCaller> = {
 export interface AutopilotOptions {
   /** Maximum number of voters of a room; odd. Default 5. */
   readonly votersMax: number;
-  /** A voter without contact for longer may be replaced by a present learner. */
+  /** A voter without contact for longer is replaced by a learner that is present. Default: `goneAfterMs`. */
+  readonly replaceAfterMs?: number;
+  /** A voter without contact for longer loses its vote, also if nobody can replace it. */
   readonly goneAfterMs: number;
   /** A learner without contact for longer may be removed when the room is full. Default: none is removed. */
   readonly learnerGoneAfterMs?: number;

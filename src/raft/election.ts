@@ -16,9 +16,11 @@ const SCAN_BYTES = 1 << 20;
 
 export function tickElection(core: Core): void {
   core.electionElapsed++;
-  if (core.electionElapsed < core.electionTimeout || !core.isPromotable) return;
+  if (core.electionElapsed < core.electionTimeout) return;
   core.electionElapsed = 0;
   campaign(core);
+  // A member that may not campaign, as a learner, would otherwise name its last leader for ever.
+  if (core.role === "follower") core.leader = NONE;
 }
 
 export function campaign(core: Core): void {

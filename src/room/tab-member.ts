@@ -66,7 +66,8 @@ const POLL_WHILE_JOINING_MS = 5_000;
 const POLL_WITHOUT_LEADER_MS = 3_000;
 const POLL_MS = 20_000;
 const ASK_LIMIT_MS = 5_000;
-const AUTOPILOT = { votersMax: 5, goneAfterMs: 5 * 60_000, learnerGoneAfterMs: 10 * 60_000 };
+/** A page with an open data channel is heard every second, hidden too, so ten seconds of silence mean that it is gone. */
+const AUTOPILOT = { votersMax: 5, replaceAfterMs: 10_000, goneAfterMs: 60_000, learnerGoneAfterMs: 10 * 60_000 };
 
 export class TabMember {
   readonly #options: TabMemberOptions;

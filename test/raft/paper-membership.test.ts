@@ -175,6 +175,20 @@ describe("§6 configuration changes", () => {
     expect(group.at(3).outbox).toMatchObject([{ type: "vote-response", to: 1n, reject: false }]);
   });
 
+  test("R48 a learner that has heard no leader for its election timeout knows none, and follows the next one it hears", () => {
+    const group = new Group(2, {}, 1);
+    group.elect(1);
+    const learner = group.at(3).raft;
+    expect(learner.leader).toBe(1n);
+    for (let tick = 0; tick < 9; tick++) learner.tick();
+    expect(learner.leader).toBe(1n);
+    for (let tick = 0; tick < 11; tick++) learner.tick();
+    expect(learner.status()).toMatchObject({ role: "follower", leader: 0n });
+    expect(learner.propose([new Uint8Array(1)])).toBe("no-leader");
+    rounds(group, 2);
+    expect(learner.leader).toBe(1n);
+  });
+
   test("R33 §6 a member does not campaign while a committed change is unapplied", () => {
     const member = solo(3);
     const entry = { type: "conf-change", term: 1, index: 1, data: encodeChange(change("add-node", 4n)) } as const;

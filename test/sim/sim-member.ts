@@ -15,6 +15,7 @@ import type { Faults } from "./faults.ts";
 
 export const CLUSTER_ID = 99n;
 /** A room transfers the vote of a tab that is gone to another one. The time is shorter here, so that it happens. */
+const REPLACE_AFTER_MS = 3_500;
 const GONE_AFTER_MS = 6_000;
 
 export interface MachineHost {
@@ -151,7 +152,9 @@ export class Machine {
       bootstrap: this.#beginning,
       admission: "authenticated",
       quiesceAfterTicks: faults.quiesceAfterTicks,
-      ...(faults.isRoom ? { autopilot: { votersMax: 5, goneAfterMs: GONE_AFTER_MS } } : {}),
+      ...(faults.isRoom
+        ? { autopilot: { votersMax: 5, replaceAfterMs: REPLACE_AFTER_MS, goneAfterMs: GONE_AFTER_MS } }
+        : {}),
       cluster: { maxLearners: 3, newMemberId: this.#host.newMemberId },
       limits: {
         logEntries: faults.logEntries,

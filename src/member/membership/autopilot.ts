@@ -2,9 +2,11 @@
  * Decides which members of a room of browser tabs vote. Pure: returns the next step for what the leader sees, or none.
  *
  * The number of voters is odd: an even number survives no more losses than one voter less, and needs more members up.
- * So two learners are promoted one right after the other, and of two members only the initial one votes. A voter that
- * is gone for long loses its vote to a learner that is present. If a pair of steps cannot be completed, its first step
- * is reversed.
+ * So two learners are promoted one right after the other, and of two members only the initial one votes. If a pair of
+ * steps cannot be completed, its first step is reversed.
+ *
+ * A voter that is gone loses its vote while the others can still decide that: soon to a learner that is present, and
+ * later without a successor. Otherwise it would count until the next voter leaves, and then stop the room.
  *
  * A tab that is closed permanently stays a learner, and a room takes a limited number of them. So a full room removes the
  * learner that has been silent for the longest time.
@@ -43,17 +45,19 @@ function votingStep(view: AutopilotView, options: AutopilotOptions): AutopilotSt
   const members = [...view.members].sort((left, right) => (left.id < right.id ? -1 : 1));
   const voters = members.filter((member) => !member.learner);
   const ready = members.filter((member) => member.learner && member.caughtUp && isPresent(member));
-  const gone = voters.filter((member) => isGone(member, view, options));
+  const { goneAfterMs, replaceAfterMs = goneAfterMs } = options;
+  const gone = voters.filter((member) => isSilentFor(goneAfterMs, member, view)).toSorted(longestSilentFirst);
+  const replaceable = voters.filter((member) => isSilentFor(replaceAfterMs, member, view)).toSorted(longestSilentFirst);
   const candidate = ready[0];
   if (voters.length % 2 === 0) {
     // Between the two steps of a pair, or a previous leader stopped there. Completes the pair if possible; otherwise
     // reverses it.
     if (candidate !== undefined && voters.length < options.votersMax) return { type: "promote", id: candidate.id };
-    return demote(gone[0] ?? dispensable(voters, view.leader));
+    return demote(replaceable[0] ?? dispensable(voters, view.leader));
   }
-  if (candidate === undefined) return undefined;
+  if (candidate === undefined) return demote(gone[0]);
   const grows = ready.length >= 2 && voters.length + 2 <= options.votersMax;
-  return grows || gone.length >= 1 ? { type: "promote", id: candidate.id } : undefined;
+  return grows || replaceable.length >= 1 ? { type: "promote", id: candidate.id } : undefined;
 }
 
 /** A learner without any contact since this member leads has been silent for at least that long. */
@@ -63,9 +67,7 @@ function roomForAnother(
 ): AutopilotStep | undefined {
   const learners = members.filter(({ learner }) => learner);
   if (learners.length < learnersMax || leadingMs <= learnerGoneAfterMs) return undefined;
-  const gone = learners
-    .filter(({ sinceContactMs }) => sinceContactMs > learnerGoneAfterMs)
-    .sort((left, right) => right.sinceContactMs - left.sinceContactMs || (left.id < right.id ? -1 : 1))[0];
+  const gone = learners.filter(({ sinceContactMs }) => sinceContactMs > learnerGoneAfterMs).sort(longestSilentFirst)[0];
   return gone === undefined ? undefined : { type: "remove", id: gone.id };
 }
 
@@ -73,8 +75,14 @@ function isPresent({ sinceContactMs }: AutopilotMember): boolean {
   return sinceContactMs < PRESENT_MS;
 }
 
-function isGone({ id, sinceContactMs }: AutopilotMember, view: AutopilotView, options: AutopilotOptions): boolean {
-  return id !== view.leader && sinceContactMs > options.goneAfterMs && view.leadingMs > options.goneAfterMs;
+/** Silence before this member led says nothing: it heard only from the leader then. */
+function isSilentFor(afterMs: number, { id, sinceContactMs }: AutopilotMember, view: AutopilotView): boolean {
+  return id !== view.leader && sinceContactMs > afterMs && view.leadingMs > afterMs;
+}
+
+function longestSilentFirst(left: AutopilotMember, right: AutopilotMember): number {
+  if (left.sinceContactMs !== right.sinceContactMs) return left.sinceContactMs < right.sinceContactMs ? 1 : -1;
+  return left.id < right.id ? -1 : 1;
 }
 
 /**
