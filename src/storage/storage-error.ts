@@ -6,9 +6,9 @@
 /**
  * quota: the platform grants no more space. lost: the platform removed the store (evicted, deleted, handle gone).
  * corrupt: the data read differs from the data written. closed: used after close(). version: written by a newer
- * Quorate.
+ * Quorate. replaced: opened again elsewhere, so this one may not write any more.
  */
-export type StorageErrorKind = "quota" | "lost" | "corrupt" | "closed" | "version" | "unknown";
+export type StorageErrorKind = "quota" | "lost" | "corrupt" | "closed" | "version" | "replaced" | "unknown";
 
 export class StorageError extends Error {
   readonly kind: StorageErrorKind;

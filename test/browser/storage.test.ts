@@ -238,6 +238,72 @@ describe("a connection that the browser takes away", () => {
 });
 
 // Chromium can be told a quota by DevTools only, and this one does not heed it: the refusal is played.
+describe("a database that is opened again while it is open", () => {
+  test("takes no write of the former opening any more, to the log or to the state, and the later one goes on", async () => {
+    const name = newName();
+    const former = await openIndexedDbStorage({ name });
+    await bootstrap(former);
+    await append(former, batchOf([entry(1, 1)]));
+    apply(former, 1);
+    const later = await openIndexedDbStorage({ name });
+    await expect(append(former, batchOf([entry(2, 1)]))).rejects.toMatchObject({ kind: "replaced" });
+    await append(later, batchOf([entry(2, 2)]));
+    await later.close();
+    const last = await openIndexedDbStorage({ name });
+    expect(logOf(last)).toEqual([entry(1, 1), entry(2, 2)]);
+    expect(last.appliedAtOpen).toBe(0);
+    await last.close();
+  });
+
+  test("refuses the state alone as well, and tells the member that has nothing in flight", async () => {
+    const name = newName();
+    const former = await openIndexedDbStorage({ name, idleMs: 0 });
+    await bootstrap(former);
+    await append(former, batchOf([entry(1, 1)]));
+    const later = await openIndexedDbStorage({ name });
+    const failed = new Promise<Error>((resolve) => (former.onFailed = resolve));
+    apply(former, 1);
+    expect(await failed).toMatchObject({ kind: "replaced" });
+    expect(later.durableApplied).toBe(0);
+    await later.close();
+    const last = await openIndexedDbStorage({ name });
+    expect(last.appliedAtOpen).toBe(0);
+    await last.close();
+  });
+
+  test("refuses what the former opening had begun before, or has it whole: nothing in between", async () => {
+    const name = newName();
+    const former = await openIndexedDbStorage({ name });
+    await bootstrap(former);
+    const outcome = append(former, batchOf(entriesOf(1, 50, 1))).then(
+      () => 50,
+      () => 0,
+    );
+    const later = await openIndexedDbStorage({ name });
+    expect(logOf(later)).toHaveLength(await outcome);
+    await later.close();
+  });
+
+  test("keeps out an opening of long ago, and forgets the keys of a thousand openings before", async () => {
+    const name = newName();
+    const former = await openIndexedDbStorage({ name });
+    await bootstrap(former);
+    for (let times = 0; times < 5; times += 1) await (await openIndexedDbStorage({ name })).close();
+    await expect(append(former, batchOf([entry(1, 1)]))).rejects.toMatchObject({ kind: "replaced" });
+    const database = await openDB(name);
+    const [newest = 0] = (await database.getAllKeys("log", IDBKeyRange.upperBound(0, true))).map(Number);
+    expect(await database.count("log", IDBKeyRange.upperBound(0, true))).toBe(5);
+    await database.put("meta", newest - 2_000 * 2 ** 20, "owner");
+    database.close();
+    const later = await openIndexedDbStorage({ name });
+    await append(later, batchOf([entry(1, 1)]));
+    await later.close();
+    const after = await openDB(name);
+    for (const store of ["log", "meta"]) expect(await after.count(store, IDBKeyRange.upperBound(0, true))).toBe(1);
+    after.close();
+  });
+});
+
 test("a full disk breaks the store with a readable message, and keeps the stored data", async () => {
   const { name, storage } = await opened();
   await append(storage, batchOf([entry(1, 1)]));

@@ -2,8 +2,10 @@
  * The connection to a database. Browsers close it: Safari in the background, and every browser when the user clears the
  * site's data. It is opened again at once, to find out which of the two happened.
  */
-import { openDatabase } from "./indexeddb-database.ts";
-import type { Database, StoreName, Writing } from "./indexeddb-database.ts";
+import { openDatabase, replacedError } from "./indexeddb-database.ts";
+import type { Database, Loaded, StoreName, Writing } from "./indexeddb-database.ts";
+import { guard } from "./indexeddb-fence.ts";
+import type { FenceKey } from "./indexeddb-fence.ts";
 import { StorageError } from "../storage-error.ts";
 
 export interface ConnectionEvents {
@@ -17,14 +19,16 @@ export interface ConnectionEvents {
 
 export class Connection {
   readonly #name: string;
+  readonly #fenceKey: FenceKey;
   readonly #events: ConnectionEvents;
   /** undefined after the browser closed it. */
   #database: Database | undefined;
   #isOpening: boolean = false;
   #isClosed: boolean = false;
 
-  constructor(name: string, database: Database, events: ConnectionEvents) {
+  constructor(name: string, { database, fenceKey }: Pick<Loaded, "database" | "fenceKey">, events: ConnectionEvents) {
     this.#name = name;
+    this.#fenceKey = fenceKey;
     this.#events = events;
     this.#adopt(database);
   }
@@ -38,7 +42,9 @@ export class Connection {
    */
   begin(stores: readonly StoreName[]): Writing | undefined {
     try {
-      return this.#database?.transaction([...stores], "readwrite", { durability: "strict" });
+      const transaction = this.#database?.transaction([...stores], "readwrite", { durability: "strict" });
+      if (transaction !== undefined) guard(transaction, this.#fenceKey, () => this.#events.failed(replacedError()));
+      return transaction;
     } catch (error) {
       this.#database = undefined;
       if (error instanceof DOMException && error.name === "InvalidStateError") this.#events.changed();

@@ -6,12 +6,14 @@
  *     segments   [generation, id]       rows of the state (state-image.ts)
  *     dead       [generation, id]       which rows of a segment are dead
  *     buckets    [generation, bucket, key]
- *     meta       "identity", "state"
+ *     meta       "identity", "state", "owner"
+ *     log, meta  the keys of former openings, below 0 (indexeddb-fence.ts)
  */
 import { openDB, type IDBPDatabase, type IDBPTransaction } from "idb";
 import type { LogIndex, Term } from "../../protocol/peer/raft-message.ts";
 import { MemoryTables } from "../../mvcc/tables/memory-tables.ts";
 import { ChangeTracker } from "../common/change-set.ts";
+import { guard, type FenceKey } from "./indexeddb-fence.ts";
 import { LOG_MARK_KEY, LogImage, type LogRecord, type LogWrite } from "./log-image.ts";
 import { StateImage, loadBucketRow, type StateWrite } from "./state-image.ts";
 import { StorageCorruptError, StorageError } from "../storage-error.ts";
@@ -38,6 +40,8 @@ export interface StateMark {
 
 export interface Loaded {
   readonly database: Database;
+  /** Of this opening. */
+  readonly fenceKey: FenceKey;
   readonly identity: Identity | undefined;
   readonly state: StateMark;
   readonly log: LogImage;
@@ -88,11 +92,23 @@ export function deleteOtherGenerations(transaction: Writing, generation: number)
   }
 }
 
-export async function dropOtherGenerations(database: Database, generation: number): Promise<void> {
+export async function dropOtherGenerations(database: Database, generation: number, key: FenceKey): Promise<void> {
   const transaction = database.transaction([...STATE_STORES], "readwrite", { durability: "strict" });
+  let isReplaced = false;
+  guard(transaction, key, () => {
+    isReplaced = true;
+  });
   deleteOtherGenerations(transaction, generation);
   transaction.commit();
-  await transaction.done;
+  try {
+    await transaction.done;
+  } catch (error) {
+    throw isReplaced ? replacedError() : error;
+  }
+}
+
+export function replacedError(): StorageError {
+  return new StorageError("replaced", "another tab of this browser has taken this member's database over");
 }
 
 /** Copies a view, because a clone stores the whole buffer, however small the view is. */
@@ -105,7 +121,8 @@ function settle(request: Promise<unknown>): void {
   request.catch(() => {});
 }
 
-export async function load(database: Database): Promise<Loaded> {
+/** After the fence, so that nothing is written any more by the former opening. */
+export async function load(database: Database, fenceKey: FenceKey): Promise<Loaded> {
   const identity = identityOf(await get(database, "meta", "identity"));
   const tracker = new ChangeTracker();
   const tables = new MemoryTables(tracker);
@@ -118,7 +135,7 @@ export async function load(database: Database): Promise<Loaded> {
   if (identity === undefined) {
     if (records.length > 0) throw new StorageCorruptError("meta", "identity", "it is missing, and there is a log");
     const state: StateMark = { generation: 1, applied: 0, appliedTerm: 0 };
-    return { database, identity, state, log: LogImage.fresh(), image, tables, tracker };
+    return { database, fenceKey, identity, state, log: LogImage.fresh(), image, tables, tracker };
   }
   const state = markOf(await get(database, "meta", "state"));
   const log = LogImage.load(records);
@@ -131,7 +148,7 @@ export async function load(database: Database): Promise<Loaded> {
     const range = `[${window.firstIndex()}, ${window.lastIndex()}]`;
     throw new StorageCorruptError("meta", "state", `it is applied to ${state.applied}, the log holds ${range}`);
   }
-  return { database, identity, state, log, image, tables, tracker };
+  return { database, fenceKey, identity, state, log, image, tables, tracker };
 }
 
 async function loadState(
@@ -221,7 +238,8 @@ export async function checkUnchanged(database: Database, seq: number, mark: Stat
   let newest = 0;
   const { store, done } = database.transaction("log");
   settle(done);
-  for (const cursor of [await store.openCursor(LOG_MARK_KEY), await store.openCursor(null, "prev")]) {
+  const records = IDBKeyRange.lowerBound(LOG_MARK_KEY);
+  for (const cursor of [await store.openCursor(LOG_MARK_KEY), await store.openCursor(records, "prev")]) {
     if (cursor === null || typeof cursor.key !== "number") continue;
     newest = Math.max(newest, LogImage.seqOf({ key: cursor.key, record: cursor.value as Uint8Array }));
   }

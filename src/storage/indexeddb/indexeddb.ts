@@ -40,6 +40,7 @@ import {
   type StateMark,
   type Writing,
 } from "./indexeddb-database.ts";
+import { fence } from "./indexeddb-fence.ts";
 import { IdbStagedState } from "./indexeddb-staged.ts";
 import type { LogImage } from "./log-image.ts";
 import type { StateImage } from "./state-image.ts";
@@ -68,8 +69,9 @@ export async function openIndexedDbStorage(options: IndexedDbOptions): Promise<S
   try {
     const database = await openDatabase(options.name);
     try {
-      const loaded = await load(database);
-      await dropOtherGenerations(database, loaded.state.generation);
+      const key = await fence(database, Math.random);
+      const loaded = await load(database, key);
+      await dropOtherGenerations(database, loaded.state.generation, key);
       return new IndexedDbStorage(loaded, options);
     } catch (error) {
       database.close();
@@ -134,7 +136,7 @@ class IndexedDbStorage implements Storage {
     const { hardState } = loaded.log;
     this.hardState = { ...hardState, commit: Math.max(hardState.commit, loaded.state.applied) };
     this.#log.setHardState(this.hardState);
-    this.#connection = new Connection(options.name, loaded.database, {
+    this.#connection = new Connection(options.name, loaded, {
       changed: () => this.#schedule(),
       closed: () => this.#onClosed(),
       failed: (error) => this.#fail(error),
