@@ -20,13 +20,7 @@ transportContract("memory", async () => {
 });
 
 test("a scheduler decides whether, when, in which order and how often a frame arrives", () => {
-  const waiting: Delivery[] = [];
-  const network = new MemoryNetwork({
-    schedule: (delivery) => {
-      if (delivery.type === "frame") waiting.push(delivery);
-      else delivery.deliver();
-    },
-  });
+  const { network, waiting } = networkHoldingFrames();
   const [left, right] = [network.transportFor(1n), network.transportFor(2n)];
   const recorder = new Recorder();
   left.start(new Recorder());
@@ -42,17 +36,11 @@ test("a scheduler decides whether, when, in which order and how often a frame ar
 });
 
 test("a cut connection takes both members down, loses frames in flight, and can be restored", () => {
-  const waiting: Delivery[] = [];
-  const network = new MemoryNetwork({
-    schedule: (delivery) => {
-      if (delivery.type === "frame") waiting.push(delivery);
-      else delivery.deliver();
-    },
-  });
+  const { network, waiting } = networkHoldingFrames();
   const [left, right] = [network.transportFor(1n), network.transportFor(2n)];
-  const [leftTold, rightTold] = [new Recorder(), new Recorder()];
-  left.start(leftTold);
-  right.start(rightTold);
+  const [atLeft, atRight] = [new Recorder(), new Recorder()];
+  left.start(atLeft);
+  right.start(atRight);
   left.setPeers([2n]);
   left.send(2n, new Uint8Array([1]));
   network.setLink(2n, 1n, false);
@@ -60,19 +48,13 @@ test("a cut connection takes both members down, loses frames in flight, and can 
   left.send(2n, new Uint8Array([2]));
   expect(waiting).toHaveLength(1);
   network.setLink(1n, 2n, true);
-  expect(rightTold.frames).toEqual([]);
-  expect(leftTold.events).toEqual(["up 2", "down 2", "up 2"]);
-  expect(rightTold.events).toEqual(["up 1", "down 1", "up 1"]);
+  expect(atRight.frames).toEqual([]);
+  expect(atLeft.events).toEqual(["up 2", "down 2", "up 2"]);
+  expect(atRight.events).toEqual(["up 1", "down 1", "up 1"]);
 });
 
 test("frames in flight to a member that crashed arrive at the one that restarted under its id", () => {
-  const waiting: Delivery[] = [];
-  const network = new MemoryNetwork({
-    schedule: (delivery) => {
-      if (delivery.type === "frame") waiting.push(delivery);
-      else delivery.deliver();
-    },
-  });
+  const { network, waiting } = networkHoldingFrames();
   const left = network.transportFor(1n);
   const [before, after] = [new Recorder(), new Recorder()];
   left.start(new Recorder());
@@ -94,3 +76,15 @@ test("a connected peer has proved that it belongs, unless the network says other
   network.setLink(1n, 2n, false);
   expect(left.isAuthenticated(2n)).toBe(false);
 });
+
+/** A network whose frames wait until the test delivers them. */
+function networkHoldingFrames(): { readonly network: MemoryNetwork; readonly waiting: Delivery[] } {
+  const waiting: Delivery[] = [];
+  const network = new MemoryNetwork({
+    schedule: (delivery) => {
+      if (delivery.type === "frame") waiting.push(delivery);
+      else delivery.deliver();
+    },
+  });
+  return { network, waiting };
+}

@@ -91,13 +91,7 @@ test("M36 all of a snapshot is of one revision while puts, deletes and a compact
 });
 
 test("compaction continues once the reader is through, or has gone away", async () => {
-  const cluster = await Cluster.founded(1);
-  const node = await cluster.elected();
-  for (let at = 0; at < 10; at++) await put(cluster, node, "k", "x".repeat(20_000));
-  const stream = node.services.maintenance.snapshot({}, CALL)[Symbol.asyncIterator]();
-  await cluster.settled(stream.next());
-  const { store } = node.member.machine;
-  await cluster.settled(node.services.kv.compact(compactionRequest({ revision: store.revision }), CALL));
+  const { cluster, store, stream } = await readingDuringCompaction();
   await cluster.clock.advance(1_000);
   expect(store.keys.rowCount).toBe(10);
   await stream.return?.();
@@ -106,13 +100,7 @@ test("compaction continues once the reader is through, or has gone away", async 
 });
 
 test("M36 a reader that takes nothing for ten seconds holds nothing any more, and gets an error", async () => {
-  const cluster = await Cluster.founded(1);
-  const node = await cluster.elected();
-  for (let at = 0; at < 10; at++) await put(cluster, node, "k", "x".repeat(20_000));
-  const stream = node.services.maintenance.snapshot({}, CALL)[Symbol.asyncIterator]();
-  await cluster.settled(stream.next());
-  const { store } = node.member.machine;
-  await cluster.settled(node.services.kv.compact(compactionRequest({ revision: store.revision }), CALL));
+  const { cluster, store, stream } = await readingDuringCompaction();
   await cluster.clock.advance(11_500);
   expect(store.keys.rowCount).toBe(1);
   await expect(cluster.settled(stream.next())).rejects.toThrow("etcdserver: request timed out");
@@ -144,3 +132,15 @@ test("a follower's snapshot has the keys, leases, members and versions that the 
   for (const node of cluster.nodes.values()) files.push(database(await taken(cluster, node)).toString("latin1"));
   expect(new Set(files).size).toBe(1);
 });
+
+/** A member with ten versions of a key, a snapshot of which the first part was read, and a compaction of all but one. */
+async function readingDuringCompaction() {
+  const cluster = await Cluster.founded(1);
+  const node = await cluster.elected();
+  for (let at = 0; at < 10; at++) await put(cluster, node, "k", "x".repeat(20_000));
+  const stream = node.services.maintenance.snapshot({}, CALL)[Symbol.asyncIterator]();
+  await cluster.settled(stream.next());
+  const { store } = node.member.machine;
+  await cluster.settled(node.services.kv.compact(compactionRequest({ revision: store.revision }), CALL));
+  return { cluster, store, stream };
+}
