@@ -1,4 +1,4 @@
-/** The page's beginning: what it is follows from its address, and only what that needs is loaded. */
+/** Starts the page: the address decides its mode, and only what that needs is loaded. */
 import "./style.css";
 import type { Client } from "../src/client/client.ts";
 import { pageMode } from "./page-mode.ts";

@@ -1,4 +1,4 @@
-/** What the page is, by its address: the edge cluster's client, or a member of the room that `?room=NAME` names. */
+/** Reads from the address whether the page is a client of the edge cluster, or a member of the room `?room=NAME`. */
 import { isRoomName } from "../src/transport/room-name.ts";
 
 export type PageMode =

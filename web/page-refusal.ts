@@ -1,4 +1,4 @@
-/** Why the page shows nothing of what its address asks for, in words for people. */
+/** Why the page cannot show what its address asks for, in words for people. */
 export class PageRefusal extends Error {
   /** Where to go instead. */
   readonly link: { readonly href: string; readonly text: string } | undefined;

@@ -1,4 +1,4 @@
-/** The core in one process: memory storage, memory carrier, 64-byte keys, 256-byte values. */
+/** The core in one process: memory storage, memory transport, 64-byte keys, 256-byte values. */
 import type { BenchOptions } from "./options.ts";
 import { type Aim, atLeast, atMost, type Figure } from "./figures.ts";
 import { runNode } from "./processes.ts";

@@ -24,7 +24,7 @@ export async function benchGrpc(options: BenchOptions): Promise<readonly Figure[
   const reference = options.reference.length === 0 ? undefined : new URL(await leaderOf(options.reference)).host;
   const folder = await EdgeFolder.make();
   const edge = await folder.start();
-  const front = await startFront(edge.url);
+  const proxy = await startFront(edge.url);
   const loads = allLoads();
   try {
     for (let round = 0; round < (options.isQuick ? 1 : 3); round++) {
@@ -33,12 +33,12 @@ export async function benchGrpc(options: BenchOptions): Promise<readonly Figure[
           const forMs = argv.startsWith("fan-out") ? [] : [options.isQuick ? "700" : "1500"];
           return Number(await runNode(["test/bench/grpc/load.ts", address, ...argv.split(" "), ...forMs]));
         };
-        ours.push(await run(front.address));
+        ours.push(await run(proxy.address));
         if (reference !== undefined) theirs.push(await run(reference));
       }
     }
   } finally {
-    await front.stop();
+    await proxy.stop();
     await edge.stop();
     await folder.remove();
   }

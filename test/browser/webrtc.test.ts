@@ -41,7 +41,7 @@ function tokenIn(id: MemberId, { token = `token-of-${id}` }: Options): string {
   return token;
 }
 
-/** A member whose browser freezes when it is told to: it says, hears and does nothing more, but nothing closes. */
+/** A member whose browser can be frozen: it sends, receives and does nothing more, but nothing closes. */
 function freezingMember(room: string, id: MemberId, target?: MemberId) {
   let isFrozen = false;
   const clock: TransportClock = {
@@ -145,7 +145,7 @@ function openTransport(...args: Parameters<typeof transportIn>): { transport: We
   return { transport, recorder };
 }
 
-/** Started, and told by the server that others can find it. */
+/** Started, and confirmed by the server: others can find it. */
 async function onlineTransport(
   room: string,
   id: MemberId,
@@ -165,10 +165,10 @@ test("a peer that falls silent is taken down by pings, long before WebRTC notice
   const room = crypto.randomUUID();
   const { recorder } = openTransport(room, 1n, { pingMs: 100 });
   const { closed, freeze } = freezingMember(room, 2n, 1n);
-  expect(await recorder.told("up 2")).toEqual(["up 2"]);
+  expect(await recorder.observed("up 2")).toEqual(["up 2"]);
   freeze();
   await closed;
-  expect(await recorder.told("down 2")).toEqual(["up 2", "down 2"]);
+  expect(await recorder.observed("down 2")).toEqual(["up 2", "down 2"]);
 });
 
 test("a page that returns under its id replaces its previous connection, here and at the signalling server", async () => {
@@ -177,12 +177,12 @@ test("a page that returns under its id replaces its previous connection, here an
   left.transport.setPeers([2n]);
   // It has crashed, and nobody has noticed: neither the server nor the peer has seen anything close.
   const former = freezingMember(room, 2n);
-  await left.recorder.told("up 2");
-  await former.recorder.told("up 1");
+  await left.recorder.observed("up 2");
+  await former.recorder.observed("up 1");
   former.freeze();
   const next = openTransport(room, 2n, { session: 77n });
   next.transport.setPeers([1n]);
-  await next.recorder.told("up 1");
+  await next.recorder.observed("up 1");
   // Who comes back may know that it is welcome before the other has moved over to it.
   await former.closed;
   left.transport.send(2n, new Uint8Array([42]));
@@ -193,14 +193,14 @@ test("a page that returns under its id replaces its previous connection, here an
 test("an id that another page holds is rejected with a message until it is free", async () => {
   const room = crypto.randomUUID();
   const holder = await onlineTransport(room, 1n, { token: "mine" });
-  const told: string[] = [];
+  const observed: string[] = [];
   let wake = (): void => {};
   const opened = new Promise<void>((resolve) => (wake = resolve));
   const refused = new Promise<void>((resolve) => {
     openTransport(room, 1n, {
       token: "yours",
       onSignalling: (state, text) => {
-        told.push(state === "refused" ? `${state}: ${text}` : state);
+        observed.push(state === "refused" ? `${state}: ${text}` : state);
         if (state === "refused") resolve();
         if (state === "open") wake();
       },
@@ -209,8 +209,8 @@ test("an id that another page holds is rejected with a message until it is free"
   await refused;
   holder.transport.close();
   await opened;
-  expect(told.slice(0, 3)).toEqual(["connecting", 'refused: ID "m1" is taken', "connecting"]);
-  expect(told.at(-1)).toBe("open");
+  expect(observed.slice(0, 3)).toEqual(["connecting", 'refused: ID "m1" is taken', "connecting"]);
+  expect(observed.at(-1)).toBe("open");
 });
 
 test("an unreachable server is reported as lost, and tried again", async () => {
@@ -246,7 +246,7 @@ test("a PeerJS peer that is no member is turned away", async () => {
   const connection = peer.connect("m1", { reliable: true, serialization: "raw" });
   // A member that asks later is connected sooner.
   openTransport(room, 2n).transport.setPeers([1n]);
-  expect(await recorder.told("up 2")).toEqual(["up 2"]);
+  expect(await recorder.observed("up 2")).toEqual(["up 2"]);
   expect(connection.open).toBe(false);
 });
 
@@ -279,14 +279,14 @@ test("a page that is torn down without a word is down soon, and its id can be ta
     const port = peerJsPort({ id: 2n, baseUrl: "${baseUrl}", room: "${room}", token: "of-2", certificate, iceServers: [] });
     new WebRtcTransport({ id: 2n, port, greetingKey }).start({ onFrame() {}, onPeerUp() {}, onPeerDown() {} });`;
   frame.contentDocument?.body.append(script);
-  await recorder.told("up 2");
+  await recorder.observed("up 2");
   const tornDownMs = performance.now();
   frame.remove();
-  await recorder.told("down 2");
+  await recorder.observed("down 2");
   // A second and a half; WebRTC by itself takes half a minute.
   expect(performance.now() - tornDownMs).toBeLessThan(25_000);
   openTransport(room, 2n, { token: "of-2" });
-  await recorder.told("up 2", 2);
+  await recorder.observed("up 2", 2);
 });
 
 test("a stranger that knows the room's name is closed, whatever it says, and nothing of it is read", async () => {
@@ -313,7 +313,7 @@ test("members with different secrets do not connect", async () => {
   // One with the right secret that asks later is connected all the same.
   const right = openTransport(room, 3n);
   right.transport.setPeers([1n]);
-  expect(await left.recorder.told("up 3")).toEqual(["up 3"]);
+  expect(await left.recorder.observed("up 3")).toEqual(["up 3"]);
   expect(other.recorder.events).toEqual([]);
 });
 
@@ -350,14 +350,14 @@ test("a room with a key requires a new ticket for each connection, and rejects a
   const left = await onlineTransport(room, 1n, { ticket });
   const right = await onlineTransport(room, 2n, { ticket });
   right.transport.setPeers([1n]);
-  expect(await left.recorder.told("up 2")).toEqual(["up 2"]);
+  expect(await left.recorder.observed("up 2")).toEqual(["up 2"]);
   expect(tickets).toBe(2);
   // A reload: the same member again, by its token.
   await onlineTransport(room, 2n, { ticket, session: 9n });
   expect(tickets).toBe(3);
 
   const wrong = roomRegistry(baseUrl, room, { type: "key", key: "another" }, ask);
-  const told = await new Promise<string>((resolve) => {
+  const observed = await new Promise<string>((resolve) => {
     openTransport(room, 3n, {
       ticket: (peerId, token) => wrong.ticket(peerId, token),
       onSignalling: (state, text) => {
@@ -365,6 +365,6 @@ test("a room with a key requires a new ticket for each connection, and rejects a
       },
     });
   });
-  expect(told).toBe("the room is closed by another secret");
+  expect(observed).toBe("the room is closed by another secret");
   expect(new Set(await registry.peers())).toEqual(new Set([1n, 2n]));
 });

@@ -57,7 +57,7 @@ test("what is restored of etcd's file has etcd's hash, its leases with their key
 
   const leases = new LeaseTable(tables.bucket("lease"), { granted() {}, revoked() {}, checkpointed() {} });
   const store = new Store(tables, leases);
-  // As `etcdctl endpoint hashkv` told it.
+  // As `etcdctl endpoint hashkv` printed it.
   expect(store.hashKv(0)).toMatchObject({ hash: 2_049_612_868, hashRevision: 10, compactRevision: 4 });
   const lease = 0x6064_a204_80e8_2f0an;
   expect(leases.get(lease)?.ttl).toBe(500);
@@ -81,8 +81,8 @@ describe.skipIf(ETCDUTL === undefined)("etcdutl (skipped unless QUORATE_ETCDUTL 
     const hashKv = served.services.maintenance.hashKv({ revision: 0 }, { token: "", requireLeader: false });
     await served.close();
 
-    const told = await run(ETCDUTL ?? "", ["snapshot", "status", ours, "-w", "json"]);
-    expect(JSON.parse(told.stdout)).toEqual(JSON.parse(out));
+    const received = await run(ETCDUTL ?? "", ["snapshot", "status", ours, "-w", "json"]);
+    expect(JSON.parse(received.stdout)).toEqual(JSON.parse(out));
     await run(ETCDUTL ?? "", ["snapshot", "restore", ours, "--data-dir", join(folder, "data")]);
     // Last, because it writes to the file.
     const hashed = await run(ETCDUTL ?? "", ["hashkv", ours]);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { InFlight } from "../../src/cli/files/in-flight.ts";
 
-/** Jobs that end when they are told to. */
+/** Jobs that end when the test ends them. */
 class Jobs {
   readonly started: string[] = [];
   readonly #finish: Map<string, () => void> = new Map();

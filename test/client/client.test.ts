@@ -178,14 +178,14 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     await client.kv.put("other", "1");
     await client.kv.put("w1", "2");
     await client.kv.deleteRange("w1");
-    const told: string[] = [];
+    const received: string[] = [];
     for await (const { events } of watcher) {
       for (const { type, kv, prevKv } of events) {
-        told.push(`${type} ${toText(kv.key)} ${toText(kv.value)} ${prevKv ? toText(prevKv.value) : "-"}`);
+        received.push(`${type} ${toText(kv.key)} ${toText(kv.value)} ${prevKv ? toText(prevKv.value) : "-"}`);
       }
-      if (told.length === 3) break;
+      if (received.length === 3) break;
     }
-    expect(told).toEqual(["PUT w1 1 -", "PUT w1 2 1", "DELETE w1  2"]);
+    expect(received).toEqual(["PUT w1 1 -", "PUT w1 2 1", "DELETE w1  2"]);
   });
 
   test("a watch can begin in the past and leave out puts", async () => {

@@ -1,4 +1,4 @@
-/** What `npm run conformance` can be told. */
+/** The options of `npm run conformance`. */
 import { parseArgs } from "node:util";
 import { SERVICES, type Service } from "./draw/draw.ts";
 
@@ -19,7 +19,7 @@ Quorate is one member in this process, or:
   --service LIST    only these: ${SERVICES.join(",")}
   --leader-change   Quorate's leader loses its place twice on the way (--members 3, --edge)
   --differences N   stop after so many; default 20
-  --context N       steps told before each difference; default 0
+  --context N       steps printed before each difference; default 0
   --shorten         find few steps that make the first difference (with --etcd)
   --record FILE     compare nothing; keep etcd's answers for npm test
 

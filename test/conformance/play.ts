@@ -22,8 +22,8 @@ export async function play(fixture: string, target: Target): Promise<Played> {
       steps++;
       const ours = await session.perform(step, said);
       if (isSame(ours, said)) continue;
-      const told = `etcd: ${JSON.stringify(said)}\n  Quorate: ${JSON.stringify(ours)}`;
-      differences.push(`step ${steps}: ${describeStep(step)}\n  ${told}`);
+      const received = `etcd: ${JSON.stringify(said)}\n  Quorate: ${JSON.stringify(ours)}`;
+      differences.push(`step ${steps}: ${describeStep(step)}\n  ${received}`);
       if (differences.length === DIFFERENCES_MAX) break;
     }
   } finally {

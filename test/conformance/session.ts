@@ -21,7 +21,7 @@ const MORE_TIME_MAX = 300;
 /** A call that waits takes its place, or gives it up, with a write. One that waits in a place that it had does not. */
 const PLACE_LOOKS_MAX = 40;
 
-/** That a stream over a WebSocket ends is compared; etcd often closes before it has told why. */
+/** That a stream over a WebSocket ends is compared; etcd often closes before it has sent the reason. */
 const ERROR_LINE = '{"error"';
 
 interface OpenStream {
@@ -32,7 +32,7 @@ interface OpenStream {
   readonly stream: TargetStream;
   /** Watches asked for. */
   asked: number;
-  /** While a watch begins in the future, no progress is told. */
+  /** While a watch begins in the future, no progress is reported. */
   startRevision: number;
   /** etcd tells no progress any more on a stream on which a watch was cancelled by a compaction. */
   mute: boolean;
@@ -205,7 +205,7 @@ export class Session {
     }
   }
 
-  /** All that was written before has been told to the watches when a progress request is answered. */
+  /** All that was written before has been sent to the watches when a progress request is answered. */
   async #progress(entry: OpenStream, expected: Observation): Promise<void> {
     this.#read(entry);
     const isDeaf = !entry.asks && entry.path === "/v3/watch";

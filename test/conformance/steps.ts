@@ -17,7 +17,7 @@ export interface Call {
 
 export type Step =
   | ({ readonly type: "call" } & Call)
-  /** A call that may wait; its answer is told by a later `sync`. */
+  /** A call that may wait; a later `sync` reports its response. */
   | ({ readonly type: "begin"; readonly name: string } & Call)
   /** The caller goes away. */
   | { readonly type: "abandon"; readonly name: string }

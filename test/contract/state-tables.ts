@@ -249,7 +249,7 @@ export const stateTablesRules: readonly StateTablesRule[] = [
     },
   },
   {
-    title: "V37 [TABLES scan] stops when told to",
+    title: "V37 [TABLES scan] stops when its visitor says so",
     check({ tables }) {
       fill(tables.keys, FIXTURE_ROWS);
       const seen: string[] = [];

@@ -535,13 +535,13 @@ function crashes(newHome: NewHome): void {
       const home = await bootstrapped(newHome);
       const prng = new Prng(seed);
       let legal: readonly (readonly number[])[] = [[]];
-      for (let life = 1; life <= 20; life++) {
+      for (let incarnation = 1; incarnation <= 20; incarnation++) {
         const ending = prng.bool(0.8) ? "crash" : "close";
         legal = await home.visit(ending, async (storage) => {
           expect(dump(storage.tables)).toEqual(dump(stateAfter(storage.appliedAtOpen)));
           const found = legal.find((terms) => holds(storage, terms));
           expect(found, `${termsOf(storage).join()} is none of ${legal.join(" ; ")}`).toBeDefined();
-          return liveOnce(storage, found ?? [], life, prng);
+          return liveOnce(storage, found ?? [], incarnation, prng);
         });
         if (ending === "close") legal = legal.slice(-1);
       }

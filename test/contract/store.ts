@@ -514,7 +514,8 @@ function holds(store: Store, request: Partial<Compare> & { readonly key: Uint8Ar
 
 const txnRules: readonly StoreRule[] = [
   {
-    title: "V12 [TXN revision] all operations share one revision, told in the top header; a nested header is empty",
+    title:
+      "V12 [TXN revision] all operations share one revision, which the top header carries; a nested header is empty",
     check(subject) {
       const store = newStore(subject);
       store.put(put("a", "0"));

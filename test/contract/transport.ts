@@ -23,7 +23,7 @@ export interface Station {
   /** Returns whether this greeting has arrived. */
   greeted(from: MemberId, greeting: number): Promise<boolean>;
   /** Resolves with all events so far ("up 2", "down 2"), once the text occurs `times` times among them. */
-  told(text: string, times?: number): Promise<readonly string[]>;
+  observed(text: string, times?: number): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
@@ -91,7 +91,7 @@ export class Recorder implements TransportHandlers {
     return this.#greetings.has(`${from} ${number}`);
   }
 
-  async told(text: string, times: number = 1): Promise<readonly string[]> {
+  async observed(text: string, times: number = 1): Promise<readonly string[]> {
     await this.#until(() => this.events.filter((event) => event === text).length >= times);
     return [...this.events];
   }
@@ -120,7 +120,7 @@ export function localStation(id: MemberId, transport: Transport): Station {
     setPeers: async (peers) => transport.setPeers(peers),
     received: (count) => recorder.received(count),
     greeted: async (from, number) => recorder.greeted(from, number),
-    told: (text, times) => recorder.told(text, times),
+    observed: (text, times) => recorder.observed(text, times),
     close: async () => transport.close(),
   };
 }
@@ -199,7 +199,7 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       await left.send(99n, [patterned(10, 1)]);
       await left.send(right.id, [patterned(11, 2)]);
       expect((await right.received(1)).map(({ frame }) => frame)).toEqual([patterned(11, 2)]);
-      expect(await left.told(`up ${right.id}`)).toEqual([`up ${right.id}`]);
+      expect(await left.observed(`up ${right.id}`)).toEqual([`up ${right.id}`]);
     });
 
     test("a member can reach another one that does not want it yet", async () => {
@@ -224,7 +224,7 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       expect(received.every(({ from, frame }) => from === right.id && numberOf(frame) === 3)).toBe(true);
       // The member whose connection was closed connects again.
       await reach(left, middle);
-      expect(await middle.told(`up ${right.id}`)).not.toContain(`down ${right.id}`);
+      expect(await middle.observed(`up ${right.id}`)).not.toContain(`down ${right.id}`);
     });
 
     test("frames that a slow peer has not taken are bounded: the rest is dropped and later frames arrive", async () => {
@@ -243,13 +243,13 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       const [left, right] = pair(await connected(2));
       await right.close();
       await left.send(right.id, [patterned(5, 1)]);
-      await left.told(`down ${right.id}`);
+      await left.observed(`down ${right.id}`);
       const again = await world.station(right.id, {});
       await again.start();
       await again.setPeers([left.id]);
       await reach(left, again);
-      const told = await left.told(`up ${right.id}`, 2);
-      expect(told).toEqual([`up ${right.id}`, `down ${right.id}`, `up ${right.id}`]);
+      const observed = await left.observed(`up ${right.id}`, 2);
+      expect(observed).toEqual([`up ${right.id}`, `down ${right.id}`, `up ${right.id}`]);
     });
 
     test("nothing is sent before the start, and nothing is reported after the close", async () => {
@@ -258,13 +258,13 @@ export function transportContract(name: string, openWorld: () => Promise<Transpo
       await third.send(left.id, [patterned(9, 1)]);
       await right.close();
       const frames = (await right.received(0)).length;
-      const events = (await right.told(`up ${left.id}`)).length;
+      const events = (await right.observed(`up ${left.id}`)).length;
       await left.send(right.id, [patterned(8, 1)]);
       await right.send(left.id, [patterned(8, 2)]);
       await right.setPeers([left.id]);
-      await left.told(`down ${right.id}`);
+      await left.observed(`down ${right.id}`);
       expect((await right.received(0)).length).toBe(frames);
-      expect((await right.told(`up ${left.id}`)).length).toBe(events);
+      expect((await right.observed(`up ${left.id}`)).length).toBe(events);
       expect((await left.received(0)).filter(({ frame }) => [8, 9].includes(frame.length))).toEqual([]);
     });
   });
@@ -279,7 +279,7 @@ async function reach(from: Station, to: Station): Promise<void> {
     await from.send(to.id, [greeting(greetings)]);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-  await from.told(`up ${to.id}`);
+  await from.observed(`up ${to.id}`);
 }
 
 function pair(stations: readonly Station[]): [Station, Station] {

@@ -70,7 +70,7 @@ test("a new room gets a secret, which its link carries, this browser remembers a
   expect(asked.filter((text) => text.includes(secret))).toEqual([]);
 });
 
-test("who has the name alone, a cut secret or another one is told so at once, and is shown nothing", async () => {
+test("who has the name alone, a cut secret or another one sees an error at once, and nothing of the room", async () => {
   const room = newRoom();
   const url = roomUrl(server, room);
   const [tab] = await openRoom(browser, server, room, 1);
@@ -114,7 +114,7 @@ test("a stranger who has only the name gets nothing from the server and changes 
   });
   expect(answers.statuses).toEqual(Array(answers.statuses.length).fill(401));
   expect(answers.statuses.length).toBe(6);
-  expect(answers.told).toEqual([]);
+  expect(answers.received).toEqual([]);
   expect(new Set(answers.sockets)).toEqual(new Set(["closed"]));
   const after = await Promise.all(tabs.map((tab) => tab.status()));
   expect(after.map(({ term, members }) => [term, members.length])).toEqual(
@@ -130,12 +130,12 @@ test("a stranger who has only the name gets nothing from the server and changes 
 /** Runs in a page of the same origin, and knows the room's name and even its members' ids. */
 async function attack({ room, founder, cluster }: Record<"room" | "founder" | "cluster", string>) {
   const base = `/peerjs/room/${room}/`;
-  const told: string[] = [];
+  const received: string[] = [];
   const ask = async (path: string, body?: object): Promise<number> => {
     const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
     const response = await fetch(base + path, init);
     const text = await response.text();
-    if (text.includes(founder) || text.includes(cluster)) told.push(text);
+    if (text.includes(founder) || text.includes(cluster)) received.push(text);
     return response.status;
   };
   const statuses = await Promise.all([
@@ -157,5 +157,5 @@ async function attack({ room, founder, cluster }: Record<"room" | "founder" | "c
       });
     }),
   );
-  return { statuses, told, sockets };
+  return { statuses, received, sockets };
 }

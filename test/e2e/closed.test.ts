@@ -49,7 +49,7 @@ async function call(path: string, token?: string, body: string | undefined = "{}
   return { status: response.status, text: await response.text() };
 }
 
-test("whoever has no token is told what to do on every path, and reaches nothing", async () => {
+test("a caller without a token gets a 401 that says what to do on every path, and reaches nothing", async () => {
   expect(PATHS.length).toBeGreaterThan(50);
   const reached: string[] = [];
   for (const path of [...PATHS, ...OTHERS, ...ROOMS, MUX_PATH, ...RESTORE]) {

@@ -61,7 +61,7 @@ function answerOf(bytes: Buffer): Answer {
   return { status: Number(head.split(" ")[1]), head: head.toLowerCase(), body: bytes.subarray(end + 4) };
 }
 
-/** Whether somebody inside answered: the carrier between members, or a restore elsewhere than on its route. */
+/** Whether somebody inside answered: the transport between members, or a restore on another path than its own. */
 function gotThrough({ target, hosts }: HostileRequest, { status, head, body }: Answer): boolean {
   const text = Buffer.from(body).toString();
   const isRestore = hosts.length === 1 && new URL(target, "http://host").pathname === "/quorate/restore/begin";
@@ -101,10 +101,10 @@ test("hostile forms of paths, hosts and headers reach nothing but public routes,
   const loud: string[] = [];
   for (const request of requests) {
     const answer = await ask(request, forgedBatch());
-    const told = `${request.target} | ${request.hosts.join(" + ")} | ${request.headers.join()} → ${answer.status}`;
-    if (gotThrough(request, answer)) through.push(told);
-    if (answer.status >= 500 || Number.isNaN(answer.status)) broken.push(told);
-    if (/\nx-quorate-(?:leader|members|unavailable)/.test(answer.head)) loud.push(told);
+    const received = `${request.target} | ${request.hosts.join(" + ")} | ${request.headers.join()} → ${answer.status}`;
+    if (gotThrough(request, answer)) through.push(received);
+    if (answer.status >= 500 || Number.isNaN(answer.status)) broken.push(received);
+    if (/\nx-quorate-(?:leader|members|unavailable)/.test(answer.head)) loud.push(received);
   }
 
   expect({ through, broken, loud }).toEqual({ through: [], broken: [], loud: [] });

@@ -1,6 +1,6 @@
 /**
  * Two clusters of three behind the same etcdctl: an etcd's, and one at the edge with a gRPC front before each member.
- * A step is led through both, and what each said is told in words that both can say: without ids, ports and sizes.
+ * A step runs through both, and the output of each is compared without ids, ports and sizes.
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
@@ -134,7 +134,7 @@ function normal({ vars, endpoints }: Side, text: string): string {
     .replace(/\b[\d.]+[µnm]?s\b/gu, "<time>");
 }
 
-/** Ports that were free a moment ago, which etcd must be told beforehand. */
+/** Ports that were free a moment ago, which etcd's flags need beforehand. */
 async function freePorts(count: number): Promise<readonly number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   await Promise.all(servers.map((server) => once(server, "listening")));

@@ -37,8 +37,8 @@ describe.skipIf(process.env["QUORATE_GO"] !== "1")(
     });
 
     async function stop(at: number): Promise<void> {
-      const front = fronts[at];
-      if (front !== undefined) await stopAll([front.child]);
+      const proxy = fronts[at];
+      if (proxy !== undefined) await stopAll([proxy.child]);
     }
 
     async function start(at: number): Promise<void> {

@@ -205,10 +205,10 @@ async function isOut(name: string): Promise<void> {
 }
 
 test.each(["leave", "freeze"] as const)("over gRPC, a client that is gone is out of all queues (%s)", async (how) => {
-  const front = await grpcFront(server.url);
-  kept(front.process);
+  const proxy = await grpcFront(server.url);
+  kept(proxy.process);
   const name = `client-${how}`;
-  const client = await grpcWaiter(front.port, name);
+  const client = await grpcWaiter(proxy.port, name);
   client[how]();
   await isOut(name);
 });
@@ -216,11 +216,11 @@ test.each(["leave", "freeze"] as const)("over gRPC, a client that is gone is out
 test.each(["leave", "freeze"] as const)(
   "a gRPC proxy that is gone takes its clients' calls with it (%s)",
   async (how) => {
-    const front = await grpcFront(server.url);
-    kept(front.process);
+    const proxy = await grpcFront(server.url);
+    kept(proxy.process);
     const name = `front-${how}`;
-    await grpcWaiter(front.port, name);
-    front.process[how]();
+    await grpcWaiter(proxy.port, name);
+    proxy.process[how]();
     await isOut(name);
   },
 );

@@ -8,7 +8,7 @@ export type Way = "FIN" | "RST" | "SIGKILL";
 
 export const WAYS: readonly Way[] = ["FIN", "RST", "SIGKILL"];
 
-/** A client that waits, or is told something, until it leaves. */
+/** A client that waits, or receives events, until it leaves. */
 export interface Caller {
   leave(): void;
 }

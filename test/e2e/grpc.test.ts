@@ -19,7 +19,7 @@ import { EdgeServer } from "../support/edge-server.ts";
 const { kv, lease, lock, watch } = RPCS;
 let data: string;
 let edge: EdgeServer;
-let front: ServedGrpc;
+let proxy: ServedGrpc;
 let client: RawClient;
 let carriers = 0;
 
@@ -34,11 +34,11 @@ beforeAll(async () => {
   data = await mkdtemp(join(tmpdir(), "quorate-grpc-"));
   edge = await EdgeServer.start(data);
   const services = endpointServices({ endpoint: edge.url, timeoutMs: 60_000, WebSocket: CountedWebSocket });
-  front = await serveGrpc(services);
-  client = front.client;
+  proxy = await serveGrpc(services);
+  client = proxy.client;
 });
 afterAll(async () => {
-  await front.close();
+  await proxy.close();
   await edge.stop();
   await rm(data, { recursive: true, force: true });
 });
@@ -98,10 +98,11 @@ test("a lease is kept alive by a keep-alive stream", async () => {
   const stream = client.duplex(lease.keepAlive);
   stream.call.write(leaseKeepAliveRequest({ id }));
   expect(await stream.next()).toMatchObject({ id, ttl: 60 });
-  for (let beat = 0; beat < 100; beat++) stream.call.write(leaseKeepAliveRequest({ id: beat % 2 === 0 ? id : 404n }));
+  for (let oneKeepAlive = 0; oneKeepAlive < 100; oneKeepAlive++)
+    stream.call.write(leaseKeepAliveRequest({ id: oneKeepAlive % 2 === 0 ? id : 404n }));
   stream.call.end();
   expect((await stream.all()).map((answer) => [answer.id, answer.ttl])).toEqual(
-    Array.from({ length: 100 }, (_, beat) => (beat % 2 === 0 ? [id, 60] : [404n, 0])),
+    Array.from({ length: 100 }, (_, oneKeepAlive) => (oneKeepAlive % 2 === 0 ? [id, 60] : [404n, 0])),
   );
   expect((await stream.ended).code).toBe(GrpcCode.OK);
   expect(carriers).toBe(1);

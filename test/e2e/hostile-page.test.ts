@@ -95,7 +95,7 @@ async function tryAll(page: Page, server: EdgeServer): Promise<Tried> {
 }
 
 /**
- * How the server answers each of the elements, which may be more than the page is told, and than the browser tells itself:
+ * How the server answers each of the elements, which may be more than the page sees, and than the browser itself uses:
  * what comes first, the request or the response's headers, is open.
  */
 async function elementStatuses(page: Page): Promise<{ readonly elements: Promise<readonly number[]> }> {

@@ -1,5 +1,5 @@
 /**
- * Calls that go together (worker/calls/request-batcher.ts) on the platform that counts, thousands of them: in whose event a call goes on is
+ * Calls that share requests (worker/calls/request-batcher.ts) on the platform that counts, thousands of them: in whose event a call goes on is
  * workerd's affair, and a client that leaves takes its event along.
  */
 import { mkdtemp, rm } from "node:fs/promises";

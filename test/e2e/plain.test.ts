@@ -56,11 +56,11 @@ test("an EventSource receives changes, and misses none when its connection break
   const values = await page.evaluate(async () => {
     const put = (value: string): Promise<Response> => fetch("/kv/page/a", { method: "PUT", body: value });
     const seen: string[] = [];
-    let told = (): void => {};
+    let received = (): void => {};
     const until = async (count: number): Promise<void> => {
       while (seen.length < count) {
         await new Promise<void>((resolve) => {
-          told = resolve;
+          received = resolve;
         });
       }
     };
@@ -72,7 +72,7 @@ test("an EventSource receives changes, and misses none when its connection break
         const { type, key, value } = JSON.parse(event.data) as Record<string, string>;
         seen.push(`${type} ${key} ${value}`);
         last = event.lastEventId;
-        told();
+        received();
       });
       return source;
     };

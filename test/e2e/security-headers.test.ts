@@ -1,4 +1,4 @@
-/** What browsers are told about each kind of response, as `npm start` sends it: in real workerd, by raw HTTP. */
+/** The security headers of each kind of response, as `npm start` sends it: in real workerd, by raw HTTP. */
 import { connect } from "node:net";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -105,7 +105,7 @@ const ANSWERS: readonly Asked[] = [
   ["a host with a port that is none", 400, () => raw("GET /", "", "", "host: localhost:99999")],
 ];
 
-test.each(ANSWERS)("browsers are told to run and frame nothing of it: %s", async (what, status, ask) => {
+test.each(ANSWERS)("a browser may neither run nor frame it: %s", async (what, status, ask) => {
   const { headers, ...answer } = await ask();
   const isHtml = headers.get("content-type")?.startsWith("text/html") === true;
 
@@ -134,7 +134,7 @@ test("a value that looks like a page is not served as one", async () => {
   expect(body).toBe("<script>alert(1)</script>");
 });
 
-test("a page of this machine may read, and is told so; a page of another may not", async () => {
+test("a page of this machine may read, as its CORS headers say; a page of another may not", async () => {
   const ours = await raw("GET /kv/kept", "origin: http://localhost:3000");
   const theirs = await raw("GET /kv/kept", `origin: ${EVIL}`);
 

@@ -75,14 +75,14 @@ test("data survive a stop, and --fresh starts empty", async () => {
 test("after SIGKILL of workerd its end is reported, and every acknowledged put is stored", async () => {
   server = await EdgeServer.start(data);
   const answered: number[] = [];
-  // Each lane ends with the error that the kill is to it.
-  const lanes = Array.from({ length: 8 }, async (_, lane) => {
-    for (let at = lane; ; at += 8) {
+  // Each queue ends with the error that the kill caused.
+  const queues = Array.from({ length: 8 }, async (_, queue) => {
+    for (let at = queue; ; at += 8) {
       await server?.put(`storm/${at}`, String(at));
       answered.push(at);
     }
   });
-  const ends = Promise.allSettled(lanes);
+  const ends = Promise.allSettled(queues);
   while (answered.length < 200) await new Promise((resolve) => setTimeout(resolve, 5));
   const ended = await server.killWorkerd();
   await ends;

@@ -96,26 +96,26 @@ test(`${CASES} requests reach public routes only, and everybody behind the route
   const reached = new Map<string, number>();
   for (let at = 0; at < CASES; at++) {
     const raw = drawn(prng);
-    const told = `${raw.url} ${JSON.stringify([...raw.headers])}`;
+    const received = `${raw.url} ${JSON.stringify([...raw.headers])}`;
     const address = addressOf(raw as unknown as Request);
     const type = address === undefined ? "no host" : routeOf(address.path).type;
     reached.set(type, (reached.get(type) ?? 0) + 1);
     if (address === undefined) {
       if (BAD_HOSTS.every((host) => !raw.url.startsWith(`http://${host}`) && raw.headers.get("host") !== host)) {
-        throw new Error(`refused for no reason: ${told}`);
+        throw new Error(`refused for no reason: ${received}`);
       }
       continue;
     }
-    if (!isTidy(address.path)) throw new Error(`not tidy: ${address.path} of ${told}`);
+    if (!isTidy(address.path)) throw new Error(`not tidy: ${address.path} of ${received}`);
     const route = routeOf(address.path);
     const seen = route.type === "member" ? withPath(address, route.path) : address;
     const path = route.type === "member" ? route.path : address.path;
     const handed = addressed(raw as unknown as Request, seen);
-    if (new URL(handed.url).pathname !== path || seen.path !== path) throw new Error(`another path: ${told}`);
+    if (new URL(handed.url).pathname !== path || seen.path !== path) throw new Error(`another path: ${received}`);
     if (route.type !== "member" && route.type !== "any-member") continue;
-    if (!PUBLIC.test(path)) throw new Error(`${path} is not public: ${told}`);
+    if (!PUBLIC.test(path)) throw new Error(`${path} is not public: ${received}`);
     // The gateway's router reads percent signs once more.
-    if (!PUBLIC.test(getPath(handed))) throw new Error(`${getPath(handed)} is not public: ${told}`);
+    if (!PUBLIC.test(getPath(handed))) throw new Error(`${getPath(handed)} is not public: ${received}`);
   }
   // Each kind was tried, so the draws are no empty exercise.
   for (const type of ["any-member", "member", "restore", "signalling", "asset", "nowhere", "no host"]) {

@@ -24,7 +24,7 @@ export function nodeSteps(install: () => Promise<string>, endpoint: string): rea
       },
     },
     {
-      name: "a script connects, puts, reads, watches, compares, and is told what is wrong",
+      name: "a script connects, puts, reads, watches, compares, and gets errors that say what is wrong",
       async run() {
         await command(folder, "node", "script.js", endpoint);
         return `Node ${(await command(folder, "node", "--version")).trim()}`;

@@ -123,8 +123,8 @@ test("observe is a stream of leaders, which ends when the caller disconnects", a
     signal: gone.signal,
   });
   await endpoint.post("/v3/election/campaign", { name: "ZQ==", value: "djE=", lease: 255 });
-  const told = jsonLines(await endpoint.cluster.settled(response));
-  const first = await endpoint.cluster.settled(told.next());
+  const received = jsonLines(await endpoint.cluster.settled(response));
+  const first = await endpoint.cluster.settled(received.next());
   gone.abort();
 
   expect(first).toMatchObject({ result: { kv: { key: btoa("e/ff"), value: "djE=", lease: "255" } } });
@@ -146,14 +146,14 @@ test("a WebSocket to keepalive and observe gets one line per keep-alive and lead
   for (const path of ["/v3/lease/keepalive", "/v3/election/observe"]) {
     await endpoint.call(path, { headers: { upgrade: "websocket" } });
   }
-  const [beats, leaders] = sockets as [FakeSocket, FakeSocket];
+  const [keepAlives, leaders] = sockets as [FakeSocket, FakeSocket];
 
-  beats.emit("message", '{"ID":255}');
-  beats.emit("message", '{"ID":"999"}');
+  keepAlives.emit("message", '{"ID":255}');
+  keepAlives.emit("message", '{"ID":"999"}');
   leaders.emit("message", '{"name":"ZQ=="}');
-  await endpoint.cluster.clock.until(() => beats.sent.length === 2 && leaders.sent.length === 1, "told");
+  await endpoint.cluster.clock.until(() => keepAlives.sent.length === 2 && leaders.sent.length === 1, "told");
 
-  expect(beats.sent.map((line) => JSON.parse(line))).toMatchObject([
+  expect(keepAlives.sent.map((line) => JSON.parse(line))).toMatchObject([
     { result: { ID: "255", TTL: "100" } },
     { result: { ID: "999" } },
   ]);
@@ -179,20 +179,20 @@ test("keep-alives of a stream are processed concurrently up to a limit; response
   const asked = new Map<bigint, { resolve(response: LeaseKeepAliveResponse): void; reject(error: unknown): void }>();
   const keepAlive = ({ id }: { readonly id: bigint }): Promise<LeaseKeepAliveResponse> =>
     new Promise((resolve, reject) => asked.set(id, { resolve, reject }));
-  const beats = new KeepAliveRequests({ keepAlive } as object as LeaseService, CALL);
-  for (let id = 1n; id <= 100n; id++) beats.request({ id });
+  const keepAlives = new KeepAliveRequests({ keepAlive } as object as LeaseService, CALL);
+  for (let id = 1n; id <= 100n; id++) keepAlives.request({ id });
   expect(asked.size).toBe(64);
 
   asked.get(2n)?.resolve(leaseKeepAliveResponse({ id: 2n }));
   asked.get(3n)?.reject(errNoLeader);
-  const first = beats.next();
+  const first = keepAlives.next();
   expect(await Promise.race([first, Promise.resolve("nothing yet")])).toBe("nothing yet");
   asked.get(1n)?.resolve(leaseKeepAliveResponse({ id: 1n }));
 
-  expect([(await first)?.id, (await beats.next())?.id, asked.size]).toEqual([1n, 2n, 66]);
-  await expect(beats.next()).rejects.toBe(errNoLeader);
-  beats.close();
-  expect(await beats.next()).toBeUndefined();
+  expect([(await first)?.id, (await keepAlives.next())?.id, asked.size]).toEqual([1n, 2n, 66]);
+  await expect(keepAlives.next()).rejects.toBe(errNoLeader);
+  keepAlives.close();
+  expect(await keepAlives.next()).toBeUndefined();
 });
 
 class FakeSocket implements WebSocketLike {

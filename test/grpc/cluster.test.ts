@@ -10,15 +10,15 @@ import type { GrpcMember } from "./support/served-grpc.ts";
 
 const { cluster } = RPCS;
 const SOLO = 0xffff_0000_0000_0001n;
-let front: GrpcMember;
+let proxy: GrpcMember;
 let client: RawClient;
 
 beforeAll(async () => {
-  front = await startGrpcMember();
-  client = front.client;
+  proxy = await startGrpcMember();
+  client = proxy.client;
 });
 
-afterAll(() => front.close());
+afterAll(() => proxy.close());
 
 test("members are added, listed, updated and removed", async () => {
   const peerUrls = ["http://two:2380"];

@@ -18,17 +18,17 @@ describe.each([
   ],
 ])("etcd3 %s", (_name, servicesOf) => {
   let member: ServedMember;
-  let front: GrpcProxy;
+  let proxy: GrpcProxy;
   let etcd: Etcd3;
 
   beforeEach(async () => {
     member = await serveMember();
-    front = await startGrpcProxy({ services: servicesOf(member), listen: "127.0.0.1:0" });
-    etcd = new Etcd3(optionsFor(front));
+    proxy = await startGrpcProxy({ services: servicesOf(member), listen: "127.0.0.1:0" });
+    etcd = new Etcd3(optionsFor(proxy));
   });
   afterEach(async () => {
     etcd.close();
-    await front.close();
+    await proxy.close();
     await member.close();
   });
 
@@ -46,8 +46,8 @@ describe.each([
   test("keeps a lease alive, and takes its keys along when it is revoked", async () => {
     const lease = etcd.lease(1);
     await lease.put("leased").value("1");
-    const beat = new Promise((resolve) => lease.once("keepaliveSucceeded", resolve));
-    expect(await beat).toMatchObject({ ID: await lease.grant() });
+    const keepAlive = new Promise((resolve) => lease.once("keepaliveSucceeded", resolve));
+    expect(await keepAlive).toMatchObject({ ID: await lease.grant() });
     await lease.revoke();
     expect(await etcd.get("leased").string()).toBeNull();
   });
@@ -63,8 +63,8 @@ describe.each([
     await etcd.put("w/1").value("a");
     await puts.until(() => seen.length === 1);
 
-    const { port } = front;
-    await front.close();
+    const { port } = proxy;
+    await proxy.close();
     await member.services.kv.put(
       {
         key: Buffer.from("w/2"),
@@ -76,7 +76,7 @@ describe.each([
       },
       { token: "", requireLeader: false },
     );
-    front = await startGrpcProxy({ services: servicesOf(member), listen: `127.0.0.1:${port}` });
+    proxy = await startGrpcProxy({ services: servicesOf(member), listen: `127.0.0.1:${port}` });
     await puts.until(() => seen.length === 2);
     expect(seen).toEqual(["w/1=a", "w/2=b"]);
     await watcher.cancel();

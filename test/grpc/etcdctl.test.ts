@@ -19,14 +19,14 @@ const ETCDCTL = process.env["QUORATE_ETCDCTL"];
 const run = promisify(execFile);
 
 describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL says where it is)", () => {
-  let front: GrpcMember;
+  let proxy: GrpcMember;
   beforeAll(async () => {
-    front = await startGrpcMember();
+    proxy = await startGrpcMember();
   });
-  afterAll(() => front.close());
+  afterAll(() => proxy.close());
 
   function argv(args: readonly string[]): string[] {
-    return ["--endpoints", front.address, ...args];
+    return ["--endpoints", proxy.address, ...args];
   }
 
   async function etcdctl(...args: readonly string[]): Promise<string> {
@@ -144,7 +144,7 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
     );
     expect(await etcdctl("defrag")).toMatch(/^Finished defragmenting etcd member/);
     const alarm = alarmRequest({ action: "ACTIVATE", memberId: 5n, alarm: "NOSPACE" });
-    await front.services.maintenance.alarm(alarm, { token: "", requireLeader: false });
+    await proxy.services.maintenance.alarm(alarm, { token: "", requireLeader: false });
     expect(await etcdctl("alarm", "list")).toMatch(/^memberID:5 +alarm:NOSPACE *\n$/);
     expect(await refusal("put", "capped", "v")).toBe("Error: etcdserver: mvcc: database space exceeded");
     expect(await refusal("endpoint", "health")).toBe("Error: unhealthy cluster");
@@ -177,7 +177,7 @@ describe.skipIf(ETCDCTL === undefined)("etcdctl (skipped unless QUORATE_ETCDCTL 
       writeFile(file("client.key"), client.key),
     ]);
     const tls = { ...server, clientCa: ca.cert };
-    const secure = await serveGrpc(front.services, { tls });
+    const secure = await serveGrpc(proxy.services, { tls });
     const args = [
       "--endpoints",
       `https://${secure.address.replace("127.0.0.1", "localhost")}`,

@@ -1,4 +1,4 @@
-/** Beats of leases on their way from a front to a member: when over a carrier, when as calls. */
+/** Keep-alives of leases on their way from the proxy to a member: when over the shared WebSocket, when as calls. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { serveMux } from "../../src/gateway/stream/mux-server.ts";
 import type { MuxSocket } from "../../src/gateway/stream/mux-server.ts";
@@ -20,7 +20,7 @@ let carriers: MuxPool;
 let called: bigint[];
 let carried: bigint[];
 let carriedAnswer: Answer;
-let carrier: KeepAliveConnection;
+let mux: KeepAliveConnection;
 
 const lease = {
   keepAlive: async ({ id }: { readonly id: bigint }) => {
@@ -42,16 +42,16 @@ beforeEach(() => {
     serveMux({ lease: { keepAlive } } as unknown as Services, far as MuxSocket, { maxMessageBytes: 1 << 20 });
   });
   carriers = new MuxPool({ endpoint: "http://edge", timeoutMs: 60_000, WebSocket });
-  carrier = new KeepAliveConnection((context) => carriers.open(RPCS.lease.keepAlive, context));
+  mux = new KeepAliveConnection((context) => carriers.open(RPCS.lease.keepAlive, context));
 });
 afterEach(() => {
   carriers.close();
   vi.useRealTimers();
 });
 
-/** After a first beat, with which the next one comes quickly. */
+/** After a first keep-alive, so that the next one follows at once. */
 async function busyStream(context: CallContext = CALL): Promise<KeepAliveStream> {
-  const stream = new KeepAliveStream(lease, context, carrier);
+  const stream = new KeepAliveStream(lease, context, mux);
   await answers(stream, 1n);
   called = [];
   return stream;
@@ -75,7 +75,7 @@ test("frequent keep-alives share one connection, with one frame each way, in ord
 
 test("rare keep-alives are unary calls, and open no connection", async () => {
   const stream = await busyStream();
-  for (let beat = 0; beat < 3; beat++) {
+  for (let oneKeepAlive = 0; oneKeepAlive < 3; oneKeepAlive++) {
     await vi.advanceTimersByTimeAsync(6_000);
     await answers(stream, 7n);
   }
@@ -142,7 +142,7 @@ test.each([errNoLeader, errRequestTooManyRequests])(
     carriedAnswer = async () => {
       throw error;
     };
-    const stream = new KeepAliveStream(refusing, CALL, carrier);
+    const stream = new KeepAliveStream(refusing, CALL, mux);
     await expect(answers(stream, 2n)).rejects.toMatchObject({ code: error.code, message: error.message });
     expect(carried).toEqual([2n]);
   },
@@ -169,6 +169,6 @@ test("a stream that its client closes stops waiting, and leaves the connection t
   stream.close();
   expect(await waiting).toBeUndefined();
   carriedAnswer = answer;
-  await answers(new KeepAliveStream(lease, CALL, carrier), 3n);
+  await answers(new KeepAliveStream(lease, CALL, mux), 3n);
   expect([called, carried]).toEqual([[], [2n, 3n]]);
 });

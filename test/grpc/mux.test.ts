@@ -101,8 +101,8 @@ function endless(size: number): { readonly services: { maintenance: object }; ma
 }
 
 /** The other end of the first one. */
-function front([member]: readonly SocketEnd[]): SocketEnd {
-  if (member?.peer === undefined) throw new Error("there is no carrier");
+function proxy([member]: readonly SocketEnd[]): SocketEnd {
+  if (member?.peer === undefined) throw new Error("there is no WebSocket");
   return member.peer;
 }
 
@@ -234,7 +234,7 @@ describe("slow readers", () => {
     const { carriers, ends } = carried(source.services);
     const streams = Array.from({ length: 200 }, () => carriers.open(maintenance.snapshot, CALL));
     for (const stream of streams) stream.request({});
-    const stuck = front(ends);
+    const stuck = proxy(ends);
     stuck.isStuck = true;
     for (let at = 0; at < 50; at++) await settle();
     expect(source.made * 50_000).toBeLessThan(CONNECTION_CREDIT_BYTES + 200 * 2 * 50_000);
@@ -266,7 +266,7 @@ describe("disconnects", () => {
     const streams = [carriers.open(watch.watch, CALL), carriers.open(watch.watch, CALL)];
     await settle();
     ends[0]?.emit("close");
-    front(ends).emit("close");
+    proxy(ends).emit("close");
     expect(Echo.open.size).toBe(0);
     for (const stream of streams) {
       await expect(stream.next()).rejects.toMatchObject({ code: 14, message: "lost the connection to http://edge" });
@@ -311,7 +311,7 @@ describe("disconnects", () => {
     await vi.advanceTimersByTimeAsync(600_000);
     expect(Echo.open.size).toBe(1);
     const lost = stream.next().catch((error: unknown) => error);
-    front(ends).peer = undefined;
+    proxy(ends).peer = undefined;
     (ends[0] as SocketEnd).peer = undefined;
     await vi.advanceTimersByTimeAsync(6_000);
     expect(Echo.open.size).toBe(1);
@@ -329,11 +329,11 @@ describe("frames that a proxy never sends", () => {
     ["an unknown type", Uint8Array.of(99, 0, 0, 0, 1)],
     ["a front's word for the member", Uint8Array.of(6, 0, 0, 0, 1, 0)],
     ["a credit of no number", Uint8Array.of(5, 0, 0, 0, 1, 0)],
-  ])("%s ends the carrier", async (_what, data) => {
+  ])("%s ends the WebSocket", async (_what, data) => {
     const { carriers, ends } = carried({ watch: { watch: () => new Echo() } });
     carriers.open(watch.watch, CALL);
     await settle();
-    front(ends).send(data);
+    proxy(ends).send(data);
     await settle();
     expect([ends[0]?.isClosed, Echo.open.size]).toEqual([true, 0]);
   });
@@ -350,11 +350,11 @@ describe("frames that a proxy never sends", () => {
   test.each([
     ["large pieces of many requests", 1000, 900],
     ["tiny pieces of one", 1, 1],
-  ])("requests that are never complete hold a bounded number of bytes together: %s", async (_what, streams, size) => {
+  ])("requests that are never complete hold a bounded number of bytes in total: %s", async (_what, streams, size) => {
     const { carriers, ends } = carried({ watch: { watch: () => new Echo() } }, {}, { maxMessageBytes: 10_000 });
     const opened = Array.from({ length: streams }, () => carriers.open(watch.watch, CALL));
     await settle();
-    const peer = front(ends);
+    const peer = proxy(ends);
     const bytes = new Uint8Array(size);
     for (let at = 0; at < 1000; at++) {
       peer.send(encodeFrame({ type: "piece", stream: 1 + (at % streams), bytes, isLast: false }));
@@ -377,7 +377,7 @@ describe("frames that a proxy never sends", () => {
     const { carriers, ends } = carried(source.services);
     carriers.open(maintenance.snapshot, CALL).request({});
     await Promise.resolve();
-    const peer = front(ends);
+    const peer = proxy(ends);
     peer.isStuck = true;
     for (const stream of [0, 1]) peer.send(encodeFrame({ type: "credit", stream, bytes: 0xffff_ffff }));
     for (let at = 0; at < 50; at++) await settle();

@@ -28,15 +28,15 @@ import { serveGrpc, startGrpcMember } from "./support/served-grpc.ts";
 import type { GrpcMember } from "./support/served-grpc.ts";
 
 const { kv, watch, lease } = RPCS;
-let front: GrpcMember;
+let proxy: GrpcMember;
 let client: RawClient;
 
 beforeAll(async () => {
-  front = await startGrpcMember();
-  client = front.client;
+  proxy = await startGrpcMember();
+  client = proxy.client;
 });
 
-afterAll(() => front.close());
+afterAll(() => proxy.close());
 
 function bytes(text: string): Uint8Array {
   return utf8Encode(text);
@@ -127,13 +127,13 @@ describe("unary calls", () => {
   test("a passed deadline ends the call, and aborts the service's signal", async () => {
     const contexts: CallContext[] = [];
     const services: Services = {
-      ...front.services,
+      ...proxy.services,
       lock: {
         lock: (_request, context) => {
           contexts.push(context);
           return new Promise(() => {});
         },
-        unlock: (request, context) => front.services.lock.unlock(request, context),
+        unlock: (request, context) => proxy.services.lock.unlock(request, context),
       },
     };
     await using(services, async (other) => {
@@ -152,12 +152,12 @@ describe("metadata", () => {
   test("`token` counts before `authorization`, whose Bearer is taken off, and `hasleader` counts if it is true", async () => {
     const seen: CallContext[] = [];
     const services: Services = {
-      ...front.services,
+      ...proxy.services,
       kv: {
-        ...front.services.kv,
+        ...proxy.services.kv,
         put: (request, context) => {
           seen.push(context);
-          return front.services.kv.put(request, { token: "", requireLeader: false });
+          return proxy.services.kv.put(request, { token: "", requireLeader: false });
         },
       },
     };
@@ -202,11 +202,11 @@ describe("KV.RangeStream", () => {
 
   test("its parts are of one revision, whatever is written between them", async () => {
     const services: Services = {
-      ...front.services,
+      ...proxy.services,
       kv: {
-        ...front.services.kv,
+        ...proxy.services.kv,
         range: async (request, context) => {
-          const page = await front.services.kv.range(request, context);
+          const page = await proxy.services.kv.range(request, context);
           await put("stream/20", "changed");
           return page;
         },
@@ -315,7 +315,7 @@ describe("Watch", () => {
         isClosed = true;
       },
     };
-    await using({ ...front.services, watch: { watch: () => endless } }, async (other) => {
+    await using({ ...proxy.services, watch: { watch: () => endless } }, async (other) => {
       const stream = other.duplex(watch.watch);
       await stream.next();
       let before = -1;
@@ -344,7 +344,7 @@ describe("Watch", () => {
       next: () => closed,
       close,
     };
-    await using({ ...front.services, watch: { watch: () => refusing } }, async (other) => {
+    await using({ ...proxy.services, watch: { watch: () => refusing } }, async (other) => {
       const stream = other.duplex(watch.watch);
       stream.call.write({ type: "progress", progress: {} });
       expect(await stream.ended).toEqual({ code: GrpcCode.Unimplemented, details: "no" });
@@ -353,7 +353,7 @@ describe("Watch", () => {
 
   test("a stream that the member ends is reported as etcd reports it", async () => {
     const over: WatchStream = { request: () => {}, next: async () => undefined, close: () => {} };
-    await using({ ...front.services, watch: { watch: () => over } }, async (other) => {
+    await using({ ...proxy.services, watch: { watch: () => over } }, async (other) => {
       expect(await other.duplex(watch.watch).ended).toEqual({
         code: GrpcCode.Canceled,
         details: "etcdserver: watch canceled",
@@ -366,7 +366,7 @@ describe("Lease.LeaseKeepAlive", () => {
   test("each keep-alive has its response, in order; an unknown lease has TTL 0; the stream ends with the requests", async () => {
     const { id } = await client.call(lease.grant, leaseGrantRequest({ ttl: 60 }));
     const stream = client.duplex(lease.keepAlive);
-    for (const beat of [id, 404n, id]) stream.call.write(leaseKeepAliveRequest({ id: beat }));
+    for (const oneKeepAlive of [id, 404n, id]) stream.call.write(leaseKeepAliveRequest({ id: oneKeepAlive }));
     stream.call.end();
     expect((await stream.all()).map((answer) => [answer.id, answer.ttl])).toEqual([
       [id, 60],
@@ -378,7 +378,7 @@ describe("Lease.LeaseKeepAlive", () => {
 
   test("an unreadable keep-alive ends the stream, after the responses to those before it", async () => {
     const stream = client.duplex({ ...lease.keepAlive, request: kv.range.request });
-    // Of a range's fields none is a beat's; without any it is the beat of lease 0.
+    // No field of a range is one of a keep-alive; without any it is the keep-alive of lease 0.
     for (const key of ["", "", "x", ""]) stream.call.write(rangeRequest({ key: bytes(key) }));
     expect([(await stream.next()).ttl, (await stream.next()).ttl]).toEqual([0, 0]);
     expect((await stream.ended).code).toBe(GrpcCode.Internal);
@@ -404,7 +404,7 @@ describe("grpc.health.v1", () => {
 
 describe("the server", () => {
   test("at its end, streams end as Unavailable, so that clients go and look for another", async () => {
-    const other = await startGrpcProxy({ services: front.services, listen: "127.0.0.1:0" });
+    const other = await startGrpcProxy({ services: proxy.services, listen: "127.0.0.1:0" });
     const raw = new RawClient(`127.0.0.1:${other.port}`);
     const stream = raw.duplex(watch.watch);
     stream.call.write({ type: "create", create: watchCreateRequest({ key: bytes("a") }) });
@@ -416,7 +416,7 @@ describe("the server", () => {
   });
 
   test("a message is as large as the request limit says, and etcd's room around it", async () => {
-    const other = await serveGrpc(front.services, { maxRequestBytes: 1_000 });
+    const other = await serveGrpc(proxy.services, { maxRequestBytes: 1_000 });
     const value = new Uint8Array(1_000 + 512 * 1024);
     expect(await failure(other.client.call(kv.put, putRequest({ key: bytes("large"), value })))).toMatchObject({
       code: GrpcCode.ResourceExhausted,
@@ -426,7 +426,7 @@ describe("the server", () => {
   });
 
   test("a port in use is reported with the system's error", async () => {
-    await expect(startGrpcProxy({ services: front.services, listen: front.address })).rejects.toThrow(
+    await expect(startGrpcProxy({ services: proxy.services, listen: proxy.address })).rejects.toThrow(
       /^listen EADDRINUSE: .*/,
     );
   });

@@ -22,8 +22,8 @@ describe.skipIf(!hasOpenssl)("TLS (skipped where there is no openssl 3 to make c
   afterAll(() => member.member.stop());
 
   async function put(tls: TlsFiles, using: Parameters<typeof credentials.createSsl>): Promise<number> {
-    const front = await serveGrpc(member.services, { tls });
-    const client = new RawClient(front.address, credentials.createSsl(...using));
+    const proxy = await serveGrpc(member.services, { tls });
+    const client = new RawClient(proxy.address, credentials.createSsl(...using));
     try {
       return await client.call(RPCS.kv.put, PUT).then(
         () => GrpcCode.OK,
@@ -31,7 +31,7 @@ describe.skipIf(!hasOpenssl)("TLS (skipped where there is no openssl 3 to make c
       );
     } finally {
       client.close();
-      await front.close();
+      await proxy.close();
     }
   }
 

@@ -69,8 +69,8 @@ function printed({ name, count, tookMs }: Step): void {
 }
 
 async function startInMemory(): Promise<Place> {
-  const front = await startGrpcMember();
-  return { address: front.address, stop: () => front.close() };
+  const proxy = await startGrpcMember();
+  return { address: proxy.address, stop: () => proxy.close() };
 }
 
 async function startAtTheEdge(): Promise<Place> {
@@ -78,11 +78,11 @@ async function startAtTheEdge(): Promise<Place> {
   const folder = await EdgeFolder.make();
   const edge = await folder.start();
   const services = endpointServices({ endpoint: edge.url, timeoutMs: 10_000 });
-  const front = await serveGrpc(services);
+  const proxy = await serveGrpc(services);
   return {
-    address: front.address,
+    address: proxy.address,
     async stop() {
-      await front.close();
+      await proxy.close();
       await edge.stop();
       await folder.remove();
     },

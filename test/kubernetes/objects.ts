@@ -61,8 +61,8 @@ export class Ledger {
     return [...shown].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, text]) => text);
   }
 
-  /** What a watch from `start` on is told, in the form of its lines. */
-  told(prefix: string, start: number): readonly string[] {
+  /** The events of a watch from `start` on, in the form of its lines. */
+  received(prefix: string, start: number): readonly string[] {
     return this.#inOrder(prefix)
       .filter(({ revision }) => revision >= start)
       .map(({ key, revision, label, before }) => {

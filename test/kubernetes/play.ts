@@ -1,5 +1,5 @@
 /**
- * A Kubernetes cluster's life as its etcd sees it: apiservers watch every resource, objects come, change and go, are
+ * The traffic of a Kubernetes cluster as its etcd sees it: apiservers watch every resource, objects come, change and go, are
  * listed in pages while they change, history is compacted, leases end. Every answer and every event is compared with an
  * account of what was done; what differs is thrown.
  */
@@ -36,10 +36,10 @@ const EVENTS_LEASE_SECONDS = 3600;
 /** How often an apiserver asks for progress while a read waits for it. */
 const PROGRESS_EVERY_MS = 100;
 
-export async function play(options: PlayOptions, told: (step: Step) => void): Promise<void> {
+export async function play(options: PlayOptions, received: (step: Step) => void): Promise<void> {
   const clients = Array.from({ length: options.apiservers }, () => new RawClient(options.address));
   try {
-    await new Play(options, clients, told).run();
+    await new Play(options, clients, received).run();
   } finally {
     for (const client of clients) client.close();
   }
@@ -49,18 +49,18 @@ class Play {
   readonly #options: PlayOptions;
   readonly #storages: readonly KubernetesStorage[];
   readonly #streams: readonly WatchStreamOfServer[];
-  readonly #told: (step: Step) => void;
+  readonly #received: (step: Step) => void;
   readonly #ledger: Ledger = new Ledger();
   readonly #watched: Watched[] = [];
   /** Keys of other runs lie elsewhere. */
   readonly #root: string = `/registry/${Date.now().toString(36)}`;
   #start = 0;
 
-  constructor(options: PlayOptions, clients: readonly RawClient[], told: (step: Step) => void) {
+  constructor(options: PlayOptions, clients: readonly RawClient[], received: (step: Step) => void) {
     this.#options = options;
     this.#storages = clients.map((client) => new KubernetesStorage(client));
     this.#streams = clients.map((client) => new WatchStreamOfServer(client));
-    this.#told = told;
+    this.#received = received;
   }
 
   async run(): Promise<void> {
@@ -86,7 +86,7 @@ class Play {
   async #timed(name: string, count: number, run: () => Promise<void>): Promise<void> {
     const startMs = performance.now();
     await run();
-    this.#told({ name, count: Math.floor(count), tookMs: performance.now() - startMs });
+    this.#received({ name, count: Math.floor(count), tookMs: performance.now() - startMs });
   }
 
   async #watchAll(): Promise<void> {
@@ -121,7 +121,7 @@ class Play {
     });
   }
 
-  /** A read from the cache is consistent once the watch has told of the revision that etcd is at. */
+  /** A read from the cache is consistent once the watch has reached the revision that etcd is at. */
   async #progress(): Promise<void> {
     const current = await this.#storage(0).currentRevision(`${this.#root}/`);
     await Promise.all(this.#streams.map((stream) => stream.progress(PROGRESS_EVERY_MS, current)));
@@ -205,13 +205,13 @@ class Play {
   }
 
   #expectedEvents(): number {
-    return this.#watched.reduce((sum, { prefix }) => sum + this.#ledger.told(prefix, this.#start).length, 0);
+    return this.#watched.reduce((sum, { prefix }) => sum + this.#ledger.received(prefix, this.#start).length, 0);
   }
 
   #checkWatches(): void {
     for (const { prefix, lines, cancelReason } of this.#watched) {
       if (cancelReason !== "") throw new Error(`the watch of ${prefix} ended: ${cancelReason}`);
-      this.#compare(`the events of ${prefix}`, lines, this.#ledger.told(prefix, this.#start));
+      this.#compare(`the events of ${prefix}`, lines, this.#ledger.received(prefix, this.#start));
     }
   }
 

@@ -98,7 +98,7 @@ export class KubernetesStorage {
   }
 
   /**
-   * Of all apiservers, which agree on when to compact by the marker's version, one compacts; the others are told the
+   * Of all apiservers, which agree on when to compact by the marker's version, one compacts; the others get the
    * revision that it noted. Returns what the next call needs.
    */
   async compact(version: number, revision: number): Promise<{ readonly version: number; readonly isMine: boolean }> {

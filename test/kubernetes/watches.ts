@@ -1,6 +1,6 @@
 /**
  * Watches as an apiserver holds them: many on one stream, with `hasleader`, always with what was there before, and the
- * stream's progress asked for while a consistent read waits. Each keeps what it was told as one line per event.
+ * stream's progress asked for while a consistent read waits. Each keeps its events, one line each.
  */
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import type { Event } from "../../src/protocol/api/kv.ts";
@@ -49,11 +49,11 @@ export class WatchStreamOfServer {
     });
   }
 
-  /** The revision up to which all watches of this stream have been told everything. */
+  /** The revision up to which all watches of this stream have received everything. */
   async progress(everyMs: number, atLeast: number): Promise<number> {
     for (;;) {
       if (this.#failed !== undefined) throw this.#failed;
-      const told = await new Promise<number>((resolve) => {
+      const received = await new Promise<number>((resolve) => {
         const timer = setTimeout(() => resolve(0), everyMs);
         this.#progress.push((revision) => {
           clearTimeout(timer);
@@ -61,7 +61,7 @@ export class WatchStreamOfServer {
         });
         this.#stream.call.write({ type: "progress", progress: {} });
       });
-      if (told >= atLeast) return told;
+      if (received >= atLeast) return received;
     }
   }
 
@@ -95,7 +95,7 @@ export class WatchStreamOfServer {
       watch.compactRevision = response.compactRevision;
     }
     if (watch !== undefined) for (const event of events) watch.lines.push(lineOf(event));
-    if (watchId === ALL_WATCHES) for (const told of this.#progress.splice(0)) told(header.revision);
+    if (watchId === ALL_WATCHES) for (const received of this.#progress.splice(0)) received(header.revision);
     if (events.length > 0 || canceled) this.#onEvents();
   }
 }

@@ -16,15 +16,15 @@ import type { ServedGrpc } from "../grpc/support/served-grpc.ts";
 const TOO_MANY = "etcdserver: too many operations in txn request";
 
 let member: ServedMember;
-let front: ServedGrpc;
+let proxy: ServedGrpc;
 
 beforeAll(async () => {
   member = await serveMember();
-  front = await serveGrpc(member.services);
+  proxy = await serveGrpc(member.services);
 });
 
 afterAll(async () => {
-  await front.close();
+  await proxy.close();
   await member.close();
 });
 
@@ -99,17 +99,17 @@ async function overJson(depth: number): Promise<{ readonly status: number; reado
 
 /** Bytes as they are: a gRPC library would want a message. */
 function overGrpc(message: Uint8Array, path = "KV/Txn"): Promise<{ readonly code: number; readonly details: string }> {
-  const session = connect(`http://${front.address}`);
+  const session = connect(`http://${proxy.address}`);
   return new Promise((resolve, reject) => {
     const headers = { "content-type": "application/grpc", te: "trailers" };
     const call = session.request({ ":method": "POST", ":path": `/etcdserverpb.${path}`, ...headers });
-    const told = (given: IncomingHttpHeaders): void => {
+    const received = (given: IncomingHttpHeaders): void => {
       if (given["grpc-status"] === undefined) return;
       const text = given["grpc-message"];
       const details = typeof text === "string" ? decodeURIComponent(text) : "";
       resolve({ code: Number(given["grpc-status"]), details: details === "OK" ? "" : details });
     };
-    call.on("response", told).on("trailers", told).on("error", reject);
+    call.on("response", received).on("trailers", received).on("error", reject);
     call.on("close", () => session.close());
     call.resume();
     const frame = Buffer.alloc(5 + message.length);

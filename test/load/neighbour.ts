@@ -82,8 +82,8 @@ async function startFlood(url: string, count: number): Promise<ChildProcess> {
 }
 
 async function stopFlood(child: ChildProcess): Promise<Readonly<Record<string, number>>> {
-  const told = once(child.stdout as NodeJS.ReadableStream, "data");
+  const received = once(child.stdout as NodeJS.ReadableStream, "data");
   child.kill("SIGTERM");
-  const [text] = (await told) as [Buffer];
+  const [text] = (await received) as [Buffer];
   return JSON.parse(text.toString()) as Record<string, number>;
 }

@@ -44,13 +44,13 @@ async function manyWatches(scale: number): Promise<readonly Cost[]> {
   await Promise.all([...own.map((stream) => stream.next()), takeMany(shared, count - own.length)]);
   const perWatch = (heapBytes() - before) / count;
   const startMs = performance.now();
-  const told = Promise.all([...own.map((stream) => stream.next()), takeMany(shared, count - own.length)]);
+  const received = Promise.all([...own.map((stream) => stream.next()), takeMany(shared, count - own.length)]);
   await services.kv.put(putRequest({ key }), CALL);
-  await told;
+  await received;
   const toLastMs = performance.now() - startMs;
   const costs: Cost[] = [
     { what: `memory of each of ${count} watches`, value: perWatch, unit: "bytes" },
-    { what: "one put until the last of them is told", value: toLastMs, unit: "ms" },
+    { what: "one put until the last of them has its event", value: toLastMs, unit: "ms" },
   ];
   if (scale >= 1) {
     shared.request({ type: "create", create: watchCreateRequest({ key }) });
@@ -96,12 +96,12 @@ async function manyLeases(scale: number): Promise<readonly Cost[]> {
 async function unreadStreams(scale: number): Promise<readonly Cost[]> {
   const count = Math.round(100 * scale);
   const puts = Math.round(4000 * scale);
-  const front = await startGrpcMember();
-  const { member, services } = front;
+  const proxy = await startGrpcMember();
+  const { member, services } = proxy;
   // Until the log holds as much as it ever will.
   await putMany(member, services, puts);
   const before = heapBytes();
-  const clients = Array.from({ length: count }, () => new RawClient(front.address));
+  const clients = Array.from({ length: count }, () => new RawClient(proxy.address));
   for (const client of clients) {
     const stream = client.duplex(RPCS.watch.watch);
     const create = watchCreateRequest({ key: utf8Encode("load/"), rangeEnd: utf8Encode("load0") });
@@ -113,7 +113,7 @@ async function unreadStreams(scale: number): Promise<readonly Cost[]> {
   const longestMs = await putMany(member, services, puts);
   const held = heapBytes() - before;
   for (const client of clients) client.close();
-  await front.close();
+  await proxy.close();
   const megabytes = (puts * VALUE_BYTES) / 2 ** 20;
   return [
     {
@@ -141,8 +141,8 @@ async function putMany(member: Member, services: Services, puts: number): Promis
 /** A range of much more than an answer may hold, read slowly over gRPC. */
 async function slowlyReadRange(scale: number): Promise<readonly Cost[]> {
   const count = Math.round(3200 * scale);
-  const front = await startGrpcMember();
-  const { client, services } = front;
+  const proxy = await startGrpcMember();
+  const { client, services } = proxy;
   const value = new Uint8Array(VALUE_BYTES);
   for (let at = 0; at < count; at++) {
     await services.kv.put(putRequest({ key: utf8Encode(`large/${at}`), value }), CALL);
@@ -159,7 +159,7 @@ async function slowlyReadRange(scale: number): Promise<readonly Cost[]> {
       most = Math.max(most, heapBytes() - before);
     }
   });
-  await front.close();
+  await proxy.close();
   return [
     { what: `most memory while ${(count * VALUE_BYTES) / 2 ** 20} MiB are streamed`, value: most, unit: "bytes" },
     { what: "longest wait of a put meanwhile", value: longestMs, unit: "ms" },

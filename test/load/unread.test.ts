@@ -16,15 +16,15 @@ const PUTS = 200;
 const VALUE = new Uint8Array(64 * 1024).fill(0x76);
 
 let member: ServedMember;
-let front: ServedGrpc;
+let proxy: ServedGrpc;
 
 beforeAll(async () => {
   member = await serveMember();
-  front = await serveGrpc(member.services);
+  proxy = await serveGrpc(member.services);
 });
 
 afterAll(async () => {
-  await front.close();
+  await proxy.close();
   await member.close();
 });
 
@@ -34,7 +34,7 @@ test("over HTTP, as events and over gRPC: a slow reader delays no other caller, 
   const body = JSON.stringify({ create_request: { key: btoa("unread/"), range_end: btoa("unread0") } });
   const lines = await sendAndNotRead(endpoint, postHead(endpoint, "/v3/watch", body));
   const events = await sendAndNotRead(endpoint, getHead(endpoint, "/kv/unread/?prefix&watch"));
-  const { client } = front;
+  const { client } = proxy;
   const stream = client.duplex(RPCS.watch.watch);
   stream.call.write({ type: "create", create: watchCreateRequest(create) });
   await stream.next();

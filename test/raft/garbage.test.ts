@@ -158,7 +158,7 @@ function turn(raft: Raft, log: MemoryLog, writes: number[], prng: Prng): void {
 test.each([1, 2])("R46 no message of any peer makes step() throw or breaks an invariant (seed %i)", (seed) => {
   const prng = new Prng(seed);
   const roles = new Set<string>();
-  for (let life = 0; life < 30; life++) {
+  for (let incarnation = 0; incarnation < 30; incarnation++) {
     const log = new MemoryLog();
     const raft = makeRaft(prng.fork(), log);
     const sender = new Sender(prng, raft);

@@ -503,7 +503,7 @@ describe("§7 snapshots", () => {
 describe("§8 linearizable reads", () => {
   const context = (byte: number) => new Uint8Array([byte]);
 
-  function beats(member: Member): readonly Uint8Array[] {
+  function heartbeatContexts(member: Member): readonly Uint8Array[] {
     return only(sent(member), "heartbeat")
       .filter((message) => message.to === 2n)
       .map((message) => message.context);
@@ -512,9 +512,9 @@ describe("§8 linearizable reads", () => {
   test("R43 §8 a read completes after a round of heartbeats that began after it", () => {
     const member = settledLeader();
     member.raft.tick();
-    const [before] = beats(member);
+    const [before] = heartbeatContexts(member);
     expect(member.raft.readIndex(context(1))).toBe("accepted");
-    const [after = failed()] = beats(member);
+    const [after = failed()] = heartbeatContexts(member);
     // A response to the heartbeat sent before the read proves nothing about the read.
     member.raft.step(heartbeatResponse(2n, 1, before));
     member.raft.step(heartbeatResponse(3n, 1, before));
@@ -528,9 +528,9 @@ describe("§8 linearizable reads", () => {
   test("R43 §8 a round for an earlier read does not complete a later one", () => {
     const member = settledLeader();
     member.raft.readIndex(context(1));
-    const [first = failed()] = beats(member);
+    const [first = failed()] = heartbeatContexts(member);
     member.raft.readIndex(context(2));
-    const [second = failed()] = beats(member);
+    const [second = failed()] = heartbeatContexts(member);
     member.raft.step(heartbeatResponse(2n, 1, first));
     sent(member);
     expect(member.reads.map((read) => read.context)).toEqual([context(1)]);
@@ -542,7 +542,7 @@ describe("§8 linearizable reads", () => {
   test("R43 §8 many reads share one round", () => {
     const member = settledLeader();
     for (let i = 0; i < 100; i++) member.raft.readIndex(context(i));
-    const contexts = beats(member);
+    const contexts = heartbeatContexts(member);
     expect(contexts).toHaveLength(1);
     member.raft.step(heartbeatResponse(2n, 1, contexts[0]));
     sent(member);
@@ -555,7 +555,7 @@ describe("§8 linearizable reads", () => {
     for (const id of [2n, 3n]) member.raft.step(accepted(id, 1, 1));
     sentDurably(member);
     member.raft.readIndex(context(1));
-    const [round = failed()] = beats(member);
+    const [round = failed()] = heartbeatContexts(member);
     for (const id of [2n, 2n, 6n]) member.raft.step(heartbeatResponse(id, 1, round));
     sent(member);
     expect(member.reads).toEqual([]);
@@ -569,11 +569,11 @@ describe("§8 linearizable reads", () => {
     makeLeader(member);
     expect(member.raft.readIndex(context(1))).toBe("accepted");
     member.raft.tick();
-    for (const round of beats(member)) member.raft.step(heartbeatResponse(2n, 2, round));
+    for (const round of heartbeatContexts(member)) member.raft.step(heartbeatResponse(2n, 2, round));
     sent(member);
     expect(member.reads).toEqual([]);
     member.raft.step(accepted(2n, 2, 2));
-    const [round = failed()] = beats(member);
+    const [round = failed()] = heartbeatContexts(member);
     member.raft.step(heartbeatResponse(2n, 2, round));
     sent(member);
     expect(member.reads).toEqual([{ context: context(1), index: 2 }]);
@@ -635,7 +635,7 @@ describe("§8 linearizable reads", () => {
   test("R43 §8 a smaller quorum may have proven a read already", () => {
     const member = settledLeader(4);
     member.raft.readIndex(context(1));
-    const [round = failed()] = beats(member);
+    const [round = failed()] = heartbeatContexts(member);
     member.raft.step(heartbeatResponse(2n, 1, round));
     sent(member);
     expect(member.reads).toEqual([]);

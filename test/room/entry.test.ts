@@ -56,7 +56,7 @@ test("a store without a log is thrown away when the room has become another clus
   expect(await enter(stored(OWN), registry, ids())).toEqual({ type: "discard" });
 });
 
-test("a store that was about to join goes on with the cluster that it was told", async () => {
+test("a store that was about to join goes on with the cluster that it had been given", async () => {
   const registry = new FakeRegistry();
   await registry.claim(1n, 50n);
   expect(await enter(stored(OWN), registry, ids())).toEqual({ type: "join", identity: OWN });

@@ -87,7 +87,7 @@ test("a closed room is closed to somebody who only knows its name", async () => 
   expect(visit.known).toBeUndefined();
 });
 
-test("a secret that is cut is told as such, without asking anybody", async () => {
+test("a secret that is cut is named as such, without a request", async () => {
   const visit = new Visit({ known: OTHER });
   for (const cut of [SECRET.slice(0, -1), "", `${SECRET}x`, "+".repeat(43)]) {
     expect(await visit.come(NAME, `#k=${cut}`)).toMatch(/^This link is not whole/);

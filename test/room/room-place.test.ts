@@ -27,7 +27,7 @@ test.each(["quorate.example", "wss://q.example", "https://q.example/path", "http
   },
 );
 
-test("a runtime without a browser's powers is told which of them are missing, and what works without", () => {
+test("an error names the browser's powers that are missing in a runtime, and what works without them", () => {
   expect(() => openRoom("a")).toThrow(/a page \(document\), IndexedDB, WebRTC.*connect\(\{ endpoint \}\)/);
   const globals = { isSecureContext: false, indexedDB: {}, RTCPeerConnection: {}, BroadcastChannel: {}, document: {} };
   const insecure = (): void => checkBrowserSupport({ ...globals, navigator: {}, crypto: {} });

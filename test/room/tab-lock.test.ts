@@ -46,8 +46,8 @@ class Profile implements LockManagerLike {
     await settled();
   }
 
-  tab(isFrozen: () => boolean = () => false): { readonly lock: TabLock; readonly told: string[] } {
-    const told: string[] = [];
+  tab(isFrozen: () => boolean = () => false): { readonly lock: TabLock; readonly received: string[] } {
+    const received: string[] = [];
     const lock = new TabLock({
       name: "quorate:room:test",
       locks: this,
@@ -70,12 +70,12 @@ class Profile implements LockManagerLike {
       },
       onWaiting: (isHolderSilent) => {
         const news = isHolderSilent ? "waiting, the holder is silent" : "waiting";
-        if (told.at(-1) !== news) told.push(news);
+        if (received.at(-1) !== news) received.push(news);
       },
-      onHeld: () => told.push("held"),
-      onLost: () => told.push("lost"),
+      onHeld: () => received.push("held"),
+      onLost: () => received.push("lost"),
     });
-    return { lock, told };
+    return { lock, received };
   }
 }
 
@@ -96,32 +96,32 @@ async function twoTabs(isFrozen?: () => boolean) {
 
 test("the first tab has the lock, the second waits and gets it when the first is gone", async () => {
   const { first, second } = await twoTabs();
-  expect([first.told, second.told]).toEqual([["held"], ["waiting"]]);
+  expect([first.received, second.received]).toEqual([["held"], ["waiting"]]);
   void first.lock.release();
   await settled();
-  expect(second.told).toEqual(["waiting", "held"]);
+  expect(second.received).toEqual(["waiting", "held"]);
 });
 
 test("a holder that answers is never said to be silent, however long it holds", async () => {
   const { profile, second } = await twoTabs();
   for (let minute = 0; minute < 10; minute++) await profile.pass(60_000);
-  expect(second.told).toEqual(["waiting"]);
+  expect(second.received).toEqual(["waiting"]);
 });
 
-test("a frozen holder is told as silent after 75 s, and keeps the lock until a person decides", async () => {
+test("a frozen holder is reported as silent after 75 s, and keeps the lock until a person decides", async () => {
   let isFrozen = false;
   const { profile, first, second } = await twoTabs(() => isFrozen);
   isFrozen = true;
   await profile.pass(SILENT_AFTER_MS - 1);
-  expect(second.told).toEqual(["waiting"]);
+  expect(second.received).toEqual(["waiting"]);
   await profile.pass(1);
-  expect(second.told).toEqual(["waiting", "waiting, the holder is silent"]);
+  expect(second.received).toEqual(["waiting", "waiting, the holder is silent"]);
   await profile.pass(3_600_000);
-  expect(first.told).toEqual(["held"]);
+  expect(first.received).toEqual(["held"]);
   second.lock.takeOver();
   await settled();
-  expect(second.told.at(-1)).toBe("held");
-  expect(first.told).toEqual(["held", "lost"]);
+  expect(second.received.at(-1)).toBe("held");
+  expect(first.received).toEqual(["held", "lost"]);
 });
 
 test("a holder that thaws in time is no longer said to be silent", async () => {
@@ -131,7 +131,7 @@ test("a holder that thaws in time is no longer said to be silent", async () => {
   await profile.pass(SILENT_AFTER_MS);
   isFrozen = false;
   await profile.pass(5_000);
-  expect(second.told.slice(0, 3)).toEqual(["waiting", "waiting, the holder is silent", "waiting"]);
+  expect(second.received.slice(0, 3)).toEqual(["waiting", "waiting, the holder is silent", "waiting"]);
 });
 
 test("a tab that was left while it waited never gets the lock", async () => {
@@ -139,7 +139,7 @@ test("a tab that was left while it waited never gets the lock", async () => {
   void second.lock.release();
   void first.lock.release();
   await settled();
-  expect(second.told).toEqual(["waiting"]);
+  expect(second.received).toEqual(["waiting"]);
 });
 
 test("a browser without locks is an error, not a tab that waits for ever", async () => {

@@ -1,4 +1,4 @@
-/** A tab's life with the real member, over storage and network in memory and a registry in this process. */
+/** A tab from start to end with the real member, over storage and network in memory and a registry in this process. */
 import { afterEach, expect, test } from "vitest";
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";

@@ -38,7 +38,7 @@ export class Attacker {
 
   start(): void {
     const { network, queue } = this.#world;
-    const station = network.carrier.transportFor(STRANGER);
+    const station = network.transport.transportFor(STRANGER);
     station.start({ onFrame: () => {}, onPeerUp: () => {}, onPeerDown: () => {} });
     const attack = (): void => {
       station.setPeers([...this.#world.machines.keys()]);

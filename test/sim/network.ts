@@ -20,7 +20,7 @@ export interface NetworkHost {
 }
 
 export class SimNetwork {
-  readonly carrier: MemoryNetwork;
+  readonly transport: MemoryNetwork;
   readonly #host: NetworkHost;
   readonly #cut: Set<string> = new Set();
   readonly #deaf: Set<string> = new Set();
@@ -29,7 +29,7 @@ export class SimNetwork {
 
   constructor(host: NetworkHost) {
     this.#host = host;
-    this.carrier = new MemoryNetwork({
+    this.transport = new MemoryNetwork({
       schedule: (delivery) => this.#carry(delivery),
       isAuthenticated: (peer) => peer !== host.stranger,
     });
@@ -38,7 +38,7 @@ export class SimNetwork {
   /** Delivers at once, whatever is cut or slow. It draws nothing from the generator that decides about other frames. */
   forge(from: bigint, to: bigint, frame: Uint8Array): void {
     this.#isForging = true;
-    this.carrier.post(from, to, frame);
+    this.transport.post(from, to, frame);
     this.#isForging = false;
   }
 
@@ -56,7 +56,7 @@ export class SimNetwork {
         if (!apart || this.#cut.has(name)) continue;
         names.push(name);
         this.#cut.add(name);
-        this.carrier.setLink(left, right, false);
+        this.transport.setLink(left, right, false);
       }
     }
     this.#host.queue.after(prng.int(500, 8_000), () => this.#mendCables(names));
@@ -89,7 +89,7 @@ export class SimNetwork {
     for (const name of names) {
       if (!this.#cut.delete(name)) continue;
       const [left, right] = name.split("-").map(BigInt) as [bigint, bigint];
-      this.carrier.setLink(left, right, true);
+      this.transport.setLink(left, right, true);
     }
   }
 

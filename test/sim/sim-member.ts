@@ -48,7 +48,7 @@ export class Machine {
   #frozenUntilMs = 0;
   #timers = 0;
   /** Incremented with each start, so that callbacks of an earlier run do not reach a later one. */
-  life = 0;
+  incarnation = 0;
   /** Its database is lost, and it never comes back. */
   isLost = false;
 
@@ -90,13 +90,13 @@ export class Machine {
 
   powerOn(): void {
     if (this.isOn || this.isLost) return;
-    this.life++;
+    this.incarnation++;
     this.#timers = 0;
-    const { life } = this;
+    const { incarnation } = this;
     const inner = new MemoryStorage({
       image: this.#image,
       flushRows: this.#host.faults.flushRows,
-      schedule: (complete) => this.#write(life, complete),
+      schedule: (complete) => this.#write(incarnation, complete),
     });
     const identity = { clusterId: CLUSTER_ID, memberId: this.id, name: `m${this.id}` };
     this.#storage = inner;
@@ -104,9 +104,9 @@ export class Machine {
       inner,
       { entriesWritten: (entries, previousTerm) => this.#host.onWritten(this, entries, previousTerm) },
       this.#host.lie,
-      (run) => this.#host.queue.defer(() => this.#ifAlive(life, run)),
+      (run) => this.#host.queue.defer(() => this.#ifAlive(incarnation, run)),
     );
-    bootstrapStorage(disk, identity, this.#beginning, () => this.#ifAlive(life, () => this.#start(disk)));
+    bootstrapStorage(disk, identity, this.#beginning, () => this.#ifAlive(incarnation, () => this.#start(disk)));
   }
 
   /** Crashes without a callback. The first few writes in flight may have reached the disk. */
@@ -146,7 +146,7 @@ export class Machine {
     const member = new Member({
       storage: disk,
       transport: network.transportFor(this.id),
-      clock: this.#clock(this.life),
+      clock: this.#clock(this.incarnation),
       prng: prng.fork(),
       identity: { clusterId: CLUSTER_ID, memberId: this.id, name: `m${this.id}` },
       bootstrap: this.#beginning,
@@ -173,11 +173,11 @@ export class Machine {
     onStarted(this, member);
   }
 
-  #ifAlive(life: number, run: () => void): void {
-    if (this.life === life && this.isOn) run();
+  #ifAlive(incarnation: number, run: () => void): void {
+    if (this.incarnation === incarnation && this.isOn) run();
   }
 
-  #clock(life: number): Clock {
+  #clock(incarnation: number): Clock {
     const { queue } = this.#host;
     return {
       nowMs: () => queue.nowMs,
@@ -186,13 +186,13 @@ export class Machine {
         const over = (): boolean => {
           if (!pending) return false;
           pending = false;
-          if (this.life === life) this.#timers--;
+          if (this.incarnation === incarnation) this.#timers--;
           return true;
         };
         this.#timers++;
         const cancel = queue.after(delayMs * this.#speed, () =>
           this.whenAwake(() => {
-            if (over()) this.#ifAlive(life, fire);
+            if (over()) this.#ifAlive(incarnation, fire);
           }),
         );
         return () => {
@@ -204,11 +204,11 @@ export class Machine {
   }
 
   /** The disk completes one write after the other. */
-  #write(life: number, complete: () => void): void {
+  #write(incarnation: number, complete: () => void): void {
     const { queue, prng, faults } = this.#host;
     const stalls = faults.stallProbability > 0 && prng.bool(faults.stallProbability);
     const takesMs = prng.next() * faults.diskMs + (stalls ? faults.stallMs : 0);
     this.#diskFreeMs = Math.max(this.#diskFreeMs, queue.nowMs) + takesMs;
-    queue.after(this.#diskFreeMs - queue.nowMs, () => this.whenAwake(() => this.#ifAlive(life, complete)));
+    queue.after(this.#diskFreeMs - queue.nowMs, () => this.whenAwake(() => this.#ifAlive(incarnation, complete)));
   }
 }

@@ -28,16 +28,16 @@ test("a seed decides the whole run", () => {
  * are run with today's simulator, whatever they reach now.
  */
 const FOUND: readonly { readonly seed: number; readonly what: string; readonly faults?: Partial<Faults> }[] = [
-  { seed: 61, what: "a forwarded proposal that the carrier delivered twice was appended twice" },
-  { seed: 65, what: "a forwarded proposal that the carrier delivered twice was appended twice" },
-  { seed: 83, what: "a forwarded proposal that the carrier delivered twice was appended twice" },
-  { seed: 92, what: "a forwarded proposal that the carrier delivered twice was appended twice" },
+  { seed: 61, what: "a forwarded proposal that the transport delivered twice was appended twice" },
+  { seed: 65, what: "a forwarded proposal that the transport delivered twice was appended twice" },
+  { seed: 83, what: "a forwarded proposal that the transport delivered twice was appended twice" },
+  { seed: 92, what: "a forwarded proposal that the transport delivered twice was appended twice" },
   { seed: 149, what: "the checker left out an unanswered write that a delete had found" },
   { seed: 5, what: "a member that was removed while it was away asked for votes for ever" },
   { seed: 36, what: "a room stayed at an even number of voters for ever" },
   { seed: 72, what: "a learner that missed the notice of quiet kept its clock running for ever" },
   { seed: 100, what: "a learner that was removed while it was away never heard of it" },
-  { seed: 258, what: "a snapshot over a carrier that reorders needed a resend for nearly every chunk" },
+  { seed: 258, what: "a snapshot over a transport that reorders needed a resend for nearly every chunk" },
   { seed: 1473, what: "a snapshot on its way to a removed member kept the leader awake for a minute" },
   {
     seed: 10210,

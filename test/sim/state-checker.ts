@@ -28,7 +28,7 @@ interface Written {
 }
 
 interface Seen {
-  life: number;
+  incarnation: number;
   applied: number;
   term: Term;
   durableTerm: Term;
@@ -148,11 +148,11 @@ export class StateChecker {
   #seenOf(machine: Machine): Seen {
     let seen = this.#seen.get(machine.id);
     if (seen === undefined) {
-      seen = { life: machine.life, applied: 0, term: 0, durableTerm: 0, leading: 0 };
+      seen = { incarnation: machine.incarnation, applied: 0, term: 0, durableTerm: 0, leading: 0 };
       this.#seen.set(machine.id, seen);
-    } else if (seen.life !== machine.life) {
+    } else if (seen.incarnation !== machine.incarnation) {
       // A term in memory may have been ahead of the disk when the power failed. Nothing was sent in it then.
-      Object.assign(seen, { life: machine.life, applied: 0, term: seen.durableTerm, leading: 0 });
+      Object.assign(seen, { incarnation: machine.incarnation, applied: 0, term: seen.durableTerm, leading: 0 });
     }
     return seen;
   }

@@ -98,7 +98,7 @@ export class Watcher {
     const { compactRevision, cancelReason } = response;
     if (compactRevision === 0) throw this.#violation(`was cancelled without need: ${cancelReason}`);
     if (this.#nextRevision >= compactRevision || compactRevision > this.#host.model.compactRevision) {
-      throw this.#violation(`was told that ${compactRevision} was compacted, and waits for ${this.#nextRevision}`);
+      throw this.#violation(`got the error that ${compactRevision} was compacted, and waits for ${this.#nextRevision}`);
     }
     this.compacted++;
     this.#nextRevision = compactRevision;

@@ -113,7 +113,7 @@ export class World {
     const machine = new Machine(
       {
         queue,
-        network: network.carrier,
+        network: network.transport,
         prng,
         faults,
         lie: this.#options.lie,

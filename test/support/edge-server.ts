@@ -47,7 +47,7 @@ export class EdgeServer {
     return { code: this.#child.exitCode, output: this.#output() };
   }
 
-  /** SIGKILL to workerd itself: nothing is flushed, nobody is told. */
+  /** SIGKILL to workerd itself: nothing is flushed, no connection is closed. */
   async killWorkerd(): Promise<Ran> {
     process.kill(Number(readFileSync(join(this.#data, "workerd.pid"), "utf8")), "SIGKILL");
     await once(this.#child, "close");

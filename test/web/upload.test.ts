@@ -13,7 +13,7 @@ function filesOf(count: number, sizeBytes = 10): readonly UploadFile[] {
   }));
 }
 
-/** A store that can be told how to answer each put. */
+/** A store whose response to each put the test chooses. */
 function store(refuse: (key: string, attempt: number) => EtcdError | undefined = () => undefined) {
   const kept = new Map<string, Uint8Array>();
   const attempts = new Map<string, number>();
@@ -61,19 +61,19 @@ test("large files go few at a time, and one that is over the limit of a request 
   expect(upload).toMatchObject({ state: "done", doneFiles: 41, failedFiles: 1 });
 });
 
-test("what passes is tried again until it has passed, and told meanwhile", async () => {
-  const told = new Set<string>();
+test("a failure that passes is retried, and shown meanwhile", async () => {
+  const received = new Set<string>();
   const kv = store((_, attempt) =>
     attempt < 4 ? new EtcdError(GrpcCode.Unavailable, "etcdserver: no leader") : undefined,
   );
-  const upload: Upload = new Upload(kv, filesOf(50), () => told.add(upload.trouble ?? ""), PACE);
+  const upload: Upload = new Upload(kv, filesOf(50), () => received.add(upload.trouble ?? ""), PACE);
   await upload.run();
   expect(kv.kept.size).toBe(50);
   expect(upload).toMatchObject({ state: "done", failedFiles: 0, trouble: undefined });
-  expect(told).toContain("Waiting: etcdserver: no leader");
+  expect(received).toContain("Waiting: etcdserver: no leader");
 });
 
-test("a file that is refused is told with its reason, and the others go on", async () => {
+test("a file that is refused is shown with its reason, and the others go on", async () => {
   const kv = store((key) => (key === "file/3" ? new EtcdError(GrpcCode.InvalidArgument, "etcdserver: no") : undefined));
   const unreadable: UploadFile = { key: "gone", sizeBytes: 1, read: () => Promise.reject(new Error("not found")) };
   const upload = new Upload(kv, [...filesOf(10), unreadable], () => {}, PACE);

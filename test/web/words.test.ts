@@ -139,7 +139,7 @@ test("a newcomer in an empty room is offered the room only after a while, and wi
   expect(later.badge.text).toBe("Joining");
 });
 
-test("a newcomer that is not let in is told why, and while nobody is there that is what it is told", () => {
+test("a newcomer that is not admitted sees why, also while nobody is there to admit it", () => {
   const text = (joinRefusal: string): string => situation(RUNNING, { ...JOINING, joinRefusal }).standing.text;
   expect(text(JOIN_REFUSALS.full)).toMatch(/^This room is full: .* closed for ten minutes\.$/);
   expect(text(JOIN_REFUSALS.notAdmitted)).toMatch(/has not proved/);

@@ -1,4 +1,4 @@
-/** The members at the edge as each tells of itself: `/m/1/quorate/status`, `/m/2/…`, asked while the page is looked at. */
+/** The members at the edge by their own status, `/m/1/quorate/status`, `/m/2/…`, requested while the page is visible. */
 import type { MemberView } from "../../src/member/api/services.ts";
 
 export interface EdgeMember {
@@ -29,7 +29,7 @@ export class EdgeCluster {
     return this.#members;
   }
 
-  /** One round: each member is asked once, and none waits for another. */
+  /** Requests the status of each member once, all at the same time. */
   async look(): Promise<void> {
     const count = Math.max(1, ...this.#members.map(({ view }) => view?.members.length ?? 0));
     const numbers = Array.from({ length: Math.min(count, MEMBERS_MAX) }, (_, at) => at + 1);

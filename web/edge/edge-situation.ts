@@ -1,4 +1,4 @@
-/** The edge cluster in words and numbers. Pure: from what its members said to what is shown. */
+/** Describes the edge cluster in words and numbers, from the status of its members. Pure. */
 import type { MemberView } from "../../src/member/api/services.ts";
 import { numberText, sizeText } from "../model/bytes-text.ts";
 import { durationText, lagText, UNKNOWN } from "../model/situation.ts";
@@ -17,7 +17,7 @@ export function edgeSituation(members: readonly EdgeMember[], troubleMs: number)
   };
 }
 
-/** Whoever is furthest in the latest term knows best. */
+/** Takes the status with the latest term, and of those the one with the highest index. */
 function newestOf(views: readonly MemberView[]): MemberView | undefined {
   return views.reduce<MemberView | undefined>(
     (best, view) =>
@@ -69,7 +69,7 @@ function factsOf(
   ];
 }
 
-/** etcd counts from -1. */
+/** Formats the compact revision. In etcd it is -1 before the first compaction. */
 function compactedText(revision: number): string {
   return revision > 0 ? numberText(revision) : "never";
 }

@@ -1,4 +1,4 @@
-/** What the page stands on without a room: the cluster at the edge that serves it, asked over HTTP. */
+/** The page's source without a room: the cluster at the edge that serves it, over HTTP. */
 import { createClient } from "../../src/client/client.ts";
 import { httpServices } from "../../src/client/http/http-services.ts";
 import type { PageSource } from "../model/page-source.ts";
@@ -33,7 +33,7 @@ export function startEdge(location: Location): PageSource {
   };
 }
 
-/** Members that nobody looks at may sleep, which at the edge is what makes them free. */
+/** Requests nothing while the page is hidden, so that the members may sleep: at the edge that makes them free. */
 async function lookAgainAndAgain(cluster: EdgeCluster): Promise<never> {
   for (;;) {
     if (document.hidden) {

@@ -1,6 +1,6 @@
 /**
- * Bytes as people read them. Keys and values are bytes; most are text, and those that are not must neither look like
- * text nor freeze the page: a preview looks at the first bytes only.
+ * Shows bytes to people. Keys and values are bytes; most are text. Those that are not must not look like text. A
+ * preview reads only the first bytes, so that a large value does not freeze the page.
  */
 
 export interface Shown {
@@ -15,16 +15,16 @@ const HEX_BYTES = 12;
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/;
 const NUMBER: Intl.NumberFormat = new Intl.NumberFormat("en");
 
-/** Undefined when the bytes are not text that can be edited and written back as the same bytes. */
+/** Decodes text. Returns undefined if the text, written back, would not be the same bytes. */
 export function textOf(bytes: Uint8Array): string | undefined {
   const text = decoded(bytes, false);
   return text === undefined || CONTROL.test(text) ? undefined : text;
 }
 
-/** One line about a value; a long one by its beginning. */
+/** Describes a value in one line; of a long value it shows the beginning. */
 export function previewOf(bytes: Uint8Array): Shown {
   if (bytes.length === 0) return { type: "empty", text: "empty" };
-  // A letter may be cut in two at the end of the preview; that alone does not make it binary.
+  // The preview may end within a character; that alone does not make the value binary.
   const text = decoded(bytes.subarray(0, PREVIEW_BYTES), bytes.length > PREVIEW_BYTES);
   if (text !== undefined && !CONTROL.test(text)) return { type: "text", text: text.replaceAll(/\s+/g, " ") };
   const more = bytes.length > HEX_BYTES ? " …" : "";
@@ -34,7 +34,7 @@ export function previewOf(bytes: Uint8Array): Shown {
   };
 }
 
-/** A key in full. Two keys never look the same: what is not text is hex. */
+/** Shows a whole key. Two keys never look the same: one that is not text is shown as hex. */
 export function keyText(key: Uint8Array): string {
   return textOf(key) ?? `0x${hexOf(key).replaceAll(" ", "")}`;
 }
@@ -43,7 +43,7 @@ export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
 
-/** Undefined when it is not hex. */
+/** Decodes hex. Returns undefined for other text. */
 export function bytesOfHex(text: string): Uint8Array | undefined {
   const digits = text.replaceAll(/\s+/g, "");
   if (digits.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(digits)) return undefined;

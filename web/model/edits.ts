@@ -1,6 +1,6 @@
 /**
- * Changes by hand, each guarded by the revision that its author saw: if somebody else has changed the key meanwhile,
- * nothing is written, and the author is shown what is there now.
+ * Changes made on the page. Each is guarded by the revision that its author saw: if the key has changed since, nothing is
+ * written, and the author sees the current value.
  */
 import type { Client } from "../../src/client/client.ts";
 import type { Bytes, KeyValue, TxnResult } from "../../src/client/common/types.ts";
@@ -8,10 +8,10 @@ import type { RequestOp } from "../../src/client/facade/txn.ts";
 
 export type EditOutcome =
   | { readonly type: "done"; readonly revision: number }
-  /** Somebody else was faster; `now` is what is there, undefined when the key is gone. */
+  /** The key had changed; `now` is its current value, undefined if it was deleted. */
   | { readonly type: "changed"; readonly now: KeyValue | undefined };
 
-/** `seen` is the revision of the last change that the author knows of; 0 for a key that does not exist. */
+/** `seen` is the modification revision that the author saw; 0 for a key that did not exist. */
 export async function putGuarded(
   client: Client,
   key: Bytes,

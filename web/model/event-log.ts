@@ -1,6 +1,6 @@
 /**
- * The latest events of all keys. Bounded in number and in bytes: of a value only the beginning is kept. While it is
- * paused it stands still, and counts what it missed to show.
+ * The latest events of all keys, bounded in number and in bytes: of a value only the beginning is kept. While it is
+ * paused it shows the same events and counts the new ones.
  */
 import type { WatchEvent } from "../../src/client/common/types.ts";
 import { keyText, previewOf } from "./bytes-text.ts";

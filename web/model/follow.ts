@@ -1,4 +1,4 @@
-/** Follows all keys, as long as the page lives: a watch that had to end begins again from now. */
+/** Follows all keys until the page is closed: a watch that had to end begins again from now. */
 import type { Client } from "../../src/client/client.ts";
 import type { WatchEvent } from "../../src/client/common/types.ts";
 import { SYSTEM_BACKOFF } from "../../src/client/common/backoff.ts";
@@ -7,7 +7,7 @@ const AGAIN_MS = 1000;
 
 export interface FollowEvents {
   readonly onEvents: (events: readonly WatchEvent[], revision: number) => void;
-  /** The events in between are not told. */
+  /** The events in between are left out. */
   readonly onGap: () => void;
 }
 
@@ -16,7 +16,7 @@ export async function followAll(client: Pick<Client, "watch">, { onEvents, onGap
     try {
       for await (const { events, header } of client.watch("", { prefix: true })) onEvents(events, header.revision);
     } catch {
-      // The next one begins from now.
+      // The next watch begins at the current revision.
     }
     onGap();
     await SYSTEM_BACKOFF.sleep(AGAIN_MS);

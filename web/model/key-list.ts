@@ -1,6 +1,6 @@
 /**
- * One page of the keys with a prefix, in order, as of one revision. It moves by keys and not by numbers: the next page
- * begins after the last key of this one, however many keys come and go meanwhile.
+ * One page of the keys with a prefix, in order, as of one revision. It moves by keys and not by offsets: the next page
+ * begins after the last key of this one, whatever keys are added or deleted meanwhile.
  */
 import { concatBytes, prefixEnd } from "../../src/base/bytes.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
@@ -10,7 +10,7 @@ import type { KeyValue, RangeResult } from "../../src/client/common/types.ts";
 
 export interface KeyPage {
   readonly kvs: readonly KeyValue[];
-  /** How many keys come before the first one shown. */
+  /** The number of keys before the first one shown. */
   readonly skipped: number;
   readonly total: number;
   readonly revision: number;
@@ -77,7 +77,7 @@ export class KeyList {
     this.#goTo([]);
   }
 
-  /** Keys have changed at this revision: reads again, soon, unless the page is that new. */
+  /** Reads again soon, unless the page is of this revision or newer. Called when keys have changed at it. */
   changed(revision: number): void {
     if (revision <= this.#wantedRevision) return;
     this.#wantedRevision = revision;
@@ -98,7 +98,7 @@ export class KeyList {
     });
   }
 
-  /** One read at a time; whatever changes meanwhile is seen by the next. */
+  /** Makes one read at a time; the next one sees what changes meanwhile. */
   #load(): void {
     if (this.#isLoading) {
       this.#isStale = true;
@@ -112,7 +112,7 @@ export class KeyList {
         this.#error = undefined;
         if (starts !== this.#starts) return;
         if (page.kvs.length === 0 && starts.length > 0) {
-          // What stood here was deleted.
+          // All keys of this page were deleted.
           this.#starts = starts.slice(0, -1);
           this.#isStale = true;
         }

@@ -1,18 +1,18 @@
-/** What the page stands on. Edge and room provide it; everything below is the same for both. */
+/** Where the page gets its data from: the edge or a room. The view is the same for both. */
 import type { Client } from "../../src/client/client.ts";
 import type { Situation } from "./situation.ts";
 
 export interface PageSource {
-  /** In the header: which cluster this is. */
+  /** The cluster's name, shown in the header. */
   readonly title: string;
   /** Shown under the members. */
   readonly share: { readonly text: string; readonly link: string } | undefined;
   readonly client: Client;
-  /** Resolves when there is something that can be asked. */
+  /** Resolves when reads can be answered. */
   readonly opened: Promise<void>;
-  /** A read of this page's list: rooms show the tab's own replica, which is also there without a quorum. */
+  /** How the list of keys is read. Rooms read the tab's own replica, which needs no quorum. */
   readonly serializable: boolean;
-  /** At most so often the list is read again while keys change. */
+  /** The shortest time between two reads of the list while keys change, in ms. */
   readonly refreshMs: number;
   situation(): Situation;
   /** Called when the situation has changed. */

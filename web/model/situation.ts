@@ -1,14 +1,14 @@
 /**
- * What the page tells of the cluster, in words and numbers, whatever stands behind it: a member in this tab, or the
- * edge. Edge and room make it, the view shows it and decides nothing.
+ * What the page shows of the cluster, in words and numbers, for a member in this tab and for the edge alike. The
+ * sources in edge and room make it; the view only shows it.
  */
 
-/** good: serves. busy: on its way, or waiting for others. bad: somebody must do something. plain: a fact. */
+/** good: serves. busy: starts, or waits for others. bad: somebody must act. plain: a fact. */
 export type Tone = "good" | "busy" | "bad" | "plain";
 
 export interface Action {
   readonly label: string;
-  /** What must be understood first; asked before it runs. */
+  /** The question to confirm before it runs. */
   readonly warning?: string;
   readonly run: () => void;
 }
@@ -25,9 +25,9 @@ export interface MemberRow {
   readonly role: "leader" | "voter" | "learner" | "candidate" | "unknown";
   /** How far it is behind, in words. */
   readonly lag: string;
-  /** Undefined: this page cannot know. */
+  /** Undefined if this page cannot know it. */
   readonly present: boolean | undefined;
-  /** Why it cannot be asked. */
+  /** Why the member cannot be reached. */
   readonly trouble?: string;
 }
 
@@ -44,7 +44,7 @@ export interface Situation {
 
 export const UNKNOWN = "–";
 
-/** "3 s", "2 min": since when something is so. */
+/** Formats a duration: "3 s", "2 min". */
 export function durationText(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
   if (seconds < 120) return `${seconds} s`;
@@ -57,7 +57,7 @@ export function lagText(behind: number | undefined): string {
   return behind <= 0 ? "in step" : `${behind.toLocaleString("en")} behind`;
 }
 
-/** Ids have up to 20 digits; where there is no name, both ends of one tell it apart. */
+/** Shortens an id of up to 20 digits to its two ends, for a member without a name. */
 export function shortId(id: string): string {
   return id.length > 9 ? `${id.slice(0, 4)}…${id.slice(-4)}` : id;
 }

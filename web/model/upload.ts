@@ -1,6 +1,6 @@
 /**
- * A folder into keys, one file a key, many at a time. A put of the same bytes under the same key may be done twice, so
- * whatever passes (no leader, no quorum, a lost answer) is tried again, for as long as the person who started it waits.
+ * Puts the files of a folder under keys, one file a key, many at a time. A put of the same bytes under the same key may
+ * be done twice, so a failure that passes (no leader, no quorum, a lost response) is retried until the user cancels.
  */
 import type { KvClient } from "../../src/client/client.ts";
 import { backoffMs, SYSTEM_BACKOFF } from "../../src/client/common/backoff.ts";
@@ -22,11 +22,11 @@ export type UploadState = "running" | "done" | "cancelled" | "broken";
 
 const PUTS_AT_ONCE = 32;
 const BYTES_AT_ONCE = 8 * 1024 * 1024;
-/** etcd's bound on a request, less what is in it beside key and value. */
+/** etcd's limit on a request, less the bytes beside key and value. */
 const FILE_BYTES_MAX = 1.5 * 1024 * 1024 - 512;
 const PAUSE_LIMIT_MS = 1000;
 const FAILURES_KEPT = 200;
-/** FailedPrecondition: this tab's member has stopped for good. */
+/** FailedPrecondition: this tab's member has stopped and does not restart. */
 const HOPELESS: ReadonlySet<GrpcCode> = new Set([
   GrpcCode.FailedPrecondition,
   GrpcCode.PermissionDenied,
@@ -76,7 +76,7 @@ export class Upload {
     return this.#putBytes;
   }
 
-  /** Put or failed. */
+  /** The number of files that are put or have failed. */
   get doneFiles(): number {
     return this.#doneFiles;
   }
@@ -89,12 +89,12 @@ export class Upload {
     return this.#failed;
   }
 
-  /** The first of them. */
+  /** The first of the failures. */
   get failures(): readonly UploadFailure[] {
     return this.#failures;
   }
 
-  /** What it is waiting for, or what broke it. */
+  /** Why it waits, or why it ended. */
   get trouble(): string | undefined {
     return this.#trouble;
   }
@@ -128,7 +128,7 @@ export class Upload {
     return file;
   }
 
-  /** Waits until the file fits in with those under way. One alone may be larger. */
+  /** Waits until the bytes in flight leave room for the file. A file larger than the limit goes alone. */
   async #room(bytes: number): Promise<void> {
     while (this.#bytesAtOnce > 0 && this.#bytesAtOnce + bytes > BYTES_AT_ONCE) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
@@ -189,13 +189,13 @@ export class Upload {
   }
 }
 
-/** Another attempt may fare better. */
+/** Whether another attempt may succeed. */
 function mayPass(error: unknown): error is EtcdError {
   if (!(error instanceof EtcdError)) return false;
   return error.code === GrpcCode.Unavailable || error.code === GrpcCode.DeadlineExceeded || isOverload(error);
 }
 
-/** No other file would fare better. */
+/** Whether every other file would fail as well. */
 function isHopeless(error: unknown): boolean {
   if (!(error instanceof EtcdError)) return false;
   const isFull = error.code === GrpcCode.ResourceExhausted && !isOverload(error);

@@ -1,8 +1,8 @@
-/** A room's link, and what the page says to whoever it does not let in. */
+/** Makes a room's link, and the page's text for somebody who is not admitted. */
 import { OpenRoomError } from "../../src/room/errors.ts";
 import { PageRefusal } from "../page-refusal.ts";
 
-/** A room without a secret is asked for in words. */
+/** The parameter that asks for a room without a secret. */
 export function roomLink(
   origin: string,
   room: string,
@@ -13,7 +13,7 @@ export function roomLink(
   return secret === undefined ? `${address}&open` : `${address}#k=${secret}`;
 }
 
-/** The error in words for people, with the way in where there is one. Other errors are returned as they are. */
+/** Explains the error to people, with a link that works where there is one. Other errors are returned as they are. */
 export function refusalOf(error: unknown, room: string): unknown {
   if (!(error instanceof OpenRoomError)) return error;
   const isOpen = error.reason === "room-open" || error.reason === "secret-unknown";

@@ -1,4 +1,4 @@
-/** A tab's member in words and numbers. Pure: from what is known to what is shown. */
+/** Describes a tab's member in words and numbers. Pure. */
 import { unreachable } from "../../src/base/assert.ts";
 import type { MemberView, MemberViewPeer } from "../../src/member/api/services.ts";
 import { JOIN_REFUSALS } from "../../src/protocol/peer/join-refusal.ts";
@@ -10,7 +10,7 @@ import { roomProblem } from "../../src/room/room-connection.ts";
 import type { RunningState, StoppedState, TabState } from "../../src/room/tab-state.ts";
 
 export interface RoomKnowledge {
-  /** Anybody who knows its name may come in. */
+  /** Anybody who knows its name may join. */
   readonly isOpen: boolean;
   readonly state: TabState;
   /** Undefined while there is no member. */
@@ -199,7 +199,7 @@ function say(tone: Tone, text: string, actions: readonly Action[] = []): Standin
   return { tone, text, actions };
 }
 
-/** Texts from below come with and without their full stop. */
+/** Adds a full stop unless there is one: texts from the core come with and without it. */
 function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }

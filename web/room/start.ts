@@ -1,4 +1,4 @@
-/** What the page stands on with `?room=NAME`: a room that it opens as any application does. */
+/** The page's source with `?room=NAME`: a room, opened as any application opens one. */
 import { openRoom } from "../../src/entry/room.ts";
 import type { RoomClient } from "../../src/entry/room.ts";
 import type { PageSource } from "../model/page-source.ts";
@@ -11,14 +11,14 @@ const INSECURE =
   "A room needs https, or localhost: a browser gives other pages no locks for a member’s storage and no cryptography for " +
   "its secret. The edge cluster’s page works here.";
 
-/** Rejects with what is wrong in the address, for people. */
+/** Opens the room. Rejects with a text for people that says what is wrong in the address. */
 export async function startRoom(room: string, location: Location): Promise<PageSource> {
   if (!isSecureContext) throw new PageRefusal(INSECURE);
   const flags = await settingsOf(location.search);
   const client = await admittedTo(room, flags, location);
   const link = roomLink(location.origin, room, flags, client.room.secret);
   history.replaceState(history.state, "", link);
-  // Another secret is another room, which begins with a page of its own.
+  // Another secret is another room, so the page is loaded anew.
   addEventListener("hashchange", () => location.reload());
   return new RoomSource(client, link);
 }
@@ -35,7 +35,7 @@ async function admittedTo(room: string, flags: Settings, { hash, search }: Locat
   }
 }
 
-/** Most rooms have none, and need not load how they are read. */
+/** Loads the parser of settings only for a room that has some; most have none. */
 async function settingsOf(search: string): Promise<Settings> {
   const names = [...new URLSearchParams(search).keys()];
   if (names.every((name) => name === "room" || name === "open")) return {};

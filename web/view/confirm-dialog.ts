@@ -1,4 +1,4 @@
-/** A question before something that cannot be taken back. Escape and Cancel say no. */
+/** Asks before something that cannot be undone. Escape and Cancel mean no. */
 import { h } from "./dom.ts";
 
 export interface Question {

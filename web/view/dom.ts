@@ -1,4 +1,4 @@
-/** The little that a page of this size needs instead of a framework: making elements, and changing only what changed. */
+/** Makes elements and changes only what changed. The page is too small for a framework. */
 
 type Listener = (event: Event) => void;
 type Attributes = Readonly<Record<string, string | number | boolean | Listener>>;
@@ -32,7 +32,7 @@ export interface Row<Item> {
   update(item: Item): void;
 }
 
-/** A list whose elements stay what they are as long as their item stays: focus and selection survive. */
+/** Shows a list and keeps the element of an item as long as the item stays, so that focus and selection survive. */
 export class KeyedRows<Item> {
   readonly #parent: Element;
   readonly #keyOf: (item: Item) => string;
@@ -64,15 +64,15 @@ export class KeyedRows<Item> {
 }
 
 export interface Drawing {
-  /** What somebody did on the page is shown with the next frame. */
+  /** For what the user did: shown in the next frame. */
   readonly now: () => void;
-  /** What merely happened is shown so often that one can follow: the tab has better things to do than to draw. */
+  /** For what happened elsewhere: shown a few times a second, since drawing takes time from the member. */
   readonly soon: () => void;
 }
 
 const NEWS_EVERY_MS = 400;
 
-/** Many calls become one drawing. While the page is hidden nothing is drawn. */
+/** Makes one drawing of many calls, and none while the page is hidden. */
 export function drawing(draw: () => void): Drawing {
   let isFrameAsked = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -114,7 +114,7 @@ const ICONS = {
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Drawn, because a machine's font may lack the sign. Says nothing by itself: its button has a label. */
+/** Draws the sign, which a font may lack. It is hidden from screen readers: its button has a label. */
 export function icon(name: keyof typeof ICONS): SVGSVGElement {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 16 16");

@@ -1,4 +1,4 @@
-/** The latest events, newest first, with a pause to read them. */
+/** Shows the latest events, newest first, with a button to pause. */
 import { countOf, numberText } from "../model/bytes-text.ts";
 import { EventLog } from "../model/event-log.ts";
 import type { LoggedEvent } from "../model/event-log.ts";

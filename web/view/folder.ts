@@ -9,7 +9,7 @@ export interface Folder {
   readonly files: readonly UploadFile[];
 }
 
-/** Of an `<input type="file" webkitdirectory>`. */
+/** Lists the files of an `<input type="file" webkitdirectory>`. */
 export function chosenFolder(files: FileList): Folder {
   const [first] = files;
   const name = first?.webkitRelativePath.split("/")[0] ?? "";
@@ -42,7 +42,7 @@ async function collect(entry: FileSystemEntry, path: string, files: UploadFile[]
   else if (isFile(entry)) files.push(await entryFile(entry, name));
 }
 
-/** A file that cannot even be opened is still one: reading it says why. */
+/** Returns the file, also if it cannot be opened: reading it gives the reason. */
 async function entryFile(entry: FileSystemFileEntry, key: string): Promise<UploadFile> {
   try {
     return uploadFile(await new Promise<File>((resolve, reject) => entry.file(resolve, reject)), key);
@@ -51,7 +51,7 @@ async function entryFile(entry: FileSystemFileEntry, key: string): Promise<Uploa
   }
 }
 
-/** A reader gives a hundred at a time, and nothing at the end. */
+/** Reads all entries. The browser's reader gives a hundred at a time, and none at the end. */
 async function children(directory: FileSystemDirectoryEntry): Promise<readonly FileSystemEntry[]> {
   const reader = directory.createReader();
   const all: FileSystemEntry[] = [];

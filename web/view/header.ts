@@ -1,4 +1,4 @@
-/** The top of the page: which cluster this is, what this tab is in it, and whether it serves and if not why. */
+/** Shows the cluster's name, this tab's role in it, and whether it serves and if not why. */
 import type { PageSource } from "../model/page-source.ts";
 import type { Action, Situation } from "../model/situation.ts";
 import { ask } from "./confirm-dialog.ts";
@@ -29,7 +29,7 @@ export function headerPart(mode: "edge" | "room", source: Pick<PageSource, "titl
   };
 }
 
-/** Three members, one of which leads. */
+/** Draws the logo: three members, one of which leads. */
 function mark(): SVGSVGElement {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
@@ -76,7 +76,7 @@ function roomForm(): HTMLElement {
 export function standingPart(): Part {
   const text = h("p", { class: "standing-text" });
   const actions = h("div", { class: "standing-actions" });
-  // Read aloud when the news changes, and not each second because "since" does.
+  // Screen readers read it when the state changes, and not each second with "since".
   const spoken = h("p", { class: "visually-hidden", role: "status", "aria-live": "polite" });
   const dot = h("span", { class: "dot", "aria-hidden": "true" });
   const element = h("section", { class: "standing", "aria-label": "State" }, dot, text, actions, spoken);

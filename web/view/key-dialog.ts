@@ -1,6 +1,6 @@
 /**
- * One key: read it, change it, delete it. What is saved is guarded by the revision that was read; if somebody else was
- * faster, nothing is written, the dialog says so, and its reader decides.
+ * Shows one key, to be read, changed or deleted. A save is guarded by the revision that was read: if the key has changed
+ * since, nothing is written, the dialog says so, and the user decides.
  */
 import { equalBytes } from "../../src/base/bytes.ts";
 import type { Client } from "../../src/client/client.ts";
@@ -23,7 +23,7 @@ export interface KeyDialogOptions {
   readonly onClose: () => void;
 }
 
-/** More would make a text field slow. */
+/** The largest value that is edited in the text field, in bytes; more would make the field slow. */
 const EDITABLE_BYTES = 256 * 1024;
 
 export function openKeyDialog(options: KeyDialogOptions): KeyDialog {
@@ -160,7 +160,7 @@ class OpenDialog implements KeyDialog {
     setText(this.#note, noteOf(bytes, isLarge, isText));
   }
 
-  /** The other form of what is in the field now. */
+  /** Converts what is in the field to the other form. */
   #changeForm(): void {
     const isHex = this.#asHex.checked;
     const bytes = isHex ? new TextEncoder().encode(this.#value.value) : bytesOfHex(this.#value.value);

@@ -1,4 +1,4 @@
-/** The keys, a page at a time: filter, open, delete, turn the page. */
+/** Shows the keys, a page at a time: to filter, open, delete and page through. */
 import { numberText, countOf, keyText, previewOf } from "../model/bytes-text.ts";
 import type { KeyList, KeyPage } from "../model/key-list.ts";
 import type { KeyValue } from "../../src/client/common/types.ts";
@@ -63,14 +63,14 @@ export function keysPart(options: KeysPartOptions): KeysPart {
     show() {
       const { page, error } = list;
       rows.show(page?.kvs ?? []);
-      // A few changes are news; many are a flood, which needs no lamps.
+      // A few changed rows are highlighted; of many none is.
       const news = changed.splice(0);
       if (news.length <= FLASHES_MAX) for (const row of news) flash(row);
       setText(range, rangeText(page, error));
       setText(empty, emptyText(page, filterValue(filter)));
       empty.hidden = empty.textContent === "";
       turns.show(page);
-      // Whoever has nobody to ask has nobody to tell.
+      // Without a source there is no list to read.
       for (const button of [create, folder]) button.disabled = page === undefined;
     },
   };
@@ -129,10 +129,10 @@ function keyRow(first: KeyValue, { onOpen, onDelete }: KeysPartOptions, changed:
   };
 }
 
-/** Says that something has just changed here; the style sheet decides how loudly. */
+/** Marks the row as changed; the style sheet decides how it looks. */
 function flash(element: HTMLElement): void {
   element.classList.remove("changed");
-  // Asking for a measure makes the browser see the class gone before it comes again.
+  // Reading a layout value restarts the animation: the browser sees the class removed first.
   void element.offsetWidth;
   element.classList.add("changed");
 }

@@ -1,4 +1,4 @@
-/** Who belongs to the cluster, what each is, and how far each is behind. */
+/** Shows the members of the cluster, their roles, and how far each is behind. */
 import type { Client } from "../../src/client/client.ts";
 import { sizeText } from "../model/bytes-text.ts";
 import type { PageSource } from "../model/page-source.ts";
@@ -11,7 +11,7 @@ import type { Part } from "./header.ts";
 export function membersPart({ share, client }: Pick<PageSource, "share" | "client">): Part {
   const body = h("tbody");
   const rows = new KeyedRows<MemberRow>(body, ({ id }) => id, memberRow);
-  // Who leads may change in a room, and what stands below must not move then.
+  // The leader may change in a room, and what is below must not move then.
   const hint = h("p", { class: share === undefined ? "muted small" : "muted small reserved" });
   const element = h(
     "section",
@@ -67,13 +67,13 @@ function memberRow(): Row<MemberRow> {
   };
 }
 
-/** All data as a file: of this tab's own replica in a room, of the member that is asked otherwise. */
+/** Downloads all data as a file: from this tab's own replica in a room, else from the member that answers. */
 function snapshotPart(client: Client): HTMLElement {
   const done = h("span", { class: "muted small", role: "status" });
   const button = h("button", { type: "button" }, "Save a snapshot");
   let isSaving = false;
   const save = async (): Promise<void> => {
-    // A button that is disabled would lose the focus of whoever pressed it by keyboard.
+    // A disabled button would lose the keyboard focus.
     if (isSaving) return;
     isSaving = true;
     setText(done, "Saving…");

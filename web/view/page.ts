@@ -1,4 +1,4 @@
-/** Puts the parts on the page and keeps them up to date: one drawing a frame, whatever happens in between. */
+/** Puts the parts on the page and keeps them up to date, with at most one drawing a frame. */
 import type { KeyValue } from "../../src/client/common/types.ts";
 import { keyText } from "../model/bytes-text.ts";
 import { deleteGuarded } from "../model/edits.ts";
@@ -61,7 +61,7 @@ export function showPage(root: HTMLElement, mode: "edge" | "room", source: PageS
     onEvents: (news: Parameters<typeof events.log.add>[0], revision: number): void => {
       events.log.add(news);
       dialog?.onEvents(news);
-      // A page that nobody sees is read again when somebody looks.
+      // A hidden page reads again when it is visible.
       if (!document.hidden) keys.list.changed(revision);
       soon();
     },
@@ -71,7 +71,7 @@ export function showPage(root: HTMLElement, mode: "edge" | "room", source: PageS
   client.ready.then(
     () => followAll(client, follow),
     () => {
-      // It has stopped before it began, and the page says why.
+      // The source stopped before it was ready, and the page says why.
     },
   );
 }

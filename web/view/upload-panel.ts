@@ -1,4 +1,4 @@
-/** A folder on its way into keys: asked for first, then a bar that stays in view, then what came of it. */
+/** Shows the upload of a folder: a question first, then a progress bar that stays in view, then the result. */
 import { unreachable } from "../../src/base/assert.ts";
 import type { Client } from "../../src/client/client.ts";
 import { countOf, numberText, sizeText } from "../model/bytes-text.ts";
@@ -9,7 +9,7 @@ import type { Folder } from "./folder.ts";
 
 export interface UploadPanel {
   readonly element: HTMLElement;
-  /** Lets somebody choose a folder. */
+  /** Opens the browser's chooser for a folder. */
   choose(): void;
   show(): void;
 }
@@ -114,7 +114,7 @@ function progressText(upload: Upload): string {
   }
 }
 
-/** A folder goes to everybody in the cluster: it is not sent because somebody dropped it beside its goal. */
+/** Asks first: a folder goes to everybody in the cluster, and may have been dropped by mistake. */
 function askForFolder(folder: Folder, put: (prefix: string) => void): void {
   const bytes = folder.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const prefix = h("input", {
@@ -160,7 +160,7 @@ function askForFolder(folder: Folder, put: (prefix: string) => void): void {
   dialog.showModal();
 }
 
-/** Anywhere on the page. */
+/** Accepts a drop anywhere on the page. */
 function takeDrops(start: (folder: Folder) => void): void {
   let depth = 0;
   const hover = (change: number): void => {
@@ -179,7 +179,7 @@ function takeDrops(start: (folder: Folder) => void): void {
     if (event.dataTransfer?.types.includes("Files") !== true) return;
     event.preventDefault();
     droppedFolder(event.dataTransfer).then(start, () => {
-      // The folder is gone, or may not be read: there is nothing to put.
+      // The folder is gone or may not be read: there is nothing to put.
     });
   });
 }

@@ -1,4 +1,4 @@
-/** Members in one process, on memory storage and the memory carrier: what the core costs when nothing else does. */
+/** Members in one process, on memory storage and the memory transport: what the core costs when nothing else does. */
 import { Prng } from "../../../src/base/prng.ts";
 import type { Clock } from "../../../src/member/clock.ts";
 import { bootstrapStorage } from "../../../src/member/node/bootstrap.ts";

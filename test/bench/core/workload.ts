@@ -73,7 +73,7 @@ async function linearizableReads(members: number): Promise<number> {
   });
 }
 
-/** Every watcher on a stream of its own, all on one prefix, so every put is told to each of them. */
+/** Every watcher on a stream of its own, all on one prefix, so each of them is notified of every put. */
 async function watchEvents(members: number): Promise<number> {
   const { services } = await startGroup(members);
   let received = 0;
@@ -125,7 +125,7 @@ function usedBytes(): number {
   return heapUsed + external;
 }
 
-/** Calls per second of `callers` that each wait for their answer; `measuring` is told when the warm-up is over. */
+/** Calls per second of `callers` that each wait for their answer; `measuring` is called when the warm-up is over. */
 async function rate(
   callers: number,
   call: (at: number) => Promise<void>,

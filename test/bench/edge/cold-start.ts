@@ -1,4 +1,4 @@
-/** How long a server that has just been started takes to answer, with data of an earlier life. */
+/** How long a server that has just been started takes to answer, with data of an earlier run. */
 import { Connection } from "./connection.ts";
 import { putRequest, rangeRequest } from "./requests.ts";
 import type { EdgeFolder } from "./server.ts";

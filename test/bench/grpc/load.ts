@@ -2,7 +2,7 @@
  * The client of the gRPC figures, in a process of its own:
  *
  *   node test/bench/grpc/load.ts HOST:PORT put|range|txn|keep-alive CALLERS [MS]     calls per second
- *   node test/bench/grpc/load.ts HOST:PORT fan-out WATCHES                           ms from a put to the last who is told
+ *   node test/bench/grpc/load.ts HOST:PORT fan-out WATCHES                           ms from a put to the last event
  *
  * Prints one number. etcd and the front get the same calls from the same client.
  */
@@ -119,11 +119,11 @@ async function fanOut(watches: number): Promise<number> {
   const tookMs: number[] = [];
   for (let time = 0; time < FAN_OUTS; time++) {
     const startMs = performance.now();
-    const told = streams.map(async (stream) => {
+    const received = streams.map(async (stream) => {
       for (let events = 0; events < perStream;) events += (await stream.next()).events.length;
     });
     await clientOf(0).call(RPCS.kv.put, putRequest({ key, value: VALUE }));
-    await Promise.all(told);
+    await Promise.all(received);
     tookMs.push(performance.now() - startMs);
   }
   return spreadOf(tookMs)?.median ?? Number.NaN;

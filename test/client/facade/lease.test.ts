@@ -34,14 +34,14 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     const granted = await client.lease.grant(600, { id: "-7" });
     await client.kv.put("leased", "value", { lease: granted.id });
     const described = await client.lease.timeToLive(-7n, { keys: true });
-    const beat = await client.lease.keepAliveOnce("-7");
+    const oneKeepAlive = await client.lease.keepAliveOnce("-7");
     const { ids } = await client.lease.leases();
     await client.lease.revoke("-7");
 
     expect(granted).toMatchObject({ id: "-7", ttl: 600 });
     expect(described).toMatchObject({ id: "-7", grantedTtl: 600 });
     expect(described.keys.map(toText)).toEqual(["leased"]);
-    expect(beat).toMatchObject({ id: "-7", ttl: 600 });
+    expect(oneKeepAlive).toMatchObject({ id: "-7", ttl: 600 });
     expect(ids).toContain("-7");
     expect((await client.kv.range("leased")).count).toBe(0);
     expect((await client.lease.timeToLive("-7")).ttl).toBe(-1);
@@ -52,14 +52,14 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
     const hurry = { random: () => 0, sleep: () => new Promise<void>((resolve) => setImmediate(resolve)) };
     const hasty = createClient(WAYS[way](), { backoff: hurry });
     const { id, ttl } = await hasty.lease.grant(600);
-    const beats: number[] = [];
-    const onRenewed = (beat: { readonly ttl: number }): void => {
-      beats.push(beat.ttl);
-      if (beats.length === 2) void client.lease.revoke(id);
+    const keepAlives: number[] = [];
+    const onRenewed = (oneKeepAlive: { readonly ttl: number }): void => {
+      keepAlives.push(oneKeepAlive.ttl);
+      if (keepAlives.length === 2) void client.lease.revoke(id);
     };
 
     expect(await hasty.lease.keepAlive(id, { onRenewed }).ended).toEqual({ reason: "lost" });
-    expect(beats.slice(0, 2)).toEqual([ttl, ttl]);
+    expect(keepAlives.slice(0, 2)).toEqual([ttl, ttl]);
   });
 
   test("keep-alives are stopped by the lease, a signal or the end of the client", async () => {
@@ -106,11 +106,11 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
       if (seen.length === 1) await client.election.proclaim(leader, "two");
       else break;
     }
-    const told = await client.election.leader("election");
+    const received = await client.election.leader("election");
     await client.election.resign(leader);
 
     expect(seen).toEqual(["one", "two"]);
-    expect(told.kv).toMatchObject({ key: leader.key, lease: id });
+    expect(received.kv).toMatchObject({ key: leader.key, lease: id });
     await expect(client.election.leader("election")).rejects.toThrow("election: no leader");
     await expect(client.election.proclaim(leader, "late")).rejects.toThrow("election: not leader");
   });
@@ -122,7 +122,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
   }
 });
 
-/** Whose server answers beats as the list says. */
+/** Whose server answers keep-alives as the list says. */
 function beating(answers: readonly (number | EtcdError)[]): { lease: LeaseClient; slept: number[] } {
   const slept: number[] = [];
   let at = 0;

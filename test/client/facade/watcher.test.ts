@@ -74,12 +74,12 @@ function progress(revision: number): WatchResponse {
 }
 
 async function revisionsOf(watcher: Watcher, events: number): Promise<number[]> {
-  const told: number[] = [];
+  const received: number[] = [];
   for await (const response of watcher) {
-    told.push(...response.events.map(({ kv }) => kv.modRevision));
-    if (told.length >= events) break;
+    received.push(...response.events.map(({ kv }) => kv.modRevision));
+    if (received.length >= events) break;
   }
-  return told;
+  return received;
 }
 
 describe("a broken stream", () => {

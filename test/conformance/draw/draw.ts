@@ -97,7 +97,7 @@ export class Drawer {
     return service === "broken" ? drawBroken(world, this.#toSpoil()) : this.#of(service);
   }
 
-  /** Nothing that the world is told of as if it had been sent. */
+  /** Draws a step without recording it in the world as sent. */
   #toSpoil(): readonly Step[] {
     const world = this.#world;
     switch (world.prng.pick(this.#services)) {

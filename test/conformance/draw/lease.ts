@@ -54,16 +54,16 @@ function put(world: World): Step {
   return call("/v3/kv/put", { key: drawKey(world.prng), value: "bGVhc2Vk", lease: drawLease(world) });
 }
 
-/** Over HTTP, where all beats come first, and over a WebSocket. */
+/** Over HTTP, where all keep-alives come first, and over a WebSocket. */
 function keepAlive(world: World): readonly Step[] {
   const { prng } = world;
-  const beats = Array.from({ length: prng.int(1, 4) }, () => JSON.stringify({ ID: drawLease(world) }));
+  const keepAlives = Array.from({ length: prng.int(1, 4) }, () => JSON.stringify({ ID: drawLease(world) }));
   if (prng.bool(0.6)) {
-    if (prng.bool(0.2)) beats.push(prng.pick(["{}", "{", '{"ID":[]}', '{"id":1}', "x"]));
-    return [{ type: "call", path: "/v3/lease/keepalive", body: beats.join(prng.pick(["", "\n", " "])) }];
+    if (prng.bool(0.2)) keepAlives.push(prng.pick(["{}", "{", '{"ID":[]}', '{"id":1}', "x"]));
+    return [{ type: "call", path: "/v3/lease/keepalive", body: keepAlives.join(prng.pick(["", "\n", " "])) }];
   }
   const name = world.name("beats");
-  const sent = beats.map((text): Step => ({ type: "send", name, text }));
+  const sent = keepAlives.map((text): Step => ({ type: "send", name, text }));
   return [{ type: "open", name, path: "/v3/lease/keepalive" }, ...sent, { type: "sync" }, { type: "close", name }];
 }
 

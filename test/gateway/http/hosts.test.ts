@@ -137,7 +137,7 @@ test("any address stands for IP addresses, never for a name", () => {
   expect([statusFor("evil.example"), statusFor("1.2.3.4.evil.example"), statusFor("1.2.3")]).toEqual([421, 421, 400]);
 });
 
-test("a setting of hosts is read as headers are, and what is no name is a mistake that is told", () => {
+test("a setting of hosts is parsed as headers are, and what is no name is refused with its text", () => {
   expect(hostsOf(" My.Host., [0:0::1] ")).toEqual(["my.host", "[::1]"]);
   expect([hostsOf(""), hostsOf("a, *")]).toEqual(["*", "*"]);
   for (const text of ["my.host:8787", "http://my.host", "my host", "*.example"]) {

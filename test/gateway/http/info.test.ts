@@ -20,16 +20,16 @@ test.each(["/v3?a=1&b", "//v3//?a=1&b", "/v3//?a=1&b"])(
   "%s is sent to where it belongs, as Go's server does it",
   async (path) => {
     const endpoint = await Endpoint.open();
-    const told = async (method: string): Promise<unknown> => {
+    const received = async (method: string): Promise<unknown> => {
       const response = await endpoint.fetch(path, { method });
       const { headers } = response;
       return [response.status, headers.get("location"), headers.get("content-type"), await response.text()];
     };
     const html = "text/html; charset=utf-8";
-    expect(await told("POST")).toEqual([307, "/v3/?a=1&b", null, ""]);
-    expect(await told("HEAD")).toEqual([307, "/v3/?a=1&b", html, ""]);
+    expect(await received("POST")).toEqual([307, "/v3/?a=1&b", null, ""]);
+    expect(await received("HEAD")).toEqual([307, "/v3/?a=1&b", html, ""]);
     const page = '<a href="/v3/?a=1&amp;b">Temporary Redirect</a>.\n\n';
-    expect(await told("GET")).toEqual([307, "/v3/?a=1&b", html, page]);
+    expect(await received("GET")).toEqual([307, "/v3/?a=1&b", html, page]);
   },
 );
 

@@ -23,7 +23,7 @@ async function watching(endpoint: Endpoint, path: string, headers: Record<string
   return messagesOf(await endpoint.cluster.settled(endpoint.fetch(path, { headers })));
 }
 
-function told(endpoint: Endpoint, messages: Messages): Promise<string | undefined> {
+function received(endpoint: Endpoint, messages: Messages): Promise<string | undefined> {
   return endpoint.cluster.settled(messages.next());
 }
 
@@ -35,7 +35,7 @@ test("a watch sends each change as a server-sent event under its revision", asyn
   const endpoint = await Endpoint.open();
   const watch = await watching(endpoint, "/kv/a?watch");
 
-  const begin = await told(endpoint, watch);
+  const begin = await received(endpoint, watch);
   await put(endpoint, "a", "one");
   await put(endpoint, "b", "not watched");
   await put(endpoint, "a", Uint8Array.of(255));
@@ -43,22 +43,22 @@ test("a watch sends each change as a server-sent event under its revision", asyn
 
   expect(watch.response.headers.get("content-type")).toBe("text/event-stream");
   expect(begin).toBe(": watching from revision 2\nid: 1");
-  expect(await told(endpoint, watch)).toBe(
+  expect(await received(endpoint, watch)).toBe(
     'id: 2\ndata: {"type":"put","key":"a","value":"one","create_revision":2,"mod_revision":2,"version":1}',
   );
-  expect(await told(endpoint, watch)).toContain('"value_base64":"/w=="');
-  expect(await told(endpoint, watch)).toBe('id: 5\ndata: {"type":"delete","key":"a","mod_revision":5}');
+  expect(await received(endpoint, watch)).toContain('"value_base64":"/w=="');
+  expect(await received(endpoint, watch)).toBe('id: 5\ndata: {"type":"delete","key":"a","mod_revision":5}');
   await watch.cancel();
 });
 
 test("of several changes in one revision only the last one names it, so that none is missed after a break", async () => {
   const endpoint = await Endpoint.open();
   const watch = await watching(endpoint, "/kv/?prefix&watch");
-  await told(endpoint, watch);
+  await received(endpoint, watch);
   const op = (key: string): unknown => ({ request_put: { key: btoa(key) } });
   await endpoint.post("/v3/kv/txn", { success: [op("a"), op("b"), op("c")] });
 
-  const messages = [await told(endpoint, watch), await told(endpoint, watch), await told(endpoint, watch)];
+  const messages = [await received(endpoint, watch), await received(endpoint, watch), await received(endpoint, watch)];
 
   expect(messages.map((message) => message?.split("\n")[0]?.slice(0, 5))).toEqual(["data:", "data:", "id: 2"]);
 });
@@ -71,11 +71,11 @@ test("?rev begins in the past, and Last-Event-ID goes on behind what was seen", 
   const resumed = await watching(endpoint, "/kv/a?watch&rev=2", { "last-event-id": "3" });
   const source = await watching(endpoint, "/kv/a", { accept: "text/event-stream", "last-event-id": "" });
 
-  expect(await told(endpoint, past)).toBe(": watching from revision 2\nid: 1");
-  expect(await told(endpoint, past)).toContain('"value":"1"');
-  expect(await told(endpoint, resumed)).toBe(": watching from revision 4\nid: 3");
-  expect(await told(endpoint, resumed)).toContain('"value":"3"');
-  expect(await told(endpoint, source)).toBe(": watching from revision 5\nid: 4");
+  expect(await received(endpoint, past)).toBe(": watching from revision 2\nid: 1");
+  expect(await received(endpoint, past)).toContain('"value":"1"');
+  expect(await received(endpoint, resumed)).toBe(": watching from revision 4\nid: 3");
+  expect(await received(endpoint, resumed)).toContain('"value":"3"');
+  expect(await received(endpoint, source)).toBe(": watching from revision 5\nid: 4");
 });
 
 test("a start that was compacted away is 410, which ends an EventSource; its first revision is not", async () => {
@@ -90,8 +90,8 @@ test("a start that was compacted away is 410, which ends an EventSource; its fir
 
   expect([gone.status, gone.json.code]).toEqual([410, 11]);
   expect(gone.json.hint).toContain("Read the keys as they are now");
-  expect(await told(endpoint, there)).toBe(": watching from revision 3\nid: 2");
-  expect(await told(endpoint, future)).toBe(": watching from revision 9\nid: 8");
+  expect(await received(endpoint, there)).toBe(": watching from revision 3\nid: 2");
+  expect(await received(endpoint, future)).toBe(": watching from revision 9\nid: 8");
   expect(nonsense.status).toBe(400);
 });
 
@@ -121,15 +121,17 @@ test("a watch whose permission is taken away, or whose member fails, ends with t
   const endpoint = new Endpoint(guarded.cluster, guarded.at());
   const { token } = await guarded.as("amy");
   const watch = await watching(endpoint, "/kv/a?watch", { authorization: token });
-  await told(endpoint, watch);
+  await received(endpoint, watch);
   const root = { authorization: (await guarded.as("root")).token };
   await guarded.settled(
     guarded.at().auth.roleDelete({ role: "r" }, { token: root.authorization, requireLeader: false }),
   );
   await endpoint.call("/kv/a", { method: "PUT", body: "secret", headers: root });
 
-  expect(await told(endpoint, watch)).toBe('event: failed\ndata: {"code":7,"message":"etcdserver: permission denied"}');
-  expect(await told(endpoint, watch)).toBeUndefined();
+  expect(await received(endpoint, watch)).toBe(
+    'event: failed\ndata: {"code":7,"message":"etcdserver: permission denied"}',
+  );
+  expect(await received(endpoint, watch)).toBeUndefined();
 
   const fake = new FakeWatch();
   const failing = gatewayApp({ watch: fake } as unknown as Services).fetch(new Request("http://edge/kv/a?watch"));
@@ -162,7 +164,7 @@ test("a cluster stays quiesced under an open watch and its heartbeats, and sends
   const { services } = await cluster.elected();
   const endpoint = new Endpoint(cluster, services, { heartbeatMs: 1 });
   const watch = await watching(endpoint, "/kv/a?watch");
-  await told(endpoint, watch);
+  await received(endpoint, watch);
   const frames = (): number =>
     [...cluster.nodes.values()].reduce((sum, node) => sum + node.member.counters.framesSent, 0);
   await cluster.clock.advance(10_000);

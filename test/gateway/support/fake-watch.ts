@@ -13,7 +13,7 @@ export class FakeWatch implements WatchService, WatchStream {
   #failure: EtcdError | undefined;
   #calls = 0;
   #wake: () => void = () => {};
-  #told: () => void = () => {};
+  #received: () => void = () => {};
 
   /** With a refusal, no stream opens. */
   constructor(refusal?: EtcdError) {
@@ -27,12 +27,12 @@ export class FakeWatch implements WatchService, WatchStream {
 
   request(request: WatchRequest): void {
     this.requests.push(request);
-    this.#told();
+    this.#received();
   }
 
   async next(): Promise<WatchResponse | undefined> {
     this.#calls += 1;
-    this.#told();
+    this.#received();
     while (this.#ready === 0 && this.#failure === undefined && !this.closed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -75,7 +75,7 @@ export class FakeWatch implements WatchService, WatchStream {
   async #until(condition: () => boolean): Promise<void> {
     while (!condition()) {
       await new Promise<void>((resolve) => {
-        this.#told = resolve;
+        this.#received = resolve;
       });
     }
   }

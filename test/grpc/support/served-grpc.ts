@@ -23,15 +23,15 @@ export async function serveGrpc(
   services: GrpcProxyOptions["services"],
   options: Omit<GrpcProxyOptions, "services" | "listen"> = {},
 ): Promise<ServedGrpc> {
-  const front = await startGrpcProxy({ ...options, services, listen: "127.0.0.1:0" });
-  const address = `127.0.0.1:${front.port}`;
+  const proxy = await startGrpcProxy({ ...options, services, listen: "127.0.0.1:0" });
+  const address = `127.0.0.1:${proxy.port}`;
   const client = new RawClient(address);
   return {
     address,
     client,
     async close() {
       client.close();
-      await front.close();
+      await proxy.close();
     },
   };
 }

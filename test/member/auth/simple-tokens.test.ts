@@ -35,7 +35,7 @@ test("AT2: beyond the limit, the least recently used token is dropped", () => {
   ]);
 });
 
-test("AT3: a user's tokens end together, and no other user's with them", () => {
+test("AT3: all tokens of a user end at once, and no other user's", () => {
   const { issued } = tokens();
   issued.assign("amy", "t.1");
   issued.assign("bob", "t.2");

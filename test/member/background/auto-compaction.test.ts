@@ -164,10 +164,10 @@ describe("after quiescence", () => {
 
 describe("a member that is evicted", () => {
   /** Runs for ten seconds every two minutes. Each run knows only the record that the previous one saved. */
-  function lives(options: AutoCompactionOptions, count: number): World {
+  function incarnations(options: AutoCompactionOptions, count: number): World {
     const world = new World();
     let saved: Uint8Array | undefined;
-    for (let life = 0; life < count; life++) {
+    for (let incarnation = 0; incarnation < count; incarnation++) {
       const save = (kept: Uint8Array): void => {
         saved = kept;
       };
@@ -183,7 +183,7 @@ describe("a member that is evicted", () => {
   }
 
   test("continues from its record: periodic", () => {
-    const { asked } = lives({ mode: "periodic", retention: HOUR }, 100);
+    const { asked } = incarnations({ mode: "periodic", retention: HOUR }, 100);
 
     expect(asked.length).toBeGreaterThanOrEqual(3);
     for (const [minute, revision] of asked) {
@@ -194,7 +194,7 @@ describe("a member that is evicted", () => {
   });
 
   test("continues from its record: by revision", () => {
-    expect(lives({ mode: "revision", retention: 5 }, 20).asked.length).toBeGreaterThanOrEqual(6);
+    expect(incarnations({ mode: "revision", retention: 5 }, 20).asked.length).toBeGreaterThanOrEqual(6);
   });
 
   test("ignores a record of other settings, of another time, or of an unknown form", () => {

@@ -149,7 +149,7 @@ describe("snapshots", () => {
   const open = (services: Services, context: CallContext): Snapshot =>
     services.maintenance.snapshot({}, context)[Symbol.asyncIterator]();
 
-  test("M49 one address gets two readers, and all addresses together leave one for the owner", async () => {
+  test("M49 one address gets two readers, and all addresses in total leave one for the owner", async () => {
     const { cluster, services } = await withLimits({});
     await outcome(cluster, services.kv.put(putRequest({ key }), neighbour));
     const from = (last: number): Promise<string> =>

@@ -60,8 +60,8 @@ export class TestCarrier extends DurableObject<Env> {
     return this.#recorder.greeted(from, greeting);
   }
 
-  told(text: string, times: number | undefined): Promise<readonly string[]> {
-    return this.#recorder.told(text, times);
+  observed(text: string, times: number | undefined): Promise<readonly string[]> {
+    return this.#recorder.observed(text, times);
   }
 
   close(): void {

@@ -8,15 +8,15 @@ const { TEST_CARRIERS } = env as unknown as { readonly TEST_CARRIERS: DurableObj
 
 transportContract("http between Durable Objects", async () => {
   const world = crypto.randomUUID();
-  const carrier = (id: MemberId): DurableObjectStub<TestCarrier> =>
+  const transport = (id: MemberId): DurableObjectStub<TestCarrier> =>
     TEST_CARRIERS.get(TEST_CARRIERS.idFromName(`${world} ${id}`));
   return {
     ordered: true,
     garbage: async (_from, to) => {
-      expect(await carrier(to).raft(new Uint8Array([1, 2]))).toContain("not a batch");
+      expect(await transport(to).raft(new Uint8Array([1, 2]))).toContain("not a batch");
     },
     station: async (id, limits) => {
-      const stub = carrier(id);
+      const stub = transport(id);
       const maxFrameBytes = await stub.open({ world, id, ...limits });
       return {
         id,
@@ -26,7 +26,7 @@ transportContract("http between Durable Objects", async () => {
         setPeers: (peers) => stub.setPeers(peers),
         received: (count): Promise<readonly Received[]> => stub.received(count),
         greeted: (from, greeting) => stub.greeted(from, greeting),
-        told: (text, times): Promise<readonly string[]> => stub.told(text, times),
+        observed: (text, times): Promise<readonly string[]> => stub.observed(text, times),
         close: () => stub.close(),
       };
     },

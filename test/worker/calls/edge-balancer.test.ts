@@ -93,9 +93,10 @@ test("a member reports the leader to the worker", async () => {
 });
 
 test("a caller that moves the leader need not know it, nor need the worker", async () => {
-  const told = async (path: string, body: unknown): Promise<Record<string, string>> =>
+  const received = async (path: string, body: unknown): Promise<Record<string, string>> =>
     (await edge(path, { method: "POST", body: JSON.stringify(body) })).json();
-  const status = (number: number): Promise<Record<string, string>> => told(`/m/${number}/v3/maintenance/status`, {});
+  const status = (number: number): Promise<Record<string, string>> =>
+    received(`/m/${number}/v3/maintenance/status`, {});
   await put("a", "1");
   const states = [await status(1), await status(2), await status(3)];
   const from = states.findIndex(({ header, leader }) => idOf(header) === leader);
@@ -103,8 +104,8 @@ test("a caller that moves the leader need not know it, nor need the worker", asy
   const others = ids.filter((_, at) => at !== from);
 
   // Past the front, which goes on to believe in the old leader.
-  expect(await told(`/m/${from + 1}/v3/maintenance/transfer-leadership`, { targetID: others[0] })).toEqual({});
-  expect(await told("/v3/maintenance/transfer-leadership", { targetID: others[1] })).toEqual({});
+  expect(await received(`/m/${from + 1}/v3/maintenance/transfer-leadership`, { targetID: others[0] })).toEqual({});
+  expect(await received("/v3/maintenance/transfer-leadership", { targetID: others[1] })).toEqual({});
 });
 
 function idOf(header: unknown): string {

@@ -1,11 +1,11 @@
-/** Calls that went to a member together, in the real runtime: what the platform allows between objects counts here. */
+/** Calls that shared a request to a member, in the real runtime: what the platform allows between objects counts here. */
 import { expect, test } from "vitest";
 import { edge, put, type RangeAnswer } from "../support/edge-kit.ts";
 
 const VALUES = 28;
 const VALUE = "x".repeat(1024 * 1024);
 
-/** Calls of which the front knows that they are small go together. */
+/** Calls that the worker knows to be small share a request. */
 async function asked(path: string, body: object): Promise<Response> {
   const text = JSON.stringify(body);
   const headers = { "content-length": String(text.length) };

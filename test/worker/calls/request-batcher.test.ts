@@ -33,16 +33,18 @@ async function untilSent(requests: Requests, count: number): Promise<void> {
 
 describe("a request batcher", () => {
   test("lets a call that is alone go at once, and the next one too", async () => {
-    const lane = new RequestBatcher<Call, string>();
+    const queue = new RequestBatcher<Call, string>();
     for (const body of ["a", "b"]) {
-      expect(await lane.send({ body }, async (calls) => calls.map((call) => `just ${call.body}`))).toBe(`just ${body}`);
+      expect(await queue.send({ body }, async (calls) => calls.map((call) => `just ${call.body}`))).toBe(
+        `just ${body}`,
+      );
     }
   });
 
   test("batches all calls that arrived while a batch was in flight, and returns each its own result", async () => {
-    const lane = new RequestBatcher<Call, string>();
+    const queue = new RequestBatcher<Call, string>();
     const requests = new Requests();
-    const asked = ["a", "b", "c", "d"].map((body) => lane.send({ body }, requests.send));
+    const asked = ["a", "b", "c", "d"].map((body) => queue.send({ body }, requests.send));
 
     expect(requests.sent).toEqual([["a"]]);
     requests.answer(0);
@@ -54,10 +56,10 @@ describe("a request batcher", () => {
   });
 
   test("executes each call once, whatever the number and the size", async () => {
-    const lane = new RequestBatcher<Call, string>();
+    const queue = new RequestBatcher<Call, string>();
     const requests = new Requests();
     const bodies = Array.from({ length: 1_000 }, (_, at) => `${at}`.padEnd(at % 3 === 0 ? 20_000 : 10));
-    const asked = bodies.map((body) => lane.send({ body }, requests.send));
+    const asked = bodies.map((body) => queue.send({ body }, requests.send));
     for (let at = 0; at < requests.sent.length || requests.sent.flat().length < bodies.length; at++) {
       await untilSent(requests, at + 1);
       requests.answer(at);
@@ -70,12 +72,12 @@ describe("a request batcher", () => {
   });
 
   test("a failed batch fails its own calls only", async () => {
-    const lane = new RequestBatcher<Call, string>();
+    const queue = new RequestBatcher<Call, string>();
     const requests = new Requests();
-    const asked = ["a", "b", "c"].map((body) => lane.send({ body }, requests.send));
+    const asked = ["a", "b", "c"].map((body) => queue.send({ body }, requests.send));
     requests.answer(0);
     await untilSent(requests, 2);
-    const ends = Promise.allSettled([...asked, lane.send({ body: "d" }, requests.send)]);
+    const ends = Promise.allSettled([...asked, queue.send({ body: "d" }, requests.send)]);
     requests.fail(1);
     await untilSent(requests, 3);
     requests.answer(2);
@@ -84,15 +86,15 @@ describe("a request batcher", () => {
   });
 
   test("no call waits long behind a batch that does not return, and none is executed twice when it does", async () => {
-    const lane = new RequestBatcher<Call, string>();
+    const queue = new RequestBatcher<Call, string>();
     const requests = new Requests();
-    const slow = lane.send({ body: "slow" }, requests.send);
-    const quick = ["a", "b"].map((body) => lane.send({ body }, requests.send));
+    const slow = queue.send({ body: "slow" }, requests.send);
+    const quick = ["a", "b"].map((body) => queue.send({ body }, requests.send));
     await untilSent(requests, 2);
     // Either may look first: both began to wait in the same millisecond.
     expect(requests.sent[1]?.toSorted()).toEqual(["a", "b"]);
 
-    const behind = lane.send({ body: "c" }, requests.send);
+    const behind = queue.send({ body: "c" }, requests.send);
     requests.answer(0);
     expect(await slow).toBe("answer to slow");
     requests.answer(1);
@@ -104,14 +106,14 @@ describe("a request batcher", () => {
   });
 
   test("an event that is lost when it was woken delays no other call for long", async () => {
-    const lane = new RequestBatcher<Call, string>();
+    const queue = new RequestBatcher<Call, string>();
     const requests = new Requests();
-    const first = lane.send({ body: "a" }, requests.send);
+    const first = queue.send({ body: "a" }, requests.send);
     // Its client is gone, and its event with it: whoever sends in it never returns.
-    void lane.send({ body: "gone" }, () => new Promise<never>(() => {}));
+    void queue.send({ body: "gone" }, () => new Promise<never>(() => {}));
     requests.answer(0);
     await first;
-    const later = lane.send({ body: "b" }, requests.send);
+    const later = queue.send({ body: "b" }, requests.send);
     await untilSent(requests, 2);
     requests.answer(1);
 
@@ -119,14 +121,14 @@ describe("a request batcher", () => {
   });
 
   test("a neighbour does not wait for the flooder's batch, and shares none of its calls", async () => {
-    const lane = new RequestBatcher<Call, string>();
+    const queue = new RequestBatcher<Call, string>();
     const requests = new Requests();
     const flood = Array.from({ length: 300 }, (_, at) =>
-      lane.send({ body: `f${at}`, caller: "flooder" }, requests.send),
+      queue.send({ body: `f${at}`, caller: "flooder" }, requests.send),
     );
     expect(requests.sent).toEqual([["f0"]]);
 
-    const neighbour = lane.send({ body: "n", caller: "neighbour" }, requests.send);
+    const neighbour = queue.send({ body: "n", caller: "neighbour" }, requests.send);
     expect(requests.sent).toEqual([["f0"], ["n"]]);
     requests.answer(1);
     expect(await neighbour).toBe("answer to n");
@@ -139,10 +141,10 @@ describe("a request batcher", () => {
   });
 
   test("while a neighbour calls, the flooder has a few calls on their way at a time; alone it has all", async () => {
-    const lane = new RequestBatcher<Call, string>();
+    const queue = new RequestBatcher<Call, string>();
     const requests = new Requests();
-    const asked = [lane.send({ body: "n", caller: "neighbour" }, requests.send)];
-    for (let at = 0; at < 100; at++) asked.push(lane.send({ body: `f${at}`, caller: "flooder" }, requests.send));
+    const asked = [queue.send({ body: "n", caller: "neighbour" }, requests.send)];
+    for (let at = 0; at < 100; at++) asked.push(queue.send({ body: `f${at}`, caller: "flooder" }, requests.send));
     requests.answer(0);
     requests.answer(1);
     await untilSent(requests, 3);
@@ -158,9 +160,9 @@ describe("a request batcher", () => {
   });
 
   test("many callers of one call each are batched all the same", async () => {
-    const lane = new RequestBatcher<Call, string>();
+    const queue = new RequestBatcher<Call, string>();
     const requests = new Requests();
-    const asked = Array.from({ length: 100 }, (_, at) => lane.send({ body: `${at}`, caller: `${at}` }, requests.send));
+    const asked = Array.from({ length: 100 }, (_, at) => queue.send({ body: `${at}`, caller: `${at}` }, requests.send));
     expect(requests.sent.map((calls) => calls.length)).toEqual([1, 1, 1, 1]);
     requests.answer(0);
     await untilSent(requests, 5);

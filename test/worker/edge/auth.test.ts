@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 test("EA1: nobody is served, at the cluster's address or a member's own, old paths and serializable reads included", async () => {
-  for (const front of ["", "/m/1", "/m/2", "/m/3"]) {
+  for (const worker of ["", "/m/1", "/m/2", "/m/3"]) {
     for (const [path, body] of [
       ["/v3/kv/range", KEY],
       ["/v3/kv/range", { ...KEY, serializable: true }],
@@ -45,7 +45,7 @@ test("EA1: nobody is served, at the cluster's address or a member's own, old pat
       ["/v3/kv/put", KEY],
       ["/v3/maintenance/status", {}],
     ] as const) {
-      expect((await call(front + path, body)).json["message"]).toBe(NO_USER);
+      expect((await call(worker + path, body)).json["message"]).toBe(NO_USER);
     }
   }
 });
@@ -53,9 +53,9 @@ test("EA1: nobody is served, at the cluster's address or a member's own, old pat
 test("EA2: every member takes a token, whichever handed it out", async () => {
   const token = await signIn("amy", "/m/1");
   expect(token).toMatch(/^[a-zA-Z]{16}\.\d+$/);
-  for (const front of ["/m/1", "/m/2", "/m/3"]) {
-    expect((await call(`${front}/v3/kv/put`, KEY, token)).status).toBe(200);
-    expect((await call(`${front}/v3/kv/range`, { key: btoa("b") }, token)).json["message"]).toBe(
+  for (const worker of ["/m/1", "/m/2", "/m/3"]) {
+    expect((await call(`${worker}/v3/kv/put`, KEY, token)).status).toBe(200);
+    expect((await call(`${worker}/v3/kv/range`, { key: btoa("b") }, token)).json["message"]).toBe(
       "etcdserver: permission denied",
     );
   }
@@ -100,17 +100,17 @@ test("EA5: what members say to each other is no way in", async () => {
 test("EA8: while strangers guess passwords in loops, puts go through and a user logs in", async () => {
   const token = await signIn("amy");
   const over = new AbortController();
-  const told = new Set<unknown>();
+  const received = new Set<unknown>();
   const loops = Array.from({ length: 6 }, async (_, at) => {
     while (!over.signal.aborted) {
       const name = ["root", "nobody", "somebody"][at % 3];
       const { json } = await call(`/m/${(at % 3) + 1}/v3/auth/authenticate`, { name, password: "wrong" });
-      told.add(json["message"]);
+      received.add(json["message"]);
     }
   });
   for (let at = 0; at < 10; at++) expect((await call("/v3/kv/put", KEY, token)).status).toBe(200);
   expect((await call("/v3/kv/put", KEY, await signIn("amy"))).status).toBe(200);
   over.abort();
   await Promise.all(loops);
-  expect([...told]).toEqual(["etcdserver: authentication failed, invalid user ID or password"]);
+  expect([...received]).toEqual(["etcdserver: authentication failed, invalid user ID or password"]);
 });

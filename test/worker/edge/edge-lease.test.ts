@@ -14,13 +14,13 @@ test("a lease is granted, kept alive and revoked through any member", async () =
   await put("plain", "value");
   await post("/m/2/v3/kv/put", { key: btoa("leased"), lease: 7 });
 
-  const beats = await Promise.all(
+  const keepAlives = await Promise.all(
     MEMBERS.map((number) => post<{ result: object }>(`/m/${number}/v3/lease/keepalive`, { ID: 7 })),
   );
   const described = await post<TimeToLive>("/m/3/v3/lease/timetolive", { ID: 7, keys: true });
   await post("/m/3/v3/lease/revoke", { ID: 7 });
 
-  expect(beats).toMatchObject(MEMBERS.map(() => ({ result: { ID: "7", TTL: "600" } })));
+  expect(keepAlives).toMatchObject(MEMBERS.map(() => ({ result: { ID: "7", TTL: "600" } })));
   expect(described.keys).toEqual([btoa("leased")]);
   expect([await get("leased"), await get("plain")]).toEqual([undefined, "value"]);
 });

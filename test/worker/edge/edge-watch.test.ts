@@ -64,7 +64,7 @@ test("a token in the subprotocol is taken, and Bearer is chosen", async () => {
 
 test("watchers that have left are not counted any more", async () => {
   const body = JSON.stringify({ create_request: { key: btoa("left") } });
-  // Those of the tests before have been told to go.
+  // Those of the tests before have been cancelled.
   await untilWatchers(0);
   const lines = jsonLines<WatchLine>(await edge("/m/1/v3/watch", { method: "POST", body }));
   await lines.next();

@@ -140,13 +140,13 @@ describe("authorize", () => {
   });
 });
 
-test("locations are told when a member's object is asked for, the first member's first", async () => {
+test("location hints are given when a member's object is first asked for, the first member's first", async () => {
   const { MEMBERS } = env as unknown as { readonly MEMBERS: DurableObjectNamespace };
-  const told: unknown[] = [];
+  const received: unknown[] = [];
   const recording = {
     idFromName: (name: string) => MEMBERS.idFromName(name),
     get(id: DurableObjectId, options: unknown) {
-      told.push([id.name, options]);
+      received.push([id.name, options]);
       return MEMBERS.get(id);
     },
   };
@@ -155,7 +155,7 @@ test("locations are told when a member's object is asked for, the first member's
     await (await ask(options, `/m/${member}/health`, {}, { MEMBERS: recording })).text();
   }
 
-  expect(told).toEqual([
+  expect(received).toEqual([
     ["quorate/1", { locationHint: "weur" }],
     ["quorate/2", { locationHint: "apac-ne" }],
     ["quorate/3", undefined],

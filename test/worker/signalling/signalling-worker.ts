@@ -6,7 +6,7 @@ export { RoomSignalling } from "../../../worker/signalling/signalling.ts";
 const worker: ExportedHandler<{ readonly ROOMS: DurableObjectNamespace }> = {
   fetch(request, { ROOMS }) {
     const route = signallingRoute(new URL(request.url));
-    if (route === undefined) return new Response("only signalling lives here", { status: 404 });
+    if (route === undefined) return new Response("only signalling is served here", { status: 404 });
     return ROOMS.get(ROOMS.idFromName(route.room)).fetch(request);
   },
 };

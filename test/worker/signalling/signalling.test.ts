@@ -208,7 +208,7 @@ describe("access", () => {
     ["key=peerjs&id=-m1&token=t", "Invalid id or token provided"],
     [`key=peerjs&id=${"m".repeat(65)}&token=t`, "Invalid id or token provided"],
     [`key=peerjs&id=m1&token=${"t".repeat(129)}`, "Invalid id or token provided"],
-  ])("a client with %s is told why not, and closed", async (query, msg) => {
+  ])("a client with %s gets the reason, and is closed", async (query, msg) => {
     const client = await connect("refused", query);
     expect(await client.take()).toEqual({ type: "ERROR", payload: { msg } });
     await client.closed;
@@ -505,7 +505,7 @@ describe("a room that was claimed with a key", () => {
     await expect(registryOf(room, KEY).claim(1n, 11n)).rejects.toThrow(RoomRefusal);
     vi.setSystemTime(Date.now() + 16_000);
     onTestFinished(() => void vi.useRealTimers());
-    // What ran out is told to nobody but its claimer.
+    // Only the claimer learns that its claim ran out.
     expect(await registryOf(room, KEY).info()).toMatchObject({ access: "free", cluster: undefined });
     expect(await registryOf(room, KEY).confirm(6n, 66n)).toBe(false);
     expect(await registryOf(room, KEY).claim(1n, 11n)).toMatchObject({ founded: true, access: "closed" });

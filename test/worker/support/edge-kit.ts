@@ -57,7 +57,7 @@ export async function get(key: string, member = "", serializable = false): Promi
   return value === undefined ? undefined : atob(value);
 }
 
-/** Reads from the member's own state until it holds the value: a follower is told of a commit a moment later. */
+/** Reads from the member's own state until it holds the value: a follower learns of a commit a moment later. */
 export async function eventually(key: string, value: string, member: string): Promise<void> {
   while ((await get(key, member, true)) !== value) await new Promise((resolve) => setTimeout(resolve, 10));
 }
