@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { bytesToLatin1, latin1ToBytes } from "../../../src/base/bytes.ts";
 import { openDurableObjectStorage } from "../../../src/storage/durable-object/durable-object.ts";
 import { StorageError } from "../../../src/storage/storage-error.ts";
-import type { SqlValue } from "../../../src/storage/sqlite/sql.ts";
+import { textOf, type SqlValue } from "../../../src/storage/sqlite/sql.ts";
 import { append, apply, batchOf, bootstrap, dump, entriesOf, flush, logOf } from "../../contract/storage-kit.ts";
 import { nodeSqlite, type NodeSqlite } from "../support/node-sqlite.ts";
 
@@ -95,10 +95,10 @@ interface Cell {
 
 function cellsOf(disk: NodeSqlite): readonly Cell[] {
   const tables = disk.sql.exec("SELECT name FROM sqlite_master WHERE type = 'table'").toArray();
-  return tables.flatMap(({ name }) => {
-    const table = String(name);
+  return tables.flatMap((each) => {
+    const table = textOf(each, "name", "sqlite_master", "name");
     const columns = disk.sql.exec(`PRAGMA table_info(${table})`).toArray();
-    const primary = columns.filter(({ pk }) => pk !== 0).map((column) => String(column["name"]));
+    const primary = columns.filter(({ pk }) => pk !== 0).map((column) => textOf(column, "name", table, "pk"));
     const where = primary.map((column) => `${column} IS ?`).join(" AND ");
     return disk.sql
       .exec(`SELECT * FROM ${table}`)
