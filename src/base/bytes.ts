@@ -23,6 +23,14 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return true;
 }
 
+/** Compares secrets: the time tells nothing of where the first difference is. */
+export function equalSecrets(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  let difference = 0;
+  for (let at = 0; at < left.length; at++) difference |= (left[at] as number) ^ (right[at] as number);
+  return difference === 0;
+}
+
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return concatAll(parts);
 }

@@ -14,11 +14,3 @@ export function hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array {
 export function hkdfSha256(secret: Uint8Array, salt: Uint8Array, info: Uint8Array): Uint8Array {
   return hkdf(sha256, secret, salt, info, 32);
 }
-
-/** Compares in constant time. */
-export function equalSecrets(left: Uint8Array, right: Uint8Array): boolean {
-  if (left.length !== right.length) return false;
-  let difference = 0;
-  for (const [at, byte] of left.entries()) difference |= byte ^ (right[at] as number);
-  return difference === 0;
-}

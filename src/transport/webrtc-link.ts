@@ -20,7 +20,7 @@
  * responds at once, because messages are not throttled as timers are.
  */
 import { fragment, PART_HEADER_BYTES, Reassembler } from "../protocol/peer/fragment.ts";
-import { equalSecrets } from "../base/hmac-sha256.ts";
+import { equalSecrets } from "../base/bytes.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Channel, ChannelFingerprints } from "./channel.ts";
 import type { TransportClock } from "./clock.ts";

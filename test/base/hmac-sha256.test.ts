@@ -1,6 +1,7 @@
 import { createHmac, hkdfSync } from "node:crypto";
 import { expect, test } from "vitest";
-import { equalSecrets, hkdfSha256, hmacSha256 } from "../../src/base/hmac-sha256.ts";
+import { equalSecrets } from "../../src/base/bytes.ts";
+import { hkdfSha256, hmacSha256 } from "../../src/base/hmac-sha256.ts";
 import { Prng } from "../../src/base/prng.ts";
 
 function bytes(prng: Prng, length: number): Uint8Array {

@@ -6,6 +6,7 @@
  *     auth enabled     callers that etcd's rules admit; the setup token is not one of its tokens
  *     otherwise        callers that send SETUP_TOKEN in place of another token
  */
+import { equalSecrets } from "../../src/base/bytes.ts";
 import { Sha256 } from "../../src/base/sha256.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { webSocketContext } from "../../src/gateway/http/context.ts";
@@ -50,7 +51,7 @@ export class Entrance {
     if (this.#wrong.isTooMany(address)) {
       throw new EtcdError(GrpcCode.ResourceExhausted, "too many wrong setup tokens; wait a minute");
     }
-    if (isSame(digestOf(token), this.#digest)) return this.#wrong.know(address);
+    if (equalSecrets(digestOf(token), this.#digest)) return this.#wrong.know(address);
     this.#wrong.count(address);
     throw closed(`${CLOSED}, and this is not its setup token. ${HOW}`);
   }
@@ -82,11 +83,4 @@ function closed(message: string): EtcdError {
 
 function digestOf(text: string): Uint8Array {
   return new Sha256().update(utf8Encode(text)).digest();
-}
-
-/** Takes the same time wherever the digests differ. */
-function isSame(left: Uint8Array, right: Uint8Array): boolean {
-  let difference = left.length ^ right.length;
-  for (let at = 0; at < left.length; at++) difference |= (left[at] ?? 0) ^ (right[at] ?? 0);
-  return difference === 0;
 }

@@ -9,8 +9,7 @@
  * The key is derived from the room's secret (src/transport/room-secret.ts). Only its SHA-256 is stored here, so access
  * to this storage does not reveal the key.
  */
-import { latin1ToBytes } from "../../src/base/bytes.ts";
-import { equalSecrets } from "../../src/base/hmac-sha256.ts";
+import { equalSecrets, latin1ToBytes } from "../../src/base/bytes.ts";
 import { Sha256 } from "../../src/base/sha256.ts";
 import { toHex } from "../../src/base/text-codes.ts";
 import { type RoomClaim, isClaimFresh } from "./room-claims.ts";

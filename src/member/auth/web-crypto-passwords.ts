@@ -3,6 +3,7 @@
  * more than 100,000 iterations in one call (https://github.com/cloudflare/workerd/issues/1346). So the cost is a number
  * of rounds of that many iterations, each keyed with the result of the previous one. With one round it is plain PBKDF2.
  */
+import { equalSecrets } from "../../base/bytes.ts";
 import type { Pbkdf2Hash } from "../../auth/password-hashes.ts";
 import type { Slice } from "./pace.ts";
 
@@ -19,13 +20,5 @@ export async function verifyPbkdf2(password: string, stored: Pbkdf2Hash, slice: 
       return new Uint8Array(await crypto.subtle.deriveBits(algorithm, key, HASH_BITS));
     });
   }
-  return isEqual(secret, hash);
-}
-
-/** Compares every byte, however early the first difference is. */
-function isEqual(left: Uint8Array, right: Uint8Array): boolean {
-  if (left.length !== right.length) return false;
-  let difference = 0;
-  for (let at = 0; at < left.length; at++) difference |= (left[at] as number) ^ (right[at] as number);
-  return difference === 0;
+  return equalSecrets(secret, hash);
 }
