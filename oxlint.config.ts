@@ -204,6 +204,7 @@ const config: OxlintConfig = defineConfig({
         "oxlint.config.ts",
         "vite.config.ts",
         "worker/main.ts",
+        "test/bench/rival/plain-objects.ts",
         "test/foreign/projects/worker/src/index.ts",
         "test/worker/main.ts",
         "test/support/count-reporter.ts",

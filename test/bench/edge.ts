@@ -1,26 +1,52 @@
-/** The edge: the built worker under workerd with three members on this disk, over HTTP; and, if asked, etcd beside it. */
+/**
+ * The edge: the built worker under workerd with three members on this disk, over HTTP. In turn with it a plain Durable
+ * Object (rival/plain-objects.ts), and, if asked, etcd.
+ *
+ * The clock is that of a machine which others may use, too; so ratios count, and beside them what workerd used of the
+ * processors per request, which hardly depends on what else runs.
+ */
 import { buildAll } from "../../worker/local/build.ts";
 import { coldStarts } from "./edge/cold-start.ts";
 import type { LoadResult } from "./edge/load.ts";
 import { leaderOf } from "./edge/reference.ts";
 import { OPERATIONS, type Operation } from "./edge/requests.ts";
-import { EdgeFolder } from "./edge/server.ts";
+import { type Rival, startRival } from "./edge/rival.ts";
+import { EdgeFolder, type EdgeServer } from "./edge/server.ts";
 import { type Aim, atLeast, atMost, type Figure } from "./figures.ts";
 import type { BenchOptions } from "./options.ts";
-import { runNode } from "./processes.ts";
+import { cpuMsOf, runNode } from "./processes.ts";
 
-const CONNECTIONS = [1, 32, 256];
+const CONNECTIONS = [1, 32, 256] as const;
 const COMMAND = "npm run bench -- edge";
 const NAMES: Readonly<Record<Operation, string>> = {
   put: "puts",
   linearizable: "linearizable ranges",
   serializable: "serializable ranges",
 };
+/** Of the plain object's, which only has one kind of read. */
+const AIMS: Readonly<Record<Operation, Readonly<Record<number, number>>>> = {
+  put: { 1: 0.6, 32: 1.5, 256: 2 },
+  linearizable: { 1: 0.8, 32: 1.5, 256: 2 },
+  serializable: {},
+};
+/** Of etcd's. */
+const REFERENCE_AIMS: Readonly<Record<number, number>> = { 1: 0.7, 32: 0.8, 256: 0.8 };
+const TAIL_MAX = 3;
+
+interface Measured extends LoadResult {
+  /** What the server used of the processors, in microseconds. */
+  readonly cpuUs: number;
+}
 
 interface Load {
   readonly operation: Operation;
   readonly connections: number;
-  readonly ours: LoadResult[];
+  readonly ours: Measured[];
+  readonly plain: Measured[];
+  /** Three objects that know no Raft. */
+  readonly three: Measured[];
+  /** A worker that answers by itself. */
+  readonly nothing: Measured[];
   readonly theirs: LoadResult[];
 }
 
@@ -52,60 +78,127 @@ export async function benchEdge(options: BenchOptions): Promise<readonly Figure[
 async function loadAll(
   folder: EdgeFolder,
   reference: string | undefined,
-  { isQuick }: BenchOptions,
+  options: BenchOptions,
 ): Promise<readonly Load[]> {
-  const loads = OPERATIONS.flatMap((operation) =>
-    CONNECTIONS.map((connections): Load => ({ operation, connections, ours: [], theirs: [] })),
-  );
   const server = await folder.start();
   try {
-    await runNode(["test/bench/edge/load.ts", server.url, "fill"]);
-    if (reference !== undefined) await runNode(["test/bench/edge/load.ts", reference, "fill"]);
-    // Ours, theirs, ours, theirs: what slows this machine for a while slows both.
-    for (let round = 0; round < (isQuick ? 1 : 3); round++) {
-      for (const { operation, connections, ours, theirs } of loads) {
-        const run = async (url: string): Promise<LoadResult> => {
-          const forMs = isQuick ? 700 : 1_500;
-          const argv = ["test/bench/edge/load.ts", url, operation, String(connections), String(forMs)];
-          return JSON.parse(await runNode(argv)) as LoadResult;
-        };
-        ours.push(await run(server.url));
-        if (reference !== undefined) theirs.push(await run(reference));
-      }
+    const rival = await startRival();
+    try {
+      return await measure(server, rival, reference, options);
+    } finally {
+      await rival.stop();
     }
   } finally {
     await server.stop();
   }
+}
+
+async function measure(
+  server: EdgeServer,
+  rival: Rival,
+  reference: string | undefined,
+  { isQuick }: BenchOptions,
+): Promise<readonly Load[]> {
+  const loads = OPERATIONS.flatMap((operation) =>
+    CONNECTIONS.map((connections): Load => ({
+      operation,
+      connections,
+      ours: [],
+      plain: [],
+      three: [],
+      nothing: [],
+      theirs: [],
+    })),
+  );
+  for (const url of [server.url, rival.url, ...(reference === undefined ? [] : [reference])]) {
+    await runNode(["test/bench/edge/load.ts", url, "fill"]);
+  }
+  // In turn: what slows this machine for a while slows all of them.
+  for (let round = 0; round < (isQuick ? 1 : 3); round++) {
+    for (const { operation, connections, ours, plain, three, nothing, theirs } of loads) {
+      const run = async (url: string): Promise<LoadResult> => {
+        const forMs = isQuick ? 700 : 1_500;
+        const argv = ["test/bench/edge/load.ts", url, operation, String(connections), String(forMs)];
+        return JSON.parse(await runNode(argv)) as LoadResult;
+      };
+      ours.push(await withCpu(server.pid, () => run(server.url)));
+      plain.push(await withCpu(rival.pid, () => run(rival.url)));
+      if (operation === "put") {
+        three.push(await withCpu(rival.pid, () => run(rival.threeUrl)));
+        nothing.push(await withCpu(rival.pid, () => run(rival.nothingUrl)));
+      }
+      if (reference !== undefined) theirs.push(await run(reference));
+    }
+  }
   return loads;
 }
 
-function figuresOf({ operation, connections, ours, theirs }: Load, { reference }: BenchOptions): readonly Figure[] {
+async function withCpu(pid: number, run: () => Promise<LoadResult>): Promise<Measured> {
+  const beforeMs = cpuMsOf(pid);
+  const result = await run();
+  return { ...result, cpuUs: ((cpuMsOf(pid) - beforeMs) * 1_000) / result.requests };
+}
+
+function figuresOf(
+  { operation, connections, ours, plain, three, nothing, theirs }: Load,
+  { reference }: BenchOptions,
+): readonly Figure[] {
   const name = `edge: ${NAMES[operation]}, ${connections} ${connections === 1 ? "connection" : "connections"}`;
-  const figure = (suffix: string, unit: string, runs: readonly number[], aim: Aim | undefined): Figure => {
-    const command = reference.length === 0 ? COMMAND : `${COMMAND} --reference ${reference.join(",")}`;
-    return { name: `${name}${suffix}`, unit, runs, aim, command };
+  const command = reference.length === 0 ? COMMAND : `${COMMAND} --reference ${reference.join(",")}`;
+  const figure = (suffix: string, unit: string, runs: readonly number[], aim?: number): Figure => {
+    return { name: `${name}${suffix}`, unit, runs, aim: aim === undefined ? undefined : atLeast(aim), command };
   };
-  const rates = ours.map(({ perSecond }) => perSecond);
-  const own = [
-    figure("", `${operation === "put" ? "puts" : "reads"}/s`, rates, undefined),
-    ...(connections === 1
-      ? [
-          figure(
-            ", p99",
-            "ms",
-            ours.map(({ p99Ms }) => p99Ms),
-            undefined,
-          ),
-        ]
-      : []),
-  ];
-  if (theirs.length === 0) return own;
-  const theirRates = theirs.map(({ perSecond }) => perSecond);
-  // Run by run: the two of a pair were measured one after the other.
-  const ratios = rates.map((rate, at) => rate / (theirRates[at] ?? Number.NaN));
+  const cpuRatios = ours.map(({ cpuUs }, at) => cpuUs / (plain[at]?.cpuUs ?? Number.NaN));
+  const tail: Aim | undefined = operation === "put" && connections === 32 ? atMost(TAIL_MAX) : undefined;
   return [
-    ...own,
-    figure(": etcd", "/s", theirRates, undefined),
-    figure(": Quorate ÷ etcd", "×", ratios, operation === "put" ? atLeast(1) : undefined),
+    figure("", `${operation === "put" ? "puts" : "reads"}/s`, ratesOf(ours)),
+    figure(": a plain object", "/s", ratesOf(plain)),
+    figure(": Quorate ÷ a plain object", "×", ratios(ours, plain), AIMS[operation][connections]),
+    figure(": workerd's CPU per request", "µs", cpuOf(ours)),
+    figure(": workerd's CPU per request, a plain object", "µs", cpuOf(plain)),
+    figure(": workerd's CPU per request, Quorate ÷ a plain object", "×", cpuRatios),
+    ...(three.length === 0
+      ? []
+      : [
+          figure(": three objects that each write the row, without Raft, ÷ a plain object", "×", ratios(three, plain)),
+          figure(": a worker that only answers ÷ a plain object: nothing can be faster", "×", ratios(nothing, plain)),
+        ]),
+    figure(
+      ", p50",
+      "ms",
+      ours.map(({ p50Ms }) => p50Ms),
+    ),
+    {
+      ...figure(
+        ", p99 ÷ p50",
+        "×",
+        ours.map(({ p50Ms, p99Ms }) => p99Ms / p50Ms),
+      ),
+      aim: tail,
+    },
+    ...(theirs.length === 0
+      ? []
+      : [
+          figure(": etcd", "/s", ratesOf(theirs)),
+          figure(
+            ": Quorate ÷ etcd",
+            "×",
+            ratios(ours, theirs),
+            operation === "put" ? REFERENCE_AIMS[connections] : undefined,
+          ),
+        ]),
   ];
+}
+
+/** Run by run: those of a round were measured one after the other. */
+function ratios(results: readonly LoadResult[], others: readonly LoadResult[]): readonly number[] {
+  return results.map(({ perSecond }, at) => perSecond / (others[at]?.perSecond ?? Number.NaN));
+}
+
+function ratesOf(results: readonly LoadResult[]): readonly number[] {
+  return results.map(({ perSecond }) => perSecond);
+}
+
+function cpuOf(results: readonly Measured[]): readonly number[] {
+  return results.map(({ cpuUs }) => cpuUs);
 }

@@ -14,6 +14,8 @@ export interface LoadResult {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** With those of the warm-up. */
+  readonly requests: number;
 }
 
 const FILL_CONNECTIONS = 8;
@@ -31,12 +33,13 @@ async function fillAll(): Promise<void> {
 async function load(operation: Operation, count: number, measuredMs: number): Promise<LoadResult> {
   const requests = preparedRequests(url, operation);
   const connections = await openConnections(count);
-  await run(connections, requests, measuredMs / 3);
+  const warmUp = await run(connections, requests, measuredMs / 3);
   const startMs = performance.now();
   const tookMs = await run(connections, requests, measuredMs);
   const perSecond = (tookMs.length / (performance.now() - startMs)) * 1000;
   for (const connection of connections) connection.close();
-  return { perSecond, p50Ms: percentile(tookMs, 50), p99Ms: percentile(tookMs, 99) };
+  const sent = warmUp.length + tookMs.length;
+  return { perSecond, p50Ms: percentile(tookMs, 50), p99Ms: percentile(tookMs, 99), requests: sent };
 }
 
 /** How long each request took. */

@@ -40,24 +40,28 @@ export class EdgeFolder {
     return new EdgeFolder(folder);
   }
 
-  /** Returns as soon as workerd listens. */
-  async start(): Promise<EdgeServer> {
-    const server = new LocalServer({
-      configFile: join(this.#folder, "workerd.capnp"),
-      pidFile: join(this.#folder, "workerd.pid"),
-    });
-    const url = `http://127.0.0.1:${await server.listening}`;
-    return {
-      url,
-      pid: server.pid,
-      async stop() {
-        server.stop();
-        await server.ended;
-      },
-    };
+  start(): Promise<EdgeServer> {
+    return startWorkerd(this.#folder);
   }
 
   async remove(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** Starts workerd with the configuration of a folder. Returns as soon as it listens. */
+export async function startWorkerd(folder: string): Promise<EdgeServer> {
+  const server = new LocalServer({
+    configFile: join(folder, "workerd.capnp"),
+    pidFile: join(folder, "workerd.pid"),
+  });
+  const url = `http://127.0.0.1:${await server.listening}`;
+  return {
+    url,
+    pid: server.pid,
+    async stop() {
+      server.stop();
+      await server.ended;
+    },
+  };
 }
