@@ -7,7 +7,8 @@ import type { Identity, Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Clock } from "./clock.ts";
 import { BCRYPT_COST_DEFAULT, BCRYPT_COST_MAX, BCRYPT_COST_MIN } from "../auth/password-hashes.ts";
-import type { ProblemCode } from "./api/services.ts";
+import type { EtcdError } from "../protocol/errors.ts";
+import type { MemberProblem, ProblemCode } from "./api/services.ts";
 
 /** How a fresh store is initialized. A store that has data ignores it. */
 export type BootstrapOptions =
@@ -158,6 +159,13 @@ export interface ClusterOptions {
   readonly newMemberId: (everCount: number) => MemberId;
 }
 
+export interface OutageResponse {
+  /** What a request fails with. True: it is a write that was proposed, so it may take effect later. */
+  readonly error: (isUnknown: boolean) => EtcdError;
+  /** Milliseconds that a request may wait for an end of the outage; at most `requestTimeoutMs`. */
+  readonly failAfterMs: number;
+}
+
 export interface MemberOptions {
   readonly storage: Storage;
   readonly transport: Transport;
@@ -203,6 +211,13 @@ export interface MemberOptions {
   readonly watchProgressMs?: number;
   /** etcd's feature InitialCorruptCheck: a member compares its data once after its start, and stops if it differs. */
   readonly initialCorruptCheck?: boolean;
+  /** After each absence the member confirms that it is current, and is unavailable until then. Default false. */
+  readonly confirmsFreshness?: boolean;
+  /**
+   * How requests end while the member is unavailable for this reason. Default: after `requestTimeoutMs`, with etcd's
+   * error.
+   */
+  readonly outage?: (problem: MemberProblem) => OutageResponse | undefined;
   /** Called once, when the member had to stop: storage refused a write, or an invariant was broken. */
   readonly onStopped?: (problem: { readonly code: ProblemCode; readonly text: string }) => void;
   /** Called whenever the membership changes; for transports that must find the other members. */

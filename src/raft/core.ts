@@ -28,6 +28,8 @@ export class Core {
   leader: MemberId = NONE;
   /** Time may have passed unnoticed since the last message of the leader. */
   doubtsLeader = false;
+  /** The highest commit index that a leader has named. This member may not have the entries yet. */
+  leaderCommit: LogIndex = 0;
 
   conf: ConfState;
   quorum: JointQuorum;

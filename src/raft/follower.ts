@@ -15,6 +15,7 @@ import { switchConfiguration } from "./membership.ts";
 export function handleAppend(core: Core, message: AppendMessage): void {
   const { log } = core;
   const { prevIndex, prevTerm, entries } = message;
+  core.leaderCommit = Math.max(core.leaderCommit, message.commit);
   // Everything after this index follows the committed part, which no leader can rewrite.
   if (prevIndex < log.committed) {
     acknowledge(core, message.from, log.committed);
@@ -63,6 +64,7 @@ export function handleSnapshot(core: Core, message: SnapshotMessage): void {
 function restore(core: Core, message: SnapshotMessage): boolean {
   const { log } = core;
   const { index, term, confState } = message.snapshot;
+  core.leaderCommit = Math.max(core.leaderCommit, index);
   if (index <= log.committed) return false;
   const { voters, learners, votersOutgoing } = confState;
   if (![voters, learners, votersOutgoing].some((ids) => ids.includes(core.id))) return false;

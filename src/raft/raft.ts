@@ -249,8 +249,9 @@ export class Raft {
   }
 
   basicStatus(): BasicStatus {
-    const { term, role, leader, log } = this.#core;
-    return { term, role, leader, commit: log.committed, lastIndex: log.lastIndex };
+    const { term, role, leader, log, leaderCommit } = this.#core;
+    const commit = log.committed;
+    return { term, role, leader, commit, lastIndex: log.lastIndex, leaderCommit: Math.max(commit, leaderCommit) };
   }
 
   logTerm(index: LogIndex): Term | undefined {
@@ -313,7 +314,9 @@ export class Raft {
       case "timeout-now":
         return core.leader === message.from ? campaignForTransfer(core) : undefined;
       case "read-index-response":
-        if (!core.isLeader) core.readStates.push({ context: message.context, index: message.index });
+        if (core.isLeader) return undefined;
+        core.leaderCommit = Math.max(core.leaderCommit, message.index);
+        core.readStates.push({ context: message.context, index: message.index });
         return undefined;
       default:
         return unreachable(message);

@@ -66,6 +66,8 @@ export interface BasicStatus {
   readonly leader: MemberId;
   readonly commit: LogIndex;
   readonly lastIndex: LogIndex;
+  /** The highest commit index that this member has heard of; its own log may still lack entries up to it. */
+  readonly leaderCommit: LogIndex;
 }
 
 export interface RaftStatus {

@@ -1,8 +1,6 @@
 /** A room as the page that opened it has it: who may come in, the session of its member, and what is true of it now. */
-import { SYSTEM_BACKOFF } from "../client/common/backoff.ts";
 import { Connection } from "../client/app/connection.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import { rangeRequest } from "../protocol/api/kv.ts";
 import type { MemberView, MemberViewPeer } from "../member/api/services.ts";
 import type { Member } from "../member/node/member.ts";
 import { memberView } from "../member/services/member-view.ts";
@@ -30,7 +28,6 @@ export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceS
   readonly onEnd: (closed: Promise<void>) => void;
 }
 
-const READY_EVERY_MS = 50;
 const LAST_CALLS_MS = 1_000;
 const NO_VIEW: Omit<MemberView, "problem"> = {
   id: "0",
@@ -56,6 +53,7 @@ export class OwnRoom implements Room {
   readonly #admitted: Deferred = deferred();
   readonly #opened: Deferred = deferred();
   readonly #ready: Deferred = deferred();
+  readonly #connected: Deferred = deferred();
   readonly #over: AbortController = new AbortController();
   #admission: Admission | undefined;
   #session: RoomSession | undefined;
@@ -80,9 +78,17 @@ export class OwnRoom implements Room {
     return this.#opened.promise;
   }
 
-  /** Resolves when a linearizable read was answered. */
+  /** Resolves when this tab has a copy of the room that can be read. */
   get ready(): Promise<void> {
     return this.#ready.promise;
+  }
+
+  get connected(): Promise<void> {
+    return this.#connected.promise;
+  }
+
+  get #awaited(): readonly Deferred[] {
+    return [this.#admitted, this.#opened, this.#ready, this.#connected];
   }
 
   get secret(): string | undefined {
@@ -154,13 +160,15 @@ export class OwnRoom implements Room {
   }
 
   async #end(how: (session: RoomSession) => Promise<void>): Promise<void> {
+    // Whoever waited is told what for.
+    const { state, reason } = standingOf(this.#state, this.view, Date.now());
+    const why = state === "connected" || reason === "" ? "the room was closed" : `the room was closed. ${reason}`;
     // What was held is released, and is still answered.
     await this.services.settled(LAST_CALLS_MS);
     const session = this.#session;
     this.#session = undefined;
     this.#over.abort();
-    const error = new EtcdError(GrpcCode.Canceled, "the room was closed");
-    for (const waited of [this.#admitted, this.#opened, this.#ready]) waited.reject(error);
+    for (const waited of this.#awaited) waited.reject(new EtcdError(GrpcCode.Canceled, why));
     if (session !== undefined) await how(session);
     this.#forget();
     this.services.end("the room is closed");
@@ -184,7 +192,7 @@ export class OwnRoom implements Room {
 
   #refuse(error: Error): void {
     const text = error.message;
-    for (const waited of [this.#admitted, this.#opened, this.#ready]) waited.reject(error);
+    for (const waited of this.#awaited) waited.reject(error);
     this.services.end(text);
     this.#changed({ type: "stopped", code: "refused", text, isDamaged: false });
   }
@@ -198,8 +206,7 @@ export class OwnRoom implements Room {
         state.code === "refused"
           ? new OpenRoomError(state.refusal ?? "key-wrong", state.text)
           : new EtcdError(GrpcCode.FailedPrecondition, state.text);
-      this.#opened.reject(error);
-      this.#ready.reject(error);
+      for (const waited of [this.#opened, this.#ready, this.#connected]) waited.reject(error);
     }
     this.#look();
   }
@@ -209,21 +216,7 @@ export class OwnRoom implements Room {
     this.#member = member;
     this.#unwatch = member.whenAvailabilityChanges(() => this.#look());
     this.#opened.resolve();
-    void this.#becomeReady(member);
     this.#look();
-  }
-
-  /** Ready is who can answer a linearizable read. */
-  async #becomeReady(member: Member): Promise<void> {
-    const { kv } = this.services.services;
-    while (this.#member === member && member.problem === undefined) {
-      if (member.leader !== 0n && member.machine.membership.has(member.id)) {
-        const context = { token: "", requireLeader: false };
-        const read = kv.range(rangeRequest({ key: new Uint8Array(1), countOnly: true }), context);
-        if (await read.then(isTrue, isFalse)) return this.#ready.resolve();
-      }
-      await SYSTEM_BACKOFF.sleep(READY_EVERY_MS);
-    }
   }
 
   #forget(): void {
@@ -233,19 +226,24 @@ export class OwnRoom implements Room {
 
   /** Called whenever the tab's state or its member's availability has changed. */
   #look(): void {
-    const { state, reason } = standingOf(this.#state, this.view);
-    this.connection.set(state, reason);
+    const { state, reason, since } = standingOf(this.#state, this.view, Date.now());
+    this.connection.set(state, reason, since);
+    if (this.#member?.machine.membership.has(this.#member.id) === true) this.#ready.resolve();
+    if (state === "connected") this.#connected.resolve();
   }
 
   #watchPage(): void {
     const { signal } = this.#over;
     addEventListener("online", () => this.#session?.retryNow(), { signal });
     document.addEventListener("visibilitychange", () => this.#seen(), { signal });
+    document.addEventListener("resume", () => this.#seen(), { signal });
     addEventListener("pagehide", () => this.#session?.suspend("The page was left."), { signal });
     addEventListener("pageshow", ({ persisted }) => void this.#comeBack(persisted), { signal });
   }
 
+  /** What was true when the page was frozen or hidden may not be true now. */
   #seen(): void {
+    this.#look();
     if (!document.hidden) this.#session?.retryNow();
   }
 
@@ -266,18 +264,10 @@ export class OwnRoom implements Room {
     }
     if (ofMember === undefined) {
       const code = state.type === "asking" && state.trouble !== undefined ? "no-signalling" : "starting";
-      return { ...NO_VIEW, problem: { code, text: standingOf(state, undefined).reason } };
+      return { ...NO_VIEW, problem: { code, text: standingOf(state, undefined, Date.now()).reason } };
     }
     const { problem: _, ...view } = ofMember;
-    const problem = roomProblem(state, ofMember);
+    const problem = roomProblem(state, ofMember, Date.now());
     return problem === undefined ? view : { ...view, problem };
   }
-}
-
-function isTrue(): boolean {
-  return true;
-}
-
-function isFalse(): boolean {
-  return false;
 }

@@ -6,8 +6,10 @@ import type { TabState } from "./tab-state.ts";
 /** A client of the room that this tab is a member of. */
 export interface RoomClient extends Omit<ApplicationClient, "close"> {
   /**
-   * Resolves when this tab has answered a linearizable read: it belongs to the room, and a quorum is there. Rejects with
-   * OpenRoomError when the tab may not come in, and with EtcdError when its member stops first.
+   * Resolves when this tab has a copy of the room, which serializable reads and watches answer from: at once for a tab
+   * that was here before, without a server and without a quorum. A newcomer waits until a member lets it in;
+   * `connection` says what it waits for. Rejects with OpenRoomError when the tab may not come in, and with EtcdError when
+   * its member stops first or the room is closed, also by `signal`.
    */
   readonly ready: Promise<void>;
   readonly room: Room;
@@ -24,6 +26,11 @@ export interface Room {
   readonly admitted: Promise<void>;
   /** Resolves when the copy in this tab answers serializable reads; a newcomer's is empty at first. */
   readonly opened: Promise<void>;
+  /**
+   * Resolves when this tab is connected for the first time: a quorum is there and this tab's copy is current, so writes
+   * and linearizable reads are served. Rejects as `ready` does. Later changes are those of `connection`.
+   */
+  readonly connected: Promise<void>;
   /** This page's address with the secret in its fragment. Undefined before `admitted`. */
   readonly link: string | undefined;
   /** Undefined before `admitted`, and in an open room. */

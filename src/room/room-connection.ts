@@ -1,17 +1,20 @@
 /** What is true of a tab's member, in one word and a sentence. Pure: from what is known to what is told. */
 import { unreachable } from "../base/assert.ts";
 import type { ConnectionState } from "../client/app/connection.ts";
-import type { MemberView } from "../member/api/services.ts";
+import type { MemberView, ProblemCode } from "../member/api/services.ts";
+import { problemText } from "./outage.ts";
 import type { TabState } from "./tab-state.ts";
 
 export interface RoomStanding {
   readonly state: ConnectionState;
   /** For people; empty while connected. */
   readonly reason: string;
+  /** Milliseconds since 1970: since when this tab's copy may be old. Undefined: since the state is this one. */
+  readonly since?: number | undefined;
 }
 
 /** `view` is undefined while there is no member. */
-export function standingOf(state: TabState, view: MemberView | undefined): RoomStanding {
+export function standingOf(state: TabState, view: MemberView | undefined, nowWallMs: number): RoomStanding {
   switch (state.type) {
     case "waiting":
       return {
@@ -32,25 +35,37 @@ export function standingOf(state: TabState, view: MemberView | undefined): RoomS
     case "stopped":
       return { state: "stopped", reason: state.text };
     case "running":
-      return runningStanding(state, view);
+      return runningStanding(state, view, nowWallMs);
     default:
       return unreachable(state);
   }
 }
 
-function runningStanding(state: TabState, view: MemberView | undefined): RoomStanding {
+function runningStanding(state: TabState, view: MemberView | undefined, nowWallMs: number): RoomStanding {
   if (view === undefined) return { state: "joining", reason: "Starting." };
-  const problem = roomProblem(state, view);
+  const problem = roomProblem(state, view, nowWallMs);
   if (problem === undefined) return { state: "connected", reason: "" };
-  const isJoining = view.problem?.code === "joining" || view.problem?.code === "starting";
-  return { state: isJoining ? "joining" : "unavailable", reason: problem.text };
+  const isAlone = view.problem?.code === "joining" && state.type === "running" && state.aloneSinceMs !== undefined;
+  const reason = isAlone ? `${ALONE} ${problem.text}` : problem.text;
+  return { state: stateOf(view.problem?.code), reason, since: problem.sinceWallMs };
+}
+
+const ALONE = "Nobody else of this room is here; this tab joins as soon as one of its members is back.";
+
+function stateOf(code: ProblemCode | undefined): ConnectionState {
+  if (code === "joining" || code === "starting") return "joining";
+  return code === "catching-up" ? "catching-up" : "unavailable";
 }
 
 /** The member's own reason, or that signalling is why it meets nobody. */
-export function roomProblem(state: TabState, view: MemberView): MemberView["problem"] {
-  const { problem } = view;
-  if (problem === undefined || state.type !== "running" || state.signalling.state === "open") return problem;
-  if (problem.code === "stopped" || problem.code === "storage" || problem.code === "removed") return problem;
+export function roomProblem(state: TabState, view: MemberView, nowWallMs: number): MemberView["problem"] {
+  if (view.problem === undefined) return undefined;
+  const problem = { ...view.problem, text: problemText(view.problem, nowWallMs) };
+  if (state.type !== "running" || state.signalling.state === "open") return problem;
+  if (STOPPED.has(problem.code)) return problem;
   const text = `The signalling server does not answer, so other members cannot be found: ${state.signalling.text}.`;
-  return { code: "no-signalling", text: `${text} ${problem.text}` };
+  return { ...problem, code: "no-signalling", text: `${text} ${problem.text}` };
 }
+
+/** What the signalling server cannot change. */
+const STOPPED: ReadonlySet<ProblemCode> = new Set<ProblemCode>(["stopped", "storage", "removed", "catching-up"]);

@@ -12,6 +12,7 @@ const LET_OTHERS_GO_MS = 250;
 
 export const tabClock: Clock = {
   nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
   setTimer(delayMs, fire) {
     const dueMs = performance.now() + delayMs;
     let timer = setTimeout(() => {

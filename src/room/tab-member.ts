@@ -27,6 +27,8 @@ import { enter, checkRegistry } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import { handOver } from "./hand-over.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
+import { roomOutage } from "./outage.ts";
+import type { OutageFacts } from "./outage.ts";
 import { refusalText } from "./room-door.ts";
 import { tabServices } from "./tab-services.ts";
 import type { RunningState, TabState } from "./tab-state.ts";
@@ -79,6 +81,7 @@ export class TabMember {
   #session: AbortController = new AbortController();
   #endSession: ((end: End) => void) | undefined;
   #lived: Promise<void> = Promise.resolve();
+  #endPause: () => void = () => {};
 
   constructor(options: TabMemberOptions) {
     this.#options = options;
@@ -110,6 +113,7 @@ export class TabMember {
   /** The page woke up, or the network is back. */
   retryNow(): void {
     this.#transport?.retryNow();
+    this.#endPause();
   }
 
   /** Lets another member lead, stops, and closes the storage. Does not reject. */
@@ -221,6 +225,9 @@ export class TabMember {
       admission: "authenticated",
       autopilot: AUTOPILOT,
       quotaBackendBytes,
+      confirmsFreshness: true,
+      outage: (problem) => roomOutage(problem, this.#outageFacts),
+
       ...settings,
       onStopped: ({ code, text }) => {
         // A member that we stop ourselves says so too.
@@ -236,6 +243,14 @@ export class TabMember {
     const end = await ended;
     this.#dropMember("this tab begins anew");
     return end;
+  }
+
+  get #outageFacts(): OutageFacts {
+    const { clock } = this.#options;
+    const nowWallMs = clock.wallMs?.() ?? clock.nowMs();
+    const { aloneSinceMs } = this.#state.type === "running" ? this.#state : { aloneSinceMs: undefined };
+    const aloneSinceWallMs = aloneSinceMs === undefined ? undefined : nowWallMs - (clock.nowMs() - aloneSinceMs);
+    return { nowWallMs, aloneSinceWallMs };
   }
 
   // ── the registry ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -301,13 +316,14 @@ export class TabMember {
     return undefined;
   }
 
-  /** Ends early when the session does. */
+  /** Ends early when the session does, and when the page or the network is back. One at a time. */
   #pause(milliseconds: number): Promise<void> {
     const { signal } = this.#session;
     return new Promise((resolve) => {
       if (signal.aborted) return resolve();
       const cancel = this.#options.clock.setTimer(milliseconds, end);
       signal.addEventListener("abort", end, { once: true });
+      this.#endPause = end;
       function end(): void {
         cancel();
         signal.removeEventListener("abort", end);

@@ -40,12 +40,14 @@ export interface PeerJsPortOptions {
 }
 
 const FIRST_RETRY_MS = 500;
-const MAX_RETRY_MS = 30_000;
+const MAX_RETRY_MS = 5_000;
 const WATCH_MS = 5000;
 /** PeerJS sends a heartbeat every 5 s, in a hidden tab every minute. */
 const ECHO_WITHIN_MS = 90_000;
 /** The timer was so late that this page may have caused the silence. */
 const OWN_STALL_MS = 15_000;
+/** How long a connection may take to show that it works, when the page or its network is back. */
+const PROVE_WITHIN_MS = 3_000;
 const LOW_WATER_BYTES = 64 * 1024;
 /** How many messages may arrive while an open channel still reports that it is connecting. */
 const MAX_UNSENT = 3;
@@ -77,6 +79,7 @@ class PeerJsPort implements PeerPort {
   #isFetching = false;
   #cancelRetry: (() => void) | undefined;
   #cancelWatch: (() => void) | undefined;
+  #cancelProof: (() => void) | undefined;
   #lastWatchMs = 0;
   /** When the server last echoed a heartbeat; undefined if it never did. */
   #lastEchoMs: number | undefined;
@@ -106,13 +109,29 @@ class PeerJsPort implements PeerPort {
 
   retryNow(): void {
     this.#failures = 0;
-    if (this.#cancelRetry === undefined) return;
-    this.#cancelRetry();
-    this.#connect();
+    if (this.#cancelRetry === undefined) this.#prove();
+    else {
+      this.#cancelRetry();
+      this.#connect();
+    }
+  }
+
+  /** A connection that outlived a sleep or a change of networks may be dead, and would seem open for a minute. */
+  #prove(): void {
+    const peer = this.#peer;
+    if (peer === undefined || this.#isFetching || this.#cancelProof !== undefined) return;
+    const askedMs = this.#clock.nowMs();
+    if (peer.open) peer.socket.send({ type: "HEARTBEAT" });
+    this.#cancelProof = this.#clock.after(PROVE_WITHIN_MS, () => {
+      this.#cancelProof = undefined;
+      const isProved = peer.open && (this.#lastEchoMs ?? askedMs) >= askedMs;
+      if (!isProved && peer === this.#peer) peer.disconnect();
+    });
   }
 
   close(): void {
     this.#events = undefined;
+    this.#cancelProof?.();
     this.#cancelRetry?.();
     this.#cancelWatch?.();
     this.#destroy();

@@ -103,8 +103,16 @@ export class Tab {
     };
   }
 
+  /** Serves writes and linearizable reads. */
   async ready(): Promise<void> {
-    await this.page.evaluate(() => window.quorate.ready);
+    await this.page.evaluate(async () => {
+      for (;;) {
+        const { problem } = await window.quorate.status();
+        if (problem === undefined) return;
+        if (["stopped", "storage", "removed", "refused"].includes(problem.code)) throw new Error(problem.text);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    });
   }
 
   status(): Promise<Status> {

@@ -19,9 +19,12 @@ import { FakeRegistry } from "./support/registry.ts";
 
 /** Twenty times as fast as the wall's: an election takes 0.1 s. */
 const FAST = 20;
+/** Timers that are set meanwhile do not fire. */
+let isStandingStill = false;
 const clock: Clock = {
   nowMs: () => performance.now() * FAST,
   setTimer(delayMs, fire) {
+    if (isStandingStill) return () => {};
     const timer = setTimeout(fire, delayMs / FAST);
     return () => clearTimeout(timer);
   },
@@ -31,6 +34,7 @@ const clock: Clock = {
 const running: TabMember[] = [];
 
 afterEach(() => {
+  isStandingStill = false;
   for (const tab of running.splice(0)) tab.stop("stopped", "the test is over");
 });
 
@@ -131,6 +135,19 @@ test("the first tab founds the room and confirms it before it serves, the next o
   expect((await eventually(() => second.client.kv.range("a"))).count).toBe(1);
   expect((await eventually(() => third.client.kv.range("a"))).count).toBe(1);
   expect(new Set([founder, second, third].map(({ tab }) => tab.member?.clusterId)).size).toBe(1);
+});
+
+test("a tab that waits before it asks its server again asks at once when the page or its network is back", async () => {
+  const { registry, profile } = room();
+  registry.isReachable = false;
+  isStandingStill = true;
+  const lonely = profile();
+  const { tab, client } = lonely.open();
+  await lonely.until((now) => now.type === "asking" && now.trouble !== undefined);
+  registry.isReachable = true;
+  isStandingStill = false;
+  tab.retryNow();
+  await eventually(() => client.kv.put("a", "1"));
 });
 
 test("a fresh tab whose server does not answer says so, and goes on when it does", async () => {

@@ -1,11 +1,12 @@
 /** What the page says: of bytes, of a room, of the edge. */
 import { expect, test } from "vitest";
-import type { MemberView } from "../../src/member/api/services.ts";
+import type { MemberProblem, MemberView } from "../../src/member/api/services.ts";
 import { edgeSituation } from "../../web/edge/edge-situation.ts";
 import { bytesOfHex, hexOf, keyText, previewOf, sizeText, textOf } from "../../web/model/bytes-text.ts";
 import { pageMode } from "../../web/page-mode.ts";
 import { JOIN_REFUSALS } from "../../src/protocol/peer/join-refusal.ts";
-import { roomProblem } from "../../src/room/room-connection.ts";
+import { roomOutage } from "../../src/room/outage.ts";
+import { roomProblem, standingOf } from "../../src/room/room-connection.ts";
 import { roomSituation } from "../../web/room/room-situation.ts";
 import type { RoomKnowledge } from "../../web/room/room-situation.ts";
 import type { RunningState, TabState } from "../../src/room/tab-state.ts";
@@ -75,6 +76,9 @@ const VIEW: MemberView = {
   ],
 };
 
+/** Of the machine's own time zone, as people read it. */
+const NOON = new Date(2026, 10, 28, 12, 0).getTime();
+
 const RUNNING: RunningState = {
   type: "running",
   sinceMs: 0,
@@ -94,7 +98,7 @@ const JOINING: MemberView = {
 };
 
 function situation(state: TabState, view: MemberView | undefined, nowMs = 0): ReturnType<typeof roomSituation> {
-  const knowledge: RoomKnowledge = { isOpen: false, state, view, nowMs, problemSinceMs: 0 };
+  const knowledge: RoomKnowledge = { isOpen: false, state, view, nowMs, nowWallMs: NOON + nowMs, problemSinceMs: 0 };
   const none = (): void => {};
   return roomSituation(knowledge, {
     takeOver: none,
@@ -153,18 +157,67 @@ test("a newcomer that is not admitted sees why, also while nobody is there to ad
 
 test("a lost server is the reason where it keeps members apart, and a remark where it does not", () => {
   const cutOff: RunningState = { ...RUNNING, signalling: { state: "lost", text: "the server cannot be reached" } };
-  expect(roomProblem(cutOff, JOINING)?.code).toBe("no-signalling");
-  expect(roomProblem(cutOff, VIEW)).toBeUndefined();
+  expect(roomProblem(cutOff, JOINING, NOON)?.code).toBe("no-signalling");
+  expect(roomProblem(cutOff, VIEW, NOON)).toBeUndefined();
   expect(situation(cutOff, VIEW).standing.text).toMatch(/^Ready, but newcomers cannot find this room/);
   const stopped = { ...VIEW, problem: { code: "storage", text: "full" } } as const;
-  expect(roomProblem(cutOff, stopped)?.code).toBe("storage");
+  expect(roomProblem(cutOff, stopped, NOON)?.code).toBe("storage");
 });
 
-test("without a quorum it says so, and since when", () => {
-  const problem = { code: "no-quorum", text: "No quorum: 2 of 3 voting members must be reachable, 1 is." } as const;
+test("without a quorum it says so, since when, and what works all the same", () => {
+  const problem: MemberProblem = {
+    code: "no-quorum",
+    text: "for operators",
+    sinceWallMs: NOON - 90 * 60_000,
+    voters: { here: 1, total: 3 },
+  };
   const shown = situation(RUNNING, { ...VIEW, role: "candidate", leader: "0", problem }, 7_000);
-  expect(shown.standing.text).toBe("No quorum: 2 of 3 voting members must be reachable, 1 is. Since 7 s.");
+  expect(shown.standing.text).toBe(
+    "No quorum: 1 of 3 voters here since 10:30. Reads marked serializable answer from this tab’s copy; writes fail.",
+  );
+  expect(shown.standing.tone).toBe("bad");
   expect(shown.badge).toEqual({ text: "Candidate", tone: "busy" });
+  const yesterday = { ...problem, sinceWallMs: NOON - 24 * 3_600_000 };
+  expect(situation(RUNNING, { ...VIEW, problem: yesterday }).standing.text).toMatch(/since 27 Nov 2026, 12:00\. /);
+});
+
+test("a tab that is behind is not ready: it says how far, and as of when its copy is", () => {
+  const text = "Catching up: about 4,300 entries behind the leader.";
+  const problem = { code: "catching-up", text, sinceWallMs: NOON - 60_000 } as const;
+  const shown = situation(RUNNING, { ...VIEW, role: "follower", problem });
+  expect(shown.standing).toMatchObject({ tone: "busy", text: `${text} This tab’s copy is as of 11:59.` });
+  expect(standingOf(RUNNING, { ...VIEW, problem }, NOON)).toMatchObject({
+    state: "catching-up",
+    since: problem.sinceWallMs,
+  });
+});
+
+test("requests end for the reason that is known, at once where waiting is vain", () => {
+  const quorum: MemberProblem = { code: "no-quorum", text: "", sinceWallMs: NOON, voters: { here: 1, total: 3 } };
+  const facts = { nowWallMs: NOON + 60_000, aloneSinceWallMs: undefined };
+  const lost = roomOutage(quorum, facts);
+  expect(lost?.failAfterMs).toBe(1_000);
+  expect(lost?.error(false)).toMatchObject({ code: 14, message: "no quorum: 1 of 3 voters here since 12:00" });
+  expect(lost?.error(true).message).toMatch(/since 12:00; this write was proposed before, and its outcome is unknown$/);
+  const joining = { code: "joining", text: "" } as const;
+  expect(roomOutage(joining, facts)?.failAfterMs).toBe(Infinity);
+  const alone = roomOutage(joining, { ...facts, aloneSinceWallMs: NOON });
+  expect(alone?.failAfterMs).toBe(1_000);
+  expect(alone?.error(false).message).toBe(
+    "this tab is not a member of its room yet, and nobody else has been here since 12:00",
+  );
+  expect(roomOutage(joining, { ...facts, aloneSinceWallMs: facts.nowWallMs - 2_000 })?.failAfterMs).toBe(Infinity);
+  expect(roomOutage({ code: "no-leader", text: "" }, facts)).toMatchObject({ failAfterMs: Infinity });
+  expect(roomOutage({ code: "stopped", text: "" }, facts)).toBeUndefined();
+});
+
+test("a stopped member has no role any more", () => {
+  const view: MemberView = { ...VIEW, role: "follower", leader: "0", problem: { code: "storage", text: "full" } };
+  const shown = situation({ type: "stopped", code: "storage", text: "full", isDamaged: false }, view);
+  expect(shown.facts.slice(0, 2)).toEqual([
+    { label: "Role", value: "stopped" },
+    { label: "Leader", value: "none" },
+  ]);
 });
 
 test("a room that was founded anew elsewhere leaves the choice to a person", () => {

@@ -16,6 +16,8 @@ export interface RoomKnowledge {
   /** Undefined while there is no member. */
   readonly view: MemberView | undefined;
   readonly nowMs: number;
+  /** Milliseconds since 1970. */
+  readonly nowWallMs: number;
   /** Since when it has been unable to serve. */
   readonly problemSinceMs: number;
 }
@@ -127,15 +129,16 @@ function waiting(isHolderSilent: boolean, { takeOver }: RoomActions): Standing {
 }
 
 function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomActions): Standing {
-  const { view, nowMs, problemSinceMs } = knowledge;
+  const { view, nowMs, nowWallMs, problemSinceMs } = knowledge;
   if (state.isConflict && view !== undefined) return conflict(state.room, view, actions);
   if (view === undefined) return say("busy", "Starting.");
-  const problem = roomProblem(state, view);
+  const problem = roomProblem(state, view, nowWallMs);
   if (problem === undefined) return serving(state, view);
-  const since = durationText(nowMs - problemSinceMs);
+  const duration = ` Since ${durationText(nowMs - problemSinceMs)}.`;
   const hint = state.roomTrouble === undefined ? "" : ` ${sentence(state.roomTrouble)}`;
-  if (view.problem?.code !== "joining") return say("busy", `${problem.text} Since ${since}.${hint}`);
-  if (problem.code === "no-signalling") return say("bad", `${problem.text} Since ${since}.${hint}`);
+  const text = `${problem.text}${problem.sinceWallMs === undefined ? duration : ""}${hint}`;
+  if (view.problem?.code !== "joining") return say(view.problem?.code === "no-quorum" ? "bad" : "busy", text);
+  if (problem.code === "no-signalling") return say("bad", text);
   return joining(state, view.joinRefusal, nowMs, actions);
 }
 
@@ -223,8 +226,11 @@ function factsOf(view: MemberView | undefined, isOpen: boolean): readonly Fact[]
   ];
 }
 
+const STOPPED_CODES: ReadonlySet<string> = new Set(["stopped", "storage", "removed"]);
+
 function roleWord({ role, problem }: MemberView): string {
-  return problem?.code === "joining" ? "joining" : role;
+  if (problem === undefined) return role;
+  return STOPPED_CODES.has(problem.code) ? "stopped" : problem.code === "joining" ? "joining" : role;
 }
 
 function leaderName({ leader, members, id, name }: MemberView): string {

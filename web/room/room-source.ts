@@ -47,7 +47,10 @@ export class RoomSource implements PageSource {
   situation(): ReturnType<PageSource["situation"]> {
     const { isOpen, state, view } = this.client.room;
     const problemSinceMs = this.#problemSinceMs;
-    return roomSituation({ isOpen, state, view, nowMs: performance.now(), problemSinceMs }, this.#actions);
+    return roomSituation(
+      { isOpen, state, view, nowMs: performance.now(), nowWallMs: Date.now(), problemSinceMs },
+      this.#actions,
+    );
   }
 
   subscribe(listener: () => void): void {
@@ -56,7 +59,7 @@ export class RoomSource implements PageSource {
 
   #look(): void {
     const { state, view } = this.client.room;
-    const hasProblem = view === undefined || roomProblem(state, view) !== undefined;
+    const hasProblem = view === undefined || roomProblem(state, view, Date.now()) !== undefined;
     if (hasProblem && !this.#hadProblem) this.#problemSinceMs = performance.now();
     this.#hadProblem = hasProblem;
     for (const listener of this.#listeners) listener();

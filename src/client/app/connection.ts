@@ -11,6 +11,8 @@ export type ConnectionState =
   /** A room: this tab is on its way to being a member. */
   | "joining"
   | "connected"
+  /** A room: this tab was away, and gets what it missed. Serializable reads are served, from a copy as of `since`. */
+  | "catching-up"
   /** The endpoint responds with 502, 503 or 504: it cannot serve. In a room: only serializable reads are served. */
   | "unavailable"
   /** The endpoint does not respond. */
@@ -23,7 +25,10 @@ export interface ConnectionSnapshot {
   readonly state: ConnectionState;
   /** A message for users; empty while connected. */
   readonly reason: string;
-  /** Milliseconds since 1970 when `state` last changed. */
+  /**
+   * Milliseconds since 1970 when `state` last changed. A room that is unavailable or catching up: when this tab's copy was
+   * last known to be current.
+   */
   readonly since: number;
 }
 
@@ -76,11 +81,13 @@ export class Connection {
     this.set("closed", "the client is closed");
   }
 
-  /** Does nothing once the client is closed. */
-  set(state: ConnectionState, reason: string): void {
+  /** Does nothing once the client is closed. Default of `since`: now, if the state changes. */
+  set(state: ConnectionState, reason: string, since?: number): void {
     const before = this.getSnapshot();
-    if (before.state === "closed" || (before.state === state && before.reason === reason)) return;
-    this.#store.set({ state, reason, since: before.state === state ? before.since : Date.now() });
+    const from = since ?? (before.state === state ? before.since : Date.now());
+    if (before.state === "closed" || (before.state === state && before.reason === reason && before.since === from))
+      return;
+    this.#store.set({ state, reason, since: from });
   }
 }
 

@@ -8,7 +8,7 @@
 export interface BackoffTimer {
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** Resolves after the time, or early if the signal is aborted. */
+  /** Resolves after the time, or early if the signal is aborted; in a page also if the network or its user is back. */
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 }
 
@@ -30,10 +30,40 @@ function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return resolve();
     const timer = setTimeout(end, milliseconds);
     signal?.addEventListener("abort", end, { once: true });
+    const unwatch = onReturn(end);
     function end(): void {
       clearTimeout(timer);
       signal?.removeEventListener("abort", end);
+      unwatch();
       resolve();
     }
   });
+}
+
+/** What a page has and other platforms lack. */
+interface PageLike {
+  readonly document?: EventTargetLike & { readonly hidden: boolean };
+  readonly addEventListener?: EventTargetLike["addEventListener"];
+  readonly removeEventListener?: EventTargetLike["removeEventListener"];
+}
+
+interface EventTargetLike {
+  addEventListener(type: string, listener: () => void): void;
+  removeEventListener(type: string, listener: () => void): void;
+}
+
+/** In a page: the network is back, or somebody looks at the page again. What failed before may succeed now. */
+function onReturn(run: () => void): () => void {
+  const page = globalThis as unknown as PageLike;
+  const { document } = page;
+  if (document === undefined) return () => {};
+  const seen = (): void => {
+    if (!document.hidden) run();
+  };
+  page.addEventListener?.("online", run);
+  document.addEventListener("visibilitychange", seen);
+  return () => {
+    page.removeEventListener?.("online", run);
+    document.removeEventListener("visibilitychange", seen);
+  };
 }

@@ -18,7 +18,7 @@ import { backoffMs } from "../common/backoff.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
 import type { Header, WatchEvent, WatchResponse } from "../common/types.ts";
 
-const RECONNECT_LIMIT_MS = 5000;
+const RECONNECT_LIMIT_MS = 3000;
 
 /**
  * The watch cannot continue where it stopped, because that history is compacted. The caller reads the keys again and

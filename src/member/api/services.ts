@@ -156,8 +156,10 @@ export interface MemberView {
   readonly compactRevision: number;
   readonly dbSizeBytes: number;
   readonly members: readonly MemberViewPeer[];
+  /** Entries that its leader has committed and that are not applied here; absent if there are none. */
+  readonly behind?: number;
   /** Why the member cannot serve now, with a message for operators; absent while it can. */
-  readonly problem?: { readonly code: ProblemCode; readonly text: string };
+  readonly problem?: MemberProblem;
   /** Of a member that is not let in: why not, as those inside said last (protocol/peer/join-refusal.ts). */
   readonly joinRefusal?: string;
 }
@@ -172,11 +174,22 @@ export interface MemberViewPeer {
   readonly active?: boolean;
 }
 
+export interface MemberProblem {
+  readonly code: ProblemCode;
+  /** For operators. */
+  readonly text: string;
+  /** Since when, in milliseconds since 1970; absent where the member cannot date it. */
+  readonly sinceWallMs?: number;
+  /** Without a quorum: the voters that are heard, this member included, and all of them. */
+  readonly voters?: { readonly here: number; readonly total: number };
+}
+
 export type ProblemCode =
   | "starting"
   | "joining"
   | "no-leader"
   | "no-quorum"
+  | "catching-up"
   | "no-signalling"
   | "storage"
   | "stopped"

@@ -15,8 +15,11 @@ const CAUGHT_UP_ENTRIES = 10;
 
 const CHANGES = { promote: "add-node", demote: "add-learner", remove: "remove-node" } as const;
 
+const NO_LEADER = 0n;
 const JOIN_EVERY_TICKS = 5;
 const ORPHAN_TICKS = 20;
+/** The voters that respond meanwhile are those that are here. */
+const LEADERLESS_TICKS = 10;
 const REMOVED_TICKS = 3;
 /** The autopilot runs every few ticks. After a longer gap another member has led meanwhile. */
 const LEADING_GAP_TICKS = 10;
@@ -116,7 +119,7 @@ export class PeerTracker {
     } else if (!membership().has(id)) {
       const isDue = options.bootstrap.type === "join" && this.#ticks % JOIN_EVERY_TICKS === 0;
       if (isDue) for (const peer of this.#up) this.#host.send(peer, { type: "join", memberId: id, name });
-    } else if (this.#ticks % ORPHAN_TICKS === 0) {
+    } else if (this.#ticks % (leader === NO_LEADER ? LEADERLESS_TICKS : ORPHAN_TICKS) === 0) {
       const isOrphan = this.sinceContactMs(leader) >= ORPHAN_TICKS * this.#host.tickMs;
       if (isOrphan) for (const peer of this.#up) this.#host.send(peer, { type: "wake" });
     }

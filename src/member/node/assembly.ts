@@ -21,6 +21,7 @@ import { PeerRoles } from "./peer-roles.ts";
 import { Admission } from "./admission.ts";
 import { Applier } from "./applier.ts";
 import { Availability } from "./availability.ts";
+import { Freshness } from "./freshness.ts";
 import { Attributes } from "../membership/attributes.ts";
 import { MembershipMonitor } from "./membership-monitor.ts";
 import { Callers } from "../limits/callers.ts";
@@ -98,6 +99,7 @@ export class Assembly {
   readonly hashQueue: HashQueue;
   readonly leaderMonitor: LeaderMonitor;
   readonly maintenance: StoreMaintenance;
+  readonly freshness: Freshness;
   readonly availability: Availability;
 
   constructor(options: MemberOptions) {
@@ -149,6 +151,7 @@ export class Assembly {
     this.hashQueue = makeHashQueue(this);
     this.leaderMonitor = new LeaderMonitor(electionTicks);
     this.maintenance = makeMaintenance(this);
+    this.freshness = new Freshness(this);
     this.availability = new Availability(this);
     stopInOrder(this);
   }

@@ -9,6 +9,7 @@ import type { Clock } from "../clock.ts";
 import type { Settings } from "../options.ts";
 import type { PeerTracker } from "../membership/peer-tracker.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
+import type { Freshness } from "./freshness.ts";
 import type { LeaderMonitor } from "./leader-monitor.ts";
 import type { Lifecycle, Problem } from "./lifecycle.ts";
 
@@ -21,6 +22,7 @@ export interface AvailabilityDeps {
   readonly machine: StateMachine;
   readonly peers: PeerTracker;
   readonly leaderMonitor: LeaderMonitor;
+  readonly freshness: Freshness;
 }
 
 export class Availability {
@@ -36,7 +38,7 @@ export class Availability {
 
   /** Why this member cannot serve linearizable requests, with a message for operators; undefined while it can. */
   get problem(): Problem | undefined {
-    const { id, lifecycle, raft, machine } = this.#parts;
+    const { id, lifecycle, raft, machine, freshness } = this.#parts;
     if (lifecycle.problem !== undefined) return lifecycle.problem;
     if (machine.membership.wasRemoved(id)) {
       return { code: "removed", text: "This member was removed from the cluster, and waits until the others know it." };
@@ -45,7 +47,8 @@ export class Availability {
       return { code: "joining", text: "Waiting to be added to the cluster by its leader." };
     }
     const { role, leader } = raft.basicStatus();
-    return role === "leader" || leader !== 0n ? undefined : this.#withoutLeader();
+    if (role !== "leader" && leader === 0n) return this.#withoutLeader();
+    return freshness.isCurrent ? undefined : catchingUp(freshness);
   }
 
   /** Calls `run` in a later turn whenever `problem` has changed. The returned function removes it. */
@@ -71,17 +74,19 @@ export class Availability {
   }
 
   #withoutLeader(): Problem {
-    const { id, raft, leaderMonitor } = this.#parts;
+    const { id, raft, leaderMonitor, freshness } = this.#parts;
     const { voters } = raft.status().confState;
-    const needed = Math.floor(voters.length / 2) + 1;
-    const reachable = voters.filter((voter) => voter === id || this.isActive(voter)).length;
-    if (reachable < needed && !leaderMonitor.isInGracePeriod) {
+    const total = voters.length;
+    const needed = Math.floor(total / 2) + 1;
+    const here = voters.filter((voter) => voter === id || this.isActive(voter)).length;
+    const sinceWallMs = freshness.asOfWallMs;
+    if (here < needed && !leaderMonitor.isInGracePeriod) {
       const text =
-        `No quorum: ${needed} of ${voters.length} voting members must be reachable, ${reachable} ` +
-        `${reachable === 1 ? "is" : "are"}. Reads marked serializable still work; writes wait.`;
-      return { code: "no-quorum", text };
+        `No quorum: ${here} of ${total} voters ${here === 1 ? "is" : "are"} here, ${needed} are needed. ` +
+        "Reads marked serializable still work; writes wait.";
+      return { code: "no-quorum", text, sinceWallMs, voters: { here, total } };
     }
-    return { code: "no-leader", text: "No leader yet: an election is under way." };
+    return { code: "no-leader", text: "No leader yet: an election is under way.", sinceWallMs };
   }
 
   /** True if this member had contact with `member` within the longest election timeout. */
@@ -89,4 +94,12 @@ export class Availability {
     const { peers, settings } = this.#parts;
     return peers.sinceContactMs(member) <= 2 * settings.electionTicks * settings.tickMs;
   }
+}
+
+/** The number is rounded, so that listeners are not notified of each entry. */
+function catchingUp({ behind, asOfWallMs }: Freshness): Problem {
+  const sinceWallMs = asOfWallMs;
+  if (behind === 0) return { code: "catching-up", text: "Asking the leader what was missed meanwhile.", sinceWallMs };
+  const about = Number(behind.toPrecision(2)).toLocaleString("en");
+  return { code: "catching-up", text: `Catching up: about ${about} entries behind the leader.`, sinceWallMs };
 }

@@ -1,10 +1,7 @@
 /** The end of a member. It stops once, for one reason, with all of its parts. Nothing of it runs afterwards. */
-import type { ProblemCode } from "../api/services.ts";
+import type { MemberProblem } from "../api/services.ts";
 
-export interface Problem {
-  readonly code: ProblemCode;
-  readonly text: string;
-}
+export type Problem = MemberProblem;
 
 export const WAS_REMOVED: Problem = { code: "removed", text: "This member was removed from the cluster." };
 

@@ -223,6 +223,11 @@ export class Member {
     return this.#parts.availability.isActive(member);
   }
 
+  /** The number of committed entries that are known to be missing here. */
+  get behind(): number {
+    return this.#parts.freshness.behind;
+  }
+
   /** True while no leader is known because the cluster was quiesced. The other members are being contacted. */
   get isWaking(): boolean {
     return !this.#parts.quiescence.isActive;

@@ -125,26 +125,26 @@ export class Proposals {
     waiting.done(outcome);
   }
 
-  /** Fails requests past their deadline with `error`. Those still queued are not proposed. */
-  expire(nowMs: number, error: EtcdError): void {
+  /** Fails requests past their deadline. Those still queued are not proposed; of the others the outcome is unknown. */
+  expire(nowMs: number, error: EtcdError, errorIfUnknown: EtcdError = error): void {
     const late: Proposal[] = [];
     // Insertion order is deadline order, because all requests of a member have the same time-out.
     for (const waiting of this.#byId.values()) {
       if (waiting.deadlineMs > nowMs) break;
       late.push(waiting);
     }
-    if (late.length > 0) this.#drop(late, error);
+    if (late.length > 0) this.#drop(late, error, errorIfUnknown);
   }
 
   failAll(error: EtcdError): void {
     this.#drop([...this.#byId.values()], error);
   }
 
-  #drop(dropped: readonly Proposal[], error: EtcdError): void {
+  #drop(dropped: readonly Proposal[], error: EtcdError, errorIfUnknown: EtcdError = error): void {
     this.#unqueue(dropped);
     for (const waiting of dropped) {
       this.#forget(waiting);
-      waiting.done({ ok: false, error });
+      waiting.done({ ok: false, error: waiting.term > 0 ? errorIfUnknown : error });
     }
   }
 

@@ -4,12 +4,14 @@ import type { Raft } from "../../raft/raft.ts";
 import type { Attributes } from "../membership/attributes.ts";
 import type { Clock } from "../clock.ts";
 import type { ClusterChanges } from "../membership/cluster-changes.ts";
+import type { Availability } from "./availability.ts";
 import type { Driver } from "./driver.ts";
+import type { Freshness } from "./freshness.ts";
 import type { LeaderTracker } from "./leader-tracker.ts";
 import type { LeaderMonitor } from "./leader-monitor.ts";
 import type { Lessor } from "../background/lessor.ts";
 import type { Lifecycle } from "./lifecycle.ts";
-import type { Settings } from "../options.ts";
+import type { MemberOptions, Settings } from "../options.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Quiescence } from "./quiescence.ts";
 import type { Reads } from "./reads.ts";
@@ -42,6 +44,9 @@ export interface TickerDeps {
   readonly peers: PeerTracker;
   readonly changes: ClusterChanges;
   readonly attributes: Attributes;
+  readonly freshness: Freshness;
+  readonly availability: Availability;
+  readonly options: Pick<MemberOptions, "outage">;
 }
 
 export class Ticker {
@@ -83,6 +88,7 @@ export class Ticker {
     snapshots.tick();
     leaderMonitor.tick(leader.id);
     peers.tick();
+    this.#parts.freshness.tick();
     changes.tick();
     attributes.tick();
     if (leader.isSelf && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) peers.autopilot(raft.status());
@@ -90,11 +96,19 @@ export class Ticker {
     this.#parts.driver.schedule();
   }
 
+  /** Fails requests that have waited long enough. How long that is depends on what is known of the cluster. */
   #expire(): void {
-    const { clock, leader, proposals, reads } = this.#parts;
+    const { clock, settings, leader, proposals, reads, availability, options } = this.#parts;
     if (proposals.pending === 0 && reads.pending === 0) return;
     const nowMs = clock.nowMs();
-    proposals.expire(nowMs, leader.timeoutError(nowMs));
-    reads.expire(nowMs, leader.timeoutError(nowMs));
+    const problem = options.outage === undefined ? undefined : availability.problem;
+    const outage = problem === undefined ? undefined : options.outage?.(problem);
+    const timeout = leader.timeoutError(nowMs);
+    const error = outage?.error(false) ?? timeout;
+    // A deadline is the time of arrival and this.
+    const { requestTimeoutMs } = settings;
+    const dueMs = nowMs + requestTimeoutMs - Math.min(outage?.failAfterMs ?? Infinity, requestTimeoutMs);
+    proposals.expire(dueMs, error, outage?.error(true) ?? timeout);
+    reads.expire(dueMs, error);
   }
 }

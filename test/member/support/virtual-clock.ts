@@ -12,6 +12,12 @@ export class VirtualClock implements Clock {
   #order = 0;
   readonly #timers = new Set<Timer>();
   #deferred: (() => void)[] = [];
+  /** What the wall clock has gone on while no timer ran. */
+  sleptMs = 0;
+
+  wallMs(): number {
+    return this.#nowMs + this.sleptMs;
+  }
 
   nowMs(): number {
     return this.#nowMs;
