@@ -186,6 +186,11 @@ const config: OxlintConfig = defineConfig({
     outside("worker/**", ["**/web/**", "**/cli/**"], "The worker serves the built page."),
     outside(WORKERD, ["**/web/**", "**/cli/**", "**/local/**", "node:*"], "Runs in workerd, alone."),
     outside("web/**", ["**/worker/**", "**/cli/**", "node:*", "cloudflare:*"], "Runs in a page, alone."),
+    {
+      // Servers and scripts of the examples run in Node.
+      files: ["web/examples/**/*.js"],
+      rules: { "no-restricted-imports": "off" },
+    },
     // What tests and platforms need. Contract suites, and helpers that hold the expectations of several tests, look to
     // vitest's rules like strays.
     {
@@ -205,6 +210,7 @@ const config: OxlintConfig = defineConfig({
         "vite.config.ts",
         "worker/main.ts",
         "test/bench/rival/plain-objects.ts",
+        "worker/examples/*/src/index.ts",
         "test/foreign/projects/worker/src/index.ts",
         "test/worker/main.ts",
         "test/support/count-reporter.ts",

@@ -1,8 +1,12 @@
 /**
  * The package's `quorate/worker`: a cluster inside an application's Cloudflare worker, beside its own routes.
  *
- *   const edge = quorate({ cluster: "app", prefix: "/quorate/" });
- *   export const { EdgeMember, RoomSignalling } = edge;
+ * ```ts
+ * import { quorate } from "quorate/worker";
+ *
+ * const edge = quorate({ cluster: "app", prefix: "/quorate/" });
+ * export const { EdgeMember, RoomSignalling } = edge;
+ * ```
  */
 export { quorate } from "./quorate.ts";
 export type {

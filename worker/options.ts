@@ -3,6 +3,7 @@ import type { DurableObject } from "cloudflare:workers";
 import type { ApplicationClient } from "../src/client/app/application-client.ts";
 import type { User } from "../src/client/facade/authenticated.ts";
 
+/** Options of `quorate()`. All may be left out. */
 export interface QuorateOptions<WorkerEnv extends object = object> {
   /**
    * Name of the cluster: letters, digits, `.`, `_`, `-`, at most 63 characters. The ids and objects of the members are
@@ -28,12 +29,14 @@ export interface QuorateOptions<WorkerEnv extends object = object> {
   readonly bindings?: BindingNames;
 }
 
+/** Decides about a request before anything else is done with it. */
 export type Authorize<WorkerEnv extends object = object> = (
   /** The request without its body. */
   request: Request,
   context: AuthorizeContext<WorkerEnv>,
 ) => boolean | Response | Promise<boolean | Response>;
 
+/** What `authorize` gets beside the request. */
 export interface AuthorizeContext<WorkerEnv extends object = object> {
   readonly env: WorkerEnv;
   /** Path without the prefix, normalised, such as "/v3/kv/put". It alone decides what is served. */
@@ -41,6 +44,7 @@ export interface AuthorizeContext<WorkerEnv extends object = object> {
   waitUntil(promise: Promise<unknown>): void;
 }
 
+/** Names of the bindings in the worker's configuration. */
 export interface BindingNames {
   /** Namespace of EdgeMember. Default "MEMBERS". */
   readonly members?: string;
@@ -52,6 +56,7 @@ export interface BindingNames {
   readonly assets?: string;
 }
 
+/** Options of `client(env)`. All may be left out. */
 export interface WorkerClientOptions {
   /** Who calls, where auth is enabled. The client authenticates before its first call. */
   readonly user?: User;
@@ -68,6 +73,7 @@ export interface RequestContext {
   waitUntil(promise: Promise<unknown>): void;
 }
 
+/** What `quorate()` returns: a handler for requests, a client, and the classes that the worker exports. */
 export interface Quorate<WorkerEnv extends object = object> {
   /** Responds to a request below the prefix, and to any other with 404. Never rejects. */
   readonly fetch: (request: Request, env: WorkerEnv, ctx: RequestContext) => Promise<Response>;
@@ -83,6 +89,7 @@ export interface Quorate<WorkerEnv extends object = object> {
   readonly RoomSignalling: ObjectClass<WorkerEnv>;
 }
 
+/** Class of a Durable Object, for the worker to export. */
 export type ObjectClass<WorkerEnv extends object> = new (
   ctx: DurableObjectState,
   env: WorkerEnv,

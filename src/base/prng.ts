@@ -7,6 +7,7 @@ import { assert } from "./assert.ts";
 
 const MASK_64 = 0xffff_ffff_ffff_ffffn;
 
+/** Pseudo-random numbers from a seed. The same seed gives the same numbers. */
 export class Prng {
   #a: number;
   #b: number;

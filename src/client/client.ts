@@ -77,6 +77,7 @@ export interface ClientOptions {
   readonly backoff?: BackoffTimer;
 }
 
+/** Keys and values, as in etcd's KV service. */
 export interface KvClient {
   /** Puts a key. Rejects with NotFound if the lease does not exist, with ResourceExhausted if the database is full. */
   put(key: Bytes, value: Bytes, options?: PutOptions): Promise<PutResult>;
@@ -96,6 +97,7 @@ export interface KvClient {
   compact(revision: number, options?: CompactOptions): Promise<CompactResult>;
 }
 
+/** etcd's calls, as `createClient` makes them for any transport. */
 export interface Client {
   /** Resolves when the services can serve calls. */
   readonly ready: Promise<void>;

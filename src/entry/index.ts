@@ -1,11 +1,13 @@
 /**
  * The package `quorate`: the client for an endpoint, anywhere that has `fetch`.
  *
- *   import { connect } from "quorate";
+ * ```ts
+ * import { connect } from "quorate";
  *
- *   const client = connect({ endpoint: "http://localhost:8787" });
- *   await client.kv.put("flags/dark", "on");
- *   for await (const { events } of client.watch("flags/", { prefix: true })) console.log(events);
+ * const client = connect({ endpoint: "http://localhost:8787" });
+ * await client.kv.put("flags/dark", "on");
+ * for await (const { events } of client.watch("flags/", { prefix: true })) console.log(events);
+ * ```
  */
 export { connect } from "../client/app/connect.ts";
 export type { ConnectOptions } from "../client/app/connect.ts";

@@ -1,10 +1,14 @@
 /**
  * The package's `quorate/react`: hooks for React 18 and 19.
  *
- *   <QuorateProvider client={connect({ endpoint })}> … </QuorateProvider>
+ * ```tsx
+ * import { useEntry, useNamespace } from "quorate/react";
  *
- *   const flags = useNamespace<Flag>("flags/");
- *   const dark = useEntry(flags, "dark")?.value.on ?? false;
+ * export function Theme() {
+ *   const flags = useNamespace<{ on: boolean }>("flags/");
+ *   return <p>{useEntry(flags, "dark")?.value.on === true ? "dark" : "light"}</p>;
+ * }
+ * ```
  */
 export { QuorateProvider, useClient } from "../react/provider.ts";
 export type { QuorateProviderProps } from "../react/provider.ts";

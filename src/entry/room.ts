@@ -1,12 +1,14 @@
 /**
  * The package's `quorate/room`, for browsers: this tab becomes a member of a room.
  *
- *   import { openRoom } from "quorate/room";
+ * ```ts
+ * import { openRoom } from "quorate/room";
  *
- *   const room = openRoom("planning", { signalling: "https://quorate.example", secret: location.hash });
- *   await room.ready;
- *   await room.kv.put("agenda", "…");
- *   console.log(room.room.link);
+ * const room = openRoom("planning", { signalling: "https://quorate.example", secret: location.hash });
+ * await room.ready;
+ * await room.kv.put("agenda", "…");
+ * console.log(room.room.link);
+ * ```
  */
 export { openRoom } from "../room/open-room.ts";
 export type { OpenRoomOptions } from "../room/open-room.ts";

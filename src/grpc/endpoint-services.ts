@@ -31,6 +31,7 @@ export interface EndpointServices extends ProxiedServices {
 /** Further concurrent calls wait for a free connection. */
 const MAX_CONNECTIONS = 64;
 
+/** Returns an endpoint's services for `startGrpcProxy`. Sends nothing before the first call. The caller closes them. */
 export function endpointServices(options: EndpointOptions): EndpointServices {
   const { endpoint, timeoutMs } = options;
   const pool = new MuxPool({ WebSocket: options.WebSocket ?? platformWebSocket(), endpoint, timeoutMs });

@@ -9,6 +9,7 @@ import { bindMethods } from "./methods.ts";
 import { OpenStreams } from "./streams.ts";
 import type { ProxiedServices } from "./proxied-services.ts";
 
+/** Options of `startGrpcProxy`. */
 export interface GrpcProxyOptions {
   readonly services: ProxiedServices;
   /** `host:port`; port 0 selects a free port. */
@@ -27,6 +28,7 @@ export interface TlsFiles {
   readonly clientCa?: Uint8Array;
 }
 
+/** A gRPC front that is running. */
 export interface GrpcProxy {
   readonly port: number;
   /** Ends streams, lets running calls finish, and cancels those that do not. */
@@ -44,6 +46,7 @@ const REQUEST_BYTES = 1.5 * 1024 * 1024;
 const AROUND_REQUEST_BYTES = 512 * 1024;
 const CLOSE_AFTER_MS = 2000;
 
+/** Starts the gRPC front. Resolves when it listens. Rejects if it cannot, or if the TLS files cannot be read. */
 export async function startGrpcProxy(options: GrpcProxyOptions): Promise<GrpcProxy> {
   const { services, listen, tls, maxRequestBytes = REQUEST_BYTES } = options;
   // Errors report all failures; grpc-js would also write them to stderr.

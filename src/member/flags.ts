@@ -13,6 +13,7 @@ export interface MemberFlag {
   readonly help: string;
 }
 
+/** Name of a member's setting, as etcd calls the flag. */
 export type MemberFlagName =
   | "auto-compaction-mode"
   | "auto-compaction-retention"

@@ -4,6 +4,7 @@
  * and by `message` once an error was sent over the network.
  */
 
+/** gRPC's codes by name. `error.code` is one of them. */
 export const GrpcCode = {
   OK: 0,
   Canceled: 1,
@@ -65,6 +66,7 @@ export function grpcCodeOf(code: number): GrpcCode {
   return code in CODE_NAMES ? (code as GrpcCode) : GrpcCode.Unknown;
 }
 
+/** Error of a call: a gRPC code, and etcd's text where the server sent it. All errors of the package are of this class. */
 export class EtcdError extends Error {
   readonly code: GrpcCode;
 

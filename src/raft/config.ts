@@ -7,6 +7,7 @@ import type { ConfState, HardState, LogIndex, MemberId, SnapshotMeta } from "../
 import { isConfState } from "./conf-change/conf-change.ts";
 import type { LogReader } from "./log/log-reader.ts";
 
+/** What a Raft member starts with. Times are in ticks. */
 export interface RaftConfig {
   readonly id: MemberId;
   /** Default 10. A follower campaigns after a random time in [n, 2n) without a leader. Must exceed heartbeatTicks. */

@@ -71,6 +71,10 @@ import { isWellFormed } from "./well-formed.ts";
  */
 type Request = ProposeMessage | ReadIndexMessage | TransferLeaderMessage;
 
+/**
+ * One member of a Raft group. Inputs are ticks, messages, proposals and storage acknowledgements; what to do comes out of
+ * `ready()`.
+ */
 export class Raft {
   readonly #core: Core;
   readonly #persister: Persister;

@@ -14,14 +14,17 @@ import type {
 } from "../protocol/peer/raft-message.ts";
 import type { ProgressState } from "./progress.ts";
 
+/** Role of a member in its term. */
 export type Role = "follower" | "pre-candidate" | "candidate" | "leader";
 
+/** State that need not survive a restart. */
 export interface SoftState {
   /** The member that leads; 0n if none is known. */
   readonly leader: MemberId;
   readonly role: Role;
 }
 
+/** What must be written in one atomic batch before `persisted(id)` is called. */
 export interface Persist {
   /** Increases. Acknowledge it with raft.persisted(id). Several writes may be in flight; they complete in order. */
   readonly id: number;
@@ -32,11 +35,13 @@ export interface Persist {
   readonly snapshot: SnapshotMeta | undefined;
 }
 
+/** A read index that was confirmed: reads of at least this much are linearizable. */
 export interface ReadState {
   readonly context: Uint8Array;
   readonly index: LogIndex;
 }
 
+/** What the caller must do next: write, send, apply. */
 export interface Ready {
   /** What must be written atomically; absent if there is nothing to write. */
   readonly persist: Persist | undefined;
@@ -51,6 +56,7 @@ export interface Ready {
   readonly softState: SoftState | undefined;
 }
 
+/** What a leader knows of one member. */
 export interface ProgressStatus {
   readonly match: LogIndex;
   readonly next: LogIndex;
@@ -70,6 +76,7 @@ export interface BasicStatus {
   readonly leaderCommit: LogIndex;
 }
 
+/** State of a member and, at the leader, of the others. */
 export interface RaftStatus {
   readonly id: MemberId;
   readonly term: Term;

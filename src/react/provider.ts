@@ -5,12 +5,14 @@ import type { ApplicationClient } from "../client/app/application-client.ts";
 
 const ClientContext: Context<ApplicationClient | undefined> = createContext<ApplicationClient | undefined>(undefined);
 
+/** Properties of `QuorateProvider`. */
 export interface QuorateProviderProps {
   /** Created and closed by the application, outside of rendering. */
   readonly client: ApplicationClient;
   readonly children?: ReactNode;
 }
 
+/** Provides a client to the hooks of all components below it. */
 export function QuorateProvider({ client, children }: QuorateProviderProps): ReactElement {
   return createElement(ClientContext.Provider, { value: client }, children);
 }

@@ -7,6 +7,7 @@ import { useClient } from "./provider.ts";
 
 const RETRY_MS = 1_000;
 
+/** Options of `useLock` and `useLeader`. */
 export interface HoldOptions extends Pick<LockOptions, "ttl"> {
   /** Waits and holds only while true. Default true. */
   readonly isWanted?: boolean;

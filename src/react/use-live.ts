@@ -7,6 +7,7 @@ import type { ValueOptions } from "../client/app/schema.ts";
 import { useClient } from "./provider.ts";
 import { sharedLive, snapshotOf } from "./shared-live.ts";
 
+/** Options of `useLive` and `useEntry`. */
 export interface LiveOptions<Value> {
   /** List that the server fetched for its render: shown there, at hydration, and until this client has listed. */
   readonly initial?: List<Value> | undefined;

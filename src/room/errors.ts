@@ -1,6 +1,7 @@
 /** Why a room was not opened. */
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 
+/** Why a room was not opened. */
 export type OpenRoomErrorReason =
   /** The name, the secret, a flag or the signalling URL is not one. */
   | "invalid"
@@ -19,6 +20,7 @@ export type OpenRoomErrorReason =
   /** The signalling server does not respond, so nobody can say whose room this is. */
   | "unreachable";
 
+/** The room was not opened; `reason` says why. The code is the gRPC code that fits the reason. */
 export class OpenRoomError extends EtcdError {
   readonly reason: OpenRoomErrorReason;
 

@@ -17,6 +17,7 @@ import { secretAtDoor, secretIn } from "./room-door.ts";
 import { roomPlace } from "./room-place.ts";
 import type { RoomPlace } from "./room-place.ts";
 
+/** Options of `openRoom()`. All may be left out. */
 export interface OpenRoomOptions {
   /** The origin of a Quorate server, at which the room's members find each other. Default: the page's own. */
   readonly signalling?: string;

@@ -20,6 +20,7 @@ export interface RoomClient extends Omit<ApplicationClient, "close"> {
   close(): Promise<void>;
 }
 
+/** What a member of a room knows beyond its data: the link, the members, its own state. */
 export interface Room {
   readonly name: string;
   /** Resolves when it is decided that this tab comes in, and with which secret. Rejects with OpenRoomError. */

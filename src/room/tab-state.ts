@@ -3,6 +3,7 @@ import type { ProblemCode } from "../member/api/services.ts";
 import type { SignallingState } from "../transport/channel.ts";
 import type { RoomInfo, RoomRefusalCode } from "../transport/room.ts";
 
+/** Where a tab is on its way to being a member. */
 export type TabState =
   /** Another tab of this profile is the member. */
   | { readonly type: "waiting"; readonly isHolderSilent: boolean }
@@ -12,6 +13,7 @@ export type TabState =
   | RunningState
   | StoppedState;
 
+/** This tab is a member, or is about to be one. */
 export interface RunningState {
   readonly type: "running";
   readonly sinceMs: number;
@@ -25,6 +27,7 @@ export interface RunningState {
   readonly aloneSinceMs: number | undefined;
 }
 
+/** This tab's member has stopped for good, and why. */
 export interface StoppedState {
   readonly type: "stopped";
   readonly code: ProblemCode;

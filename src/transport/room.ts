@@ -8,6 +8,7 @@
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { memberOfPeerId } from "./peer-id.ts";
 
+/** What the signalling server's registry says of a room. */
 export interface RoomInfo {
   /** Free: not claimed. Open: any client that knows its name has full access. Closed: clients with its key do. */
   readonly access: "free" | "open" | "closed";

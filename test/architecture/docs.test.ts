@@ -23,8 +23,13 @@ describe("documents", () => {
   });
 
   test.each(DOCUMENTS)("every file that %s links to exists", (document) => {
-    const links = [...textOf(document).matchAll(/\]\(([^)#:]+)/g)].map(([, path]) => path as string);
+    const links = [...textOf(document).matchAll(/\]\((?!https?:)([^)#:]+)/g)].map(([, path]) => path as string);
     expect(links.filter((path) => !existsSync(join(root, dirname(document), path)))).toEqual([]);
+  });
+
+  test.each(DOCUMENTS)("every place in %s that it links to itself exists", (document) => {
+    const places = [...textOf(document).matchAll(/\]\(#([\w-]+)\)/g)].map(([, place]) => place as string);
+    expect(places.filter((place) => !placesIn(document).has(place))).toEqual([]);
   });
 
   test("a file that does not exist is noticed, wherever a path may begin", () => {
@@ -87,6 +92,20 @@ function pathsIn(document: string): readonly string[] {
 /** From the document's folder or from the root, as a reader would follow it. */
 function exists(path: string, document: string): boolean {
   return [join(root, dirname(document)), root].some((cwd) => globSync(path, { cwd }).length > 0);
+}
+
+/** The anchors of a document: those of its headings, as GitHub makes them, and its own. */
+function placesIn(document: string): ReadonlySet<string> {
+  const text = textOf(document).replaceAll(/^```[\s\S]*?^```/gm, "");
+  const headings = [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading as string);
+  const anchors = [...text.matchAll(/<a id="([\w-]+)">/g)].map(([, id]) => id as string);
+  const slugs = headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, "")
+      .replaceAll(" ", "-"),
+  );
+  return new Set([...slugs, ...anchors]);
 }
 
 function rulesOf(document: string): readonly string[] {

@@ -1,8 +1,6 @@
 /** A page that Vite builds from the installed package opens a room, in two profiles of a real Chromium. */
-import { createServer, type Server } from "node:http";
 import { readdir, readFile } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import type { RoomClient } from "../../src/entry/room.ts";
@@ -10,6 +8,7 @@ import { measureSizes } from "../bench/size.ts";
 import { chromiumContextOptions, launchChromium } from "../support/chromium.ts";
 import { EdgeServer } from "../support/edge-server.ts";
 import { tool } from "./command.ts";
+import { StaticServer } from "./static-server.ts";
 import { check, type Step } from "./steps.ts";
 
 declare global {
@@ -22,7 +21,6 @@ declare global {
 const STEP_MS = 60_000;
 /** The bundler names and cuts the chunks of another project otherwise. */
 const MAY_DIFFER = 1.02;
-const TYPES: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript" };
 
 /** `data` is a folder for the signalling server's data. */
 export function roomSteps(install: () => Promise<string>, data: string): readonly Step[] {
@@ -50,8 +48,8 @@ export function roomSteps(install: () => Promise<string>, data: string): readonl
 }
 
 async function inChromium(dist: string, data: string): Promise<undefined> {
-  const pages = await serve(dist);
-  const origin = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
+  const pages = await StaticServer.start(dist);
+  const { origin } = pages;
   const server = await EdgeServer.start(data, ["--allow-origin", origin]);
   const browser = await launchChromium();
   try {
@@ -96,19 +94,4 @@ async function visit(browser: Browser, url: string): Promise<Page> {
   await page.goto(url);
   await page.waitForFunction(() => window.client !== undefined);
   return page;
-}
-
-async function serve(dist: string): Promise<Server> {
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://page");
-    const file = pathname === "/" ? "index.html" : pathname.slice(1);
-    readFile(join(dist, file)).then(
-      (bytes) => response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "text/plain" }).end(bytes),
-      () => response.writeHead(404).end(),
-    );
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  return server;
 }

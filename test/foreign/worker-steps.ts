@@ -1,19 +1,23 @@
 /** A worker of somebody else's: type-checked, built by wrangler, served by workerd, with Quorate below a prefix of it. */
-import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { LocalServer } from "../../worker/local/server.ts";
 import { command, tool } from "./command.ts";
 import { check, type Step } from "./steps.ts";
+import { until } from "./until.ts";
+import { whileServed, type WorkerdOptions } from "./workerd.ts";
 
-const TRIES_MAX = 1_000;
 const SETUP_TOKEN = "a setup token of a foreign worker";
+const SERVED: WorkerdOptions = {
+  objects: { MEMBERS: "EdgeMember", ROOMS: "RoomSignalling" },
+  variables: { SETUP_TOKEN },
+};
 const OWNER = { authorization: `Bearer ${SETUP_TOKEN}` };
 
 export function workerSteps(install: () => Promise<string>): readonly Step[] {
   let folder = "";
   const served = (run: (url: string) => Promise<void>) => async (): Promise<undefined> => {
-    await serve(folder, run);
+    await whileServed(folder, SERVED, run);
     return undefined;
   };
   return [
@@ -84,57 +88,11 @@ async function goneCaller(url: string): Promise<void> {
   const waiting = connect(Number(new URL(url).port), "127.0.0.1");
   waiting.on("error", () => {});
   waiting.write("GET /wait?key=gone HTTP/1.1\r\nhost: x\r\n\r\n");
-  await until(async () => (await queue()) === 2);
+  await until("the second caller in the queue", async () => (await queue()) === 2);
   waiting.resetAndDestroy();
-  await until(async () => (await queue()) === 1);
-}
-
-async function serve(folder: string, run: (url: string) => Promise<void>): Promise<void> {
-  const data = join(folder, "data");
-  await mkdir(data, { recursive: true });
-  const configFile = join(folder, "config.capnp");
-  await writeFile(configFile, config(data));
-  const server = new LocalServer({ configFile, pidFile: join(folder, "workerd.pid") });
-  try {
-    await run(`http://127.0.0.1:${await server.listening}`);
-  } finally {
-    server.stop();
-    await server.ended;
-  }
-}
-
-function config(data: string): string {
-  return `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [(name = "foreign", worker = .foreign), (name = "data", disk = (path = "${data}", writable = true))],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "foreign")],
-);
-const foreign :Workerd.Worker = (
-  modules = [(name = "index.js", esModule = embed "dist/index.js")],
-  compatibilityDate = "2026-11-01",
-  compatibilityFlags = ["no_web_socket_compression", "enable_request_signal"],
-  durableObjectNamespaces = [
-    (className = "EdgeMember", uniqueKey = "foreign-EdgeMember", enableSql = true),
-    (className = "RoomSignalling", uniqueKey = "foreign-RoomSignalling", enableSql = true),
-  ],
-  durableObjectStorage = (localDisk = "data"),
-  bindings = [
-    (name = "MEMBERS", durableObjectNamespace = "EdgeMember"),
-    (name = "ROOMS", durableObjectNamespace = "RoomSignalling"),
-    (name = "SETUP_TOKEN", text = "${SETUP_TOKEN}"),
-  ],
-);
-`;
+  await until("the second caller out of the queue", async () => (await queue()) === 1);
 }
 
 function is(actual: unknown, expected: unknown): void {
   check(Object.is(actual, expected), `it is ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`);
-}
-
-/** Ends what would hang, and judges nothing. */
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await isSo()); tries++) {
-    check(tries < TRIES_MAX, "what was waited for did not come");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

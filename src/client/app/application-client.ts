@@ -10,6 +10,10 @@ import type { ValueOptions } from "./schema.ts";
 import type { Bytes, RangeOptions } from "../common/types.ts";
 import { transaction, type Transaction, type TransactionOptions } from "./transaction.ts";
 
+/**
+ * Client of an application: etcd's calls, and above them namespaces, locks, elections, transactions and presence. Every call
+ * rejects with an EtcdError, or with the reason of an AbortSignal.
+ */
 export interface ApplicationClient extends Client, AsyncDisposable {
   /** State of the connection; `subscribe` and `getSnapshot` have the form that `useSyncExternalStore` expects. */
   readonly connection: Pick<Connection, "getSnapshot" | "subscribe">;

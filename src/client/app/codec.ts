@@ -2,6 +2,7 @@
 import type { Bytes } from "../common/types.ts";
 import { toText } from "../common/convert.ts";
 
+/** Defines how values of a namespace are stored as bytes. `text`, `bytes` and `json()` are there; others may be written. */
 export interface Codec<Value> {
   encode(value: Value): Bytes;
   /** Throws if the bytes do not encode such a value. */

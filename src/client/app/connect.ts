@@ -7,6 +7,7 @@ import { httpServices } from "../http/http-services.ts";
 import { SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { WebSocketConstructor } from "../http/websocket-watch.ts";
 
+/** Options of `connect()`. Only `endpoint` is needed. */
 export interface ConnectOptions {
   /** `https://host:port`, with a path (`/m/1`) to address one member of several. */
   readonly endpoint: string;

@@ -5,6 +5,7 @@
 import type { WebSocketConstructor, WebSocketLike } from "../http/websocket-watch.ts";
 import { Store } from "./store.ts";
 
+/** State of a connection. Reads and writes are served while it is "connected"; "idle" means that nothing was asked yet. */
 export type ConnectionState =
   /** No request has completed yet. */
   | "idle"
@@ -21,6 +22,7 @@ export type ConnectionState =
   | "stopped"
   | "closed";
 
+/** What is true of the connection at one moment. The object is replaced, never changed. */
 export interface ConnectionSnapshot {
   readonly state: ConnectionState;
   /** A message for users; empty while connected. */
@@ -65,9 +67,12 @@ export class Connection {
         close();
       };
       socket.addEventListener("open", () => this.set("connected", ""));
-      socket.addEventListener("close", () => {
+      const lost = (): void => {
         if (!isClosedByUs) this.set("disconnected", "the connection was lost");
-      });
+      };
+      // Whoever uses the socket closes it after an "error", and the "close" that follows would pass as its own.
+      socket.addEventListener("error", lost);
+      socket.addEventListener("close", lost);
     };
     return class extends Socket {
       constructor(url: string, protocols?: string[]) {

@@ -2,6 +2,7 @@
 import type { KeyValue } from "../common/types.ts";
 import { keyText, type ValueFormat } from "./schema.ts";
 
+/** A key of a namespace with its value at one revision. */
 export interface Entry<Value> {
   /** The key without the namespace's prefix. */
   readonly key: string;

@@ -18,6 +18,7 @@ import { compare, type Compare } from "../facade/txn.ts";
 import { LeaseLostError } from "./errors.ts";
 import { Session, type SessionHost } from "./session.ts";
 
+/** Options of `acquire`, `withLock`, `lead` and `campaign`. */
 export interface LockOptions {
   /** Time to live of the lease in seconds: after it the lock of a vanished holder is free. Default 15. */
   readonly ttl?: number | undefined;
@@ -25,6 +26,7 @@ export interface LockOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A lock that is held, on a lease that is kept alive until it is released or lost. */
 export interface HeldLock extends AsyncDisposable {
   readonly name: string;
   /** The key that holds the lock. */

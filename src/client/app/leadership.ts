@@ -10,6 +10,7 @@ import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { LockOptions } from "./held-lock.ts";
 import { Session, type SessionHost } from "./session.ts";
 
+/** Who leads an election. */
 export interface LeaderInfo {
   /** The value that the leader proclaims. */
   readonly value: string;
@@ -17,6 +18,7 @@ export interface LeaderInfo {
   readonly fence: number;
 }
 
+/** A won election, on a lease that is kept alive until it is resigned or lost. */
 export interface Leadership extends AsyncDisposable {
   readonly name: string;
   readonly fence: number;
@@ -27,6 +29,7 @@ export interface Leadership extends AsyncDisposable {
   resign(): Promise<void>;
 }
 
+/** One election: campaign in it, or observe who leads. */
 export interface Election {
   /** Waits until elected, with `value` as the proclaimed value. Rejects when `options.signal` aborts. */
   campaign(value: string, options?: LockOptions): Promise<Leadership>;

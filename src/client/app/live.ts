@@ -13,6 +13,7 @@ import { pagesOf } from "./pages.ts";
 import { keyText, type ValueFormat } from "./schema.ts";
 import { Store } from "./store.ts";
 
+/** A namespace at one revision, and whether there may be a newer one. The object is replaced, never changed. */
 export interface LiveSnapshot<Value> {
   readonly entries: ReadonlyMap<string, Entry<Value>>;
   /** Keys whose stored value the schema rejects. The other keys are not affected. */
@@ -38,6 +39,10 @@ export interface LiveHost {
 const PAGE = 1_000;
 const RETRY_LIMIT_MS = 2_000;
 
+/**
+ * A map that follows a namespace until closed. `subscribe` and `getSnapshot` have the form that `useSyncExternalStore`
+ * expects.
+ */
 export class Live<Value> implements AsyncDisposable {
   readonly #host: LiveHost;
   readonly #prefix: string;

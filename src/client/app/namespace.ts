@@ -17,6 +17,7 @@ import { Live, type LiveHost } from "./live.ts";
 import { pagesOf } from "./pages.ts";
 import { valueFormat, type ValueFormat, type ValueOptions } from "./schema.ts";
 
+/** Options of reads in a namespace. */
 export interface ReadOptions {
   /**
    * Reads the state of the member that serves the call, which may be behind. Default false: the newest committed state.
@@ -25,6 +26,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of writes in a namespace. */
 export interface WriteOptions {
   /** Writes only if the key still has this etag. Otherwise the call rejects with ConflictError. */
   readonly ifMatch?: string | undefined;
@@ -41,12 +43,14 @@ export interface List<Value> {
   readonly revision: number;
 }
 
+/** Result of `create`: whether this call created the key, and the stored entry. */
 export type Created<Value> =
   /** This call created the key. */
   | { readonly created: true; readonly entry: Entry<Value> }
   /** The key existed; `entry` is the stored one. */
   | { readonly created: false; readonly entry: Entry<Value> };
 
+/** Keys under a prefix with values of one type. All keys are given and returned without the prefix. */
 export interface Namespace<Value> {
   readonly prefix: string;
   /**

@@ -10,6 +10,7 @@ import type { Live } from "./live.ts";
 import { namespace, type Namespace, type NamespaceHost } from "./namespace.ts";
 import { Session, type SessionHost } from "./session.ts";
 
+/** Options of `presence`. */
 export interface PresenceOptions {
   /** Id of this participant. Default: random. */
   readonly id?: string | undefined;
@@ -17,6 +18,7 @@ export interface PresenceOptions {
   readonly ttl?: number | undefined;
 }
 
+/** A participant who is shown to the others until it leaves. */
 export interface Presence<Me> extends AsyncDisposable {
   readonly id: string;
   /** All present participants by id, this one included. */

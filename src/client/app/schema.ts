@@ -7,6 +7,7 @@ import type { Bytes } from "../common/types.ts";
 import { type Codec, json } from "./codec.ts";
 import { InvalidValueError, type SchemaIssue } from "./errors.ts";
 
+/** A schema with the interface of Standard Schema, version 1, as zod, valibot and arktype have it. */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly "~standard": {
     readonly version: 1;

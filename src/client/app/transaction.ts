@@ -19,6 +19,7 @@ import type { Compare, RequestOp } from "../facade/txn.ts";
 import type { Bytes, Id } from "../common/types.ts";
 import { ConflictError } from "./errors.ts";
 
+/** Reads and writes of one transaction. It may be used until the function that received it has ended. */
 export interface Transaction {
   /**
    * Returns the value as text: the one that this transaction wrote, or the one at its revision. Returns undefined if
@@ -29,6 +30,7 @@ export interface Transaction {
   delete(key: string): void;
 }
 
+/** Options of `transaction`. */
 export interface TransactionOptions {
   readonly signal?: AbortSignal | undefined;
   /** Number of attempts after which the call rejects with ConflictError. Default 100. */

@@ -6,11 +6,13 @@
  * returned as decimal strings. Revisions, versions and counts are numbers, exact up to 2^53.
  */
 
+/** A key or a value as an argument: text is sent as UTF-8. */
 export type Bytes = string | Uint8Array;
 
 /** A 64-bit id (lease, member, cluster) as an argument. Results have decimal strings. */
 export type Id = string | bigint;
 
+/** Header of every response: which member responded, and at which revision. */
 export interface Header {
   readonly clusterId: string;
   readonly memberId: string;
@@ -19,6 +21,7 @@ export interface Header {
   readonly raftTerm: number;
 }
 
+/** A key with its value, as bytes. */
 export interface KeyValue {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
@@ -40,8 +43,10 @@ export interface KeyRange {
   readonly fromKey?: boolean | undefined;
 }
 
+/** What `kv.range` sorts by. */
 export type SortBy = "key" | "version" | "createRevision" | "modRevision" | "value";
 
+/** Options of `kv.range`. */
 export interface RangeOptions extends KeyRange {
   /** Maximum number of keys; `more` is true if there were others. Default: all. */
   readonly limit?: number | undefined;
@@ -59,6 +64,7 @@ export interface RangeOptions extends KeyRange {
   readonly maxCreateRevision?: number | undefined;
 }
 
+/** Result of `kv.range`. */
 export interface RangeResult {
   readonly header: Header;
   readonly kvs: readonly KeyValue[];
@@ -67,6 +73,7 @@ export interface RangeResult {
   readonly more: boolean;
 }
 
+/** Options of `kv.put`. */
 export interface PutOptions {
   /** Attaches the key to this lease: the key is deleted when the lease ends. */
   readonly lease?: Id | undefined;
@@ -77,37 +84,44 @@ export interface PutOptions {
   readonly ignoreLease?: boolean | undefined;
 }
 
+/** Result of `kv.put`. */
 export interface PutResult {
   readonly header: Header;
   /** The previous key and value, if requested and if the key existed. */
   readonly prevKv: KeyValue | undefined;
 }
 
+/** Options of `kv.deleteRange`. */
 export interface DeleteRangeOptions extends KeyRange {
   readonly prevKv?: boolean | undefined;
 }
 
+/** Result of `kv.deleteRange`. */
 export interface DeleteRangeResult {
   readonly header: Header;
   readonly deleted: number;
   readonly prevKvs: readonly KeyValue[];
 }
 
+/** Options of `kv.compact`. */
 export interface CompactOptions {
   /** Responds only after the old revisions are removed from the disk. Default false. */
   readonly physical?: boolean | undefined;
 }
 
+/** Result of `kv.compact`. */
 export interface CompactResult {
   readonly header: Header;
 }
 
+/** Result of one operation of a txn. */
 export type OpResult =
   | { readonly type: "range"; readonly range: RangeResult }
   | { readonly type: "put"; readonly put: PutResult }
   | { readonly type: "deleteRange"; readonly deleteRange: DeleteRangeResult }
   | { readonly type: "txn"; readonly txn: TxnResult };
 
+/** Result of a txn. */
 export interface TxnResult {
   readonly header: Header;
   /** True if the comparisons held and `then` was executed; false if `else` was. */
@@ -116,6 +130,7 @@ export interface TxnResult {
   readonly responses: readonly OpResult[];
 }
 
+/** Options of `watch`. */
 export interface WatchOptions extends KeyRange {
   /** First revision to return events of; it may be in the past. Default: the next one. */
   readonly startRevision?: number | undefined;
@@ -136,6 +151,7 @@ export interface WatchOptions extends KeyRange {
   readonly onConnect?: (() => void) | undefined;
 }
 
+/** One change of one key. */
 export interface WatchEvent {
   readonly type: "PUT" | "DELETE";
   /** For a deleted key only `key` and `modRevision` are set. */
@@ -144,6 +160,7 @@ export interface WatchEvent {
   readonly prevKv: KeyValue | undefined;
 }
 
+/** One response of a watch, with all events of one revision or of several. */
 export interface WatchResponse {
   readonly header: Header;
   /** All events of each revision in it, in order. A revision is never split between responses. */

@@ -23,6 +23,7 @@ import {
 import type { LeaderRequest, LeaderResponse } from "../../protocol/api/election.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 
+/** Name and password of a user. */
 export interface User {
   readonly name: string;
   readonly password: string;

@@ -13,6 +13,7 @@ import { backoffMs } from "../common/backoff.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
 import type { Header, Id } from "../common/types.ts";
 
+/** Result of `lease.grant`. */
 export interface LeaseGrant {
   readonly header: Header;
   readonly id: string;
@@ -20,6 +21,7 @@ export interface LeaseGrant {
   readonly ttl: number;
 }
 
+/** Result of one keep-alive. */
 export interface KeepAliveResult {
   readonly header: Header;
   readonly id: string;
@@ -27,6 +29,7 @@ export interface KeepAliveResult {
   readonly ttl: number;
 }
 
+/** Result of `lease.timeToLive`. */
 export interface LeaseTimeToLive {
   readonly header: Header;
   readonly id: string;
@@ -38,6 +41,7 @@ export interface LeaseTimeToLive {
   readonly keys: readonly Uint8Array[];
 }
 
+/** Options of `lease.keepAlive`. */
 export interface KeepAliveOptions {
   /** Called for each successful keep-alive. */
   readonly onRenewed?: ((renewed: KeepAliveResult) => void) | undefined;
@@ -45,6 +49,7 @@ export interface KeepAliveOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Why the keep-alives ended. */
 export interface KeptAliveEnd {
   /**
    * "stopped": by the caller or by `close()` of the client. "lost": the lease is gone at the server, or must be
@@ -55,6 +60,7 @@ export interface KeptAliveEnd {
   readonly error?: EtcdError;
 }
 
+/** A lease that is being kept alive. */
 export interface KeptAlive {
   readonly id: string;
   /** Resolves when the keep-alives end. Never rejects. The caller must stop relying on a lease that is lost. */
@@ -63,6 +69,7 @@ export interface KeptAlive {
   stop(): void;
 }
 
+/** Leases, as in etcd's Lease service. Times are in seconds. */
 export interface LeaseClient {
   /**
    * Grants a lease of `ttl` seconds. Without an id the server chooses one. Rejects with FailedPrecondition if the id is

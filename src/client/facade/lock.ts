@@ -13,6 +13,7 @@ import type { CampaignResponse, LeaderKey as WireLeaderKey, LeaderResponse } fro
 import { count, headerOf, idOf, keyValueOf, toBytes } from "../common/convert.ts";
 import type { Bytes, Header, Id, KeyValue } from "../common/types.ts";
 
+/** Options of calls that wait for a lock or an election. */
 export interface WaitOptions {
   /** Lease of the key in the queue. Without one the server grants a lease of 60 seconds, which is not kept alive. */
   readonly lease?: Id | undefined;
@@ -20,6 +21,7 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** etcd's Lock service. `client.withLock` and `client.acquire` bring a lease along. */
 export interface LockClient {
   /** Waits until the lock is acquired. It is held as long as the returned key exists. */
   lock(name: Bytes, options?: WaitOptions): Promise<{ readonly header: Header; readonly key: Uint8Array }>;
@@ -35,12 +37,14 @@ export interface LeaderKey {
   readonly lease: string;
 }
 
+/** The present leader of an election, as etcd returns it. */
 export interface Leader {
   readonly header: Header;
   /** The leader's key; its value is the proclaimed one. */
   readonly kv: KeyValue;
 }
 
+/** etcd's Election service. `client.lead` and `client.elect` bring a lease along. */
 export interface ElectionClient {
   /** Waits until elected, with `value` as the proclaimed value. */
   campaign(

@@ -5,6 +5,7 @@ import type { CallContext, Services } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { moveLeaderRequest } from "../../protocol/api/maintenance.ts";
 
+/** Parts of etcd's Maintenance service. */
 export interface MaintenanceClient {
   /**
    * Yields all data of one revision as an etcd snapshot file (bbolt, followed by its SHA-256), in parts. Ends when the

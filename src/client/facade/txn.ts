@@ -33,6 +33,7 @@ export interface Comparison<Value> {
   lessThan(value: Value): Compare;
 }
 
+/** What a comparison may look at: `compare.version(key).equals(3)`. */
 export interface CompareHelpers {
   /** Version of the key; 0 if it does not exist. */
   version(key: Bytes, range?: KeyRange): Comparison<number>;
@@ -44,6 +45,7 @@ export interface CompareHelpers {
   lease(key: Bytes, range?: KeyRange): Comparison<Id>;
 }
 
+/** Operations of a txn. They take the same options as the calls of the same name. */
 export interface OpHelpers {
   put(key: Bytes, value: Bytes, options?: PutOptions): RequestOp;
   range(key: Bytes, options?: RangeOptions): RequestOp;
@@ -51,6 +53,7 @@ export interface OpHelpers {
   txn(txn: Txn): RequestOp;
 }
 
+/** Makes comparisons for `txn().if(…)`. */
 export const compare: CompareHelpers = {
   version: (key, range) =>
     comparison("VERSION", key, range, (value) => ({ type: "version", version: count("version", value) })),
@@ -62,6 +65,7 @@ export const compare: CompareHelpers = {
   lease: (key, range) => comparison("LEASE", key, range, (value) => ({ type: "lease", lease: idOf(value) })),
 };
 
+/** Makes operations for `txn().then(…)` and `txn().else(…)`. */
 export const op: OpHelpers = {
   put: (key, value, options) => ({ type: "put", put: putOf(key, value, options ?? {}) }),
   range: (key, options) => ({ type: "range", range: rangeOf(key, options ?? {}) }),
@@ -69,6 +73,7 @@ export const op: OpHelpers = {
   txn: (txn) => ({ type: "txn", txn: txn.request() }),
 };
 
+/** Builder of a txn. Nothing is sent before `commit()`. */
 export class Txn {
   readonly #commit: (request: TxnRequest) => Promise<TxnResult>;
   readonly #compare: Compare[] = [];

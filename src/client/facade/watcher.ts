@@ -49,6 +49,7 @@ type Result = IteratorResult<WatchResponse, undefined>;
 
 const DONE: Result = { done: true, value: undefined };
 
+/** An endless iteration over the responses of a watch. It ends without an error when the caller ends it. */
 export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> {
   /** Header of the response with which the server first registered the watch. All later puts are returned as events. */
   readonly created: Promise<Header>;

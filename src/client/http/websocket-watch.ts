@@ -9,6 +9,7 @@ import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import { watchRequestText, watchResponseOf } from "./json-messages.ts";
 
+/** The part of a WebSocket that the client uses. */
 export interface WebSocketLike {
   send(text: string): void;
   close(): void;
@@ -18,6 +19,7 @@ export interface WebSocketLike {
   ): void;
 }
 
+/** A class of WebSockets, such as `globalThis.WebSocket` or that of the package `ws`. */
 export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;
 
 export interface WebSocketWatchOptions {

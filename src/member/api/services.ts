@@ -164,6 +164,7 @@ export interface MemberView {
   readonly joinRefusal?: string;
 }
 
+/** A member of the cluster, as another one sees it. */
 export interface MemberViewPeer {
   readonly id: string;
   readonly name: string;
@@ -174,6 +175,7 @@ export interface MemberViewPeer {
   readonly active?: boolean;
 }
 
+/** What is wrong with a member, for its operators. */
 export interface MemberProblem {
   readonly code: ProblemCode;
   /** For operators. */
@@ -184,6 +186,7 @@ export interface MemberProblem {
   readonly voters?: { readonly here: number; readonly total: number };
 }
 
+/** Why a member does not serve everything. */
 export type ProblemCode =
   | "starting"
   | "joining"

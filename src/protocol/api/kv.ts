@@ -176,6 +176,7 @@ export type CompareOperand =
   | { readonly type: "value"; readonly value: Uint8Array }
   | { readonly type: "lease"; readonly lease: bigint };
 
+/** A comparison of a txn, as it is sent. `compare` makes it. */
 export interface Compare {
   readonly result: CompareResult;
   readonly target: CompareTarget;

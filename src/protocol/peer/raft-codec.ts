@@ -21,10 +21,12 @@ import {
 import type { RaftWire } from "./raft-message-schema.ts";
 import type { Entry, ConfState, SnapshotMeta, HardState, ConfChange, RaftMessage } from "./raft-message.ts";
 
+/** Encodes a message as bytes. */
 export function encodeRaftMessage(raftMessage: RaftMessage): Uint8Array {
   return encode(raftWireSchema, toWire(raftMessage));
 }
 
+/** Decodes a message. Throws for bytes that are none. */
 export function decodeRaftMessage(input: Uint8Array, options?: DecodeOptions): RaftMessage {
   return fromWire(decode(raftWireSchema, input, options));
 }

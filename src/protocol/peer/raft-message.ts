@@ -5,12 +5,17 @@
  * `fromWire` alone define which of its fields a message uses, and for what.
  */
 
+/** Id of a member, 64 bits wide; never 0. */
 export type MemberId = bigint;
+/** A term of Raft. It grows with each election. */
 export type Term = number;
+/** Index of a log entry. The first is 1. */
 export type LogIndex = number;
 
+/** Kind of a log entry. */
 export type EntryType = "normal" | "conf-change";
 
+/** An entry of the log. */
 export interface Entry {
   readonly type: EntryType;
   readonly term: Term;
@@ -18,6 +23,7 @@ export interface Entry {
   readonly data: Uint8Array;
 }
 
+/** Who belongs to the group, and who votes. */
 export interface ConfState {
   readonly voters: readonly MemberId[];
   readonly learners: readonly MemberId[];
@@ -27,12 +33,14 @@ export interface ConfState {
   readonly autoLeave: boolean;
 }
 
+/** What a snapshot stands for: the last index and term, and the configuration there. */
 export interface SnapshotMeta {
   readonly index: LogIndex;
   readonly term: Term;
   readonly confState: ConfState;
 }
 
+/** Term, vote and commit index, as they must be stored. */
 export interface HardState {
   readonly term: Term;
   /** The candidate that this member voted for in the term; 0n if none. */
@@ -40,14 +48,18 @@ export interface HardState {
   readonly commit: LogIndex;
 }
 
+/** Kind of a step of a configuration change. */
 export type ConfChangeType = "add-node" | "remove-node" | "update-node" | "add-learner";
+/** How a change of several steps enters and leaves the joint configuration. */
 export type ConfChangeTransition = "auto" | "joint-implicit" | "joint-explicit";
 
+/** One step of a configuration change. */
 export interface ConfChangeSingle {
   readonly type: ConfChangeType;
   readonly nodeId: MemberId;
 }
 
+/** A change of the configuration: one or several steps at once. */
 export interface ConfChange {
   /** The proposer's request id. By it the proposer recognises its own change when it is applied. */
   readonly id: bigint;
@@ -139,6 +151,7 @@ export interface TransferLeaderMessage extends Base {
   readonly transferee: MemberId;
 }
 
+/** A message between two members. */
 export type RaftMessage =
   | AppendMessage
   | AppendResponse

@@ -3,6 +3,7 @@
  */
 import type { Entry, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
 
+/** Reads the durable log. The caller implements it over its storage, synchronously. */
 export interface LogReader {
   /**
    * Returns the first index kept. The entries before it are compacted into the state. For an empty log after a snapshot
@@ -23,6 +24,7 @@ export interface LogReader {
   entries(low: LogIndex, high: LogIndex, maxBytes: number): readonly Entry[];
 }
 
+/** The requested entries were compacted: a snapshot replaces them. */
 export class CompactedError extends Error {
   constructor(index: LogIndex, firstIndex: LogIndex) {
     super(`entry ${index} is compacted, the log begins at ${firstIndex}`);
