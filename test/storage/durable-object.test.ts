@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { EMPTY_BYTES } from "../../src/base/bytes.ts";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
+import type { StateTables } from "../../src/mvcc/tables/tables.ts";
 import {
   openDurableObjectStorage,
   type DurableObjectStorageOptions,
@@ -13,10 +15,12 @@ import {
   applyTo,
   batchOf,
   bootstrap,
+  dump,
   entriesOf,
   entry,
   flush,
   IDENTITY,
+  rowText,
   snapshotAt,
   type StorageHome,
 } from "../contract/storage-kit.ts";
@@ -41,6 +45,7 @@ function never(): () => void {
 
 storageContract("SQLite", () => sqliteHome({}));
 storageContract("SQLite with tiny limits", () => sqliteHome({ flushRows: 3, backlogRows: 5, tailBytes: 200 }));
+storageContract("SQLite that writes its state in slices", () => sqliteHome({ flushRows: 4, sliceRows: 1 }));
 storageContract("SQLite that writes behind at once", () => sqliteHome({ flushRows: 1, backlogRows: 1, tailBytes: 0 }));
 
 /** A timer that the test advances. */
@@ -105,6 +110,63 @@ describe("state is written behind", () => {
     // An entry changes a row and a value in a bucket, and every third one a lease too.
     expect(storage.durableApplied).toBeGreaterThan(5);
     expect(storage.durableApplied).toBeLessThan(12);
+  });
+
+  test("in slices, of which a crash loses nothing and a read sees nothing before the last one", async () => {
+    const disk = nodeSqlite();
+    const options = { timer: never, flushRows: 12, sliceRows: 2 };
+    const first = openDurableObjectStorage(disk, options);
+    const model = openDurableObjectStorage(nodeSqlite(), { timer: never });
+    await bootstrap(first);
+    await bootstrap(model);
+    const states: string[] = [];
+    for (let index = 1; index <= 60; index++) {
+      await append(first, batchOf([entry(index, 1)]));
+      apply(first, index);
+      applyTo(model.tables, index);
+      expect(readsOf(first.tables)).toEqual(readsOf(model.tables));
+      states.push(`${countOf(disk, "quorate_rows_a")} rows, applied ${first.durableApplied}`);
+    }
+    expect(states).toContain("4 rows, applied 0");
+    expect(states).toContain("6 rows, applied 0");
+    expect(first.durableApplied).toBeGreaterThan(20);
+    const stored = countOf(disk, "quorate_rows_a");
+    disk.crash();
+    const second = openDurableObjectStorage(disk, options);
+    const applied = second.appliedAtOpen;
+    expect(stored).toBeGreaterThan(applied);
+    const before = openDurableObjectStorage(nodeSqlite(), { timer: never });
+    await bootstrap(before);
+    for (let index = 1; index <= applied; index++) applyTo(before.tables, index);
+    expect(readsOf(second.tables)).toEqual(readsOf(before.tables));
+    for (let index = applied + 1; index <= 60; index++) apply(second, index);
+    expect(readsOf(second.tables)).toEqual(readsOf(model.tables));
+    await flush(second);
+    expect(readsOf(second.tables)).toEqual(readsOf(model.tables));
+    expect(countOf(disk, "quorate_rows_a")).toBe(60);
+  });
+
+  test("in slices of what came since the last one, if that is more", async () => {
+    const { storage } = await opened({ flushRows: 10, sliceRows: 1 });
+    for (let from = 1; from <= 400; from += 8) {
+      await append(storage, batchOf(entriesOf(from, from + 7, 1)));
+      for (let index = from; index < from + 8; index++) apply(storage, index);
+    }
+    expect(storage.durableApplied).toBeGreaterThan(350);
+  });
+
+  test("in an idle moment in slices, one after the other", async () => {
+    const { storage, timer } = await opened({ sliceRows: 2 });
+    await append(storage, batchOf(entriesOf(1, 9, 1)));
+    for (let index = 1; index <= 9; index++) apply(storage, index);
+    const applied: number[] = [];
+    for (let time = 0; time < 8; time++) {
+      timer.fire();
+      await flushedTurn();
+      applied.push(storage.durableApplied);
+    }
+    expect(applied).toEqual([0, 0, 0, 0, 0, 9, 9, 9]);
+    expect(timer.pending).toEqual([]);
   });
 
   test("without a log write when the backlog is too large", async () => {
@@ -300,6 +362,19 @@ describe("a disk that cannot be trusted", () => {
     expect(openDurableObjectStorage(disk, { timer: never }).log.lastIndex()).toBe(1);
   });
 });
+
+/** What every kind of read finds. */
+function readsOf(tables: StateTables): readonly string[] {
+  const { keys } = tables;
+  const lines = [...dump(tables), `${keys.rowCount} rows, ${keys.sizeBytes} bytes`];
+  for (const revision of [1, 5, 20, 40, Number.MAX_SAFE_INTEGER]) {
+    lines.push(`${keys.count(EMPTY_BYTES, undefined, revision)} keys at ${revision}`);
+    keys.scan(EMPTY_BYTES, undefined, revision, true, (row) => lines.push(rowText(row)) > 0);
+    const row = keys.at(utf8Encode("key 3"), revision);
+    lines.push(row === undefined ? "no key 3" : rowText(row));
+  }
+  return lines;
+}
 
 function countOf(disk: NodeSqlite, table: string): number {
   return Number(disk.sql.exec(`SELECT count(*) AS n FROM ${table}`).toArray()[0]?.["n"]);

@@ -6,9 +6,12 @@
  * response could not overtake its write anyway. We wait for sync() nevertheless: a member counts its own write towards
  * the quorum, and that is a decision inside the object, which no gate delays.
  *
- * All calls of a turn make one transaction, in a microtask after it, and share its sync(). State rows are written with
- * a log write once there are enough of them. An idle moment or a large backlog causes a write for them alone. So a
- * burst of puts costs one row per put, one per batch of the log, and little else.
+ * All calls of a turn make one transaction, in a microtask after it, and share its sync(). State rows are written once
+ * there are enough of them: thousands, in the order of their keys, because rows that are written together share the
+ * pages of the tree that hold their keys. They leave in slices, one with each log write, so that no request waits for
+ * all of them; they count from the last slice on, which writes the applied index, too. An idle moment causes slices of
+ * its own, a large backlog one write. So a burst of puts costs one row per put, one per batch of the log, and little
+ * else.
  */
 import { assert } from "../../base/assert.ts";
 import type { HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
@@ -30,15 +33,17 @@ export interface DurableObjectStorageOptions {
   /** Default setTimeout. A pending timer keeps an object from hibernating, so none is pending while all is written. */
   readonly timer?: Timer;
   /**
-   * State rows are written with a log write once there are this many. Default 512: rows that are written together share
-   * the pages of the tree that hold their keys.
+   * State rows are written with log writes once there are this many. Default 4,096, which a start after a crash applies
+   * again within a fraction of a second.
    */
   readonly flushRows?: number;
-  /** The same in bytes. Default 512 KiB. */
+  /** The same in bytes. Default 4 MiB. */
   readonly flushBytes?: number;
-  /** State rows cause a write of their own once there are this many. Default 1,024. */
+  /** How many of them one write takes along, unless more have come since the last one. Default 128. */
+  readonly sliceRows?: number;
+  /** State rows cause a write of all of them once there are this many. Default 16,384. */
   readonly backlogRows?: number;
-  /** The same in bytes. Default 1 MiB. */
+  /** The same in bytes. Default 16 MiB. */
   readonly backlogBytes?: number;
   /** State rows cause a write of their own if nothing changed for this time, in milliseconds. Default 200. */
   readonly idleMs?: number;
@@ -56,6 +61,17 @@ export function openDurableObjectStorage(
     throw explained(error);
   }
 }
+
+/** The state is the result of the log up to an entry. */
+interface Mark {
+  readonly applied: LogIndex;
+  readonly term: Term;
+}
+
+/** Bytes of state rows that one write takes along, unless more have come since the last one. */
+const SLICE_BYTES = 128 * 1024;
+/** Pause between two slices while nothing else is written. */
+const SLICE_EVERY_MS = 5;
 
 /** A transaction that was made and whose sync() has not resolved yet. */
 interface Unsynced {
@@ -80,14 +96,22 @@ class DurableObjectStorage implements Storage {
   /**
    * The applied index of the last stateChanged(), then the one on disk after the write in flight, then the durable one.
    */
-  #marked: { readonly applied: LogIndex; readonly term: Term };
+  #marked: Mark;
+  /** What the flush that has begun makes durable; undefined if none has. */
+  #flushing: Mark | undefined;
+  /** What was marked, beside the flush, at its last slice. */
+  #slicedCount: number = 0;
+  #slicedBytes: number = 0;
   #writtenApplied: LogIndex;
   #durableApplied: LogIndex;
 
   /** Calls of this turn that are not written yet. */
   #turn: Done[] = [];
   #writeScheduled: boolean = false;
+  /** Everything is written with the next write. */
   #flushForced: boolean = false;
+  /** A flush begins with the next write, however little there is. */
+  #flushIdle: boolean = false;
   #newIdentity: boolean = false;
   #installing: boolean = false;
   /** Written, waiting for sync(). */
@@ -104,10 +128,11 @@ class DurableObjectStorage implements Storage {
     this.#storage = storage;
     this.#options = {
       timer: options.timer ?? timeout,
-      flushRows: options.flushRows ?? 512,
-      flushBytes: options.flushBytes ?? 512 * 1024,
-      backlogRows: options.backlogRows ?? 1024,
-      backlogBytes: options.backlogBytes ?? 1024 * 1024,
+      flushRows: options.flushRows ?? 4_096,
+      flushBytes: options.flushBytes ?? 4 * 1024 * 1024,
+      sliceRows: options.sliceRows ?? 128,
+      backlogRows: options.backlogRows ?? 16_384,
+      backlogBytes: options.backlogBytes ?? 16 * 1024 * 1024,
       idleMs: options.idleMs ?? 200,
       tailBytes: options.tailBytes ?? 1024 * 1024,
     };
@@ -216,6 +241,7 @@ class DurableObjectStorage implements Storage {
     assert(staged === this.#staged && staged instanceof SqlStagedState, "what is installed was staged here");
     this.#staged = undefined;
     this.#tables = staged.install();
+    this.#flushing = undefined;
     this.#marked = { applied: snapshot.index, term: snapshot.term };
     this.#log.restart(snapshot.index, snapshot.term);
     this.#installing = true;
@@ -237,47 +263,95 @@ class DurableObjectStorage implements Storage {
   #write(): void {
     const done = this.#turn;
     this.#turn = [];
-    const stateSinceMs = this.#flushDue() ? Date.now() : undefined;
+    const startMs = Date.now();
+    let wroteState = false;
     if (this.#closed) this.#failure ??= new StorageError("closed", "the store was closed");
     if (this.#failure === undefined) {
       try {
-        // A transaction within the platform's own keeps a copy of each page that it touches, in a separate file if
-        // there are many. That is too expensive for a write that is atomic anyway.
-        if (this.#isLogOnly() && this.#log.writesOnce) this.#log.write();
-        else this.#storage.transactionSync(() => this.#writeRows());
+        wroteState = this.#flushForced || this.#installing ? this.#writeAll() : this.#writeSlice();
       } catch (error) {
         this.#failure = explained(error);
       }
     }
-    this.#unsynced.push({ done, applied: this.#writtenApplied, stateSinceMs });
+    this.#unsynced.push({ done, applied: this.#writtenApplied, stateSinceMs: wroteState ? startMs : undefined });
     void this.#sync(this.#syncedCount + this.#unsynced.length);
   }
 
-  #writeRows(): void {
-    if (this.#newIdentity && this.#identity !== undefined) this.#meta.writeIdentity(this.#identity);
+  /** Writes the log and all of the state. Returns whether it wrote rows of the state. */
+  #writeAll(): boolean {
+    const isLogOnly = this.#flushing === undefined && !this.#installing && !this.#hasUnwritten;
+    this.#storage.transactionSync(() => {
+      if (this.#newIdentity && this.#identity !== undefined) this.#meta.writeIdentity(this.#identity);
+      if (this.#flushing !== undefined) this.#completeFlush();
+      if (this.#installing || this.#hasUnwritten) {
+        this.#beginFlush();
+        this.#completeFlush();
+      }
+      this.#log.write();
+    });
     this.#newIdentity = false;
-    if (this.#flushDue()) this.#flushState();
-    this.#log.write();
+    this.#flushForced = false;
+    this.#installing = false;
+    return !isLogOnly;
   }
 
-  #isLogOnly(): boolean {
-    return !this.#newIdentity && !this.#flushDue();
-  }
-
-  #flushDue(): boolean {
-    if (this.#installing) return true;
+  /** Writes the log, and the next slice of a flush that is due. Returns whether it wrote rows of the state. */
+  #writeSlice(): boolean {
+    const isIdle = this.#flushIdle;
+    this.#flushIdle = false;
+    if (this.#flushing === undefined && (this.#isFlushDue || (isIdle && this.#hasUnwritten))) this.#beginFlush();
+    if (this.#flushing === undefined) {
+      this.#writeLog();
+      return false;
+    }
+    // A slice is as large as what came since the last one. Otherwise flushes would grow without end.
     const { markedCount, markedBytes } = this.#tables;
-    if (this.#flushForced) return markedCount > 0 || this.#marked.applied > this.#writtenApplied;
+    const rowsMax = Math.max(this.#options.sliceRows, markedCount - this.#slicedCount);
+    const bytesMax = Math.max(SLICE_BYTES, markedBytes - this.#slicedBytes);
+    this.#slicedCount = markedCount;
+    this.#slicedBytes = markedBytes;
+    // Without a transaction within the platform's own, which keeps a copy of each page that it touches, in a separate
+    // file if there are many. These rows do not count yet, so half of them does no harm.
+    if (this.#tables.insert(rowsMax, bytesMax)) {
+      this.#storage.transactionSync(() => {
+        this.#completeFlush();
+        this.#log.write();
+      });
+      return true;
+    }
+    this.#writeLog();
+    if (isIdle) this.#armTimer(SLICE_EVERY_MS);
+    return true;
+  }
+
+  /** Almost always one statement, which is atomic by itself. */
+  #writeLog(): void {
+    if (this.#log.writesOnce) this.#log.write();
+    else this.#storage.transactionSync(() => this.#log.write());
+  }
+
+  get #isFlushDue(): boolean {
+    const { markedCount, markedBytes } = this.#tables;
     return markedCount >= this.#options.flushRows || markedBytes >= this.#options.flushBytes;
   }
 
-  #flushState(): void {
+  get #hasUnwritten(): boolean {
+    return this.#tables.markedCount > 0 || this.#marked.applied > (this.#flushing?.applied ?? this.#writtenApplied);
+  }
+
+  #beginFlush(): void {
+    this.#tables.freeze();
+    this.#flushing = this.#marked;
+    this.#slicedCount = 0;
+    this.#slicedBytes = 0;
+  }
+
+  #completeFlush(): void {
+    const { applied, term } = this.#flushing ?? this.#marked;
     const counters = this.#tables.flush();
-    const { applied, term } = this.#marked;
     this.#meta.writeState({ generation: this.#tables.generation, applied, appliedTerm: term, counters });
     this.#writtenApplied = applied;
-    this.#flushForced = false;
-    this.#installing = false;
+    this.#flushing = undefined;
   }
 
   /** sync() covers all writes before it was called: the first `count` transactions of this object. */
@@ -297,8 +371,8 @@ class DurableObjectStorage implements Storage {
     }
   }
 
-  #armTimer(): void {
-    this.#cancelTimer ??= this.#options.timer(() => this.#idle(), this.#options.idleMs);
+  #armTimer(delayMs: number = this.#options.idleMs): void {
+    this.#cancelTimer ??= this.#options.timer(() => this.#idle(), delayMs);
   }
 
   /** Writes the state rows after an idle moment, so that a wake-up has nothing to apply again. */
@@ -311,8 +385,8 @@ class DurableObjectStorage implements Storage {
       return;
     }
     if (this.#leftovers && this.#staged?.isStaging !== true && !this.#installing) this.#dropLeftovers();
-    if (this.#marked.applied <= this.#writtenApplied && this.#tables.markedCount === 0) return;
-    this.#flushForced = true;
+    if (this.#flushing === undefined && !this.#hasUnwritten) return;
+    this.#flushIdle = true;
     this.#schedule(undefined);
   }
 

@@ -21,6 +21,8 @@ export class SqlBucket implements Bucket {
   readonly #values: Values = new Map();
   /** The changes that may be written, with the values that they had at the mark. */
   #marked: Values = new Map();
+  /** Those that are being written. */
+  #frozen: Values = new Map();
   #open: Set<string> = new Set();
 
   constructor(
@@ -72,14 +74,20 @@ export class SqlBucket implements Bucket {
     this.#open.clear();
   }
 
+  /** Selects the marked changes for the next flush. */
+  freeze(): void {
+    this.#frozen = this.#marked;
+    this.#marked = new Map();
+  }
+
   flush(): void {
-    for (const [name, value] of this.#marked) {
+    for (const [name, value] of this.#frozen) {
       const key = latin1ToBytes(name);
       if (value === undefined) this.#sql.exec(this.#texts.deleteBucket, this.#name, key);
       else this.#sql.exec(this.#texts.putBucket, this.#name, key, value);
-      if (!this.#open.has(name)) this.#values.delete(name);
+      if (!this.#open.has(name) && !this.#marked.has(name)) this.#values.delete(name);
     }
-    this.#marked = new Map();
+    this.#frozen = new Map();
   }
 
   #change(name: string, value: Uint8Array | undefined): void {

@@ -28,6 +28,19 @@ export interface StateCounters {
 
 export const EMPTY_COUNTERS: StateCounters = { rows: 0, bytes: 0, listed: 0, compacted: 0 };
 
+/** The rows of a flush, and how far it is. */
+interface FrozenRows {
+  /** Oldest first. */
+  readonly rows: readonly RevisionRow[];
+  /** The same rows in the order of their keys. */
+  readonly byKey: readonly RevisionRow[];
+  /** How many of these SQLite has. */
+  inserted: number;
+  /** How many rows of the overlay the flush takes, with those that need not be written. */
+  readonly overlaid: number;
+  readonly counters: Omit<StateCounters, "listed">;
+}
+
 const BEFORE_ALL: RevisionId = { main: -1, sub: -1 };
 /** A step of compaction ends when it has looked at this multiple of the keys that it may handle. */
 const COMPACT_KEYS_LOOKED_AT = 8;
@@ -48,6 +61,7 @@ export class SqlKeyTable implements KeyTable {
   #walkedMain: number = 0;
   #markedRows: number = 0;
   #markedCounters: Omit<StateCounters, "listed">;
+  #frozen: FrozenRows | undefined;
   /**
    * Whether SQLite's newest row of an overlaid key is live. count() reads it often; it is valid until the next flush.
    */
@@ -78,8 +92,9 @@ export class SqlKeyTable implements KeyTable {
     return this.#sizeBytes;
   }
 
+  /** Without those of a flush that has begun. */
   get markedCount(): number {
-    return this.#markedRows + this.#removals.markedCount;
+    return this.#markedRows - (this.#frozen?.overlaid ?? 0) + this.#removals.markedCount;
   }
 
   at(key: Uint8Array, atRevision: number): RevisionRow | undefined {
@@ -204,16 +219,50 @@ export class SqlKeyTable implements KeyTable {
     this.#markedCounters = { rows: this.#rowCount, bytes: this.#sizeBytes, compacted: this.#compacted };
   }
 
+  /** Selects the marked rows for the next flush. */
+  freeze(): void {
+    const count = this.#markedRows;
+    this.#removals.freeze();
+    const isNeeded = (row: RevisionRow): boolean => !this.#removals.hidesFrozen(row);
+    this.#frozen = {
+      rows: this.#overlay.rows.slice(0, count).filter(isNeeded),
+      byKey: this.#overlay.oldestByKey(count).filter(isNeeded),
+      inserted: 0,
+      overlaid: count,
+      counters: this.#markedCounters,
+    };
+  }
+
+  /**
+   * Inserts the next frozen rows: at most `rowsMax`, and not many more bytes than `bytesMax`. Returns true once SQLite
+   * has all of them. They count when they are flushed.
+   */
+  insert(rowsMax: number, bytesMax: number): boolean {
+    const frozen = this.#frozen;
+    assert(frozen !== undefined, "rows are frozen before they are written");
+    const from = frozen.inserted;
+    let to = from;
+    for (let bytes = 0; to < frozen.byKey.length && to - from < rowsMax && bytes < bytesMax; to++) {
+      bytes += rowBytes(frozen.byKey[to] as RevisionRow);
+    }
+    this.#rows.insert(frozen.byKey.slice(from, to));
+    frozen.inserted = to;
+    return to === frozen.byKey.length;
+  }
+
+  /** Writes what is frozen, the inserted rows excepted, and makes it count. */
   flush(): StateCounters {
-    const rows = this.#overlay.rows.slice(0, this.#markedRows).filter((row) => !this.#removals.hidesMarked(row));
-    this.#rows.add(rows);
+    this.insert(Infinity, Infinity);
+    const { rows, overlaid, counters } = this.#frozen as FrozenRows;
+    this.#frozen = undefined;
+    this.#rows.settle(rows);
     this.#revisions.add(rows);
     this.#removals.flush((name, key, bound) => this.#rows.remove(name, key, bound));
-    this.#overlay.drop(this.#markedRows);
-    this.#markedRows = 0;
+    this.#overlay.drop(overlaid);
+    this.#markedRows -= overlaid;
     this.#liveBelow.clear();
-    this.#revisions.tidy(this.#markedCounters.rows);
-    return { ...this.#markedCounters, listed: this.#revisions.listed };
+    this.#revisions.tidy(counters.rows);
+    return { ...counters, listed: this.#revisions.listed };
   }
 
   /** Visits SQLite's lists, then the overlay, which also passes its rows. */

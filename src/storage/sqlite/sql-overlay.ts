@@ -60,6 +60,17 @@ export class RowOverlay {
     return from === 0 && to === sorted.length ? sorted : sorted.slice(from, to);
   }
 
+  /** Returns the oldest `count` rows in the order of SQLite's table: by key, then by revision. */
+  oldestByKey(count: number): readonly RevisionRow[] {
+    const last = this.#rows[count - 1];
+    if (last === undefined) return [];
+    const oldest: RevisionRow[] = [];
+    for (const { rows } of this.range("", undefined)) {
+      for (const row of rows) if (compareRevisions(row, last) <= 0) oldest.push(row);
+    }
+    return oldest;
+  }
+
   /** Drops the oldest rows, which SQLite has now. */
   drop(count: number): void {
     const rest = this.#rows.slice(count);

@@ -17,6 +17,8 @@ export class SqlRemovals {
   /** Since the last mark. */
   readonly #open: Set<string> = new Set();
   #marked: Map<string, Removal> = new Map();
+  /** Those that are being written. */
+  #frozen: Map<string, Removal> = new Map();
   #hiddenBelow: number = 0;
 
   get isEmpty(): boolean {
@@ -56,20 +58,26 @@ export class SqlRemovals {
     this.#open.clear();
   }
 
-  /** Such a row need not be written first: the same transaction would delete it. */
-  hidesMarked(row: RevisionId & { readonly key: Uint8Array }): boolean {
-    if (this.#marked.size === 0) return false;
-    const removal = this.#marked.get(bytesToLatin1(row.key));
+  /** Selects the marked bounds for the next flush. */
+  freeze(): void {
+    this.#frozen = this.#marked;
+    this.#marked = new Map();
+  }
+
+  /** Such a row need not be written first: the same flush would delete it. */
+  hidesFrozen(row: RevisionId & { readonly key: Uint8Array }): boolean {
+    if (this.#frozen.size === 0) return false;
+    const removal = this.#frozen.get(bytesToLatin1(row.key));
     return removal !== undefined && compareRevisions(row, removal.bound) <= 0;
   }
 
-  /** `remove` deletes the rows of each marked key from SQLite. */
+  /** `remove` deletes the rows of each frozen key from SQLite. */
   flush(remove: (name: string, key: Uint8Array, bound: RevisionId) => void): void {
-    for (const [name, removal] of this.#marked) {
+    for (const [name, removal] of this.#frozen) {
       remove(name, removal.key, removal.bound);
       if (this.#all.get(name) === removal) this.#all.delete(name);
     }
-    this.#marked = new Map();
+    this.#frozen = new Map();
     if (this.#all.size === 0) this.#hiddenBelow = 0;
   }
 }

@@ -1,4 +1,10 @@
-/** The rows of one generation as SQLite has them. The caller decides whether a row still counts. */
+/**
+ * The rows of one generation as SQLite has them. The caller decides whether a row still counts.
+ *
+ * Rows are written in several steps, and count from the last one on (`settled`). Until then, and after a crash between
+ * two steps, they lie above the newest revision that counts, and no read looks there. Their entries are applied again
+ * and write the same rows.
+ */
 import { bytesToLatin1, copyBytes } from "../../base/bytes.ts";
 import type { RevisionRow } from "../../mvcc/tables/tables.ts";
 import { NewestRows } from "./sql-newest.ts";
@@ -31,8 +37,8 @@ export class SqlRows {
   readonly #table: string;
   readonly #lastMain: () => number;
   readonly #newest: NewestRows = new NewestRows(NEWEST_BYTES_MAX);
-  /** No row is newer; undefined until it is read. */
-  #storedMain: number | undefined;
+  /** No row that counts is newer; undefined until it is read. */
+  #settledMain: number | undefined;
 
   constructor(sql: SqlLike, texts: StateStatements, generation: Generation, lastMain: () => number) {
     this.#sql = sql;
@@ -46,17 +52,16 @@ export class SqlRows {
     const known = this.#newest.get(name);
     if (known !== undefined && known.main <= atRevision) return known;
     const row = this.newestUnkept(key, atRevision);
-    this.#storedMain ??= this.#lastMain();
-    if (row !== undefined && atRevision >= this.#storedMain) this.#newest.set(name, row);
+    if (row !== undefined && this.#settled(atRevision) === this.#settledMain) this.#newest.set(name, row);
     return row;
   }
 
   newestUnkept(key: Uint8Array, atRevision: number): RevisionRow | undefined {
-    return this.#first(this.#texts.newestRow, key, atRevision);
+    return this.#first(this.#texts.newestRow, key, this.#settled(atRevision));
   }
 
   newestHead(key: Uint8Array, atRevision: number): RowHead | undefined {
-    const [row] = this.#sql.exec(this.#texts.newestHead, key, atRevision).toArray();
+    const [row] = this.#sql.exec(this.#texts.newestHead, key, this.#settled(atRevision)).toArray();
     if (row === undefined) return undefined;
     const read = (column: string): number => integerOf(row, column, this.#table, hexName(key));
     return { main: read("main"), sub: read("sub"), version: read("version"), valueBytes: read("size") };
@@ -75,12 +80,13 @@ export class SqlRows {
     visit: (scanned: ScannedKey) => boolean,
   ): boolean {
     const inlineBytes = withValues ? SCAN_VALUE_BYTES : -1;
+    const revision = this.#settled(atRevision);
     let from = start;
     for (let limit = SCAN_KEYS_FIRST; ; limit = Math.min(limit * 4, SCAN_KEYS_MAX)) {
       const rows = (
         end === undefined
-          ? this.#sql.exec(this.#texts.scanToEnd, from, atRevision, limit, inlineBytes)
-          : this.#sql.exec(this.#texts.scan, from, atRevision, limit, inlineBytes, end)
+          ? this.#sql.exec(this.#texts.scanToEnd, from, revision, limit, inlineBytes)
+          : this.#sql.exec(this.#texts.scan, from, revision, limit, inlineBytes, end)
       ).toArray();
       let key: Uint8Array = from;
       for (const row of rows) {
@@ -94,17 +100,19 @@ export class SqlRows {
 
   /** Counts the keys of the range that are live at a revision. */
   countLive(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
+    const revision = this.#settled(atRevision);
     const [counted] = (
       end === undefined
-        ? this.#sql.exec(this.#texts.countToEnd, start, atRevision)
-        : this.#sql.exec(this.#texts.count, start, atRevision, end)
+        ? this.#sql.exec(this.#texts.countToEnd, start, revision)
+        : this.#sql.exec(this.#texts.count, start, revision, end)
     ).toArray();
     return counted === undefined ? 0 : integerOf(counted, "live", this.#table, "count");
   }
 
   /** Counts the rows of a key after `from`, up to a revision, and the bytes of their values. */
   measure(key: Uint8Array, from: RevisionId, toRevision: number): { readonly rows: number; readonly bytes: number } {
-    const [measured] = this.#sql.exec(this.#texts.measure, key, from.main, from.sub, toRevision).toArray();
+    const to = this.#settled(toRevision);
+    const [measured] = this.#sql.exec(this.#texts.measure, key, from.main, from.sub, to).toArray();
     if (measured === undefined) return { rows: 0, bytes: 0 };
     const name = hexName(key);
     return {
@@ -113,22 +121,35 @@ export class SqlRows {
     };
   }
 
-  /** Inserts rows that are newer than all others, oldest first. */
-  add(rows: readonly RevisionRow[]): void {
+  /**
+   * Inserts rows that are newer than all that count. They do not count yet. In the order of their keys they touch each
+   * page of the table once.
+   */
+  insert(rows: readonly RevisionRow[]): void {
     let at = 0;
     // A statement costs more than a row in it.
     for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE) {
       this.#sql.exec(this.#texts.putRows, ...rows.slice(at, at + ROWS_AT_ONCE).flatMap(columnsOf));
     }
     for (; at < rows.length; at++) this.#sql.exec(this.#texts.putRow, ...columnsOf(rows[at] as RevisionRow));
+  }
+
+  /** Makes inserted rows count. Call it with all of them, oldest first. */
+  settle(rows: readonly RevisionRow[]): void {
     for (const row of rows) this.#newest.set(bytesToLatin1(row.key), row);
-    this.#storedMain = rows.at(-1)?.main ?? this.#storedMain;
+    this.#settledMain = rows.at(-1)?.main ?? this.#settledMain;
   }
 
   /** Deletes the rows of a key up to and including `bound`. */
   remove(name: string, key: Uint8Array, bound: RevisionId): void {
     this.#sql.exec(this.#texts.deleteRows, key, bound.main, bound.sub);
     this.#newest.delete(name);
+  }
+
+  /** Returns the newest revision that counts, up to `atRevision`. */
+  #settled(atRevision: number): number {
+    this.#settledMain ??= this.#lastMain();
+    return Math.min(atRevision, this.#settledMain);
   }
 
   #first(text: string, key: Uint8Array, ...rest: number[]): RevisionRow | undefined {

@@ -17,6 +17,8 @@ export class SqlStateTables implements StateTables {
   /** Size of all changes that are not written yet, and of those that may be written. */
   #pendingBytes: number = 0;
   #markedBytes: number = 0;
+  /** Of a flush that has begun; undefined if none has. */
+  #frozenBytes: number | undefined;
   readonly #grown: (() => void) | undefined;
 
   /** `grown` is called after each change. A state that is being staged uses it to write as it grows. */
@@ -40,7 +42,7 @@ export class SqlStateTables implements StateTables {
     return this.#pendingBytes;
   }
 
-  /** Rows (of any kind) and bytes that may be written. */
+  /** Rows (of any kind) and bytes that may be written, without those of a flush that has begun. */
   get markedCount(): number {
     let count = this.keys.markedCount;
     for (const bucket of this.#buckets.values()) count += bucket.markedCount;
@@ -48,7 +50,7 @@ export class SqlStateTables implements StateTables {
   }
 
   get markedBytes(): number {
-    return this.#markedBytes;
+    return this.#markedBytes - (this.#frozenBytes ?? 0);
   }
 
   /** Marks all changes so far as writable. */
@@ -58,11 +60,31 @@ export class SqlStateTables implements StateTables {
     for (const bucket of this.#buckets.values()) bucket.mark();
   }
 
-  /** Writes the marked changes inside the caller's transaction, which must also write the counters. */
+  /** Begins a flush of the marked changes. Later changes belong to the next one. */
+  freeze(): void {
+    assert(this.#frozenBytes === undefined, "one flush begins after the other");
+    this.#frozenBytes = this.#markedBytes;
+    this.keys.freeze();
+    for (const bucket of this.#buckets.values()) bucket.freeze();
+  }
+
+  /**
+   * Writes a part of the rows of the flush that has begun, in a transaction of its own or in any other one. Returns true
+   * once all of them are written. They count when flush() is called, so a crash between loses nothing.
+   */
+  insert(rowsMax: number, bytesMax: number): boolean {
+    return this.keys.insert(rowsMax, bytesMax);
+  }
+
+  /**
+   * Completes a flush, and begins it if necessary, inside the caller's transaction, which must also write the counters.
+   */
   flush(): StateCounters {
+    if (this.#frozenBytes === undefined) this.freeze();
     for (const bucket of this.#buckets.values()) bucket.flush();
-    this.#pendingBytes -= this.#markedBytes;
-    this.#markedBytes = 0;
+    this.#pendingBytes -= this.#frozenBytes ?? 0;
+    this.#markedBytes -= this.#frozenBytes ?? 0;
+    this.#frozenBytes = undefined;
     return this.keys.flush();
   }
 

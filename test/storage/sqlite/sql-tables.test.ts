@@ -12,8 +12,15 @@ import { stateTablesContract } from "../../contract/state-tables.ts";
 import { dump, rowText } from "../../contract/storage-kit.ts";
 import { nodeSqlite } from "../support/node-sqlite.ts";
 
+interface Backend {
+  readonly tables: SqlStateTables;
+  reopen(): SqlStateTables;
+  /** Begins a flush, or goes on with one. Call it between two revisions. */
+  writeSlice(): void;
+}
+
 /** Flushes after randomly chosen changes; 0: never, 1: after each. */
-function freshTables(prng: Prng, flushChance: number): { tables: SqlStateTables; reopen: () => SqlStateTables } {
+function freshTables(prng: Prng, flushChance: number): Backend {
   const { sql } = nodeSqlite();
   for (const text of STATE_STATEMENTS.a.create) sql.exec(text);
   let counters: StateCounters = EMPTY_COUNTERS;
@@ -27,9 +34,21 @@ function freshTables(prng: Prng, flushChance: number): { tables: SqlStateTables;
     return tables;
   };
   let tables = open();
+  let isFrozen = false;
   return {
+    writeSlice: () => {
+      tables.mark();
+      if (!isFrozen) tables.freeze();
+      isFrozen = true;
+      tables.insert(prng.int(1, 4), Infinity);
+      if (prng.bool(0.8)) return;
+      counters = tables.flush();
+      isFrozen = false;
+    },
     tables,
     reopen: () => {
+      if (isFrozen) tables.flush();
+      isFrozen = false;
       tables.mark();
       counters = tables.flush();
       tables = open();
@@ -47,12 +66,14 @@ describe("SQLite and memory return the same", () => {
     "whatever is written and whenever it is flushed (seed %i)",
     (seed) => {
       const prng = new Prng(seed);
-      const backend = freshTables(prng.fork(), prng.pick([0, 0.02, 0.2, 1]));
+      const flushChance = prng.pick([0, 0.02, 0.2, 1]);
+      const backend = freshTables(prng.fork(), flushChance);
       let subject: StateTables = backend.tables;
       const model = new MemoryTables();
       let revision = 1;
       let compacted = 0;
       for (let step = 0; step < 120; step++) {
+        if (flushChance === 0) backend.writeSlice();
         const what = prng.next();
         if (what < 0.7) {
           revision++;
