@@ -133,8 +133,9 @@ async function asset(request: Request, { ASSETS }: Env): Promise<Response> {
 
 /** Members do not know the prefix. It is added to the location of their redirects. */
 function withPrefix(response: Response, prefix: string): Response {
+  if (prefix === "/") return response;
   const location = response.headers.get("location");
-  if (prefix === "/" || location === null || !location.startsWith("/")) return response;
+  if (location === null || !location.startsWith("/")) return response;
   // Without the body, which links to the location without the prefix.
   const moved = new Response(null, response);
   moved.headers.delete("content-type");

@@ -4,8 +4,8 @@
  *
  * A store keeps two things. The log (entries, term, vote) is written first and counts only once it is durable. The
  * state (tables) is the result of the committed entries. It may lag behind on disk, because after a crash the log after
- * `durableApplied` is applied again. State rows and the index that they belong to are always written in one
- * transaction, so the disk never holds half an entry's effect. The log is never compacted past `durableApplied`.
+ * `durableApplied` is applied again. State rows count from the transaction on that writes the index that they belong to,
+ * so no reader finds half an entry's effect. The log is never compacted past `durableApplied`.
  *
  *        append() ──► log ──────────────► done()            each write is one atomic transaction, in order of calls
  *        tables ──► stateChanged(i) ──► written behind ──► durableApplied = i

@@ -13,6 +13,7 @@
 import { inTime } from "../../src/gateway/http/body.ts";
 import { webSocketContext } from "../../src/gateway/http/context.ts";
 import { errorResponse, responseOf } from "../../src/gateway/http/errors.ts";
+import { securedJson } from "../../src/gateway/http/security-headers.ts";
 import { readPaths } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import { clusterSize, type Env, locationOptions, locationsOf } from "../common/env.ts";
@@ -21,6 +22,7 @@ import { type Hints, hintsOf, withoutHints } from "../common/internal-headers.ts
 import { founders, learnMembers, type LiveMembers } from "../common/live-members.ts";
 import { refusal, REMOVED } from "../common/refusal.ts";
 import type { MemberRpc } from "../common/member-rpc.ts";
+import { pagePolicyOf } from "../common/page-policy.ts";
 import type { CallResult, OpenResult, ServiceCall, ServiceTarget, WithHints } from "../common/service-rpc.ts";
 import { type BatchedCall, batchedCall, type Batchers, isBatchable, sendBatched } from "./batched-calls.ts";
 
@@ -41,6 +43,7 @@ export class Balancer {
   readonly #failedAtMs: Map<number, number> = new Map();
   readonly #objectIds: Map<number, DurableObjectId> = new Map();
   readonly #locations: readonly DurableObjectLocationHint[];
+  readonly #jsonOf: (body: string) => Response;
   #leaderHint = 1;
   #live: LiveMembers;
 
@@ -48,6 +51,8 @@ export class Balancer {
   constructor(env: Env) {
     this.#env = env;
     this.#locations = locationsOf(env);
+    const { headers } = pagePolicyOf(env);
+    this.#jsonOf = (body) => securedJson(body, headers);
     this.#live = founders(clusterSize(env));
   }
 
@@ -197,7 +202,7 @@ export class Balancer {
     const member = this.member(number);
     const response = await (batched === undefined
       ? fetched(member, request)
-      : sendBatched(this.#batchers, number, member, batched));
+      : sendBatched(this.#batchers, number, member, batched, this.#jsonOf));
     this.#learnMembers(response.hints);
     return response;
   }

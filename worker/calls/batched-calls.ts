@@ -6,7 +6,7 @@
 import { assert } from "../../src/base/assert.ts";
 import { readBody } from "../../src/gateway/http/body.ts";
 import { callContext } from "../../src/gateway/http/context.ts";
-import { type ErrorParts, errorResponse, JSON_TYPE, responseOf } from "../../src/gateway/http/errors.ts";
+import { type ErrorParts, errorResponse, responseOf } from "../../src/gateway/http/errors.ts";
 import type { CallContext } from "../../src/member/api/services.ts";
 import { KV_CALL_PATHS, type KvHttpResponse, type KvCall } from "../../src/gateway/kv-calls.ts";
 import { networkOf } from "../../src/member/limits/caller-key.ts";
@@ -46,7 +46,6 @@ export interface ReceivedResponse {
   readonly headers: BatchResponse["headers"];
 }
 
-const JSON_RESPONSE = { headers: { "content-type": JSON_TYPE } } as const;
 const BODY_BYTES_MAX = 64 * 1024;
 /** Limit of response bodies within a message, whose limit is 32 MiB. A character may take two bytes. */
 const SENT_CHARACTERS_MAX = 8 * 1024 * 1024;
@@ -80,19 +79,23 @@ export async function batchedCall(request: Request, path: string): Promise<Batch
   }
 }
 
-/** The request to `member` is made in this event, or in that of another waiting call. */
+/**
+ * The request to `member` is made in this event, or in that of another waiting call. `jsonOf` makes the response to a
+ * call that succeeds.
+ */
 export async function sendBatched(
   batchers: Batchers,
   number: number,
   member: BatchTarget,
   call: BatchedCall,
+  jsonOf: (body: string) => Response,
 ): Promise<{ readonly response: Response; readonly hints: Hints }> {
   const { result, headers } = await batcherOf(batchers, number, call).send(call, async (calls) => {
     const batch = await member.ask(calls);
     return Promise.all(batch.answers.map((each) => received(each, batch.headers)));
   });
   const { body, error } = result;
-  const response = error === undefined ? new Response(body, JSON_RESPONSE) : responseOf(error);
+  const response = error === undefined ? jsonOf(body) : responseOf(error);
   return { response, hints: hintsOf((name) => headers[name]) };
 }
 

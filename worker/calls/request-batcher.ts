@@ -13,8 +13,9 @@
  * of calls waits, and the others hardly do.
  *
  * Each call runs in its own platform event. The platform may cancel an event that only waits for another one, or whose
- * client is gone. So a waiting call checks every 100 ms: if the batches in flight take long, it sends the next batch
- * itself. For the same reason no call waits long behind a slow batch.
+ * client is gone. So the first waiting call of a caller checks every 100 ms: if the batches in flight take long, it sends
+ * the next batch itself, with those behind it. These check every second, in case the first one is gone. For the same
+ * reason no call waits long behind a slow batch.
  */
 import { FairQueue } from "../../src/member/limits/fair-queue.ts";
 import { RecentCallers } from "../../src/member/limits/recent-callers.ts";
@@ -56,8 +57,10 @@ const CHARACTERS_MAX = 1024 * 1024;
 const IN_FLIGHT_MAX = 4;
 /** Far above the duration of a batch in normal operation. A batch that takes longer delays no other call. */
 const CHECK_MS = 100;
-/** In total far above the time-out of every call. */
-const CHECKS_MAX = 300;
+/** For a call behind another one of its caller. Each check of each call is an event of its own. */
+const CHECK_BEHIND_MS = 1_000;
+/** Far above the time-out of every call. */
+const LOST_AFTER_MS = 30_000;
 const TURN_CHARACTERS = 4096;
 const AROUND_CALL_CHARACTERS = 512;
 
@@ -100,14 +103,15 @@ export class RequestBatcher<Call extends BatchableCall, Result> {
     const { promise, resolve } = Promise.withResolvers<Turn<Result>>();
     own.resolve = resolve;
     own.isWaiting = true;
+    const checkMs = this.#waiting.first(own.caller) === undefined ? CHECK_MS : CHECK_BEHIND_MS;
     this.#waiting.push(own.caller, own);
-    let checks = 0;
+    let waitedMs = 0;
     const timer = setInterval(() => {
-      checks += 1;
+      waitedMs += checkMs;
       if (own.isWaiting && this.#maySend(own.caller)) this.#wake(own);
-      else if (!own.isWaiting && checks >= CHECKS_MAX)
+      else if (!own.isWaiting && waitedMs >= LOST_AFTER_MS)
         resolveEntry(own, { type: "lost", error: new Error("its answer was lost") });
-    }, CHECK_MS);
+    }, checkMs);
     try {
       return await promise;
     } finally {

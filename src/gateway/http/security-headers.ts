@@ -4,6 +4,7 @@
  *
  * Strict-Transport-Security is missing: only the operator of the endpoint's name knows whether all of it uses TLS.
  */
+import { JSON_TYPE } from "./errors.ts";
 import { originOf } from "./origins.ts";
 
 export interface SecurityHeadersOptions {
@@ -50,17 +51,35 @@ export function frameAncestorsOf(text: string): string {
   return named.length === 0 ? NOBODY : named.join(" ");
 }
 
+/** Responses that were made with their headers. */
+const secured = new WeakSet<Response>();
+const jsonHeaders = new WeakMap<SecurityHeadersOptions, Headers>();
+
+/** Makes a JSON response that has these headers from the start: setting them one by one costs more than all the rest. */
+export function securedJson(body: string, options: SecurityHeadersOptions): Response {
+  let headers = jsonHeaders.get(options);
+  if (headers === undefined) {
+    headers = new Headers({ "content-type": JSON_TYPE });
+    setAll(headers, options);
+    jsonHeaders.set(options, headers);
+  }
+  const response = new Response(body, { headers });
+  secured.add(response);
+  return response;
+}
+
 /**
  * Returns the response with these headers, as a copy if it came from elsewhere and cannot be changed. Returns a
  * WebSocket handshake unchanged.
  */
-export function withSecurityHeaders(
-  response: Response,
-  { frameAncestors, isEmbeddable }: SecurityHeadersOptions = STRICTEST,
-): Response {
-  if (response.status === 101) return response;
-  const secured = new Response(response.body, response);
-  const { headers } = secured;
+export function withSecurityHeaders(response: Response, options: SecurityHeadersOptions = STRICTEST): Response {
+  if (response.status === 101 || secured.has(response)) return response;
+  const copy = new Response(response.body, response);
+  setAll(copy.headers, options);
+  return copy;
+}
+
+function setAll(headers: Headers, { frameAncestors, isEmbeddable }: SecurityHeadersOptions): void {
   const isPage = headers.get("content-type")?.startsWith("text/html") === true;
   headers.set("content-security-policy", `${isPage ? PAGE : DATA}; frame-ancestors ${frameAncestors}`);
   headers.set("cross-origin-opener-policy", "same-origin");
@@ -68,7 +87,6 @@ export function withSecurityHeaders(
   headers.set("referrer-policy", "no-referrer");
   headers.set("x-content-type-options", "nosniff");
   if (isPage) headers.set("permissions-policy", PERMISSIONS);
-  return secured;
 }
 
 const DATA = "default-src 'none'";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { frameAncestorsOf, withSecurityHeaders } from "../../../src/gateway/http/security-headers.ts";
+import { frameAncestorsOf, securedJson, withSecurityHeaders } from "../../../src/gateway/http/security-headers.ts";
 
 const OPTIONS = { frameAncestors: "'none'", isEmbeddable: false };
 
@@ -40,6 +40,19 @@ test("a page may load its own files only; what is no page may load nothing; nobo
   expect(data.headers.get("content-security-policy")).toBe("default-src 'none'; frame-ancestors 'none'");
   expect([page.headers.has("permissions-policy"), data.headers.has("permissions-policy")]).toEqual([true, false]);
 });
+
+test.each([OPTIONS, { frameAncestors: "https://app.example", isEmbeddable: true }])(
+  "JSON that is made with its headers has those of JSON that gets them later, and is not copied: %j",
+  async (options) => {
+    const later = withSecurityHeaders(new Response("{}", { headers: { "content-type": "application/json" } }), options);
+    for (let time = 0; time < 2; time++) {
+      const made = securedJson("{}", options);
+      expect([...made.headers]).toEqual([...later.headers]);
+      expect(withSecurityHeaders(made, options)).toBe(made);
+      expect([made.status, await made.text()]).toEqual([200, "{}"]);
+    }
+  },
+);
 
 test("status, text, other headers and body stay as they are", async () => {
   const headers = { etag: '"7"', "x-content-type-options": "nosniff", "content-type": "text/plain" };
