@@ -43,6 +43,6 @@ async function start(): Promise<void> {
 
 function refusal(text: string, link?: PageRefusal["link"]): HTMLElement {
   const ways = link === undefined ? [] : [h("p", {}, h("a", { href: link.href }, link.text))];
-  const home = h("p", {}, h("a", { href: "/" }, "To the edge cluster"));
+  const home = h("p", {}, h("a", { href: "./" }, "To the edge cluster"));
   return h("main", { class: "refusal", role: "alert" }, h("h1", {}, "Quorate"), h("p", {}, text), ...ways, home);
 }

@@ -11,3 +11,8 @@ export function pageMode(search: string): PageMode {
   if (room === null) return { type: "edge" };
   return { type: isRoomName(room) ? "room" : "bad-room", room };
 }
+
+/** The path of the page's cluster: "" for the first one of the server, "/c/NAME" for another. */
+export function clusterBase(pathname: string): string {
+  return /^\/c\/[^/]+/.exec(pathname)?.[0] ?? "";
+}

@@ -1,4 +1,6 @@
 /** Validates the options of an embedding worker and merges them with its variables. */
+import { allowedNames } from "./clusters/allowed-names.ts";
+import { isClusterName } from "./common/cluster-record.ts";
 import { type Env, locationsOf } from "./common/env.ts";
 import { MEMBERS_MAX } from "./common/identity.ts";
 import type { Authorize, BindingNames, QuorateOptions } from "./options.ts";
@@ -12,9 +14,10 @@ export interface CheckedOptions<WorkerEnv extends object> {
 
 type Known = Readonly<Record<string, unknown>>;
 
-const OPTIONS: ReadonlySet<string> = new Set(["cluster", "prefix", "members", "locations", "authorize", "bindings"]);
-const BINDINGS: ReadonlySet<string> = new Set(["members", "rooms", "assets"]);
-const CLUSTER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
+const OPTIONS: ReadonlySet<string> = new Set([
+  ..."cluster clusters prefix members locations authorize bindings".split(" "),
+]);
+const BINDINGS: ReadonlySet<string> = new Set(["members", "registry", "rooms", "assets"]);
 const PREFIX = /^\/(?:[A-Za-z0-9_~-][A-Za-z0-9_.~-]*\/)*$/;
 
 /** Throws a TypeError that says which option is not valid, and why. */
@@ -22,9 +25,9 @@ export function checkedOptions<WorkerEnv extends object>(
   options: QuorateOptions<WorkerEnv>,
 ): CheckedOptions<WorkerEnv> {
   checkNames(options, OPTIONS, "option");
-  const { cluster, prefix = "/", members, locations, authorize, bindings = {} } = options;
+  const { cluster, clusters, prefix = "/", members, locations, authorize, bindings = {} } = options;
   checkNames(bindings, BINDINGS, "binding");
-  if (cluster !== undefined && !(typeof cluster === "string" && CLUSTER.test(cluster))) {
+  if (cluster !== undefined && !(typeof cluster === "string" && isClusterName(cluster))) {
     throw new TypeError(`cluster is a name of letters, digits, ".", "_" and "-", not ${shown(cluster)}`);
   }
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) {
@@ -36,7 +39,12 @@ export function checkedOptions<WorkerEnv extends object>(
   if (authorize !== undefined && typeof authorize !== "function") throw new TypeError("authorize is a function");
   if (locations !== undefined && !Array.isArray(locations))
     throw new TypeError("locations is a list of location hints");
+  if (clusters !== undefined) {
+    if (typeof clusters !== "string") throw new TypeError("clusters is a list of names, as one text");
+    allowedNames(clusters);
+  }
   const fixed = {
+    ...(clusters === undefined ? {} : { CLUSTERS: clusters }),
     ...(cluster === undefined ? {} : { CLUSTER_NAME: cluster }),
     ...(members === undefined ? {} : { CLUSTER_SIZE: String(members) }),
     ...(locations === undefined ? {} : { LOCATIONS: locations.join(",") }),
@@ -48,13 +56,17 @@ export function checkedOptions<WorkerEnv extends object>(
 }
 
 function environmentOf(env: Known, fixed: Partial<Env>, names: BindingNames): Env {
-  const { members = "MEMBERS", rooms = "ROOMS", assets } = names;
+  const { members = "MEMBERS", registry = "CLUSTER_REGISTRY", rooms = "ROOMS", assets } = names;
   const settings = { CLUSTER_SIZE: "3", ...env, ...fixed };
   if (typeof (settings as Known)["CLUSTER_NAME"] !== "string") {
     throw new TypeError("the cluster has no name: say quorate({ cluster }), or the variable CLUSTER_NAME");
   }
+  if (String((settings as Known)["CLUSTER_NAME"]).startsWith("/")) {
+    throw new TypeError("CLUSTER_NAME begins with a slash, as the other clusters' own names do");
+  }
   return {
     ...settings,
+    CLUSTER_REGISTRY: env[registry],
     MEMBERS: bound(env, members, "EdgeMember"),
     ROOMS: env[rooms],
     ASSETS: assets === undefined ? undefined : bound(env, assets),

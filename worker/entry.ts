@@ -5,7 +5,7 @@
  * import { quorate } from "quorate/worker";
  *
  * const edge = quorate({ cluster: "app", prefix: "/quorate/" });
- * export const { EdgeMember, RoomSignalling } = edge;
+ * export const { EdgeMember, ClusterRegistry, RoomSignalling } = edge;
  * ```
  */
 export { quorate } from "./quorate.ts";

@@ -5,11 +5,15 @@ import { badHost, hostRefusal } from "../src/gateway/http/hosts.ts";
 import { noPage } from "../src/gateway/http/no-page.ts";
 import { withSecurityHeaders } from "../src/gateway/http/security-headers.ts";
 import { GrpcCode } from "../src/protocol/errors.ts";
-import { type Balancer, balancerOf } from "./calls/balancer.ts";
 import type { CheckedOptions } from "./checked-options.ts";
+import { type Cluster, clustersOf } from "./clusters/clusters.ts";
 import { type Address, addressed, addressOf, belowPrefix, withPath } from "./common/address.ts";
+import { clusterPathOf } from "./common/cluster-path.ts";
+import { badName } from "./common/cluster-record.ts";
 import type { Env } from "./common/env.ts";
+import { roomObjectNameOf } from "./common/identity.ts";
 import { type PagePolicy, pagePolicyOf } from "./common/page-policy.ts";
+import { REGISTRY_NAME } from "./common/registry-rpc.ts";
 import { type Route, routeOf } from "./common/routes.ts";
 import { restoreResponse } from "./member/restore-route.ts";
 import { DECIDER } from "./member/restore.ts";
@@ -19,11 +23,10 @@ import { signallingRoute } from "./signalling/signalling-route.ts";
 /** A request with all that its handlers need. */
 interface Visit {
   readonly request: Request;
-  /** The address without the prefix. */
+  /** The address without the prefix and the cluster. */
   readonly address: Address;
   readonly route: Route;
-  readonly env: Env;
-  readonly balancer: Balancer;
+  readonly cluster: Cluster;
   readonly ctx: RequestContext;
 }
 
@@ -61,15 +64,35 @@ async function checked(
   if (misdirected !== undefined) return misdirected;
   const address = belowPrefix(requested, prefix);
   if (address === undefined) return noPage();
-  const route = routeOf(address.path);
+  const place = clusterPathOf(address.path);
+  const route: Route = place.type === "first" || place.type === "named" ? routeOf(place.path) : { type: "nowhere" };
   const refusal = policy.origins.refusal(request, route.type === "asset" ? "files" : "data");
   if (refusal !== undefined) return policy.origins.stamp(refusal, request.headers.get("origin"));
   const rejection = await decide(address.path);
   if (rejection !== undefined) return withOrigin(rejection, request, policy);
-  const response = await respond({ request, address, route, env, balancer: balancerOf(env), ctx });
-  // A room sets CORS for every page; the settings decide here which pages get a response.
-  const needsOrigin = route.type === "signalling" || route.type === "script";
-  return needsOrigin ? withOrigin(response, request, policy) : response;
+  const clusters = clustersOf(env);
+  switch (place.type) {
+    case "first":
+      return stamped(await respond({ request, address, route, cluster: clusters.first, ctx }), route, request, policy);
+    case "bad-name":
+      return withOrigin(statusResponse(400, GrpcCode.InvalidArgument, badName(place.name)), request, policy);
+    case "unfinished":
+      return new Response(null, { status: 308, headers: { location: `${place.path}${address.search}` } });
+    case "named": {
+      const cluster = await clusters.find(place.name);
+      if ("missing" in cluster) {
+        return withOrigin(statusResponse(404, GrpcCode.NotFound, cluster.missing), request, policy);
+      }
+      if (route.type === "clusters") return notFound();
+      const visit = { request, address: withPath(address, place.path), route, cluster, ctx };
+      return withPrefix(stamped(await respond(visit), route, request, policy), `${place.base}/`);
+    }
+  }
+}
+
+/** A room sets CORS for every page; the settings decide here which pages get a response. */
+function stamped(response: Response, { type }: Route, request: Request, policy: PagePolicy): Response {
+  return type === "signalling" || type === "script" ? withOrigin(response, request, policy) : response;
 }
 
 /**
@@ -92,16 +115,25 @@ async function denied<WorkerEnv extends object>(
 }
 
 /** Handlers get a request with the normalised address, and cannot arrive at another one. */
-async function respond({ request, address, route, env, balancer, ctx }: Visit): Promise<Response> {
+async function respond({ request, address, route, cluster, ctx }: Visit): Promise<Response> {
+  const { env, balancer } = cluster;
   switch (route.type) {
     case "any-member":
       return balancer.forwardToAny(addressed(request, address), address.path, ctx);
     case "member":
       return (await balancer.forwardTo(addressed(request, withPath(address, route.path)), route.number)) ?? notFound();
     case "restore":
-      return restoreResponse(route.step, new URLSearchParams(address.search), request, balancer.member(DECIDER));
+      return restoreResponse(
+        route.step,
+        new URLSearchParams(address.search),
+        request,
+        balancer.member(DECIDER),
+        balancer.unfinished,
+      );
+    case "clusters":
+      return registry(addressed(request, address), env);
     case "signalling":
-      return signalling(addressed(request, address), env, balancer);
+      return signalling(addressed(request, address), cluster);
     case "script":
     case "asset":
       return asset(addressed(request, address), env);
@@ -112,12 +144,18 @@ async function respond({ request, address, route, env, balancer, ctx }: Visit): 
   }
 }
 
-async function signalling(request: Request, { ROOMS }: Env, balancer: Balancer): Promise<Response> {
+async function registry(request: Request, { CLUSTER_REGISTRY }: Env): Promise<Response> {
+  if (CLUSTER_REGISTRY === undefined) return notFound();
+  return CLUSTER_REGISTRY.get(CLUSTER_REGISTRY.idFromName(REGISTRY_NAME)).fetch(request);
+}
+
+async function signalling(request: Request, { env, balancer }: Cluster): Promise<Response> {
+  const { ROOMS, CLUSTER_NAME } = env;
   const route = signallingRoute(new URL(request.url));
   if (route === undefined || ROOMS === undefined) return notFound();
   const refusal = await balancer.refusalOf(request);
   if (refusal !== undefined) return refusal;
-  return ROOMS.get(ROOMS.idFromName(route.room)).fetch(request);
+  return ROOMS.get(ROOMS.idFromName(roomObjectNameOf(CLUSTER_NAME, route.room))).fetch(request);
 }
 
 function withOrigin(response: Response, request: Request, { origins }: PagePolicy): Response {

@@ -5,6 +5,7 @@ import { quorate } from "./quorate.ts";
 const edge: Quorate = quorate({ bindings: { assets: "ASSETS" } });
 
 export const EdgeMember: Quorate["EdgeMember"] = edge.EdgeMember;
+export const ClusterRegistry: Quorate["ClusterRegistry"] = edge.ClusterRegistry;
 export const RoomSignalling: Quorate["RoomSignalling"] = edge.RoomSignalling;
 
 const worker: ExportedHandler = { fetch: (request, env, ctx) => edge.fetch(request, env as object, ctx) };

@@ -10,6 +10,11 @@ export interface QuorateOptions<WorkerEnv extends object = object> {
    * derived from it, so another name is another, empty cluster. Default: the variable CLUSTER_NAME.
    */
   readonly cluster?: string;
+  /**
+   * Which names clusters beside this one may have: names and patterns such as "team-*", separated by commas. "*" is any
+   * name, "" none. Needs the binding of ClusterRegistry. Default: the variable CLUSTERS, otherwise "*".
+   */
+  readonly clusters?: string;
   /** Path prefix of everything that is served, such as "/quorate/". Default "/". */
   readonly prefix?: string;
   /** Number of initial members. Default: the variable CLUSTER_SIZE, otherwise 3. */
@@ -39,7 +44,10 @@ export type Authorize<WorkerEnv extends object = object> = (
 /** What `authorize` gets beside the request. */
 export interface AuthorizeContext<WorkerEnv extends object = object> {
   readonly env: WorkerEnv;
-  /** Path without the prefix, normalised, such as "/v3/kv/put". It alone decides what is served. */
+  /**
+   * Path without the prefix, normalised, such as "/v3/kv/put", or "/c/NAME/v3/kv/put" for the cluster NAME. It alone
+   * decides what is served.
+   */
   readonly path: string;
   waitUntil(promise: Promise<unknown>): void;
 }
@@ -48,6 +56,11 @@ export interface AuthorizeContext<WorkerEnv extends object = object> {
 export interface BindingNames {
   /** Namespace of EdgeMember. Default "MEMBERS". */
   readonly members?: string;
+  /**
+   * Namespace of ClusterRegistry, the list of clusters beside the first one. Default "CLUSTER_REGISTRY". Without such a
+   * binding there are none.
+   */
+  readonly registry?: string;
   /**
    * Namespace of RoomSignalling, for rooms of browser tabs. Default "ROOMS". Without such a binding there are no rooms.
    */
@@ -58,6 +71,8 @@ export interface BindingNames {
 
 /** Options of `client(env)`. All may be left out. */
 export interface WorkerClientOptions {
+  /** Name of a cluster beside the first one. Calls reject with NotFound if it does not exist. Default: the first one. */
+  readonly cluster?: string;
   /** Who calls, where auth is enabled. The client authenticates before its first call. */
   readonly user?: User;
   /** A token that was issued before. Ignored when `user` is given. */
@@ -85,6 +100,8 @@ export interface Quorate<WorkerEnv extends object = object> {
   readonly client: (env: WorkerEnv, options?: WorkerClientOptions) => ApplicationClient;
   /** Class of a member's Durable Object. The worker must export it under the name in its configuration. */
   readonly EdgeMember: ObjectClass<WorkerEnv>;
+  /** Class of the Durable Object that lists the clusters beside the first one. The worker exports it likewise. */
+  readonly ClusterRegistry: ObjectClass<WorkerEnv>;
   /** Class of the Durable Object of a room of browser tabs. The worker exports it likewise. */
   readonly RoomSignalling: ObjectClass<WorkerEnv>;
 }

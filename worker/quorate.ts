@@ -2,7 +2,7 @@
  * Quorate inside a worker, ours (main.ts) or an application's, beside the worker's own routes.
  *
  *   const edge = quorate({ cluster: "app", prefix: "/quorate/" });
- *   export const { EdgeMember, RoomSignalling } = edge;
+ *   export const { EdgeMember, ClusterRegistry, RoomSignalling } = edge;
  *
  *   export default {
  *     fetch(request, env, ctx) {
@@ -11,9 +11,10 @@
  *     },
  *   };
  */
-import { balancerOf } from "./calls/balancer.ts";
 import { workerClient } from "./client/worker-client.ts";
 import { checkedOptions } from "./checked-options.ts";
+import { clustersOf } from "./clusters/clusters.ts";
+import { ClusterRegistry } from "./clusters/registry.ts";
 import type { Env } from "./common/env.ts";
 import { front } from "./front.ts";
 import { EdgeMember } from "./member/member-object.ts";
@@ -42,10 +43,16 @@ export function quorate<WorkerEnv extends object = object>(
       super(ctx, environment(env as WorkerEnv));
     }
   }
+  class Registry extends ClusterRegistry {
+    constructor(ctx: DurableObjectState, env: object) {
+      super(ctx, environment(env as WorkerEnv));
+    }
+  }
   return {
     fetch: front({ prefix, authorize, environment: environmentFor }),
-    client: (env, client) => workerClient(balancerOf(environmentFor(env)), client),
+    client: (env, client) => workerClient(clustersOf(environmentFor(env)), client),
     EdgeMember: Member as unknown as ObjectClass<WorkerEnv>,
+    ClusterRegistry: Registry as unknown as ObjectClass<WorkerEnv>,
     RoomSignalling: RoomSignalling as unknown as ObjectClass<WorkerEnv>,
   };
 }

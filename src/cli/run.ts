@@ -3,6 +3,8 @@ import { CompactedError, EtcdError, GrpcCode } from "../client/client.ts";
 import { grpcCodeName } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
 import { alarmCommand } from "./commands/alarm.ts";
+import { authCommand } from "./commands/auth.ts";
+import { clusterCommand } from "./commands/cluster.ts";
 import { COMMON_OPTIONS, commandHelp, optionsHelp, parseInput, UsageError } from "./common/command.ts";
 import type { Command } from "./common/command.ts";
 import { defragCommand } from "./commands/defrag.ts";
@@ -20,9 +22,11 @@ import { memberCommand } from "./commands/member.ts";
 import { moveLeaderCommand } from "./commands/move-leader.ts";
 import { putCommand } from "./commands/put.ts";
 import { restoreCommand } from "./commands/restore.ts";
+import { roleCommand } from "./commands/role.ts";
 import { snapshotCommand } from "./commands/snapshot.ts";
 import { statusCommand } from "./commands/status.ts";
 import type { Terminal } from "./output/terminal.ts";
+import { userCommand } from "./commands/user.ts";
 import { watchCommand } from "./commands/watch.ts";
 
 const COMMANDS: readonly Command[] = [
@@ -32,6 +36,10 @@ const COMMANDS: readonly Command[] = [
   watchCommand,
   statusCommand,
   memberCommand,
+  clusterCommand,
+  authCommand,
+  userCommand,
+  roleCommand,
   healthCommand,
   alarmCommand,
   hashKvCommand,
@@ -57,6 +65,10 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   remove: "del",
   rm: "del",
   members: "member",
+  clusters: "cluster",
+  users: "user",
+  roles: "role",
+  login: "auth",
   endpoint: "status",
   alarms: "alarm",
   hash: "hashkv",

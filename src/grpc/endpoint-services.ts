@@ -19,6 +19,8 @@ export interface EndpointOptions {
   readonly endpoint: string;
   /** Limit for a call with all its attempts, in milliseconds. */
   readonly timeoutMs: number;
+  /** Sent for clients that bring no token: the setup token of a closed endpoint. Default: none. */
+  readonly token?: string;
   /** Default: Node's own, or that of the package ws. */
   readonly WebSocket?: MuxSocketConstructor;
 }
@@ -33,9 +35,9 @@ const MAX_CONNECTIONS = 64;
 
 /** Returns an endpoint's services for `startGrpcProxy`. Sends nothing before the first call. The caller closes them. */
 export function endpointServices(options: EndpointOptions): EndpointServices {
-  const { endpoint, timeoutMs } = options;
-  const pool = new MuxPool({ WebSocket: options.WebSocket ?? platformWebSocket(), endpoint, timeoutMs });
-  const services = httpServices({ endpoint, timeoutMs, fetch: agentFetch(MAX_CONNECTIONS) });
+  const { endpoint, timeoutMs, token = "" } = options;
+  const pool = new MuxPool({ token, WebSocket: options.WebSocket ?? platformWebSocket(), endpoint, timeoutMs });
+  const services = httpServices({ endpoint, timeoutMs, token, fetch: agentFetch(MAX_CONNECTIONS) });
 
   function opened<Request, Response, Kind extends "unary" | "serverStream">(
     rpc: Rpc<Request, Response, Kind>,

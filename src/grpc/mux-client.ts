@@ -33,13 +33,15 @@ export interface MuxSocket {
   ): void;
 }
 
-export type MuxSocketConstructor = new (url: string) => MuxSocket;
+export type MuxSocketConstructor = new (url: string, protocols?: string[]) => MuxSocket;
 
 export interface MuxOptions {
   readonly endpoint: string;
   /** Limit for opening a connection, in milliseconds. */
   readonly timeoutMs: number;
   readonly WebSocket: MuxSocketConstructor;
+  /** Sent for streams that bring no token, and when a connection is opened. Default: none. */
+  readonly token?: string;
   /** Streams per connection. Default 512; the member accepts 1,024. */
   readonly maxStreams?: number;
   /** Interval of pings, in milliseconds. Default 2,000. */
@@ -106,6 +108,7 @@ class MuxConnection {
   readonly #socket: MuxSocket;
   readonly #onOver: () => void;
   readonly #closeAfterMs: number;
+  readonly #token: string;
   readonly #streams: Map<number, MuxStream> = new Map();
   #lastId = 0;
   /** Frames sent before the connection was open; undefined once it is open. */
@@ -120,11 +123,13 @@ class MuxConnection {
   #idle: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: MuxOptions, onOver: () => void) {
-    const { endpoint, timeoutMs, pingEveryMs = CARRIER_PING_EVERY_MS } = options;
+    const { endpoint, timeoutMs, token = "", pingEveryMs = CARRIER_PING_EVERY_MS } = options;
+    this.#token = token;
     this.#endpoint = endpoint;
     this.#onOver = onOver;
     this.#closeAfterMs = options.closeAfterMs ?? 30_000;
-    this.#socket = new options.WebSocket(endpoint.replace(/^http/, "ws").replace(/\/$/, "") + MUX_PATH);
+    const url = endpoint.replace(/^http/, "ws").replace(/\/$/, "") + MUX_PATH;
+    this.#socket = token === "" ? new options.WebSocket(url) : new options.WebSocket(url, ["Bearer", token]);
     this.#socket.binaryType = "arraybuffer";
     this.#connecting = setTimeout(() => this.#end(`no connection to ${endpoint} within ${timeoutMs} ms`), timeoutMs);
     this.#socket.addEventListener("open", () => this.#opened(pingEveryMs));
@@ -149,7 +154,7 @@ class MuxConnection {
     const id = this.#lastId;
     const stream = new MuxStream(id, (frame) => this.#send(frame));
     this.#streams.set(id, stream);
-    this.#send({ type: "open", stream: id, method, token, requireLeader });
+    this.#send({ type: "open", stream: id, method, token: token === "" ? this.#token : token, requireLeader });
     return { stream, id };
   }
 

@@ -19,7 +19,10 @@ import type { RoomPlace } from "./room-place.ts";
 
 /** Options of `openRoom()`. All may be left out. */
 export interface OpenRoomOptions {
-  /** The origin of a Quorate server, at which the room's members find each other. Default: the page's own. */
+  /**
+   * The origin of a Quorate server, at which the room's members find each other, with "/c/NAME" for one of its clusters:
+   * each has rooms of its own. Default: the page's own origin.
+   */
   readonly signalling?: string;
   /**
    * The room's secret, or a link or fragment with it (`location.hash`), which may have none. Default: the one that this

@@ -4,7 +4,7 @@ import { OpenRoomError } from "./errors.ts";
 
 export interface RoomPlace {
   readonly name: string;
-  /** The origin of the signalling server. */
+  /** The origin of the signalling server, and the path of its cluster: "https://host", "https://host/c/NAME". */
   readonly signalling: string;
   /** Of this browser: rooms of one name at two servers are two rooms. */
   readonly key: string;
@@ -24,11 +24,12 @@ export function roomPlace(name: string, signalling: string | undefined, pageOrig
       `“${name}” cannot be a room’s name: 1 to 64 letters, digits and . _ ~ - are, beginning with a letter or digit.`,
     );
   }
-  const { origin, hostname } = originOf(signalling ?? pageOrigin);
-  const key = origin === pageOrigin ? name : `${name}@${origin}`;
+  const { origin, hostname, pathname } = serverOf(signalling ?? pageOrigin);
+  const server = origin + pathname.replace(/\/$/, "");
+  const key = server === pageOrigin ? name : `${name}@${server}`;
   return {
     name,
-    signalling: origin,
+    signalling: server,
     key,
     database: `quorate/room/${key}`,
     lock: `quorate:room:${key}`,
@@ -36,12 +37,16 @@ export function roomPlace(name: string, signalling: string | undefined, pageOrig
   };
 }
 
-function originOf(signalling: string): URL {
+/** The clusters of a server have rooms of their own. */
+const SERVER_PATH = /^\/(?:c\/[A-Za-z0-9][A-Za-z0-9._-]{0,62}\/?)?$/;
+
+function serverOf(signalling: string): URL {
   const url = URL.canParse(signalling) ? new URL(signalling) : undefined;
-  const isOrigin = url?.pathname === "/" && url.search === "" && url.hash === "" && url.username === "";
-  if (url !== undefined && isOrigin && (url.protocol === "https:" || url.protocol === "http:")) return url;
+  const isServer =
+    url !== undefined && SERVER_PATH.test(url.pathname) && url.search === "" && url.hash === "" && url.username === "";
+  if (isServer && (url.protocol === "https:" || url.protocol === "http:")) return url;
   throw new OpenRoomError(
     "invalid",
-    `"${signalling}" is not the address of a signalling server: https://host or https://host:port, without a path.`,
+    `"${signalling}" is not the address of a signalling server: https://host or https://host:port, without a path but /c/CLUSTER.`,
   );
 }

@@ -176,7 +176,7 @@ class PeerJsPort implements PeerPort {
     const peer = new Peer(peerIdOf(this.#options.id), {
       host: hostname,
       port: port === "" ? (secure ? 443 : 80) : Number(port),
-      path: roomPath(this.#options.room),
+      path: roomPath(this.#options.room, this.#options.baseUrl),
       secure,
       token,
       config: {

@@ -88,14 +88,14 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 const MAX_PEERS = 1000;
 const TIMEOUT_MS = 10_000;
 
-/** All methods reject only with RoomError. `baseUrl` is the origin that serves `/peerjs/`. */
+/** All methods reject only with RoomError. `baseUrl` is the URL below which `/peerjs/` is served. */
 export function roomRegistry(
   baseUrl: string,
   room: string,
   credential: RoomCredential,
   fetchLike: FetchLike,
 ): RoomRegistry {
-  const base = new URL(roomPath(room), baseUrl).href;
+  const base = new URL(roomPath(room, baseUrl), baseUrl).href;
   const request = requester(fetchLike, credential);
   const ids = (member: MemberId, cluster: bigint): object => ({ member: `${member}`, cluster: `${cluster}` });
   const open = credential.type === "open" ? { open: true } : {};
@@ -114,8 +114,9 @@ export function roomRegistry(
 }
 
 /** Returns the path of a room's signalling on its server; also PeerJS's option `path`. */
-export function roomPath(room: string): string {
-  return room === "" ? "/peerjs/" : `/peerjs/room/${encodeURIComponent(room)}/`;
+export function roomPath(room: string, baseUrl: string): string {
+  const below = new URL(baseUrl).pathname.replace(/\/$/, "");
+  return `${below}${room === "" ? "/peerjs/" : `/peerjs/room/${encodeURIComponent(room)}/`}`;
 }
 
 type Request = (url: string, body?: object) => Promise<unknown>;

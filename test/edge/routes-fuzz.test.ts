@@ -6,6 +6,7 @@ import { getPath } from "hono/utils/url";
 import { expect, test } from "vitest";
 import { Prng } from "../../src/base/prng.ts";
 import { addressed, addressOf, withPath } from "../../worker/common/address.ts";
+import { clusterPathOf } from "../../worker/common/cluster-path.ts";
 import { routeOf } from "../../worker/common/routes.ts";
 
 const CASES = Number(process.env["ROUTE_CASES"] ?? 60_000);
@@ -36,6 +37,13 @@ const BEGINNINGS = [
   "/quorate/restore",
   "/peerjs",
   "/livez",
+  "/c",
+  "/c/acme",
+  "/c/acme/m/2",
+  "/c/Acme.x/v3",
+  "/c/a%62/v3",
+  "/c/acme/c/other",
+  "/quorate/clusters",
 ];
 const SEPARATORS = ["/", "/", "/", "/", "/", "/", "\\", "//", "%2f", ""];
 const HOSTS = ["edge", "127.0.0.1:8787", "[::1]:1", "member", "A.Example.:80"];
@@ -87,6 +95,12 @@ function drawn(prng: Prng): RawRequest {
   return new RawRequest(`http://${host}${target}`, headers);
 }
 
+function kindOf(place: ReturnType<typeof clusterPathOf>): string {
+  if (place.type === "bad-name" || place.type === "unfinished") return place.type;
+  const { type } = routeOf(place.path);
+  return place.type === "named" ? `named ${type}` : type;
+}
+
 function isTidy(path: string): boolean {
   return path.startsWith("/") && !path.includes("\\") && !/(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(path);
 }
@@ -98,18 +112,25 @@ test(`${CASES} requests reach public routes only, and everybody behind the route
     const raw = drawn(prng);
     const received = `${raw.url} ${JSON.stringify([...raw.headers])}`;
     const address = addressOf(raw as unknown as Request);
-    const type = address === undefined ? "no host" : routeOf(address.path).type;
+    const place = address === undefined ? undefined : clusterPathOf(address.path);
+    const type = place === undefined ? "no host" : kindOf(place);
     reached.set(type, (reached.get(type) ?? 0) + 1);
-    if (address === undefined) {
+    if (address === undefined || place === undefined) {
       if (BAD_HOSTS.every((host) => !raw.url.startsWith(`http://${host}`) && raw.headers.get("host") !== host)) {
         throw new Error(`refused for no reason: ${received}`);
       }
       continue;
     }
     if (!isTidy(address.path)) throw new Error(`not tidy: ${address.path} of ${received}`);
-    const route = routeOf(address.path);
-    const seen = route.type === "member" ? withPath(address, route.path) : address;
-    const path = route.type === "member" ? route.path : address.path;
+    // What begins with "/c/" is never the first cluster's, and a name is one by itself, without an escape.
+    if (address.path.startsWith("/c/") !== (place.type !== "first")) throw new Error(`of which cluster? ${received}`);
+    if (place.type === "bad-name" || place.type === "unfinished") continue;
+    if (place.type === "named" && !/^\/c\/[A-Za-z0-9][\w.-]{0,62}$/.test(place.base))
+      throw new Error(`no name: ${received}`);
+    if (place.type === "named" && place.base + place.path !== address.path) throw new Error(`cut: ${received}`);
+    const route = routeOf(place.path);
+    const path = route.type === "member" ? route.path : place.path;
+    const seen = path === address.path ? address : withPath(address, path);
     const handed = addressed(raw as unknown as Request, seen);
     if (new URL(handed.url).pathname !== path || seen.path !== path) throw new Error(`another path: ${received}`);
     if (route.type !== "member" && route.type !== "any-member") continue;
@@ -118,7 +139,18 @@ test(`${CASES} requests reach public routes only, and everybody behind the route
     if (!PUBLIC.test(getPath(handed))) throw new Error(`${getPath(handed)} is not public: ${received}`);
   }
   // Each kind was tried, so the draws are no empty exercise.
-  for (const type of ["any-member", "member", "restore", "signalling", "asset", "nowhere", "no host"]) {
+  const kinds = [
+    "any-member",
+    "member",
+    "restore",
+    "clusters",
+    "signalling",
+    "asset",
+    "nowhere",
+    "no host",
+    "bad-name",
+  ];
+  for (const type of [...kinds, "unfinished", "named any-member", "named member"]) {
     expect([type, (reached.get(type) ?? 0) > CASES / 1_000]).toEqual([type, true]);
   }
 });

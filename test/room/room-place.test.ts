@@ -3,6 +3,7 @@ import { checkBrowserSupport } from "../../src/room/browser-support.ts";
 import { OpenRoomError } from "../../src/room/errors.ts";
 import { openRoom } from "../../src/room/open-room.ts";
 import { roomPlace } from "../../src/room/room-place.ts";
+import { roomPath } from "../../src/transport/room.ts";
 
 const PAGE = "https://app.example";
 
@@ -16,16 +17,35 @@ test("rooms of one name at two signalling servers are two rooms in this browser"
   expect(other.lock).not.toBe(own.lock);
 });
 
+test("rooms of one name in two clusters of one server are two rooms, at addresses of their own", () => {
+  const servers = [PAGE, `${PAGE}/c/acme`, `${PAGE}/c/acme.x/`];
+  const places = servers.map((server) => roomPlace("planning", server, PAGE));
+  expect(places.map(({ signalling }) => signalling)).toEqual([PAGE, `${PAGE}/c/acme`, `${PAGE}/c/acme.x`]);
+  for (const part of ["key", "database", "lock"] as const) expect(new Set(places.map((one) => one[part])).size).toBe(3);
+  expect(places.map(({ signalling, name }) => roomPath(name, signalling))).toEqual([
+    "/peerjs/room/planning/",
+    "/c/acme/peerjs/room/planning/",
+    "/c/acme.x/peerjs/room/planning/",
+  ]);
+});
+
 test.each(["", "-a", "a b", "a/b", "a@b", "a".repeat(65), "ä"])("%j is no room's name", (name) => {
   expect(() => roomPlace(name, undefined, PAGE)).toThrow(/cannot be a room’s name/);
 });
 
-test.each(["quorate.example", "wss://q.example", "https://q.example/path", "https://q.example/?a", "null", ""])(
-  "%j is no signalling server's address",
-  (signalling) => {
-    expect(() => roomPlace("a", signalling, PAGE)).toThrow(OpenRoomError);
-  },
-);
+test.each([
+  "quorate.example",
+  "wss://q.example",
+  "https://q.example/path",
+  "https://q.example/c/",
+  "https://q.example/c/a/b",
+  "https://q.example/c/%61",
+  "https://q.example/?a",
+  "null",
+  "",
+])("%j is no signalling server's address", (signalling) => {
+  expect(() => roomPlace("a", signalling, PAGE)).toThrow(OpenRoomError);
+});
 
 test("an error names the browser's powers that are missing in a runtime, and what works without them", () => {
   expect(() => openRoom("a")).toThrow(/a page \(document\), IndexedDB, WebRTC.*connect\(\{ endpoint \}\)/);

@@ -5,7 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { signallingRoute } from "../../worker/signalling/signalling-route.ts";
 
-export { EdgeMember, RoomSignalling } from "../../worker/main.ts";
+export { ClusterRegistry, EdgeMember, RoomSignalling } from "../../worker/main.ts";
 export { OtherMember } from "./support/other-cluster.ts";
 export { TestCarrier } from "./adapters/test-transport.ts";
 

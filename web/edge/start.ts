@@ -2,17 +2,19 @@
 import { createClient } from "../../src/client/client.ts";
 import { httpServices } from "../../src/client/http/http-services.ts";
 import type { PageSource } from "../model/page-source.ts";
+import { clusterBase } from "../page-mode.ts";
 import { EdgeCluster } from "./edge-cluster.ts";
 import { edgeSituation } from "./edge-situation.ts";
 
 const LOOK_EVERY_MS = 2_000;
 
 export function startEdge(location: Location): PageSource {
-  const client = createClient(httpServices({ endpoint: location.origin, WebSocket }));
+  const base = clusterBase(location.pathname);
+  const client = createClient(httpServices({ endpoint: `${location.origin}${base}`, WebSocket }));
   const listeners = new Set<() => void>();
   let wellMs = performance.now();
   const cluster = new EdgeCluster({
-    fetch: (url, init) => fetch(url, init),
+    fetch: (url, init) => fetch(`${base}${url}`, init),
     onChange: () => {
       if (situation().standing.tone !== "bad") wellMs = performance.now();
       for (const listener of listeners) listener();
@@ -22,7 +24,7 @@ export function startEdge(location: Location): PageSource {
     edgeSituation(cluster.members, performance.now() - wellMs);
   void lookAgainAndAgain(cluster);
   return {
-    title: location.host,
+    title: `${location.host}${base}`,
     share: undefined,
     client,
     opened: Promise.resolve(),

@@ -4,12 +4,12 @@ import { PageRefusal } from "../page-refusal.ts";
 
 /** The parameter that asks for a room without a secret. */
 export function roomLink(
-  origin: string,
+  server: string,
   room: string,
   given: Readonly<Record<string, string>>,
   secret: string | undefined,
 ): string {
-  const address = `${origin}/?${new URLSearchParams({ room, ...given })}`;
+  const address = `${server}/?${new URLSearchParams({ room, ...given })}`;
   return secret === undefined ? `${address}&open` : `${address}#k=${secret}`;
 }
 
@@ -17,6 +17,6 @@ export function roomLink(
 export function refusalOf(error: unknown, room: string): unknown {
   if (!(error instanceof OpenRoomError)) return error;
   const isOpen = error.reason === "room-open" || error.reason === "secret-unknown";
-  const open = { href: `/?room=${encodeURIComponent(room)}&open`, text: "Open it as an open room" };
+  const open = { href: `?room=${encodeURIComponent(room)}&open`, text: "Open it as an open room" };
   return isOpen ? new PageRefusal(error.message, open) : new PageRefusal(error.message);
 }

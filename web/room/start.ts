@@ -2,6 +2,7 @@
 import { openRoom } from "../../src/entry/room.ts";
 import type { RoomClient } from "../../src/entry/room.ts";
 import type { PageSource } from "../model/page-source.ts";
+import { clusterBase } from "../page-mode.ts";
 import { PageRefusal } from "../page-refusal.ts";
 import { refusalOf, roomLink } from "./room-link.ts";
 import type { roomSettings } from "./room-settings.ts";
@@ -16,7 +17,7 @@ export async function startRoom(room: string, location: Location): Promise<PageS
   if (!isSecureContext) throw new PageRefusal(INSECURE);
   const flags = await settingsOf(location.search);
   const client = await admittedTo(room, flags, location);
-  const link = roomLink(location.origin, room, flags, client.room.secret);
+  const link = roomLink(`${location.origin}${clusterBase(location.pathname)}`, room, flags, client.room.secret);
   history.replaceState(history.state, "", link);
   // Another secret is another room, so the page is loaded anew.
   addEventListener("hashchange", () => location.reload());
@@ -25,9 +26,18 @@ export async function startRoom(room: string, location: Location): Promise<PageS
 
 type Settings = ReturnType<typeof roomSettings>;
 
-async function admittedTo(room: string, flags: Settings, { hash, search }: Location): Promise<RoomClient> {
+async function admittedTo(
+  room: string,
+  flags: Settings,
+  { hash, search, origin, pathname }: Location,
+): Promise<RoomClient> {
   try {
-    const client = openRoom(room, { secret: hash, open: new URLSearchParams(search).has("open"), flags });
+    const client = openRoom(room, {
+      signalling: `${origin}${clusterBase(pathname)}`,
+      secret: hash,
+      open: new URLSearchParams(search).has("open"),
+      flags,
+    });
     await client.room.admitted;
     return client;
   } catch (error) {

@@ -25,6 +25,7 @@ import type { MemberRpc } from "../common/member-rpc.ts";
 import { pagePolicyOf } from "../common/page-policy.ts";
 import type { CallResult, OpenResult, ServiceCall, ServiceTarget, WithHints } from "../common/service-rpc.ts";
 import { type BatchedCall, batchedCall, type Batchers, isBatchable, sendBatched } from "./batched-calls.ts";
+import { UnfinishedBodies } from "./unfinished-bodies.ts";
 
 const KEPT_BODY_BYTES = 64 * 1024;
 /** A member that failed is tried last for this time. */
@@ -47,9 +48,13 @@ export class Balancer {
   #leaderHint = 1;
   #live: LiveMembers;
 
-  /** Throws if a setting cannot be parsed. */
-  constructor(env: Env) {
+  readonly #unfinished: UnfinishedBodies = new UnfinishedBodies();
+  readonly #onDeleted: () => void;
+
+  /** `onDeleted` is called when members say that their cluster was deleted. Throws if a setting cannot be parsed. */
+  constructor(env: Env, onDeleted: () => void = () => {}) {
     this.#env = env;
+    this.#onDeleted = onDeleted;
     this.#locations = locationsOf(env);
     const { headers } = pagePolicyOf(env);
     this.#jsonOf = (body) => securedJson(body, headers);
@@ -60,7 +65,7 @@ export class Balancer {
     // The only call that the leader alone serves, so a hint is not enough.
     if (path === MOVE_LEADER_PATH) return this.#refreshMembers(request.url).then(() => this.#tryMembers(request, path));
     if (!isBatchable(request, path)) return this.#tryMembers(request, path);
-    const response = batchedCall(request, path).then(
+    const response = batchedCall(request, path, this.#unfinished).then(
       (batched) => this.#tryMembers(request, path, batched),
       (broken: Response) => broken,
     );
@@ -146,6 +151,11 @@ export class Balancer {
     return this.#tryOrder().find((number) => !asked.has(number));
   }
 
+  /** What callers have sent of bodies that are incomplete. */
+  get unfinished(): UnfinishedBodies {
+    return this.#unfinished;
+  }
+
   member(number: number): DurableObjectStub<MemberRpc> {
     let id = this.#objectIds.get(number);
     if (id === undefined) {
@@ -229,21 +239,10 @@ export class Balancer {
     if (leader !== undefined) this.#leaderHint = Number(leader);
   }
 
-  #learnMembers({ members }: Hints): void {
+  #learnMembers({ members, isDeleted }: Hints): void {
+    if (isDeleted) this.#onDeleted();
     if (members !== undefined) this.#live = learnMembers(this.#live, members);
   }
-}
-
-const balancers = new WeakMap<Env, Balancer>();
-
-/** Returns the same balancer for the same environment. Throws if a setting cannot be parsed. */
-export function balancerOf(env: Env): Balancer {
-  let balancer = balancers.get(env);
-  if (balancer === undefined) {
-    balancer = new Balancer(env);
-    balancers.set(env, balancer);
-  }
-  return balancer;
 }
 
 /** The part of a request's context that is used here. */

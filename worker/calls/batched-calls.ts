@@ -10,7 +10,7 @@ import { type ErrorParts, errorResponse, responseOf } from "../../src/gateway/ht
 import type { CallContext } from "../../src/member/api/services.ts";
 import { KV_CALL_PATHS, type KvHttpResponse, type KvCall } from "../../src/gateway/kv-calls.ts";
 import { networkOf } from "../../src/member/limits/caller-key.ts";
-import { unfinishedOf } from "./unfinished-bodies.ts";
+import type { UnfinishedBodies } from "./unfinished-bodies.ts";
 import { type Hints, hintsOf } from "../common/internal-headers.ts";
 import { RequestBatcher } from "./request-batcher.ts";
 
@@ -63,12 +63,12 @@ export function isBatchable(request: Request, path: string): boolean {
 }
 
 /** Throws a `Response` if the body breaks off. */
-export async function batchedCall(request: Request, path: string): Promise<BatchedCall> {
+export async function batchedCall(request: Request, path: string, unfinished: UnfinishedBodies): Promise<BatchedCall> {
   const { token, requireLeader, address } = callContext(request);
   try {
     return {
       path,
-      body: await readBody(request, BODY_BYTES_MAX, unfinishedOf(address)),
+      body: await readBody(request, BODY_BYTES_MAX, unfinished.of(address)),
       token,
       requireLeader,
       address,

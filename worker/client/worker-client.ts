@@ -3,18 +3,19 @@ import { type ApplicationClient, applicationClient } from "../../src/client/app/
 import { Connection } from "../../src/client/app/connection.ts";
 import { createClient } from "../../src/client/client.ts";
 import { SYSTEM_BACKOFF } from "../../src/client/common/backoff.ts";
-import { GrpcCode } from "../../src/protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import type { Balancer } from "../calls/balancer.ts";
+import type { Clusters } from "../clusters/clusters.ts";
 import type { CallResult, OpenResult } from "../common/service-rpc.ts";
 import type { WorkerClientOptions } from "../options.ts";
 import { rpcServices } from "./rpc-services.ts";
 
-export function workerClient(balancer: Balancer, options: WorkerClientOptions = {}): ApplicationClient {
-  const { user, token = "", requireLeader = false, signal } = options;
+export function workerClient(clusters: Clusters, options: WorkerClientOptions = {}): ApplicationClient {
+  const { cluster, user, token = "", requireLeader = false, signal } = options;
   const connection = new Connection();
   const services = rpcServices({
-    call: (call, isRead) => observed(connection, () => balancer.call(call, isRead)),
-    open: (call, isRead) => observed(connection, () => balancer.open(call, isRead)),
+    call: (call, isRead) => observed(connection, async () => (await balancerFor(clusters, cluster)).call(call, isRead)),
+    open: (call, isRead) => observed(connection, async () => (await balancerFor(clusters, cluster)).open(call, isRead)),
   });
   const client = applicationClient(
     createClient(services, { user, token: user === undefined ? token : "", requireLeader }),
@@ -23,6 +24,13 @@ export function workerClient(balancer: Balancer, options: WorkerClientOptions = 
   if (signal?.aborted === true) client.close();
   else signal?.addEventListener("abort", () => client.close(), { once: true });
   return client;
+}
+
+/** Rejects with EtcdError (NotFound) if there is no such cluster. */
+async function balancerFor(clusters: Clusters, name: string | undefined): Promise<Balancer> {
+  const found = name === undefined ? clusters.first : await clusters.find(name);
+  if ("missing" in found) throw new EtcdError(GrpcCode.NotFound, found.missing);
+  return found.balancer;
 }
 
 /** Notes what a call says about the cluster: only Unavailable means that no member serves. */

@@ -14,12 +14,15 @@ import { type ErrorParts, errorParts, responseOf } from "../../src/gateway/http/
 import type { CallContext } from "../../src/member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import { pathOf } from "./address.ts";
+import { clusterSetupToken, recordOfKey } from "./cluster-record.ts";
 import { rightOf } from "./routes.ts";
 import { WrongTokens } from "./wrong-tokens.ts";
 
 export interface EntranceSettings {
   readonly OPEN?: string | undefined;
   readonly SETUP_TOKEN?: string | undefined;
+  /** Of a cluster beside the first one: its key. It has a setup token of its own, too. */
+  readonly CLUSTER_NAME?: string | undefined;
 }
 
 /** A shorter token could be guessed. */
@@ -33,25 +36,27 @@ const NO_TOKEN = `Give it a setup token first (\`wrangler secret put SETUP_TOKEN
 
 export class Entrance {
   readonly isOpen: boolean;
-  /** Undefined without a token, and with one that is too short. */
-  readonly #digest: Uint8Array | undefined;
+  /** Of the accepted tokens. Empty without a token, and with one that is too short. */
+  readonly #digests: readonly Uint8Array[];
   readonly #wrong: WrongTokens;
 
-  constructor({ OPEN, SETUP_TOKEN = "" }: EntranceSettings, nowMs: () => number = Date.now) {
+  constructor({ OPEN, SETUP_TOKEN = "", CLUSTER_NAME = "" }: EntranceSettings, nowMs: () => number = Date.now) {
     this.isOpen = OPEN === "true";
-    this.#digest = SETUP_TOKEN.length < SETUP_TOKEN_LENGTH_MIN ? undefined : digestOf(SETUP_TOKEN);
+    const own = recordOfKey(CLUSTER_NAME) === undefined ? [] : [clusterSetupToken(SETUP_TOKEN, CLUSTER_NAME)];
+    this.#digests = SETUP_TOKEN.length < SETUP_TOKEN_LENGTH_MIN ? [] : [SETUP_TOKEN, ...own].map(digestOf);
     this.#wrong = new WrongTokens(nowMs);
   }
 
   /** Checks a call while auth is disabled. Throws an EtcdError that says what to do. */
   admit({ token, address }: CallContext): void {
     if (this.isOpen) return;
-    if (this.#digest === undefined) throw closed(`${CLOSED}. ${NO_TOKEN} ${HOW}`);
+    if (this.#digests.length === 0) throw closed(`${CLOSED}. ${NO_TOKEN} ${HOW}`);
     if (token === "") throw closed(`${CLOSED}. ${HOW}`);
     if (this.#wrong.isTooMany(address)) {
       throw new EtcdError(GrpcCode.ResourceExhausted, "too many wrong setup tokens; wait a minute");
     }
-    if (equalSecrets(digestOf(token), this.#digest)) return this.#wrong.know(address);
+    const digest = digestOf(token);
+    if (this.#digests.some((known) => equalSecrets(digest, known))) return this.#wrong.know(address);
     this.#wrong.count(address);
     throw closed(`${CLOSED}, and this is not its setup token. ${HOW}`);
   }

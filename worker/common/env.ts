@@ -2,6 +2,7 @@
 import { type AllowedOrigins, originsOf } from "../../src/gateway/http/origins.ts";
 import { MEMBERS_MAX } from "./identity.ts";
 import type { MemberRpc } from "./member-rpc.ts";
+import type { RegistryRpc } from "./registry-rpc.ts";
 import type { RoomSignalling } from "../signalling/signalling.ts";
 
 export interface Env {
@@ -10,7 +11,14 @@ export interface Env {
   readonly ROOMS?: DurableObjectNamespace<RoomSignalling>;
   /** Files of the page. Undefined: there is no page. */
   readonly ASSETS?: Fetcher;
+  /** The list of clusters beside the first one. Undefined: there are none. */
+  readonly CLUSTER_REGISTRY?: DurableObjectNamespace<RegistryRpc>;
+  /** The first cluster's name, at the root paths. For another cluster: its key (cluster-record.ts). */
   readonly CLUSTER_NAME: string;
+  /** Which names other clusters may have: "*" (default), "", or names and patterns; see worker/clusters/allowed-names.ts. */
+  readonly CLUSTERS?: string;
+  /** Limit of the number of other clusters. Default 100,000. */
+  readonly MAX_CLUSTERS?: string;
   /** Number of initial members: "1", "3" or "5". */
   readonly CLUSTER_SIZE: string;
   /** Location hints of the members, the first one's first, separated by commas ("weur,enam,apac"). */

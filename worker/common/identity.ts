@@ -3,6 +3,7 @@
  * agree without communication, and a restart finds the same ids.
  */
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
+import { recordOfKey } from "./cluster-record.ts";
 
 const FNV_OFFSET = 0xcbf2_9ce4_8422_2325n;
 const FNV_PRIME = 0x0000_0100_0000_01b3n;
@@ -26,12 +27,27 @@ export function memberNameOf(number: number): string {
 
 /** Members reach each other by their objects' names; this is such a name in the form of etcd's URLs. */
 export function peerUrlOf(clusterName: string, number: number): string {
-  return `http://${memberNameOf(number)}.${encodeURIComponent(clusterName)}:2380`;
+  const record = recordOfKey(clusterName);
+  const host = record === undefined ? encodeURIComponent(clusterName) : `${record.name}.${record.id}`;
+  return `http://${memberNameOf(number)}.${host}:2380`;
 }
 
 /** The name of a member's Durable Object in its namespace. */
 export function objectNameOf(clusterName: string, number: number): string {
   return `${clusterName}/${number}`;
+}
+
+/** Reads the name of an object of a cluster beside the first one. Returns undefined for any other name. */
+export function namedMemberOf(objectName: string): { readonly key: string; readonly number: number } | undefined {
+  const slash = objectName.lastIndexOf("/");
+  const key = objectName.slice(0, Math.max(slash, 0));
+  const number = /^[1-9]\d{0,4}$/.test(objectName.slice(slash + 1)) ? Number(objectName.slice(slash + 1)) : 0;
+  return number > 0 && recordOfKey(key) !== undefined ? { key, number } : undefined;
+}
+
+/** The name of a room's Durable Object. The first cluster's rooms are named as they are, and no room's name has a slash. */
+export function roomObjectNameOf(clusterName: string, room: string): string {
+  return recordOfKey(clusterName) === undefined ? room : `${clusterName}/room/${room}`;
 }
 
 /** FNV-1a with MurmurHash3's finalizer, because ids that differ only in their last digits are hard to read. */

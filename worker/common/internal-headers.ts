@@ -14,6 +14,8 @@ export interface Hints {
   readonly leader: string | undefined;
   readonly members: string | undefined;
   readonly isUnavailable: boolean;
+  /** The whole cluster was deleted. */
+  readonly isDeleted: boolean;
 }
 
 export function hintsOf(read: (name: string) => string | null | undefined): Hints {
@@ -21,6 +23,7 @@ export function hintsOf(read: (name: string) => string | null | undefined): Hint
     leader: read(LEADER_HEADER) ?? undefined,
     members: read(MEMBERS_HEADER) ?? undefined,
     isUnavailable: typeof read(UNAVAILABLE_HEADER) === "string",
+    isDeleted: read(UNAVAILABLE_HEADER) === "deleted",
   };
 }
 

@@ -18,6 +18,13 @@ export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
   refusal(context: CallContext): Promise<ErrorParts | undefined>;
   /** Returns why the caller may not restore a snapshot; undefined if it may. */
   restoreRefusal(context: CallContext): Promise<StepResponse | ErrorParts | undefined>;
+  /** Whether etcd's users decide who may do what. Rejects if the member is down. */
+  isAuthEnabled(): Promise<boolean>;
+  /**
+   * Deletes everything that the member has stored, for ever; for the registry, which has taken its cluster off the list.
+   * Returns the number of members that there ever were, as far as it knew.
+   */
+  erase(): Promise<number>;
   /** Called by another member about a snapshot that is being restored; see restore.ts. */
   restoring(call: RestoreCall): Promise<RestoreReply>;
 }

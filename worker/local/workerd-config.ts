@@ -37,11 +37,13 @@ const quorate :Workerd.Worker = (
   ${runtime}
   durableObjectNamespaces = [
     (className = "EdgeMember", uniqueKey = "quorate-EdgeMember", enableSql = true),
+    (className = "ClusterRegistry", uniqueKey = "quorate-ClusterRegistry", enableSql = true),
     (className = "RoomSignalling", uniqueKey = "quorate-RoomSignalling", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "data"),
   bindings = [
     (name = "MEMBERS", durableObjectNamespace = "EdgeMember"),
+    (name = "CLUSTER_REGISTRY", durableObjectNamespace = "ClusterRegistry"),
     (name = "ROOMS", durableObjectNamespace = "RoomSignalling"),
     (name = "ASSETS", service = "assets"),
     ${vars.join(",\n    ")},

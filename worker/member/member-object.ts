@@ -38,13 +38,14 @@ import { objectClock } from "./clock.ts";
 import { allowedOrigins, clusterSize, type Env, locationOptions, locationsOf } from "../common/env.ts";
 import { clusterOptions } from "./cluster-options.ts";
 import { Directory } from "./directory.ts";
+import { recordOfKey } from "../common/cluster-record.ts";
 import { Entrance } from "../common/entrance.ts";
 import { clusterIdOf, memberIdOf, memberNameOf, objectNameOf, peerUrlOf } from "../common/identity.ts";
 import { LEADER_HEADER, MEMBERS_HEADER } from "../common/internal-headers.ts";
 import { membersHeader } from "../common/live-members.ts";
 import { flaggedOptions } from "./member-flags.ts";
 import type { FramesResponse, MemberRpc } from "../common/member-rpc.ts";
-import { refusal, REMOVED } from "../common/refusal.ts";
+import { DELETED, refusal, REMOVED } from "../common/refusal.ts";
 import {
   type ClientStep,
   EdgeRestore,
@@ -62,13 +63,12 @@ import type {
   ServiceTarget,
   WithHints,
 } from "../common/service-rpc.ts";
+import { isOfListedCluster, objectPlace } from "./object-place.ts";
 import { serveCall, serveStream } from "./service-calls.ts";
 import { writeTombstone, type Tombstone, replyAsRemoved, tombstoneOf } from "./tombstone.ts";
 import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
 
 const REOPEN_AFTER_MS = 5_000;
-/** Highest number of a member. */
-const NUMBERS_MAX = 99_999;
 /** Ticks of 100 ms without work after which the cluster quiesces. */
 const QUIESCE_AFTER_TICKS = 30;
 /** Each request between members is billed. */
@@ -111,9 +111,10 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   #state: Running | Down | Removed | undefined;
   #opening: Promise<Running | Down | Removed> | undefined;
 
-  constructor(ctx: DurableObjectState, env: Env) {
+  constructor(ctx: DurableObjectState, deployment: Env) {
+    const { number, env } = objectPlace(ctx, deployment);
     super(ctx, env);
-    this.#number = numberOf(ctx.id, env);
+    this.#number = number;
     this.#entrance = new Entrance(env);
     this.#directory = this.#newDirectory();
     this.#restores = this.#makeRestores();
@@ -190,9 +191,31 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     return this.#state?.type === "running" && this.#state.member.machine.auth.enabled ? NOT_EMPTY : undefined;
   }
 
+  async isAuthEnabled(): Promise<boolean> {
+    const state = await this.#opened();
+    if (state.type !== "running") throw new Error("the member does not run");
+    return state.member.machine.auth.enabled;
+  }
+
+  async erase(): Promise<number> {
+    const state = await this.#opened();
+    let everCount = 0;
+    if (state.type === "running") {
+      ({ everCount } = state.member.machine.membership);
+      state.member.stop();
+      await state.storage.close();
+    }
+    this.#down(DELETED.code, DELETED.text);
+    for (const socket of this.ctx.getWebSockets()) socket.close(1001, DELETED.text);
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    return everCount;
+  }
+
   /** Called by another member about a snapshot that is being restored; see restore.ts. */
   async restoring(call: RestoreCall): Promise<RestoreReply> {
     await this.#opening;
+    if (!(await isOfListedCluster(this.ctx.storage, this.env, this.#number))) return "unknown";
     return this.#restores.respond(call);
   }
 
@@ -219,6 +242,10 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     try {
       this.#state = this.#removed();
       if (this.#state !== undefined) return this.#state;
+      if (!(await isOfListedCluster(this.ctx.storage, this.env, this.#number))) {
+        this.#down(DELETED.code, DELETED.text);
+        return this.#state as unknown as Down;
+      }
       if (await this.#restores.isPrepared()) {
         this.#down("starting", "A snapshot is being restored into this cluster.");
         return this.#state as unknown as Down;
@@ -269,6 +296,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       type: this.env.AUTH_TOKEN,
       privateKey: this.env.AUTH_PRIVATE_KEY,
       publicKey: this.env.AUTH_PUBLIC_KEY,
+      cluster: recordOfKey(this.env.CLUSTER_NAME) === undefined ? undefined : this.env.CLUSTER_NAME,
     });
     const services = createServices(member, { tokens }, (context) => this.#entrance.admit(context));
     const app = gatewayApp(services, {
@@ -409,13 +437,6 @@ function acceptWebSocket(subprotocol: string | undefined): AcceptedWebSocket {
   socket.accept();
   const headers = subprotocol === undefined ? {} : { "sec-websocket-protocol": subprotocol };
   return { socket, response: new Response(null, { status: 101, webSocket: client, headers }) };
-}
-
-function numberOf(id: DurableObjectId, env: Env): number {
-  for (let number = 1; number <= NUMBERS_MAX; number++) {
-    if (env.MEMBERS.idFromName(objectNameOf(env.CLUSTER_NAME, number)).equals(id)) return number;
-  }
-  throw new Error("this object is no member of the cluster");
 }
 
 /** Later members are admitted by the others. Their object is created when the leader first sends to it. */

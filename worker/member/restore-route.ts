@@ -1,10 +1,11 @@
 /** HTTP routes for the steps of a restore, which member 1 executes; see restore.ts. */
 import { readBytes } from "../../src/gateway/http/body.ts";
+import type { OpenShare } from "../../src/gateway/http/caller-limits.ts";
 import { callContext } from "../../src/gateway/http/context.ts";
 import { type ErrorParts, errorResponse, responseOf } from "../../src/gateway/http/errors.ts";
 import type { CallContext } from "../../src/member/api/services.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
-import { unfinishedOf } from "../calls/unfinished-bodies.ts";
+import type { UnfinishedBodies } from "../calls/unfinished-bodies.ts";
 import type { ClientStep, StepResponse } from "./restore.ts";
 
 /** Limit of a chunk. The client's chunks are far smaller. */
@@ -22,6 +23,7 @@ export async function restoreResponse(
   query: URLSearchParams,
   request: Request,
   decider: Decider,
+  unfinished: UnfinishedBodies,
 ): Promise<Response> {
   if (request.method !== "POST") return refused(405, GrpcCode.Unimplemented, "Method Not Allowed");
   // Web pages have no reason to restore.
@@ -30,7 +32,7 @@ export async function restoreResponse(
   // Checked before a body of megabytes is read.
   const refusal = await decider.restoreRefusal(context);
   if (refusal !== undefined) return responseTo(refusal);
-  const chunk = step === "chunk" ? await chunkOf(request, context) : new Uint8Array(0);
+  const chunk = step === "chunk" ? await chunkOf(request, unfinished.of(context.address)) : new Uint8Array(0);
   if (chunk instanceof Response) return chunk;
   const parsed = stepOf(step, query, chunk);
   if (parsed === undefined) return refused(404, GrpcCode.NotFound, "Not Found");
@@ -42,13 +44,13 @@ function responseTo(result: StepResponse | ErrorParts): Response {
 }
 
 /** Like every body, a chunk counts against the sender's budget until it is complete, and is rejected when it stalls. */
-async function chunkOf(request: Request, { address }: CallContext): Promise<Uint8Array | Response> {
+async function chunkOf(request: Request, open: OpenShare): Promise<Uint8Array | Response> {
   const tooLarge = (): Response =>
     refused(400, GrpcCode.InvalidArgument, `a piece is larger than ${CHUNK_BYTES_MAX} bytes`);
   const declared = Number(request.headers.get("content-length") ?? NaN);
   if (!(declared <= CHUNK_BYTES_MAX)) return tooLarge();
   try {
-    return (await readBytes(request, CHUNK_BYTES_MAX, unfinishedOf(address))) ?? tooLarge();
+    return (await readBytes(request, CHUNK_BYTES_MAX, open)) ?? tooLarge();
   } catch (error) {
     return errorResponse(error);
   }

@@ -12,8 +12,8 @@ export const defragCommand: Command = {
   usage: "[options]",
   summary: "Has a member drop what was compacted and write its data together; prints its size before and after.",
   details: "What Quorate's stores leave behind they use again, so this is needed when space is to be had at once.",
-  options: { cluster: { type: "boolean", help: "all members, one after the other" } },
-  examples: ["quorate defrag", "quorate defrag --cluster"],
+  options: { members: { type: "boolean", help: "all members; also --cluster without a name, one after the other" } },
+  examples: ["quorate defrag", "quorate defrag --members"],
   run,
 };
 

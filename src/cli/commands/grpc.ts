@@ -14,8 +14,15 @@ export const grpcCommand: Command = {
   usage: "[options]",
   summary: "Serves etcd's gRPC and passes everything on to the endpoint: for etcdctl and etcd's client libraries.",
   details: `
-It runs until it is interrupted. Clients bring their own tokens, so --token and --user are of no use here.`,
+It runs until it is interrupted. Clients bring their own tokens, so --token and --user are of no use here. While auth is
+off, a closed endpoint wants its setup token, which etcd's clients cannot show: with --setup-token the proxy shows it for
+those who bring no token. Whoever reaches the proxy may then do what the token's holder may.`,
   options: {
+    "setup-token": {
+      type: "string",
+      value: "TOKEN",
+      help: "shown to a closed endpoint for clients without a token; default $QUORATE_SETUP_TOKEN",
+    },
     listen: { type: "string", value: "HOST:PORT", help: `where to listen; default ${DEFAULT_LISTEN}` },
     cert: { type: "string", value: "FILE", help: "certificate (PEM) to serve TLS with; needs --key" },
     key: { type: "string", value: "FILE", help: "its private key (PEM)" },
@@ -30,6 +37,7 @@ It runs until it is interrupted. Clients bring their own tokens, so --token and 
   examples: [
     "quorate grpc --endpoint http://localhost:8787",
     "etcdctl --endpoints 127.0.0.1:2379 get --prefix ''",
+    "quorate grpc --endpoint https://quorate.example --cluster staging --setup-token TOKEN",
     "quorate grpc --listen 0.0.0.0:2379 --cert server.pem --key server-key.pem --client-ca ca.pem",
   ],
   run,
@@ -49,7 +57,8 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const { startGrpcProxy } = await import("../../grpc/proxy.ts");
   const { endpointServices } = await import("../../grpc/endpoint-services.ts");
   const { advertised } = await import("../../grpc/advertised.ts");
-  const behind = endpointServices({ endpoint, timeoutMs: input.milliseconds("timeout", 10_000) });
+  const token = setupToken(input, terminal);
+  const behind = endpointServices({ endpoint, token, timeoutMs: input.milliseconds("timeout", 10_000) });
   const own: { url: string } = { url: "" };
   const cluster = advertised(behind.cluster, (name) => urls.get(name) ?? urls.get("") ?? own.url);
   const services = { ...behind, cluster };
@@ -67,7 +76,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
     terminal.onInterrupt(resolve);
   });
   await terminal.write(`etcd's gRPC at ${host}:${proxy.port} (${securityOf(tls)}), served by ${endpoint}\n`);
-  await services.maintenance.status({}, { token: "", requireLeader: false }).catch((error: unknown) => {
+  await services.maintenance.status({}, { token, requireLeader: false }).catch((error: unknown) => {
     if (!(error instanceof EtcdError)) throw error;
     terminal.writeError(`quorate: the endpoint does not serve yet: ${error.message}\n`);
   });
@@ -75,6 +84,13 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   await proxy.close();
   behind.close();
   return ExitCode.ok;
+}
+
+/** A WebSocket sends it as a subprotocol, which HTTP allows these characters. */
+function setupToken(input: Input, terminal: Terminal): string {
+  const token = input.text("setup-token") ?? terminal.env["QUORATE_SETUP_TOKEN"] ?? "";
+  if (/^[\w!#$%&'*+.^`|~-]*$/.test(token)) return token;
+  throw new UsageError("grpc can show a setup token of letters, digits and !#$%&'*+-.^_`|~ only");
 }
 
 /** Without a host, all addresses of this machine, as etcd's clients and servers read it. */

@@ -17,10 +17,10 @@ The hash is etcd's, so that it can be compared with that of an etcd which has th
 compaction has left: only hashes of equal revision and equal compact revision say something about each other.`,
   options: {
     rev: { type: "string", value: "REVISION", help: "up to this revision; default the newest of the first member" },
-    cluster: { type: "boolean", help: "all members" },
+    members: { type: "boolean", help: "all members; also --cluster without a name" },
     json: { type: "boolean", help: "print an array with the response of each member" },
   },
-  examples: ["quorate hashkv", "quorate hashkv --cluster", "quorate hashkv --rev 120 --json"],
+  examples: ["quorate hashkv", "quorate hashkv --members", "quorate hashkv --rev 120 --json"],
   run,
 };
 

@@ -12,10 +12,10 @@ export const healthCommand: Command = {
   usage: "[options]",
   summary: "Prints how a member does, by etcd's checks for readiness. Exit code 1 when one fails.",
   options: {
-    cluster: { type: "boolean", help: "all members" },
+    members: { type: "boolean", help: "all members; also --cluster without a name" },
     json: { type: "boolean", help: "print an array with the checks of each member" },
   },
-  examples: ["quorate health", "quorate health --cluster", "quorate health --json"],
+  examples: ["quorate health", "quorate health --members", "quorate health --json"],
   run,
 };
 

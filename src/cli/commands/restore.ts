@@ -2,16 +2,16 @@
  * `quorate restore`: creates a new cluster from a snapshot. The file is read and checked here and sent as rows, in
  * chunks. The members of an empty cluster apply it in one step and become another cluster, or stay what they were.
  */
-import { EtcdError, GrpcCode } from "../../client/client.ts";
 import { createClient } from "../../client/client.ts";
 import { Sha256 } from "../../base/sha256.ts";
 import { toBase64 } from "../../base/text-codes.ts";
 import { inspectFile, restoreChunks } from "../../member/snapshot/snapshot-import.ts";
 import { DecodeError } from "../../protocol/decode-error.ts";
-import { grpcCodeOf } from "../../protocol/errors.ts";
 import { endpointOf, UsageError } from "../common/command.ts";
 import type { Command, Input } from "../common/command.ts";
 import { connectServices, tokenOf } from "../common/connect.ts";
+import { postTo } from "../common/deployment.ts";
+import type { Place } from "../common/deployment.ts";
 import { ExitCode } from "../common/exit-codes.ts";
 import { bytesText, Progress } from "../output/progress.ts";
 import { withSnapshotFile } from "../files/snapshot-file.ts";
@@ -145,50 +145,11 @@ async function allThere(
   }
 }
 
-interface Place {
-  readonly endpoint: string;
-  readonly timeoutMs: number;
-  /** The endpoint's setup token; empty for an open endpoint. */
-  readonly token: string;
-}
-
-async function post<T>(
-  { endpoint, timeoutMs, token }: Place,
+function post<T>(
+  place: Place,
   step: string,
   query: Readonly<Record<string, string>>,
   body: Uint8Array = new Uint8Array(),
 ): Promise<T> {
-  const url = `${endpoint}/quorate/restore/${step}?${new URLSearchParams(query).toString()}`;
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      method: "POST",
-      headers: token === "" ? {} : { authorization: `Bearer ${token}` },
-      body: body as Uint8Array<ArrayBuffer>,
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-  } catch (error) {
-    throw new EtcdError(GrpcCode.Unavailable, `no answer from ${endpoint}: ${reasonOf(error)}`);
-  }
-  const text = await response.text();
-  if (response.ok) return JSON.parse(text) as T;
-  const { code, message } = answerOf(text);
-  if (message !== undefined) throw new EtcdError(grpcCodeOf(code ?? GrpcCode.Unknown), message);
-  throw new EtcdError(
-    GrpcCode.Unimplemented,
-    `${endpoint} cannot restore (HTTP ${response.status}): is it a Quorate's?`,
-  );
-}
-
-function answerOf(text: string): { readonly code?: number; readonly message?: string } {
-  try {
-    return JSON.parse(text) as { readonly code?: number; readonly message?: string };
-  } catch {
-    return {};
-  }
-}
-
-function reasonOf(error: unknown): string {
-  const { cause, message } = error as Error;
-  return cause instanceof Error ? cause.message : message;
+  return postTo(place, `/quorate/restore/${step}?${new URLSearchParams(query).toString()}`, "restore", body);
 }

@@ -41,6 +41,11 @@ export const COMMON_OPTIONS: OptionSpecs = {
     value: "URL",
     help: "the server; default $QUORATE_ENDPOINT, else http://localhost:8787",
   },
+  cluster: {
+    type: "string",
+    value: "NAME",
+    help: "a cluster of the endpoint, beside its first one; default $QUORATE_CLUSTER",
+  },
   token: { type: "string", value: "TOKEN", help: "sent as Authorization; default $QUORATE_TOKEN" },
   user: { type: "string", value: "NAME:PASSWORD", help: "whose token to fetch and send; default $QUORATE_USER" },
   timeout: { type: "string", value: "SECONDS", help: "for each request; default 10" },
@@ -48,6 +53,7 @@ export const COMMON_OPTIONS: OptionSpecs = {
 };
 
 const DEFAULT_ENDPOINT = "http://localhost:8787";
+const CLUSTER_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 /** The given options and arguments, read by type. */
 export class Input {
@@ -57,6 +63,11 @@ export class Input {
   constructor(values: Readonly<Record<string, unknown>>, positionals: readonly string[]) {
     this.#values = values;
     this.positionals = positionals;
+  }
+
+  /** Returns the same input with one more option. */
+  with(name: string, value: string): Input {
+    return new Input({ ...this.#values, [name]: value }, this.positionals);
   }
 
   flag(name: string): boolean {
@@ -104,14 +115,36 @@ export function parseInput(command: Command, args: readonly string[]): Input {
     options[name] = short === undefined ? { type } : { type, short };
   }
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    const { values, positionals } = parseArgs({ args: withMembers(command, args), options, allowPositionals: true });
     return new Input(values, positionals);
   } catch (error) {
     throw new UsageError(parseErrorText(error as Error & { readonly code?: string }, Object.keys(specs)));
   }
 }
 
+/** etcdctl's `--cluster` has no value and means all members. Commands that have `--members` take it, too. */
+function withMembers({ options }: Command, args: readonly string[]): string[] {
+  if (options["members"] === undefined) return [...args];
+  return args.map((word, at) => {
+    const next = args[at + 1];
+    return word === "--cluster" && (next === undefined || next.startsWith("-")) ? "--members" : word;
+  });
+}
+
+/** Returns the URL below which the chosen cluster is served, or the one of its members that the endpoint names. */
 export function endpointOf(input: Input, env: Terminal["env"]): string {
+  const endpoint = deploymentOf(input, env);
+  const cluster = input.text("cluster") ?? (env["QUORATE_CLUSTER"] || undefined);
+  if (cluster === undefined) return endpoint;
+  if (!CLUSTER_NAME.test(cluster)) {
+    throw new UsageError(`--cluster takes a name of letters, digits, ".", "_" and "-", not "${cluster}"`);
+  }
+  const [, base = endpoint, member = ""] = /^(.*?)(\/m\/\d+)?\/*$/.exec(endpoint) ?? [];
+  return `${base}/c/${cluster}${member}`;
+}
+
+/** Returns the URL of the deployment, whatever cluster is chosen. */
+export function deploymentOf(input: Input, env: Terminal["env"]): string {
   const endpoint = input.text("endpoint") ?? (env["QUORATE_ENDPOINT"] || DEFAULT_ENDPOINT);
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url?.protocol === "http:" || url?.protocol === "https:") return endpoint;

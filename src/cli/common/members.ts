@@ -20,7 +20,7 @@ export const CALL: CallContext = { token: "", requireLeader: false };
 /** A list with more members is not a valid response. */
 const MAX_MEMBERS = 64;
 
-/** Returns the endpoint's member, and with `--cluster` all members that respond. The others are reported on stderr. */
+/** Returns the endpoint's member, and with `--members` all members that respond. The others are reported on stderr. */
 export async function chosenMembers(input: Input, terminal: Terminal): Promise<readonly MemberEndpoint[]> {
   const endpoint = endpointOf(input, terminal.env);
   const services = connectServices(input, terminal, endpoint);
@@ -34,7 +34,7 @@ export async function chosenMembers(input: Input, terminal: Terminal): Promise<r
     found.set(id, { id, name: names.get(id) ?? "", endpoint: at, services: there });
   };
   await look(endpoint, services);
-  if (!input.flag("cluster") || names.size < 2) return [...found.values()];
+  if (!input.flag("members") || names.size < 2) return [...found.values()];
   const base = endpoint.replace(/\/+$/, "").replace(/\/m\/\d+$/, "");
   const listed = members.slice(0, MAX_MEMBERS).flatMap(({ clientUrls }) => clientUrls.slice(0, 1));
   const others = [...[...names].map((_, at) => `${base}/m/${at + 1}`), ...listed.filter((url) => URL.canParse(url))];

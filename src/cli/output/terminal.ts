@@ -10,6 +10,8 @@ export interface Terminal {
   /** Returns all of stdin; undefined if it is longer than `maxBytes`. */
   readInput(maxBytes: number): Promise<Uint8Array | undefined>;
   readonly inputIsTty: boolean;
+  /** Asks on stderr, and returns a line that is typed without being shown. Only where stdin is a terminal. */
+  readSecret(prompt: string): Promise<string>;
   /** Columns of the terminal at stderr; undefined if stderr is not a terminal. */
   readonly errorColumns: number | undefined;
   /**
@@ -27,6 +29,7 @@ export function processTerminal(): Terminal {
     },
     readInput,
     inputIsTty: process.stdin.isTTY,
+    readSecret,
     errorColumns: process.stderr.isTTY ? process.stderr.columns : undefined,
     onInterrupt(listener) {
       process.on("SIGINT", listener);
@@ -54,4 +57,43 @@ async function readInput(maxBytes: number): Promise<Uint8Array | undefined> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+const CTRL_C = "\u0003";
+const CTRL_D = "\u0004";
+const BACKSPACES = ["\u007f", "\b"];
+
+/** In raw mode the terminal shows nothing, and leaves it to us what keys mean. */
+function readSecret(prompt: string): Promise<string> {
+  const { stdin } = process;
+  writeSync(2, prompt);
+  stdin.setRawMode(true);
+  stdin.setEncoding("utf8");
+  stdin.resume();
+  return new Promise((resolve) => {
+    const typed: string[] = [];
+    const end = (): void => {
+      stdin.off("data", take);
+      stdin.setRawMode(false);
+      stdin.pause();
+      writeSync(2, "\n");
+    };
+    const take = (text: string): void => {
+      for (const character of text) {
+        if (character === CTRL_C) {
+          end();
+          process.kill(process.pid, "SIGINT");
+          return;
+        }
+        if (character === "\r" || character === "\n" || character === CTRL_D) {
+          end();
+          resolve(typed.join(""));
+          return;
+        }
+        if (BACKSPACES.includes(character)) typed.pop();
+        else typed.push(character);
+      }
+    };
+    stdin.on("data", take);
+  });
 }

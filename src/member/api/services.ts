@@ -197,7 +197,8 @@ export type ProblemCode =
   | "storage"
   | "stopped"
   | "refused"
-  | "removed";
+  | "removed"
+  | "deleted";
 
 export interface InspectService {
   view(): Promise<MemberView>;

@@ -21,6 +21,8 @@ export interface JwtOptions {
   readonly privateKey: string;
   /** PEM (SPKI). */
   readonly publicKey: string;
+  /** Claim `quorate_cluster` of the tokens: one with another value, or with one where none is set, is not accepted. */
+  readonly cluster?: string | undefined;
   /** Milliseconds since 1970. Other members and other programs must read the same time. */
   readonly nowMs: () => number;
 }
@@ -31,6 +33,7 @@ const TTL_MAX_MS = 24 * 60 * 60 * 1_000;
 /** Largest difference between members' clocks. */
 const CLOCK_TOLERANCE_S = 5;
 const TOKEN_LENGTH_MAX = 8 * 1024;
+const CLUSTER_CLAIM = "quorate_cluster";
 
 const errVerifyOnly: EtcdError = /* @__PURE__ */ new EtcdError(
   GrpcCode.Unknown,
@@ -39,7 +42,7 @@ const errVerifyOnly: EtcdError = /* @__PURE__ */ new EtcdError(
 
 /** Creates the provider. Rejects with an EtcdError that says how to correct an unsuitable key or lifetime. */
 export async function jwtTokens(options: JwtOptions): Promise<TokenProvider> {
-  const { method, ttlMs, nowMs } = options;
+  const { method, ttlMs, nowMs, cluster } = options;
   if (!(ttlMs >= TTL_MIN_MS && ttlMs <= TTL_MAX_MS)) throw keyError("the ttl of a token is from 1s to 24h");
   const keys = await importJwtKeys(method, options);
   return {
@@ -47,7 +50,8 @@ export async function jwtTokens(options: JwtOptions): Promise<TokenProvider> {
     async issue(username, revision) {
       if (keys.sign === undefined) throw errVerifyOnly;
       const exp = Math.floor((nowMs() + ttlMs) / 1000);
-      const token = new SignJWT({ username, revision, exp }).setProtectedHeader({ alg: method, typ: "JWT" });
+      const claims = { username, revision, exp, ...(cluster === undefined ? {} : { [CLUSTER_CLAIM]: cluster }) };
+      const token = new SignJWT(claims).setProtectedHeader({ alg: method, typ: "JWT" });
       return token.sign(keys.sign);
     },
     async callerOf(token) {
@@ -68,6 +72,7 @@ export async function jwtTokens(options: JwtOptions): Promise<TokenProvider> {
       }
       // jose supports one critical extension, unencoded payloads. etcd's tokens have none.
       if (verified.protectedHeader.crit !== undefined) return undefined;
+      if (verified.payload[CLUSTER_CLAIM] !== cluster) return undefined;
       return callerOf(verified.payload, currentDate);
     },
   };

@@ -14,6 +14,11 @@ export interface TokenOptions {
   readonly privateKey?: string | undefined;
   /** PEM (SPKI). If it is the only key, tokens are verified here and issued elsewhere. */
   readonly publicKey?: string | undefined;
+  /**
+   * The cluster whose tokens these are, where clusters share a key: a token of one is none of another's. Undefined: a
+   * cluster alone, whose tokens are etcd's.
+   */
+  readonly cluster?: string | undefined;
 }
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -45,6 +50,7 @@ export async function openTokenProvider(tokens: SimpleTokens, options: TokenOpti
     ttlMs: durationMs(settings.get("ttl")),
     privateKey: options.privateKey ?? "",
     publicKey: options.publicKey ?? "",
+    cluster: options.cluster,
     nowMs: () => Date.now(),
   });
 }

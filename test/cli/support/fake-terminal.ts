@@ -14,6 +14,8 @@ export interface FakeOptions {
   /** What stdin holds; without it stdin is a terminal. */
   readonly input?: Uint8Array;
   readonly errorColumns?: number;
+  /** What is typed when a secret is asked for, one after the other. */
+  readonly secrets?: readonly string[];
   /** Called with each piece that goes to stdout. */
   readonly onWrite?: (text: string) => void;
 }
@@ -25,6 +27,7 @@ export class FakeTerminal implements Terminal {
   readonly #options: FakeOptions;
   readonly #interrupts: Set<() => void> = new Set();
   readonly #out: Uint8Array[] = [];
+  #asked = 0;
   err: string = "";
 
   constructor(options: FakeOptions = {}) {
@@ -46,6 +49,13 @@ export class FakeTerminal implements Terminal {
   async readInput(maxBytes: number): Promise<Uint8Array | undefined> {
     const input = this.#options.input ?? new Uint8Array();
     return input.length > maxBytes ? undefined : input;
+  }
+
+  async readSecret(prompt: string): Promise<string> {
+    this.err += `${prompt}\n`;
+    const typed = this.#options.secrets?.[this.#asked++];
+    if (typed === undefined) throw new Error("nobody types");
+    return typed;
   }
 
   onInterrupt(listener: () => void): () => void {

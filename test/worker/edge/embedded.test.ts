@@ -39,7 +39,9 @@ describe("options", () => {
     [{ members: 1, locations: ["weur", "enam"] }, /2 locations for 1 members/],
     [{ authorize: true }, /authorize is a function/],
     [{ bindings: { member: "M" } }, /there is no binding member/],
-    [{ clusters: "a" }, /there is no option clusters/],
+    [{ clusters: "a b" }, /CLUSTERS has names/],
+    [{ clusters: ["a"] }, /clusters is a list of names, as one text/],
+    [{ cluster_: "a" }, /there is no option cluster_/],
   ])("%j is refused when the worker starts", (options, message) => {
     expect(() => quorate(options as unknown as QuorateOptions)).toThrow(message);
   });
@@ -47,6 +49,8 @@ describe("options", () => {
   test.each([
     [{ bindings: { members: "NOWHERE" } }, {}],
     [{}, { CLUSTER_NAME: undefined }],
+    // As another cluster's key: their objects would be the same.
+    [{}, { CLUSTER_NAME: `/c/acme/${"0".repeat(32)}/1//` }],
     [{ locations: ["weur", "enam", "apac", "oc"] }, {}],
   ] as const)("what only the environment can tell is an error of every request: %j %j", async (options, changes) => {
     const response = await ask(options, "/health", {}, changes);
@@ -83,6 +87,29 @@ describe("prefix", () => {
       "/app/quorate/v3/kv/range?a=b",
       "",
     ]);
+  });
+
+  test("other clusters are below it too, where a registry is bound and `clusters` allows the name", async () => {
+    const body = JSON.stringify({ name: "team-1", size: 1 });
+    const headers = { "content-length": String(body.length) };
+    const own = { ...options, clusters: "team-*" };
+    expect((await ask(own, "/app/quorate/quorate/clusters/create", post(body, headers))).status).toBe(200);
+    expect((await ask(own, "/app/quorate/c/team-1/v3/kv/put", post(PUT))).status).toBe(200);
+    expect(await (await ask(own, "/app/quorate/c/team-1/kv/colour")).text()).toBe("blue");
+    const moved = await ask(own, "/app/quorate/c/team-1//v3/kv/range", { redirect: "manual" });
+    expect(moved.headers.get("location")).toBe("/app/quorate/c/team-1/v3/kv/range");
+    const bare = await ask(own, "/app/quorate/c/team-1", { redirect: "manual" });
+    expect(bare.headers.get("location")).toBe("/app/quorate/c/team-1/");
+
+    expect((await ask({ ...own, clusters: "" }, "/app/quorate/c/team-1/kv/colour")).status).toBe(404);
+    const unbound = await ask(own, "/app/quorate/c/team-1/kv/colour", {}, { CLUSTER_REGISTRY: undefined });
+    expect([unbound.status, await unbound.json()]).toMatchObject([404, { message: /this worker has one only/ }]);
+    const client = quorate(own).client(env, { cluster: "team-1" });
+    expect((await client.kv.range("colour")).count).toBe(1);
+    client.close();
+    await expect(quorate(own).client(env, { cluster: "team-2" }).kv.range("colour")).rejects.toThrow(
+      "there is no cluster",
+    );
   });
 
   test("without assets there is no page", async () => {

@@ -1,0 +1,126 @@
+/** `quorate cluster`: the clusters of a deployment, beside its first one. */
+import { deploymentOf, UsageError } from "../common/command.ts";
+import type { Command, Input } from "../common/command.ts";
+import { tokenOf } from "../common/connect.ts";
+import { postTo } from "../common/deployment.ts";
+import type { Place } from "../common/deployment.ts";
+import { ExitCode } from "../common/exit-codes.ts";
+import { jsonLine } from "../output/json-output.ts";
+import { tableText } from "../output/table.ts";
+import type { Terminal } from "../output/terminal.ts";
+
+export const clusterCommand: Command = {
+  name: "cluster",
+  usage: "create NAME | list | delete NAME [options]",
+  summary: "Creates, lists or deletes the clusters that a deployment has beside its first one.",
+  details: `
+Each cluster has members, users, tokens, limits and alarms of its own. It is served at URL/c/NAME/, and every command
+takes --cluster NAME. Whoever manages clusters shows the deployment's setup token (--token, or QUORATE_TOKEN), unless the
+endpoint is open. CLUSTERS of the deployment says which names there may be.
+
+create prints a setup token that opens the new cluster alone: give it to whoever is to own it, for \`quorate auth init\`.
+delete erases everything that the cluster's members have stored, and cannot be undone. The name may be used again, for
+another, empty cluster.`,
+  options: {
+    size: { type: "string", value: "N", help: "create: 1, 3 or 5 members; default as the first cluster" },
+    locations: { type: "string", value: "LIST", help: "create: hints where the members are to be, as weur,enam,apac" },
+    jurisdiction: { type: "string", value: "NAME", help: "create: where all data stays: eu, us or fedramp" },
+    yes: { type: "boolean", help: "delete: I know that everything in it will be gone" },
+    json: { type: "boolean", help: "create, list: print JSON" },
+  },
+  examples: [
+    "quorate cluster create staging",
+    "quorate cluster create acme --size 3 --locations weur,weur,enam",
+    "quorate put greeting hello --cluster staging",
+    "quorate cluster delete staging --yes",
+  ],
+  run,
+};
+
+type Listed = {
+  readonly name: string;
+  readonly size: number;
+  readonly locations: string;
+  readonly jurisdiction: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+};
+
+type Created = Omit<Listed, "created"> & {
+  readonly setup_token?: string;
+};
+
+const WHAT = "manage clusters";
+const PAGE = 1_000;
+
+async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
+  const [verb, name = "", ...more] = input.positionals;
+  if (more.length > 0 || (verb === "list") !== (name === "") || !["create", "list", "delete"].includes(verb ?? "")) {
+    throw new UsageError("cluster takes create NAME, list, or delete NAME");
+  }
+  const endpoint = deploymentOf(input, terminal.env).replace(/\/+$/, "");
+  const place = { endpoint, timeoutMs: input.milliseconds("timeout", 60_000), token: tokenOf(input, terminal) };
+  if (verb === "create") return create(input, terminal, place, name);
+  if (verb === "list") return list(input, terminal, place);
+  return remove(input, terminal, place, name);
+}
+
+async function create(input: Input, terminal: Terminal, place: Place, name: string): Promise<ExitCode> {
+  const size = input.wholeNumber("size", 1);
+  const body = JSON.stringify({
+    name,
+    ...(size === undefined ? {} : { size }),
+    locations: input.text("locations") ?? "",
+    jurisdiction: input.text("jurisdiction") ?? "",
+  });
+  const created = await postTo<Created>(place, "/quorate/clusters/create", WHAT, body);
+  if (input.flag("json")) await terminal.write(jsonLine(created));
+  else await terminal.write(createdText(created, place.endpoint));
+  return ExitCode.ok;
+}
+
+function createdText({ name, size, setup_token: token }: Created, endpoint: string): string {
+  const done = `Cluster ${name} created: ${size} ${size === 1 ? "member" : "members"}, at ${endpoint}/c/${name}/\n`;
+  if (token === undefined) return done;
+  return `${done}
+It is closed until auth is enabled in it. This setup token opens it, and no other cluster:
+
+  QUORATE_TOKEN=${token} npx quorate auth init --endpoint ${endpoint} --cluster ${name}
+`;
+}
+
+async function list(input: Input, terminal: Terminal, place: Place): Promise<ExitCode> {
+  const all: Listed[] = [];
+  for (let more = true; more;) {
+    const body = JSON.stringify({ after: all.at(-1)?.name ?? "", limit: PAGE });
+    const page = await postTo<{ clusters: readonly Listed[]; more: boolean }>(
+      place,
+      "/quorate/clusters/list",
+      WHAT,
+      body,
+    );
+    all.push(...page.clusters);
+    more = page.more && page.clusters.length > 0;
+  }
+  if (input.flag("json")) await terminal.write(jsonLine(all));
+  else {
+    const rows = all.map(({ name, size, locations, jurisdiction, created }) => {
+      return [name, String(size), locations || "-", jurisdiction || "-", new Date(created).toISOString()];
+    });
+    await terminal.write(tableText([["NAME", "MEMBERS", "LOCATIONS", "JURISDICTION", "CREATED"], ...rows]));
+  }
+  return ExitCode.ok;
+}
+
+async function remove(input: Input, terminal: Terminal, place: Place, name: string): Promise<ExitCode> {
+  if (!input.flag("yes")) throw new UsageError(`delete erases all that ${name} holds, for ever; say --yes if it shall`);
+  const { erased } = await postTo<{ erased: boolean }>(
+    place,
+    "/quorate/clusters/delete",
+    WHAT,
+    JSON.stringify({ name }),
+  );
+  const later = erased ? "" : "; some of its members could not be reached and are erased later";
+  await terminal.write(`Cluster ${name} deleted${later}\n`);
+  return ExitCode.ok;
+}
