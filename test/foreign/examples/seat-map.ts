@@ -36,6 +36,11 @@ export async function takeSeats(pages: Pages, signalling: string): Promise<void>
   await ben.locator("#said", { hasText: "B4 is Ann's." }).waitFor();
   await ann.getByRole("button", { name: "B4, yours" }).click();
   await ben.getByRole("button", { name: "B4, free" }).waitFor();
+
+  // A room of two without its founder has no majority. The page says so, and goes on showing what it knew.
+  await ann.context().close();
+  await ben.locator("#connection", { hasText: "may be old" }).waitFor();
+  check((await stateOf(ben, "A1")) !== "free", "what was known is not shown any more");
 }
 
 async function enter(pages: Pages, address: string, name: string): Promise<Page> {

@@ -10,7 +10,7 @@ const TEXTS: Readonly<Record<string, ConnectionText>> = {
   idle: { text: "Connecting…", tone: "busy" },
   joining: { text: "Joining the room…", tone: "busy" },
   connected: { text: "Connected", tone: "good" },
-  unavailable: { text: "No quorum: what you see may be old, and nothing can be changed", tone: "bad" },
+  unavailable: { text: "What you see may be old, and nothing can be changed now", tone: "bad" },
   disconnected: { text: "Offline: what you see may be old, and nothing can be changed", tone: "bad" },
   stopped: { text: "Stopped", tone: "bad" },
   closed: { text: "Closed", tone: "bad" },
