@@ -104,8 +104,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       facade: ["common"],
       http: ["common"],
       ".": ["common", "facade", "http"],
+      // Writes that wait on disk until the cluster is there.
+      outbox: [".", "common", "facade"],
       // What applications use, above etcd's calls.
-      app: [".", "common", "facade", "http"],
+      app: [".", "common", "facade", "http", "outbox"],
     },
   },
   // A browser tab as a member of a room.

@@ -21,7 +21,37 @@ export type { SchemaIssue } from "../client/app/errors.ts";
 export type { HeldLock, LockOptions } from "../client/app/held-lock.ts";
 export type { Election, LeaderInfo, Leadership } from "../client/app/leadership.ts";
 export type { Live, LiveSnapshot } from "../client/app/live.ts";
-export type { Created, List, Namespace, ReadOptions, WriteOptions } from "../client/app/namespace.ts";
+export type { Created, LiveOptions, Namespace, WriteOptions } from "../client/app/namespace.ts";
+export type { NamespaceOutbox, ValueHandler } from "../client/app/namespace-outbox.ts";
+export type { List, PendingReadOptions, ReadOptions } from "../client/app/namespace-types.ts";
+export { OutboxFullError } from "../client/outbox/errors.ts";
+export { memoryOutboxStore } from "../client/outbox/memory-store.ts";
+export type {
+  NewEntry,
+  OutboxChange,
+  OutboxData,
+  OutboxIdentity,
+  OutboxLimits,
+  OutboxMeta,
+  OutboxStore,
+  StoredEntry,
+} from "../client/outbox/outbox-store.ts";
+export type {
+  HandlerContext,
+  Outbox,
+  OutboxEntry,
+  OutboxHandler,
+  OutboxOptions,
+  OutboxSnapshot,
+  OutboxState,
+  QueuedDeleteOptions,
+  QueuedPutOptions,
+  QueuedTxn,
+  QueuedUpdateOptions,
+  QueuedWrite,
+  QueueOptions,
+} from "../client/outbox/outbox-types.ts";
+export type { OutboxVerdict } from "../client/outbox/verdict.ts";
 export type { Presence, PresenceOptions } from "../client/app/presence.ts";
 export type { StandardSchema, ValueOptions } from "../client/app/schema.ts";
 export type { Transaction, TransactionOptions } from "../client/app/transaction.ts";

@@ -18,3 +18,4 @@ export type { HoldOptions } from "../react/use-held.ts";
 export { useEntry, useLive, useNamespace } from "../react/use-live.ts";
 export type { LiveOptions } from "../react/use-live.ts";
 export { usePresence } from "../react/use-presence.ts";
+export { useOutbox } from "../react/use-outbox.ts";

@@ -4,7 +4,8 @@
  * open.
  */
 import type { Live, LiveSnapshot } from "../client/app/live.ts";
-import type { List, Namespace } from "../client/app/namespace.ts";
+import type { Namespace } from "../client/app/namespace.ts";
+import type { List } from "../client/app/namespace-types.ts";
 
 const CLOSE_AFTER_MS = 1_000;
 

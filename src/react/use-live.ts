@@ -2,7 +2,8 @@
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import type { Entry } from "../client/app/entry.ts";
 import type { LiveSnapshot } from "../client/app/live.ts";
-import type { List, Namespace } from "../client/app/namespace.ts";
+import type { Namespace } from "../client/app/namespace.ts";
+import type { List } from "../client/app/namespace-types.ts";
 import type { ValueOptions } from "../client/app/schema.ts";
 import { useClient } from "./provider.ts";
 import { sharedLive, snapshotOf } from "./shared-live.ts";

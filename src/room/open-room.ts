@@ -2,6 +2,7 @@
 import { applicationClient } from "../client/app/application-client.ts";
 import { createClient } from "../client/client.ts";
 import { SYSTEM_BACKOFF } from "../client/common/backoff.ts";
+import type { OutboxOptions } from "../client/outbox/outbox-types.ts";
 import type { FlaggedOptions, MemberFlagName } from "../member/flags.ts";
 import { roomKeys } from "../transport/room-secret.ts";
 import { roomRegistry } from "../transport/room.ts";
@@ -39,6 +40,8 @@ export interface OpenRoomOptions {
   readonly persist?: boolean;
   /** Closes the client when it aborts. */
   readonly signal?: AbortSignal;
+  /** Settings of `client.outbox`. */
+  readonly outbox?: OutboxOptions;
 }
 
 /**
@@ -68,7 +71,12 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
     },
   });
   const client = createClient(room.services.services, { ready: room.ready });
-  const application = applicationClient(client, { backoff: SYSTEM_BACKOFF, connection: room.connection });
+  const application = applicationClient(client, {
+    backoff: SYSTEM_BACKOFF,
+    connection: room.connection,
+    place: `room/${place.key}`,
+    outbox: options.outbox,
+  });
   const close = (): Promise<void> => room.close();
   // The library that brings WebRTC is large: it comes while the store opens, and is taken when it is needed.
   void import("../transport/peerjs.ts").catch(() => {});

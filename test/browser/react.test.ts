@@ -17,6 +17,7 @@ import {
   useLive,
   useLock,
   useNamespace,
+  useOutbox,
   usePresence,
 } from "../../src/entry/react.ts";
 import { startMember } from "../client/support/own-member.ts";
@@ -31,7 +32,11 @@ const roots: Root[] = [];
 beforeEach(async () => {
   member = await startMember();
   const connection = new Connection();
-  client = applicationClient(createClient(member.services), { backoff: SYSTEM_BACKOFF, connection });
+  client = applicationClient(createClient(member.services), {
+    backoff: SYSTEM_BACKOFF,
+    connection,
+    place: crypto.randomUUID(),
+  });
   place = document.body.appendChild(document.createElement("div"));
 });
 afterEach(async () => {
@@ -66,6 +71,20 @@ async function shows(text: string): Promise<void> {
 async function leases(): Promise<number> {
   return (await client.lease.leases()).ids.length;
 }
+
+describe("useOutbox", () => {
+  test("shows what is queued and what became of it", async () => {
+    await render(function Queued() {
+      const { entries, pending } = useOutbox();
+      return createElement("p", {}, `${pending} of ${entries.map(({ verdict }) => verdict?.type).join()}`);
+    });
+    await shows("0 of ");
+    await act(async () => void (await client.outbox.put("k", "v").verdict));
+    await shows("0 of committed");
+    await act(async () => void (await client.outbox.put("k", "v", { ifMatch: "0" }).verdict));
+    await shows("0 of committed,refused");
+  });
+});
 
 describe("useLive and useEntry", () => {
   test("show what is there and what comes, and an entry renders again only when it changes", async () => {

@@ -8,6 +8,8 @@ import { namespace, type Namespace } from "./namespace.ts";
 import { presence, type Presence, type PresenceOptions } from "./presence.ts";
 import type { ValueOptions } from "./schema.ts";
 import type { Bytes, RangeOptions } from "../common/types.ts";
+import { lazyOutbox } from "../outbox/lazy-outbox.ts";
+import type { Outbox, OutboxOptions } from "../outbox/outbox-types.ts";
 import { transaction, type Transaction, type TransactionOptions } from "./transaction.ts";
 
 /**
@@ -17,6 +19,8 @@ import { transaction, type Transaction, type TransactionOptions } from "./transa
 export interface ApplicationClient extends Client, AsyncDisposable {
   /** State of the connection; `subscribe` and `getSnapshot` have the form that `useSyncExternalStore` expects. */
   readonly connection: Pick<Connection, "getSnapshot" | "subscribe">;
+  /** Writes that are queued on this device and sent when the cluster is there, each exactly once. */
+  readonly outbox: Outbox;
   /** Returns the keys with a prefix, as values of one type. Sends nothing. */
   namespace<Value = unknown>(prefix: string, options?: ValueOptions<Value>): Namespace<Value>;
   /**
@@ -51,12 +55,22 @@ export interface ApplicationClient extends Client, AsyncDisposable {
 export interface ApplicationParts {
   readonly backoff: BackoffTimer;
   readonly connection: Connection;
+  /** Names the outbox in this browser profile: what is written to, and as whom. */
+  readonly place?: string;
+  readonly outbox?: OutboxOptions | undefined;
 }
 
-export function applicationClient(client: Client, { backoff, connection }: ApplicationParts): ApplicationClient {
+export function applicationClient(client: Client, parts: ApplicationParts): ApplicationClient {
+  const { backoff, connection, place = "" } = parts;
   const closed = new AbortController();
   const { kv, lease, lock, election } = client;
+  const onReachable = (listener: () => void): void =>
+    void connection.subscribe(() => {
+      if (connection.getSnapshot().state === "connected") listener();
+    });
+  const outbox = lazyOutbox({ kv, lease, backoff, closed: closed.signal, place, onReachable }, parts.outbox);
   const host = {
+    outbox,
     kv,
     lease,
     lock,
@@ -74,6 +88,7 @@ export function applicationClient(client: Client, { backoff, connection }: Appli
   return {
     ...client,
     connection,
+    outbox,
     namespace: (prefix, options) => namespace(host, prefix, options),
     withLock: (name, use, options) => withLock(host, name, use, options),
     acquire: (name, options) => acquire(host, name, options),

@@ -5,6 +5,7 @@ import { Connection } from "./connection.ts";
 import { createClient } from "../client.ts";
 import { httpServices } from "../http/http-services.ts";
 import { SYSTEM_BACKOFF } from "../common/backoff.ts";
+import type { OutboxOptions } from "../outbox/outbox-types.ts";
 import type { WebSocketConstructor } from "../http/websocket-watch.ts";
 
 /** Options of `connect()`. Only `endpoint` is needed. */
@@ -28,6 +29,8 @@ export interface ConnectOptions {
   readonly fetch?: typeof fetch;
   /** Transports watches. Default: the platform's. Without one, and with `false`, watches are HTTP responses. */
   readonly WebSocket?: WebSocketConstructor | false;
+  /** Settings of `client.outbox`. */
+  readonly outbox?: OutboxOptions;
 }
 
 /**
@@ -52,6 +55,9 @@ export function connect(options: ConnectOptions): ApplicationClient {
   const client = applicationClient(createClient(services, { user, requireLeader }), {
     backoff: SYSTEM_BACKOFF,
     connection,
+    // Nobody's writes are sent in the name of somebody else.
+    place: user === undefined ? endpoint : `${endpoint}@${user.name}`,
+    outbox: options.outbox,
   });
   if (signal?.aborted === true) client.close();
   else signal?.addEventListener("abort", () => client.close(), { once: true });

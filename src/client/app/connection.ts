@@ -3,7 +3,7 @@
  * sets it. Sends nothing itself.
  */
 import type { WebSocketConstructor, WebSocketLike } from "../http/websocket-watch.ts";
-import { Store } from "./store.ts";
+import { Store } from "../common/store.ts";
 
 /** State of a connection. Reads and writes are served while it is "connected"; "idle" means that nothing was asked yet. */
 export type ConnectionState =

@@ -17,6 +17,8 @@ export interface Entry<Value> {
   readonly version: number;
   /** Id of the attached lease (decimal); "0" for none. */
   readonly lease: string;
+  /** The value is that of a queued write, which may yet be refused; all else is what is known of the key. */
+  readonly isPending?: true;
 }
 
 /** Decodes a stored key. Rejects with InvalidValueError if its value is not valid. */

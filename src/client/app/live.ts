@@ -11,7 +11,7 @@ import { type Entry, entryOf } from "./entry.ts";
 import { InvalidValueError, isRetryable } from "./errors.ts";
 import { pagesOf } from "./pages.ts";
 import { keyText, type ValueFormat } from "./schema.ts";
-import { Store } from "./store.ts";
+import { Store } from "../common/store.ts";
 
 /** A namespace at one revision, and whether there may be a newer one. The object is replaced, never changed. */
 export interface LiveSnapshot<Value> {
@@ -24,6 +24,8 @@ export interface LiveSnapshot<Value> {
   readonly isStale: boolean;
   /** Milliseconds since 1970 when `isStale` last changed. */
   readonly since: number;
+  /** With `pending`: keys of known entries that a queued write deletes. They are not in `entries`. */
+  readonly pendingDeletes?: ReadonlySet<string>;
   /** Why no update will come any more, such as a revoked permission. */
   readonly error: EtcdError | undefined;
 }
@@ -35,6 +37,13 @@ export interface LiveHost {
   /** Aborted when the client is closed. */
   readonly closed: AbortSignal;
 }
+
+/** Keeps `shown` up to date, from what is known and from what it knows itself, until `over` aborts. */
+export type Overlay<Value> = (
+  known: Store<LiveSnapshot<Value>>,
+  shown: Store<LiveSnapshot<Value>>,
+  over: AbortSignal,
+) => void;
 
 const PAGE = 1_000;
 const RETRY_LIMIT_MS = 2_000;
@@ -54,7 +63,8 @@ export class Live<Value> implements AsyncDisposable {
   readonly getSnapshot: () => LiveSnapshot<Value>;
   readonly subscribe: (listener: () => void) => () => void;
 
-  constructor(host: LiveHost, prefix: string, format: ValueFormat<Value>) {
+  /** `overlay` shows something else than what is known: queued writes over it. */
+  constructor(host: LiveHost, prefix: string, format: ValueFormat<Value>, overlay?: Overlay<Value>) {
     this.#host = host;
     this.#prefix = prefix;
     this.#format = format;
@@ -66,8 +76,10 @@ export class Live<Value> implements AsyncDisposable {
       since: Date.now(),
       error: undefined,
     });
-    this.getSnapshot = this.#store.getSnapshot;
-    this.subscribe = this.#store.subscribe;
+    const shown = overlay === undefined ? this.#store : new Store(this.#store.getSnapshot());
+    this.getSnapshot = shown.getSnapshot;
+    this.subscribe = shown.subscribe;
+    overlay?.(this.#store, shown, AbortSignal.any([this.#over.signal, host.closed]));
     this.ready = new Promise((resolve, reject) => {
       this.#follow(resolve).catch((error: unknown) => {
         this.#end(error);
@@ -150,14 +162,15 @@ export class Live<Value> implements AsyncDisposable {
     });
     for await (const { header, events, progress } of watcher) {
       // A response without events: nothing happened up to this revision.
-      if (progress) this.#set({ revision: Math.max(this.revision, header.revision), isStale: false });
+      if (progress)
+        this.#set({ revision: Math.max(this.#store.getSnapshot().revision, header.revision), isStale: false });
       else await this.#apply(events);
     }
   }
 
   /** Applies whole revisions: a response never splits one. Its header's revision may be newer than its events. */
   async #apply(events: readonly WatchEvent[]): Promise<void> {
-    const { entries: before, invalid: refused } = this.getSnapshot();
+    const { entries: before, invalid: refused } = this.#store.getSnapshot();
     const entries = new Map(before);
     const invalid = new Map(refused);
     for (const { type, kv } of events) {
@@ -166,7 +179,12 @@ export class Live<Value> implements AsyncDisposable {
       invalid.delete(key);
       if (type === "PUT") await this.#read(kv, entries, invalid);
     }
-    this.#set({ entries, invalid, revision: events.at(-1)?.kv.modRevision ?? this.revision, isStale: false });
+    this.#set({
+      entries,
+      invalid,
+      revision: events.at(-1)?.kv.modRevision ?? this.#store.getSnapshot().revision,
+      isStale: false,
+    });
   }
 
   async #read(
@@ -184,11 +202,11 @@ export class Live<Value> implements AsyncDisposable {
   }
 
   #setStale(isStale: boolean): void {
-    if (this.getSnapshot().isStale !== isStale) this.#set({ isStale });
+    if (this.#store.getSnapshot().isStale !== isStale) this.#set({ isStale });
   }
 
   #set(changes: Partial<LiveSnapshot<Value>>): void {
-    const before = this.getSnapshot();
+    const before = this.#store.getSnapshot();
     const isChanged = changes.isStale !== undefined && changes.isStale !== before.isStale;
     this.#store.set({ ...before, ...changes, since: isChanged ? Date.now() : before.since });
   }

@@ -13,18 +13,13 @@ import type { KvClient } from "../client.ts";
 import type { Id, KeyValue, TxnResult } from "../common/types.ts";
 import { type Entry, entry, entryOf } from "./entry.ts";
 import { ConflictError, InvalidValueError } from "./errors.ts";
+import type { List, PendingReadOptions, ReadOptions } from "./namespace-types.ts";
+import { namespaceOutbox, type NamespaceOutbox } from "./namespace-outbox.ts";
+import { pendingOverlay, type PendingReads } from "./pending-overlay.ts";
+import type { LazyOutbox } from "../outbox/lazy-outbox.ts";
 import { Live, type LiveHost } from "./live.ts";
 import { pagesOf } from "./pages.ts";
 import { valueFormat, type ValueFormat, type ValueOptions } from "./schema.ts";
-
-/** Options of reads in a namespace. */
-export interface ReadOptions {
-  /**
-   * Reads the state of the member that serves the call, which may be behind. Default false: the newest committed state.
-   */
-  readonly serializable?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** Options of writes in a namespace. */
 export interface WriteOptions {
@@ -33,14 +28,6 @@ export interface WriteOptions {
   /** Attaches the key to this lease: the key is deleted when the lease ends. */
   readonly lease?: Id | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** All entries of a namespace at one revision. */
-export interface List<Value> {
-  readonly entries: readonly Entry<Value>[];
-  /** Keys whose stored value the schema rejects. */
-  readonly invalid: ReadonlyMap<string, InvalidValueError>;
-  readonly revision: number;
 }
 
 /** Result of `create`: whether this call created the key, and the stored entry. */
@@ -57,7 +44,7 @@ export interface Namespace<Value> {
    * Returns the entry, or undefined if the key does not exist. Rejects with InvalidValueError if the schema rejects the
    * stored value.
    */
-  get(key: string, options?: ReadOptions): Promise<Entry<Value> | undefined>;
+  get(key: string, options?: PendingReadOptions): Promise<Entry<Value> | undefined>;
   /**
    * Puts the value. Rejects with InvalidValueError if the schema rejects it, with ConflictError if `ifMatch` does not
    * hold.
@@ -78,16 +65,27 @@ export interface Namespace<Value> {
   /** Deletes the key. Returns true if it existed. Rejects with ConflictError if `ifMatch` does not hold. */
   delete(key: string, options?: Omit<WriteOptions, "lease">): Promise<boolean>;
   /** Returns all entries of one revision. Invalid values do not reject the call: they are in `invalid`. */
-  list(options?: ReadOptions): Promise<List<Value>>;
+  list(options?: PendingReadOptions): Promise<List<Value>>;
   /**
    * Yields all entries of one revision in pages (default 500 keys), as fast as the loop consumes them. Rejects with
    * InvalidValueError at the first value that the schema rejects.
    */
   entries(options?: ReadOptions & { readonly pageSize?: number }): AsyncIterableIterator<Entry<Value>>;
   /** Lists, then watches until closed: a map whose entries are always of one revision. The caller closes it. */
-  live(): Live<Value>;
+  live(options?: LiveOptions): Live<Value>;
+  /** Queues writes of this namespace's values; `Outbox` describes the calls. */
+  readonly outbox: NamespaceOutbox<Value>;
   /** Returns a namespace within this one. */
   namespace<Inner = Value>(prefix: string, options?: ValueOptions<Inner>): Namespace<Inner>;
+}
+
+/** Options of `live`. */
+export interface LiveOptions {
+  /**
+   * Shows queued writes over what is known: their entries say `isPending`, and `pendingDeletes` names what they delete.
+   * A refused write disappears; a committed one stays until its revision is known. Default false.
+   */
+  readonly pending?: boolean | undefined;
 }
 
 const PAGE = 500;
@@ -96,6 +94,7 @@ const UPDATES_MAX = 100;
 
 export interface NamespaceHost extends LiveHost {
   readonly kv: KvClient;
+  readonly outbox: LazyOutbox;
 }
 
 export function namespace<Value>(
@@ -105,16 +104,23 @@ export function namespace<Value>(
 ): Namespace<Value> {
   const format = valueFormat(options);
   const keys = new NamespaceKeys(host.kv, prefix, format);
+  const withPending = async (): Promise<PendingReads<Value>> => {
+    const { pendingReads } = await import("./pending.ts");
+    return pendingReads(host.outbox, prefix, format, keys);
+  };
   return {
     prefix,
-    get: (key, read) => keys.get(key, read),
+    get: (key, read) =>
+      read?.pending === true ? withPending().then((shown) => shown.get(key, read)) : keys.get(key, read),
     put: (key, value, write) => keys.put(key, value, write),
     create: (key, value, write) => keys.create(key, value, write),
     update: (key, change, { signal } = {}) => keys.update(key, change, signal),
     delete: (key, write) => keys.delete(key, write),
-    list: (read) => keys.list(read),
+    list: (read) => (read?.pending === true ? withPending().then((shown) => shown.list(read)) : keys.list(read)),
     entries: (read) => keys.entries(read),
-    live: () => new Live(host, prefix, format),
+    live: ({ pending = false } = {}) =>
+      new Live(host, prefix, format, pending ? pendingOverlay(host.outbox, prefix, format) : undefined),
+    outbox: namespaceOutbox(host.outbox, prefix, format),
     namespace: <Inner>(inner: string, innerOptions?: ValueOptions<Inner>) =>
       namespace(host, prefix + inner, innerOptions),
   };

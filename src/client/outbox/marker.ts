@@ -1,0 +1,36 @@
+/**
+ * The marker: one key per outbox, which every txn of the outbox compares and moves. Its value names the last write that
+ * was decided and how, so that whoever lost an answer reads it there. A value is never written twice.
+ */
+import { toText } from "../common/convert.ts";
+
+export interface Marker {
+  /** Seq of the last write that is decided; 0 at the beginning. */
+  readonly to: number;
+  /** The same for all writes that one txn decided. */
+  readonly decision: Decision;
+  /** Id of that write. A copied browser profile has the same outbox, and other writes of the same seq. */
+  readonly id: string;
+}
+
+export type Decision = "registered" | "committed" | "refused" | "expired";
+
+const DECISIONS: ReadonlySet<unknown> = new Set<Decision>(["registered", "committed", "refused", "expired"]);
+
+export function markerText({ to, decision, id }: Marker): string {
+  return JSON.stringify({ to, decision, id });
+}
+
+/** Returns undefined for a value that is none: somebody else has written it. */
+export function markerOf(value: Uint8Array | string): Marker | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(typeof value === "string" ? value : toText(value));
+  } catch {
+    return undefined;
+  }
+  if (typeof parsed !== "object" || parsed === null) return undefined;
+  const { to, decision, id } = parsed as { readonly to?: unknown; readonly decision?: unknown; readonly id?: unknown };
+  if (!Number.isSafeInteger(to) || !DECISIONS.has(decision) || typeof id !== "string") return undefined;
+  return { to: to as number, decision: decision as Decision, id };
+}
