@@ -13,7 +13,8 @@ const ROOT = join(import.meta.dirname, "../..");
 const DOCUMENTS = globSync(["README.md", "{src,web,worker}/**/*.md"], { cwd: ROOT }).sort();
 
 test("the README shows the help as it is printed", async () => {
-  expect(readFileSync(join(ROOT, "README.md"), "utf8")).toContain(`\`\`\`\n${await printed("--help")}\`\`\`\n`);
+  const shown = /^```\n(quorate COMMAND [\s\S]*?)^```$/m.exec(readFileSync(join(ROOT, "README.md"), "utf8"))?.[1];
+  expect(shown).toBe(await printed("--help"));
 });
 
 test.each(DOCUMENTS)("each command and option that %s shows exists", async (document) => {
@@ -21,10 +22,11 @@ test.each(DOCUMENTS)("each command and option that %s shows exists", async (docu
     ([, line = ""]) => line.trim(),
   );
   for (const line of lines) {
-    const [command = "", ...words] = line.split(/\s+/);
-    const help = await printed(...(command.startsWith("-") ? [command] : [command, "--help"]));
-    for (const [option] of words.join(" ").matchAll(/--[\w-]+/g))
-      expect(`${help}${await printed("--help")}`, line).toContain(option);
+    const [commands = "", ...words] = line.split(/\s+/);
+    for (const command of commands.split("|")) {
+      const help = `${await printed("--help")}${await printed(...(command.startsWith("-") ? [] : [command]), "--help")}`;
+      for (const [option] of words.join(" ").matchAll(/--[\w-]+/g)) expect(help, line).toContain(option);
+    }
   }
 });
 
