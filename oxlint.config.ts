@@ -102,7 +102,8 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     folders: {
       common: [],
       facade: ["common"],
-      http: ["common"],
+      mux: ["common"],
+      http: ["common", "mux"],
       ".": ["common", "facade", "http"],
       // Writes that wait on disk until the cluster is there.
       outbox: [".", "common", "facade"],

@@ -65,7 +65,7 @@ export type { ElectionClient, Leader, LeaderKey, LockClient, WaitOptions } from 
 export type { MaintenanceClient } from "../client/facade/maintenance.ts";
 export type { User } from "../client/facade/authenticated.ts";
 export type { Watcher } from "../client/facade/watcher.ts";
-export type { WebSocketConstructor, WebSocketLike } from "../client/http/websocket-watch.ts";
+export type { WebSocketConstructor, WebSocketLike } from "../client/common/web-socket-like.ts";
 export type {
   Bytes,
   CompactOptions,

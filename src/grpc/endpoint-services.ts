@@ -10,8 +10,9 @@ import { RPCS } from "../protocol/api/rpc/rpc-table.ts";
 import type { Rpc } from "../protocol/api/rpc/rpc.ts";
 import { agentFetch } from "./agent-fetch.ts";
 import { KeepAliveConnection } from "./keep-alive-stream.ts";
-import { MuxPool } from "./mux-client.ts";
-import type { MuxCall, MuxSocketConstructor } from "./mux-client.ts";
+import { MuxPool } from "./mux-pool.ts";
+import type { WebSocketConstructor } from "../client/common/web-socket-like.ts";
+import type { MuxCall } from "../client/mux/mux-connection.ts";
 import type { ProxiedServices } from "./proxied-services.ts";
 import { platformWebSocket } from "./web-socket.ts";
 
@@ -22,7 +23,7 @@ export interface EndpointOptions {
   /** Sent for clients that bring no token: the setup token of a closed endpoint. Default: none. */
   readonly token?: string;
   /** Default: Node's own, or that of the package ws. */
-  readonly WebSocket?: MuxSocketConstructor;
+  readonly WebSocket?: WebSocketConstructor;
 }
 
 export interface EndpointServices extends ProxiedServices {

@@ -7,7 +7,7 @@
 import type { CallContext, LeaseService } from "../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/api/lease.ts";
-import type { MuxCall } from "./mux-client.ts";
+import type { MuxCall } from "../client/mux/mux-connection.ts";
 
 type OpenStream = (context: CallContext) => MuxCall<LeaseKeepAliveRequest, LeaseKeepAliveResponse>;
 

@@ -6,6 +6,12 @@
  * The caller opens and cancels streams and sends requests. The other side sends responses and ends streams. Responses
  * are flow-controlled by credit, in bytes: per stream, and for the whole connection as stream 0. A protobuf message may
  * be split into pieces, so that a large one does not block other streams.
+ *
+ * The frames of one turn of the event loop travel as one batch:
+ *
+ *     8 │ 4 bytes 0 │ (4 bytes length │ frame) …
+ *
+ * The member sends batches to a caller that has sent one. A caller that predates them gets single frames.
  */
 import { unreachable } from "../base/assert.ts";
 import { concatBytes } from "../base/bytes.ts";
@@ -25,6 +31,11 @@ export const STREAM_CREDIT_BYTES: number = 128 * 1024;
 export const CONNECTION_CREDIT_BYTES: number = 4 * 1024 * 1024;
 /** Bytes of a message per frame. Larger messages are split. */
 export const PIECE_BYTES: number = 64 * 1024;
+
+/** Frames per batch. A longer one is split. */
+export const BATCH_FRAMES_MAX = 1_024;
+/** Bytes after which a batch is sent. One frame may exceed it by PIECE_BYTES. */
+export const BATCH_BYTES: number = 128 * 1024;
 
 export type MuxFrame =
   /** `method` as in HTTP/2: `/etcdserverpb.Watch/Watch`. */
@@ -50,7 +61,9 @@ const CANCEL = 4;
 const CREDIT = 5;
 const END = 6;
 const PING = 7;
+const BATCH = 8;
 const HEAD_BYTES = 5;
+const LENGTH_BYTES = 4;
 const NOTHING = new Uint8Array(0);
 
 export function encodeFrame(frame: MuxFrame): Uint8Array {
@@ -100,6 +113,47 @@ export function decodeFrame(bytes: Uint8Array): MuxFrame | undefined {
     default:
       return undefined;
   }
+}
+
+/** Encodes the frames of a batch, each of them encoded. */
+export function encodeBatch(frames: readonly Uint8Array[]): Uint8Array {
+  let length = HEAD_BYTES;
+  for (const frame of frames) length += LENGTH_BYTES + frame.length;
+  const batch = new Uint8Array(length);
+  batch[0] = BATCH;
+  let at = HEAD_BYTES;
+  for (const frame of frames) {
+    batch.set(bigEndian(frame.length), at);
+    batch.set(frame, at + LENGTH_BYTES);
+    at += LENGTH_BYTES + frame.length;
+  }
+  return batch;
+}
+
+export interface ReceivedFrames {
+  readonly frames: readonly MuxFrame[];
+  readonly isBatch: boolean;
+}
+
+/** Decodes a message of the socket: a frame or a batch. Returns undefined if it is neither. */
+export function decodeFrames(bytes: Uint8Array): ReceivedFrames | undefined {
+  if (bytes[0] !== BATCH) {
+    const frame = decodeFrame(bytes);
+    return frame === undefined ? undefined : { frames: [frame], isBatch: false };
+  }
+  const frames: MuxFrame[] = [];
+  let at = HEAD_BYTES;
+  while (at < bytes.length) {
+    if (at + LENGTH_BYTES > bytes.length || frames.length === BATCH_FRAMES_MAX) return undefined;
+    const start = at + LENGTH_BYTES;
+    const end = start + fromBigEndian(bytes, at);
+    // A batch within a batch is not a frame, so decoding is not recursive.
+    const frame = end > bytes.length ? undefined : decodeFrame(bytes.subarray(start, end));
+    if (frame === undefined) return undefined;
+    frames.push(frame);
+    at = end;
+  }
+  return frames.length === 0 ? undefined : { frames, isBatch: true };
 }
 
 /** Splits a message into frames of a bounded size, at least one. */

@@ -9,8 +9,8 @@ const MEASURED: Sizes = {
   peerJs: 13_375,
   memberLater: 33_339,
   pageAtStart: 137_754,
-  clientAtStart: 15_196,
-  clientLater: 7_469,
+  clientAtStart: 16_476,
+  clientLater: 15_938,
 };
 
 const MAY_GROW = 1.05;

@@ -6,7 +6,6 @@ import { httpServices } from "../../src/client/http/http-services.ts";
 import { compare, op } from "../../src/client/facade/txn.ts";
 import { serveMember } from "./support/served-member.ts";
 import type { ServedMember } from "./support/served-member.ts";
-import { socketTo } from "./support/socket-pair.ts";
 
 let served: ServedMember;
 
@@ -19,8 +18,14 @@ afterAll(() => served.close());
 const WAYS = {
   "a direct call": () => served.services,
   HTTP: () => httpServices({ endpoint: served.endpoint }),
-  "HTTP with watches over WebSocket": () =>
-    httpServices({ endpoint: served.endpoint, WebSocket: socketTo(served.services.watch) }),
+  "HTTP with watches over WebSockets": () => {
+    served.webSockets = "watches";
+    return httpServices({ endpoint: served.endpoint, WebSocket });
+  },
+  "one WebSocket": () => {
+    served.webSockets = "shared";
+    return httpServices({ endpoint: served.endpoint, WebSocket });
+  },
 };
 
 describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (way) => {
@@ -28,6 +33,8 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])("a client over %s", (w
 
   beforeEach(async () => {
     client = createClient(WAYS[way]());
+    // With it a shared socket is open, and the calls of the test are made over it.
+    if (way === "one WebSocket") await client.watch("another key").created;
     await client.kv.deleteRange("", { prefix: true });
   });
 
@@ -260,7 +267,7 @@ test("over HTTP, a watch whose connection breaks goes on where it was", async ()
 });
 
 test("over WebSocket, progress can be requested", async () => {
-  const client = createClient(httpServices({ endpoint: served.endpoint, WebSocket: socketTo(served.services.watch) }));
+  const client = createClient(httpServices({ endpoint: served.endpoint, WebSocket }));
   const watcher = client.watch("progress");
   const header = await watcher.created;
   watcher.requestProgress();

@@ -7,15 +7,11 @@ import { startGrpcProxy } from "../../src/grpc/proxy.ts";
 import type { GrpcProxy } from "../../src/grpc/proxy.ts";
 import type { Services } from "../../src/member/api/services.ts";
 import { serveMember } from "../client/support/served-member.ts";
-import { socketTo } from "../client/support/socket-pair.ts";
 import type { ServedMember } from "../client/support/served-member.ts";
 
 describe.each([
   ["over a member", ({ services }: ServedMember): Services => services],
-  [
-    "over a member behind HTTP",
-    ({ endpoint, services }: ServedMember): Services => httpServices({ endpoint, WebSocket: socketTo(services.watch) }),
-  ],
+  ["over a member behind HTTP", ({ endpoint }: ServedMember): Services => httpServices({ endpoint, WebSocket })],
 ])("etcd3 %s", (_name, servicesOf) => {
   let member: ServedMember;
   let proxy: GrpcProxy;

@@ -58,10 +58,12 @@ export interface ApplicationParts {
   /** Names the outbox in this browser profile: what is written to, and as whom. */
   readonly place?: string;
   readonly outbox?: OutboxOptions | undefined;
+  /** Called last when the client is closed. */
+  readonly onClose?: () => void;
 }
 
 export function applicationClient(client: Client, parts: ApplicationParts): ApplicationClient {
-  const { backoff, connection, place = "" } = parts;
+  const { backoff, connection, place = "", onClose } = parts;
   const closed = new AbortController();
   const { kv, lease, lock, election } = client;
   const onReachable = (listener: () => void): void =>
@@ -84,6 +86,7 @@ export function applicationClient(client: Client, parts: ApplicationParts): Appl
     closed.abort();
     client.close();
     connection.close();
+    onClose?.();
   };
   return {
     ...client,

@@ -6,7 +6,7 @@ import { createClient } from "../client.ts";
 import { httpServices } from "../http/http-services.ts";
 import { SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { OutboxOptions } from "../outbox/outbox-types.ts";
-import type { WebSocketConstructor } from "../http/websocket-watch.ts";
+import type { WebSocketConstructor } from "../common/web-socket-like.ts";
 
 /** Options of `connect()`. Only `endpoint` is needed. */
 export interface ConnectOptions {
@@ -27,7 +27,10 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
   /** Default: the platform's. */
   readonly fetch?: typeof fetch;
-  /** Transports watches. Default: the platform's. Without one, and with `false`, watches are HTTP responses. */
+  /**
+   * For the one WebSocket that calls and watches share. Default: the platform's. Without one, with `false`, and where
+   * it is refused, calls are HTTP requests and watches HTTP responses.
+   */
   readonly WebSocket?: WebSocketConstructor | false;
   /** Settings of `client.outbox`. */
   readonly outbox?: OutboxOptions;
@@ -49,6 +52,7 @@ export function connect(options: ConnectOptions): ApplicationClient {
     endpoint,
     token: user === undefined ? token : "",
     fetch: connection.observeFetch(send),
+    onOutcome: connection.observeOutcome,
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(WebSocket === undefined || WebSocket === false ? {} : { WebSocket: connection.observeWebSocket(WebSocket) }),
   });
@@ -58,6 +62,7 @@ export function connect(options: ConnectOptions): ApplicationClient {
     // Nobody's writes are sent in the name of somebody else.
     place: user === undefined ? endpoint : `${endpoint}@${user.name}`,
     outbox: options.outbox,
+    onClose: () => services.close(),
   });
   if (signal?.aborted === true) client.close();
   else signal?.addEventListener("abort", () => client.close(), { once: true });

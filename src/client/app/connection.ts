@@ -2,7 +2,9 @@
  * State of the connection to an endpoint, derived from the outcomes of its requests and sockets; or of a room's member, which
  * sets it. Sends nothing itself.
  */
-import type { WebSocketConstructor, WebSocketLike } from "../http/websocket-watch.ts";
+import { GrpcCode } from "../../protocol/errors.ts";
+import type { EtcdError } from "../../protocol/errors.ts";
+import type { WebSocketConstructor, WebSocketLike } from "../common/web-socket-like.ts";
 import { Store } from "../common/store.ts";
 
 /** State of a connection. Reads and writes are served while it is "connected"; "idle" means that nothing was asked yet. */
@@ -57,18 +59,32 @@ export class Connection {
     };
   }
 
-  /** Returns a WebSocket class that records opened and lost connections here. */
+  /** Records the outcome of a call that was not a request of its own. */
+  readonly observeOutcome: (error: EtcdError | undefined) => void = (error) => {
+    // The connection's own end is an event of its socket. Other errors are responses.
+    if (error?.code === GrpcCode.Unavailable) this.set("unavailable", `the endpoint responds: ${error.message}`);
+    else this.set("connected", "");
+  };
+
+  /**
+   * Returns a WebSocket class that records opened and lost connections here. One that was refused says nothing: HTTP is
+   * used instead, and its outcomes tell more.
+   */
   observeWebSocket(Socket: WebSocketConstructor): WebSocketConstructor {
     const note = (socket: WebSocketLike): void => {
       let isClosedByUs = false;
+      let wasOpen = false;
       const close = socket.close.bind(socket);
       socket.close = () => {
         isClosedByUs = true;
         close();
       };
-      socket.addEventListener("open", () => this.set("connected", ""));
+      socket.addEventListener("open", () => {
+        wasOpen = true;
+        this.set("connected", "");
+      });
       const lost = (): void => {
-        if (!isClosedByUs) this.set("disconnected", "the connection was lost");
+        if (wasOpen && !isClosedByUs) this.set("disconnected", "the connection was lost");
       };
       // Whoever uses the socket closes it after an "error", and the "close" that follows would pass as its own.
       socket.addEventListener("error", lost);

@@ -1,11 +1,12 @@
 /**
- * One HTTP request and its response, with a deadline and with etcd's rule for retries. Reads are retried when the
+ * A call with a deadline and with etcd's rule for retries, and one HTTP request with its response. Reads are retried when the
  * server responds "unavailable" or is unreachable. A write is retried only if it surely was not sent: otherwise it may
  * have been executed although no response arrived.
  */
 import type { CallContext } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import { responseError, connectionError, NotSentError, parseJson, statusError, timeoutError } from "./http-errors.ts";
+import { responseError, connectionError, parseJson, statusError } from "./http-errors.ts";
+import { canceledError, NotSentError, timeoutError } from "../common/transport-errors.ts";
 import { backoffMs, SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
 
@@ -24,14 +25,25 @@ export interface HttpOptions {
   readonly backoff?: BackoffTimer;
 }
 
-export interface Call {
-  readonly method: "GET" | "POST";
-  readonly path: string;
-  readonly body?: string;
+/** What decides how often a call is attempted, and for how long. */
+export interface CallKind {
   readonly context: CallContext;
   readonly isRead: boolean;
   /** The response may take any time, such as that of a lock, which waits for another holder. */
   readonly isPatient?: boolean;
+}
+
+export interface Call extends CallKind {
+  readonly method: "GET" | "POST";
+  readonly path: string;
+  readonly body?: string;
+}
+
+/** The time of an attempt. */
+export interface AttemptLimit {
+  /** Milliseconds that are left of `timeoutMs`; Infinity without a limit. */
+  readonly leftMs: number;
+  readonly timeoutMs: number;
 }
 
 const RETRY_LIMIT_MS = 1000;
@@ -55,17 +67,24 @@ export class HttpCaller {
   }
 
   /** Returns the body of a successful response. */
-  async call(call: Call): Promise<string> {
-    const deadlineMs = performance.now() + (call.isPatient === true ? Infinity : this.timeoutMs);
+  call(call: Call): Promise<string> {
+    return this.retried(call, (limit) => this.attempt(call, limit));
+  }
+
+  /** Attempts a call until it succeeds, may not be repeated, or its time has passed. */
+  async retried<Result>(call: CallKind, attemptOnce: (limit: AttemptLimit) => Promise<Result>): Promise<Result> {
+    const timeoutMs = call.context.timeoutMs ?? (call.isPatient === true ? Infinity : this.timeoutMs);
+    const deadlineMs = performance.now() + timeoutMs;
     for (let attempt = 0; ; attempt++) {
       try {
-        return await this.#attempt(call, deadlineMs - performance.now());
+        return await attemptOnce({ leftMs: deadlineMs - performance.now(), timeoutMs });
       } catch (error) {
         const pauseMs = backoffMs(attempt, RETRY_LIMIT_MS, this.#backoff.random);
         const mayRepeat =
           attempt < this.#retries && (call.isRead ? isUnavailable(error) : error instanceof NotSentError);
         if (!mayRepeat || performance.now() + pauseMs >= deadlineMs) throw error;
-        await this.#backoff.sleep(pauseMs);
+        await this.#backoff.sleep(pauseMs, call.context.signal);
+        if (call.context.signal?.aborted === true) throw canceledError();
       }
     }
   }
@@ -84,7 +103,8 @@ export class HttpCaller {
     return context.token === "" ? this.#token : context.token;
   }
 
-  async #attempt(call: Call, leftMs: number): Promise<string> {
+  /** Makes one HTTP request. Returns the body of a successful response. */
+  async attempt(call: Call, { leftMs, timeoutMs }: AttemptLimit): Promise<string> {
     const abort = new AbortController();
     const timer = leftMs === Infinity ? undefined : setTimeout(() => abort.abort(), Math.max(leftMs, 0));
     const { signal } = call.context;
@@ -101,10 +121,10 @@ export class HttpCaller {
       return text;
     } catch (error) {
       if (error instanceof EtcdError) throw error;
-      if (signal?.aborted === true) throw new EtcdError(GrpcCode.Canceled, "the call was given up");
-      throw abort.signal.aborted ? timeoutError(this.endpoint, this.timeoutMs) : connectionError(this.endpoint, error);
+      if (signal?.aborted === true) throw canceledError();
+      throw abort.signal.aborted ? timeoutError(this.endpoint, timeoutMs) : connectionError(this.endpoint, error);
     } finally {
-      clearTimeout(timer);
+      if (timer !== undefined) clearTimeout(timer);
     }
   }
 

@@ -1,13 +1,6 @@
 /** Failures between the client and a server, as EtcdErrors that say where and what. */
 import { EtcdError, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
-
-/** The request cannot have reached the server, so even a write may be retried. */
-export class NotSentError extends EtcdError {
-  constructor(message: string) {
-    super(GrpcCode.Unavailable, message);
-    this.name = "NotSentError";
-  }
-}
+import { NotSentError, servedError } from "../common/transport-errors.ts";
 
 /** Node aborts a response without data for five minutes, such as that of a watch without events. */
 export class IdleError extends EtcdError {
@@ -29,12 +22,6 @@ const NO_CONNECTION_CODES: ReadonlySet<string> = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-/** Two texts of Go's balancer. A gateway responds with them when it could not forward the request. */
-const NOT_SENT_TEXTS: ReadonlySet<string> = new Set([
-  "there is no address available",
-  "there is no connection available",
-]);
-
 export function connectionError(endpoint: string, error: unknown): EtcdError {
   const cause = (error as { readonly cause?: unknown } | undefined)?.cause;
   const code = (cause as { readonly code?: unknown } | undefined)?.code;
@@ -42,10 +29,6 @@ export function connectionError(endpoint: string, error: unknown): EtcdError {
   const text = `no connection to ${endpoint}: ${reasonText(cause) ?? reasonText(error) ?? String(error)}`;
   if (typeof code === "string" && NO_CONNECTION_CODES.has(code)) return new NotSentError(text);
   return new EtcdError(GrpcCode.Unavailable, text);
-}
-
-export function timeoutError(endpoint: string, timeoutMs: number): EtcdError {
-  return new EtcdError(GrpcCode.DeadlineExceeded, `no answer from ${endpoint} within ${timeoutMs} ms`);
 }
 
 export function unexpectedResponseError(endpoint: string, text: string): EtcdError {
@@ -59,7 +42,7 @@ export function responseError(endpoint: string, status: number, text: string): E
   if (error === undefined) {
     return new EtcdError(codeOfHttp(status), `HTTP ${status} from ${endpoint}: ${shorten(text) || "(empty)"}`);
   }
-  return NOT_SENT_TEXTS.has(error.message) ? new NotSentError(error.message) : error;
+  return servedError(error);
 }
 
 /** Reads a google.rpc.Status in JSON. Older etcds add the text under `error`. */

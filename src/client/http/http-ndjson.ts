@@ -64,7 +64,7 @@ export class HttpNdjson {
       if (!start.signal.aborted) throw error;
       throw new EtcdError(GrpcCode.Unavailable, `${endpoint} did not begin ${what} within ${timeoutMs} ms`);
     } finally {
-      clearTimeout(timer);
+      if (timer !== undefined) clearTimeout(timer);
     }
   }
 }

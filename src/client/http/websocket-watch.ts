@@ -7,20 +7,8 @@
 import type { WatchStream } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
+import type { WebSocketConstructor, WebSocketLike } from "../common/web-socket-like.ts";
 import { watchRequestText, watchResponseOf } from "./json-messages.ts";
-
-/** The part of a WebSocket that the client uses. */
-export interface WebSocketLike {
-  send(text: string): void;
-  close(): void;
-  addEventListener(
-    type: "open" | "close" | "error" | "message",
-    listener: (event: { readonly data?: unknown }) => void,
-  ): void;
-}
-
-/** A class of WebSockets, such as `globalThis.WebSocket` or that of the package `ws`. */
-export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;
 
 export interface WebSocketWatchOptions {
   readonly endpoint: string;
@@ -29,6 +17,8 @@ export interface WebSocketWatchOptions {
   readonly WebSocket: WebSocketConstructor;
   /** Limit of the buffered frames in UTF-16 units. Default 16 Mi. */
   readonly maxWaiting?: number;
+  /** Called when it ends without having been open. */
+  readonly onRefused?: () => void;
 }
 
 export class WebSocketWatchStream implements WatchStream {
@@ -41,12 +31,14 @@ export class WebSocketWatchStream implements WatchStream {
   #frames: string[] = [];
   #waiting = 0;
   #isOver = false;
+  readonly #onRefused: (() => void) | undefined;
   #error: EtcdError | undefined;
   #wake: (() => void) | undefined;
 
   constructor(options: WebSocketWatchOptions) {
     const { endpoint, token, timeoutMs } = options;
     this.#endpoint = endpoint;
+    this.#onRefused = options.onRefused;
     this.#maxWaiting = options.maxWaiting ?? 16 * 1024 * 1024;
     const url = `${endpoint.replace(/^http/, "ws")}/v3/watch`;
     this.#socket = token === "" ? new options.WebSocket(url) : new options.WebSocket(url, ["Bearer", token]);
@@ -108,6 +100,7 @@ export class WebSocketWatchStream implements WatchStream {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
+    if (reason !== undefined && this.#unsent !== undefined) this.#onRefused?.();
     if (reason !== undefined) this.#error = new EtcdError(GrpcCode.Unavailable, reason);
     this.#socket.close();
     this.#wake?.();

@@ -12,14 +12,22 @@ import type { BidiStream } from "./websocket.ts";
 
 export interface MuxMethod {
   readonly rpc: AnyRpc;
-  open(context: CallContext): BidiStream<unknown, unknown>;
+  /** One request and one response. Such methods are the most frequent, and a stream costs more than the call. */
+  readonly call?: (message: unknown, context: CallContext) => Promise<unknown>;
+  readonly open?: (context: CallContext) => BidiStream<unknown, unknown>;
 }
 
 /** Keyed by path. */
 export function muxMethods(services: Services): ReadonlyMap<string, MuxMethod> {
   const methods = new Map<string, MuxMethod>();
   for (const served of servedRpcs(services)) {
-    methods.set(rpcPath(served.rpc), { rpc: served.rpc, open: (context) => opened(services, served, context) });
+    const { rpc, method } = served;
+    methods.set(
+      rpcPath(rpc),
+      rpc.kind === "unary"
+        ? { rpc, call: method as NonNullable<MuxMethod["call"]> }
+        : { rpc, open: (context) => opened(services, served, context) },
+    );
   }
   return methods;
 }
@@ -27,9 +35,6 @@ export function muxMethods(services: Services): ReadonlyMap<string, MuxMethod> {
 function opened(services: Services, { rpc, method }: ServedRpc, context: CallContext): BidiStream<unknown, unknown> {
   switch (rpc.kind) {
     case "unary":
-      return new SingleRequest(async function* (message: unknown, named: CallContext) {
-        yield await method(message, named);
-      }, context);
     case "serverStream":
       return new SingleRequest(
         method as (message: unknown, named: CallContext) => AsyncIterable<unknown> | Source<unknown>,

@@ -1,6 +1,6 @@
 /**
- * The member's end of a multiplexed connection (protocol/mux-frame.ts): many streams over one WebSocket, for proxies
- * that serve many clients. A response is pulled from the member when both the stream and the connection have credit. So
+ * The member's end of a multiplexed connection (protocol/mux-frame.ts): many calls and streams over one WebSocket, of a
+ * client or of a proxy that serves many. A response is pulled from the member when both the stream and the connection have credit. So
  * a slow reader delays only its own stream, and nothing accumulates here. A connection on which nothing arrives for a
  * while is closed, with its streams.
  */
@@ -11,12 +11,13 @@ import type { CallContext, Services } from "../../member/api/services.ts";
 import {
   CONNECTION_CREDIT_BYTES,
   CARRIER_SILENT_MAX_MS,
-  decodeFrame,
+  decodeFrames,
   encodeFrame,
   piecesOf,
   STREAM_CREDIT_BYTES,
 } from "../../protocol/mux-frame.ts";
 import type { MuxFrame } from "../../protocol/mux-frame.ts";
+import { FrameBatch } from "../../protocol/mux-batch.ts";
 import { unreadableRequest } from "../../protocol/decode-error.ts";
 import { errRequestTooManyRequests, errStopped, EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
@@ -96,7 +97,12 @@ interface Held {
 interface ServerStream {
   readonly id: number;
   readonly method: MuxMethod;
-  readonly stream: BidiStream<unknown, unknown>;
+  readonly context: CallContext;
+  /** Absent for a method with one request and one response. */
+  readonly stream: BidiStream<unknown, unknown> | undefined;
+  /** Of a call that waits for others; aborted when its caller is gone. */
+  abort: AbortController | undefined;
+  isCalled: boolean;
   credit: number;
   isOver: boolean;
   /** Fragments of the incomplete request; `held` is their cost. */
@@ -116,6 +122,9 @@ class MuxServer {
   readonly #address: string | undefined;
   readonly #share: Held;
   readonly #unused: ReturnType<typeof setTimeout>;
+  readonly #batch: FrameBatch;
+  /** The other side has sent a batch, so it understands them. */
+  #takesBatches = false;
   #credit: number = CONNECTION_CREDIT_BYTES;
   /** Cost of the incomplete requests of all streams. */
   #held = 0;
@@ -139,6 +148,7 @@ class MuxServer {
     this.#share = share;
     this.#unused = setTimeout(() => this.close(CLOSE_POLICY, "no stream was opened"), limits.unusedAfterMs ?? 10_000);
     this.#socket = socket;
+    this.#batch = new FrameBatch({ send: (bytes) => this.#transmit(bytes), defer: (flush) => queueMicrotask(flush) });
     this.#maxMessageBytes = limits.maxMessageBytes;
     this.#maxStreams = limits.maxStreams ?? 1024;
     // Synchronous bytes: the newer default of workers is a Blob.
@@ -149,8 +159,14 @@ class MuxServer {
   received(data: unknown): void {
     if (this.#isOver) return;
     this.#isHeard = true;
-    const frame = data instanceof ArrayBuffer ? decodeFrame(new Uint8Array(data)) : undefined;
-    if (frame === undefined) return this.close(CLOSE_BAD_DATA, "not a carrier's frame");
+    const received = data instanceof ArrayBuffer ? decodeFrames(new Uint8Array(data)) : undefined;
+    if (received === undefined) return this.close(CLOSE_BAD_DATA, "not a carrier's frame");
+    this.#takesBatches ||= received.isBatch;
+    for (const frame of received.frames) this.#frame(frame);
+  }
+
+  #frame(frame: MuxFrame): void {
+    if (this.#isOver) return;
     switch (frame.type) {
       case "open":
         return this.#open(frame);
@@ -174,6 +190,7 @@ class MuxServer {
 
   close(code: number, reason: string): void {
     if (this.#isOver) return;
+    this.#batch.flush();
     this.#isOver = true;
     clearInterval(this.#watchdog);
     clearTimeout(this.#unused);
@@ -207,11 +224,14 @@ class MuxServer {
       if (this.#streams.size >= this.#maxStreams) {
         throw new EtcdError(GrpcCode.ResourceExhausted, "too many streams over one carrier");
       }
-      const stream = method.open({ token, requireLeader, address: this.#address });
+      const context = { token, requireLeader, address: this.#address };
       const serverStream: ServerStream = {
         id,
         method,
-        stream,
+        context,
+        stream: method.open?.(context),
+        abort: undefined,
+        isCalled: false,
         credit: STREAM_CREDIT_BYTES,
         isOver: false,
         pieces: [],
@@ -220,7 +240,7 @@ class MuxServer {
         wake: () => {},
       };
       this.#streams.set(id, serverStream);
-      void this.#respond(serverStream);
+      if (serverStream.stream !== undefined) void this.#respond(serverStream, serverStream.stream);
     } catch (error) {
       this.#sendEnd(id, error);
     }
@@ -240,7 +260,9 @@ class MuxServer {
     const message = joined(serverStream.pieces);
     this.#drop(serverStream);
     try {
-      serverStream.stream.request(decoded(serverStream.method, message));
+      const request = decoded(serverStream.method, message);
+      if (serverStream.stream === undefined) void this.#call(serverStream, request);
+      else serverStream.stream.request(request);
     } catch (error) {
       this.#end(serverStream, error);
     }
@@ -278,24 +300,46 @@ class MuxServer {
     for (const serverStream of this.#streams.values()) serverStream.wake();
   }
 
-  async #respond(serverStream: ServerStream): Promise<void> {
-    const { stream, method } = serverStream;
+  async #call(serverStream: ServerStream, request: unknown): Promise<void> {
+    const { method, context } = serverStream;
+    // A second request on the stream of a single call is not read.
+    if (serverStream.isCalled) return;
+    serverStream.isCalled = true;
+    if (method.rpc.isPatient === true) serverStream.abort = new AbortController();
+    const signal = serverStream.abort?.signal;
+    try {
+      const response = await method.call?.(request, signal === undefined ? context : { ...context, signal });
+      if (await this.#sendResponse(serverStream, response)) this.#end(serverStream, undefined);
+    } catch (error) {
+      this.#end(serverStream, error);
+    }
+  }
+
+  async #respond(serverStream: ServerStream, stream: BidiStream<unknown, unknown>): Promise<void> {
+    const { method } = serverStream;
     try {
       while (await this.#hasRoom(serverStream)) {
         const response = await stream.next();
         if (serverStream.isOver) return;
         // Neither side ended this watch: the client continues it on another member.
         if (response === undefined) return this.#end(serverStream, method.rpc.kind === "bidi" ? errStopped : undefined);
-        for (const piece of piecesOf(serverStream.id, encode(method.rpc.response, response))) {
-          if (!(await this.#hasRoom(serverStream))) return;
-          serverStream.credit -= piece.bytes.length;
-          this.#credit -= piece.bytes.length;
-          this.#send(piece);
-        }
+        if (!(await this.#sendResponse(serverStream, response))) return;
       }
     } catch (error) {
       this.#end(serverStream, error);
     }
+  }
+
+  /** Returns false if the stream has ended. */
+  async #sendResponse(serverStream: ServerStream, response: unknown): Promise<boolean> {
+    for (const piece of piecesOf(serverStream.id, encode(serverStream.method.rpc.response, response))) {
+      if (serverStream.credit <= 0 || this.#credit <= 0) await this.#hasRoom(serverStream);
+      if (serverStream.isOver) return false;
+      serverStream.credit -= piece.bytes.length;
+      this.#credit -= piece.bytes.length;
+      this.#send(piece);
+    }
+    return !serverStream.isOver;
   }
 
   async #hasRoom(serverStream: ServerStream): Promise<boolean> {
@@ -322,17 +366,24 @@ class MuxServer {
     serverStream.isOver = true;
     this.#streams.delete(serverStream.id);
     this.#drop(serverStream);
-    serverStream.stream.close();
+    serverStream.stream?.close();
+    serverStream.abort?.abort();
     serverStream.wake();
   }
 
   #send(frame: MuxFrame): void {
     if (this.#isOver) return;
+    if (this.#takesBatches) this.#batch.add(frame);
+    else this.#transmit(encodeFrame(frame));
+  }
+
+  #transmit(bytes: Uint8Array): void {
+    if (this.#isOver) return;
     // Frames that end a stream and replies to pings cost no credit. A caller that triggers many and reads none is
     // disconnected here.
     if ((this.#socket.bufferedAmount ?? 0) > BUFFERED_BYTES_MAX) return this.close(CLOSE_POLICY, "nothing is read");
     try {
-      this.#socket.send(encodeFrame(frame) as Uint8Array<ArrayBuffer>);
+      this.#socket.send(bytes as Uint8Array<ArrayBuffer>);
     } catch {
       this.close(CLOSE_NORMAL, "");
     }

@@ -25,6 +25,8 @@ export interface CallContext {
   readonly requireLeader: boolean;
   /** Aborted when the caller no longer waits. For calls that may wait long. */
   readonly signal?: AbortSignal | undefined;
+  /** Milliseconds that the caller waits for the response. Of clients; members have their own. */
+  readonly timeoutMs?: number | undefined;
   /**
    * Resolves once the API layer has verified, as far as it can, that the caller still waits; if it does not, `signal`
    * is aborted by then. For calls that have waited, before they are granted what other callers wait for. Never rejects.

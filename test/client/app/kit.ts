@@ -3,10 +3,9 @@ import { vi } from "vitest";
 import { connect } from "../../../src/client/app/connect.ts";
 import type { ApplicationClient } from "../../../src/client/app/application-client.ts";
 import type { ServedMember } from "../support/served-member.ts";
-import { socketTo } from "../support/socket-pair.ts";
 
 export function clientOf(served: ServedMember, overWebSocket = false): ApplicationClient {
-  return connect({ endpoint: served.endpoint, WebSocket: overWebSocket && socketTo(served.services.watch) });
+  return connect({ endpoint: served.endpoint, WebSocket: overWebSocket && WebSocket });
 }
 
 /** Waits until it holds; only what hangs ends here. */

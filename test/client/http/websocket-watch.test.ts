@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { WebSocketWatchStream } from "../../../src/client/http/websocket-watch.ts";
-import type { WebSocketLike } from "../../../src/client/http/websocket-watch.ts";
+import type { WebSocketLike } from "../../../src/client/common/web-socket-like.ts";
 import { GrpcCode } from "../../../src/protocol/errors.ts";
 
 class FakeSocket implements WebSocketLike {

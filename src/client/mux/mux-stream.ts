@@ -1,11 +1,12 @@
 /**
- * One stream of a multiplexed connection, at the proxy's end. Received messages are buffered here until they are read,
+ * One stream of a multiplexed connection, at the caller's end. Received messages are buffered here until they are read,
  * and credit is returned as they are read. So a slow reader holds a bounded number of bytes, and delays only its own
  * stream.
  */
-import { STREAM_CREDIT_BYTES } from "../protocol/mux-frame.ts";
-import type { MuxFrame } from "../protocol/mux-frame.ts";
-import type { EtcdError } from "../protocol/errors.ts";
+import { joined } from "../../base/bytes.ts";
+import { STREAM_CREDIT_BYTES } from "../../protocol/mux-frame.ts";
+import type { MuxFrame } from "../../protocol/mux-frame.ts";
+import type { EtcdError } from "../../protocol/errors.ts";
 
 interface Message {
   readonly bytes: Uint8Array;
@@ -66,12 +67,7 @@ export class MuxStream {
       if (this.#messages.length === 0) this.#takePieces();
       return;
     }
-    const [first = bytes] = this.#pieces;
-    const whole = this.#pieces.length === 1 ? first : Buffer.concat(this.#pieces);
-    this.#messages.push({
-      bytes: new Uint8Array(whole.buffer, whole.byteOffset, whole.length),
-      owed: this.#pieceBytes,
-    });
+    this.#messages.push({ bytes: joined(this.#pieces), owed: this.#pieceBytes });
     this.#pieces = [];
     this.#pieceBytes = 0;
     this.#wake?.();

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { type MuxLimits, type MuxSocket, serveMux } from "../../src/gateway/stream/mux-server.ts";
 import { GONE_WITHIN_MS } from "../../src/gateway/http/presence.ts";
-import { type MuxOptions, MuxPool } from "../../src/grpc/mux-client.ts";
+import { MuxPool, type MuxPoolOptions } from "../../src/grpc/mux-pool.ts";
 import type { CallContext, Services, WatchStream } from "../../src/member/api/services.ts";
 import {
   CONNECTION_CREDIT_BYTES,
@@ -29,7 +29,7 @@ interface Carried {
 
 function carried(
   services: Partial<Record<keyof Services, object>>,
-  options: Partial<MuxOptions> = {},
+  options: Partial<MuxPoolOptions> = {},
   limits: Partial<MuxLimits> = {},
 ): Carried {
   const ends: SocketEnd[] = [];
