@@ -119,8 +119,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     npm: ["@grpc/grpc-js", "ws", "node:*"],
     folders: { ".": [] },
   },
+  // A member in a process of its own.
+  serve: { below: [], npm: ["node:*"], folders: { ".": [] } },
   cli: {
-    below: ["base", "protocol", "member", "client", "grpc"],
+    below: ["base", "protocol", "member", "client", "grpc", "serve"],
     npm: ["node:*"],
     folders: {
       output: [],
@@ -212,6 +214,7 @@ const config: OxlintConfig = defineConfig({
         "oxlint.config.ts",
         "vite.config.ts",
         "worker/main.ts",
+        "worker/process/main.ts",
         "test/bench/rival/plain-objects.ts",
         "worker/examples/*/src/index.ts",
         "test/foreign/projects/worker/src/index.ts",

@@ -23,6 +23,7 @@ import { moveLeaderCommand } from "./commands/move-leader.ts";
 import { putCommand } from "./commands/put.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { roleCommand } from "./commands/role.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { snapshotCommand } from "./commands/snapshot.ts";
 import { statusCommand } from "./commands/status.ts";
 import type { Terminal } from "./output/terminal.ts";
@@ -51,6 +52,7 @@ const COMMANDS: readonly Command[] = [
   importCommand,
   exportCommand,
   grpcCommand,
+  serveCommand,
 ];
 
 /** Names that users of other tools type. */

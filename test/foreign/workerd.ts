@@ -1,7 +1,7 @@
 /** Serves a worker that wrangler built, by workerd itself. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { LocalServer } from "../../worker/local/server.ts";
+import { LocalServer } from "../../src/serve/workerd-process.ts";
 
 export interface WorkerdOptions {
   /** Classes of Durable Objects by the names of their bindings. */

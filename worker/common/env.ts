@@ -96,6 +96,6 @@ export function locationOptions(
   return locationHint === undefined ? undefined : { locationHint };
 }
 
-export function allowedOrigins({ ALLOWED_ORIGINS = "*" }: Env): AllowedOrigins {
+export function allowedOrigins({ ALLOWED_ORIGINS = "*" }: Pick<Env, "ALLOWED_ORIGINS">): AllowedOrigins {
   return originsOf(ALLOWED_ORIGINS);
 }

@@ -50,8 +50,8 @@ export function roomObjectNameOf(clusterName: string, room: string): string {
   return recordOfKey(clusterName) === undefined ? room : `${clusterName}/room/${room}`;
 }
 
-/** FNV-1a with MurmurHash3's finalizer, because ids that differ only in their last digits are hard to read. */
-function stableId(text: string): bigint {
+/** Hashes a text to an id: FNV-1a with MurmurHash3's finalizer, because ids that differ only in their last digits are hard to read. */
+export function stableId(text: string): bigint {
   let hash = FNV_OFFSET;
   for (const byte of new TextEncoder().encode(text)) hash = ((hash ^ BigInt(byte)) * FNV_PRIME) & MASK;
   hash = ((hash ^ (hash >> 33n)) * 0xff51_afd7_ed55_8ccdn) & MASK;

@@ -16,11 +16,12 @@ export const REMOVED: Reason = {
 /** What members say of a cluster that is not in the registry any more. */
 export const DELETED: Reason = { code: "deleted", text: "the cluster was deleted" };
 
-export function refusal(number: number, { code, text }: Reason): Response {
+/** `name` is how the message calls the member. */
+export function refusal(number: number, { code, text }: Reason, name: string = String(number)): Response {
   if (code === "deleted") {
     return Response.json({ code: 5, message: text }, { status: 404, headers: { [UNAVAILABLE_HEADER]: code } });
   }
-  const message = `member ${number} cannot serve: ${text}`;
+  const message = `member ${name} cannot serve: ${text}`;
   const body = { code: 14, message, health: "false", reason: text, problem: { code, text } };
   return Response.json(body, { status: 503, headers: { [UNAVAILABLE_HEADER]: code } });
 }

@@ -11,7 +11,8 @@ import { chmod, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "vite";
-import { DIST, pageConfig, ROOT } from "./build.ts";
+import { buildWorker, DIST, pageConfig, ROOT } from "./build.ts";
+import { readDeployed } from "./deployed.ts";
 
 const PACKAGE: string = join(DIST, "package");
 
@@ -22,6 +23,7 @@ export async function buildPackage(): Promise<void> {
   await emitModules();
   await bundlePeerJs();
   await bundleForNode();
+  await bundleForServe();
 }
 
 /** In the package, src is the root. */
@@ -81,6 +83,17 @@ async function bundlePeerJs(): Promise<void> {
   const vendored = text.replace('from "peerjs"', 'from "../vendor/peerjs.js"');
   if (vendored === text) throw new Error("the package's modules do not import peerjs any more");
   await writeFile(user, vendored);
+}
+
+/** What `quorate serve` runs: the worker of a process, the page, and the runtime that they are built for. */
+async function bundleForServe(): Promise<void> {
+  const folder = join(PACKAGE, "serve");
+  await buildWorker("worker/process/main.ts", "process.js", folder);
+  await buildWorker("worker/local/assets-worker.ts", "assets.js", folder);
+  const page = pageConfig();
+  await build({ ...page, build: { ...page.build, outDir: join(folder, "page") } });
+  const { compatibilityDate, compatibilityFlags } = readDeployed(ROOT);
+  await writeFile(join(folder, "runtime.json"), JSON.stringify({ compatibilityDate, compatibilityFlags }));
 }
 
 async function bundleForNode(): Promise<void> {

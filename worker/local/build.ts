@@ -33,6 +33,7 @@ export async function buildAll(): Promise<void> {
   await mkdir(join(DIST, "web"), { recursive: true });
   await Promise.all([
     buildWorker("worker/main.ts", "worker.js"),
+    buildWorker("worker/process/main.ts", "process.js"),
     buildWorker("worker/local/assets-worker.ts", "assets.js"),
     buildPage().then(buildClient),
   ]);
@@ -40,7 +41,12 @@ export async function buildAll(): Promise<void> {
   console.log(`built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
 }
 
-async function buildWorker(entry: string, fileName: string): Promise<void> {
+/** Builds one module for workerd into `outDir`. */
+export async function buildWorker(
+  entry: string,
+  fileName: string,
+  outDir: string = join(DIST, "worker"),
+): Promise<void> {
   await build({
     configFile: false,
     root: ROOT,
@@ -48,7 +54,7 @@ async function buildWorker(entry: string, fileName: string): Promise<void> {
     publicDir: false,
     build: {
       target: "es2023",
-      outDir: join(DIST, "worker"),
+      outDir,
       emptyOutDir: false,
       copyPublicDir: false,
       minify: false,

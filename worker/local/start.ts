@@ -9,9 +9,9 @@ import { type AddressInfo, createServer } from "node:net";
 import { join, relative, resolve } from "node:path";
 import { buildAll, DIST, ROOT, STAMP } from "./build.ts";
 import { readDeployed } from "./deployed.ts";
-import { lockFolder } from "./lock.ts";
+import { lockFolder } from "../../src/serve/folder-lock.ts";
 import { bracketed, HELP, StartError, startOptions, type StartOptions } from "./options.ts";
-import { type Ended, LocalServer, stopLeftover } from "./server.ts";
+import { type Ended, LocalServer, stopLeftover } from "../../src/serve/workerd-process.ts";
 import { workerdConfig } from "./workerd-config.ts";
 
 /** All addresses of the machine instead of one. */

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { DIST, ROOT } from "../../../worker/local/build.ts";
 import { readDeployed } from "../../../worker/local/deployed.ts";
-import { LocalServer } from "../../../worker/local/server.ts";
+import { LocalServer } from "../../../src/serve/workerd-process.ts";
 import { workerdConfig } from "../../../worker/local/workerd-config.ts";
 
 export interface EdgeServer {

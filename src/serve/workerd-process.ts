@@ -4,10 +4,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
 /** Time for workerd to finish running requests, in milliseconds. A watch would never end. */
 const STOP_WITHIN_MS = 500;
+
+/** The name of the socket for clients in workerd's configuration. */
+export const HTTP_SOCKET = "http";
 
 export interface ServerOptions {
   readonly configFile: string;
@@ -53,16 +57,16 @@ export class LocalServer {
     setTimeout(() => this.#child.kill("SIGKILL"), STOP_WITHIN_MS).unref();
   }
 
-  async #port(): Promise<number> {
-    const control = this.#child.stdio[3] as Readable;
-    control.setEncoding("utf8");
-    let text = "";
-    for await (const chunk of control) {
-      text += chunk as string;
-      const line = text.slice(0, text.indexOf("\n"));
-      if (text.includes("\n")) return (JSON.parse(line) as { readonly port: number }).port;
-    }
-    throw new Error("workerd did not start");
+  /** workerd reports each socket in a line of its own, and fails if nobody reads one. */
+  #port(): Promise<number> {
+    const lines = createInterface({ input: this.#child.stdio[3] as Readable });
+    return new Promise((resolve, reject) => {
+      lines.on("line", (line) => {
+        const { socket, port } = JSON.parse(line) as { readonly socket?: string; readonly port?: number };
+        if (socket === HTTP_SOCKET && port !== undefined) resolve(port);
+      });
+      lines.once("close", () => reject(new Error("workerd did not start")));
+    });
   }
 }
 

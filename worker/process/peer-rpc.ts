@@ -1,0 +1,17 @@
+/** What a process's object offers to the two listeners of its process. */
+import type { MemberRpc } from "../common/member-rpc.ts";
+
+/** What a member tells one that joins. */
+export interface PeerList {
+  readonly clusterId: string;
+  readonly members: readonly { readonly id: string; readonly name: string; readonly peerUrls: readonly string[] }[];
+}
+
+export interface ProcessRpc extends MemberRpc {
+  /** Lists the members. Rejects if this one does not run. */
+  peers(): Promise<PeerList>;
+}
+
+/** Paths of the peer listener. */
+export const RAFT_PATH = "/quorate/peer/raft";
+export const MEMBERS_PATH = "/quorate/peer/members";
