@@ -7,7 +7,8 @@ export interface PeerList {
   readonly members: readonly { readonly id: string; readonly name: string; readonly peerUrls: readonly string[] }[];
 }
 
-export interface ProcessRpc extends MemberRpc {
+/** Without what only the registry of many clusters calls. */
+export interface ProcessRpc extends Omit<MemberRpc, "erase" | "isAuthEnabled"> {
   /** Lists the members. Rejects if this one does not run. */
   peers(): Promise<PeerList>;
 }
