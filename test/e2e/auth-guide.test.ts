@@ -47,7 +47,7 @@ test("whoever follows the auth guide has an owner, and a user who may read and w
   // As the guide says, a lock is keys, too.
   await expect(app.acquire("locks/a")).rejects.toThrow("permission denied");
   await using nobody = connect({ endpoint: server.url });
-  await expect(nobody.kv.range("flags/dark")).rejects.toThrow();
+  await expect(nobody.kv.range("flags/dark")).rejects.toThrow("user name is empty");
 });
 
 function variablesOf(line: string): Record<string, string> {
