@@ -63,6 +63,6 @@ export function checkRegistry(own: OwnStanding, room: RoomInfo): RegistryCheck {
 }
 
 /** Ids are long; people read names. */
-function nameOf(memberId: bigint): string {
+export function nameOf(memberId: bigint): string {
   return `tab-${(memberId & 0xffffn).toString(16).padStart(4, "0")}`;
 }

@@ -142,6 +142,18 @@ export class OwnRoom implements Room {
     await this.#session?.foundAnew();
   }
 
+  async recover(snapshot?: Blob | Uint8Array): Promise<void> {
+    const session = this.#session;
+    if (session === undefined) throw new EtcdError(GrpcCode.FailedPrecondition, "this tab has no member of its room");
+    const bytes = snapshot instanceof Blob ? new Uint8Array(await snapshot.arrayBuffer()) : snapshot;
+    try {
+      await session.recover(bytes);
+    } catch (error) {
+      if (error instanceof EtcdError) throw error;
+      throw new EtcdError(GrpcCode.FailedPrecondition, error instanceof Error ? error.message : String(error));
+    }
+  }
+
   leave(): Promise<void> {
     return this.#endWith((session) => session.leave());
   }

@@ -48,6 +48,16 @@ export interface Room {
   takeOver(): void;
   /** For one who waits in vain for members to join: founds the room anew, empty. For a person to decide. */
   foundAnew(): Promise<void>;
+  /**
+   * Goes on without the former members: a new cluster under the room's name, whose only member is this tab, with what
+   * this tab holds, or with a snapshot (of `maintenance.snapshot()`, or of etcd). What others have and this tab has not
+   * is not in it, although it may have been acknowledged. Former members never mix with it; they are told when they come
+   * back. For a room that has lost its quorum for good, and for a person to decide.
+   *
+   * Rejects with EtcdError, and everything is as it was, if the snapshot is damaged, if the server cannot be reached, or
+   * if another member was faster.
+   */
+  recover(snapshot?: Blob | Uint8Array): Promise<void>;
   /** Closes, and deletes what this browser stores of the room. */
   leave(): Promise<void>;
 }

@@ -43,6 +43,10 @@ export class RoomSession {
       registry: options.registry,
       openStorage: () => openIndexedDbStorage({ name: place.database }),
       deleteStorage: () => deleteIndexedDb(place.database),
+      replaceStorage: async (identity, fill) => {
+        const { replaceIndexedDb } = await import("../storage/indexeddb/indexeddb-replace.ts");
+        await replaceIndexedDb(place.database, identity, fill);
+      },
       openTransport: (id, onSignalling) => openTransport(options, id, onSignalling),
       quotaBytes: () => storageQuotaBytes(() => navigator.storage.estimate()),
       settings: options.settings,
@@ -88,6 +92,10 @@ export class RoomSession {
 
   foundAnew(): Promise<void> {
     return this.#tab.foundAnew();
+  }
+
+  recover(snapshot?: Uint8Array): Promise<void> {
+    return this.#tab.recover(snapshot);
   }
 
   /** At once, because the page is being left: the others need not wait until they notice. */

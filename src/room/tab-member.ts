@@ -16,14 +16,18 @@ import { Member } from "../member/node/member.ts";
 import type { BootstrapOptions } from "../member/options.ts";
 import type { ProblemCode } from "../member/api/services.ts";
 import { member as memberRecord } from "../protocol/api/cluster.ts";
+import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { StorageError } from "../storage/storage-error.ts";
+import type { StateTables } from "../mvcc/tables/tables.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
 import type { SignallingState } from "../transport/channel.ts";
 import { RoomRefusal } from "../transport/room.ts";
 import type { RoomInfo, RoomRefusalCode, RoomRegistry } from "../transport/room.ts";
 import type { Transport } from "../transport/transport.ts";
-import { enter, checkRegistry } from "./entry.ts";
+import { deferred } from "./deferred.ts";
+import type { Deferred } from "./deferred.ts";
+import { enter, checkRegistry, nameOf } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import { handOver } from "./hand-over.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
@@ -45,6 +49,8 @@ export interface TabMemberOptions {
   readonly registry: RoomRegistry;
   readonly openStorage: () => Promise<Storage>;
   readonly deleteStorage: () => Promise<void>;
+  /** Makes the store, which nobody uses, that of another member, with the state that `fill` writes; all of it or nothing. */
+  readonly replaceStorage: (identity: Identity, fill: (tables: StateTables) => void) => Promise<void>;
   readonly openTransport: (
     id: MemberId,
     onSignalling: (state: SignallingState, text: string) => void,
@@ -60,7 +66,13 @@ export interface TabMemberOptions {
   readonly onRunning: (member: Member) => void;
 }
 
-type End = "again" | "over";
+type End = "again" | "recover" | "over";
+
+interface Recovery {
+  readonly identity: Identity;
+  readonly fill: (tables: StateTables) => void;
+  readonly replaced: Deferred;
+}
 
 const FIRST_POLL_MS = 300;
 const POLL_GROWTH = 1.5;
@@ -82,6 +94,8 @@ export class TabMember {
   #endSession: ((end: End) => void) | undefined;
   #lived: Promise<void> = Promise.resolve();
   #endPause: () => void = () => {};
+  #recovery: Recovery | undefined;
+  #isRecovering = false;
 
   constructor(options: TabMemberOptions) {
     this.#options = options;
@@ -99,7 +113,7 @@ export class TabMember {
 
   async #openAndLive(): Promise<void> {
     try {
-      while ((await this.#live()) === "again");
+      while ((await this.#live()) !== "over");
     } catch (error) {
       this.#stopFor(error);
     }
@@ -142,6 +156,47 @@ export class TabMember {
     }
   }
 
+  /**
+   * Begins a new incarnation of the room, whose only member this tab is: with what it has itself, or with a snapshot.
+   * Members of the former one never mix with it. Rejects with nothing changed if the snapshot is none, or if the room
+   * cannot be taken at its server.
+   */
+  async recover(snapshot?: Uint8Array): Promise<void> {
+    const member = this.#member;
+    if (member === undefined || member.problem !== undefined || this.#isRecovering) {
+      throw new EtcdError(GrpcCode.FailedPrecondition, "this tab has no member that could go on");
+    }
+    this.#isRecovering = true;
+    try {
+      await this.#recoverFrom(member, snapshot);
+    } finally {
+      this.#isRecovering = false;
+    }
+  }
+
+  async #recoverFrom(member: Member, snapshot: Uint8Array | undefined): Promise<void> {
+    const { newId } = this.#options;
+    const memberId = newId();
+    const identity: Identity = { memberId, clusterId: newId(), name: nameOf(memberId) };
+    const { incarnationOf, ownSnapshot } = await import("./incarnation.ts");
+    const fill = incarnationOf(snapshot ?? ownSnapshot(member), identity, member.machine.store.revision);
+    await this.#claimAnew(member.clusterId, identity);
+    const replaced = deferred();
+    if (this.#isOver) throw new EtcdError(GrpcCode.Canceled, "this tab's member has stopped");
+    this.#recovery = { identity, fill, replaced };
+    this.#endSession?.("recover");
+    await replaced.promise;
+  }
+
+  /** Newcomers find the new incarnation from now on. An unconfirmed claim that comes to nothing expires by itself. */
+  async #claimAnew(former: bigint, { memberId, clusterId }: Identity): Promise<void> {
+    const { registry } = this.#options;
+    await registry.forget(former);
+    const { founded } = await registry.claim(memberId, clusterId);
+    if (founded) return;
+    throw new EtcdError(GrpcCode.Aborted, "another member has taken the room meanwhile: this one is as it was");
+  }
+
   async #live(): Promise<End> {
     this.#session = new AbortController();
     this.#change({ type: "opening" });
@@ -150,7 +205,22 @@ export class TabMember {
     const end = await this.#enterAndBecome(storage);
     this.#session.abort();
     if (end === "again") await this.#discard(storage);
+    if (end === "recover") await this.#replace(storage);
     return end;
+  }
+
+  /** If that fails, the former member comes back as it was. */
+  async #replace(storage: Storage): Promise<void> {
+    const recovery = this.#recovery;
+    this.#recovery = undefined;
+    await storage.close().catch(() => {});
+    if (recovery === undefined) return;
+    try {
+      await this.#options.replaceStorage(recovery.identity, recovery.fill);
+      recovery.replaced.resolve();
+    } catch (error) {
+      recovery.replaced.reject(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   /** Whoever is refused has no log yet, and keeps nothing of a room that is not its own. */
@@ -288,6 +358,8 @@ export class TabMember {
   }
 
   async #obey(member: Member, room: RoomInfo): Promise<void> {
+    // The room is being taken from this very cluster.
+    if (this.#isRecovering) return;
     const { registry } = this.#options;
     const { id: memberId, clusterId } = member;
     const own = { memberId, clusterId, belongs: this.#belongs(member), isEmptyFounding: isEmptyFounding(member) };
@@ -359,6 +431,7 @@ export class TabMember {
     this.#change({ type: "stopped", code, text, isDamaged, refusal });
     this.#options.late.end(`this tab's member has stopped: ${text}`);
     this.#session.abort();
+    this.#recovery?.replaced.reject(new EtcdError(GrpcCode.Canceled, text));
     this.#dropMember(text);
     this.#endSession?.("over");
   }

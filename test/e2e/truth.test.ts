@@ -30,8 +30,9 @@ function failingPut(tab: Tab): Promise<{ readonly message: string; readonly code
   });
 }
 
-test("a learner whose leader is gone says so, refuses writes within a second for that reason, and reads its copy", async () => {
-  const [leader, learner] = (await openRoom(browser, server, newRoom(), 2)) as [Tab, Tab];
+test("a learner whose leader is gone says so, refuses writes for that reason, reads its copy, and may go on from that", async () => {
+  const room = newRoom();
+  const [leader, learner] = (await openRoom(browser, server, room, 2)) as [Tab, Tab];
   await leader.put("kept", "here too");
   expect((await learner.status()).role).toBe("learner");
   await learner.until(({ revision }) => revision >= 2, undefined);
@@ -52,6 +53,27 @@ test("a learner whose leader is gone says so, refuses writes within a second for
   expect(await learner.get("kept")).toBe("here too");
   const connection = await learner.page.evaluate(() => (window.quorate as RoomClient).connection.getSnapshot().state);
   expect(connection).not.toBe("connected");
+
+  // The leader had the only vote. Somebody decides that it is gone for good.
+  const former = await learner.status();
+  // A button of the page does so too, after a while (npm run fates).
+  await learner.page.evaluate(() => (window.quorate as RoomClient).room.recover());
+  await learner.says(/^Ready/);
+  const anew = await learner.status();
+  expect(anew.clusterId).not.toBe(former.clusterId);
+  expect(await learner.read("kept")).toBe("here too");
+  await learner.put("after", "it went on");
+  const newcomer = await Tab.open(browser, server, room);
+  await newcomer.ready();
+  expect(await newcomer.read("after")).toBe("it went on");
+  // It is a room by itself when it is back, and is told.
+  await leader.reopen();
+  expect(await leader.says(/founded anew/)).toMatch(/The two never meet/);
+  expect((await leader.status()).clusterId).toBe(former.clusterId);
+  await learner.page.reload();
+  await learner.page.waitForFunction(() => window.quorate !== undefined);
+  await learner.ready();
+  expect(await learner.status()).toMatchObject({ id: anew.id, clusterId: anew.clusterId });
 });
 
 test("a tab that comes back thousands of revisions behind is connected only when it has them, and says so until then", async () => {
@@ -95,6 +117,21 @@ test("a member that has stopped does not say that it leads", async () => {
   await tab.says(/Storage failed/);
   expect(await tab.status()).toMatchObject({ role: "follower", leader: "0", problem: { code: "storage" } });
   expect(await tab.page.locator("dl").first().textContent()).toMatch(/Role\s*stopped/);
+});
+
+test("a snapshot is restored into a room by its file", async () => {
+  const tab = await Tab.open(browser, server, newRoom());
+  await tab.ready();
+  await tab.put("kept", "in the file");
+  const saved = tab.page.waitForEvent("download");
+  await tab.page.getByRole("button", { name: "Save a snapshot" }).click();
+  const file = await (await saved).path();
+  await tab.put("kept", "later");
+  await tab.page.locator("#restore").setInputFiles(file);
+  await tab.page.getByRole("dialog").getByRole("button", { name: "Restore" }).click();
+  await tab.page.getByText(/^Restored: /).waitFor();
+  await tab.ready();
+  expect(await tab.read("kept")).toBe("in the file");
 });
 
 test("a newcomer that nobody lets in says what it waits for, also to whoever gives up waiting", async () => {

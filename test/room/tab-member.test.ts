@@ -1,5 +1,6 @@
 /** A tab from start to end with the real member, over storage and network in memory and a registry in this process. */
 import { afterEach, expect, test } from "vitest";
+import { concatAll } from "../../src/base/bytes.ts";
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
 import type { Clock } from "../../src/member/clock.ts";
@@ -7,6 +8,8 @@ import { memberOptionsOf } from "../../src/member/flags.ts";
 import type { FlaggedOptions } from "../../src/member/flags.ts";
 import { memberView } from "../../src/member/services/member-view.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
+import type { StateTables } from "../../src/mvcc/tables/tables.ts";
+import type { Identity } from "../../src/storage/storage.ts";
 import { MemoryStorage } from "../../src/storage/memory/memory.ts";
 import type { MemoryImage } from "../../src/storage/memory/memory.ts";
 import { StorageCorruptError } from "../../src/storage/storage-error.ts";
@@ -38,6 +41,25 @@ afterEach(() => {
   for (const tab of running.splice(0)) tab.stop("stopped", "the test is over");
 });
 
+/** What the disk of a new member holds that begins with that state. */
+async function imageOf(identity: Identity, fill: (tables: StateTables) => void): Promise<MemoryImage> {
+  const storage = new MemoryStorage();
+  await new Promise<void>((resolve) => storage.bootstrap(identity, () => resolve()));
+  const staged = storage.stage();
+  fill(staged.tables);
+  const confState = {
+    voters: [identity.memberId],
+    learners: [],
+    votersOutgoing: [],
+    learnersNext: [],
+    autoLeave: false,
+  };
+  const install = { snapshot: { index: 1, term: 1, confState }, staged };
+  const hardState = { term: 1, vote: 0n, commit: 1 };
+  await new Promise<void>((resolve) => storage.append({ hardState, entries: [], install }, () => resolve()));
+  return storage.crash();
+}
+
 class Profile {
   readonly registry: FakeRegistry;
   readonly #network: MemoryNetwork;
@@ -45,6 +67,7 @@ class Profile {
   storage: MemoryStorage | undefined;
   state: TabState = { type: "opening" };
   refuse: Error | undefined;
+  refuseReplacing: Error | undefined;
   refusals = 0;
   deletions = 0;
   readonly #waiting: Set<() => void> = new Set();
@@ -66,6 +89,12 @@ class Profile {
       deleteStorage: async () => {
         this.image = undefined;
         this.deletions += 1;
+      },
+      replaceStorage: async (identity, fill) => {
+        // What was there stays there.
+        this.image = this.storage?.image;
+        if (this.refuseReplacing !== undefined) throw this.refuseReplacing;
+        this.image = await imageOf(identity, fill);
       },
       openTransport: async (id: MemberId, onSignalling) => {
         this.registry.online = [...this.registry.online, id];
@@ -224,6 +253,109 @@ test("who waits in vain may found the room anew, and nobody else may make it for
   const before = registry.founding;
   await tab.foundAnew();
   expect(registry.founding).toEqual(before);
+});
+
+/** A room of three voters, of which two are closed for good. */
+async function withoutQuorum(network?: MemoryNetwork): Promise<{
+  readonly registry: FakeRegistry;
+  readonly last: Profile;
+  readonly tab: TabMember;
+  readonly client: Client;
+  readonly gone: readonly Profile[];
+}> {
+  const registry = new FakeRegistry();
+  const shared = network ?? new MemoryNetwork();
+  const [last, ...gone] = [1, 2, 3].map(() => new Profile(registry, shared)) as [Profile, Profile, Profile];
+  const { tab, client } = last.open();
+  await eventually(() => client.kv.put("kept", "1"));
+  const others = gone.map((profile) => profile.open());
+  await eventually(async () => expect((await client.status()).members.filter((one) => !one.learner)).toHaveLength(3));
+  await client.kv.put("kept", "2");
+  gone.forEach((profile, at) => profile.close((others[at] as { readonly tab: TabMember }).tab));
+  await eventually(async () => expect((await client.status()).problem?.code).toBe("no-quorum"));
+  return { registry, last, tab, client, gone };
+}
+
+const textAt = async (client: Client, key: string): Promise<string | undefined> => {
+  const { kvs } = await client.kv.range(key);
+  return kvs[0] === undefined ? undefined : client.toText(kvs[0].value);
+};
+
+test("a room that lost its quorum for good goes on from one tab's data, as another cluster that the former members see", async () => {
+  const frames: Uint8Array[] = [];
+  const network = new MemoryNetwork({
+    schedule: ({ frame, deliver }) => {
+      if (frame.length > 0) frames.push(frame);
+      queueMicrotask(deliver);
+    },
+  });
+  const { registry, tab, client, gone } = await withoutQuorum(network);
+  const former = await client.status();
+  await tab.recover();
+  await eventually(() => client.kv.put("after", "1"));
+  expect(await textAt(client, "kept")).toBe("2");
+  const status = await client.status();
+  expect(status.clusterId).not.toBe(former.clusterId);
+  expect(status.id).not.toBe(former.id);
+  expect(status.members.map(({ id }) => id)).toEqual([status.id]);
+  expect(status.revision).toBe(former.revision + 1);
+  await eventually(async () => expect(registry.founding).toMatchObject({ cluster: status.clusterId, confirmed: true }));
+
+  // Whatever the former members have ever said to each other means nothing to the new one.
+  const { member } = tab;
+  if (member === undefined) throw new Error("the tab has a member");
+  const rejected = member.counters.framesRejected;
+  const before = member.status();
+  const said = [...frames];
+  expect(said.length).toBeGreaterThan(50);
+  for (const from of [...former.members.map(({ id }) => BigInt(id)), 99n]) {
+    for (const frame of said) network.post(from, member.id, frame);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(member.counters.framesRejected - rejected).toBe(said.length * 4);
+  expect(member.status()).toMatchObject({ term: before.term, role: "leader", confState: before.confState });
+
+  // They were two of three, and are a cluster still; each has its own.
+  const back = gone.map((profile) => profile.open());
+  await Promise.all(gone.map((profile) => profile.until((state) => state.type === "running" && state.isConflict)));
+  const old = (back[0] as { readonly client: Client }).client;
+  await eventually(() => old.kv.put("kept", "theirs"));
+  expect(await textAt(client, "kept")).toBe("2");
+  expect(await textAt(old, "after")).toBeUndefined();
+  expect((await old.status()).clusterId).toBe(former.clusterId);
+});
+
+test("a recovery that cannot be stored, or whose room cannot be taken, leaves the member as it was", async () => {
+  const { registry, last, tab, client } = await withoutQuorum();
+  const { id, clusterId } = await client.status();
+  registry.isReachable = false;
+  await expect(tab.recover()).rejects.toThrow("could not be asked");
+  registry.isReachable = true;
+  last.refuseReplacing = new Error("no more room");
+  await expect(tab.recover()).rejects.toThrow("no more room");
+  await eventually(async () => expect(await client.status()).toMatchObject({ id, clusterId }));
+  await expect(tab.recover(new Uint8Array(4096))).rejects.toThrow(/bbolt|etcd/);
+  expect(await client.status()).toMatchObject({ id, clusterId });
+});
+
+test("a snapshot is restored into a room: its keys replace all others, and revisions go on above the former ones", async () => {
+  const source = room().profile().open();
+  await eventually(() => source.client.kv.put("from", "a snapshot"));
+  const parts: Uint8Array[] = [];
+  for await (const part of source.client.maintenance.snapshot()) parts.push(part);
+  const { tab, client } = room().profile().open();
+  for (let at = 0; at < 5; at++) await eventually(() => client.kv.put("former", `${at}`));
+  const { revision, clusterId } = await client.status();
+  await tab.recover(concatAll(parts));
+  expect(await eventually(() => textAt(client, "from"))).toBe("a snapshot");
+  expect(await textAt(client, "former")).toBeUndefined();
+  const status = await client.status();
+  expect(status.revision).toBeGreaterThan(revision);
+  expect(status.clusterId).not.toBe(clusterId);
+  const damaged = concatAll(parts);
+  damaged[5_000] = (damaged[5_000] ?? 0) ^ 1;
+  await expect(tab.recover(damaged)).rejects.toThrow("damaged");
+  expect((await client.status()).clusterId).toBe(status.clusterId);
 });
 
 test("a member keeps to its room's settings", async () => {

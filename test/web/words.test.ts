@@ -104,6 +104,7 @@ function situation(state: TabState, view: MemberView | undefined, nowMs = 0): Re
     takeOver: none,
     joinOther: none,
     foundAnew: none,
+    recover: none,
     deleteStore: none,
     reload: none,
   });
@@ -179,6 +180,15 @@ test("without a quorum it says so, since when, and what works all the same", () 
   expect(shown.badge).toEqual({ text: "Candidate", tone: "busy" });
   const yesterday = { ...problem, sinceWallMs: NOON - 24 * 3_600_000 };
   expect(situation(RUNNING, { ...VIEW, problem: yesterday }).standing.text).toMatch(/since 27 Nov 2026, 12:00\. /);
+});
+
+test("a tab without a quorum may go on from its data, after a while and with a warning, and says why it could not", () => {
+  const lost = (sinceMs: number): MemberProblem => ({ code: "no-quorum", text: "", sinceWallMs: NOON - sinceMs });
+  expect(labels(situation(RUNNING, { ...VIEW, problem: lost(9_000) }))).toEqual([]);
+  const shown = situation(RUNNING, { ...VIEW, problem: lost(11_000) });
+  expect(labels(shown)).toEqual(["Go on from this tab’s data"]);
+  expect(shown.standing.actions[0]?.warning).toMatch(/gone for good.*lost for the room, also if it was confirmed/);
+  expect(shown.standing.actions[0]?.warning).toMatch(/cannot be undone/);
 });
 
 test("a tab that is behind is not ready: it says how far, and as of when its copy is", () => {

@@ -26,6 +26,7 @@ export function startEdge(location: Location): PageSource {
   return {
     title: `${location.host}${base}`,
     share: undefined,
+    restore: undefined,
     client,
     opened: Promise.resolve(),
     serializable: false,

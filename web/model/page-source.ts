@@ -8,6 +8,8 @@ export interface PageSource {
   /** Shown under the members. */
   readonly share: { readonly text: string; readonly link: string } | undefined;
   readonly client: Client;
+  /** Replaces everything by what a snapshot holds; undefined where the page cannot. */
+  readonly restore: ((snapshot: Blob) => Promise<void>) | undefined;
   /** Resolves when reads can be answered. */
   readonly opened: Promise<void>;
   /** How the list of keys is read. Rooms read the tab's own replica, which needs no quorum. */

@@ -1,6 +1,6 @@
 /** Describes a tab's member in words and numbers. Pure. */
 import { unreachable } from "../../src/base/assert.ts";
-import type { MemberView, MemberViewPeer } from "../../src/member/api/services.ts";
+import type { MemberProblem, MemberView, MemberViewPeer } from "../../src/member/api/services.ts";
 import { JOIN_REFUSALS } from "../../src/protocol/peer/join-refusal.ts";
 import type { RoomInfo } from "../../src/transport/room.ts";
 import { countOf, numberText, sizeText } from "../model/bytes-text.ts";
@@ -18,6 +18,8 @@ export interface RoomKnowledge {
   readonly nowMs: number;
   /** Milliseconds since 1970. */
   readonly nowWallMs: number;
+  /** Why this tab's data did not become a new room, when somebody wanted that. */
+  readonly recoveryTrouble?: string | undefined;
   /** Since when it has been unable to serve. */
   readonly problemSinceMs: number;
 }
@@ -26,6 +28,7 @@ export interface RoomActions {
   readonly takeOver: () => void;
   readonly joinOther: () => void;
   readonly foundAnew: () => void;
+  readonly recover: () => void;
   readonly deleteStore: () => void;
   readonly reload: () => void;
 }
@@ -34,6 +37,14 @@ type Standing = Situation["standing"];
 
 /** How long a newcomer waits for others before it is offered the room for itself. */
 const OFFER_ROOM_AFTER_MS = 5_000;
+
+/** A member that reloads its page is back sooner. */
+const OFFER_RECOVERY_AFTER_MS = 10_000;
+
+const RECOVERY_WARNING =
+  "Do this only if the members that are missing are gone for good. The room begins anew with what this tab holds: what was " +
+  "written since this copy is lost for the room, also if it was confirmed. The other members keep their copies of the old " +
+  "room to themselves, are told so, and may join the new one as new members. This cannot be undone.";
 
 export function roomSituation(knowledge: RoomKnowledge, actions: RoomActions): Situation {
   const { state, view } = knowledge;
@@ -137,9 +148,24 @@ function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomAct
   const duration = ` Since ${durationText(nowMs - problemSinceMs)}.`;
   const hint = state.roomTrouble === undefined ? "" : ` ${sentence(state.roomTrouble)}`;
   const text = `${problem.text}${problem.sinceWallMs === undefined ? duration : ""}${hint}`;
-  if (view.problem?.code !== "joining") return say(view.problem?.code === "no-quorum" ? "bad" : "busy", text);
+  if (view.problem?.code === "no-quorum") return withoutQuorum(text, problem, knowledge, actions);
+  if (view.problem?.code !== "joining") return say("busy", text);
   if (problem.code === "no-signalling") return say("bad", text);
   return joining(state, view.joinRefusal, nowMs, actions);
+}
+
+function withoutQuorum(
+  text: string,
+  { sinceWallMs = Infinity }: MemberProblem,
+  { nowWallMs, recoveryTrouble }: RoomKnowledge,
+  { recover }: RoomActions,
+): Standing {
+  const trouble =
+    recoveryTrouble === undefined ? "" : ` This tab’s data did not become a new room: ${recoveryTrouble}.`;
+  if (nowWallMs - sinceWallMs < OFFER_RECOVERY_AFTER_MS) return say("bad", text);
+  return say("bad", `${text}${trouble}`, [
+    { label: "Go on from this tab’s data", warning: RECOVERY_WARNING, run: recover },
+  ]);
 }
 
 function joining(

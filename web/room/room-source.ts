@@ -18,6 +18,9 @@ export class RoomSource implements PageSource {
   readonly title: string;
   readonly share: PageSource["share"];
   readonly client: RoomClient;
+  readonly restore: PageSource["restore"];
+  /** Why this tab's data did not become a new room, as of the last attempt. */
+  #recoveryTrouble: string | undefined;
   readonly opened: Promise<void>;
   readonly serializable: boolean = true;
   readonly refreshMs: number = 400;
@@ -32,11 +35,13 @@ export class RoomSource implements PageSource {
     this.title = room.name;
     this.opened = room.opened;
     this.share = { link, text: room.isOpen ? OPEN_TEXT : CLOSED_TEXT };
+    this.restore = (snapshot) => room.recover(snapshot);
     const leave = (): void => void room.leave().finally(() => location.reload());
     this.#actions = {
       takeOver: () => room.takeOver(),
       joinOther: leave,
       foundAnew: () => void room.foundAnew(),
+      recover: () => void this.#recover(),
       deleteStore: leave,
       reload: () => location.reload(),
     };
@@ -46,11 +51,19 @@ export class RoomSource implements PageSource {
 
   situation(): ReturnType<PageSource["situation"]> {
     const { isOpen, state, view } = this.client.room;
-    const problemSinceMs = this.#problemSinceMs;
-    return roomSituation(
-      { isOpen, state, view, nowMs: performance.now(), nowWallMs: Date.now(), problemSinceMs },
-      this.#actions,
-    );
+    const [problemSinceMs, recoveryTrouble] = [this.#problemSinceMs, this.#recoveryTrouble];
+    const now = { nowMs: performance.now(), nowWallMs: Date.now() };
+    return roomSituation({ isOpen, state, view, ...now, problemSinceMs, recoveryTrouble }, this.#actions);
+  }
+
+  async #recover(): Promise<void> {
+    this.#recoveryTrouble = undefined;
+    try {
+      await this.client.room.recover();
+    } catch (error) {
+      this.#recoveryTrouble = error instanceof Error ? error.message : String(error);
+    }
+    this.#look();
   }
 
   subscribe(listener: () => void): void {

@@ -4,11 +4,12 @@ import { sizeText } from "../model/bytes-text.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { UNKNOWN } from "../model/situation.ts";
 import type { MemberRow } from "../model/situation.ts";
+import { ask } from "./confirm-dialog.ts";
 import { h, icon, KeyedRows, setAttribute, setText } from "./dom.ts";
 import type { Row } from "./dom.ts";
 import type { Part } from "./header.ts";
 
-export function membersPart({ share, client }: Pick<PageSource, "share" | "client">): Part {
+export function membersPart({ share, client, restore }: Pick<PageSource, "share" | "client" | "restore">): Part {
   const body = h("tbody");
   const rows = new KeyedRows<MemberRow>(body, ({ id }) => id, memberRow);
   // The leader may change in a room, and what is below must not move then.
@@ -25,6 +26,7 @@ export function membersPart({ share, client }: Pick<PageSource, "share" | "clien
     ),
     hint,
     snapshotPart(client),
+    ...(restore === undefined ? [] : [restorePart(restore)]),
     ...(share === undefined ? [] : [sharePart(share.link, share.text)]),
   );
   return {
@@ -94,6 +96,33 @@ function snapshotPart(client: Client): HTMLElement {
   };
   button.addEventListener("click", () => void save());
   return h("p", {}, button, " ", done);
+}
+
+const RESTORE_WARNING =
+  "The room begins anew, with the keys of the file and without all others. This tab is its only member: the other ones keep " +
+  "their copies of the old room to themselves, are told so, and may join as new members.";
+
+/** For what no other member has any more, and for a room that is to begin with what another cluster held. */
+function restorePart(restore: (snapshot: Blob) => Promise<void>): HTMLElement {
+  const done = h("span", { class: "muted small", role: "status" });
+  const input = h("input", { type: "file", id: "restore", class: "visually-hidden", tabindex: "-1" });
+  const button = h("button", { type: "button", onclick: () => input.click() }, "Restore a snapshot…");
+  const begin = async (): Promise<void> => {
+    const [file] = input.files ?? [];
+    input.value = "";
+    const question = { title: "Replace all keys?", text: RESTORE_WARNING, yes: "Restore" };
+    if (file === undefined || !(await ask(question))) return;
+    setText(done, "Restoring…");
+    try {
+      await restore(file);
+      setText(done, `Restored: ${file.name}.`);
+    } catch (error) {
+      setText(done, `Not restored: ${error instanceof Error ? error.message : String(error)}.`);
+    }
+  };
+  input.addEventListener("change", () => void begin());
+  const label = h("label", { for: "restore", class: "visually-hidden" }, "A snapshot to restore");
+  return h("p", {}, button, label, input, " ", done);
 }
 
 function sharePart(link: string, text: string): HTMLElement {

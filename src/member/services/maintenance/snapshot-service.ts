@@ -45,7 +45,7 @@ function isOwner({ callers }: Member, context: CallContext): boolean {
 }
 
 async function* responses(member: Member, hold: Hold): ReturnType<MaintenanceService["snapshot"]> {
-  const state = stateOf(member);
+  const state = snapshotStateOf(member);
   const writer = new BoltWriter(snapshotSources(state));
   for (let step = 1; writer.measure(); step++) {
     if (step % MEASURED_PER_TURN === 0) await pause(member);
@@ -120,7 +120,7 @@ class Hold {
   }
 }
 
-function stateOf(member: Member): SnapshotState {
+export function snapshotStateOf(member: Member): SnapshotState {
   const { machine } = member;
   const { membership, store, clusterVersion } = machine;
   return {

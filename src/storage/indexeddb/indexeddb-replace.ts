@@ -1,0 +1,59 @@
+/**
+ * Gives a tab's database to a member of a new cluster, with a state of its own. It is one transaction: before it, the
+ * former member is whole, and after it the new one is. So a crash cannot leave a mixture of the two.
+ */
+import type { StateTables } from "../../mvcc/tables/tables.ts";
+import type { Identity } from "../storage.ts";
+import {
+  ALL_STORES,
+  deleteOtherGenerations,
+  explained,
+  load,
+  openDatabase,
+  putIdentity,
+  putLog,
+  putMark,
+  putState,
+} from "./indexeddb-database.ts";
+import { fence, guard } from "./indexeddb-fence.ts";
+import { IdbStagedState } from "./indexeddb-staged.ts";
+
+/** Where the log of the new member begins: its state is that of an entry that nobody has. */
+const BEGINNING = { index: 1, term: 1 };
+
+/** The database is in use by nobody. `fill` writes the new state to empty tables; if it throws, nothing has changed. */
+export async function replaceIndexedDb(
+  name: string,
+  identity: Identity,
+  fill: (tables: StateTables) => void,
+): Promise<void> {
+  try {
+    const database = await openDatabase(name);
+    try {
+      const key = await fence(database, Math.random);
+      const { state, log } = await load(database, key);
+      const staged = new IdbStagedState(state.generation + 1, () => {});
+      fill(staged.tables);
+      staged.install();
+      log.restart(BEGINNING.index, BEGINNING.term);
+      log.setHardState({ term: BEGINNING.term, vote: 0n, commit: BEGINNING.index });
+      const transaction = database.transaction([...ALL_STORES], "readwrite", { durability: "strict" });
+      guard(transaction, key, () => {});
+      deleteOtherGenerations(transaction, staged.generation);
+      putIdentity(transaction, identity);
+      putLog(transaction, log.takeWrites(true));
+      putState(transaction, staged.generation, staged.takeWrites());
+      putMark(transaction, {
+        generation: staged.generation,
+        applied: BEGINNING.index,
+        appliedTerm: BEGINNING.term,
+      });
+      transaction.commit();
+      await transaction.done;
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    throw explained(error);
+  }
+}
