@@ -1,7 +1,8 @@
 /**
- * The services of a member behind HTTP, for the proxy. Short calls share a few kept-alive connections. Calls that wait
- * and streams (watches, observations, snapshots, streamed ranges, locks, campaigns, frequent keep-alives) share a few
- * multiplexed connections.
+ * The services of a member behind HTTP, for the proxy. Frequent short calls of all its clients share one WebSocket, many
+ * to a message (client/http/shared-socket.ts); rare ones, and those that it does not take, share a few kept-alive
+ * connections. Calls that wait and streams (watches, observations, snapshots, streamed ranges, locks, campaigns, frequent
+ * keep-alives) share a few multiplexed connections of their own, so that no large event delays a put.
  */
 import { httpServices } from "../client/http/http-services.ts";
 import type { CallContext } from "../member/api/services.ts";
@@ -37,8 +38,9 @@ const MAX_CONNECTIONS = 64;
 /** Returns an endpoint's services for `startGrpcProxy`. Sends nothing before the first call. The caller closes them. */
 export function endpointServices(options: EndpointOptions): EndpointServices {
   const { endpoint, timeoutMs, token = "" } = options;
-  const pool = new MuxPool({ token, WebSocket: options.WebSocket ?? platformWebSocket(), endpoint, timeoutMs });
-  const services = httpServices({ endpoint, timeoutMs, token, fetch: agentFetch(MAX_CONNECTIONS) });
+  const WebSocket = options.WebSocket ?? platformWebSocket();
+  const pool = new MuxPool({ token, WebSocket, endpoint, timeoutMs });
+  const services = httpServices({ endpoint, timeoutMs, token, fetch: agentFetch(MAX_CONNECTIONS), WebSocket });
 
   function opened<Request, Response, Kind extends "unary" | "serverStream">(
     rpc: Rpc<Request, Response, Kind>,
@@ -81,7 +83,10 @@ export function endpointServices(options: EndpointOptions): EndpointServices {
   const { kv, lock, election, maintenance } = services;
   return {
     ...services,
-    close: () => pool.close(),
+    close: () => {
+      pool.close();
+      services.close();
+    },
     keepAlives: new KeepAliveConnection((context) => pool.open(RPCS.lease.keepAlive, context)),
     kv: { ...kv, rangeStream: (request, context) => responses(RPCS.kv.rangeStream, request, context) },
     watch: { watch: (context) => pool.open(RPCS.watch.watch, context) },

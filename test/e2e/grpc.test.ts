@@ -1,4 +1,4 @@
-/** The gRPC front over the real edge: calls over few connections, whatever goes on over one WebSocket. */
+/** The gRPC front over the real edge: calls over few connections, frequent ones over one WebSocket, whatever goes on over another. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,12 +21,16 @@ let data: string;
 let edge: EdgeServer;
 let proxy: ServedGrpc;
 let client: RawClient;
+/** One for calls, one for streams. */
+const CARRIERS = 2;
+/** Open ones. */
 let carriers = 0;
 
 class CountedWebSocket extends WebSocket {
   constructor(url: string) {
     super(url);
     carriers += 1;
+    this.addEventListener("close", () => (carriers -= 1));
   }
 }
 
@@ -68,7 +72,7 @@ test.each([{}, { hasleader: "true" }])(
   },
 );
 
-test("a hundred watch streams, a waiting lock and a range in parts share one connection; a slow reader delays no other stream", async () => {
+test("a hundred watch streams, a waiting lock and a range in parts share one connection, beside that of short calls; a slow reader delays no other stream", async () => {
   const value = new Uint8Array(100_000);
   for (let at = 0; at < 15; at++) await client.call(kv.put, putRequest({ key: utf8Encode(`large/${at + 10}`), value }));
   const all = rangeRequest({ key: utf8Encode("large/"), rangeEnd: utf8Encode("large0") });
@@ -90,7 +94,7 @@ test("a hundred watch streams, a waiting lock and a range in parts share one con
   const parts = await client.stream(kv.rangeStream, all).all();
   expect(parts.flatMap(({ rangeResponse }) => rangeResponse.kvs).length).toBe(15);
   for (const stream of [...streams, ...unread]) stream.cancel();
-  expect(carriers).toBe(1);
+  expect(carriers).toBeLessThanOrEqual(CARRIERS);
 });
 
 test("a lease is kept alive by a keep-alive stream", async () => {
@@ -105,7 +109,7 @@ test("a lease is kept alive by a keep-alive stream", async () => {
     Array.from({ length: 100 }, (_, oneKeepAlive) => (oneKeepAlive % 2 === 0 ? [id, 60] : [404n, 0])),
   );
   expect((await stream.ended).code).toBe(GrpcCode.OK);
-  expect(carriers).toBe(1);
+  expect(carriers).toBeLessThanOrEqual(CARRIERS);
 });
 
 test("when the edge goes, calls and streams are Unavailable, so that clients try again", async () => {

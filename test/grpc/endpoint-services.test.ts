@@ -3,9 +3,9 @@ import { createServer } from "node:http";
 import type { Server } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { endpointServices } from "../../src/grpc/endpoint-services.ts";
-import { rangeRequest } from "../../src/protocol/api/kv.ts";
+import { putRequest, rangeRequest } from "../../src/protocol/api/kv.ts";
 import { lockRequest } from "../../src/protocol/api/lock.ts";
-import { listen } from "../client/support/served-member.ts";
+import { listen, serveMember } from "../client/support/served-member.ts";
 import { CALL } from "../member/support/cluster.ts";
 
 let server: Server;
@@ -44,3 +44,37 @@ test("waiting calls and streams share one multiplexed connection, at the member 
   );
   expect(upgrades).toEqual(["/m/1/quorate/v1/streams"]);
 });
+
+test("frequent calls of all clients share one WebSocket, many to a message, and go over HTTP where there is none", async () => {
+  const member = await serveMember();
+  const { kv, close } = endpointServices({ endpoint: member.endpoint, timeoutMs: 10_000 });
+  const key = (at: number): Uint8Array => Uint8Array.of(at);
+  const putAll = (): Promise<unknown> =>
+    Promise.all(Array.from({ length: 50 }, (_, at) => kv.put(putRequest({ key: key(at), value: key(at) }), CALL)));
+  await putAll();
+  while (member.sockets === 0) await kv.range(rangeRequest({ key: key(0) }), CALL);
+  await until(async () => {
+    const before = member.requests.length;
+    await kv.range(rangeRequest({ key: key(0) }), CALL);
+    return member.requests.length === before;
+  });
+  const [requests, messages] = [member.requests.length, member.messages.length];
+  await putAll();
+  expect(member.requests.length).toBe(requests);
+  expect(member.sockets).toBe(1);
+  expect(member.messages.length - messages).toBeLessThan(20);
+  const { count } = await kv.range(rangeRequest({ key: key(0), rangeEnd: key(50), countOnly: true }), CALL);
+  expect(count).toBe(50);
+
+  member.webSockets = "none";
+  member.breakConnections();
+  await until(async () => member.sockets === 0);
+  await putAll();
+  expect(member.requests.length).toBeGreaterThanOrEqual(requests + 50);
+  close();
+  await member.close();
+});
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
