@@ -47,7 +47,8 @@ test("waiting calls and streams share one multiplexed connection, at the member 
 
 test("frequent calls of all clients share one WebSocket, many to a message, and go over HTTP where there is none", async () => {
   const member = await serveMember();
-  const { kv, close } = endpointServices({ endpoint: member.endpoint, timeoutMs: 10_000 });
+  const services = endpointServices({ endpoint: member.endpoint, timeoutMs: 10_000 });
+  const { kv } = services;
   const key = (at: number): Uint8Array => Uint8Array.of(at);
   const putAll = (): Promise<unknown> =>
     Promise.all(Array.from({ length: 50 }, (_, at) => kv.put(putRequest({ key: key(at), value: key(at) }), CALL)));
@@ -71,7 +72,7 @@ test("frequent calls of all clients share one WebSocket, many to a message, and 
   await until(async () => member.sockets === 0);
   await putAll();
   expect(member.requests.length).toBeGreaterThanOrEqual(requests + 50);
-  close();
+  services.close();
   await member.close();
 });
 
