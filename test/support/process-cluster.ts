@@ -8,6 +8,8 @@ import { readDeployed } from "../../worker/local/deployed.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const HOST = "127.0.0.1";
+/** Of all clusters here. */
+export const CLUSTER_TOKEN = "test";
 
 export interface ProcessClusterOptions {
   readonly peerToken?: string;
@@ -146,7 +148,7 @@ export class ProcessCluster {
       MEMBER_NAME: name,
       INITIAL_CLUSTER: initial,
       INITIAL_CLUSTER_STATE: state,
-      INITIAL_CLUSTER_TOKEN: "test",
+      INITIAL_CLUSTER_TOKEN: CLUSTER_TOKEN,
       ADVERTISE_CLIENT_URLS: `http://${HOST}:${place.clients.port}`,
       OPEN: "true",
       ...(peerToken === undefined ? {} : { PEER_TOKEN: peerToken }),
