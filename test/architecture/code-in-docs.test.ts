@@ -1,6 +1,6 @@
 /**
  * The code that documents show is code: every block of TypeScript in the README, the guides, the examples' READMEs and the
- * entries' docstrings compiles against the source as it is.
+ * docstrings compiles against the source as it is.
  *
  * A block is a module of its own. What it may take as given stands in a comment before it, which readers do not see:
  * `<!-- given: declare const client: ApplicationClient; -->`.
@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 const ROOT = join(import.meta.dirname, "../..");
 /** Inside the tree, so that the packages of the tree are found. */
 const PLACE = join(ROOT, "node_modules/.cache/code-in-docs", String(process.pid));
-const DOCUMENTS = globSync(["README.md", "{src,web,worker}/**/*.md", "src/entry/*.ts", "worker/entry.ts"], {
+const DOCUMENTS = globSync(["README.md", "{src,web,worker}/**/*.{md,ts,tsx}"], {
   cwd: ROOT,
   exclude: (path) => path.includes("node_modules"),
 }).sort();
@@ -71,7 +71,7 @@ describe("code in documents", () => {
 function blocksOf(document: string): readonly Block[] {
   const source = readFileSync(join(ROOT, document), "utf8");
   // In a docstring every line begins with a star.
-  const text = document.endsWith(".ts") ? source.replaceAll(/^ \* ?/gm, "") : source;
+  const text = document.endsWith(".md") ? source : source.replaceAll(/^ *\* ?/gm, "");
   const found = text.matchAll(/(?:<!-- given: ([^\n]*) -->\n)?^```tsx?\n([\s\S]*?)^```$/gm);
   return [...found].map(({ 0: whole, 1: given, 2: code = "", index }) => {
     const line = text.slice(0, index).split("\n").length;

@@ -15,6 +15,7 @@ import { Store } from "../common/store.ts";
 
 /** A namespace at one revision, and whether there may be a newer one. The object is replaced, never changed. */
 export interface LiveSnapshot<Value> {
+  /** In the order of their keys. */
   readonly entries: ReadonlyMap<string, Entry<Value>>;
   /** Keys whose stored value the schema rejects. The other keys are not affected. */
   readonly invalid: ReadonlyMap<string, InvalidValueError>;
@@ -175,12 +176,12 @@ export class Live<Value> implements AsyncDisposable {
     const invalid = new Map(refused);
     for (const { type, kv } of events) {
       const key = keyText(kv.key, this.#prefix);
-      entries.delete(key);
       invalid.delete(key);
       if (type === "PUT") await this.#read(kv, entries, invalid);
+      else entries.delete(key);
     }
     this.#set({
-      entries,
+      entries: inOrder(entries),
       invalid,
       revision: events.at(-1)?.kv.modRevision ?? this.#store.getSnapshot().revision,
       isStale: false,
@@ -197,6 +198,7 @@ export class Live<Value> implements AsyncDisposable {
       entries.set(entry.key, entry);
     } catch (error) {
       if (!(error instanceof InvalidValueError)) throw error;
+      entries.delete(error.key);
       invalid.set(error.key, error);
     }
   }
@@ -214,4 +216,11 @@ export class Live<Value> implements AsyncDisposable {
   #end(error: unknown): void {
     if (error instanceof EtcdError) this.#set({ error, isStale: true });
   }
+}
+
+/** A changed entry keeps its place in a Map, but a new one stands behind all others. */
+function inOrder<Value>(entries: ReadonlyMap<string, Entry<Value>>): ReadonlyMap<string, Entry<Value>> {
+  const keys = [...entries.keys()];
+  if (keys.every((key, at) => at === 0 || (keys[at - 1] as string) < key)) return entries;
+  return new Map([...entries].sort(([one], [other]) => (one < other ? -1 : 1)));
 }

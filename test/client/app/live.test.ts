@@ -61,6 +61,16 @@ describe("a live namespace", () => {
     stop();
   });
 
+  test("has its entries in the order of their keys: a changed one keeps its place, a new one gets its own", async () => {
+    await numbers.put("b", 1);
+    await numbers.put("d", 1);
+    live = numbers.live();
+    await live.ready;
+    for (const key of ["c", "a", "b"]) await numbers.put(key, 2);
+    await eventually(() => expect(live.get("b")?.value).toBe(2));
+    expect([...live.entries.keys()]).toEqual(["a", "b", "c", "d"]);
+  });
+
   test("shows the writes of one txn in one snapshot", async () => {
     live = numbers.live();
     await live.ready;

@@ -1,7 +1,6 @@
 /** The page: the list, a form for a new flag, and what went wrong, said once. */
 import { useEffect, useState } from "react";
 import type { ReactElement } from "react";
-import type { Entry } from "quorate";
 import { useConnection, useEntry, useLive, useNamespace } from "quorate/react";
 import { connectionText } from "../common/connection-text.ts";
 import { flagSchema, type Flag } from "./flag.ts";
@@ -37,7 +36,7 @@ export function FlagsPage(): ReactElement {
           <p className="muted">{isStale ? "Not read yet." : "There are none. Add the first one below."}</p>
         ) : (
           <ul className="flags">
-            {[...entries.values()].toSorted(byKey).map((entry) => (
+            {[...entries.values()].map((entry) => (
               <FlagRow key={entry.key} entry={entry} flags={flags} say={say} />
             ))}
           </ul>
@@ -59,8 +58,4 @@ export function FlagsPage(): ReactElement {
       </p>
     </main>
   );
-}
-
-function byKey(one: Entry<Flag>, other: Entry<Flag>): number {
-  return one.key < other.key ? -1 : 1;
 }

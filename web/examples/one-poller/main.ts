@@ -13,8 +13,7 @@ showConnection(client, element("connection"));
 
 const live = client.namespace<Rate>(RATES).live();
 const showRates = (): void => {
-  const currencies = [...live.entries.keys()].toSorted();
-  element("rates").replaceChildren(...currencies.flatMap((key) => row(key, live.get(key)?.value)));
+  element("rates").replaceChildren(...[...live.entries.values()].map(({ key, value }) => row(key, value)));
   element("age").textContent = live.isStale ? "These may be old: nothing newer can be read now." : "";
 };
 live.subscribe(showRates);
@@ -44,18 +43,17 @@ async function showLeader(): Promise<void> {
   }
 }
 
-function row(currency: string, value: Rate | undefined): readonly HTMLTableRowElement[] {
-  if (value === undefined) return [];
+function row(currency: string, { rate, by }: Rate): HTMLTableRowElement {
   const tr = document.createElement("tr");
   const th = document.createElement("th");
   th.scope = "row";
   th.textContent = currency;
-  const cells = [value.rate.toFixed(4), value.by].map((text) => {
+  const cells = [rate.toFixed(4), by].map((text) => {
     const td = document.createElement("td");
     td.textContent = text;
     return td;
   });
   cells[0]?.classList.add("number");
   tr.append(th, ...cells);
-  return [tr];
+  return tr;
 }
