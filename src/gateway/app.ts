@@ -63,7 +63,7 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
     }
   }
   get("/version", () => versionResponse(services.health));
-  const metrics = (): Response => metricsResponse(services.health);
+  const metrics = (): Promise<Response> => metricsResponse(services.health);
   app.on(["GET", "POST", "PUT", "DELETE", "PATCH"], "/metrics", (context) => guarded(context.req.raw, metrics));
   get("/quorate/status", () => inspectResponse(services.inspect));
   const plain = plainHandler(services, {

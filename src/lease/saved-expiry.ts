@@ -3,7 +3,7 @@
  *
  * The leader may be evicted from memory while it hibernates. Without the record, every wake-up would restart all leases
  * at full TTL, and a lease that no client renews would never expire. The record is valid only if the entry that it
- * names directly precedes the first entry of the new leader: then no other member led in between, and none can have
+ * names was the last one when the new leader began to lead: then no other member led in between, and none can have
  * renewed. A renewal by the same leader leaves no trace in the log, so the record is deleted before the first one.
  *
  *     term │ index │ time of writing │ id, end │ id, end │ …      eight bytes each

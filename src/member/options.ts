@@ -3,6 +3,7 @@ import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Member as MemberRecord } from "../protocol/api/cluster.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
+import type { ResumePoint } from "../raft/config.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
 import type { Transport } from "../transport/transport.ts";
 import type { Clock } from "./clock.ts";
@@ -140,6 +141,16 @@ export interface Wakeup {
   readonly saved: Uint8Array | undefined;
 }
 
+/**
+ * Keeps the point at which a leader that quiesced may go on in its term after a restart (raft/resumption.ts). A point
+ * that was lost costs an election. One that is outdated is recognized and has no effect.
+ */
+export interface Resumption {
+  readonly save: (point: ResumePoint) => void;
+  /** What a previous run saved last. */
+  readonly saved: ResumePoint | undefined;
+}
+
 /** etcd's Cluster service, and the attributes that the member publishes in it. */
 export interface ClusterOptions {
   /** etcd's --max-learners, for members that operators add. A room's autopilot ignores it. Default 1. */
@@ -191,6 +202,8 @@ export interface MemberOptions {
   readonly commitDelayMs?: number;
   /** Default: a timer of the clock. */
   readonly wakeup?: Wakeup;
+  /** Default: each restart of a leader causes an election. */
+  readonly resumption?: Resumption;
   readonly autopilot?: AutopilotOptions;
   readonly cluster?: Partial<ClusterOptions>;
   readonly limits?: Partial<MemberLimits>;

@@ -3,9 +3,15 @@
  */
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
-import type { ConfState, HardState, LogIndex, MemberId, SnapshotMeta } from "../protocol/peer/raft-message.ts";
+import type { ConfState, HardState, LogIndex, MemberId, SnapshotMeta, Term } from "../protocol/peer/raft-message.ts";
 import { isConfState } from "./conf-change/conf-change.ts";
 import type { LogReader } from "./log/log-reader.ts";
+
+/** A leader's word: it led `term`, all members held its log up to `index`, and it had sent nothing beyond. */
+export interface ResumePoint {
+  readonly term: Term;
+  readonly index: LogIndex;
+}
 
 /** What a Raft member starts with. Times are in ticks. */
 export interface RaftConfig {
@@ -22,6 +28,8 @@ export interface RaftConfig {
   readonly confState: ConfState;
   /** Index of the last entry that the state machine holds durably. */
   readonly applied: LogIndex;
+  /** What `markResumable()` returned last, if it was stored; see resumption.ts. Default: the term is not resumed. */
+  readonly resumable?: ResumePoint | undefined;
   /**
    * Returns the newest state that can be streamed to a lagging member: its applied index, and the term and
    * configuration there.

@@ -10,6 +10,7 @@ import { ProposalDedup } from "./proposal-dedup.ts";
 import { RaftLog } from "./log/log.ts";
 import type { Progress } from "./progress.ts";
 import { JointQuorum } from "./conf-change/quorum.ts";
+import { resumeIndexOf } from "./resume-point.ts";
 import { ReadQueue } from "./read-queue.ts";
 import type { ReadState, Role } from "./ready.ts";
 
@@ -49,9 +50,25 @@ export class Core {
 
   /** On the leader: one per member, itself included. Empty on all others. */
   progress: Map<MemberId, Progress> = new Map();
-  reads: ReadQueue = new ReadQueue();
+  reads: ReadQueue = new ReadQueue(0);
   /** Deduplicates the proposals that other members forwarded to this leader in this term. */
   proposalDedup: ProposalDedup = new ProposalDedup();
+  /**
+   * Identifies the current leadership, of this member or of the leader that it follows; 0: unknown. A leader that goes
+   * on in its term has forgotten what it did in it, so whatever refers to that names the run.
+   */
+  run = 0;
+  /** Number of times that this process became leader. */
+  leaderships = 0;
+  /**
+   * After a restart, or once its term is resumed, this leader may find its log ending here. So it sends no entry beyond
+   * that is not durable, until one is; see resumption.ts. 0: there is no such point in this term.
+   */
+  resumeIndex: LogIndex = 0;
+  /** On the leader: the last entry that was in its log when it began to lead. */
+  inheritedIndex: LogIndex = 0;
+  /** On the leader: once this is committed, the commit index covers everything that was committed before. */
+  settledIndex: LogIndex = 0;
   /** Identifies this run of the process; with it, the number of its last forwarded proposal. */
   readonly session: number;
   sequence = 0;
@@ -92,6 +109,7 @@ export class Core {
     this.quorum = new JointQuorum([], []);
     this.setConf(confState);
     this.electionTimeout = this.drawTimeout();
+    this.resumeIndex = resumeIndexOf(config);
     this.session = this.prng.int(1, MAX_NUMBER);
   }
 
@@ -130,6 +148,12 @@ export class Core {
   drawTimeout(): number {
     const { electionTicks } = this.config;
     return this.prng.int(electionTicks, 2 * electionTicks);
+  }
+
+  /** Highest index that a leader may send. */
+  get sendableIndex(): LogIndex {
+    const { lastIndex, durableIndex } = this.log;
+    return durableIndex <= this.resumeIndex ? durableIndex : lastIndex;
   }
 
   /** Sends a message that depends on nothing that is not durable yet. */

@@ -39,7 +39,7 @@ export function campaignForTransfer(core: Core): void {
   if (mayCampaign(core)) elect(core, true);
 }
 
-function mayCampaign(core: Core): boolean {
+export function mayCampaign(core: Core): boolean {
   return !core.isLeader && core.isPromotable && !hasUnappliedConfChange(core);
 }
 
@@ -62,7 +62,7 @@ function elect(core: Core, transfer: boolean): void {
   askForVotes(core, "vote", transfer);
 }
 
-function askForVotes(core: Core, type: "vote" | "pre-vote", transfer: boolean): void {
+export function askForVotes(core: Core, type: "vote" | "pre-vote", transfer: boolean): void {
   const { lastIndex, lastTerm } = core.log;
   const term = type === "vote" ? core.term : core.term + 1;
   for (const to of core.peers) {
@@ -110,6 +110,9 @@ export function handleVote(core: Core, message: VoteMessage): void {
   const { from, term } = message;
   const isPreVote = message.type === "pre-vote";
   const type = isPreVote ? "pre-vote-response" : "vote-response";
+  // A leader that asks again for the votes of its term was restarted (resumption.ts). It does not lead meanwhile.
+  const wasRestarted = !isPreVote && core.leader === from && message.lastTerm === term;
+  if (wasRestarted) becomeFollower(core, term, NONE);
   const mayVote = core.vote === from || (core.vote === NONE && core.leader === NONE) || (isPreVote && term > core.term);
   if (!mayVote || !core.log.isUpToDate(message.lastIndex, message.lastTerm)) {
     core.sendDurable({ type, from: core.id, to: from, term: core.term, reject: true });

@@ -13,6 +13,7 @@ import type {
 } from "../protocol/peer/raft-message.ts";
 import { NONE, type Core } from "./core.ts";
 import { Progress } from "./progress.ts";
+import { ReadQueue } from "./read-queue.ts";
 import { acknowledgeReads, admitEarlyReads } from "./reads.ts";
 import { becomeFollower, enterTerm } from "./roles.ts";
 import { entriesBytes } from "./log/unstable.ts";
@@ -31,16 +32,23 @@ export function becomeLeader(core: Core): void {
   enterTerm(core, core.term);
   core.role = "leader";
   core.leader = core.id;
+  core.leaderships++;
+  core.run = core.session + core.leaderships;
+  core.reads = new ReadQueue(core.run);
   const { lastIndex } = core.log;
+  core.inheritedIndex = lastIndex;
   for (const id of core.peers) core.progress.set(id, newProgress(core, id, lastIndex + 1, false));
   const self = newProgress(core, core.id, lastIndex + 1, true);
   self.becomeReplicate();
   core.progress.set(core.id, self);
-  countOwnLog(core);
   // The unapplied entries may contain a configuration change by an earlier leader.
   core.pendingConfIndex = lastIndex;
-  // Entries of older terms are never committed by counting (§5.4.2). An entry of this term commits them with it.
-  appendProposals(core, [{ type: "normal", data: NO_DATA }]);
+  // Entries of older terms are never committed by counting (§5.4.2). An entry of this term commits them with it. A
+  // leader that goes on in its term has one.
+  if (core.log.lastTerm === core.term) core.wantsAppends = true;
+  else appendProposals(core, [{ type: "normal", data: NO_DATA }]);
+  core.settledIndex = core.log.lastIndex;
+  countOwnLog(core);
 }
 
 export function newProgress(core: Core, id: MemberId, next: LogIndex, recentActive: boolean): Progress {
@@ -96,7 +104,7 @@ export function broadcastHeartbeats(core: Core): void {
     const progress = must(core.progress.get(id), "every member has its progress");
     // Above its match index the member's log may differ from the leader's. The member must not commit there.
     const commit = Math.min(progress.match, core.exposedCommit);
-    core.send({ type: "heartbeat", from: core.id, to: id, term: core.term, commit, context });
+    core.send({ type: "heartbeat", from: core.id, to: id, term: core.term, run: core.run, commit, context });
     progress.sentCommit(commit);
   }
 }
@@ -145,7 +153,7 @@ export function handleAppendResponse(core: Core, message: AppendResponse): void 
   if (progress.state === "replicate") progress.inflights.freeTo(index);
   else if (progress.state === "probe" || progress.match + 1 >= core.log.firstIndex) progress.becomeReplicate();
   maybeCommit(core);
-  if (progress.shouldSend(core.log.lastIndex, core.exposedCommit)) core.wantsAppends = true;
+  if (progress.shouldSend(core.sendableIndex, core.exposedCommit)) core.wantsAppends = true;
   if (message.from === core.transferee) maybeTimeoutNow(core, progress);
 }
 
@@ -165,7 +173,7 @@ export function handleHeartbeatResponse(core: Core, message: HeartbeatResponse):
   if (progress === undefined) return;
   progress.recentActive = true;
   progress.resume();
-  if (progress.shouldSend(core.log.lastIndex, core.exposedCommit)) core.wantsAppends = true;
+  if (progress.shouldSend(core.sendableIndex, core.exposedCommit)) core.wantsAppends = true;
   // The request to campaign may have been lost, or may have arrived too early.
   if (message.from === core.transferee) maybeTimeoutNow(core, progress);
   if (message.context.length > 0) acknowledgeReads(core, message.from, message.context);
@@ -190,21 +198,23 @@ export function maybeCommit(core: Core): void {
 /** Sends one append (or snapshot) if one is due. Returns true if another may follow. */
 function sendAppend(core: Core, to: MemberId, progress: Progress): boolean {
   const { log, config, exposedCommit } = core;
-  if (!progress.shouldSend(log.lastIndex, exposedCommit)) return false;
+  const last = core.sendableIndex;
+  if (!progress.shouldSend(last, exposedCommit)) return false;
   const prevIndex = progress.next - 1;
   const prevTerm = log.term(prevIndex);
   if (prevTerm === undefined) {
     sendSnapshot(core, to, progress);
     return false;
   }
-  const entries = progress.canSendEntries(log.lastIndex)
-    ? log.entries(progress.next, log.lastIndex + 1, config.maxAppendBytes)
+  const entries = progress.canSendEntries(last)
+    ? log.entries(progress.next, last + 1, config.maxAppendBytes)
     : NO_ENTRIES;
   core.send({
     type: "append",
     from: core.id,
     to,
     term: core.term,
+    run: core.run,
     prevIndex,
     prevTerm,
     entries,
@@ -226,7 +236,7 @@ function sendSnapshot(core: Core, to: MemberId, progress: Progress): void {
     return;
   }
   progress.becomeSnapshot(snapshot.index);
-  core.send({ type: "snapshot", from: core.id, to, term: core.term, snapshot });
+  core.send({ type: "snapshot", from: core.id, to, term: core.term, run: core.run, snapshot });
 }
 
 export function reportUnreachable(core: Core, peer: MemberId): void {

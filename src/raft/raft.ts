@@ -21,25 +21,28 @@
  * is exposed (core.ts).
  *
  * Files: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · follower.ts the other
- * end · reads.ts read index · membership.ts, conf-change.ts, quorum.ts which members count · log.ts, unstable.ts,
+ * end · reads.ts read index · resumption.ts a term resumed · membership.ts, conf-change.ts, quorum.ts which members count · log.ts, unstable.ts,
  * writes.ts the log · persister.ts what is written next · progress.ts, inflights.ts flow control · well-formed.ts the
  * checks of a message.
  */
 import { assert, unreachable } from "../base/assert.ts";
 import type {
+  AppendMessage,
   ConfChange,
   ConfState,
+  HeartbeatMessage,
   LogIndex,
   MemberId,
   ProposeMessage,
   RaftMessage,
   ReadIndexMessage,
+  SnapshotMessage,
   Term,
   TransferLeaderMessage,
 } from "../protocol/peer/raft-message.ts";
 import { changeConfiguration, isJoint } from "./conf-change/conf-change.ts";
 import { decodeChange, encodeChange } from "./conf-change/conf-change-entry.ts";
-import { checkConfig, MAX_CONTEXT_BYTES, type RaftConfig } from "./config.ts";
+import { checkConfig, MAX_CONTEXT_BYTES, type RaftConfig, type ResumePoint } from "./config.ts";
 import { Core, NONE } from "./core.ts";
 import { campaign, campaignForTransfer, handleVote, handleVoteResponse, settleTerm, tickElection } from "./election.ts";
 import { handleAppend, handleHeartbeat, handleSnapshot } from "./follower.ts";
@@ -61,6 +64,7 @@ import {
 import { maybeLeaveJoint, switchConfiguration } from "./membership.ts";
 import { Persister } from "./persister.ts";
 import { requestRead } from "./reads.ts";
+import { isResuming, markResumable, resume } from "./resumption.ts";
 import type { BasicStatus, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
 import { becomeFollower } from "./roles.ts";
 import { statusOf } from "./status.ts";
@@ -103,6 +107,24 @@ export class Raft {
   /** Starts an election now, pre-vote first. */
   campaign(): void {
     campaign(this.#core);
+  }
+
+  /**
+   * Returns the point at which this leader could go on in its term after a restart. Store it, and pass it as
+   * `config.resumable`. Undefined unless everything is committed and durable here, and if nothing changed since the
+   * last point. The caller knows that all members hold the log and that nothing is pending.
+   */
+  markResumable(): ResumePoint | undefined {
+    return markResumable(this.#core);
+  }
+
+  /** Asks for the votes of the term that this member led before its restart. Returns whether it waits for them. */
+  resume(): boolean {
+    return resume(this.#core);
+  }
+
+  get isResuming(): boolean {
+    return isResuming(this.#core);
   }
 
   /**
@@ -166,12 +188,16 @@ export class Raft {
   /** Reports that the write `id`, and with it every older one, is durable. */
   persisted(id: number): void {
     const { log, exposedCommit } = this.#core;
+    const { sendableIndex } = this.#core;
     for (const write of log.writes.complete(id)) {
       log.acknowledge(write);
       this.#release(write.held);
     }
-    if (this.#core.isLeader) countOwnLog(this.#core);
-    if (this.#core.exposedCommit > exposedCommit) this.#core.wantsAppends = true;
+    if (!this.#core.isLeader) return;
+    countOwnLog(this.#core);
+    if (this.#core.exposedCommit > exposedCommit || this.#core.sendableIndex > sendableIndex) {
+      this.#core.wantsAppends = true;
+    }
   }
 
   appliedTo(index: LogIndex): void {
@@ -210,6 +236,17 @@ export class Raft {
     };
   }
 
+  /** On the leader: the last entry that its log held when it began to lead; a lessor's saved deadlines refer to it. */
+  get inheritedIndex(): LogIndex {
+    return this.#core.inheritedIndex;
+  }
+
+  /** Returns whether this leader knows and has applied everything that was committed before it. */
+  get isSettled(): boolean {
+    const { isLeader, log, settledIndex } = this.#core;
+    return isLeader && log.applied >= settledIndex;
+  }
+
   get term(): Term {
     return this.#core.term;
   }
@@ -241,6 +278,11 @@ export class Raft {
   /** Sends heartbeats with the next Ready, not at the next tick. Only a leader does. */
   heartbeat(): void {
     if (this.#core.isLeader) this.#core.wantsHeartbeats = true;
+  }
+
+  /** Ticks since a follower heard its leader. */
+  get silentTicks(): number {
+    return this.#core.electionElapsed;
   }
 
   /**
@@ -328,15 +370,17 @@ export class Raft {
   }
 
   /** Follows the sender. A term has one leader: a second member that claims to lead it is ignored. */
-  #isFromLeader(message: RaftMessage): boolean {
+  #isFromLeader(message: AppendMessage | HeartbeatMessage | SnapshotMessage): boolean {
     const core = this.#core;
     if (core.role === "follower" && core.leader === message.from) {
       core.electionElapsed = 0;
       core.doubtsLeader = false;
+      core.run = message.run ?? 0;
       return true;
     }
     if (core.leader !== NONE) return false;
     becomeFollower(core, core.term, message.from);
+    core.run = message.run ?? 0;
     return true;
   }
 
@@ -347,7 +391,8 @@ export class Raft {
     if (proposals.length === 0) return "accepted";
     const entries = proposals.map(({ type, data }) => ({ type, term: 0, index: 0, data }));
     const { id: from, leader: to, term, session } = core;
-    core.send({ type: "propose", from, to, term, session, sequence: ++core.sequence, entries });
+    const run = core.run === 0 ? {} : { run: core.run };
+    core.send({ type: "propose", from, to, term, ...run, session, sequence: ++core.sequence, entries });
     return "accepted";
   }
 
@@ -370,7 +415,9 @@ export class Raft {
    * A forwarded proposal is not forwarded again. Otherwise two members that take each other for the leader would loop.
    */
   #acceptForwarded(message: ProposeMessage): void {
-    const { from, session, sequence } = message;
+    const { from, session, sequence, run } = message;
+    // Its run before a restart may have accepted the proposal already.
+    if (run !== undefined && run !== this.#core.run) return;
     if (message.term !== this.#core.term || !this.#core.proposalDedup.acceptOnce(from, session, sequence)) return;
     const proposals: Proposal[] = [];
     let hasChange = false;

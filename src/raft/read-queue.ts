@@ -28,6 +28,12 @@ export class ReadQueue {
   #early: ReadRequest[] = [];
   #unconfirmed: NumberedRead[] = [];
   #confirmedCount = 0;
+  /** The run of the leader (Core.run), so that responses to its run before a restart prove nothing. */
+  readonly #run: number;
+
+  constructor(run: number) {
+    this.#run = run;
+  }
 
   /** The number of the newest read. */
   get position(): number {
@@ -72,21 +78,21 @@ export class ReadQueue {
 
   /** Returns the position that a heartbeat carries: none when no read waits. */
   heartbeatContext(): Uint8Array {
-    return this.hasUnconfirmed ? encodePosition(this.position) : NO_CONTEXT;
+    return this.hasUnconfirmed ? encodePosition(this.#run, this.position) : NO_CONTEXT;
   }
 }
 
-function encodePosition(position: number): Uint8Array {
-  const bytes = new Uint8Array(8);
+function encodePosition(run: number, position: number): Uint8Array {
+  const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, position % 0x1_0000_0000, true);
-  view.setUint32(4, Math.floor(position / 0x1_0000_0000), true);
+  view.setBigUint64(0, BigInt(run), true);
+  view.setBigUint64(8, BigInt(position), true);
   return bytes;
 }
 
-/** Returns 0 for a context that no leader of this project sent. */
-export function decodePosition(context: Uint8Array): number {
-  if (context.length !== 8) return 0;
-  const view = new DataView(context.buffer, context.byteOffset, 8);
-  return view.getUint32(0, true) + view.getUint32(4, true) * 0x1_0000_0000;
+/** Returns 0 for a context that the leader of this run did not send. */
+export function decodePosition(context: Uint8Array, run: number): number {
+  if (context.length !== 16) return 0;
+  const view = new DataView(context.buffer, context.byteOffset, 16);
+  return view.getBigUint64(0, true) === BigInt(run) ? Number(view.getBigUint64(8, true)) : 0;
 }

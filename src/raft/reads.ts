@@ -8,19 +8,19 @@ import { decodePosition, type ReadRequest } from "./read-queue.ts";
 /** Returns false if too many reads wait already. */
 export function requestRead(core: Core, request: ReadRequest): boolean {
   if (core.reads.isFull) return false;
-  if (hasCommittedInTerm(core)) admit(core, request);
+  if (isSettled(core)) admit(core, request);
   else core.reads.addEarly(request);
   return true;
 }
 
 /** Call after each commit: reads that arrived before the term's first commit can be admitted now. */
 export function admitEarlyReads(core: Core): void {
-  if (core.reads.size === 0 || !hasCommittedInTerm(core)) return;
+  if (core.reads.size === 0 || !isSettled(core)) return;
   for (const request of core.reads.takeEarly()) admit(core, request);
 }
 
 export function acknowledgeReads(core: Core, from: MemberId, context: Uint8Array): void {
-  const position = decodePosition(context);
+  const position = decodePosition(context, core.run);
   const progress = core.progress.get(from);
   if (progress === undefined || position <= progress.readPosition || position > core.reads.position) return;
   progress.readPosition = position;
@@ -54,6 +54,7 @@ function respond(core: Core, request: ReadRequest, index: LogIndex): void {
   core.send({ type: "read-index-response", from: core.id, to: from, term: core.term, context, index });
 }
 
-function hasCommittedInTerm(core: Core): boolean {
-  return core.log.hasEntry(core.log.committed, core.term);
+/** A leader knows what is committed once its first entry is; one that goes on in its term, once its last one is. */
+function isSettled(core: Core): boolean {
+  return core.log.committed >= core.settledIndex;
 }

@@ -31,6 +31,13 @@ export function becomeCandidate(core: Core): void {
   core.role = "candidate";
 }
 
+/** Becomes a candidate of the term that it led before. */
+export function becomeResuming(core: Core): void {
+  assert(!core.isLeader && core.vote === core.id, "only a term that was led is resumed");
+  enterTerm(core, core.term);
+  core.role = "candidate";
+}
+
 /** Clears the state of the previous role. A vote is cleared only with its term. */
 export function enterTerm(core: Core, term: Term): void {
   assert(term >= core.term, `the term never falls from ${core.term} to ${term}`);
@@ -38,8 +45,10 @@ export function enterTerm(core: Core, term: Term): void {
     core.term = term;
     core.vote = NONE;
     core.proposalDedup = new ProposalDedup();
+    core.resumeIndex = 0;
   }
   core.leader = NONE;
+  core.run = 0;
   core.doubtsLeader = false;
   core.electionElapsed = 0;
   core.heartbeatElapsed = 0;
@@ -50,5 +59,5 @@ export function enterTerm(core: Core, term: Term): void {
   core.wantsAppends = false;
   core.wantsHeartbeats = false;
   if (core.progress.size > 0) core.progress = new Map();
-  if (core.reads.position > 0 || core.reads.size > 0) core.reads = new ReadQueue();
+  if (core.reads.position > 0 || core.reads.size > 0) core.reads = new ReadQueue(0);
 }

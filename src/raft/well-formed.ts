@@ -10,6 +10,7 @@ import { MAX_CONTEXT_BYTES, MAX_NUMBER } from "./config.ts";
 
 export function isWellFormed(message: RaftMessage): boolean {
   if (message.from <= 0n || !isNumber(message.term)) return false;
+  if ("run" in message && message.run !== undefined && !isRun(message.run)) return false;
   switch (message.type) {
     case "append":
       return (
@@ -23,7 +24,8 @@ export function isWellFormed(message: RaftMessage): boolean {
       return isNumber(message.index) && isNumber(message.rejectHint) && isNumber(message.hintTerm);
     case "vote":
     case "pre-vote":
-      return isNumber(message.lastIndex) && isNumber(message.lastTerm) && message.lastTerm < message.term;
+      // A leader that asks again after a restart has entries of the term that it asks for.
+      return isNumber(message.lastIndex) && isNumber(message.lastTerm) && message.lastTerm <= message.term;
     case "propose":
       return isNumber(message.session) && isNumber(message.sequence);
     case "vote-response":
@@ -47,6 +49,10 @@ export function isWellFormed(message: RaftMessage): boolean {
 
 function isNumber(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value <= MAX_NUMBER;
+}
+
+function isRun(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0;
 }
 
 function isContext(context: Uint8Array): boolean {

@@ -48,6 +48,8 @@ export interface Faults {
   readonly isRoom: boolean;
   /** 0: the cluster never quiesces. */
   readonly quiesceAfterTicks: number;
+  /** Members that stand still are evicted from memory, and are there again when something arrives. */
+  readonly evictEveryMs: number;
   /** Members are changed through etcd's service, under its rules, and not only through Raft. */
   readonly usesService: boolean;
 }
@@ -88,5 +90,6 @@ export function drawFaults(prng: Prng): Faults {
     isRoom: on(0.25),
     quiesceAfterTicks: on(0.3) ? 15 + prng.int(0, 20) : 0,
     usesService: on(0.6),
+    evictEveryMs: every(0.7, 500, 3_000),
   };
 }

@@ -40,6 +40,18 @@ const FREQUENT_ELECTIONS: Partial<Faults> = {
 
 const QUICK_RESTARTS: Partial<Faults> = { crashEveryMs: 500, downMs: 60, slowProbability: 0.1, slowMs: 3_000 };
 
+/** The cluster sleeps again and again, and is evicted, and wakes under duplicates and delays. */
+const SLEEPY: Partial<Faults> = {
+  quiesceAfterTicks: 11,
+  lullEveryMs: 3_000,
+  evictEveryMs: 300,
+  duplicateProbability: 0.3,
+  slowProbability: 0.3,
+  slowMs: 6_000,
+  delayMs: 40,
+  diskMs: 60,
+};
+
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: "entries of an older term are committed by counting",
@@ -71,8 +83,55 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "reads complete before the first commit of the term",
     file: "src/raft/reads.ts",
-    old: "return core.log.hasEntry(core.log.committed, core.term);",
+    old: "return core.log.committed >= core.settledIndex;",
     new: "return core.isLeader;",
+  },
+  {
+    name: "a term is resumed with whatever the log holds by then",
+    file: "src/raft/resume-point.ts",
+    old: " && log.lastIndex() === index;",
+    new: ";",
+    faults: SLEEPY,
+    seconds: "60",
+  },
+  {
+    name: "a leader that resumes its term sends entries before they are durable",
+    file: "src/raft/core.ts",
+    old: "return durableIndex <= this.resumeIndex ? durableIndex : lastIndex;",
+    new: "return Math.max(durableIndex, lastIndex);",
+    faults: { ...SLEEPY, crashEveryMs: 400, downMs: 40 },
+    seconds: "60",
+  },
+  {
+    name: "a leader that resumes its term believes the commit index of its disk",
+    file: "src/raft/leadership.ts",
+    old: "core.settledIndex = core.log.lastIndex;",
+    new: "core.settledIndex = core.log.lastTerm === core.term ? core.log.committed : core.log.lastIndex;",
+    faults: { ...SLEEPY, crashEveryMs: 2_000 },
+    foundBy: "test/raft/resumption.test.ts",
+  },
+  {
+    name: "responses to reads of an earlier run count for the resumed term",
+    file: "src/raft/read-queue.ts",
+    old: "return view.getBigUint64(0, true) === BigInt(run) ? Number(view.getBigUint64(8, true)) : 0;",
+    new: "return run < 0 ? 0 : Number(view.getBigUint64(8, true));",
+    faults: SLEEPY,
+    foundBy: "test/raft/resumption.test.ts",
+  },
+  {
+    name: "proposals that were meant for an earlier run are appended again in the resumed term",
+    file: "src/raft/raft.ts",
+    old: "if (run !== undefined && run !== this.#core.run) return;",
+    new: "",
+    faults: SLEEPY,
+    seconds: "60",
+  },
+  {
+    name: "a leader that sleeps is elected anew at each wake",
+    file: "src/raft/resumption.ts",
+    old: "  if (!mayResume(core)) return false;",
+    new: "  if (core.role !== undefined) return false;",
+    faults: { ...SLEEPY, diskMs: 1 },
   },
   {
     name: "read rounds have the same numbers in every run",

@@ -42,6 +42,9 @@ export class Operator {
     this.#every(faults.lostDatabaseEveryMs, () => this.#loseDatabase());
     this.#every(faults.transferEveryMs, () => this.#transfer());
     this.#every(faults.compactEveryMs, () => this.#compact());
+    this.#every(faults.evictEveryMs, () => {
+      for (const machine of machines.values()) if (prng.bool(0.8)) machine.evict();
+    });
     this.#every(faults.lullEveryMs, () => {
       this.#silentUntilMs = this.#world.queue.nowMs + prng.int(2_000, 12_000);
       this.#trace("clients fall silent");

@@ -6,8 +6,10 @@ import { Member } from "../../src/member/node/member.ts";
 import type { Problem } from "../../src/member/node/lifecycle.ts";
 import type { BootstrapOptions } from "../../src/member/options.ts";
 import type { Entry, Term } from "../../src/protocol/peer/raft-message.ts";
+import type { ResumePoint } from "../../src/raft/config.ts";
 import { MemoryImage, MemoryStorage } from "../../src/storage/memory/memory.ts";
 import type { MemoryNetwork } from "../../src/transport/memory.ts";
+import type { Transport } from "../../src/transport/transport.ts";
 import { Disk } from "./disk.ts";
 import type { DiskLie } from "./disk.ts";
 import type { EventQueue } from "./event-queue.ts";
@@ -32,6 +34,7 @@ export interface MachineHost {
   readonly onTouched: (machine: Machine) => void;
   readonly onWritten: (machine: Machine, entries: readonly Entry[], previousTerm: Term | undefined) => void;
   readonly onStarted: (machine: Machine, member: Member) => void;
+  readonly onCrashed: (machine: Machine) => void;
   /** Called when the member stopped by itself. */
   readonly onStopped: (machine: Machine, problem: Problem) => void;
 }
@@ -47,6 +50,9 @@ export class Machine {
   #diskFreeMs = 0;
   #frozenUntilMs = 0;
   #timers = 0;
+  #point: ResumePoint | undefined;
+  /** Receives for a member that is evicted. */
+  #doorbell: Transport | undefined;
   /** Incremented with each start, so that callbacks of an earlier run do not reach a later one. */
   incarnation = 0;
   /** Its database is lost, and it never comes back. */
@@ -66,6 +72,11 @@ export class Machine {
   /** The member, if it is running and not frozen. */
   get running(): Member | undefined {
     return this.#member?.problem === undefined ? this.#member : undefined;
+  }
+
+  /** Out of memory, until a frame or a request arrives. */
+  get isEvicted(): boolean {
+    return this.#doorbell !== undefined;
   }
 
   get isOn(): boolean {
@@ -90,6 +101,7 @@ export class Machine {
 
   powerOn(): void {
     if (this.isOn || this.isLost) return;
+    this.#doorbell = undefined;
     this.incarnation++;
     this.#timers = 0;
     const { incarnation } = this;
@@ -111,6 +123,8 @@ export class Machine {
 
   /** Crashes without a callback. The first few writes in flight may have reached the disk. */
   powerOff(): void {
+    this.#doorbell?.close();
+    this.#doorbell = undefined;
     const storage = this.#storage;
     if (storage === undefined) return;
     const member = this.#member;
@@ -120,6 +134,26 @@ export class Machine {
     this.#image = storage.crash(this.#host.prng);
     this.#diskFreeMs = 0;
     this.#frozenUntilMs = 0;
+    this.#host.onCrashed(this);
+  }
+
+  /** As a platform does with what stands still. The others still reach it, and wake it up. */
+  evict(): void {
+    if (this.running === undefined || this.isFrozen || this.#timers > 0) return;
+    const peers = this.running.members.map(({ id }) => id);
+    this.powerOff();
+    const doorbell = this.#host.network.transportFor(this.id);
+    this.#doorbell = doorbell;
+    doorbell.start({
+      onFrame: (from, frame) => {
+        if (this.#doorbell !== doorbell) return;
+        this.powerOn();
+        this.#host.network.post(from, this.id, frame);
+      },
+      onPeerUp: () => {},
+      onPeerDown: () => {},
+    });
+    doorbell.setPeers(peers);
   }
 
   loseDatabase(): void {
@@ -155,6 +189,7 @@ export class Machine {
       ...(faults.isRoom
         ? { autopilot: { votersMax: 5, replaceAfterMs: REPLACE_AFTER_MS, goneAfterMs: GONE_AFTER_MS } }
         : {}),
+      resumption: { saved: this.#point, save: (point) => this.#savePoint(this.incarnation, point) },
       cluster: { maxLearners: 3, newMemberId: this.#host.newMemberId },
       limits: {
         logEntries: faults.logEntries,
@@ -171,6 +206,16 @@ export class Machine {
     member.start();
     if (this.#beginning.type === "join") member.dial(everybody());
     onStarted(this, member);
+  }
+
+  /** It may be lost, as every write that a crash overtakes. */
+  #savePoint(incarnation: number, point: ResumePoint): void {
+    const { queue, faults } = this.#host;
+    queue.after(faults.diskMs, () =>
+      this.#ifAlive(incarnation, () => {
+        this.#point = point;
+      }),
+    );
   }
 
   #ifAlive(incarnation: number, run: () => void): void {

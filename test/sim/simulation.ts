@@ -122,9 +122,12 @@ class Simulation {
   }
 
   #pick(): Member | undefined {
-    const up = [...this.#world.machines.values()].filter((machine) => machine.running && !machine.isFrozen);
+    const up = [...this.#world.machines.values()].filter(
+      (machine) => (machine.running && !machine.isFrozen) || machine.isEvicted,
+    );
     if (up.length === 0) return undefined;
     const machine = this.#world.prng.pick(up);
+    machine.powerOn();
     this.#world.touch(machine);
     return machine.running;
   }
@@ -188,14 +191,28 @@ class Simulation {
     return membership.wasRemoved(id) && !machine.membership.members.some((other) => isKnown(other.id));
   }
 
-  /** Every member must serve. If the cluster quiesces, each in turn wakes it up. */
+  /**
+   * Every member must serve. If the cluster quiesces, each in turn wakes it up, after all were evicted: the term goes on.
+   */
   #servingPhase(): void {
-    const { faults } = this.#world;
-    const leader = this.#world.leader();
-    for (const member of this.#world.alive) {
-      if (leader?.machine.membership.has(member.id) !== true) continue;
-      if (faults.quiesceAfterTicks > 0 && !this.#quiesces()) throw new Violation(`quiet: ${this.#describe()}`);
-      this.#mustServe(member);
+    const { faults, machines } = this.#world;
+    // What was sent while there were faults has arrived by then.
+    if (faults.quiesceAfterTicks > 0) this.#world.run(this.#world.queue.nowMs + faults.slowMs + 3 * faults.delayMs);
+    const membership = this.#world.leader()?.machine.membership;
+    for (const { id } of this.#world.alive) {
+      if (membership?.has(id) !== true) continue;
+      const term = this.#world.leader()?.basicStatus().term;
+      if (faults.quiesceAfterTicks > 0) {
+        if (!this.#quiesces()) throw new Violation(`quiet: ${this.#describe()}`);
+        this.#world.run(this.#world.queue.nowMs + faults.diskMs);
+        if (faults.evictEveryMs < Infinity) for (const machine of machines.values()) machine.evict();
+      }
+      const machine = machines.get(id);
+      machine?.powerOn();
+      if (machine?.running !== undefined) this.#mustServe(machine.running);
+      const now = this.#world.leader()?.basicStatus().term;
+      if (now !== term)
+        throw new Violation(`quiet: term ${term} ended in sleep, now it is ${now}; ${this.#describe()}`);
     }
   }
 

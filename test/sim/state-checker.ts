@@ -25,6 +25,8 @@ export class Violation extends Error {}
 interface Written {
   readonly entry: Entry;
   readonly previousTerm: Term | undefined;
+  /** Machines that wrote it, and did not lose the write in a crash. */
+  readonly writers: Set<bigint>;
 }
 
 interface Seen {
@@ -59,12 +61,26 @@ export class StateChecker {
     for (const entry of entries) {
       const there = (this.#written[entry.index] ??= []);
       const known = there.find((written) => written.entry.term === entry.term);
-      if (known === undefined) there.push({ entry, previousTerm: previous });
+      if (known === undefined) there.push({ entry, previousTerm: previous, writers: new Set([machine.id]) });
       else if (!sameEntry(known.entry, entry) || (previous ?? known.previousTerm) !== known.previousTerm) {
         throw new Violation(`log matching: ${machine.id} wrote another entry ${entry.index} of term ${entry.term}`);
-      }
+      } else known.writers.add(machine.id);
       if (entry.type === "conf-change") this.#lastConfChange = Math.max(this.#lastConfChange, entry.index);
       previous = entry.term;
+    }
+  }
+
+  /**
+   * Call after a crash. An entry that nobody holds any more may be replaced within its term, by a leader that goes on in
+   * it. If it was sent, it arrives somewhere, and counts again.
+   */
+  crashed({ id, image }: Machine): void {
+    for (let index = image.applied + 1; index < this.#written.length; index++) {
+      const kept = (this.#written[index] ?? []).filter((written) => {
+        if (!holds(image, written.entry)) written.writers.delete(id);
+        return written.writers.size > 0;
+      });
+      this.#written[index] = kept;
     }
   }
 

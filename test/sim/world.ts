@@ -127,6 +127,7 @@ export class World {
         onWritten: (writer, entries, previousTerm) =>
           this.#noting(() => checker.written(writer, entries, previousTerm)),
         onStarted: (_, member) => watcher.attach(member),
+        onCrashed: (crashed) => checker.crashed(crashed),
         onStopped: (stopped, { text }) => {
           if (text.includes("removed from the cluster")) this.#wasRemoved(stopped);
           else this.#broken ??= `stopped: member ${stopped.id}: ${text}`;

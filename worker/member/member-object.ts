@@ -22,13 +22,14 @@ import { type KvCall, kvCalls } from "../../src/gateway/kv-calls.ts";
 import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
 import { createServices } from "../../src/member/services/member-services.ts";
 import { Member } from "../../src/member/node/member.ts";
-import type { BootstrapOptions, Wakeup } from "../../src/member/options.ts";
+import type { BootstrapOptions, Resumption, Wakeup } from "../../src/member/options.ts";
 import type { CallContext, ProblemCode, Services } from "../../src/member/api/services.ts";
 import { openTokenProvider } from "../../src/member/auth/token-providers.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
+import type { ResumePoint } from "../../src/raft/config.ts";
 import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
 import type { Identity, Storage } from "../../src/storage/storage.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
@@ -75,6 +76,8 @@ const QUIESCE_AFTER_TICKS = 30;
 const COMMIT_DELAY_MS = 5;
 /** Key of the lease deadlines that the member saves in the object. */
 const SAVED_LEASES_KEY = "leases";
+/** Key of the point at which a leader may go on in its term. */
+const RESUME_POINT_KEY = "resume";
 
 interface Running {
   readonly type: "running";
@@ -282,6 +285,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       quiesceAfterTicks: QUIESCE_AFTER_TICKS,
       commitDelayMs: COMMIT_DELAY_MS,
       wakeup: await this.#wakeup(),
+      resumption: await this.#resumption(),
       cluster: {
         ...flagged.cluster,
         ...clusterOptions(this.#number, { ...this.env, CLUSTER_NAME: idName(this.env, restore) }),
@@ -318,6 +322,14 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       wakeAfter: (delayMs) => void storage.setAlarm(Date.now() + Math.max(delayMs, 0)),
       save: (saved) =>
         void (saved === undefined ? storage.delete(SAVED_LEASES_KEY) : storage.put(SAVED_LEASES_KEY, saved)),
+    };
+  }
+
+  async #resumption(): Promise<Resumption> {
+    const { storage } = this.ctx;
+    return {
+      saved: await storage.get<ResumePoint>(RESUME_POINT_KEY),
+      save: (point) => void storage.put(RESUME_POINT_KEY, point),
     };
   }
 

@@ -45,7 +45,8 @@ export function versionResponse(health: HealthService): Response {
   return json({ etcdserver: SERVER_VERSION, etcdcluster: version, storage: version }, 200);
 }
 
-export function metricsResponse(health: HealthService): Response {
+export async function metricsResponse(health: HealthService): Promise<Response> {
+  await health.leaderConfirmed?.();
   return new Response(prometheusText(health.metrics()), { headers: { "content-type": PROMETHEUS_TYPE } });
 }
 

@@ -137,6 +137,8 @@ export interface HealthService {
   /** Runs the named checks of this kind; all by default. */
   probe(kind: ProbeKind, names?: readonly string[]): Promise<readonly ProbeResult[]>;
   metrics(): readonly MetricSample[];
+  /** Waits until a quorum has confirmed the leader, where the member may have slept. Default: there is no need. */
+  leaderConfirmed?(): Promise<void>;
   /** Returns the cluster version. Only members that know it have this method. */
   clusterVersion?(): string;
 }

@@ -68,14 +68,15 @@ export class Lessor implements LeaseListener {
   #checkedMs = -Infinity;
   #cancelWake: (() => void) | undefined;
   #alarmMs = -Infinity;
-  #hasSavedExpiry: boolean;
+  /** The saved deadlines, as long as they hold. */
+  #saved: Uint8Array | undefined;
   /** Renewals of leases that have expired and are not revoked yet. */
   readonly #waiting: Map<bigint, TtlCallback[]> = new Map();
   readonly #whenRevoked: Map<bigint, () => void> = new Map();
 
   constructor(host: LessorHost) {
     this.#host = host;
-    this.#hasSavedExpiry = host.wakeup?.saved !== undefined;
+    this.#saved = host.wakeup?.saved;
     host.rpc.handle(RENEW, (payload, done) => this.#serve(payload, done, (id, then) => this.#renew(id, then)));
     host.rpc.handle(REMAINING, (payload, done) => this.#serve(payload, done, (id, then) => this.#remaining(id, then)));
   }
@@ -140,15 +141,15 @@ export class Lessor implements LeaseListener {
   }
 
   /**
-   * Takes over the deadlines. `firstIndex` is this leader's first entry, which is applied. So no renewal since then can
-   * have escaped it.
+   * Takes over the deadlines. `inheritedIndex` is the last entry of the log when this member began to lead. It is
+   * applied, and so is all that was committed before. So no renewal since then can have escaped this leader.
    */
-  promote(term: number, firstIndex: number): void {
+  promote(term: number, inheritedIndex: number): void {
     this.demote();
     this.#term = term;
     const leases: Lease[] = [];
     this.#host.table().scan((lease) => leases.push(lease) > 0);
-    const known = leases.length === 0 ? undefined : this.#savedDeadlines(firstIndex);
+    const known = leases.length === 0 ? undefined : this.#savedDeadlines(inheritedIndex);
     this.#expiry.start(leases, this.#host.clock.nowMs(), this.#host.extensionMs, known);
   }
 
@@ -202,8 +203,9 @@ export class Lessor implements LeaseListener {
       this.#cancelWake?.();
       this.#cancelWake = this.#host.clock.setTimer(Math.min(next - nowMs, HIBERNATION_MS_MAX), () => this.#host.wake());
     } else {
-      wakeup.save(encodeSavedExpiry({ ...this.#host.newest(), writtenMs: nowMs, ends: this.#expiry.ends }));
-      this.#hasSavedExpiry = true;
+      const saved = encodeSavedExpiry({ ...this.#host.newest(), writtenMs: nowMs, ends: this.#expiry.ends });
+      this.#saved = saved;
+      wakeup.save(saved);
       this.#wakeAt(Math.min(next, nowMs + HIBERNATION_MS_MAX), nowMs);
     }
   }
@@ -221,10 +223,9 @@ export class Lessor implements LeaseListener {
     this.#host.wakeup?.wakeAfter(atMs - nowMs);
   }
 
-  #savedDeadlines(firstIndex: number): SavedDeadlines | undefined {
-    const bytes = this.#host.wakeup?.saved;
-    const record = bytes === undefined ? undefined : decodeSavedExpiry(bytes);
-    if (record === undefined || record.index !== firstIndex - 1) return undefined;
+  #savedDeadlines(inheritedIndex: number): SavedDeadlines | undefined {
+    const record = this.#saved === undefined ? undefined : decodeSavedExpiry(this.#saved);
+    if (record === undefined || record.index !== inheritedIndex) return undefined;
     const holds = record.term === this.#host.logTerm(record.index) && record.writtenMs <= this.#host.clock.nowMs();
     return holds ? record.ends : undefined;
   }
@@ -258,8 +259,8 @@ export class Lessor implements LeaseListener {
       return;
     }
     if (this.#expiry.isCheckpointed(id)) return this.#renewCheckpointed(id, done);
-    if (this.#hasSavedExpiry) {
-      this.#hasSavedExpiry = false;
+    if (this.#saved !== undefined) {
+      this.#saved = undefined;
       this.#host.wakeup?.save(undefined);
     }
     done({ ok: true, value: this.#expiry.renew(id, nowMs) });

@@ -73,7 +73,7 @@ export class Applier {
     }
     this.stateChanged();
     raft.appliedTo(this.#index);
-    this.#startLeases();
+    this.startLeases();
     if (!leader.isKnown) membershipMonitor.campaignIfAlone();
     if (machine.hub.hasUnsynced) maintenance.syncWatchers();
     if (machine.store.hasPendingCompaction) maintenance.scheduleCompaction(undefined);
@@ -119,16 +119,13 @@ export class Applier {
   }
 
   /**
-   * Promotes the lessor once an entry of this leader's own term is applied: only then has the leader applied everything
-   * that its predecessors committed.
+   * Promotes the lessor once this leader has applied everything that was committed before it led. A leader that goes on
+   * in its term may have done so at once.
    */
-  #startLeases(): void {
+  startLeases(): void {
     const { raft, lessor } = this.#parts;
-    const { role, term } = raft.basicStatus();
-    if (role !== "leader" || this.#term !== term || lessor.term === term) return;
-    let first = this.#index;
-    while (raft.logTerm(first - 1) === term) first -= 1;
-    lessor.promote(term, first);
+    if (!raft.isSettled || lessor.term === raft.term) return;
+    lessor.promote(raft.term, raft.inheritedIndex);
   }
 
   #cutLog(): void {

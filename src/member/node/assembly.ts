@@ -273,6 +273,7 @@ function makeRaft(parts: Assembly, prng: Prng): Raft {
     hardState: startingHardState(storage),
     confState: parts.machine.membership.confState,
     applied: applier.index,
+    resumable: parts.options.resumption?.saved,
     snapshotMeta: () => applier.snapshotMeta,
     maxAppendBytes: settings.limits.appendBytes,
     maxInflightMessages: 256,
@@ -311,7 +312,8 @@ function makeSnapshots(parts: Assembly, prng: Prng): Snapshots {
 
 function makeQuiescence(parts: Assembly): Quiescence {
   const { proposals, reads, rpc, changes, lessor, snapshots } = parts;
-  return new Quiescence(parts.settings.quiesceAfterTicks, {
+  const { quiesceAfterTicks, electionTicks } = parts.settings;
+  return new Quiescence(quiesceAfterTicks, electionTicks, {
     id: parts.id,
     raft: () => parts.raft,
     leader: () => parts.leader.id,
@@ -326,8 +328,18 @@ function makeQuiescence(parts: Assembly): Quiescence {
       snapshots.holdsRows,
     startTicking: () => parts.ticker.start(),
     stopTicking: () => parts.ticker.stop(),
-    onQuiesce: () => lessor.hibernate(),
+    onQuiesce: () => {
+      lessor.hibernate();
+      saveResumePoint(parts);
+    },
   });
+}
+
+/** Nothing is saved again as long as nothing was written. */
+function saveResumePoint({ options: { resumption }, raft }: Assembly): void {
+  if (resumption === undefined) return;
+  const point = raft.markResumable();
+  if (point !== undefined) resumption.save(point);
 }
 
 function makeHashQueue(parts: Assembly): HashQueue {

@@ -9,7 +9,7 @@ import type { Identity, Storage } from "../../storage/storage.ts";
 import { encodeMember } from "../membership/membership.ts";
 import type { BootstrapOptions } from "../options.ts";
 
-const BOOTSTRAP_TERM = 1;
+export const BOOTSTRAP_TERM = 1;
 
 /**
  * Bootstraps a fresh store; does nothing on a store that has data. `done` gets an error if storage rejected the write,

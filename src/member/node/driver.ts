@@ -77,6 +77,7 @@ export class Driver {
   readonly #parts: DriverDeps;
   #isScheduled = false;
   #isRunning = false;
+  #hasRun = false;
 
   constructor(parts: DriverDeps) {
     this.#parts = parts;
@@ -114,6 +115,14 @@ export class Driver {
     snapshots.dropRefused();
     writes.settle();
     availability.check();
+    if (!this.#hasRun) this.#start();
+  }
+
+  /** After the first run the members are known: what was known to be committed is applied. */
+  #start(): void {
+    this.#hasRun = true;
+    this.#parts.quiescence.onStart();
+    if (this.#parts.raft.hasReady()) this.schedule();
   }
 
   /**
@@ -144,7 +153,10 @@ export class Driver {
   /** Executes one Ready, in the order that Raft relies on. */
   #process(ready: Ready): void {
     const { leader, commitDelay, reads, applier } = this.#parts;
-    if (ready.softState !== undefined) leader.onLeaderChanged(ready.softState.leader);
+    if (ready.softState !== undefined) {
+      leader.onLeaderChanged(ready.softState.leader);
+      applier.startLeases();
+    }
     this.send(commitDelay.holdBack(ready.messages, ready.committed));
     if (ready.persist !== undefined) this.#persist(ready.persist);
     for (const { context, index } of ready.readStates) reads.confirm(context, index);

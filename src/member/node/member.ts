@@ -233,6 +233,11 @@ export class Member {
     return !this.#parts.quiescence.isActive;
   }
 
+  /** True if the cluster stops its clocks while it is idle. What this member knows of the leader may then be old. */
+  get quiesces(): boolean {
+    return this.settings.quiesceAfterTicks > 0;
+  }
+
   status(): RaftStatus {
     return this.#parts.raft.status();
   }

@@ -91,7 +91,7 @@ export class MembershipMonitor {
   campaignIfAlone(): void {
     const { id, machine, raft } = this.#parts;
     const { voters } = machine.membership.confState;
-    if (voters.length === 1 && voters[0] === id) raft.campaign();
+    if (voters.length === 1 && voters[0] === id && !raft.resume()) raft.campaign();
   }
 
   /** Informs a removed member that still acts as a member. It may have been offline when it was removed. */

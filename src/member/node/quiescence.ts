@@ -8,19 +8,25 @@
  *
  *            idle for n ticks, notice of the leader
  *     active ─────────────────────────────────────► quiesced
- *       ▲  ▲                                         │  │ a request
- *       │  └──────────── a Raft message ─────────────┘  │
+ *       ▲                                               │ a request, a message
  *       └── a leader is heard, or none leads ── waking ◄┘
+ *
+ * A quiesced member may be evicted from memory. It starts in the state "waking": who led may still lead, and goes on in
+ * its term (raft/resumption.ts). So a cluster that sleeps does not elect at each wake-up.
  */
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import type { MemberId, RaftMessage } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
+import { BOOTSTRAP_TERM } from "./bootstrap.ts";
 import type { RaftStatus } from "../../raft/ready.ts";
 
 export type QuiescenceState = "active" | "quiesced" | "waking";
 
-/** How long the other members may take to report the leader. */
-const WAKING_TICKS = 3;
+/**
+ * How long the other members may take to report the leader: it may have to be loaded, and to ask for its votes again. When
+ * it asks, it gets the time once more.
+ */
+const WAKING_TICKS = 5;
 
 export interface QuiescenceHost {
   readonly id: MemberId;
@@ -37,16 +43,24 @@ export interface QuiescenceHost {
 
 export class Quiescence {
   readonly #afterTicks: number;
+  /** Silence after which a follower asks its leader. The answer arrives before the shortest election timeout. */
+  readonly #silentTicks: number;
   readonly #host: QuiescenceHost;
   #state: QuiescenceState = "active";
   #idleTicks = 0;
   #wakingTicks = 0;
+  /** True if this member asked for the leader. Otherwise another one probably did, and this one does so later. */
+  #isAsking = false;
+  /** False until this member knows whether it may go on in its term. Who asks before that gets its answer then. */
+  #hasStarted = false;
+  readonly #early: Set<MemberId> = new Set();
   /** Members that have reported since the wake-up that they do not lead. */
   readonly #responses: Set<MemberId> = new Set();
 
   /** `afterTicks`: idle ticks before the cluster quiesces; 0: never. */
-  constructor(afterTicks: number, host: QuiescenceHost) {
+  constructor(afterTicks: number, electionTicks: number, host: QuiescenceHost) {
     this.#afterTicks = afterTicks;
+    this.#silentTicks = Math.ceil(electionTicks / 2);
     this.#host = host;
   }
 
@@ -66,8 +80,14 @@ export class Quiescence {
    */
   tick(): boolean {
     if (this.#afterTicks === 0) return false;
-    if (this.#state === "waking" && ++this.#wakingTicks === WAKING_TICKS) this.#host.raft().campaign();
-    if (this.#host.leader() !== this.#host.id) return false;
+    if (this.#state === "waking" && ++this.#wakingTicks === WAKING_TICKS) {
+      if (this.#isAsking) this.#host.raft().campaign();
+      else this.#findLeader();
+    }
+    if (this.#host.leader() !== this.#host.id) {
+      this.#askSilentLeader();
+      return false;
+    }
     const idle = !this.#host.hasWork() && isIdle(this.#host.raft().status());
     this.#idleTicks = idle ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks < this.#afterTicks) return false;
@@ -78,6 +98,15 @@ export class Quiescence {
     return true;
   }
 
+  /** Called when the member has started. It is a restart if a term has had a leader. */
+  onStart(): void {
+    const isRestart = this.#host.raft().term > BOOTSTRAP_TERM;
+    this.#hasStarted = true;
+    if (this.#afterTicks > 0 && isRestart && this.#host.leader() === 0n) this.#findLeader();
+    for (const member of this.#early) this.onWake(member);
+    this.#early.clear();
+  }
+
   /** Called on a request. It must not be forwarded to a leader that may no longer lead. */
   onRequest(): void {
     if (this.#afterTicks === 0) return;
@@ -86,7 +115,7 @@ export class Quiescence {
       this.#host.startTicking();
       if (this.#host.leader() === this.#host.id) this.activate();
       else this.#findLeader();
-    } else if (this.#state === "active" && this.#host.leader() === 0n) {
+    } else if (this.#state === "waking" ? !this.#isAsking : this.#host.leader() === 0n) {
       this.#findLeader();
     }
   }
@@ -94,17 +123,17 @@ export class Quiescence {
   /** Called on Raft messages. They show that another member is active, or that the leader has responded. */
   onRaft(from: MemberId, messages: readonly RaftMessage[]): void {
     if (this.#state === "active" || messages.every((message) => message.type === "heartbeat-response")) return;
-    if (this.#state === "quiesced") {
-      this.wake();
-    } else if (from === this.#host.leader() && messages.some((message) => this.#isLeading(message))) {
-      this.activate();
-    }
+    this.wake();
+    if (from === this.#host.leader() && messages.some((message) => this.#isLeading(message))) this.activate();
+    else if (messages.some((message) => this.#isResuming(message))) this.#wakingTicks = 0;
   }
 
+  /** Starts the clock. What a follower knew of the leader may be outdated. */
   wake(): void {
     if (this.#state !== "quiesced") return;
     this.#host.startTicking();
-    this.activate();
+    if (this.#host.leader() === this.#host.id) this.activate();
+    else this.#startWaking(false);
   }
 
   /** Called when a leader is known, possibly this member. */
@@ -114,8 +143,8 @@ export class Quiescence {
   }
 
   /**
-   * Handles the leader's notice that the cluster is idle. A follower that disagrees keeps its clock and contacts the
-   * leader.
+   * Handles the leader's notice that the cluster is idle. A follower that disagrees keeps its clock, and asks the leader
+   * soon.
    */
   onNotice(from: MemberId, term: number, index: number): void {
     const status = this.#host.raft().status();
@@ -127,19 +156,34 @@ export class Quiescence {
 
   /**
    * Handles the request of a waking member for the leader. The leader responds with a heartbeat at once, not at the
-   * next tick.
+   * next tick. A leader that asks for its votes again will, if it gets them.
    */
   onWake(from: MemberId): void {
+    if (!this.#hasStarted) {
+      this.#early.add(from);
+      return;
+    }
     this.wake();
     if (this.#host.leader() === this.#host.id) this.#host.raft().heartbeat();
-    else this.#host.send(from, { type: "not-leading" });
+    else if (!this.#host.raft().isResuming) this.#host.send(from, { type: "not-leading" });
   }
 
   /** Records that `from` does not lead. Once all other members have reported this, an election starts. */
   onNotLeading(from: MemberId): void {
     if (this.#state !== "waking") return;
     this.#responses.add(from);
+    if (this.#host.raft().isResuming) return;
     if (this.#host.others().every((other) => this.#responses.has(other))) this.#host.raft().campaign();
+  }
+
+  /**
+   * A follower that missed the notice, or disagreed, hears nothing more. It asks before it campaigns: the leader may only
+   * be quiesced.
+   */
+  #askSilentLeader(): void {
+    const leader = this.#host.leader();
+    if (this.#state !== "active" || leader === 0n) return;
+    if (this.#host.raft().silentTicks === this.#silentTicks) this.#host.send(leader, { type: "wake" });
   }
 
   #isLeading(message: RaftMessage): boolean {
@@ -147,13 +191,23 @@ export class Quiescence {
     return (type === "heartbeat" || type === "append") && term === this.#host.raft().term;
   }
 
+  /** True for the request of a restarted leader for the votes of its term. */
+  #isResuming(message: RaftMessage): boolean {
+    return message.type === "vote" && message.lastTerm === message.term && message.term === this.#host.raft().term;
+  }
+
   #findLeader(): void {
-    this.#state = "waking";
-    this.#wakingTicks = 0;
-    this.#responses.clear();
+    this.#startWaking(true);
     const others = this.#host.others();
     for (const peer of others) this.#host.send(peer, { type: "wake" });
-    if (others.length === 0) this.#host.raft().campaign();
+    if (!this.#host.raft().resume() && others.length === 0) this.#host.raft().campaign();
+  }
+
+  #startWaking(isAsking: boolean): void {
+    this.#state = "waking";
+    this.#isAsking = isAsking;
+    this.#wakingTicks = 0;
+    this.#responses.clear();
   }
 
   #stop(): void {

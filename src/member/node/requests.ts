@@ -7,6 +7,9 @@ import type { InternalRequest } from "../../protocol/peer/internal.ts";
 import type { Member } from "./member.ts";
 import type { CallContext } from "../api/services.ts";
 
+/** Enough to find that the leader is gone, and to elect another one. */
+const CONFIRMING_ELECTION_TIMEOUTS = 3;
+
 /**
  * Proposes `request` on behalf of `caller`, or without a user. Fair queueing counts it against the caller of `context`.
  * Rejects with an EtcdError.
@@ -33,6 +36,24 @@ export function propose<R>(
 export function readIndex(member: Member): Promise<void> {
   return new Promise((resolve, reject: (error: EtcdError) => void) => {
     member.linearizable(resolve, reject);
+  });
+}
+
+/**
+ * Resolves once a quorum has confirmed the leader that this member knows, or when that takes longer than an election. In
+ * a cluster that never quiesces it resolves at once: heartbeats confirm the leader all the time. For responses that name
+ * the leader: a member that slept does not know who leads.
+ */
+export function confirmLeader(member: Member): Promise<void> {
+  const { electionTicks, tickMs } = member.settings;
+  if (!member.quiesces || member.problem !== undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    const cancel = member.clock.setTimer(CONFIRMING_ELECTION_TIMEOUTS * electionTicks * tickMs, resolve);
+    const done = (): void => {
+      cancel();
+      resolve();
+    };
+    member.linearizable(done, done);
   });
 }
 

@@ -3,12 +3,16 @@ import { EtcdError } from "../../protocol/errors.ts";
 import type { Member } from "../node/member.ts";
 import { metricSamples } from "./metric-samples.ts";
 import { probe, readLocally, WITH_LEADER } from "./probes.ts";
-import { checkLeader, readIndex } from "../node/requests.ts";
+import { checkLeader, confirmLeader, readIndex } from "../node/requests.ts";
 import { PROBES } from "../api/services.ts";
 import type { HealthService } from "../api/services.ts";
 
 export function healthService(member: Member): HealthService {
-  return { ...healthChecks(member), metrics: () => metricSamples(member) };
+  return {
+    ...healthChecks(member),
+    metrics: () => metricSamples(member),
+    leaderConfirmed: () => confirmLeader(member),
+  };
 }
 
 export function healthChecks(member: Member): Omit<HealthService, "metrics"> {

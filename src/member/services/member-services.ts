@@ -10,6 +10,7 @@ import { healthService } from "./health.ts";
 import { refusingLearner } from "./learner-guard.ts";
 import { limitedServices } from "./limited-services.ts";
 import type { Member } from "../node/member.ts";
+import { confirmLeader } from "../node/requests.ts";
 import { memberView } from "./member-view.ts";
 import { deferredServices } from "./deferred-services.ts";
 import { paced } from "../auth/pace.ts";
@@ -33,7 +34,12 @@ export function createServices(member: Member, credentials: Partial<Credentials>
     lease,
     ...deferredServices(member, core, { tokens, passwords }),
     health: healthService(member),
-    inspect: { view: async () => memberView(member) },
+    inspect: {
+      async view() {
+        await confirmLeader(member);
+        return memberView(member);
+      },
+    },
   };
   const services = member.metrics.calls.counted(limitedServices(all, member));
   return member.settings.learnersRefuse ? refusingLearner(services, member) : services;

@@ -88,7 +88,14 @@ export function toWire(m: RaftMessage): RaftWire {
   const base = { type, from, to, term };
   switch (m.type) {
     case "append":
-      return raftWire({ ...base, index: m.prevIndex, logTerm: m.prevTerm, entries: m.entries, commit: m.commit });
+      return raftWire({
+        ...base,
+        index: m.prevIndex,
+        logTerm: m.prevTerm,
+        entries: m.entries,
+        commit: m.commit,
+        rejectHint: m.run ?? 0,
+      });
     case "append-response":
       return raftWire({ ...base, index: m.index, reject: m.reject, rejectHint: m.rejectHint, logTerm: m.hintTerm });
     case "vote":
@@ -103,14 +110,20 @@ export function toWire(m: RaftMessage): RaftWire {
     case "pre-vote-response":
       return raftWire({ ...base, reject: m.reject });
     case "heartbeat":
-      return raftWire({ ...base, commit: m.commit, context: m.context });
+      return raftWire({ ...base, commit: m.commit, context: m.context, rejectHint: m.run ?? 0 });
     case "heartbeat-response":
     case "read-index":
       return raftWire({ ...base, context: m.context });
     case "snapshot":
-      return raftWire({ ...base, snapshot: { metadata: m.snapshot } });
+      return raftWire({ ...base, snapshot: { metadata: m.snapshot }, rejectHint: m.run ?? 0 });
     case "propose":
-      return raftWire({ ...base, entries: m.entries, logTerm: m.session, index: m.sequence });
+      return raftWire({
+        ...base,
+        entries: m.entries,
+        logTerm: m.session,
+        index: m.sequence,
+        rejectHint: m.run ?? 0,
+      });
     case "read-index-response":
       return raftWire({ ...base, context: m.context, index: m.index });
     case "timeout-now":
@@ -128,7 +141,15 @@ export function fromWire(w: RaftWire): RaftMessage {
   switch (type) {
     case "append":
       checkRun(w);
-      return { ...base, type, prevIndex: index, prevTerm: w.logTerm, entries: w.entries, commit: w.commit };
+      return {
+        ...base,
+        type,
+        prevIndex: index,
+        prevTerm: w.logTerm,
+        entries: w.entries,
+        commit: w.commit,
+        ...runOf(w),
+      };
     case "append-response":
       return { ...base, type, index, reject: w.reject, rejectHint: w.rejectHint, hintTerm: w.logTerm };
     case "vote":
@@ -140,15 +161,15 @@ export function fromWire(w: RaftWire): RaftMessage {
     case "pre-vote-response":
       return { ...base, type, reject: w.reject };
     case "heartbeat":
-      return { ...base, type, commit: w.commit, context };
+      return { ...base, type, commit: w.commit, context, ...runOf(w) };
     case "heartbeat-response":
     case "read-index":
       return { ...base, type, context };
     case "snapshot":
       if (w.snapshot === undefined) throw new DecodeError("raft: a snapshot message without a snapshot");
-      return { ...base, type, snapshot: w.snapshot.metadata };
+      return { ...base, type, snapshot: w.snapshot.metadata, ...runOf(w) };
     case "propose":
-      return { ...base, type, session: w.logTerm, sequence: index, entries: w.entries };
+      return { ...base, type, session: w.logTerm, sequence: index, entries: w.entries, ...runOf(w) };
     case "read-index-response":
       return { ...base, type, context, index };
     case "timeout-now":
@@ -163,6 +184,11 @@ export function fromWire(w: RaftWire): RaftMessage {
     default:
       throw new DecodeError(`raft: a message of type ${type}`);
   }
+}
+
+/** etcd's messages have no field for it. Members that do not know it skip what stands in this one. */
+function runOf({ rejectHint }: RaftWire): { readonly run?: number } {
+  return rejectHint === 0 ? {} : { run: rejectHint };
 }
 
 /**

@@ -75,7 +75,15 @@ interface Base {
   readonly term: Term;
 }
 
-export interface AppendMessage extends Base {
+interface FromLeader extends Base {
+  /**
+   * Identifies this leadership: a leader that goes on in its term after a restart has another run in it. Absent in
+   * messages of older builds.
+   */
+  readonly run?: number;
+}
+
+export interface AppendMessage extends FromLeader {
   readonly type: "append";
   readonly prevIndex: LogIndex;
   readonly prevTerm: Term;
@@ -104,7 +112,7 @@ export interface VoteResponse extends Base {
   readonly reject: boolean;
 }
 
-export interface HeartbeatMessage extends Base {
+export interface HeartbeatMessage extends FromLeader {
   readonly type: "heartbeat";
   readonly commit: LogIndex;
   readonly context: Uint8Array;
@@ -116,13 +124,15 @@ export interface HeartbeatResponse extends Base {
 }
 
 /** Announces a snapshot. Its data is sent separately, in chunks. */
-export interface SnapshotMessage extends Base {
+export interface SnapshotMessage extends FromLeader {
   readonly type: "snapshot";
   readonly snapshot: SnapshotMeta;
 }
 
 export interface ProposeMessage extends Base {
   readonly type: "propose";
+  /** The run of the leader that the proposal is meant for, as far as the sender knows it. */
+  readonly run?: number;
   /**
    * Identifies the sender's run, drawn at random. With `sequence` it reveals a second delivery of the same proposal.
    */

@@ -105,14 +105,14 @@ beforeEach(() => {
 describe("a new leader", () => {
   test("M27 adds an election timeout to the TTL of each lease", () => {
     world.table.grant(5n, 10);
-    world.lessor.promote(2, 8);
+    world.lessor.promote(2, 7);
     expect(world.call("remaining", 5n).result).toBe(11);
     world.table.grant(6n, 10);
     expect(world.call("remaining", 6n).result).toBe(10);
   });
 
   test.each([
-    ["stands directly before its first entry", 7, 1, 0, 4],
+    ["was the last one when it began to lead", 7, 1, 0, 4],
     ["is older than that", 6, 1, 0, 11],
     ["is of another term", 7, 3, 0, 11],
     ["was written in the future", 7, 1, 1, 11],
@@ -120,8 +120,19 @@ describe("a new leader", () => {
     world = new World({ term, index, writtenMs, ends: new Map([[5n, 3_000]]) });
     world.terms.set(6, 1).set(7, 1).set(8, 2);
     world.table.grant(5n, 10);
-    world.lessor.promote(2, 8);
+    world.lessor.promote(2, 7);
     expect(world.call("remaining", 5n).result).toBe(seconds);
+  });
+
+  test("M26 of the same term does not use a record that a renewal has outdated: nothing in the log shows it", () => {
+    world = new World({ term: 1, index: 7, writtenMs: 0, ends: new Map([[5n, 3_000]]) });
+    world.terms.set(7, 1);
+    world.table.grant(5n, 10);
+    world.lessor.promote(1, 7);
+    expect(world.call("renew", 5n).result).toBe(10);
+    world.lessor.demote();
+    world.lessor.promote(1, 7);
+    expect(world.call("remaining", 5n).result).toBe(11);
   });
 });
 

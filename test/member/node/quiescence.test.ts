@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { utf8Decode, utf8Encode } from "../../../src/base/utf8.ts";
+import type { Resumption } from "../../../src/member/options.ts";
+import { member as memberRecord } from "../../../src/protocol/api/cluster.ts";
 import { putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
 import { encodeFrame } from "../../../src/protocol/peer/frame.ts";
+import type { ResumePoint } from "../../../src/raft/config.ts";
 import { CALL, CLUSTER_ID, Cluster } from "../support/cluster.ts";
 import type { Node } from "../support/cluster.ts";
 
@@ -149,3 +152,34 @@ test("M24 a waking member counts each other member once that reports that it doe
   await answer(leader.id);
   expect(asks()).toBe(true);
 });
+
+test.each([1, 3])(
+  "M55 a cluster of %i goes on in its term after a restart of all members, with what was saved",
+  async (size) => {
+    const saved = new Map<bigint, ResumePoint>();
+    const resumptionOf = (id: bigint): Resumption => ({
+      saved: saved.get(id),
+      save: (point) => void saved.set(id, point),
+    });
+    const cluster = new Cluster(1, OPTIONS);
+    const members = Array.from({ length: size }, (_, at) => memberRecord({ id: BigInt(at + 1), name: `m${at + 1}` }));
+    const ids = members.map(({ id }) => id);
+    await Promise.all(
+      ids.map((id) => cluster.start(id, { type: "found", members }, undefined, { resumption: resumptionOf(id) })),
+    );
+    const leader = await cluster.elected();
+    await cluster.settled(put(leader, "kept"));
+    const { term } = leader.member.basicStatus();
+    for (let times = 0; times < 3; times++) {
+      await quiesced(cluster);
+      const images = ids.map((id) => cluster.crash(id));
+      const started = ids.map((id, at) =>
+        cluster.start(id, { type: "join" }, images[at], { resumption: resumptionOf(id) }),
+      );
+      await Promise.all(started);
+      expect(await read(cluster, cluster.node(1n))).toBe("kept");
+      expect(cluster.leader?.id).toBe(leader.id);
+      expect(cluster.node(1n).member.basicStatus().term).toBe(term);
+    }
+  },
+);

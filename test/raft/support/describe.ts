@@ -2,7 +2,6 @@
 import type { ConfState, Entry, RaftMessage } from "../../../src/protocol/peer/raft-message.ts";
 import { decodeChange } from "../../../src/raft/conf-change/conf-change-entry.ts";
 import type { RaftStatus, Ready } from "../../../src/raft/ready.ts";
-import { decodePosition } from "../../../src/raft/read-queue.ts";
 
 const SIGNS = { "add-node": "v", "add-learner": "l", "remove-node": "r", "update-node": "u" } as const;
 
@@ -69,8 +68,9 @@ function details(message: RaftMessage): string {
   }
 }
 
+/** The position in the round of reads, whatever run the leader is in. */
 function round(context: Uint8Array): string {
-  return context.length === 0 ? "" : ` reads ${decodePosition(context)}`;
+  return context.length === 0 ? "" : ` reads ${new DataView(context.buffer, context.byteOffset).getUint32(8, true)}`;
 }
 
 export function text(bytes: Uint8Array): string {

@@ -14,7 +14,7 @@ import type {
   Term,
 } from "../../../src/protocol/peer/raft-message.ts";
 import { decodeChange } from "../../../src/raft/conf-change/conf-change-entry.ts";
-import type { RaftConfig } from "../../../src/raft/config.ts";
+import type { RaftConfig, ResumePoint } from "../../../src/raft/config.ts";
 import { Raft } from "../../../src/raft/raft.ts";
 import type { Persist, ReadState, Ready } from "../../../src/raft/ready.ts";
 import { MemoryLog } from "./memory-log.ts";
@@ -53,6 +53,8 @@ export class Member {
    */
   readonly snapshots: Map<LogIndex, Applied>;
   raft: Raft;
+  /** The stored point at which the member may go on in its term. */
+  point: ResumePoint | undefined;
   #incarnation = 0;
   onReady: (ready: Ready) => void = () => {};
 
@@ -120,6 +122,11 @@ export class Member {
     this.view.compact(to);
   }
 
+  /** Stores the point, as a driver does when the cluster falls silent. */
+  sleep(): void {
+    this.point = this.raft.markResumable() ?? this.point;
+  }
+
   crash(): void {
     this.writes = [];
     this.outbox = [];
@@ -163,6 +170,7 @@ export class Member {
       hardState: this.disk.hardState,
       confState: this.durableState.conf,
       applied: this.durableState.index,
+      resumable: this.point,
       snapshotMeta: () => this.snapshotMeta(),
       maxAppendBytes: 1 << 20,
       maxInflightMessages: 256,

@@ -4,12 +4,14 @@ import { downgradeInfo, statusResponse } from "../../../protocol/api/maintenance
 import type { AlarmMember } from "../../../protocol/api/maintenance.ts";
 import { SERVER_VERSION } from "../../../protocol/version.ts";
 import type { Member } from "../../node/member.ts";
+import { confirmLeader } from "../../node/requests.ts";
 import { quotaBytes } from "../../apply/quota.ts";
 import type { MaintenanceService } from "../../api/services.ts";
 
 export function statusService(member: Member): Pick<MaintenanceService, "status"> {
   return {
     async status() {
+      await confirmLeader(member);
       const raft = member.status();
       const { store, alarms, clusterVersion } = member.machine;
       const target = clusterVersion.downgradeTarget;

@@ -1,0 +1,81 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { expect, test } from "vitest";
+import { edge, get, post, put, stubOf } from "../support/edge-kit.ts";
+
+const MEMBERS = [1, 2, 3];
+/** More than the cluster takes to stand still. */
+const QUIET_MS = 4_000;
+
+interface Status {
+  readonly leader?: string;
+  readonly raftTerm: string;
+  readonly raftIndex: string;
+  readonly errors?: readonly string[];
+}
+
+const statusOf = (member: number): Promise<Status> => post<Status>(`/m/${member}/v3/maintenance/status`, {});
+
+/** Until the cluster stands still: then its leader has stored where it may go on. */
+async function quiet(): Promise<void> {
+  const { raftIndex } = await statusOf(1);
+  while (!(await Promise.all(MEMBERS.map(pointOf))).includes(Number(raftIndex))) await pause(50);
+}
+
+function pointOf(number: number): Promise<number | undefined> {
+  return runInDurableObject(
+    stubOf(number),
+    async (_member, { storage }) => (await storage.get<{ index: number }>("resume"))?.index,
+  );
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function evict(numbers: readonly number[]): Promise<void> {
+  for (const number of numbers) await evictDurableObject(stubOf(number));
+}
+
+test("M55 a cluster whose members are evicted keeps its term, and each member names the leader when it is asked first", async () => {
+  await put("kept", "value");
+  const { leader, raftTerm } = await statusOf(1);
+  await quiet();
+  for (const asked of MEMBERS) {
+    await evict(MEMBERS);
+    expect(await statusOf(asked)).toMatchObject({ leader, raftTerm });
+    expect((await statusOf(asked)).errors ?? []).toEqual([]);
+    await pause(QUIET_MS);
+  }
+  for (const asked of MEMBERS) {
+    await evict(MEMBERS.filter((number) => number !== asked));
+    expect(await statusOf(asked)).toMatchObject({ leader, raftTerm });
+    await pause(QUIET_MS);
+  }
+  expect(await get("kept")).toBe("value");
+  expect((await statusOf(1)).raftTerm).toBe(raftTerm);
+});
+
+test("M55 metrics and health of a member that was evicted report a leader", async () => {
+  await put("kept", "value");
+  await quiet();
+  await evict(MEMBERS);
+  const metrics = await (await edge("/m/2/metrics")).text();
+  expect(metrics).toMatch(/^etcd_server_has_leader 1$/m);
+  await pause(QUIET_MS);
+  await evict(MEMBERS);
+  expect(await (await edge("/m/3/health")).json()).toEqual({ health: "true", reason: "" });
+});
+
+test("M55 a put after the sleep goes on in the term, and is there after the next one", async () => {
+  await put("one", "1");
+  const { raftTerm } = await statusOf(1);
+  for (const round of ["a", "b"]) {
+    await quiet();
+    await evict(MEMBERS);
+    await put(`key ${round}`, round, "/m/2");
+  }
+  await quiet();
+  await evict(MEMBERS);
+  expect([await get("key a", "/m/3"), await get("key b", "/m/1")]).toEqual(["a", "b"]);
+  expect((await statusOf(1)).raftTerm).toBe(raftTerm);
+});
