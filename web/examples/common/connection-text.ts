@@ -9,6 +9,7 @@ export interface ConnectionText {
 const TEXTS: Readonly<Record<string, ConnectionText>> = {
   idle: { text: "Connecting…", tone: "busy" },
   joining: { text: "Joining the room…", tone: "busy" },
+  "catching-up": { text: "Catching up: what you see may be old", tone: "busy" },
   connected: { text: "Connected", tone: "good" },
   unavailable: { text: "What you see may be old, and nothing can be changed now", tone: "bad" },
   disconnected: { text: "Offline: what you see may be old, and nothing can be changed", tone: "bad" },
