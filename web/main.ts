@@ -39,6 +39,7 @@ async function start(): Promise<void> {
   window.quorate = source.client;
   document.title = `${source.title} – Quorate`;
   showPage(root, mode.type, source);
+  await (await import("./offline/offline.ts")).startOffline();
 }
 
 function refusal(text: string, link?: PageRefusal["link"]): HTMLElement {

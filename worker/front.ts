@@ -3,7 +3,7 @@ import { unreachable } from "../src/base/assert.ts";
 import { errorResponse, statusResponse } from "../src/gateway/http/errors.ts";
 import { badHost, hostRefusal } from "../src/gateway/http/hosts.ts";
 import { noPage } from "../src/gateway/http/no-page.ts";
-import { withSecurityHeaders } from "../src/gateway/http/security-headers.ts";
+import { SERVICE_WORKER_POLICY, withSecurityHeaders } from "../src/gateway/http/security-headers.ts";
 import { GrpcCode } from "../src/protocol/errors.ts";
 import type { CheckedOptions } from "./checked-options.ts";
 import { type Cluster, clustersOf } from "./clusters/clusters.ts";
@@ -19,6 +19,8 @@ import { restoreResponse } from "./member/restore-route.ts";
 import { DECIDER } from "./member/restore.ts";
 import type { Authorize, Quorate, RequestContext } from "./options.ts";
 import { signallingRoute } from "./signalling/signalling-route.ts";
+
+const SERVICE_WORKER = "/sw.js";
 
 /** A request with all that its handlers need. */
 interface Visit {
@@ -166,7 +168,16 @@ function withOrigin(response: Response, request: Request, { origins }: PagePolic
 async function asset(request: Request, { ASSETS }: Env): Promise<Response> {
   if (ASSETS === undefined || (request.method !== "GET" && request.method !== "HEAD")) return noPage();
   const response = await ASSETS.fetch(request);
-  return response.status === 404 ? noPage() : response;
+  if (response.status === 404) return noPage();
+  return new URL(request.url).pathname === SERVICE_WORKER ? withServiceWorkerPolicy(response) : response;
+}
+
+function withServiceWorkerPolicy(response: Response): Response {
+  const script = new Response(response.body, response);
+  script.headers.set("content-security-policy", SERVICE_WORKER_POLICY);
+  // A browser looks for a new version, whatever a cache on the way has.
+  script.headers.set("cache-control", "no-cache");
+  return script;
 }
 
 /** Members do not know the prefix. It is added to the location of their redirects. */

@@ -65,7 +65,7 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
     persist: options.persist ?? true,
     admit: () => admission(place, given, options, over.signal),
     onEnd: (closed) => {
-      void application.close();
+      application.close();
       over.abort();
       openName.release(closed);
     },
@@ -76,6 +76,11 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
     connection: room.connection,
     place: `room/${place.key}`,
     outbox: options.outbox,
+    local: {
+      ready: room.ready,
+      isBehind: () => room.connection.getSnapshot().state !== "connected",
+      subscribe: room.connection.subscribe,
+    },
   });
   const close = (): Promise<void> => room.close();
   // The library that brings WebRTC is large: it comes while the store opens, and is taken when it is needed.

@@ -7,7 +7,7 @@ const SECTIONS: readonly Section[] = ["core", "edge", "grpc", "tabs", "size"];
 
 export const HELP: string = `Measures how fast Quorate is on this machine, and prints a table.
 
-  npm run bench                        everything, in about ten minutes
+  npm run bench                        everything, in about seven minutes
   npm run bench -- core edge           these sections: ${SECTIONS.join(", ")}
   npm run bench -- --quick             fewer and shorter runs, about two minutes
   npm run bench -- --json              the same as JSON, with every run

@@ -20,7 +20,7 @@ export const STEP_MS = 60_000;
 /** With data of its own, which goes when it stops. */
 export interface Server {
   readonly url: string;
-  stop(): Promise<void>;
+  stop(): Promise<unknown>;
 }
 
 export async function startServer(): Promise<Server> {

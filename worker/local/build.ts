@@ -7,7 +7,8 @@
  * built by wrangler, from the same sources and wrangler.toml.
  */
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build, type InlineConfig } from "vite";
 
@@ -35,7 +36,7 @@ export async function buildAll(): Promise<void> {
     buildWorker("worker/main.ts", "worker.js"),
     buildWorker("worker/process/main.ts", "process.js"),
     buildWorker("worker/local/assets-worker.ts", "assets.js"),
-    buildPage().then(buildClient),
+    buildPage().then(() => Promise.all([buildClient(), buildServiceWorker()])),
   ]);
   await writeFile(STAMP, "");
   console.log(`built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
@@ -79,6 +80,34 @@ async function buildClient(): Promise<void> {
       copyPublicDir: false,
       minify: true,
       lib: { entry: join(ROOT, "src/entry/index.ts"), formats: ["es"], fileName: () => "quorate.js" },
+      rolldownOptions: { output: { codeSplitting: false } },
+    },
+  });
+}
+
+/** Builds the service worker, which knows the files of this version of the page. Comes after the page. */
+async function buildServiceWorker(): Promise<void> {
+  const web = join(DIST, "web");
+  const names = (await readdir(join(web, "assets"))).sort();
+  const hash = createHash("sha256");
+  for (const name of ["index.html", ...names.map((each) => `assets/${each}`)])
+    hash.update(await readFile(join(web, name)));
+  await build({
+    configFile: false,
+    root: ROOT,
+    logLevel: "warn",
+    publicDir: false,
+    define: {
+      PAGE_FILES: JSON.stringify(names.map((name) => `/assets/${name}`)),
+      PAGE_VERSION: JSON.stringify(hash.digest("hex").slice(0, 16)),
+    },
+    build: {
+      target: "es2023",
+      outDir: web,
+      emptyOutDir: false,
+      copyPublicDir: false,
+      minify: true,
+      lib: { entry: join(ROOT, "web/service-worker/service-worker.ts"), formats: ["es"], fileName: () => "sw.js" },
       rolldownOptions: { output: { codeSplitting: false } },
     },
   });

@@ -5,6 +5,7 @@ import type { Connection } from "./connection.ts";
 import { acquire, withLock, type HeldLock, type LockOptions } from "./held-lock.ts";
 import { electionOf, type Election, type Leadership } from "./leadership.ts";
 import { namespace, type Namespace } from "./namespace.ts";
+import type { LocalCopy } from "./live.ts";
 import { presence, type Presence, type PresenceOptions } from "./presence.ts";
 import type { ValueOptions } from "./schema.ts";
 import type { Bytes, RangeOptions } from "../common/types.ts";
@@ -16,12 +17,7 @@ import { transaction, type Transaction, type TransactionOptions } from "./transa
  * Client of an application: etcd's calls, and above them namespaces, locks, elections, transactions and presence. Every call
  * rejects with an EtcdError, or with the reason of an AbortSignal.
  */
-export interface ApplicationClient extends Omit<Client, "close">, AsyncDisposable {
-  /**
-   * Ends everything: watches, live maps, keep-alives, what is held on leases. Later calls reject with Canceled. Resolves
-   * when locks, leaderships and presences are given back, or after a second. Does not reject.
-   */
-  close(): Promise<void>;
+export interface ApplicationClient extends Client, AsyncDisposable {
   /** State of the connection; `subscribe` and `getSnapshot` have the form that `useSyncExternalStore` expects. */
   readonly connection: Pick<Connection, "getSnapshot" | "subscribe">;
   /** Writes that are queued on this device and sent when the cluster is there, each exactly once. */
@@ -57,9 +53,6 @@ export interface ApplicationClient extends Omit<Client, "close">, AsyncDisposabl
   presence<Me>(prefix: string, me: Me, options?: PresenceOptions): Promise<Presence<Me>>;
 }
 
-/** Time for what was held to be given back when a client closes. */
-const LAST_CALLS_MS = 1_000;
-
 export interface ApplicationParts {
   readonly backoff: BackoffTimer;
   readonly connection: Connection;
@@ -68,23 +61,14 @@ export interface ApplicationParts {
   readonly outbox?: OutboxOptions | undefined;
   /** Called last when the client is closed. */
   readonly onClose?: () => void;
+  /** The copy of a room's member in this tab, which live maps follow. */
+  readonly local?: LocalCopy;
 }
 
 export function applicationClient(client: Client, parts: ApplicationParts): ApplicationClient {
   const { backoff, connection, place = "", onClose } = parts;
   const closed = new AbortController();
-  const { kv, lock, election } = client;
-  const revocations = new Set<Promise<unknown>>();
-  const lease: Client["lease"] = {
-    ...client.lease,
-    revoke(id, options) {
-      const revocation = client.lease.revoke(id, options);
-      revocations.add(revocation);
-      const forget = (): void => void revocations.delete(revocation);
-      revocation.then(forget, forget);
-      return revocation;
-    },
-  };
+  const { kv, lease, lock, election } = client;
   const onReachable = (listener: () => void): void =>
     void connection.subscribe(() => {
       if (connection.getSnapshot().state === "connected") listener();
@@ -92,6 +76,7 @@ export function applicationClient(client: Client, parts: ApplicationParts): Appl
   const outbox = lazyOutbox({ kv, lease, backoff, closed: closed.signal, place, onReachable }, parts.outbox);
   const host = {
     outbox,
+    local: parts.local,
     kv,
     lease,
     lock,
@@ -101,18 +86,12 @@ export function applicationClient(client: Client, parts: ApplicationParts): Appl
     range: (key: Bytes, options: RangeOptions) => kv.range(key, options),
     watch: (key: string, options: Parameters<Client["watch"]>[1]) => client.watch(key, options),
   };
-  let closing: Promise<void> | undefined;
-  const end = async (): Promise<void> => {
-    // Sessions revoke their leases now, as long as calls are still made.
+  const close = (): void => {
     closed.abort();
     client.close();
     connection.close();
-    const limit = new AbortController();
-    await Promise.race([Promise.allSettled(revocations), backoff.sleep(LAST_CALLS_MS, limit.signal)]);
-    limit.abort();
     onClose?.();
   };
-  const close = (): Promise<void> => (closing ??= end());
   return {
     ...client,
     connection,
@@ -125,6 +104,8 @@ export function applicationClient(client: Client, parts: ApplicationParts): Appl
     transaction: (run, options) => transaction(host, run, options),
     presence: (prefix, me, options) => presence(host, prefix, me, options),
     close,
-    [Symbol.asyncDispose]: close,
+    async [Symbol.asyncDispose]() {
+      close();
+    },
   };
 }

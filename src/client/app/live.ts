@@ -31,7 +31,18 @@ export interface LiveSnapshot<Value> {
   readonly error: EtcdError | undefined;
 }
 
+/** A member's own copy in this tab, which answers without a network and may be behind. */
+export interface LocalCopy {
+  /** Resolves when there is something to read. Rejects if there never will be. */
+  readonly ready: Promise<void>;
+  readonly isBehind: () => boolean;
+  /** Calls the listener when `isBehind` may have changed. */
+  readonly subscribe: (listener: () => void) => () => void;
+}
+
 export interface LiveHost {
+  /** Undefined: the cluster is elsewhere, and is asked. */
+  readonly local?: LocalCopy | undefined;
   readonly range: (key: Bytes, options: RangeOptions) => Promise<RangeResult>;
   readonly watch: (key: string, options: WatchOptions) => Watcher;
   readonly backoff: BackoffTimer;
@@ -59,6 +70,7 @@ export class Live<Value> implements AsyncDisposable {
   readonly #format: ValueFormat<Value>;
   readonly #store: Store<LiveSnapshot<Value>>;
   readonly #over: AbortController = new AbortController();
+  #isWatching = false;
   /** Resolves after the first list. Rejects if there will be none. */
   readonly ready: Promise<void>;
   readonly getSnapshot: () => LiveSnapshot<Value>;
@@ -124,9 +136,12 @@ export class Live<Value> implements AsyncDisposable {
 
   async #follow(isReady: () => void): Promise<void> {
     const over = AbortSignal.any([this.#over.signal, this.#host.closed]);
+    const stop = this.#host.local?.subscribe(() => this.#isWatching && this.#setStale(this.#isBehind));
+    over.addEventListener("abort", () => stop?.(), { once: true });
     let failures = 0;
     while (!over.aborted) {
       try {
+        await this.#host.local?.ready;
         const from = await this.#list();
         failures = 0;
         isReady();
@@ -145,11 +160,12 @@ export class Live<Value> implements AsyncDisposable {
     const entries = new Map<string, Entry<Value>>();
     const invalid = new Map<string, InvalidValueError>();
     let revision = 0;
-    for await (const page of pagesOf(this.#host.range, this.#prefix, { limit: PAGE })) {
+    const serializable = this.#host.local !== undefined;
+    for await (const page of pagesOf(this.#host.range, this.#prefix, { limit: PAGE, serializable })) {
       ({ revision } = page);
       for (const kv of page.kvs) await this.#read(kv, entries, invalid);
     }
-    this.#set({ entries, invalid, revision, isStale: false });
+    this.#set({ entries, invalid, revision, isStale: this.#isBehind });
     return revision;
   }
 
@@ -158,13 +174,19 @@ export class Live<Value> implements AsyncDisposable {
       prefix: true,
       startRevision,
       signal,
-      onDisconnect: () => this.#setStale(true),
-      onConnect: () => this.#setStale(false),
+      onDisconnect: () => {
+        this.#isWatching = false;
+        this.#setStale(true);
+      },
+      onConnect: () => {
+        this.#isWatching = true;
+        this.#setStale(this.#isBehind);
+      },
     });
     for await (const { header, events, progress } of watcher) {
       // A response without events: nothing happened up to this revision.
       if (progress)
-        this.#set({ revision: Math.max(this.#store.getSnapshot().revision, header.revision), isStale: false });
+        this.#set({ revision: Math.max(this.#store.getSnapshot().revision, header.revision), isStale: this.#isBehind });
       else await this.#apply(events);
     }
   }
@@ -201,6 +223,10 @@ export class Live<Value> implements AsyncDisposable {
       entries.delete(error.key);
       invalid.set(error.key, error);
     }
+  }
+
+  get #isBehind(): boolean {
+    return this.#host.local?.isBehind() ?? false;
   }
 
   #setStale(isStale: boolean): void {

@@ -81,7 +81,9 @@ export function withSecurityHeaders(response: Response, options: SecurityHeaders
 
 function setAll(headers: Headers, { frameAncestors, isEmbeddable }: SecurityHeadersOptions): void {
   const isPage = headers.get("content-type")?.startsWith("text/html") === true;
-  headers.set("content-security-policy", `${isPage ? PAGE : DATA}; frame-ancestors ${frameAncestors}`);
+  const isServiceWorker = headers.get(POLICY) === SERVICE_WORKER_POLICY;
+  const policy = isPage ? PAGE : isServiceWorker ? SERVICE_WORKER_POLICY : DATA;
+  headers.set(POLICY, `${policy}; frame-ancestors ${frameAncestors}`);
   headers.set("cross-origin-opener-policy", "same-origin");
   headers.set("cross-origin-resource-policy", isEmbeddable ? "cross-origin" : "same-origin");
   headers.set("referrer-policy", "no-referrer");
@@ -89,7 +91,10 @@ function setAll(headers: Headers, { frameAncestors, isEmbeddable }: SecurityHead
   if (isPage) headers.set("permissions-policy", PERMISSIONS);
 }
 
+const POLICY = "content-security-policy";
 const DATA = "default-src 'none'";
+/** A worker has the policy of its script. It loads what it stores, and runs nothing else. */
+export const SERVICE_WORKER_POLICY = "default-src 'none'; connect-src 'self'";
 const PAGE = [
   DATA,
   "script-src 'self'",
@@ -100,6 +105,8 @@ const PAGE = [
   "base-uri 'none'",
   // The page asks for the room's name with a form.
   "form-action 'self'",
+  "worker-src 'self'",
   "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
+  // The one by which the page registers its service worker (web/offline/offline.ts).
+  "trusted-types quorate-service-worker",
 ].join("; ");
