@@ -140,7 +140,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
 };
 
 /** The folder of worker that may not know Node: all but `local`, which builds and serves it. */
-const WORKERD = "worker/{*.ts,{calls,client,clusters,common,member,signalling}/**}";
+const WORKERD = "worker/{*.ts,{backup,calls,client,clusters,common,member,signalling}/**}";
 
 const config: OxlintConfig = defineConfig({
   plugins: ["typescript", "import", "unicorn", "oxc", "vitest"],

@@ -48,6 +48,7 @@ const config: ViteUserConfig = defineConfig({
             main: "./test/worker/main.ts",
             miniflare: {
               bindings: { OPEN: "true", ENDPOINT_URL: "http://edge" },
+              r2Buckets: ["BACKUPS"],
               durableObjects: {
                 TEST_STORE: { className: "TestStore", useSQLite: true },
                 TEST_CARRIERS: { className: "TestCarrier", useSQLite: true },

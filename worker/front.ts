@@ -5,6 +5,7 @@ import { badHost, hostRefusal } from "../src/gateway/http/hosts.ts";
 import { noPage } from "../src/gateway/http/no-page.ts";
 import { SERVICE_WORKER_POLICY, withSecurityHeaders } from "../src/gateway/http/security-headers.ts";
 import { GrpcCode } from "../src/protocol/errors.ts";
+import { backupResponse } from "./backup/backup-route.ts";
 import type { CheckedOptions } from "./checked-options.ts";
 import { type Cluster, clustersOf } from "./clusters/clusters.ts";
 import { type Address, addressed, addressOf, belowPrefix, withPath } from "./common/address.ts";
@@ -132,6 +133,8 @@ async function respond({ request, address, route, cluster, ctx }: Visit): Promis
         balancer.member(DECIDER),
         balancer.unfinished,
       );
+    case "backups":
+      return backupResponse(route.step, new URLSearchParams(address.search).get("name") ?? "", request, cluster);
     case "clusters":
       return registry(addressed(request, address), env);
     case "signalling":

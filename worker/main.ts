@@ -8,6 +8,9 @@ export const EdgeMember: Quorate["EdgeMember"] = edge.EdgeMember;
 export const ClusterRegistry: Quorate["ClusterRegistry"] = edge.ClusterRegistry;
 export const RoomSignalling: Quorate["RoomSignalling"] = edge.RoomSignalling;
 
-const worker: ExportedHandler = { fetch: (request, env, ctx) => edge.fetch(request, env as object, ctx) };
+const worker: ExportedHandler = {
+  fetch: (request, env, ctx) => edge.fetch(request, env as object, ctx),
+  scheduled: (_controller, env) => edge.scheduled(env as object),
+};
 
 export default worker;

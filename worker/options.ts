@@ -93,6 +93,11 @@ export interface Quorate<WorkerEnv extends object = object> {
   /** Responds to a request below the prefix, and to any other with 404. Never rejects. */
   readonly fetch: (request: Request, env: WorkerEnv, ctx: RequestContext) => Promise<Response>;
   /**
+   * Writes a backup of every cluster into the R2 bucket that is bound as BACKUPS, and deletes the oldest ones; for a cron
+   * trigger. Without a bucket it does nothing. Never rejects: failures are in the worker's log.
+   */
+  readonly scheduled: (env: WorkerEnv) => Promise<void>;
+  /**
    * Returns a client for the worker's own code. Its calls reach the members' objects by RPC, without HTTP and without the setup
    * token. Where auth is enabled it needs a user. It belongs to the event in which it is made, as all I/O of a worker does: make
    * one for each request. Throws a TypeError if a binding is missing.

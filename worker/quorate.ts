@@ -11,6 +11,7 @@
  *     },
  *   };
  */
+import { backUpAll } from "./backup/backup-clusters.ts";
 import { workerClient } from "./client/worker-client.ts";
 import { checkedOptions } from "./checked-options.ts";
 import { clustersOf } from "./clusters/clusters.ts";
@@ -50,6 +51,7 @@ export function quorate<WorkerEnv extends object = object>(
   }
   return {
     fetch: front({ prefix, authorize, environment: environmentFor }),
+    scheduled: (env) => backUpAll(clustersOf(environmentFor(env)), environmentFor(env)),
     client: (env, client) => workerClient(clustersOf(environmentFor(env)), client),
     EdgeMember: Member as unknown as ObjectClass<WorkerEnv>,
     ClusterRegistry: Registry as unknown as ObjectClass<WorkerEnv>,

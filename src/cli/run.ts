@@ -4,6 +4,7 @@ import { grpcCodeName } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
 import { alarmCommand } from "./commands/alarm.ts";
 import { authCommand } from "./commands/auth.ts";
+import { backupCommand } from "./commands/backup.ts";
 import { clusterCommand } from "./commands/cluster.ts";
 import { COMMON_OPTIONS, commandHelp, optionsHelp, parseInput, UsageError } from "./common/command.ts";
 import type { Command } from "./common/command.ts";
@@ -47,6 +48,7 @@ const COMMANDS: readonly Command[] = [
   defragCommand,
   snapshotCommand,
   restoreCommand,
+  backupCommand,
   moveLeaderCommand,
   downgradeCommand,
   importCommand,
@@ -75,7 +77,6 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   alarms: "alarm",
   hash: "hashkv",
   defragment: "defrag",
-  backup: "snapshot",
   "transfer-leadership": "move-leader",
   "grpc-proxy": "grpc",
 };

@@ -17,7 +17,10 @@ const PATHS = Object.values(
   .flatMap(({ paths }) => paths);
 const OTHERS = ["/metrics", "/version", "/quorate/status", "/kv/a", "/kv/?prefix", "/v3/no/such", "/v3beta/kv/put"];
 const ROOMS = ["/peerjs/id", "/peerjs/room/r/peerjs/id", "/peerjs"];
-const RESTORE = ["begin", "chunk", "commit", "abort", "nothing"].map((step) => `/quorate/restore/${step}`);
+const RESTORE = [
+  ...["begin", "chunk", "commit", "abort", "nothing"].map((step) => `/quorate/restore/${step}`),
+  ...["now", "list", "get?name=a", "nothing"].map((step) => `/quorate/backups/${step}`),
+];
 
 let folder: string;
 let server: EdgeServer;
@@ -54,7 +57,7 @@ test("a caller without a token gets a 401 that says what to do on every path, an
   const reached: string[] = [];
   for (const path of [...PATHS, ...OTHERS, ...ROOMS, MUX_PATH, ...RESTORE]) {
     const places = [path, `//${path.slice(1)}`, `/m/1${path}`, `/m/3${path}`];
-    const isOfAll = /^\/(?:peerjs|quorate\/restore)/.test(path);
+    const isOfAll = /^\/(?:peerjs|quorate\/(?:restore|backups))/.test(path);
     for (const place of isOfAll
       ? places.slice(0, 1)
       : places.filter((at) => !at.startsWith("//") || path.startsWith("/v3/"))) {

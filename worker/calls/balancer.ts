@@ -12,15 +12,16 @@
  */
 import { inTime } from "../../src/gateway/http/body.ts";
 import { webSocketContext } from "../../src/gateway/http/context.ts";
-import { errorResponse, responseOf } from "../../src/gateway/http/errors.ts";
+import { type ErrorParts, errorResponse, responseOf } from "../../src/gateway/http/errors.ts";
 import { securedJson } from "../../src/gateway/http/security-headers.ts";
+import type { CallContext } from "../../src/member/api/services.ts";
 import { readPaths } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import { clusterSize, type Env, locationOptions, locationsOf } from "../common/env.ts";
 import { objectNameOf } from "../common/identity.ts";
 import { type Hints, hintsOf, withoutHints } from "../common/internal-headers.ts";
 import { founders, learnMembers, type LiveMembers } from "../common/live-members.ts";
-import { refusal, REMOVED } from "../common/refusal.ts";
+import { DELETED, errDeleted, refusal, REMOVED } from "../common/refusal.ts";
 import type { MemberRpc } from "../common/member-rpc.ts";
 import { pagePolicyOf } from "../common/page-policy.ts";
 import type { CallResult, OpenResult, ServiceCall, ServiceTarget, WithHints } from "../common/service-rpc.ts";
@@ -105,6 +106,34 @@ export class Balancer {
       }
     }
     return unreachable(this.#leaderHint, last);
+  }
+
+  /** Whether the caller may manage the cluster's users. Rejects if no member serves. */
+  administratorRefusal(context: CallContext): Promise<ErrorParts | undefined> {
+    return this.#askInTurn((member) => member.administratorRefusal(context));
+  }
+
+  /** A snapshot of the first member that has one. Rejects if no member serves. */
+  snapshot(): Promise<ReadableStream<Uint8Array>> {
+    return this.#askInTurn((member) => member.snapshot());
+  }
+
+  async #askInTurn<Answer>(ask: (member: MemberRpc) => Promise<Answer>): Promise<Answer> {
+    let last: unknown = new Error("there is no member");
+    for (const number of this.#tryOrder()) {
+      try {
+        return await ask(this.member(number));
+      } catch (error) {
+        last = error;
+        this.#failed(number);
+        // An error from another object keeps its text only.
+        if (String(error).includes(DELETED.text)) {
+          this.#onDeleted();
+          throw errDeleted;
+        }
+      }
+    }
+    throw new EtcdError(GrpcCode.Unavailable, unreachableText(this.#leaderHint, last));
   }
 
   /** For the worker's own code. Rejects with EtcdError (Unavailable) when nobody serves, or nobody knows what came of it. */

@@ -10,6 +10,7 @@ import { REGISTRY_NAME } from "../common/registry-rpc.ts";
 import { type AllowedNames, allowedNames } from "./allowed-names.ts";
 
 export interface Cluster {
+  readonly name: string;
   readonly env: Env;
   readonly balancer: Balancer;
 }
@@ -33,7 +34,7 @@ export class Clusters {
   constructor(env: Env) {
     this.#env = env;
     this.#allowed = allowedNames(env.CLUSTERS ?? "*");
-    this.first = { env, balancer: new Balancer(env) };
+    this.first = { name: env.CLUSTER_NAME, env, balancer: new Balancer(env) };
   }
 
   async find(name: string): Promise<Cluster | NoCluster> {
@@ -55,9 +56,24 @@ export class Clusters {
     return this.#remember(name, this.#clusterOf(record));
   }
 
+  /** All clusters beside the first one, for work in the background. They are not remembered. */
+  async *others(): AsyncGenerator<Cluster> {
+    const { CLUSTER_REGISTRY } = this.#env;
+    if (CLUSTER_REGISTRY === undefined) return;
+    const registry = CLUSTER_REGISTRY.get(CLUSTER_REGISTRY.idFromName(REGISTRY_NAME));
+    for (let after = ""; ;) {
+      const page = await registry.page(after);
+      for (const record of page) yield this.#clusterOf(record);
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last.name;
+    }
+  }
+
   #clusterOf(record: ClusterRecord): Cluster {
     const env = clusterEnv(this.#env, record);
     const cluster: Cluster = {
+      name: record.name,
       env,
       balancer: new Balancer(env, () => {
         if (this.#known.get(record.name) === cluster) this.#known.delete(record.name);

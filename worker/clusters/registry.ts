@@ -28,6 +28,7 @@ import { ClusterTable } from "./cluster-table.ts";
 const CLUSTERS_MAX = 100_000;
 const BODY_BYTES_MAX = 4096;
 const LIST_MAX = 1_000;
+const PAGE = 100;
 const ERASE_AGAIN_MS = 30_000;
 /** Of one alarm: the platform lets an object call a bounded number of others in one event. */
 const ERASED_AT_ONCE = 50;
@@ -53,6 +54,10 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
 
   async find(name: string): Promise<ClusterRecord | undefined> {
     return this.#table.find(name);
+  }
+
+  async page(after: string): Promise<readonly ClusterRecord[]> {
+    return this.#table.list(after, PAGE);
   }
 
   async isCurrent(key: string): Promise<boolean> {

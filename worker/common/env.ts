@@ -23,6 +23,10 @@ export interface Env {
   readonly CLUSTER_SIZE: string;
   /** Location hints of the members, the first one's first, separated by commas ("weur,enam,apac"). */
   readonly LOCATIONS?: string;
+  /** Where backups are kept. Undefined: there are none. */
+  readonly BACKUPS?: R2Bucket;
+  /** Number of backups that are kept of each cluster. Default 14. */
+  readonly BACKUP_RETENTION?: string;
   /** URL at which clients reach the worker, for the members' client URLs. Without it, members report none. */
   readonly ENDPOINT_URL?: string;
   /** "true": all callers are admitted, without auth too; see entrance.ts. */

@@ -18,6 +18,10 @@ export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
   refusal(context: CallContext): Promise<ErrorParts | undefined>;
   /** Returns why the caller may not restore a snapshot; undefined if it may. */
   restoreRefusal(context: CallContext): Promise<StepResponse | ErrorParts | undefined>;
+  /** Returns why the caller may not manage users; undefined if it may: then it may do everything. */
+  administratorRefusal(context: CallContext): Promise<ErrorParts | undefined>;
+  /** Returns a snapshot in etcd's format, with its hash at the end, for whom the worker has checked. Rejects if the member is down. */
+  snapshot(): Promise<ReadableStream<Uint8Array>>;
   /** Whether etcd's users decide who may do what. Rejects if the member is down. */
   isAuthEnabled(): Promise<boolean>;
   /**

@@ -1,5 +1,6 @@
 /** The response of a member that cannot serve, or of the worker on its behalf. */
 import type { ProblemCode } from "../../src/member/api/services.ts";
+import { EtcdError, GrpcCode } from "../../src/protocol/errors.ts";
 import { UNAVAILABLE_HEADER } from "./internal-headers.ts";
 
 export interface Reason {
@@ -15,6 +16,8 @@ export const REMOVED: Reason = {
 
 /** What members say of a cluster that is not in the registry any more. */
 export const DELETED: Reason = { code: "deleted", text: "the cluster was deleted" };
+
+export const errDeleted: EtcdError = new EtcdError(GrpcCode.NotFound, DELETED.text);
 
 /** `name` is how the message calls the member. */
 export function refusal(number: number, { code, text }: Reason, name: string = String(number)): Response {

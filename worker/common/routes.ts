@@ -18,6 +18,7 @@ export type Route =
   /** `path` is the path at the member. Only members know whether the number exists (balancer.ts). */
   | { readonly type: "member"; readonly number: number; readonly path: string }
   | { readonly type: "restore"; readonly step: string }
+  | { readonly type: "backups"; readonly step: string }
   /** The list of clusters. It belongs to the deployment, so it has no path within a cluster. */
   | { readonly type: "clusters" }
   | { readonly type: "signalling" }
@@ -29,7 +30,7 @@ export type Route =
 interface Row {
   /** A folder if it ends in a slash. */
   readonly path: string;
-  readonly to: "any-member" | "restore" | "clusters" | "signalling" | "script";
+  readonly to: "any-member" | "restore" | "backups" | "clusters" | "signalling" | "script";
   readonly right: Right;
 }
 
@@ -48,6 +49,7 @@ const TABLE: readonly Row[] = [
   { path: "/readyz", to: "any-member", right: "everybody" },
   { path: "/readyz/", to: "any-member", right: "everybody" },
   { path: "/quorate/restore/", to: "restore", right: "owner" },
+  { path: "/quorate/backups/", to: "backups", right: "owner" },
   { path: "/quorate/clusters/", to: "clusters", right: "owner" },
   { path: "/peerjs", to: "signalling", right: "caller" },
   { path: "/peerjs/", to: "signalling", right: "caller" },
@@ -63,6 +65,7 @@ export function routeOf(path: string): Route {
   const row = rowOf(path);
   if (row?.to === "any-member") return ANY_MEMBER;
   if (row?.to === "restore") return { type: "restore", step: path.slice(row.path.length) };
+  if (row?.to === "backups") return { type: "backups", step: path.slice(row.path.length) };
   if (row?.to === "clusters") return { type: "clusters" };
   if (row?.to === "signalling") return { type: "signalling" };
   if (row?.to === "script") return { type: "script" };

@@ -17,7 +17,7 @@ import type { Hono } from "hono";
 import { Prng } from "../../src/base/prng.ts";
 import { type AcceptedWebSocket, gatewayApp } from "../../src/gateway/app.ts";
 import { bodyBytesFor } from "../../src/gateway/http/body.ts";
-import type { ErrorParts } from "../../src/gateway/http/errors.ts";
+import { type ErrorParts, errorParts } from "../../src/gateway/http/errors.ts";
 import { type KvCall, kvCalls } from "../../src/gateway/kv-calls.ts";
 import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
 import { createServices } from "../../src/member/services/member-services.ts";
@@ -46,7 +46,8 @@ import { LEADER_HEADER, MEMBERS_HEADER } from "../common/internal-headers.ts";
 import { membersHeader } from "../common/live-members.ts";
 import { flaggedOptions } from "./member-flags.ts";
 import type { FramesResponse, MemberRpc } from "../common/member-rpc.ts";
-import { DELETED, refusal, REMOVED } from "../common/refusal.ts";
+import { type EventName, operatorEvent, shownCluster, withoutRow } from "../common/operator-event.ts";
+import { DELETED, errDeleted, refusal, REMOVED } from "../common/refusal.ts";
 import {
   type ClientStep,
   EdgeRestore,
@@ -64,8 +65,10 @@ import type {
   ServiceTarget,
   WithHints,
 } from "../common/service-rpc.ts";
+import { OperatorLog } from "./operator-log.ts";
 import { isOfListedCluster, objectPlace } from "./object-place.ts";
 import { serveCall, serveStream } from "./service-calls.ts";
+import { snapshotStream } from "./snapshot-stream.ts";
 import { writeTombstone, type Tombstone, replyAsRemoved, tombstoneOf } from "./tombstone.ts";
 import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
 
@@ -87,6 +90,7 @@ interface Running {
   readonly app: Hono;
   readonly calls: ReadonlyMap<string, KvCall>;
   readonly services: Services;
+  readonly log: OperatorLog;
 }
 
 interface Down {
@@ -144,7 +148,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
         case "removed":
           return { type: "batch", batch: replyAsRemoved(state.tombstone, batch) };
         case "running":
-          return { type: "batch", batch: await state.transport.handlePost(batch) };
+          return { type: "batch", batch: await this.#observed(state, state.transport.handlePost(batch)) };
       }
     } catch (error) {
       return { type: "refused", isBad: error instanceof BadBatchError, reason: messageOf(error) };
@@ -184,6 +188,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   async refusal(context: CallContext): Promise<ErrorParts | undefined> {
     // During a restore the member is down, and does not decide.
     const state = this.#state ?? (await this.#opened());
+    if (state.type === "down" && state.code === DELETED.code) return errorParts(errDeleted);
     return this.#entrance.callRefusal(context, state.type === "running" && state.member.machine.auth.enabled);
   }
 
@@ -194,9 +199,24 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     return this.#state?.type === "running" && this.#state.member.machine.auth.enabled ? NOT_EMPTY : undefined;
   }
 
+  async administratorRefusal(context: CallContext): Promise<ErrorParts | undefined> {
+    const state = await this.#running();
+    try {
+      // The least that takes an administrator.
+      await state.services.auth.userList({}, context);
+      return undefined;
+    } catch (error) {
+      return errorParts(error);
+    }
+  }
+
+  async snapshot(): Promise<ReadableStream<Uint8Array>> {
+    const state = await this.#running();
+    return snapshotStream(state.member, this.ctx);
+  }
+
   async isAuthEnabled(): Promise<boolean> {
-    const state = await this.#opened();
-    if (state.type !== "running") throw new Error("the member does not run");
+    const state = await this.#running();
     return state.member.machine.auth.enabled;
   }
 
@@ -228,6 +248,13 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     // The platform repeats the alarm a few times, with backoff.
     if (state.type === "down") throw new Error(state.text);
     if (state.type === "running") state.member.wake();
+  }
+
+  /** Rejects if the member is down. */
+  async #running(): Promise<Running> {
+    const state = await this.#opened();
+    if (state.type === "running") return state;
+    throw new Error(state.type === "down" ? state.text : REMOVED.text);
   }
 
   #opened(): Promise<Running | Down | Removed> {
@@ -267,7 +294,9 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     const restore = restoredFrom(this.ctx.storage);
     const identity = identityOf(idName(this.env, restore), this.#number);
     this.#directory = this.#newDirectory();
-    const storage = openDurableObjectStorage(this.ctx.storage);
+    const storage = openDurableObjectStorage(this.ctx.storage, {
+      onMigrated: ({ from, to }) => this.#tell("storage-migrated", { from: String(from), to: String(to) }),
+    });
     const bootstrap: BootstrapOptions = restore === undefined ? bootstrapOf(this.#number, this.env) : { type: "join" };
     await new Promise<void>((resolve, reject) => {
       bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
@@ -310,8 +339,9 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       admit: (request) => this.#entrance.refusal(request, member.machine.auth.enabled),
       acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
     });
+    const log = new OperatorLog(member, storage, this.env.CLUSTER_NAME, this.#number);
     member.start();
-    return { type: "running", member, storage, transport, app, calls: kvCalls(services.kv), services };
+    return { type: "running", log, member, storage, transport, app, calls: kvCalls(services.kv), services };
   }
 
   /** The platform sends nothing out of the object before its writes are durable, so these writes are not awaited. */
@@ -333,8 +363,15 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     };
   }
 
+  async #observed<Result>({ log }: Running, handled: Promise<Result>): Promise<Result> {
+    const result = await handled;
+    log.look();
+    return result;
+  }
+
   /** Hints for the worker, on each response. */
   #headers({ leader }: Member): Record<string, string> {
+    if (this.#state?.type === "running") this.#state.log.look();
     const headers: Record<string, string> = {};
     const number = leader === 0n ? undefined : this.#directory.numberOf(leader);
     if (number !== undefined) headers[LEADER_HEADER] = String(number);
@@ -388,7 +425,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   }
 
   #bury({ id, clusterId, members, machine: { membership } }: Member): void {
-    console.error(`member ${this.#number}: ${REMOVED.text}`);
+    this.#tell("member-removed", {});
     // If another member reported the removal, this member knows its successors, but has not applied the removal itself.
     const others = members.filter((one) => one.id !== id);
     const removed = [...new Set([...membership.removed, id])];
@@ -414,9 +451,12 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   }
 
   #down(code: ProblemCode, text: string): void {
-    // The operator reads the worker's log.
-    console.error(`member ${this.#number}: ${text}`);
+    if (code !== "starting") this.#tell("member-stopped", { code, reason: withoutRow(text) });
     this.#state = { type: "down", code, text, sinceMs: Date.now() };
+  }
+
+  #tell(event: EventName, fields: Readonly<Record<string, string>>): void {
+    operatorEvent(event, { cluster: shownCluster(this.env.CLUSTER_NAME), member: this.#number, ...fields });
   }
 
   async #post(to: MemberId, body: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {

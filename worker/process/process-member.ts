@@ -134,6 +134,11 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
     return this.#entrance.callRefusal(context, state.type === "running" && state.member.machine.auth.enabled);
   }
 
+  /** A process keeps no backups, and says so to whoever may use it. */
+  administratorRefusal(context: CallContext): Promise<ErrorParts | undefined> {
+    return this.refusal(context);
+  }
+
   restoreRefusal(context: CallContext): Promise<ErrorParts | undefined> {
     return this.refusal(context);
   }

@@ -60,10 +60,21 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
     throw new UsageError("--mark-compacted is required with --bump-revision, and takes it");
   }
   const endpoint = endpointOf(input, terminal.env).replace(/\/+$/, "");
+  return restoreFile(input, terminal, path, { endpoint, token: tokenOf(input, terminal) }, bumpRevision);
+}
+
+/** Sends a file to the empty cluster at `target`, after it was checked whole. */
+export async function restoreFile(
+  input: Input,
+  terminal: Terminal,
+  path: string,
+  target: Pick<Place, "endpoint" | "token">,
+  bumpRevision: number = 0,
+): Promise<ExitCode> {
   try {
     return await withSnapshotFile(path, async (file) => {
       checkHash(file, input.flag("skip-hash-check"));
-      return restore(input, terminal, endpoint, file, bumpRevision);
+      return restore(input, terminal, target, file, bumpRevision);
     });
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
@@ -84,7 +95,7 @@ function checkHash({ hash }: SnapshotFile, skip: boolean): void {
 async function restore(
   input: Input,
   terminal: Terminal,
-  endpoint: string,
+  { endpoint, token }: Pick<Place, "endpoint" | "token">,
   { reader }: SnapshotFile,
   bumpRevision: number,
 ): Promise<ExitCode> {
@@ -98,7 +109,7 @@ async function restore(
     return ExitCode.negative;
   }
   const progress = new Progress(terminal, { quiet: input.flag("quiet"), unit: "pieces" });
-  const place = { endpoint, timeoutMs: input.milliseconds("timeout", 60_000), token: tokenOf(input, terminal) };
+  const place = { endpoint, timeoutMs: input.milliseconds("timeout", 60_000), token };
   const { restore: id } = await post<{ readonly restore: string }>(place, "begin", {});
   const hash = new Sha256();
   let bytes = 0;

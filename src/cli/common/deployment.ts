@@ -12,11 +12,26 @@ export interface Place {
 
 /** Posts to a path and returns the JSON of the response. Rejects with EtcdError. `what` completes "URL cannot …". */
 export async function postTo<Answer>(
-  { endpoint, timeoutMs, token }: Place,
+  place: Place,
   path: string,
   what: string,
   body: Uint8Array | string = new Uint8Array(),
 ): Promise<Answer> {
+  return JSON.parse(await (await posted(place, path, what, body)).text()) as Answer;
+}
+
+/** The same for a response that is a file. */
+export async function postForBody(place: Place, path: string, what: string): Promise<ReadableStream<Uint8Array>> {
+  const { body } = await posted(place, path, what, new Uint8Array());
+  return body ?? new ReadableStream<Uint8Array>();
+}
+
+async function posted(
+  { endpoint, timeoutMs, token }: Place,
+  path: string,
+  what: string,
+  body: Uint8Array | string,
+): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`${endpoint}${path}`, {
@@ -28,8 +43,8 @@ export async function postTo<Answer>(
   } catch (error) {
     throw new EtcdError(GrpcCode.Unavailable, `no answer from ${endpoint}: ${reasonOf(error)}`);
   }
+  if (response.ok) return response;
   const text = await response.text();
-  if (response.ok) return JSON.parse(text) as Answer;
   const { code, message } = answerOf(text);
   if (message !== undefined && message !== "Not Found") {
     throw new EtcdError(grpcCodeOf(code ?? GrpcCode.Unknown), message);

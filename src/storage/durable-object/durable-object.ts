@@ -20,6 +20,7 @@ import { SqlStagedState } from "./durable-object-staged.ts";
 import { CREATE_LOG } from "../sqlite/sql-log-rows.ts";
 import { SqlLog } from "../sqlite/sql-log.ts";
 import { CREATE_META, MetaTable, checkApplied } from "../sqlite/sql-meta.ts";
+import { migrate, type Migrated, SCHEMA, type Schema } from "../sqlite/sql-schema.ts";
 import { STATE_STATEMENTS, otherGeneration, type Generation } from "../sqlite/sql-statements.ts";
 import { SqlStateTables } from "../sqlite/sql-tables.ts";
 import type { DurableObjectStorageLike } from "../sqlite/sql.ts";
@@ -47,6 +48,10 @@ export interface DurableObjectStorageOptions {
   readonly backlogBytes?: number;
   /** State rows cause a write of their own if nothing changed for this time, in milliseconds. Default 200. */
   readonly idleMs?: number;
+  /** Default: the current one. */
+  readonly schema?: Schema;
+  /** Called after the tables of an older version were brought to the current one. */
+  readonly onMigrated?: (migrated: Migrated) => void;
   /** Bytes of recent entries kept in memory. Default 1 MiB. */
   readonly tailBytes?: number;
 }
@@ -87,7 +92,7 @@ class DurableObjectStorage implements Storage {
   readonly appliedAtOpen: LogIndex;
   onStateWritten: ((durationMs: number) => void) | undefined;
   readonly #storage: DurableObjectStorageLike;
-  readonly #options: Required<DurableObjectStorageOptions>;
+  readonly #options: Required<Omit<DurableObjectStorageOptions, "schema" | "onMigrated">>;
   readonly #meta: MetaTable;
   readonly #log: SqlLog;
   #identity: Identity | undefined;
@@ -138,6 +143,8 @@ class DurableObjectStorage implements Storage {
     };
     const { sql } = storage;
     if (!MetaTable.exists(sql)) storage.transactionSync(() => createTables(storage));
+    const migrated = migrate(storage, options.schema ?? SCHEMA);
+    if (migrated !== undefined) options.onMigrated?.(migrated);
     this.#meta = new MetaTable(sql);
     this.#identity = this.#meta.readIdentity();
     const state = this.#meta.readState();

@@ -6,13 +6,12 @@ import type { LogIndex, Term } from "../../protocol/peer/raft-message.ts";
 import { isGeneration, type Generation } from "./sql-statements.ts";
 import type { SqlLog } from "./sql-log.ts";
 import { EMPTY_COUNTERS, type StateCounters } from "./sql-keys.ts";
+import { SCHEMA, writeVersion } from "./sql-schema.ts";
 import { textOf, type SqlLike } from "./sql.ts";
 import { StorageCorruptError, StorageError } from "../storage-error.ts";
 import type { Identity } from "../storage.ts";
 
 const TABLE = "quorate_meta";
-/** Increase it with any change that an older Quorate would misread. */
-const SCHEMA_VERSION = 1;
 
 export const CREATE_META: readonly string[] = [
   "CREATE TABLE quorate_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -32,14 +31,9 @@ export interface StateMark {
 export class MetaTable {
   readonly #sql: SqlLike;
 
+  /** Call it once the store has the current version (sql-schema.ts). */
   constructor(sql: SqlLike) {
     this.#sql = sql;
-    const schema = this.#read("schema");
-    if (schema === undefined) throw new StorageCorruptError(TABLE, "schema", "it is missing");
-    if (schema !== SCHEMA_VERSION) {
-      const found = `this object's storage has schema ${JSON.stringify(schema)}`;
-      throw new StorageError("version", `${found}, and this version of Quorate knows ${SCHEMA_VERSION} only`);
-    }
   }
 
   static exists(sql: SqlLike): boolean {
@@ -47,7 +41,7 @@ export class MetaTable {
   }
 
   static create(sql: SqlLike): void {
-    sql.exec(PUT, "schema", JSON.stringify(SCHEMA_VERSION));
+    writeVersion(sql, SCHEMA.version);
     const state: StateMark = { generation: "a", applied: 0, appliedTerm: 0, counters: EMPTY_COUNTERS };
     sql.exec(PUT, "state", JSON.stringify(state));
   }
