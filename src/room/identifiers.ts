@@ -1,5 +1,6 @@
 /** Chance and small memory of a browser profile. */
 import { isRoomSecret } from "../transport/room-secret.ts";
+import type { ProfileMemory } from "./former-self.ts";
 import type { KnownSecrets } from "./room-door.ts";
 
 /** 64 random bits; 0 means "nobody" in Raft. */
@@ -43,6 +44,22 @@ export function knownSecrets(room: string): KnownSecrets {
     },
     forget: () => {
       quietly(() => localStorage.removeItem(place));
+    },
+  };
+}
+
+/** Which member this profile was last, for a profile that loses its database and keeps this. */
+export function profileMemory(room: string): ProfileMemory {
+  const place = `quorate/member/${room}`;
+  return {
+    get: () => {
+      const [, clusterId, memberId] =
+        /^(\d{1,20})\/(\d{1,20})$/.exec(quietly(() => localStorage.getItem(place)) ?? "") ?? [];
+      if (clusterId === undefined || memberId === undefined) return undefined;
+      return { clusterId: BigInt(clusterId), memberId: BigInt(memberId) };
+    },
+    set: ({ clusterId, memberId }) => {
+      quietly(() => localStorage.setItem(place, `${clusterId}/${memberId}`));
     },
   };
 }

@@ -7,7 +7,7 @@ import type { SignallingState } from "../transport/channel.ts";
 import { roomKeys } from "../transport/room-secret.ts";
 import type { RoomRegistry } from "../transport/room.ts";
 import { WebRtcTransport } from "../transport/webrtc.ts";
-import { randomId, signallingToken } from "./identifiers.ts";
+import { profileMemory, randomId, signallingToken } from "./identifiers.ts";
 import type { RoomPlace } from "./room-place.ts";
 import { storageQuotaBytes } from "./storage-quota.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
@@ -50,6 +50,7 @@ export class RoomSession {
       openTransport: (id, onSignalling) => openTransport(options, id, onSignalling),
       quotaBytes: () => storageQuotaBytes(() => navigator.storage.estimate()),
       settings: options.settings,
+      memory: profileMemory(place.key),
       clock: tabClock,
       newId: randomId,
       // A suspended page comes back, and its callers may try again.

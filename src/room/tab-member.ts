@@ -29,6 +29,8 @@ import { deferred } from "./deferred.ts";
 import type { Deferred } from "./deferred.ts";
 import { enter, checkRegistry, nameOf } from "./entry.ts";
 import type { Entry } from "./entry.ts";
+import { removeFormerSelf } from "./former-self.ts";
+import type { ProfileMemory } from "./former-self.ts";
 import { handOver } from "./hand-over.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
 import { roomOutage } from "./outage.ts";
@@ -56,6 +58,7 @@ export interface TabMemberOptions {
     onSignalling: (state: SignallingState, text: string) => void,
   ) => Promise<TabTransport>;
   readonly clock: Clock;
+  readonly memory: ProfileMemory;
   /** 64 random bits, not 0. */
   readonly newId: () => bigint;
   readonly late: SwitchableServices;
@@ -262,11 +265,11 @@ export class TabMember {
       if (!confirmed) return "again";
     }
     if (this.#isOver) return "over";
-    return this.#run(storage, identity, beginning);
+    return this.#run(storage, identity, beginning, entry.type === "join");
   }
 
-  async #run(storage: Storage, identity: Identity, bootstrap: BootstrapOptions): Promise<End> {
-    const { clock, late, newId, onRunning, openTransport, settings } = this.#options;
+  async #run(storage: Storage, identity: Identity, bootstrap: BootstrapOptions, isNew: boolean): Promise<End> {
+    const { clock, late, newId, onRunning, openTransport, settings, memory } = this.#options;
     const transport = await openTransport(identity.memberId, (state, text) =>
       this.#update({ signalling: { state, text } }),
     );
@@ -307,8 +310,14 @@ export class TabMember {
     this.#member = member;
     this.#transport = transport;
     member.start();
-    late.attach(tabServices(member));
+    const services = tabServices(member);
+    late.attach(services);
     onRunning(member);
+    const former = memory.get();
+    const { memberId, clusterId } = identity;
+    const isReplaced = isNew && former?.clusterId === clusterId && former.memberId !== memberId;
+    if (isReplaced) removeFormerSelf(member, services.cluster, former);
+    memory.set({ memberId, clusterId });
     this.#watchRegistry(member).catch((error: unknown) => this.#stopFor(error));
     const end = await ended;
     this.#dropMember("this tab begins anew");

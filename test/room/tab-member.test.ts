@@ -15,6 +15,7 @@ import type { MemoryImage } from "../../src/storage/memory/memory.ts";
 import { StorageCorruptError } from "../../src/storage/storage-error.ts";
 import { RoomRefusal } from "../../src/transport/room.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
+import type { FormerSelf } from "../../src/room/former-self.ts";
 import { switchableServices } from "../../src/room/switchable-services.ts";
 import { TabMember } from "../../src/room/tab-member.ts";
 import type { TabState } from "../../src/room/tab-state.ts";
@@ -68,6 +69,7 @@ class Profile {
   state: TabState = { type: "opening" };
   refuse: Error | undefined;
   refuseReplacing: Error | undefined;
+  former: FormerSelf | undefined;
   refusals = 0;
   deletions = 0;
   readonly #waiting: Set<() => void> = new Set();
@@ -100,6 +102,12 @@ class Profile {
         this.registry.online = [...this.registry.online, id];
         onSignalling("open", "others can find this member");
         return Object.assign(this.#network.transportFor(id), { retryNow: () => {} });
+      },
+      memory: {
+        get: () => this.former,
+        set: (self) => {
+          this.former = self;
+        },
       },
       clock,
       settings,
@@ -255,6 +263,8 @@ test("who waits in vain may found the room anew, and nobody else may make it for
   expect(registry.founding).toEqual(before);
 });
 
+type Opened = ReturnType<Profile["open"]>;
+
 /** A room of three voters, of which two are closed for good. */
 async function withoutQuorum(network?: MemoryNetwork): Promise<{
   readonly registry: FakeRegistry;
@@ -356,6 +366,24 @@ test("a snapshot is restored into a room: its keys replace all others, and revis
   damaged[5_000] = (damaged[5_000] ?? 0) ^ 1;
   await expect(tab.recover(damaged)).rejects.toThrow("damaged");
   expect((await client.status()).clusterId).toBe(status.clusterId);
+});
+
+test("a profile that lost its store replaces the voter that it was at once, if it still knows which that was", async () => {
+  const { profile } = room();
+  const profiles = [profile(), profile(), profile()] as const;
+  const [first, , lost] = profiles.map((one) => one.open()) as [Opened, Opened, Opened];
+  const votersOf = async ({ client }: Opened): Promise<readonly string[]> =>
+    (await client.status()).members.filter(({ learner }) => !learner).map(({ id }) => id);
+  await eventually(async () => expect(await votersOf(first)).toHaveLength(3));
+  const former = `${lost.tab.member?.id}`;
+  profiles[2].close(lost.tab);
+  profiles[2].image = undefined;
+  const again = profiles[2].open();
+  // The autopilot alone would leave it as a learner.
+  await eventually(async () => {
+    expect((await first.client.status()).members.map(({ id }) => id)).not.toContain(former);
+    expect(await votersOf(first)).toContain(`${again.tab.member?.id}`);
+  });
 });
 
 test("a member keeps to its room's settings", async () => {

@@ -3,18 +3,12 @@ import { openRoom } from "../../src/entry/room.ts";
 import type { RoomClient } from "../../src/entry/room.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { clusterBase } from "../page-mode.ts";
-import { PageRefusal } from "../page-refusal.ts";
 import { refusalOf, roomLink } from "./room-link.ts";
 import type { roomSettings } from "./room-settings.ts";
 import { RoomSource } from "./room-source.ts";
 
-const INSECURE =
-  "A room needs https, or localhost: a browser gives other pages no locks for a member’s storage and no cryptography for " +
-  "its secret. The edge cluster’s page works here.";
-
 /** Opens the room. Rejects with a text for people that says what is wrong in the address. */
 export async function startRoom(room: string, location: Location): Promise<PageSource> {
-  if (!isSecureContext) throw new PageRefusal(INSECURE);
   const flags = await settingsOf(location.search);
   const client = await admittedTo(room, flags, location);
   const link = roomLink(`${location.origin}${clusterBase(location.pathname)}`, room, flags, client.room.secret);
