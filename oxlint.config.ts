@@ -218,6 +218,7 @@ const config: OxlintConfig = defineConfig({
         "test/bench/rival/plain-objects.ts",
         "worker/examples/*/src/index.ts",
         "test/foreign/projects/worker/src/index.ts",
+        "test/bench/bill/metered-worker.ts",
         "test/worker/main.ts",
         "test/support/count-reporter.ts",
       ],

@@ -1,5 +1,6 @@
 /** `npm run bench`: measures, section by section, and prints one table. */
 import { unreachable } from "../../src/base/assert.ts";
+import { benchBill } from "./bill.ts";
 import { benchCore } from "./core.ts";
 import { benchEdge } from "./edge.ts";
 import type { Figure } from "./figures.ts";
@@ -51,6 +52,8 @@ function measure(section: Section, options: BenchOptions): Promise<readonly Figu
       return benchTabs(options);
     case "size":
       return benchSize();
+    case "bill":
+      return benchBill(options);
     default:
       return unreachable(section);
   }

@@ -1,7 +1,7 @@
 /** The built worker under workerd, as `npm start` serves it, on a free port and with data of its own. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
-import { DIST, ROOT } from "../../../worker/local/build.ts";
+import { buildWorker, DIST, ROOT } from "../../../worker/local/build.ts";
 import { readDeployed } from "../../../worker/local/deployed.ts";
 import { LocalServer } from "../../../src/serve/workerd-process.ts";
 import { workerdConfig } from "../../../worker/local/workerd-config.ts";
@@ -20,9 +20,13 @@ export class EdgeFolder {
     this.#folder = folder;
   }
 
-  /** Beside the build rather than in the machine's folder for temporary files, which may be in memory. */
-  static async make(): Promise<EdgeFolder> {
+  /**
+   * Beside the build rather than in the machine's folder for temporary files, which may be in memory. `vars` replace the
+   * worker's variables; `entry` is built in place of the worker.
+   */
+  static async make(vars: Readonly<Record<string, string>> = {}, entry?: string): Promise<EdgeFolder> {
     const folder = await mkdtemp(join(DIST, "bench-"));
+    if (entry !== undefined) await buildWorker(entry, "worker.js", folder);
     await mkdir(join(folder, "data"));
     const deployed = readDeployed(ROOT);
     const config = workerdConfig({
@@ -30,11 +34,11 @@ export class EdgeFolder {
       port: 0,
       compatibilityDate: deployed.compatibilityDate,
       compatibilityFlags: deployed.compatibilityFlags,
-      workerFile: relative(folder, join(DIST, "worker/worker.js")),
+      workerFile: entry === undefined ? relative(folder, join(DIST, "worker/worker.js")) : "worker.js",
       assetsFile: relative(folder, join(DIST, "worker/assets.js")),
       pageFolder: join(DIST, "web"),
       dataFolder: join(folder, "data"),
-      vars: { ...deployed.vars, ALLOWED_ORIGINS: "*", OPEN: "true" },
+      vars: { ...deployed.vars, ALLOWED_ORIGINS: "*", OPEN: "true", ...vars },
     });
     await writeFile(join(folder, "workerd.capnp"), config);
     return new EdgeFolder(folder);

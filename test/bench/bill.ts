@@ -1,0 +1,231 @@
+/**
+ * What a cluster at the edge would cost: rows, requests and time in memory are counted in real workerd while something is
+ * done, and multiplied by the list prices. A month and a million are extrapolated from what is measured.
+ */
+import { dollarsOf, PRICES_OF, times, type Usage } from "./bill/prices.ts";
+import { EdgeFolder } from "./edge/server.ts";
+import { type Aim, atMost, type Figure, spreadOf } from "./figures.ts";
+import type { BenchOptions } from "./options.ts";
+
+const SIZES = [1, 3, 5] as const;
+const MONTH_S = 30 * 86_400;
+const MILLION = 1_000_000;
+const WRITERS = 32;
+/** A lease of a minute is kept alive three times in its time, as etcd's clients do. */
+const KEEP_ALIVE_EVERY_S = 20;
+/** The platform evicts an object ten seconds after its last event. */
+const EVICTED_AFTER_MS = 14_000;
+const WAKES = 3;
+const WARM_READS = 20;
+const COMMAND = "npm run bench -- bill";
+
+interface Meter extends Omit<Usage, "seconds"> {
+  readonly awakeMs: number;
+  readonly isAwake: boolean;
+  /** Times that an object was loaded. */
+  readonly loaded: number;
+}
+
+export async function benchBill({ isQuick }: BenchOptions): Promise<readonly Figure[]> {
+  const figures: Figure[] = [];
+  for (const size of SIZES) {
+    const folder = await EdgeFolder.make({ CLUSTER_SIZE: String(size) }, "test/bench/bill/metered-worker.ts");
+    const server = await folder.start();
+    try {
+      figures.push(...(await new Bill(server.url, size, isQuick ? 1_000 : 5_000).figures()));
+    } finally {
+      await server.stop();
+      await folder.remove();
+    }
+  }
+  return figures;
+}
+
+class Bill {
+  readonly #url: string;
+  readonly #size: number;
+  readonly #puts: number;
+
+  constructor(url: string, size: number, puts: number) {
+    this.#url = url;
+    this.#size = size;
+    this.#puts = puts;
+  }
+
+  async figures(): Promise<readonly Figure[]> {
+    await this.#post("/v3/kv/put", put(0));
+    await this.#post("/v3/lease/grant", { ID: 7, TTL: 86_400 });
+    await this.#asleep();
+    const alone = await this.#used(() => this.#post("/v3/kv/put", put(0)));
+    const many = await this.#used(() => this.#putMany());
+    const million = times(many, MILLION / this.#puts);
+    const keepAlive = await this.#used(() => this.#post("/v3/lease/keepalive", { ID: 7 }));
+    const status = await this.#used(() => this.#post("/v3/maintenance/status", {}));
+    const idle = await this.#idle();
+    const wakes = await this.#wakes();
+    const watched = await this.#watched();
+    const n = `${this.#puts} puts by ${WRITERS} clients, times ${MILLION / this.#puts}`;
+    return [
+      this.#figure("a put out of sleep", alone),
+      this.#figure("a million puts", million, `extrapolated from ${n}`, this.#millionAim()),
+      this.#figure(
+        "a lease kept alive for a month",
+        times(keepAlive, MONTH_S / KEEP_ALIVE_EVERY_S),
+        `one keep-alive out of sleep, every ${KEEP_ALIVE_EVERY_S} s`,
+      ),
+      this.#figure(
+        "a month of status calls",
+        times(status, MONTH_S / KEEP_ALIVE_EVERY_S),
+        `one status call out of sleep, every ${KEEP_ALIVE_EVERY_S} s`,
+      ),
+      this.#figure("an idle month", times(idle, MONTH_S / (EVICTED_AFTER_MS / 1_000)), undefined, atMost(0)),
+      this.#figure("a month of a held watch", watched, undefined, atMost(0)),
+      this.#wakeFigure(wakes),
+    ];
+  }
+
+  #millionAim(): Aim | undefined {
+    if (this.#size === 1) return atMost(1.5);
+    return this.#size === 3 ? atMost(3.5) : undefined;
+  }
+
+  async #putMany(): Promise<void> {
+    let next = 0;
+    const write = async (): Promise<void> => {
+      while (next < this.#puts) await this.#post("/v3/kv/put", put(next++));
+    };
+    await Promise.all(Array.from({ length: WRITERS }, write));
+  }
+
+  /** What it cost until the cluster stood still again. */
+  async #used(run: () => Promise<unknown>): Promise<Usage> {
+    const before = await this.#meter();
+    await run();
+    await this.#asleep();
+    return this.#between(before, await this.#meter());
+  }
+
+  async #idle(): Promise<Usage> {
+    const before = await this.#meter();
+    await pause(EVICTED_AFTER_MS);
+    return this.#between(before, await this.#meter());
+  }
+
+  /**
+   * Milliseconds that a linearizable read takes longer after a sleep in which all members were evicted. The members sleep
+   * when it is called, and afterwards.
+   */
+  async #wakes(): Promise<readonly number[]> {
+    const wakes: number[] = [];
+    for (let times = 0; times < WAKES; times++) {
+      if (times > 0) await pause(EVICTED_AFTER_MS);
+      const first = await this.#readMs();
+      const warm: number[] = [];
+      for (let read = 0; read < WARM_READS; read++) warm.push(await this.#readMs());
+      wakes.push(first - (spreadOf(warm)?.median ?? 0));
+      await this.#asleep();
+    }
+    await pause(EVICTED_AFTER_MS);
+    return wakes;
+  }
+
+  async #readMs(): Promise<number> {
+    const sinceMs = performance.now();
+    await this.#post("/v3/kv/range", { key: btoa("bench/0") });
+    return performance.now() - sinceMs;
+  }
+
+  #wakeFigure(runs: readonly number[]): Figure {
+    return {
+      name: `${this.#members}: the first read after a sleep takes longer by`,
+      unit: "ms",
+      runs,
+      aim: atMost(50),
+      command: COMMAND,
+    };
+  }
+
+  get #members(): string {
+    return `${this.#size} ${this.#size === 1 ? "member" : "members"}`;
+  }
+
+  /**
+   * Holds a watch for longer than the platform waits until it evicts, and then wakes all members. Those that were not
+   * loaded again were kept in memory, and so they would be for the whole month.
+   */
+  async #watched(): Promise<Usage> {
+    const { loaded: loadedBefore } = await this.#meter();
+    const socket = new WebSocket(`${this.#url.replace("http", "ws")}/m/1/v3/watch`);
+    await new Promise((resolve, reject) => {
+      socket.addEventListener("message", resolve, { once: true });
+      socket.addEventListener("error", () => reject(new Error("the watch could not be opened")), { once: true });
+      socket.addEventListener("open", () => socket.send(JSON.stringify({ create_request: { key: btoa("bench") } })), {
+        once: true,
+      });
+    });
+    await this.#asleep();
+    const before = await this.#meter();
+    await pause(EVICTED_AFTER_MS);
+    const used = this.#between(before, await this.#meter());
+    for (let number = 1; number <= this.#size; number++) await this.#post(`/m/${number}/v3/maintenance/status`, {});
+    const loadedAgain = (await this.#meter()).loaded - before.loaded;
+    socket.close();
+    if (before.loaded === loadedBefore) throw new Error("the members were in memory before the watch was opened");
+    const kept = this.#size - loadedAgain;
+    return { ...times(used, MONTH_S / (EVICTED_AFTER_MS / 1_000)), seconds: kept * MONTH_S };
+  }
+
+  #between(before: Meter, after: Meter): Usage {
+    return {
+      rowsRead: after.rowsRead - before.rowsRead,
+      rowsWritten: after.rowsWritten - before.rowsWritten,
+      requests: after.requests - before.requests,
+      seconds: (this.#size * (after.awakeMs - before.awakeMs)) / 1_000,
+    };
+  }
+
+  #figure(what: string, usage: Usage, how?: string, aim?: Aim): Figure {
+    const shown = [
+      `${rounded(usage.rowsWritten)} rows written`,
+      `${rounded(usage.rowsRead)} read`,
+      `${rounded(usage.requests)} requests`,
+      `${rounded(usage.seconds)} s in memory`,
+    ];
+    return {
+      name: `${this.#members}: ${what}`,
+      unit: "$",
+      runs: [dollarsOf(usage)],
+      aim,
+      command: COMMAND,
+      note: `${shown.join(", ")}${how === undefined ? "" : ` (${how})`}; prices of ${PRICES_OF}, before allowances`,
+    };
+  }
+
+  async #asleep(): Promise<void> {
+    do await pause(250);
+    while ((await this.#meter()).isAwake);
+  }
+
+  async #meter(): Promise<Meter> {
+    const response = await fetch(`${this.#url}/bench/meter`);
+    return (await response.json()) as Meter;
+  }
+
+  async #post(path: string, body: object): Promise<void> {
+    const response = await fetch(`${this.#url}${path}`, { method: "POST", body: JSON.stringify(body) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
+  }
+}
+
+function put(at: number): object {
+  return { key: btoa(`bench/${at % 1_000}`), value: btoa("v".repeat(100)) };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function rounded(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
+}
