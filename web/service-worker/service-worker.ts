@@ -14,7 +14,7 @@ declare const PAGE_VERSION: string;
 
 const worker = globalThis as object as ServiceWorkerGlobalScope;
 const PAGE_WITHIN_MS = 3_000;
-const { pathname: SCOPE } = new URL(worker.registration.scope);
+const SCOPE: string = new URL(worker.registration.scope).pathname;
 const CACHES: string = `quorate-page ${SCOPE} `;
 const CACHE: string = CACHES + PAGE_VERSION;
 const VERSIONS_KEPT = 2;
