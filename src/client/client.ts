@@ -25,8 +25,12 @@ import { leaseClient } from "./facade/lease.ts";
 import type { LeaseClient } from "./facade/lease.ts";
 import { electionClient, lockClient } from "./facade/lock.ts";
 import type { ElectionClient, LockClient } from "./facade/lock.ts";
-import { maintenanceClient } from "./facade/maintenance.ts";
 import type { MaintenanceClient } from "./facade/maintenance.ts";
+import type { AuthClient } from "./facade/auth.ts";
+import type { ClusterClient } from "./facade/cluster.ts";
+import { lazyFacades } from "./facade/lazy-facade.ts";
+import { callIn } from "./common/call.ts";
+import type { Call, CallOptions } from "./common/call.ts";
 import { lazyAuthenticated } from "./facade/lazy-auth.ts";
 import { SYSTEM_BACKOFF } from "./common/backoff.ts";
 import type { BackoffTimer } from "./common/backoff.ts";
@@ -80,21 +84,21 @@ export interface ClientOptions {
 /** Keys and values, as in etcd's KV service. */
 export interface KvClient {
   /** Puts a key. Rejects with NotFound if the lease does not exist, with ResourceExhausted if the database is full. */
-  put(key: Bytes, value: Bytes, options?: PutOptions): Promise<PutResult>;
+  put(key: Bytes, value: Bytes, options?: PutOptions & CallOptions): Promise<PutResult>;
   /**
    * Reads a key, or the range that `options` defines. Rejects with OutOfRange if `options.revision` is compacted or in
    * the future.
    */
-  range(key: Bytes, options?: RangeOptions): Promise<RangeResult>;
+  range(key: Bytes, options?: RangeOptions & CallOptions): Promise<RangeResult>;
   /** Deletes a key, or the range that `options` defines, in one revision. */
-  deleteRange(key: Bytes, options?: DeleteRangeOptions): Promise<DeleteRangeResult>;
+  deleteRange(key: Bytes, options?: DeleteRangeOptions & CallOptions): Promise<DeleteRangeResult>;
   /** Returns a builder of a transaction. `commit()` sends it. */
   txn(): Txn;
   /**
    * Compacts the history up to `revision`. Later reads below it reject with OutOfRange, watches with CompactedError.
    * Rejects with OutOfRange if `revision` is compacted or in the future.
    */
-  compact(revision: number, options?: CompactOptions): Promise<CompactResult>;
+  compact(revision: number, options?: CompactOptions & CallOptions): Promise<CompactResult>;
 }
 
 /** etcd's calls, as `createClient` makes them for any transport. */
@@ -105,6 +109,8 @@ export interface Client {
   readonly lease: LeaseClient;
   readonly lock: LockClient;
   readonly election: ElectionClient;
+  readonly auth: AuthClient;
+  readonly cluster: ClusterClient;
   readonly maintenance: MaintenanceClient;
   /**
    * Starts a watch at once. `created` of the watcher resolves when the server has registered it. The caller ends it
@@ -112,7 +118,7 @@ export interface Client {
    */
   watch(key: Bytes, options?: WatchOptions): Watcher;
   /** Returns the state of the member that serves the call, its role and its view of the cluster. */
-  status(): Promise<Status>;
+  status(options?: CallOptions): Promise<Status>;
   /** Ends all watches and all keep-alives, and makes further calls reject with Canceled. Leases are not revoked. */
   close(): void;
   /** Comparisons for txns: `compare.version(key).equals(3)`. */
@@ -132,14 +138,15 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
   const checkOpen = (): void => {
     if (closed.signal.aborted) throw new EtcdError(GrpcCode.Canceled, "the client is closed");
   };
+  const call = callIn(context, checkOpen);
 
   return {
     ready: options.ready ?? Promise.resolve(),
-    kv: kvClient(services, context, checkOpen),
-    lease: leaseClient({ lease: services.lease, context, backoff, checkOpen, closed: closed.signal }),
-    lock: lockClient(services, context, checkOpen),
-    election: electionClient(services, context, checkOpen),
-    maintenance: maintenanceClient(services, context, checkOpen),
+    kv: kvClient(services, call),
+    lease: leaseClient({ lease: services.lease, call, backoff, checkOpen, closed: closed.signal }),
+    lock: lockClient(services, call),
+    election: electionClient(services, context, checkOpen, call),
+    ...lazyFacades(services, call),
     watch(key, watchOptions = {}) {
       checkOpen();
       const watcher = new Watcher({
@@ -155,10 +162,7 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
       if (!watcher.isOver) watchers.add(watcher);
       return watcher;
     },
-    async status() {
-      checkOpen();
-      return statusOf(services, context);
-    },
+    status: (callOptions) => call(callOptions, (named) => statusOf(services, named)),
     close() {
       closed.abort();
       for (const watcher of watchers) void watcher.return();
@@ -169,30 +173,25 @@ export function createClient(given: Services, options: ClientOptions = {}): Clie
   };
 }
 
-function kvClient({ kv }: Services, context: CallContext, checkOpen: () => void): KvClient {
+function kvClient({ kv }: Services, call: Call): KvClient {
   return {
     async put(key, value, options = {}) {
-      checkOpen();
-      return putResult(await kv.put(putOf(key, value, options), context));
+      const request = putOf(key, value, options);
+      return putResult(await call(options, (context) => kv.put(request, context)));
     },
     async range(key, options = {}) {
-      checkOpen();
-      return rangeResult(await kv.range(rangeOf(key, options), context));
+      const request = rangeOf(key, options);
+      return rangeResult(await call(options, (context) => kv.range(request, context)));
     },
     async deleteRange(key, options = {}) {
-      checkOpen();
-      return deleteRangeResult(await kv.deleteRange(deleteRangeOf(key, options), context));
+      const request = deleteRangeOf(key, options);
+      return deleteRangeResult(await call(options, (context) => kv.deleteRange(request, context)));
     },
-    txn() {
-      return new Txn(async (request) => {
-        checkOpen();
-        return txnResult(await kv.txn(request, context));
-      });
-    },
+    txn: () =>
+      new Txn(async (request, options) => txnResult(await call(options, (context) => kv.txn(request, context)))),
     async compact(revision, options = {}) {
-      checkOpen();
       const request = { revision: count("revision", revision), physical: options.physical === true };
-      const { header } = await kv.compact(request, context);
+      const { header } = await call(options, (context) => kv.compact(request, context));
       return { header: headerOf(header) };
     },
   };

@@ -22,7 +22,7 @@ import { Compaction } from "./compaction.ts";
 import { HashWalk } from "./hash.ts";
 import type { KeyValueHash } from "./hash.ts";
 import { rangeChunks } from "./range/range-chunks.ts";
-import { executeRange } from "./range/range.ts";
+import { executeRange, rangeInSteps } from "./range/range.ts";
 import type { ReadView } from "./range/read-view.ts";
 import type { KeyTable, StateTables } from "./tables/tables.ts";
 import { checkPutAgainst, executeTxn } from "./txn/txn.ts";
@@ -66,6 +66,15 @@ export class Store implements ReadView {
 
   range(request: RangeRequest, budget?: ResponseSizeLimit): RangeResponse {
     return executeRange(this, request, budget);
+  }
+
+  /** Returns the same result, in steps; see range.ts. */
+  rangeInSteps(
+    request: RangeRequest,
+    keysMax: number,
+    newBudget?: () => ResponseSizeLimit,
+  ): Generator<void, RangeResponse, void> {
+    return rangeInSteps(this, request, keysMax, newBudget);
   }
 
   /** Returns the same result in chunks of at most about `maxBytes`, all at one revision; see range-chunks.ts. */

@@ -75,6 +75,24 @@ export class EtcdError extends Error {
     this.name = "EtcdError";
     this.code = code;
   }
+
+  /**
+   * True if the same call may succeed a little later and a repetition cannot cause harm beyond what the caller
+   * requested.
+   */
+  get isRetryable(): boolean {
+    return this.code === GrpcCode.Unavailable || this.code === GrpcCode.ResourceExhausted;
+  }
+
+  /** Where the README of the package says what causes this error, and what to do. */
+  get docs(): string {
+    return errorDocs(grpcCodeName(this.code));
+  }
+}
+
+/** The place in the README about a kind of error: `LeaseLost` is under `#error-lease-lost`. */
+export function errorDocs(kind: string): string {
+  return `README.md#error-${kind.replaceAll(/(?<=[a-z])(?=[A-Z])/g, "-").toLowerCase()}`;
 }
 
 /** Formats an error as Go's gRPC prints a status. etcd uses this form in a watch's `cancel_reason`. */

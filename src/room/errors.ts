@@ -1,5 +1,5 @@
 /** Why a room was not opened. */
-import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { errorDocs, EtcdError, GrpcCode } from "../protocol/errors.ts";
 
 /** Why a room was not opened. */
 export type OpenRoomErrorReason =
@@ -28,6 +28,10 @@ export class OpenRoomError extends EtcdError {
     super(codeOf(reason), message);
     this.name = "OpenRoomError";
     this.reason = reason;
+  }
+
+  override get docs(): string {
+    return errorDocs("OpenRoom");
   }
 }
 

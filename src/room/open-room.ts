@@ -65,7 +65,7 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
     persist: options.persist ?? true,
     admit: () => admission(place, given, options, over.signal),
     onEnd: (closed) => {
-      application.close();
+      void application.close();
       over.abort();
       openName.release(closed);
     },

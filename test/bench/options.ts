@@ -9,7 +9,7 @@ const SECTIONS: readonly Section[] = [...USUAL, "bill"];
 
 export const HELP: string = `Measures how fast Quorate is on this machine, and prints a table.
 
-  npm run bench                        everything, in about seven minutes
+  npm run bench                        everything, in about ten minutes
   npm run bench -- core edge           these sections: ${SECTIONS.join(", ")}
   npm run bench -- bill                what Cloudflare would charge, for 1, 3 and 5 members, in about four minutes
   npm run bench -- --quick             fewer and shorter runs, about two minutes

@@ -29,8 +29,15 @@ export interface Sizes {
   readonly clientLater: number;
 }
 
+/** A package that a room's member loads at its start. */
+interface Part {
+  readonly name: string;
+  /** Its share of the bytes after compression. Compressed alone, a part would be larger. */
+  readonly bytes: number;
+}
+
 export async function benchSize(): Promise<readonly Figure[]> {
-  const sizes = await measureSizes();
+  const { sizes, parts } = await measure();
   return [
     figure("a room's member at its start, with peerjs", sizes.memberAtStart + sizes.peerJs, atMost(65)),
     figure("a room's member at its start, without peerjs", sizes.memberAtStart, atMost(40)),
@@ -38,17 +45,23 @@ export async function benchSize(): Promise<readonly Figure[]> {
     figure("the whole page of a room at its start, with its looks", sizes.pageAtStart, undefined),
     figure("the HTTP client at its start", sizes.clientAtStart, atMost(10)),
     figure("what the HTTP client loads with the first call that needs it", sizes.clientLater, undefined),
+    ...parts.map(({ name, bytes }) => figure(`of a room's member at its start, ${name}`, bytes, undefined)),
   ];
 }
 
 export async function measureSizes(): Promise<Sizes> {
+  return (await measure()).sizes;
+}
+
+/** The parts are those of the member with peerjs, the largest first. */
+async function measure(): Promise<{ readonly sizes: Sizes; readonly parts: readonly Part[] }> {
   const [member, page, client] = await Promise.all([built(library(ROOM)), built(pageConfig()), built(library(CLIENT))]);
   const begun = startOf(member, [ROOM]);
   const carried = startOf(member, [ROOM, PEERJS]);
   const shown = startOf(page, ["web/index.html", ROOM_PAGE, PEERJS]);
   const looks = page.filter(({ type }) => type === "asset");
   const clientBegun = startOf(client, [CLIENT]);
-  return {
+  const sizes = {
     memberAtStart: total(begun),
     peerJs: total(carried) - total(begun),
     memberLater: total(member) - total(carried),
@@ -56,6 +69,7 @@ export async function measureSizes(): Promise<Sizes> {
     clientAtStart: total(clientBegun),
     clientLater: total(client) - total(clientBegun),
   };
+  return { sizes, parts: partsOf(carried) };
 }
 
 function figure(name: string, bytes: number, aim: Aim | undefined): Figure {
@@ -92,6 +106,30 @@ function chunkOf(chunks: readonly Rolldown.OutputChunk[], module: string): Rolld
   const chunk = chunks.find(({ facadeModuleId }) => facadeModuleId === join(ROOT, module));
   if (chunk === undefined) throw new Error(`${module} has no chunk of its own`);
   return chunk;
+}
+
+/** Shares by the length of the code before it is minified and compressed, which is all that the bundler tells. */
+function partsOf(outputs: readonly Output[]): readonly Part[] {
+  const parts = new Map<string, number>();
+  for (const output of outputs) {
+    if (output.type !== "chunk") continue;
+    const modules = Object.entries(output.modules);
+    const length = modules.reduce((sum, [, { renderedLength }]) => sum + renderedLength, 0);
+    for (const [id, { renderedLength }] of modules) {
+      const name = partOf(id);
+      const bytes = (compressed(output) * renderedLength) / Math.max(length, 1);
+      parts.set(name, (parts.get(name) ?? 0) + bytes);
+    }
+  }
+  return [...parts].map(([name, bytes]) => ({ name, bytes })).sort((left, right) => right.bytes - left.bytes);
+}
+
+/** A package of ours with its folder, or a library. */
+function partOf(id: string): string {
+  const dependency = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1];
+  if (dependency !== undefined) return dependency;
+  const path = id.startsWith(ROOT) ? id.slice(ROOT.length + 1).split("/") : [];
+  return path.length < 2 ? "the bundler's own" : path.slice(0, path.length > 3 ? 3 : 2).join("/");
 }
 
 function total(outputs: readonly Output[]): number {

@@ -20,7 +20,7 @@ beforeEach(async () => {
   txns = 0;
 });
 afterEach(() => {
-  for (const tab of tabs.splice(0)) tab.close();
+  for (const tab of tabs.splice(0)) void tab.close();
   member.member.stop();
   indexedDB.deleteDatabase(`quorate/outbox/${place}`);
 });
@@ -58,7 +58,7 @@ describe("the outbox of a browser", () => {
     isReachable = false;
     const former = newTab();
     await former.outbox.put("k", "v", { ifMatch: "0" }).stored;
-    former.close();
+    void former.close();
     isReachable = true;
     const next = newTab();
     next.outbox.subscribe(() => {});
@@ -81,7 +81,7 @@ describe("the outbox of a browser", () => {
     const left = second.outbox.put("c", "3");
     await left.stored;
     isReachable = true;
-    first.close();
+    void first.close();
     expect((await left.verdict).type).toBe("committed");
   });
 

@@ -41,7 +41,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const root of roots.splice(0)) await act(async () => root.unmount());
-  client.close();
+  void client.close();
   member.member.stop();
   place.remove();
 });

@@ -101,7 +101,7 @@ async function played(
   for (const [at, watch] of watches.entries()) wrong.push(...judgeWatch(`the watch at m${at + 1}`, watch.seen, log));
   wrong.push(...(await differences(cluster)));
   for (const watch of watches) watch.close();
-  for (const client of clients) client.close();
+  await Promise.all(clients.map((client) => client.close()));
   return {
     harms: nemesis.counts,
     calls: history.calls.length,

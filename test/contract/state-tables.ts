@@ -5,7 +5,7 @@
 import { describe, expect, test } from "vitest";
 import { bytesToLatin1, latin1ToBytes } from "../../src/base/bytes.ts";
 import { ROW_OVERHEAD_BYTES } from "../../src/mvcc/tables/tables.ts";
-import type { KeyTable, RevisionRow, StateTables } from "../../src/mvcc/tables/tables.ts";
+import type { CountedPart, KeyTable, RevisionRow, StateTables } from "../../src/mvcc/tables/tables.ts";
 
 export interface TablesUnderTest {
   readonly tables: StateTables;
@@ -291,6 +291,15 @@ export const stateTablesRules: readonly StateTablesRule[] = [
         expect(tables.keys.count(FIRST, undefined, revision)).toBe(scan(tables.keys, "", undefined, revision).length);
         expect(tables.keys.count(bytes("a"), bytes("c"), revision)).toBe(scan(tables.keys, "a", "c", revision).length);
         expect(tables.keys.count(bytes("c"), bytes("a"), revision)).toBe(0);
+        for (const keysMax of [1, 2, 3, 100]) {
+          let count = 0;
+          for (let start: Uint8Array | undefined = FIRST; start !== undefined;) {
+            const part: CountedPart = tables.keys.countPart(start, undefined, revision, keysMax);
+            count += part.count;
+            start = part.next;
+          }
+          expect(count).toBe(scan(tables.keys, "", undefined, revision).length);
+        }
       }
     },
   },

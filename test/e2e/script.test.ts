@@ -36,7 +36,7 @@ test("/quorate.js is the client as one module, which imports nothing", async () 
   const client = module.connect({ endpoint: server.url });
   await client.kv.put("by-script", "1");
   expect(await server.get("by-script")).toBe("1");
-  client.close();
+  void client.close();
 });
 
 test("it is asked for again only when it has changed, and pages on the list alone may load it", async () => {

@@ -1,4 +1,5 @@
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +27,22 @@ test("npm start serves a healthy cluster and says how to try it", async () => {
 
   expect(await health.text()).toBe('{"health":"true","reason":""}');
   expect(output).toContain(`curl ${server.url}/v3/kv/put -d '{"key":"Zm9v","value":"YmFy"}'`);
+});
+
+test("--processes 3: one member a process; one that is killed is started again, and the data is there at the next start", async () => {
+  server = await EdgeServer.start(data, ["--processes", "3"]);
+  await server.put("foo", "bar");
+  const pidOf = (name: string): number => Number(readFileSync(join(data, "processes", name, "workerd.pid"), "utf8"));
+  const before = pidOf("m2");
+  process.kill(before, "SIGKILL");
+  while (!existsSync(join(data, "processes/m2/workerd.pid")) || pidOf("m2") === before) await sleep(50);
+  await server.put("foo", "baz");
+  const { code, output } = await server.stop();
+  expect(code).toBe(0);
+  expect(output).toContain("m2 ended (SIGKILL); it is started again.");
+
+  server = await EdgeServer.start(data, ["--processes", "3"]);
+  expect(await server.get("foo")).toBe("baz");
 });
 
 test("the data folder and the setup token in it are for nobody else on this machine", async () => {
@@ -158,4 +175,8 @@ function sendHalf(port: number, text: string): Promise<void> {
     socket.on("close", () => resolve());
     socket.write(text, () => socket.destroy());
   });
+}
+
+function sleep(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
 }

@@ -130,6 +130,7 @@ function lyingKeys(keys: KeyTable, lie: DiskLie | undefined): KeyTable {
     at: (key, atRevision) => keys.at(key, atRevision),
     scan: (start, end, atRevision, withValues, visit) => keys.scan(start, end, atRevision, withValues, visit),
     count: (start, end, atRevision) => keys.count(start, end, atRevision),
+    countPart: (start, end, atRevision, keysMax) => keys.countPart(start, end, atRevision, keysMax),
     append: (row) => {
       if (lie === "lossy-snapshot" && row.main % 16 === 0) return undefined;
       return keys.append(row);

@@ -21,8 +21,8 @@ export function workerClient(clusters: Clusters, options: WorkerClientOptions = 
     createClient(services, { user, token: user === undefined ? token : "", requireLeader }),
     { backoff: SYSTEM_BACKOFF, connection },
   );
-  if (signal?.aborted === true) client.close();
-  else signal?.addEventListener("abort", () => client.close(), { once: true });
+  if (signal?.aborted === true) void client.close();
+  else signal?.addEventListener("abort", () => void client.close(), { once: true });
   return client;
 }
 

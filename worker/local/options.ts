@@ -27,6 +27,7 @@ export const HELP: string = `Serves the edge cluster on this machine: three memb
   npm start -- --closed          serve as deployed: until auth is enabled, only who shows the setup token is let in
   npm start -- --setup-token T   the setup token (or SETUP_TOKEN in the environment; default: a new one at each start)
   npm start -- --open            let everybody in; default on this machine, not so where others can reach it (HOST)
+  npm start -- --processes N     each member in a process of its own: N is 1, 3 or 5 (data in DIR/processes)
   npm start -- --no-build        serve what was built last, whatever has changed since
   npm start -- --help            this text
 
@@ -46,6 +47,8 @@ export interface StartOptions {
   readonly help: boolean;
   readonly fresh: boolean;
   readonly build: boolean;
+  /** Members in processes of their own; 0: all in one. */
+  readonly processes: number;
   readonly data: string;
   readonly host: string;
   readonly port: number;
@@ -71,6 +74,7 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
       fresh: { type: "boolean", default: false },
       data: { type: "string", default: ".quorate" },
       "no-build": { type: "boolean", default: false },
+      processes: { type: "string" },
       open: { type: "boolean", default: false },
       closed: { type: "boolean", default: false },
       "setup-token": { type: "string" },
@@ -92,6 +96,7 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
     help: values.help,
     fresh: values.fresh,
     build: !values["no-build"],
+    processes: processesOf(values.processes),
     data: values.data,
     host,
     port,
@@ -112,6 +117,12 @@ export function startOptions(argv: readonly string[], env: Readonly<Record<strin
 function isOpen({ open, closed }: { readonly open: boolean; readonly closed: boolean }, isLocal: boolean): boolean {
   if (open && closed) throw new StartError("--open and --closed exclude each other.");
   return open || (isLocal && !closed);
+}
+
+function processesOf(text: string | undefined): number {
+  if (text === undefined) return 0;
+  if (!["1", "3", "5"].includes(text)) throw new StartError(`--processes is 1, 3 or 5, not "${text}".`);
+  return Number(text);
 }
 
 function setupTokenOf(text: string | undefined): string | undefined {

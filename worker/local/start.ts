@@ -12,6 +12,7 @@ import { readDeployed } from "./deployed.ts";
 import { lockFolder } from "../../src/serve/folder-lock.ts";
 import { bracketed, HELP, StartError, startOptions, type StartOptions } from "./options.ts";
 import { type Ended, LocalServer, stopLeftover } from "../../src/serve/workerd-process.ts";
+import { startProcesses } from "./processes.ts";
 import { workerdConfig } from "./workerd-config.ts";
 
 /** All addresses of the machine instead of one. */
@@ -58,6 +59,7 @@ async function serve(options: StartOptions, home: string): Promise<number> {
   const setupToken = options.setupToken ?? (options.isOpen ? undefined : randomBytes(24).toString("base64url"));
   const place = { ...options, setupToken, port: await freePort(options) };
   if (options.build && (await isStale())) await build();
+  if (options.processes > 0) return await serveProcesses(place, home);
   const dataFolder = join(home, "data");
   if (options.fresh) await rm(dataFolder, { recursive: true, force: true });
   await mkdir(dataFolder, { recursive: true });
@@ -73,16 +75,32 @@ async function serve(options: StartOptions, home: string): Promise<number> {
       server.stop();
     });
   }
-  void announce(server, place);
+  void announce(server.listening, place);
   const ended = await server.ended;
   if (stopping) return 0;
   console.error(`workerd ended unexpectedly: ${describe(ended)}. The data is in ${dataFolder}; start again to go on.`);
   return ended.code === null || ended.code === 0 ? 1 : ended.code;
 }
 
+async function serveProcesses(options: StartOptions, home: string): Promise<number> {
+  const processes = await startProcesses({
+    folder: join(home, "processes"),
+    count: options.processes,
+    host: bracketed(options.host),
+    port: options.port,
+    isFresh: options.fresh,
+    vars: memberVars(options),
+    say: (line) => console.error(line),
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, processes.stop);
+  void announce(Promise.resolve(options.port), options);
+  console.log(`Members in processes of their own: ${processes.urls.join(" ")}`);
+  await processes.ended;
+  return 0;
+}
+
 function configText(options: StartOptions, home: string, dataFolder: string): string {
   const deployed = readDeployed(ROOT);
-  const { CLUSTER_SIZE } = process.env;
   return workerdConfig({
     host: bracketed(options.host),
     port: options.port,
@@ -92,23 +110,28 @@ function configText(options: StartOptions, home: string, dataFolder: string): st
     assetsFile: relative(home, join(DIST, "worker/assets.js")),
     pageFolder: join(DIST, "web"),
     dataFolder,
-    vars: {
-      ...deployed.vars,
-      ...(CLUSTER_SIZE === undefined ? {} : { CLUSTER_SIZE }),
-      ...options.memberVars,
-      ...endpointVar(options),
-      OPEN: String(options.isOpen),
-      ...(options.setupToken === undefined ? {} : { SETUP_TOKEN: options.setupToken }),
-      ...(options.frameAncestors === undefined ? {} : { FRAME_ANCESTORS: options.frameAncestors }),
-      HOST_WHITELIST: options.hostWhitelist,
-      ALLOWED_ORIGINS: options.allowedOrigins,
-    },
+    vars: memberVars(options),
   });
 }
 
-async function announce(server: LocalServer, options: StartOptions): Promise<void> {
+function memberVars(options: StartOptions): Readonly<Record<string, string>> {
+  const { CLUSTER_SIZE } = process.env;
+  return {
+    ...readDeployed(ROOT).vars,
+    ...(CLUSTER_SIZE === undefined ? {} : { CLUSTER_SIZE }),
+    ...options.memberVars,
+    ...endpointVar(options),
+    OPEN: String(options.isOpen),
+    ...(options.setupToken === undefined ? {} : { SETUP_TOKEN: options.setupToken }),
+    ...(options.frameAncestors === undefined ? {} : { FRAME_ANCESTORS: options.frameAncestors }),
+    HOST_WHITELIST: options.hostWhitelist,
+    ALLOWED_ORIGINS: options.allowedOrigins,
+  };
+}
+
+async function announce(listening: Promise<number>, options: StartOptions): Promise<void> {
   try {
-    const port = await server.listening;
+    const port = await listening;
     const url = urlOf(options);
     await healthy(`http://${WILDCARDS.includes(options.host) ? "127.0.0.1" : bracketed(options.host)}:${port}`);
     console.log(`Quorate is serving ${url}

@@ -70,14 +70,14 @@ are for its first start. It runs until it is interrupted, and a supervisor may k
 async function run(given: Input, terminal: Terminal): Promise<ExitCode> {
   if (given.positionals.length > 0) throw new UsageError("serve takes no arguments");
   const input = withDefaults(given, terminal.env);
-  const built = builtWorker();
-  if (built === undefined) throw new UsageError("the worker is not built; run `npm run build:package` first");
   const name = input.text("name") ?? "default";
   const clients = listener(input, "listen", DEFAULT_LISTEN, "");
   const peers = listener(input, "peer-listen", DEFAULT_PEER_LISTEN, "peer-");
   const peerToken = secret(input, "peer-token-file", PEER_TOKEN_LENGTH_MIN);
   checkPeers(peers, peerToken);
   const vars = variables(input, name, clients, peers);
+  const built = builtWorker();
+  if (built === undefined) throw new UsageError("the worker is not built; run `npm run build:package` first");
   let served;
   try {
     served = await serveMember({

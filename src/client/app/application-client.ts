@@ -17,7 +17,12 @@ import { transaction, type Transaction, type TransactionOptions } from "./transa
  * Client of an application: etcd's calls, and above them namespaces, locks, elections, transactions and presence. Every call
  * rejects with an EtcdError, or with the reason of an AbortSignal.
  */
-export interface ApplicationClient extends Client, AsyncDisposable {
+export interface ApplicationClient extends Omit<Client, "close">, AsyncDisposable {
+  /**
+   * Ends everything: watches, live maps, keep-alives, what is held on leases. Later calls reject with Canceled. Resolves
+   * when locks, leaderships and presences are given back, or after a second. Does not reject.
+   */
+  close(): Promise<void>;
   /** State of the connection; `subscribe` and `getSnapshot` have the form that `useSyncExternalStore` expects. */
   readonly connection: Pick<Connection, "getSnapshot" | "subscribe">;
   /** Writes that are queued on this device and sent when the cluster is there, each exactly once. */
@@ -53,6 +58,9 @@ export interface ApplicationClient extends Client, AsyncDisposable {
   presence<Me>(prefix: string, me: Me, options?: PresenceOptions): Promise<Presence<Me>>;
 }
 
+/** Time for what was held to be given back when a client closes. */
+const LAST_CALLS_MS = 1_000;
+
 export interface ApplicationParts {
   readonly backoff: BackoffTimer;
   readonly connection: Connection;
@@ -68,7 +76,18 @@ export interface ApplicationParts {
 export function applicationClient(client: Client, parts: ApplicationParts): ApplicationClient {
   const { backoff, connection, place = "", onClose } = parts;
   const closed = new AbortController();
-  const { kv, lease, lock, election } = client;
+  const { kv, lock, election } = client;
+  const revocations = new Set<Promise<unknown>>();
+  const lease: Client["lease"] = {
+    ...client.lease,
+    revoke(id, options) {
+      const revocation = client.lease.revoke(id, options);
+      revocations.add(revocation);
+      const forget = (): void => void revocations.delete(revocation);
+      revocation.then(forget, forget);
+      return revocation;
+    },
+  };
   const onReachable = (listener: () => void): void =>
     void connection.subscribe(() => {
       if (connection.getSnapshot().state === "connected") listener();
@@ -86,12 +105,18 @@ export function applicationClient(client: Client, parts: ApplicationParts): Appl
     range: (key: Bytes, options: RangeOptions) => kv.range(key, options),
     watch: (key: string, options: Parameters<Client["watch"]>[1]) => client.watch(key, options),
   };
-  const close = (): void => {
+  let closing: Promise<void> | undefined;
+  const end = async (): Promise<void> => {
+    // Sessions revoke their leases now, as long as calls are still made.
     closed.abort();
     client.close();
     connection.close();
+    const limit = new AbortController();
+    await Promise.race([Promise.allSettled(revocations), backoff.sleep(LAST_CALLS_MS, limit.signal)]);
+    limit.abort();
     onClose?.();
   };
+  const close = (): Promise<void> => (closing ??= end());
   return {
     ...client,
     connection,
@@ -104,8 +129,6 @@ export function applicationClient(client: Client, parts: ApplicationParts): Appl
     transaction: (run, options) => transaction(host, run, options),
     presence: (prefix, me, options) => presence(host, prefix, me, options),
     close,
-    async [Symbol.asyncDispose]() {
-      close();
-    },
+    [Symbol.asyncDispose]: close,
   };
 }

@@ -4,6 +4,7 @@ import { type ApplicationClient, applicationClient } from "./application-client.
 import { Connection } from "./connection.ts";
 import { createClient } from "../client.ts";
 import { httpServices } from "../http/http-services.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { OutboxOptions } from "../outbox/outbox-types.ts";
 import type { WebSocketConstructor } from "../common/web-socket-like.ts";
@@ -12,6 +13,8 @@ import type { WebSocketConstructor } from "../common/web-socket-like.ts";
 export interface ConnectOptions {
   /** `https://host:port`, with a path (`/m/1`) to address one member of several. */
   readonly endpoint: string;
+  /** Name of one of the endpoint's clusters, which lie under `/c/NAME/`. Default: the endpoint's own. */
+  readonly cluster?: string;
   /**
    * The user in whose name calls are made. The client authenticates before its first call, and again when its token has
    * expired.
@@ -43,7 +46,8 @@ export interface ConnectOptions {
  * Throws EtcdError (InvalidArgument) when `endpoint` is not an http or https URL.
  */
 export function connect(options: ConnectOptions): ApplicationClient {
-  const { endpoint, user, token = "", requireLeader = false, timeoutMs, signal } = options;
+  const { user, token = "", requireLeader = false, timeoutMs, signal } = options;
+  const endpoint = clusterEndpoint(options.endpoint, options.cluster);
   const WebSocket = options.WebSocket ?? platformWebSocket();
   const connection = new Connection();
   // Not a bare reference: browsers reject a fetch whose `this` is another object.
@@ -64,9 +68,21 @@ export function connect(options: ConnectOptions): ApplicationClient {
     outbox: options.outbox,
     onClose: () => services.close(),
   });
-  if (signal?.aborted === true) client.close();
-  else signal?.addEventListener("abort", () => client.close(), { once: true });
+  if (signal?.aborted === true) void client.close();
+  else signal?.addEventListener("abort", () => void client.close(), { once: true });
   return client;
+}
+
+/** The server decides which names there are; here only what would change the path is refused. */
+function clusterEndpoint(endpoint: string, cluster: string | undefined): string {
+  if (cluster === undefined) return endpoint;
+  if (!/^[\w.~-]{1,64}$/.test(cluster) || /^\.+$/.test(cluster)) {
+    throw new EtcdError(
+      GrpcCode.InvalidArgument,
+      `a cluster's name is 1 to 64 of a-z A-Z 0-9 . _ ~ -, not "${cluster}"`,
+    );
+  }
+  return `${endpoint.replace(/\/+$/, "")}/c/${cluster}`;
 }
 
 function platformWebSocket(): WebSocketConstructor | undefined {

@@ -1,5 +1,5 @@
 /** Errors of the calls above etcd's. Each is an EtcdError, so that one `catch` handles all. */
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { errorDocs, EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
 /** One reason for which a schema rejected a value. */
 export interface SchemaIssue {
@@ -19,6 +19,10 @@ export class InvalidValueError extends EtcdError {
     this.key = key;
     this.issues = issues;
   }
+
+  override get docs(): string {
+    return errorDocs("InvalidValue");
+  }
 }
 
 /** The condition of a write did not hold. Nothing was written. Code Aborted. */
@@ -29,6 +33,15 @@ export class ConflictError extends EtcdError {
     super(GrpcCode.Aborted, message);
     this.name = "ConflictError";
     this.key = key;
+  }
+
+  /** Others were faster, or the caller's condition is out of date: what it reads next may decide otherwise. */
+  override get isRetryable(): boolean {
+    return true;
+  }
+
+  override get docs(): string {
+    return errorDocs("Conflict");
   }
 }
 
@@ -41,6 +54,10 @@ export class LeaseLostError extends EtcdError {
     super(GrpcCode.Aborted, message);
     this.name = "LeaseLostError";
   }
+
+  override get docs(): string {
+    return errorDocs("LeaseLost");
+  }
 }
 
 /**
@@ -48,9 +65,7 @@ export class LeaseLostError extends EtcdError {
  * requested.
  */
 export function isRetryable(error: unknown): boolean {
-  if (!(error instanceof EtcdError)) return false;
-  const { code } = error;
-  return code === GrpcCode.Unavailable || code === GrpcCode.ResourceExhausted || error instanceof ConflictError;
+  return error instanceof EtcdError && error.isRetryable;
 }
 
 function textOf(issues: readonly SchemaIssue[]): string {

@@ -6,9 +6,10 @@
  *   await client.kv.put("worker/1", "here", { lease: id });
  *   void kept.ended.then(({ reason }) => reason === "lost" && stopWorking());
  */
-import type { CallContext, LeaseService } from "../../member/api/services.ts";
+import type { LeaseService } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { count, headerOf, idOf, invalid } from "../common/convert.ts";
+import type { Call, CallOptions } from "../common/call.ts";
 import { backoffMs } from "../common/backoff.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
 import type { Header, Id } from "../common/types.ts";
@@ -75,22 +76,22 @@ export interface LeaseClient {
    * Grants a lease of `ttl` seconds. Without an id the server chooses one. Rejects with FailedPrecondition if the id is
    * in use, with OutOfRange if `ttl` is too large.
    */
-  grant(ttl: number, options?: { readonly id?: Id | undefined }): Promise<LeaseGrant>;
+  grant(ttl: number, options?: CallOptions & { readonly id?: Id | undefined }): Promise<LeaseGrant>;
   /** Ends the lease at once and deletes its keys, in one revision. Rejects with NotFound if it does not exist. */
-  revoke(id: Id): Promise<{ readonly header: Header }>;
+  revoke(id: Id, options?: CallOptions): Promise<{ readonly header: Header }>;
   /** Renews the lease once. Returns `ttl` 0 if it does not exist. */
-  keepAliveOnce(id: Id): Promise<KeepAliveResult>;
+  keepAliveOnce(id: Id, options?: CallOptions): Promise<KeepAliveResult>;
   /** Renews the lease three times per time to live, from now on, until stopped or lost. */
   keepAlive(id: Id, options?: KeepAliveOptions): KeptAlive;
   /** Returns the remaining time. Returns `ttl` -1 if the lease does not exist. */
-  timeToLive(id: Id, options?: { readonly keys?: boolean | undefined }): Promise<LeaseTimeToLive>;
+  timeToLive(id: Id, options?: CallOptions & { readonly keys?: boolean | undefined }): Promise<LeaseTimeToLive>;
   /** Returns the ids of all leases. */
-  leases(): Promise<{ readonly header: Header; readonly ids: readonly string[] }>;
+  leases(options?: CallOptions): Promise<{ readonly header: Header; readonly ids: readonly string[] }>;
 }
 
 export interface LeaseClientHost {
   readonly lease: LeaseService;
-  readonly context: CallContext;
+  readonly call: Call;
   readonly backoff: BackoffTimer;
   /** Throws EtcdError (Canceled) if the client is closed. */
   readonly checkOpen: () => void;
@@ -99,43 +100,42 @@ export interface LeaseClientHost {
 }
 
 export function leaseClient(host: LeaseClientHost): LeaseClient {
-  const { lease, context, checkOpen } = host;
+  const { lease, call, checkOpen } = host;
   return {
     async grant(ttl, options = {}) {
-      checkOpen();
       if (ttl === undefined) throw invalid("a lease is granted for a number of seconds");
-      const granted = await lease.grant({ id: idOf(options.id), ttl: count("ttl", ttl) }, context);
+      const request = { id: idOf(options.id), ttl: count("ttl", ttl) };
+      const granted = await call(options, (context) => lease.grant(request, context));
       return { header: headerOf(granted.header), id: granted.id.toString(), ttl: granted.ttl };
     },
-    async revoke(id) {
-      checkOpen();
-      const { header } = await lease.revoke({ id: idOf(id) }, context);
+    async revoke(id, options) {
+      const { header } = await call(options, (context) => lease.revoke({ id: idOf(id) }, context));
       return { header: headerOf(header) };
     },
-    async keepAliveOnce(id) {
-      checkOpen();
-      return renewOnce(host, idOf(id));
-    },
+    keepAliveOnce: async (id, options) => renewOnce(host, idOf(id), options),
     keepAlive(id, options = {}) {
       checkOpen();
       return keepAlive(host, idOf(id), options);
     },
     async timeToLive(id, options = {}) {
-      checkOpen();
-      const found = await lease.timeToLive({ id: idOf(id), keys: options.keys === true }, context);
+      const request = { id: idOf(id), keys: options.keys === true };
+      const found = await call(options, (context) => lease.timeToLive(request, context));
       const { header, ttl, grantedTtl, keys } = found;
       return { header: headerOf(header), id: found.id.toString(), ttl, grantedTtl, keys };
     },
-    async leases() {
-      checkOpen();
-      const { header, leases } = await lease.leases({}, context);
+    async leases(options) {
+      const { header, leases } = await call(options, (context) => lease.leases({}, context));
       return { header: headerOf(header), ids: leases.map(({ id }) => id.toString()) };
     },
   };
 }
 
-async function renewOnce({ lease, context }: LeaseClientHost, id: bigint): Promise<KeepAliveResult> {
-  const { header, ttl } = await lease.keepAlive({ id }, context);
+async function renewOnce(
+  { lease, call }: LeaseClientHost,
+  id: bigint,
+  options?: CallOptions,
+): Promise<KeepAliveResult> {
+  const { header, ttl } = await call(options, (context) => lease.keepAlive({ id }, context));
   return { header: headerOf(header), id: id.toString(), ttl };
 }
 

@@ -10,15 +10,14 @@
 import type { CallContext, Services } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { CampaignResponse, LeaderKey as WireLeaderKey, LeaderResponse } from "../../protocol/api/election.ts";
+import type { Call, CallOptions } from "../common/call.ts";
 import { count, headerOf, idOf, keyValueOf, toBytes } from "../common/convert.ts";
 import type { Bytes, Header, Id, KeyValue } from "../common/types.ts";
 
 /** Options of calls that wait for a lock or an election. */
-export interface WaitOptions {
+export interface WaitOptions extends CallOptions {
   /** Lease of the key in the queue. Without one the server grants a lease of 60 seconds, which is not kept alive. */
   readonly lease?: Id | undefined;
-  /** Stops waiting and leaves the queue when aborted. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** etcd's Lock service. `client.withLock` and `client.acquire` bring a lease along. */
@@ -26,7 +25,7 @@ export interface LockClient {
   /** Waits until the lock is acquired. It is held as long as the returned key exists. */
   lock(name: Bytes, options?: WaitOptions): Promise<{ readonly header: Header; readonly key: Uint8Array }>;
   /** Releases a lock by deleting its key, and so lets the next caller in the queue acquire it. */
-  unlock(key: Bytes): Promise<{ readonly header: Header }>;
+  unlock(key: Bytes, options?: CallOptions): Promise<{ readonly header: Header }>;
 }
 
 /** Identifies a won election, for `proclaim` and `resign`. */
@@ -53,9 +52,9 @@ export interface ElectionClient {
     options?: WaitOptions,
   ): Promise<{ readonly header: Header; readonly leader: LeaderKey }>;
   /** Replaces the proclaimed value. Rejects if `leader` does not lead any more. */
-  proclaim(leader: LeaderKey, value: Bytes): Promise<{ readonly header: Header }>;
+  proclaim(leader: LeaderKey, value: Bytes, options?: CallOptions): Promise<{ readonly header: Header }>;
   /** Returns the present leader. Rejects if there is none. */
-  leader(name: Bytes): Promise<Leader>;
+  leader(name: Bytes, options?: CallOptions): Promise<Leader>;
   /**
    * Yields the present leader, each later leader and each later value. Ends with the loop or when the signal aborts.
    */
@@ -64,40 +63,43 @@ export interface ElectionClient {
     options?: { readonly signal?: AbortSignal | undefined },
   ): AsyncIterableIterator<Leader, undefined>;
   /** Gives up leadership by deleting its key. */
-  resign(leader: LeaderKey): Promise<{ readonly header: Header }>;
+  resign(leader: LeaderKey, options?: CallOptions): Promise<{ readonly header: Header }>;
 }
 
-export function lockClient({ lock }: Services, context: CallContext, checkOpen: () => void): LockClient {
+export function lockClient({ lock }: Services, call: Call): LockClient {
   return {
-    async lock(name, { lease, signal } = {}) {
-      checkOpen();
-      const request = { name: toBytes(name), lease: idOf(lease) };
-      const { header, key } = await lock.lock(request, { ...context, signal });
+    async lock(name, options = {}) {
+      const request = { name: toBytes(name), lease: idOf(options.lease) };
+      const { header, key } = await call(options, (context) => lock.lock(request, context));
       return { header: headerOf(header), key };
     },
-    async unlock(key) {
-      checkOpen();
-      const { header } = await lock.unlock({ key: toBytes(key) }, context);
+    async unlock(key, options) {
+      const request = { key: toBytes(key) };
+      const { header } = await call(options, (context) => lock.unlock(request, context));
       return { header: headerOf(header) };
     },
   };
 }
 
-export function electionClient({ election }: Services, context: CallContext, checkOpen: () => void): ElectionClient {
+export function electionClient(
+  { election }: Services,
+  context: CallContext,
+  checkOpen: () => void,
+  call: Call,
+): ElectionClient {
   return {
-    async campaign(name, value, { lease, signal } = {}) {
-      checkOpen();
-      const request = { name: toBytes(name), value: toBytes(value), lease: idOf(lease) };
-      return campaignResult(await election.campaign(request, { ...context, signal }));
+    async campaign(name, value, options = {}) {
+      const request = { name: toBytes(name), value: toBytes(value), lease: idOf(options.lease) };
+      return campaignResult(await call(options, (named) => election.campaign(request, named)));
     },
-    async proclaim(leader, value) {
-      checkOpen();
-      const { header } = await election.proclaim({ leader: wireKey(leader), value: toBytes(value) }, context);
+    async proclaim(leader, value, options) {
+      const request = { leader: wireKey(leader), value: toBytes(value) };
+      const { header } = await call(options, (named) => election.proclaim(request, named));
       return { header: headerOf(header) };
     },
-    async leader(name) {
-      checkOpen();
-      return leaderOf(await election.leader({ name: toBytes(name) }, context));
+    async leader(name, options) {
+      const request = { name: toBytes(name) };
+      return leaderOf(await call(options, (named) => election.leader(request, named)));
     },
     observe(name, { signal } = {}) {
       checkOpen();
@@ -116,9 +118,9 @@ export function electionClient({ election }: Services, context: CallContext, che
         },
       };
     },
-    async resign(leader) {
-      checkOpen();
-      const { header } = await election.resign({ leader: wireKey(leader) }, context);
+    async resign(leader, options) {
+      const request = { leader: wireKey(leader) };
+      const { header } = await call(options, (named) => election.resign(request, named));
       return { header: headerOf(header) };
     },
   };

@@ -10,6 +10,7 @@
  *
  * A server accepts at most 128 comparisons and 128 operations per branch.
  */
+import type { CallOptions } from "../common/call.ts";
 import { compare as wireCompare, txnRequest } from "../../protocol/api/kv.ts";
 import type {
   Compare,
@@ -75,12 +76,12 @@ export const op: OpHelpers = {
 
 /** Builder of a txn. Nothing is sent before `commit()`. */
 export class Txn {
-  readonly #commit: (request: TxnRequest) => Promise<TxnResult>;
+  readonly #commit: (request: TxnRequest, options: CallOptions | undefined) => Promise<TxnResult>;
   readonly #compare: Compare[] = [];
   readonly #success: RequestOp[] = [];
   readonly #failure: RequestOp[] = [];
 
-  constructor(commit: (request: TxnRequest) => Promise<TxnResult>) {
+  constructor(commit: (request: TxnRequest, options: CallOptions | undefined) => Promise<TxnResult>) {
     this.#commit = commit;
   }
 
@@ -109,8 +110,8 @@ export class Txn {
     return txnRequest({ compare: [...this.#compare], success: [...this.#success], failure: [...this.#failure] });
   }
 
-  commit(): Promise<TxnResult> {
-    return this.#commit(this.request());
+  commit(options?: CallOptions): Promise<TxnResult> {
+    return this.#commit(this.request(), options);
   }
 }
 

@@ -10,7 +10,7 @@
  * compacted.
  */
 import type { WatchStream } from "../../member/api/services.ts";
-import { EtcdError, errCompacted, errNoLeader, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
+import { errorDocs, EtcdError, errCompacted, errNoLeader, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
 import type { Event } from "../../protocol/api/kv.ts";
 import type { WatchCreateRequest, WatchResponse as WireResponse } from "../../protocol/api/watch.ts";
 import { headerOf, keyValueOf, optionalKeyValueOf } from "../common/convert.ts";
@@ -31,6 +31,10 @@ export class CompactedError extends EtcdError {
     super(errCompacted.code, errCompacted.message);
     this.name = "CompactedError";
     this.compactRevision = compactRevision;
+  }
+
+  override get docs(): string {
+    return errorDocs("Compacted");
   }
 }
 

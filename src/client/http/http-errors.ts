@@ -28,11 +28,18 @@ export function connectionError(endpoint: string, error: unknown): EtcdError {
   if (code === "UND_ERR_BODY_TIMEOUT") return new IdleError(endpoint);
   const text = `no connection to ${endpoint}: ${reasonText(cause) ?? reasonText(error) ?? String(error)}`;
   if (typeof code === "string" && NO_CONNECTION_CODES.has(code)) return new NotSentError(text);
+  if (typeof code === "string" && code.startsWith("ERR_SSL_")) {
+    // Trying again does not help, so it is not Unavailable.
+    return new EtcdError(GrpcCode.FailedPrecondition, `${text}. Is it http: instead of https:?`);
+  }
   return new EtcdError(GrpcCode.Unavailable, text);
 }
 
 export function unexpectedResponseError(endpoint: string, text: string): EtcdError {
-  const message = `${endpoint} did not answer with etcd's JSON: ${shorten(text)}`;
+  const isPage = text.trimStart().startsWith("<");
+  const message = isPage
+    ? `${endpoint} answered with a web page: no Quorate and no etcd is at this address`
+    : `${endpoint} did not answer with etcd's JSON: ${shorten(text)}`;
   return new EtcdError(GrpcCode.Internal, message);
 }
 
@@ -40,7 +47,10 @@ export function unexpectedResponseError(endpoint: string, text: string): EtcdErr
 export function responseError(endpoint: string, status: number, text: string): EtcdError {
   const error = statusError(parseJson(text));
   if (error === undefined) {
-    return new EtcdError(codeOfHttp(status), `HTTP ${status} from ${endpoint}: ${shorten(text) || "(empty)"}`);
+    // A proxy in front of an endpoint answers with pages too, when it has nobody to ask.
+    const isPage = text.trimStart().startsWith("<") && status < 500;
+    const said = isPage ? "a web page: no Quorate and no etcd is at this address" : shorten(text) || "(empty)";
+    return new EtcdError(codeOfHttp(status), `HTTP ${status} from ${endpoint}: ${said}`);
   }
   return servedError(error);
 }

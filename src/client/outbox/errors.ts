@@ -1,5 +1,5 @@
 /** Why a write was not queued. */
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { errorDocs, EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
 /** The write was not stored, because there is no room for it. What is queued already is not affected. */
 export class OutboxFullError extends EtcdError {
@@ -10,5 +10,9 @@ export class OutboxFullError extends EtcdError {
     super(GrpcCode.ResourceExhausted, message);
     this.name = "OutboxFullError";
     this.limit = limit;
+  }
+
+  override get docs(): string {
+    return errorDocs("OutboxFull");
   }
 }

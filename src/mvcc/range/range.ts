@@ -6,29 +6,72 @@ import { compareBytes } from "../../base/bytes.ts";
 import { errCompacted, errFutureRev } from "../../protocol/errors.ts";
 import type { KeyValue, RangeRequest, RangeResponse, SortTarget } from "../../protocol/api/kv.ts";
 import type { ResponseSizeLimit } from "./response-size-limit.ts";
-import { countLive, keyRange, liveRows, type KeyRange } from "./key-range.ts";
+import { keyRange, liveRows, type KeyRange } from "./key-range.ts";
 import { headerAt, rowToKeyOnly, rowToKeyValue } from "../tables/messages.ts";
-import type { KeyTable, RevisionRow } from "../tables/tables.ts";
+import type { CountedPart, RevisionRow } from "../tables/tables.ts";
 import type { ReadView } from "./read-view.ts";
 
+/** A response whose `count` is missing, and what is to be counted for it; undefined if it is complete. */
+interface ReadRange {
+  readonly response: RangeResponse;
+  readonly uncounted: (KeyRange & { readonly type: "range" }) | undefined;
+  readonly atRevision: number;
+}
+
 export function executeRange(view: ReadView, request: RangeRequest, budget?: ResponseSizeLimit): RangeResponse {
+  const { response, uncounted, atRevision } = readRange(view, request, budget);
+  if (uncounted === undefined) return response;
+  return { ...response, count: view.keys.count(uncounted.start, uncounted.end, atRevision) };
+}
+
+/**
+ * The same in steps, so that a caller can let others go on between them: the first reads, and all of them count about
+ * `keysMax` keys. The result is that of the first step's revision, whatever is written meanwhile. If that is compacted
+ * meanwhile, a request of the newest revision begins again.
+ */
+export function* rangeInSteps(
+  view: ReadView,
+  request: RangeRequest,
+  keysMax: number,
+  newBudget?: () => ResponseSizeLimit,
+): Generator<void, RangeResponse, void> {
+  for (;;) {
+    const { response, uncounted, atRevision } = readRange(view, request, newBudget?.());
+    if (uncounted === undefined) return response;
+    let count = 0;
+    let start: Uint8Array | undefined = uncounted.start;
+    while (start !== undefined && atRevision >= view.compactRevision) {
+      const part: CountedPart = view.keys.countPart(start, uncounted.end, atRevision, keysMax);
+      count += part.count;
+      start = part.next;
+      if (start !== undefined) yield;
+    }
+    if (start === undefined) return { ...response, count };
+    if (request.revision > 0) throw errCompacted;
+  }
+}
+
+function readRange(view: ReadView, request: RangeRequest, budget: ResponseSizeLimit | undefined): ReadRange {
   const atRevision = readableRevision(view, request.revision);
   const header = headerAt(view.revision);
   const range = keyRange(request.key, request.rangeEnd);
-  if (request.countOnly) {
-    return { header, kvs: [], more: false, count: countLive(view.keys, range, atRevision) };
+  if (request.countOnly && range.type === "range") {
+    return { response: { header, kvs: [], more: false, count: 0 }, uncounted: range, atRevision };
   }
   const filter = rowFilter(request);
   const wholeRange = request.limit <= 0 || request.sortOrder !== "NONE" || filter !== undefined;
   const limit = wholeRange ? Number.POSITIVE_INFINITY : request.limit + 1;
   const withValues = !request.keysOnly || request.sortTarget === "VALUE";
   let rows = liveRows(view.keys, range, atRevision, withValues, limit, budget);
-  const count = rows.length < limit ? rows.length : countAll(view.keys, range, atRevision, rows.length);
+  // If the limit ended it, there may be more.
+  const uncounted = rows.length < limit || range.type === "key" ? undefined : range;
+  const count = rows.length;
   if (filter !== undefined) rows = rows.filter(filter);
   sortRows(rows, request);
   const more = request.limit > 0 && rows.length > request.limit;
   if (more) rows.length = request.limit;
-  return { header, kvs: rows.map(rowToPair(request)), more, count };
+  const kvs = request.countOnly ? [] : rows.map(rowToPair(request));
+  return { response: { header, kvs, more: more && !request.countOnly, count }, uncounted, atRevision };
 }
 
 /** When etcd sorts by value, it reads keys from their rows, and so with their leases. */
@@ -43,10 +86,6 @@ export function readableRevision(view: ReadView, revision: number): number {
   const atRevision = revision <= 0 ? view.revision : revision;
   if (atRevision < view.compactRevision) throw errCompacted;
   return atRevision;
-}
-
-function countAll(keys: KeyTable, range: KeyRange, atRevision: number, read: number): number {
-  return range.type === "key" ? read : keys.count(range.start, range.end, atRevision);
 }
 
 function rowFilter(request: RangeRequest): ((row: RevisionRow) => boolean) | undefined {

@@ -10,7 +10,7 @@ import { OrderedMap } from "./ordered-map.ts";
 import { RevisionLog } from "./revision-log.ts";
 import { Slab } from "./slab.ts";
 import { BUCKET_NAMES, ROW_OVERHEAD_BYTES } from "./tables.ts";
-import type { Bucket, BucketName, KeyTable, RevisionRow, StateTables } from "./tables.ts";
+import type { Bucket, BucketName, CountedPart, KeyTable, RevisionRow, StateTables } from "./tables.ts";
 
 /** Notified of every change, right after it happened, so that an image on disk is kept up to date. */
 export interface TablesListener {
@@ -80,13 +80,23 @@ class MemoryKeyTable implements KeyTable {
   }
 
   count(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
+    return this.countPart(start, end, atRevision, Infinity).count;
+  }
+
+  countPart(start: Uint8Array, end: Uint8Array | undefined, atRevision: number, keysMax: number): CountedPart {
     let count = 0;
+    let looked = 0;
+    let next: Uint8Array | undefined;
     this.#histories.scan(bytesToLatin1(start), latin1End(end), (history) => {
+      if (looked++ >= keysMax) {
+        next = latin1ToBytes(history.name);
+        return false;
+      }
       const row = history.at(atRevision);
       if (row !== undefined && row.version !== 0) count++;
       return true;
     });
-    return count;
+    return { count, next };
   }
 
   append(row: RevisionRow): RevisionRow {

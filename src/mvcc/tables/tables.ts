@@ -21,6 +21,11 @@ export interface RevisionRow {
 }
 
 /** Every kept version of every key. Keys order bytewise; rows order by (main, sub). */
+export interface CountedPart {
+  readonly count: number;
+  readonly next: Uint8Array | undefined;
+}
+
 export interface KeyTable {
   /** Returns the newest row of `key` with main <= atRevision (its highest sub), tombstones included. */
   at(key: Uint8Array, atRevision: number): RevisionRow | undefined;
@@ -38,6 +43,11 @@ export interface KeyTable {
   ): void;
   /** Returns how many rows scan() would visit. */
   count(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number;
+  /**
+   * Counts a part, for callers that let others go on between two parts: looks at about `keysMax` keys, and returns where
+   * the next part begins, undefined at the end. The sum of all parts is what count() returns.
+   */
+  countPart(start: Uint8Array, end: Uint8Array | undefined, atRevision: number, keysMax: number): CountedPart;
   /**
    * Appends a row. Invariant: (main, sub) is above that of every row appended before. Copies the bytes that it keeps. A
    * table that keeps its rows in memory returns the kept row, so that an event can share it instead of the request's

@@ -7,12 +7,12 @@
 import { assert } from "../../base/assert.ts";
 import { EMPTY_BYTES, bytesToLatin1, copyBytes, latin1ToBytes } from "../../base/bytes.ts";
 import { ROW_OVERHEAD_BYTES } from "../../mvcc/tables/tables.ts";
-import type { KeyTable, RevisionRow } from "../../mvcc/tables/tables.ts";
+import type { CountedPart, KeyTable, RevisionRow } from "../../mvcc/tables/tables.ts";
 import { RowOverlay, compareRevisions, newestAt, type RevisionId } from "./sql-overlay.ts";
 import { SqlRemovals } from "./sql-removals.ts";
 import { SqlRevisions, type ListedRow } from "./sql-revisions.ts";
 import { SqlRows, type RowHead } from "./sql-rows.ts";
-import { hexName, type SqlLike } from "./sql.ts";
+import { hexName, keyAfter, type SqlLike } from "./sql.ts";
 import type { Generation, StateStatements } from "./sql-statements.ts";
 import { StorageCorruptError } from "../storage-error.ts";
 
@@ -140,17 +140,24 @@ export class SqlKeyTable implements KeyTable {
   }
 
   count(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
-    if (this.#removals.concerns(atRevision)) return this.#countByScan(start, end, atRevision);
-    let count = this.#rows.countLive(start, end, atRevision);
+    return this.countPart(start, end, atRevision, Infinity).count;
+  }
+
+  countPart(start: Uint8Array, end: Uint8Array | undefined, atRevision: number, keysMax: number): CountedPart {
+    if (this.#removals.concerns(atRevision)) return this.#countByScan(start, end, atRevision, keysMax);
+    const { live, seen, last } = this.#rows.countLive(start, end, atRevision, keysMax);
+    const next = seen < keysMax || last === undefined ? undefined : keyAfter(last);
+    const until = next ?? end;
+    let count = live;
     for (const { name, rows } of this.#overlay.range(
       bytesToLatin1(start),
-      end === undefined ? undefined : bytesToLatin1(end),
+      until === undefined ? undefined : bytesToLatin1(until),
     )) {
       const row = newestAt(rows, atRevision);
       if (row === undefined) continue;
       count += (row.version > 0 ? 1 : 0) - (this.#livesBelow(name) ? 1 : 0);
     }
-    return count;
+    return { count, next };
   }
 
   append(row: RevisionRow): RevisionRow {
@@ -323,10 +330,15 @@ export class SqlKeyTable implements KeyTable {
     return live;
   }
 
-  #countByScan(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
+  #countByScan(start: Uint8Array, end: Uint8Array | undefined, atRevision: number, keysMax: number): CountedPart {
     let count = 0;
-    this.scan(start, end, atRevision, false, () => ++count > 0);
-    return count;
+    let next: Uint8Array | undefined;
+    this.scan(start, end, atRevision, false, ({ key }) => {
+      if (++count < keysMax) return true;
+      next = keyAfter(key);
+      return false;
+    });
+    return { count, next };
   }
 
   /** The entry may have outlived its row, but only in compacted revisions. */

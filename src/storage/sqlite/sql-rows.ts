@@ -18,6 +18,13 @@ export interface ScannedKey {
   readonly row: RevisionRow | undefined;
 }
 
+export interface CountedKeys {
+  readonly live: number;
+  /** All keys that were looked at, live or not; and the last of them. */
+  readonly seen: number;
+  readonly last: Uint8Array | undefined;
+}
+
 /** A row without its value. */
 export interface RowHead extends RevisionId {
   readonly version: number;
@@ -98,15 +105,19 @@ export class SqlRows {
     }
   }
 
-  /** Counts the keys of the range that are live at a revision. */
-  countLive(start: Uint8Array, end: Uint8Array | undefined, atRevision: number): number {
+  /** Counts keys of the range that are live at a revision, among its first `keysMax` ones. */
+  countLive(start: Uint8Array, end: Uint8Array | undefined, atRevision: number, keysMax: number): CountedKeys {
     const revision = this.#settled(atRevision);
+    const limit = keysMax === Infinity ? -1 : keysMax;
     const [counted] = (
       end === undefined
-        ? this.#sql.exec(this.#texts.countToEnd, start, revision)
-        : this.#sql.exec(this.#texts.count, start, revision, end)
+        ? this.#sql.exec(this.#texts.countToEnd, start, revision, limit)
+        : this.#sql.exec(this.#texts.count, start, revision, limit, end)
     ).toArray();
-    return counted === undefined ? 0 : integerOf(counted, "live", this.#table, "count");
+    if (counted === undefined) return { live: 0, seen: 0, last: undefined };
+    const read = (column: string): number => integerOf(counted, column, this.#table, "count");
+    const seen = read("seen");
+    return { live: read("live"), seen, last: seen === 0 ? undefined : bytesOf(counted, "last", this.#table, "count") };
   }
 
   /** Counts the rows of a key after `from`, up to a revision, and the bytes of their values. */

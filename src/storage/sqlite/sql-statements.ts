@@ -94,7 +94,7 @@ function statementsOf(generation: Generation): StateStatements {
       FROM ${rows} WHERE key = ?1 AND (main, sub) > (?2, ?3) AND main <= ?4`,
     scan: scanOf(rows, "AND key < ?5"),
     scanToEnd: scanOf(rows, ""),
-    count: countOf(rows, "AND key < ?3"),
+    count: countOf(rows, "AND key < ?4"),
     countToEnd: countOf(rows, ""),
     listAt: `SELECT main, sub, list FROM ${revisions} WHERE (main, sub) <= (?, ?) ${newest}`,
     listAfter: `SELECT main, sub, list FROM ${revisions} WHERE (main, sub) > (?, ?) ORDER BY main, sub LIMIT 1`,
@@ -128,14 +128,15 @@ function scanOf(rows: string, beforeEnd: string): string {
     WHERE names.key IS NOT NULL`;
 }
 
+/** Looks at at most ?3 keys from ?1 on, and counts those that are live at revision ?2. -1: at all. */
 function countOf(rows: string, beforeEnd: string): string {
   return `WITH RECURSIVE names (key) AS (
       SELECT * FROM (SELECT key FROM ${rows} WHERE key >= ?1 ${beforeEnd} ORDER BY key LIMIT 1)
       UNION ALL
       SELECT (SELECT key FROM ${rows} WHERE key > names.key ${beforeEnd} ORDER BY key LIMIT 1)
-      FROM names WHERE names.key IS NOT NULL
+      FROM names WHERE names.key IS NOT NULL LIMIT ?3
     )
-    SELECT count(*) AS live FROM names WHERE names.key IS NOT NULL AND (
+    SELECT count(*) AS seen, max(names.key) AS last, coalesce(sum((
       SELECT version FROM ${rows} WHERE key = names.key AND main <= ?2 ORDER BY main DESC, sub DESC LIMIT 1
-    ) > 0`;
+    ) > 0), 0) AS live FROM names WHERE names.key IS NOT NULL`;
 }

@@ -2,6 +2,7 @@
  * The client of the edge's figures, in a process of its own:
  *
  *   node test/bench/edge/load.ts URL put|linearizable|serializable CONNECTIONS [MS]
+ *   node test/bench/edge/load.ts URL paced PUTS
  *   node test/bench/edge/load.ts URL fill
  *
  * Prints what came of it as JSON.
@@ -14,14 +15,19 @@ export interface LoadResult {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  readonly slowestMs: number;
   /** With those of the warm-up. */
   readonly requests: number;
 }
 
 const FILL_CONNECTIONS = 8;
+/** Connections and puts per second of a paced load, as `etcdctl check perf --load=s` has them. */
+const PACED_CONNECTIONS = 50;
+const PACED_PER_SECOND = 150;
 
 const [url = "", name = "", connectionCount = "1", milliseconds = "1500"] = process.argv.slice(2);
 if (name === "fill") await fillAll();
+else if (name === "paced") console.log(JSON.stringify(await paced(Number(connectionCount))));
 else console.log(JSON.stringify(await load(operationOf(name), Number(connectionCount), Number(milliseconds))));
 
 async function fillAll(): Promise<void> {
@@ -39,7 +45,40 @@ async function load(operation: Operation, count: number, measuredMs: number): Pr
   const perSecond = (tookMs.length / (performance.now() - startMs)) * 1000;
   for (const connection of connections) connection.close();
   const sent = warmUp.length + tookMs.length;
-  return { perSecond, p50Ms: percentile(tookMs, 50), p99Ms: percentile(tookMs, 99), requests: sent };
+  const slowestMs = slowestOf(tookMs);
+  return { perSecond, p50Ms: percentile(tookMs, 50), p99Ms: percentile(tookMs, 99), slowestMs, requests: sent };
+}
+
+/** Puts that begin when it is their time, not when the one before has ended: what waits, waits longer. */
+async function paced(puts: number): Promise<LoadResult> {
+  const requests = preparedRequests(url, "put");
+  const free = await openConnections(PACED_CONNECTIONS);
+  const all = [...free];
+  const waiting: ((connection: Connection) => void)[] = [];
+  const tookMs: number[] = [];
+  const startMs = performance.now();
+  await Promise.all(
+    Array.from({ length: puts }, async (_, at) => {
+      const dueMs = startMs + (at * 1_000) / PACED_PER_SECOND;
+      await new Promise((resolve) => setTimeout(resolve, Math.max(dueMs - performance.now(), 0)));
+      const connection = free.pop() ?? (await new Promise<Connection>((resolve) => waiting.push(resolve)));
+      const { status, body } = await connection.send(requests[at % requests.length] as Buffer);
+      if (status !== 200) throw new Error(`${url} answered ${status}: ${body.toString()}`);
+      tookMs.push(performance.now() - dueMs);
+      const next = waiting.shift();
+      if (next === undefined) free.push(connection);
+      else next(connection);
+    }),
+  );
+  const perSecond = (puts / (performance.now() - startMs)) * 1_000;
+  for (const connection of all) connection.close();
+  return {
+    perSecond,
+    p50Ms: percentile(tookMs, 50),
+    p99Ms: percentile(tookMs, 99),
+    slowestMs: slowestOf(tookMs),
+    requests: puts,
+  };
 }
 
 /** How long each request took. */
@@ -59,6 +98,10 @@ async function run(connections: readonly Connection[], requests: readonly Buffer
     }),
   );
   return tookMs;
+}
+
+function slowestOf(tookMs: readonly number[]): number {
+  return tookMs.reduce((slowest, each) => Math.max(slowest, each), 0);
 }
 
 function openConnections(count: number): Promise<Connection[]> {

@@ -18,7 +18,7 @@ test("an endpoint that is gone under a client with nothing but a watch is told a
     socket.terminate();
     await vi.waitFor(() => expect(client.connection.getSnapshot().state).toBe("disconnected"), { timeout: 10_000 });
   } finally {
-    client.close();
+    void client.close();
     server.close();
   }
 });

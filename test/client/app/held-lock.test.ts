@@ -13,7 +13,7 @@ beforeEach(async () => {
   client = clientOf(served);
 });
 afterEach(async () => {
-  client.close();
+  void client.close();
   await served.close();
 });
 
@@ -91,7 +91,7 @@ describe("a lock", () => {
   test("is given back when the client is closed", async () => {
     const other = clientOf(served);
     await other.acquire("refresh");
-    other.close();
+    void other.close();
     await eventually(async () => expect(await leasesNow()).toBe(0));
   });
 });

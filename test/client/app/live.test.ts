@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   live.close();
-  client.close();
+  void client.close();
   await served.close();
 });
 
@@ -127,7 +127,7 @@ describe("a live namespace", () => {
     await numbers.put("a", 1);
     live = numbers.live();
     await live.ready;
-    client.close();
+    void client.close();
     await eventually(() => expect(live.isStale).toBe(true));
     expect(valuesOf(live)).toEqual({ a: 1 });
   });

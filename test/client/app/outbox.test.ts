@@ -18,7 +18,7 @@ beforeEach(async () => {
   store = memoryOutboxStore();
 });
 afterEach(async () => {
-  for (const client of clients.splice(0)) client.close();
+  for (const client of clients.splice(0)) void client.close();
   await served.close();
 });
 
@@ -76,7 +76,7 @@ describe("client.outbox", () => {
     await Promise.all([former.outbox.put("a", "1").stored, former.outbox.delete("b").stored]);
     const lost = former.outbox.put("c", "1");
     await lost.stored;
-    former.close();
+    void former.close();
     await expect(lost.verdict).rejects.toMatchObject({ message: expect.stringContaining("stays queued") as string });
     mend();
     const next = newClient();

@@ -12,7 +12,7 @@ beforeEach(async () => {
   client = clientOf(served);
 });
 afterEach(async () => {
-  client.close();
+  void client.close();
   await served.close();
 });
 
@@ -59,6 +59,6 @@ test("the connection says what is so: connected, unavailable, disconnected, clos
   expect(client.connection.getSnapshot().state).toBe("disconnected");
   served.intercept = () => false;
   await client.kv.put("a", "3");
-  client.close();
+  void client.close();
   expect(states).toEqual(["connected", "unavailable", "disconnected", "connected", "closed"]);
 });

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { createClient, toText } from "../../../src/client/client.ts";
 import type { Client } from "../../../src/client/client.ts";
 import { httpServices } from "../../../src/client/http/http-services.ts";
+import { callIn } from "../../../src/client/common/call.ts";
 import { leaseClient } from "../../../src/client/facade/lease.ts";
 import type { LeaseClient } from "../../../src/client/facade/lease.ts";
 import type { LeaseService } from "../../../src/member/api/services.ts";
@@ -132,9 +133,9 @@ function beating(answers: readonly (number | EtcdError)[]): { lease: LeaseClient
     return leaseKeepAliveResponse({ id, ttl: answer });
   };
   const backoff = { random: () => 0, sleep: async (ms: number) => void slept.push(ms) };
-  const context = { token: "", requireLeader: false };
+  const call = callIn({ token: "", requireLeader: false }, () => {});
   const closed = new AbortController().signal;
-  const lease = leaseClient({ lease: { keepAlive } as LeaseService, context, backoff, checkOpen: () => {}, closed });
+  const lease = leaseClient({ lease: { keepAlive } as LeaseService, call, backoff, checkOpen: () => {}, closed });
   return { lease, slept };
 }
 

@@ -58,7 +58,10 @@ export async function serveMember(): Promise<ServedMember> {
     void (async () => {
       if (await hooks.intercept(incoming.url ?? "", outgoing)) return;
       await answer(await app.fetch(await requestOf(incoming, outgoing)), outgoing);
-    })();
+    })().catch((error: unknown) => {
+      // A caller that is gone.
+      if (!incoming.destroyed) throw error;
+    });
   });
   const sockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (incoming: IncomingMessage, raw: Duplex, head: Buffer) => {

@@ -35,7 +35,7 @@ export async function changeFlags(
     await page.getByRole("switch", { name: "dark", checked: true }).waitFor();
   }
   await client.kv.deleteRange("flags/broken");
-  client.close();
+  void client.close();
 
   // Ann clicks what she saw; Ben was faster.
   await pages.clickBlindly([[ann, DARK]], async () => {

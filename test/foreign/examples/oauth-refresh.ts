@@ -36,6 +36,6 @@ export function refreshOnce(pages: Pages, endpoint: string, serverFile: string):
         `after ${round} rounds the server counts ${counts}`,
       );
     }
-    client.close();
+    void client.close();
   });
 }

@@ -3,7 +3,7 @@ import { Prng } from "../../../src/base/prng.ts";
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import { MemoryTables } from "../../../src/mvcc/tables/memory-tables.ts";
 import { Store } from "../../../src/mvcc/store.ts";
-import type { RevisionRow, StateTables } from "../../../src/mvcc/tables/tables.ts";
+import type { CountedPart, RevisionRow, StateTables } from "../../../src/mvcc/tables/tables.ts";
 import { putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
 import { STATE_STATEMENTS } from "../../../src/storage/sqlite/sql-statements.ts";
 import { EMPTY_COUNTERS, type StateCounters } from "../../../src/storage/sqlite/sql-keys.ts";
@@ -110,11 +110,28 @@ function compareReads(prng: Prng, subject: StateTables, model: StateTables, revi
     );
   }
   expect(subject.keys.count(start, end, at)).toBe(model.keys.count(start, end, at));
+  expect(countInParts(subject, start, end, at, limit)).toBe(model.keys.count(start, end, at));
   const [found, expected] = [subject.keys.at(start, at), model.keys.at(start, at)];
   expect(found && rowText(found)).toBe(expected && rowText(expected));
   const [from, fromSub] = [prng.int(0, revision + 2), prng.int(0, 3)];
   expect(passed(subject, from, at, fromSub, limit)).toEqual(passed(model, from, at, fromSub, limit));
   expect([subject.keys.rowCount, subject.keys.sizeBytes]).toEqual([model.keys.rowCount, model.keys.sizeBytes]);
+}
+
+function countInParts(
+  tables: StateTables,
+  start: Uint8Array,
+  end: Uint8Array | undefined,
+  at: number,
+  keysMax: number,
+): number {
+  let count = 0;
+  for (let from: Uint8Array | undefined = start; from !== undefined;) {
+    const part: CountedPart = tables.keys.countPart(from, end, at, keysMax);
+    count += part.count;
+    from = part.next;
+  }
+  return count;
 }
 
 function randomRows(prng: Prng, main: number): readonly RevisionRow[] {

@@ -106,7 +106,7 @@ describe("prefix", () => {
     expect([unbound.status, await unbound.json()]).toMatchObject([404, { message: /this worker has one only/ }]);
     const client = quorate(own).client(env, { cluster: "team-1" });
     expect((await client.kv.range("colour")).count).toBe(1);
-    client.close();
+    void client.close();
     await expect(quorate(own).client(env, { cluster: "team-2" }).kv.range("colour")).rejects.toThrow(
       "there is no cluster",
     );

@@ -19,7 +19,7 @@ function connect(options?: WorkerClientOptions): ApplicationClient {
 }
 
 afterEach(() => {
-  for (const client of clients.splice(0)) client.close();
+  for (const client of clients.splice(0)) void client.close();
 });
 
 describe("calls", () => {
@@ -44,7 +44,7 @@ describe("calls", () => {
     expect(refused).toBeInstanceOf(EtcdError);
     expect(refused).toMatchObject({ code: GrpcCode.InvalidArgument, message: "etcdserver: key is not provided" });
     await expect(client.lease.revoke("7")).rejects.toMatchObject({ code: GrpcCode.NotFound });
-    client.close();
+    void client.close();
     await expect(client.kv.range("a")).rejects.toMatchObject({ code: GrpcCode.Canceled });
   });
 
@@ -54,7 +54,7 @@ describe("calls", () => {
     for (let at = 0; at < 34; at++) await client.kv.put(`large/${at}`, value);
     const { kvs } = await client.kv.range("large/", { prefix: true });
     expect(kvs.reduce((sum, each) => sum + each.value.length, 0)).toBe(34 * value.length);
-    client.close();
+    void client.close();
   });
 
   test("namespaces, transactions, elections and moving the leader stand on it", async () => {
@@ -156,7 +156,7 @@ describe("who may call", () => {
     await open.kv.put("closed", "to others");
     const response = await other.fetch(new Request("http://edge/other/kv/closed"), env, { waitUntil: () => {} });
     expect(response.status).toBe(401);
-    open.close();
+    void open.close();
 
     const auth = (path: string, body: object): Promise<Response> =>
       other.fetch(
@@ -176,8 +176,8 @@ describe("who may call", () => {
     await expect(nobody.kv.range("closed")).rejects.toMatchObject({ message: "etcdserver: user name is empty" });
     const root = other.client(env, { user: { name: "root", password: "secret" } });
     expect((await root.kv.range("closed")).kvs.length).toBe(1);
-    nobody.close();
-    root.close();
+    void nobody.close();
+    void root.close();
   });
 });
 

@@ -25,7 +25,7 @@ const done = await client.withLock("deploy", async (lock) => {
   return { number, ...value };
 });
 console.log(JSON.stringify(done));
-client.close();
+await client.close();
 
 /**
  * The deploy itself. It stops when the lock is lost.

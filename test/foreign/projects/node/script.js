@@ -36,7 +36,7 @@ await assert.rejects(
 );
 assert.throws(() => connect({ endpoint: "no endpoint" }), /endpoint/);
 
-client.close();
+await client.close();
 await assert.rejects(client.kv.range("script/colour"), /closed/);
 
 const aborted = new AbortController();
