@@ -436,6 +436,47 @@ describe("a disk that cannot be trusted", () => {
     expect(String(problem)).toMatch(new RegExp(message));
   });
 
+  /** Bits of a bucket's value are the browser's to keep; what carries Raft's promises has a checksum. */
+  test.each<[what: string, damage: (value: unknown) => unknown]>([
+    ["another type", () => 7],
+    ["text", () => "?"],
+    ["nothing", () => null],
+    ["no bytes", () => new Uint8Array(0)],
+    ["bytes cut off", (value) => (value instanceof Uint8Array ? value.slice(0, -1) : undefined)],
+    ["a byte too many", (value) => (value instanceof Uint8Array ? Uint8Array.of(...value, 0) : undefined)],
+    ["a first byte flipped", (value) => flipped(value, 0)],
+    ["a byte flipped in the middle", (value) => flipped(value, 0.5)],
+    ["a last byte flipped", (value) => flipped(value, 1)],
+  ])("a record that is %s is an error that names it, or changes no answer", async (what, damage) => {
+    const { name, storage } = await opened({ behindRows: 3 });
+    await append(storage, batchOf(entriesOf(1, 4, 1)));
+    for (let index = 1; index <= 4; index++) apply(storage, index);
+    await flush(storage);
+    await append(storage, batchOf(entriesOf(5, 9, 1), { term: 2, vote: 1n, commit: 9 }));
+    await storage.close();
+    const expected = await contentOf(name);
+    const records = await tamper(name, recordsOf);
+    expect(records.length).toBeGreaterThan(8);
+    const wrong: string[] = [];
+    let refused = 0;
+    for (const { store, key, value } of records) {
+      const damaged = damage(value);
+      if (damaged === undefined || (store === "buckets" && damaged instanceof Uint8Array)) continue;
+      await tamper(name, (database) => database.put(store, damaged, key));
+      const record = `${store} ${JSON.stringify(key)} is ${what}`;
+      try {
+        if (JSON.stringify(await contentOf(name)) !== JSON.stringify(expected)) wrong.push(`${record}: another answer`);
+      } catch (error) {
+        refused += 1;
+        if (!(error instanceof StorageError)) wrong.push(`${record}: ${String(error)}`);
+      }
+      await tamper(name, (database) => database.put(store, value, key));
+    }
+    expect(wrong).toEqual([]);
+    expect(refused).toBeGreaterThan(0);
+    expect(await contentOf(name)).toEqual(expected);
+  });
+
   test("is refused when a newer version wrote it", async () => {
     const name = newName();
     (await openDB(name, 7)).close();
@@ -462,4 +503,40 @@ async function flipByte(database: Tampered, store: string, key: IDBValidKey): Pr
   const record = (await database.get(store, key)) as Uint8Array;
   record.set([(record.at(-1) ?? 0) ^ 1], record.length - 1);
   await database.put(store, record, key);
+}
+
+interface StoredRecord {
+  readonly store: string;
+  readonly key: IDBValidKey;
+  readonly value: unknown;
+}
+
+/** Each opening writes the fence anew, so it is left out. */
+async function recordsOf(database: Tampered): Promise<readonly StoredRecord[]> {
+  const records: StoredRecord[] = [];
+  for (const store of database.objectStoreNames) {
+    if (store.includes("fence")) continue;
+    const keys = await database.getAllKeys(store);
+    const values: unknown[] = await database.getAll(store);
+    for (const [at, key] of keys.entries()) records.push({ store, key, value: values[at] });
+  }
+  return records;
+}
+
+async function contentOf(name: string): Promise<unknown> {
+  const storage = await openIndexedDbStorage({ name });
+  const { identity, hardState, appliedAtOpen, tables } = storage;
+  const log = logOf(storage).map(({ index, term, data }) => [index, term, ...data]);
+  const content = [String(identity?.memberId), String(hardState.vote), hardState.term, hardState.commit, appliedAtOpen];
+  const whole = { content, log, rows: dump(tables), count: tables.keys.rowCount };
+  crash();
+  return whole;
+}
+
+function flipped(value: unknown, place: number): unknown {
+  if (!(value instanceof Uint8Array) || value.length === 0) return undefined;
+  const bytes = value.slice();
+  const at = Math.round(place * (bytes.length - 1));
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  return bytes;
 }
