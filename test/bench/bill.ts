@@ -117,7 +117,7 @@ class Bill {
    */
   async #wakes(): Promise<readonly number[]> {
     const wakes: number[] = [];
-    for (let times = 0; times < WAKES; times++) {
+    for (let wake = 0; wake < WAKES; wake++) {
       if (times > 0) await pause(EVICTED_AFTER_MS);
       const first = await this.#readMs();
       const warm: number[] = [];
