@@ -24,6 +24,8 @@ const STREAMS_MAX = 1_000;
 /** Time without another attempt after a refused one. It doubles with each. */
 const REFUSED_MS = 30_000;
 const REFUSED_DOUBLINGS_MAX = 5;
+/** The same where a socket was open before: the server is away, and its return must not be missed. */
+const AWAY_MS = 1_000;
 
 export class SharedSocket {
   readonly #options: SharedSocketOptions;
@@ -32,6 +34,7 @@ export class SharedSocket {
   #opening: Promise<MuxConnection | undefined> | undefined;
   #lastCallMs = -Infinity;
   #refusals = 0;
+  #wasOpen = false;
   #notBeforeMs = -Infinity;
   #isClosed = false;
 
@@ -75,6 +78,7 @@ export class SharedSocket {
         const connection: MuxConnection = new code.MuxConnection(options, {
           onOpen: () => {
             this.#refusals = 0;
+            this.#wasOpen = true;
             this.#connection = connection;
             if (this.#isClosed) connection.closeWhenIdle();
             resolve(connection.canOpen ? connection : undefined);
@@ -94,6 +98,7 @@ export class SharedSocket {
   }
 
   #refused(): void {
-    this.#notBeforeMs = performance.now() + REFUSED_MS * 2 ** Math.min(this.#refusals++, REFUSED_DOUBLINGS_MAX);
+    const refusedMs = REFUSED_MS * 2 ** Math.min(this.#refusals++, REFUSED_DOUBLINGS_MAX);
+    this.#notBeforeMs = performance.now() + (this.#wasOpen ? AWAY_MS : refusedMs);
   }
 }

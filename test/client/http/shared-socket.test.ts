@@ -123,6 +123,32 @@ describe("a lost socket", () => {
     expect(served.breakAfter).toBeUndefined();
   });
 
+  test("a server that was away has its socket again within seconds, however often it was refused meanwhile", async () => {
+    await connected();
+    served.webSockets = "none";
+    served.breakConnections();
+    const isAsked = (): boolean => served.requests.includes(MUX_PATH);
+    // Frequent calls ask for the socket.
+    for (let refusals = 0; refusals < 2; refusals++) {
+      served.requests.length = 0;
+      await vi.waitFor(
+        async () => {
+          await client.kv.range("k");
+          expect(isAsked()).toBe(true);
+        },
+        { timeout: 10_000 },
+      );
+    }
+    served.webSockets = "shared";
+    await vi.waitFor(
+      async () => {
+        await client.kv.range("k");
+        expect(served.sockets).toBe(1);
+      },
+      { timeout: 10_000 },
+    );
+  });
+
   test("a watch goes on over another socket without a gap", async () => {
     const watcher = client.watch("k");
     await watcher.created;
