@@ -112,7 +112,10 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     },
   },
   // A browser tab as a member of a room.
-  room: { below: [...CORE, "storage", "transport", "member", "client"], folders: { ".": [] } },
+  room: {
+    below: [...CORE, "storage", "transport", "member", "client", "gateway"],
+    folders: { ".": ["tabs"], tabs: ["."] },
+  },
   react: { below: ["client"], npm: ["react"], folders: { ".": [] } },
   grpc: {
     below: ["base", "protocol", "member", "client"],

@@ -12,6 +12,7 @@ import type { Room } from "./room-client.ts";
 import { roomProblem, standingOf } from "./room-connection.ts";
 import { RoomSession } from "./room-session.ts";
 import type { RoomSessionOptions } from "./room-session.ts";
+import type { RoomNews } from "./tabs/room-news.ts";
 import { switchableServices } from "./switchable-services.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
 import type { TabState } from "./tab-state.ts";
@@ -28,6 +29,8 @@ export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceS
   readonly onEnd: (closed: Promise<void>) => void;
 }
 
+const OTHER_HAS_MEMBER = "another tab of this browser profile has the member: takeOver() first";
+const LEFT = "This browser left the room, in another of its tabs.";
 const LAST_CALLS_MS = 1_000;
 const NO_VIEW: Omit<MemberView, "problem"> = {
   id: "0",
@@ -57,6 +60,10 @@ export class OwnRoom implements Room {
   readonly #over: AbortController = new AbortController();
   #admission: Admission | undefined;
   #session: RoomSession | undefined;
+  /** Of the tab that serves this one. */
+  #news: RoomNews | undefined;
+  /** The session was ended because the page is not shown, and another begins when it is. */
+  #isAway = false;
   #state: TabState = { type: "opening" };
   #member: Member | undefined;
   /** Ends the notices of the member. */
@@ -108,10 +115,17 @@ export class OwnRoom implements Room {
   }
 
   get state(): TabState {
-    return this.#state;
+    return this.#news === undefined ? this.#state : { type: "served", holder: this.#news.state };
   }
 
+  /** Of a tab that is served, what was told last; it is asked for again. */
   get view(): MemberView | undefined {
+    if (this.#news !== undefined) this.#session?.refresh();
+    return this.#viewNow;
+  }
+
+  get #viewNow(): MemberView | undefined {
+    if (this.#news !== undefined) return this.#news.view;
     return this.#member === undefined ? undefined : memberView(this.#member);
   }
 
@@ -145,6 +159,7 @@ export class OwnRoom implements Room {
   async recover(snapshot?: Blob | Uint8Array): Promise<void> {
     const session = this.#session;
     if (session === undefined) throw new EtcdError(GrpcCode.FailedPrecondition, "this tab has no member of its room");
+    if (this.#news !== undefined) throw new EtcdError(GrpcCode.FailedPrecondition, OTHER_HAS_MEMBER);
     const bytes = snapshot instanceof Blob ? new Uint8Array(await snapshot.arrayBuffer()) : snapshot;
     try {
       await session.recover(bytes);
@@ -198,6 +213,11 @@ export class OwnRoom implements Room {
         this.#running(member);
         if (persist) void askToPersist();
       },
+      onServed: (news) => this.#served(news),
+      onLost: () => void this.#beginAgain(),
+      onLeft: () => this.#left(),
+      news: () => ({ type: "news", state: this.#state, view: this.#viewNow }),
+      onRequest: (request) => void (request === "leave" ? this.leave() : this.foundAnew()),
     });
     this.#session.start();
   }
@@ -231,6 +251,13 @@ export class OwnRoom implements Room {
     this.#look();
   }
 
+  #served(news: RoomNews | undefined): void {
+    if (this.#over.signal.aborted) return;
+    this.#news = news;
+    if (news?.state.type === "running") this.#opened.resolve();
+    this.#look();
+  }
+
   #forget(): void {
     this.#unwatch();
     this.#member = undefined;
@@ -238,10 +265,18 @@ export class OwnRoom implements Room {
 
   /** Called whenever the tab's state or its member's availability has changed. */
   #look(): void {
-    const { state, reason, since } = standingOf(this.#state, this.view, Date.now());
-    this.connection.set(state, reason, since);
-    if (this.#member?.machine.membership.has(this.#member.id) === true) this.#ready.resolve();
+    const view = this.#viewNow;
+    const { state, reason, since } = standingOf(this.state, view, Date.now());
+    this.connection.set(state, reason, since, this.#news !== undefined);
+    if (this.#isOfRoom(view)) this.#ready.resolve();
     if (state === "connected") this.#connected.resolve();
+    this.#session?.changed();
+  }
+
+  /** Of a tab that is served: the member in the other tab is. */
+  #isOfRoom(view: MemberView | undefined): boolean {
+    if (this.#news === undefined) return this.#member?.machine.membership.has(this.#member.id) === true;
+    return view?.members.some(({ id }) => id === view.id) === true;
   }
 
   #watchPage(): void {
@@ -249,30 +284,55 @@ export class OwnRoom implements Room {
     addEventListener("online", () => this.#session?.retryNow(), { signal });
     document.addEventListener("visibilitychange", () => this.#seen(), { signal });
     document.addEventListener("resume", () => this.#seen(), { signal });
-    addEventListener("pagehide", () => this.#session?.suspend("The page was left."), { signal });
-    addEventListener("pageshow", ({ persisted }) => void this.#comeBack(persisted), { signal });
+    addEventListener("pagehide", () => this.#goAway("The page was left."), { signal });
+    document.addEventListener("freeze", () => this.#goAway("The page was frozen."), { signal });
+    addEventListener("pageshow", () => this.#comeBack(), { signal });
+    document.addEventListener("resume", () => this.#comeBack(), { signal });
   }
 
   /** What was true when the page was frozen or hidden may not be true now. */
   #seen(): void {
     this.#look();
-    if (!document.hidden) this.#session?.retryNow();
+    if (document.hidden) this.#session?.yieldLeadership();
+    else this.#session?.retryNow();
+  }
+
+  /** Another tab has deleted what this browser stores of the room. */
+  #left(): void {
+    this.#session = undefined;
+    this.#news = undefined;
+    this.services.end(LEFT);
+    this.#changed({ type: "stopped", code: "stopped", text: LEFT, isDamaged: false });
+  }
+
+  #goAway(text: string): void {
+    this.#isAway = true;
+    this.#session?.suspend(text);
   }
 
   /** The browser kept the page as it was, without its member: another one begins where that ended. */
-  async #comeBack(persisted: boolean): Promise<void> {
+  #comeBack(): void {
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    void this.#beginAgain();
+  }
+
+  /** The former session has ended, or has been suspended. */
+  async #beginAgain(): Promise<void> {
     const [former, admission] = [this.#session, this.#admission];
-    if (!persisted || former === undefined || admission === undefined) return;
+    if (former === undefined || admission === undefined) return;
+    this.#news = undefined;
+    this.services.hold("this tab comes back into the room");
     this.#changed({ type: "opening" });
     await former.close("The page was left.");
-    if (this.#closed === undefined) this.#begin(admission);
+    if (this.#closed === undefined && this.#session === former && !this.#isAway) this.#begin(admission);
   }
 
   /** What `status()` tells: the member's view, or why there is none. */
   #statusOf(ofMember: MemberView | undefined): MemberView {
-    const state = this.#state;
+    const state = this.#news?.state ?? this.#state;
     if (state.type === "stopped") {
-      return { ...(ofMember ?? this.view ?? NO_VIEW), problem: { code: state.code, text: state.text } };
+      return { ...(ofMember ?? this.#viewNow ?? NO_VIEW), problem: { code: state.code, text: state.text } };
     }
     if (ofMember === undefined) {
       const code = state.type === "asking" && state.trouble !== undefined ? "no-signalling" : "starting";

@@ -3,7 +3,7 @@ import type { ApplicationClient } from "../client/app/application-client.ts";
 import type { MemberView, MemberViewPeer } from "../member/api/services.ts";
 import type { TabState } from "./tab-state.ts";
 
-/** A client of the room that this tab is a member of. */
+/** A client of the room that this tab is a member of, or another tab of this browser profile, which serves this one. */
 export interface RoomClient extends Omit<ApplicationClient, "close"> {
   /**
    * Resolves when this tab has a copy of the room, which serializable reads and watches answer from: at once for a tab
@@ -44,7 +44,7 @@ export interface Room {
   readonly state: TabState;
   /** What the member tells of itself; undefined while there is none. */
   readonly view: MemberView | undefined;
-  /** While `state` is "waiting": stops the member in the other tab for good and becomes it. For a person to decide. */
+  /** While another tab serves this one: becomes the member in its place, and serves it. Does nothing otherwise. */
   takeOver(): void;
   /** For one who waits in vain for members to join: founds the room anew, empty. For a person to decide. */
   foundAnew(): Promise<void>;
@@ -58,6 +58,6 @@ export interface Room {
    * if another member was faster.
    */
   recover(snapshot?: Blob | Uint8Array): Promise<void>;
-  /** Closes, and deletes what this browser stores of the room. */
+  /** Closes, and deletes what this browser stores of the room. The other tabs of the profile stop, too. */
   leave(): Promise<void>;
 }

@@ -19,9 +19,10 @@ export function standingOf(state: TabState, view: MemberView | undefined, nowWal
     case "waiting":
       return {
         state: "unavailable",
-        reason:
-          "This room is open in another tab of this browser profile; this tab takes over when that one is closed.",
+        reason: "This room is open in another tab of this browser profile; this tab is about to be served by it.",
       };
+    case "served":
+      return standingOf(state.holder, view, nowWallMs);
     case "opening":
       return { state: "joining", reason: "Opening this tab’s storage." };
     case "asking":

@@ -14,7 +14,7 @@ import type { Clock } from "../member/clock.ts";
 import { bootstrapStorage } from "../member/node/bootstrap.ts";
 import { Member } from "../member/node/member.ts";
 import type { BootstrapOptions } from "../member/options.ts";
-import type { ProblemCode } from "../member/api/services.ts";
+import type { ProblemCode, Services } from "../member/api/services.ts";
 import { member as memberRecord } from "../protocol/api/cluster.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
@@ -24,25 +24,20 @@ import type { Identity, Storage } from "../storage/storage.ts";
 import type { SignallingState } from "../transport/channel.ts";
 import { RoomRefusal } from "../transport/room.ts";
 import type { RoomInfo, RoomRefusalCode, RoomRegistry } from "../transport/room.ts";
-import type { Transport } from "../transport/transport.ts";
+import type { TabTransport } from "./tab-transport.ts";
 import { deferred } from "./deferred.ts";
 import type { Deferred } from "./deferred.ts";
 import { enter, checkRegistry, nameOf } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import { removeFormerSelf } from "./former-self.ts";
 import type { ProfileMemory } from "./former-self.ts";
-import { handOver } from "./hand-over.ts";
+import { handOver, transferLeadership } from "./hand-over.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
 import { roomOutage } from "./outage.ts";
 import type { OutageFacts } from "./outage.ts";
 import { refusalText } from "./room-door.ts";
 import { tabServices } from "./tab-services.ts";
 import type { RunningState, TabState } from "./tab-state.ts";
-
-/** A carrier that can be told that the network, or the page, is back. */
-export interface TabTransport extends Transport {
-  retryNow(): void;
-}
 
 export interface TabMemberOptions {
   /** See MemberOptions.quotaBackendBytes; the settings may say otherwise. */
@@ -66,7 +61,7 @@ export interface TabMemberOptions {
   /** The registry has refused a tab that has nothing of the room yet: another secret holds there. */
   readonly onRefused: () => void;
   /** Called once for each cluster that the tab comes into. */
-  readonly onRunning: (member: Member) => void;
+  readonly onRunning: (member: Member, services: Services) => void;
 }
 
 type End = "again" | "recover" | "over";
@@ -131,6 +126,16 @@ export class TabMember {
   retryNow(): void {
     this.#transport?.retryNow();
     this.#endPause();
+  }
+
+  /** Lets another member lead; this one goes on. Does not reject. */
+  async yieldLeadership(): Promise<void> {
+    if (this.#member !== undefined) await handOver(this.#member);
+  }
+
+  /** Asks another member to lead, without waiting for it. False if this one does not lead, or there is none. */
+  transferLeadership(): boolean {
+    return this.#member !== undefined && transferLeadership(this.#member);
   }
 
   /** Lets another member lead, stops, and closes the storage. Does not reject. */
@@ -312,7 +317,7 @@ export class TabMember {
     member.start();
     const services = tabServices(member);
     late.attach(services);
-    onRunning(member);
+    onRunning(member, services);
     const former = memory.get();
     const { memberId, clusterId } = identity;
     const isReplaced = isNew && former?.clusterId === clusterId && former.memberId !== memberId;

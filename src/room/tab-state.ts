@@ -6,7 +6,9 @@ import type { RoomInfo, RoomRefusalCode } from "../transport/room.ts";
 /** Where a tab is on its way to being a member. */
 export type TabState =
   /** Another tab of this profile is the member. */
-  | { readonly type: "waiting"; readonly isHolderSilent: boolean }
+  | { readonly type: "waiting" }
+  /** Another tab of this profile is the member, and serves this one; `holder` is its state. */
+  | { readonly type: "served"; readonly holder: TabState }
   | { readonly type: "opening" }
   /** A fresh store, and whoever knows whose room this is has not answered yet. */
   | { readonly type: "asking"; readonly sinceMs: number; readonly trouble: string | undefined }

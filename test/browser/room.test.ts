@@ -23,7 +23,8 @@ function open(name: string, options: Parameters<typeof openRoom>[1] = {}): RoomC
 
 async function locksHeld(name: string): Promise<number> {
   const { held = [] } = await navigator.locks.query();
-  return held.filter((lock) => lock.name?.includes(name)).length;
+  // Beside it each tab has a lock of its own, named after the room and the tab.
+  return held.filter((lock) => lock.name === `quorate:room:${name}@${signalling}`).length;
 }
 
 async function textOf(client: RoomClient, key: string): Promise<string | undefined> {

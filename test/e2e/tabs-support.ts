@@ -4,13 +4,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
-import type { Client, Status } from "../../src/client/client.ts";
+import type { Status } from "../../src/client/client.ts";
+import type { RoomClient } from "../../src/room/room-client.ts";
 import { chromiumContextOptions } from "../support/chromium.ts";
 import { EdgeServer } from "../support/edge-server.ts";
 
 declare global {
   interface Window {
-    quorate: Client;
+    quorate: RoomClient;
   }
 }
 

@@ -108,38 +108,6 @@ test("all tabs closed and opened again later find everything", async () => {
   expect(await Promise.all(tabs.map((tab) => tab.get("kept")))).toEqual(Array(3).fill("on three disks"));
 });
 
-test("a second tab of one profile leaves the log alone, says so, and takes over when the first is gone", async () => {
-  const first = await Tab.open(browser, server, newRoom());
-  await first.ready();
-  await first.put("mine", "alone");
-  const { id } = await first.status();
-  const second = await first.second();
-  await second.says(/open in another tab of this browser profile/);
-  const waiting = await second.status();
-  expect(waiting.problem?.code).toBe("starting");
-  expect(waiting.id).toBe("0");
-  await expect(second.put("mine", "not alone")).rejects.toThrow("has not started");
-  await first.page.close();
-  await second.ready();
-  expect((await second.status()).id).toBe(id);
-  expect(await second.get("mine")).toBe("alone");
-});
-
-test("a tab whose lock is taken by force stops at once and says so", async () => {
-  const first = await Tab.open(browser, server, newRoom());
-  await first.ready();
-  const second = await first.second();
-  await second.says(/another tab of this browser profile/);
-  // As the button does, which the page offers after a long silence only.
-  await second.page.evaluate(() => {
-    const [name] = [`quorate:room:${new URLSearchParams(location.search).get("room")}`];
-    void navigator.locks.request(name ?? "", { steal: true }, () => Promise.resolve());
-  });
-  await first.says(/taken this room over/);
-  expect((await first.status()).problem?.code).toBe("stopped");
-  await second.ready();
-});
-
 test("a damaged row stops the member, names the row, and serves nothing", async () => {
   const tab = await Tab.open(browser, server, newRoom());
   await tab.ready();

@@ -51,13 +51,13 @@ test("a learner whose leader is gone says so, refuses writes for that reason, re
   await learner.page.waitForFunction(() => window.quorate !== undefined);
   await learner.page.evaluate(() => window.quorate.ready);
   expect(await learner.get("kept")).toBe("here too");
-  const connection = await learner.page.evaluate(() => (window.quorate as RoomClient).connection.getSnapshot().state);
+  const connection = await learner.page.evaluate(() => window.quorate.connection.getSnapshot().state);
   expect(connection).not.toBe("connected");
 
   // The leader had the only vote. Somebody decides that it is gone for good.
   const former = await learner.status();
   // A button of the page does so too, after a while (npm run fates).
-  await learner.page.evaluate(() => (window.quorate as RoomClient).room.recover());
+  await learner.page.evaluate(() => window.quorate.room.recover());
   await learner.says(/^Ready/);
   const anew = await learner.status();
   expect(anew.clusterId).not.toBe(former.clusterId);
@@ -142,7 +142,7 @@ test("a newcomer that nobody lets in says what it waits for, also to whoever giv
   const newcomer = await Tab.open(browser, server, room);
   await newcomer.says(/Nobody of this room is here/);
   const waited = newcomer.page.evaluate(async () => {
-    const client = window.quorate as RoomClient;
+    const client = window.quorate;
     setTimeout(() => void client.close(), 500);
     return client.ready.then(
       () => "ready",

@@ -101,7 +101,6 @@ function situation(state: TabState, view: MemberView | undefined, nowMs = 0): Re
   const knowledge: RoomKnowledge = { isOpen: false, state, view, nowMs, nowWallMs: NOON + nowMs, problemSinceMs: 0 };
   const none = (): void => {};
   return roomSituation(knowledge, {
-    takeOver: none,
     joinOther: none,
     foundAnew: none,
     recover: none,
@@ -237,11 +236,12 @@ test("a room that was founded anew elsewhere leaves the choice to a person", () 
   expect(shown.standing.actions[0]?.warning).toMatch(/up to revision 100/);
 });
 
-test("a second tab waits, and may take over by force only from one that is silent", () => {
-  expect(labels(situation({ type: "waiting", isHolderSilent: false }, undefined))).toEqual([]);
-  const silent = situation({ type: "waiting", isHolderSilent: true }, undefined);
-  expect(labels(silent)).toEqual(["Take over"]);
-  expect(silent.standing.actions[0]?.warning).toMatch(/stops for good/);
+test("a second tab shows the room as the first does, and says that it is served", () => {
+  expect(situation({ type: "waiting" }, undefined).badge).toEqual({ text: "Starting", tone: "busy" });
+  const shown = situation({ type: "served", holder: RUNNING }, VIEW);
+  expect(shown.badge).toEqual({ text: "Leader", tone: "good" });
+  expect(shown.standing.text).toMatch(/^Ready: reads and writes are served\..*Another tab of this browser profile/);
+  expect(shown.members).toEqual(situation(RUNNING, VIEW).members);
 });
 
 test("a stopped tab says why, and offers to delete its copy only if that is damaged", () => {

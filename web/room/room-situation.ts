@@ -25,7 +25,6 @@ export interface RoomKnowledge {
 }
 
 export interface RoomActions {
-  readonly takeOver: () => void;
   readonly joinOther: () => void;
   readonly foundAnew: () => void;
   readonly recover: () => void;
@@ -62,7 +61,6 @@ const STOPPED_BADGES: Partial<Record<StoppedState["code"], string>> = { removed:
 function badgeOf(state: TabState, view: MemberView | undefined): Situation["badge"] {
   switch (state.type) {
     case "waiting":
-      return { text: "Waiting", tone: "busy" };
     case "opening":
     case "asking":
       return { text: "Starting", tone: "busy" };
@@ -70,6 +68,8 @@ function badgeOf(state: TabState, view: MemberView | undefined): Situation["badg
       return { text: STOPPED_BADGES[state.code] ?? "Stopped", tone: "bad" };
     case "running":
       return view === undefined ? { text: "Starting", tone: "busy" } : roleBadge(view);
+    case "served":
+      return badgeOf(state.holder, view);
     default:
       return unreachable(state);
   }
@@ -85,7 +85,16 @@ function standingOf(knowledge: RoomKnowledge, actions: RoomActions): Standing {
   const { state, nowMs } = knowledge;
   switch (state.type) {
     case "waiting":
-      return waiting(state.isHolderSilent, actions);
+      return say(
+        "busy",
+        "This room is open in another tab of this browser profile. Asking that one to serve this tab.",
+      );
+    case "served": {
+      const standing = standingOf({ ...knowledge, state: state.holder }, actions);
+      // What only the member can do is offered where it is.
+      const offered = standing.actions.filter(({ run }) => run !== actions.recover);
+      return { ...standing, text: `${standing.text} ${SERVED}`, actions: offered };
+    }
     case "opening":
       return say("busy", "Opening this tab’s storage.");
     case "asking": {
@@ -128,16 +137,8 @@ function stoppedText(code: string, text: string): string {
   return `${what}. ${sentence(text)}`;
 }
 
-function waiting(isHolderSilent: boolean, { takeOver }: RoomActions): Standing {
-  const text =
-    "This room is open in another tab of this browser profile. Only one of them can be its member; " +
-    "this tab takes over when that one is closed.";
-  if (!isHolderSilent) return say("busy", text);
-  const warning = "The member in the other tab stops for good. Do this if that tab is frozen, or cannot be found.";
-  return say("bad", `${text} It has not answered for more than a minute.`, [
-    { label: "Take over", warning, run: takeOver },
-  ]);
-}
+const SERVED =
+  "Another tab of this browser profile is the member, and serves this one, which takes over when that is closed.";
 
 function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomActions): Standing {
   const { view, nowMs, nowWallMs, problemSinceMs } = knowledge;

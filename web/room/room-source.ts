@@ -38,7 +38,6 @@ export class RoomSource implements PageSource {
     this.restore = (snapshot) => room.recover(snapshot);
     const leave = (): void => void room.leave().finally(() => location.reload());
     this.#actions = {
-      takeOver: () => room.takeOver(),
       joinOther: leave,
       foundAnew: () => void room.foundAnew(),
       recover: () => void this.#recover(),

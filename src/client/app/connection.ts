@@ -34,6 +34,8 @@ export interface ConnectionSnapshot {
    * last known to be current.
    */
   readonly since: number;
+  /** A room: another tab of this browser profile has the member, and serves this one. */
+  readonly isServedByTab?: boolean;
 }
 
 export class Connection {
@@ -103,12 +105,12 @@ export class Connection {
   }
 
   /** Does nothing once the client is closed. Default of `since`: now, if the state changes. */
-  set(state: ConnectionState, reason: string, since?: number): void {
+  set(state: ConnectionState, reason: string, since?: number, isServedByTab = false): void {
     const before = this.getSnapshot();
     const from = since ?? (before.state === state ? before.since : Date.now());
-    if (before.state === "closed" || (before.state === state && before.reason === reason && before.since === from))
-      return;
-    this.#store.set({ state, reason, since: from });
+    const isSame = before.state === state && before.reason === reason && before.since === from;
+    if (before.state === "closed" || (isSame && (before.isServedByTab ?? false) === isServedByTab)) return;
+    this.#store.set({ state, reason, since: from, ...(isServedByTab ? { isServedByTab } : {}) });
   }
 }
 

@@ -61,6 +61,8 @@ export interface IndexedDbOptions {
   readonly behindRows?: number;
   /** State is also written once there are this many changed bytes. Default 4 MiB. */
   readonly behindBytes?: number;
+  /** Called first of all when a write is refused because the database was opened again elsewhere. */
+  readonly onReplaced?: () => void;
 }
 
 type WriteQueue = "log" | "state";
@@ -121,7 +123,8 @@ class IndexedDbStorage implements Storage {
   readonly #behind: WriteBehind;
 
   constructor(loaded: Loaded, options: IndexedDbOptions) {
-    this.#options = { idleMs: 500, behindMs: 2_000, behindRows: 20_000, behindBytes: 4 * 1024 * 1024, ...options };
+    const defaults = { idleMs: 500, behindMs: 2_000, behindRows: 20_000, behindBytes: 4 * 1024 * 1024 };
+    this.#options = { ...defaults, onReplaced: () => {}, ...options };
     this.#behind = new WriteBehind(this.#options, () => this.#startFlush());
     this.#identity = loaded.identity;
     this.#log = loaded.log;
@@ -383,6 +386,7 @@ class IndexedDbStorage implements Storage {
   #fail(error: unknown): void {
     const isFirst = this.#failure === undefined;
     this.#failure ??= explained(error);
+    if (isFirst && this.#failure.kind === "replaced") this.#options.onReplaced();
     this.#letGo();
     this.#schedule();
     if (isFirst && !this.#closed) this.onFailed?.(this.#failure);
