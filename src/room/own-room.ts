@@ -29,7 +29,8 @@ export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceS
   readonly onEnd: (closed: Promise<void>) => void;
 }
 
-const OTHER_HAS_MEMBER = "another tab of this browser profile has the member: takeOver() first";
+const OTHER_HAS_MEMBER =
+  "another tab of this browser profile has the room’s member: do it there, or call takeOver() first";
 const LEFT = "This browser left the room, in another of its tabs.";
 const LAST_CALLS_MS = 1_000;
 const NO_VIEW: Omit<MemberView, "problem"> = {

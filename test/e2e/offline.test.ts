@@ -6,7 +6,6 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { chromiumContextOptions, launchChromium } from "../support/chromium.ts";
 import { EdgeServer } from "../support/edge-server.ts";
-import type { RoomClient } from "../../src/entry/room.ts";
 import { startPageServer, type PageServer } from "./page-server.ts";
 import { newRoom, Tab } from "./tabs-support.ts";
 
@@ -63,7 +62,7 @@ describe("with no server at all", () => {
     await tab.page.reload();
     await tab.page.waitForFunction(() => window.quorate !== undefined);
     const seen = await tab.page.evaluate(async () => {
-      const client = window.quorate as RoomClient;
+      const client = window.quorate;
       await client.ready;
       const live = client.namespace<number>("kept/").live({ pending: true });
       await live.ready;
@@ -87,9 +86,7 @@ describe("with no server at all", () => {
 
     server = await EdgeServer.start(data, [], port);
     await Promise.all(others.map((other) => other.page.goto(other.url)));
-    await tab.page.waitForFunction(
-      () => (window.quorate as RoomClient).outbox.entries[0]?.verdict?.type === "committed",
-    );
+    await tab.page.waitForFunction(() => window.quorate.outbox.entries[0]?.verdict?.type === "committed");
     expect(await tab.read("kept/b")).toBe("2");
   });
 

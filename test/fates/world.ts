@@ -3,7 +3,6 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import type { RoomClient } from "../../src/entry/room.ts";
 import { leaderOf, newRoom, openRoom } from "../e2e/tabs-support.ts";
 import type { Tab } from "../e2e/tabs-support.ts";
 import { launchChromium } from "../support/chromium.ts";
@@ -122,7 +121,7 @@ export async function record(tab: Tab): Promise<() => Promise<readonly Sample[]>
     const samples: Sample[] = [];
     Object.assign(window, { samples });
     setInterval(() => {
-      const client = window.quorate as RoomClient;
+      const client = window.quorate;
       const isConnected = client.connection.getSnapshot().state === "connected";
       samples.push({ wallMs: Date.now(), isConnected, revision: client.room.view?.revision ?? 0 });
     }, 5);

@@ -116,7 +116,7 @@ test("a leader shows how far each member is behind, and that it alone votes", ()
   const shown = situation(RUNNING, VIEW);
   expect(shown.badge).toEqual({ text: "Leader", tone: "good" });
   expect(shown.standing.text).toBe(
-    "Ready: reads and writes are served. Only this tab votes yet: while it is closed, nobody can write.",
+    "Ready: reads and writes are served. Only this browser votes yet: while it is closed, nobody can write.",
   );
   expect(shown.members.map(({ name, role, lag, present }) => [name, role, lag, present])).toEqual([
     ["tab-0001", "leader", "in step", true],

@@ -218,7 +218,7 @@ function conflict(room: RoomInfo | undefined, view: MemberView, { joinOther }: R
 function serving(state: RunningState, view: MemberView): Standing {
   const voters = view.members.filter(({ learner }) => !learner).length;
   const stake =
-    voters === 1 && view.role === "leader" ? " Only this tab votes yet: while it is closed, nobody can write." : "";
+    voters === 1 && view.role === "leader" ? " Only this browser votes yet: while it is closed, nobody can write." : "";
   if (state.signalling.state !== "open" && state.signalling.state !== "connecting") {
     return say("busy", `Ready, but newcomers cannot find this room: ${state.signalling.text}.${stake}`);
   }

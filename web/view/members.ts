@@ -60,7 +60,7 @@ function memberRow(): Row<MemberRow> {
       setText(presence, member.present === false ? "not reachable" : "");
       setText(name, member.name);
       setAttribute(name, "title", `member ${member.id}`);
-      setText(self, member.isSelf ? "this tab" : "");
+      setText(self, member.isSelf ? "this browser" : "");
       setText(trouble, member.trouble ?? "");
       setText(role, member.role === "unknown" ? UNKNOWN : member.role);
       setAttribute(role, "data-role", member.role);
