@@ -118,7 +118,7 @@ class Bill {
   async #wakes(): Promise<readonly number[]> {
     const wakes: number[] = [];
     for (let wake = 0; wake < WAKES; wake++) {
-      if (times > 0) await pause(EVICTED_AFTER_MS);
+      if (wake > 0) await pause(EVICTED_AFTER_MS);
       const first = await this.#readMs();
       const warm: number[] = [];
       for (let read = 0; read < WARM_READS; read++) warm.push(await this.#readMs());
