@@ -167,7 +167,7 @@ export class Tab {
 
   /** Chooses a folder as a person does, and lets it begin. */
   async putFolder(folder: string): Promise<void> {
-    await this.page.locator("input[type=file]").setInputFiles(folder);
+    await this.page.locator("input[webkitdirectory]").setInputFiles(folder);
     await this.page.getByRole("button", { name: "Put files" }).click();
   }
 

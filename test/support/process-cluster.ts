@@ -1,7 +1,7 @@
 /** Members in processes of their own, as `quorate serve` runs them, from what `npm run build` left. */
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { BuiltWorker } from "../../src/serve/built-worker.ts";
+import { freePorts } from "../../src/serve/free-ports.ts";
 import type { Certificate, Listener } from "../../src/serve/member-config.ts";
 import { type ServedMember, serveMember } from "../../src/serve/serve-member.ts";
 import { readDeployed } from "../../worker/local/deployed.ts";
@@ -158,7 +158,7 @@ export class ProcessCluster {
 
   async #place(): Promise<Place> {
     const { peerTls, reached } = this.#options;
-    const [clientPort, peerPort] = await freePorts();
+    const [clientPort = 0, peerPort = 0] = await freePorts(HOST, 2);
     const tls = peerTls === undefined ? {} : { certificate: peerTls.certificate, clientCa: peerTls.ca };
     const seen = (await reached?.(peerPort)) ?? peerPort;
     return {
@@ -184,19 +184,4 @@ function built(): BuiltWorker {
     assetsFile: join(ROOT, "dist/worker/assets.js"),
     pageFolder: join(ROOT, "dist/web"),
   };
-}
-
-/** Both are held until both are known. */
-async function freePorts(): Promise<readonly [number, number]> {
-  const servers = [createServer(), createServer()];
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, HOST, () => resolve((server.address() as AddressInfo).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return [ports[0] ?? 0, ports[1] ?? 0];
 }

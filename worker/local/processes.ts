@@ -5,8 +5,8 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
+import { freePorts } from "../../src/serve/free-ports.ts";
 import { type ServedMember, serveMember } from "../../src/serve/serve-member.ts";
 import { DIST, ROOT } from "./build.ts";
 import { readDeployed } from "./deployed.ts";
@@ -110,7 +110,7 @@ async function placesIn(folder: string, count: number): Promise<Places> {
     if (known.peerPorts.length === count) return known;
     throw new Error(`${folder} has ${known.peerPorts.length} members; start as many, or with --fresh`);
   }
-  const ports = await freePorts(2 * count - 1);
+  const ports = await freePorts(PEER_HOST, 2 * count - 1);
   const places: Places = {
     peerPorts: ports.slice(0, count),
     clientPorts: ports.slice(count),
@@ -118,19 +118,4 @@ async function placesIn(folder: string, count: number): Promise<Places> {
   };
   await writeFile(file, JSON.stringify(places), { mode: 0o600 });
   return places;
-}
-
-/** All are held until all are known. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, PEER_HOST, () => resolve((server.address() as AddressInfo).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
