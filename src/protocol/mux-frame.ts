@@ -36,6 +36,10 @@ export const PIECE_BYTES: number = 64 * 1024;
 export const BATCH_FRAMES_MAX = 1_024;
 /** Bytes after which a batch is sent. One frame may exceed it by PIECE_BYTES. */
 export const BATCH_BYTES: number = 128 * 1024;
+/** Limit of a message of the socket, in bytes. A batch and its last frame need half of it. */
+export const SOCKET_MESSAGE_BYTES_MAX: number = 2 * (BATCH_BYTES + PIECE_BYTES);
+/** Limit of a token, in characters. Members issue shorter ones only. */
+export const TOKEN_LENGTH_MAX: number = 8 * 1024;
 
 export type MuxFrame =
   /** `method` as in HTTP/2: `/etcdserverpb.Watch/Watch`. */

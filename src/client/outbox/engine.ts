@@ -8,7 +8,7 @@ import { browser, type ChannelLike } from "./browser.ts";
 import { deferred, type Deferred } from "../common/deferred.ts";
 import type { Store } from "../common/store.ts";
 import { OutboxFullError } from "./errors.ts";
-import { OutboxLog, type ChangedRange } from "./outbox-log.ts";
+import { changedRangeOf, OutboxLog, type ChangedRange } from "./outbox-log.ts";
 import type { NewEntry, OutboxLimits, OutboxStore, StoredEntry } from "./outbox-store.ts";
 import type { OutboxEntry, OutboxSnapshot, OutboxState } from "./outbox-types.ts";
 import type { OutboxVerdict } from "./verdict.ts";
@@ -121,7 +121,9 @@ export class OutboxEngine {
     store.onLost = (reason) => this.#fail(new EtcdError(GrpcCode.Unavailable, `${reason}: queued writes may be lost`));
     if (this.#channel !== undefined) {
       this.#channel.onmessage = ({ data }) => {
-        this.#log.refresh(data as ChangedRange).then(
+        const range = changedRangeOf(data);
+        if (range === undefined) return;
+        this.#log.refresh(range).then(
           // What another tab has queued, this one may have to send.
           () => this.wake(),
           (error: unknown) => this.#fail(error),

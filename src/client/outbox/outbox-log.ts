@@ -29,6 +29,15 @@ export interface ChangedRange {
   readonly to: number;
 }
 
+/** Returns undefined for a message that is none: any page of the origin may post on the channel. */
+export function changedRangeOf(message: unknown): ChangedRange | undefined {
+  if (typeof message !== "object" || message === null) return undefined;
+  const { from, to } = message as { readonly from?: unknown; readonly to?: unknown };
+  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to)) return undefined;
+  const [first, end] = [from as number, to as number];
+  return first >= 1 && first < end ? { from: first, to: end } : undefined;
+}
+
 /** The committed writes whose verdicts are kept. */
 const COMMITTED_KEPT = 1_000;
 
@@ -129,7 +138,8 @@ export class OutboxLog {
       this.#meta = { ...this.#meta, nextSeq: Math.max(known, Math.min(meta.nextSeq, to)) };
       this.#pendingFrom = Math.min(this.#pendingFrom, start);
       const read = new Map(entries.map((entry) => [entry.seq, entry]));
-      for (let seq = start; seq < to; seq++) {
+      const end = Math.min(to, this.#meta.nextSeq);
+      for (let seq = start; seq < end; seq++) {
         const entry = read.get(seq);
         if (entry === undefined) this.#entries.delete(seq);
         else this.#entries.set(seq, this.#withWrite(entry));

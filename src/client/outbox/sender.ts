@@ -24,7 +24,7 @@ import type { RequestOp, Txn } from "../facade/txn.ts";
 import type { KeyValue, OpResult, TxnResult } from "../common/types.ts";
 import { footprintOf, isIndependent } from "./footprint.ts";
 import type { Interval } from "./footprint.ts";
-import { markerOf, markerText, type Decision } from "./marker.ts";
+import { markerOf, markerText, type Decision, type Marker } from "./marker.ts";
 import type { OutboxLog } from "./outbox-log.ts";
 import type { OutboxIdentity, StoredEntry } from "./outbox-store.ts";
 import type { OutboxHandler } from "./outbox-types.ts";
@@ -318,12 +318,19 @@ export class Sender {
       marker === undefined ||
       marker.decision === "registered" ||
       marker.to <= (before?.to ?? 0) ||
-      entry?.id !== marker.id
+      entry?.id !== marker.id ||
+      !this.#mayDecide(marker)
     ) {
       return this.#abandon("another copy of this browser profile has used this outbox");
     }
     const verdict = await this.#verdictOf(marker.decision, kv.modRevision, entry, undefined);
     return this.#settle(identity, markerText(marker), entry, verdict);
+  }
+
+  /** Only a commit decides several writes. Everybody with the right to write markers could write another one. */
+  #mayDecide({ decision, to }: Marker): boolean {
+    const [first] = this.#log.pending();
+    return first !== undefined && (decision === "committed" || first.seq === to);
   }
 
   async #verdictOf(

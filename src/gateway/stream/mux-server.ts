@@ -5,7 +5,7 @@
  * while is closed, with its streams.
  */
 import { unreachable } from "../../base/assert.ts";
-import { joined } from "../../base/bytes.ts";
+import { copyBytes, joined } from "../../base/bytes.ts";
 import type { Share } from "../../member/limits/caller-budget.ts";
 import type { CallContext, Services } from "../../member/api/services.ts";
 import {
@@ -14,12 +14,20 @@ import {
   decodeFrames,
   encodeFrame,
   piecesOf,
+  SOCKET_MESSAGE_BYTES_MAX,
   STREAM_CREDIT_BYTES,
+  TOKEN_LENGTH_MAX,
 } from "../../protocol/mux-frame.ts";
 import type { MuxFrame } from "../../protocol/mux-frame.ts";
 import { FrameBatch } from "../../protocol/mux-batch.ts";
 import { unreadableRequest } from "../../protocol/decode-error.ts";
-import { errRequestTooManyRequests, errStopped, EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import {
+  errInvalidAuthToken,
+  errRequestTooManyRequests,
+  errStopped,
+  EtcdError,
+  GrpcCode,
+} from "../../protocol/errors.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { CallerLimits } from "../http/caller-limits.ts";
 import { muxMethods } from "./mux-methods.ts";
@@ -56,6 +64,7 @@ export interface MuxLimits {
 const CLOSE_NORMAL = 1000;
 const CLOSE_BAD_DATA = 1007;
 const CLOSE_POLICY = 1008;
+const CLOSE_TOO_BIG = 1009;
 const CLOSE_TRY_AGAIN_LATER = 1013;
 /** Number of checks per `silentAfterMs`. */
 const LOOKS = 6;
@@ -109,6 +118,8 @@ interface ServerStream {
   pieces: Uint8Array[];
   bytes: number;
   held: number;
+  /** Cost of the token, which is kept as long as the stream. */
+  readonly tokenBytes: number;
   wake: () => void;
 }
 
@@ -128,6 +139,8 @@ class MuxServer {
   #credit: number = CONNECTION_CREDIT_BYTES;
   /** Cost of the incomplete requests of all streams. */
   #held = 0;
+  /** The latest. */
+  #token = "";
   #isHeard = true;
   /** Whether a stream was opened since the last check. */
   #isUsed = false;
@@ -159,6 +172,9 @@ class MuxServer {
   received(data: unknown): void {
     if (this.#isOver) return;
     this.#isHeard = true;
+    if (data instanceof ArrayBuffer && data.byteLength > SOCKET_MESSAGE_BYTES_MAX) {
+      return this.close(CLOSE_TOO_BIG, "the message is too large");
+    }
     const received = data instanceof ArrayBuffer ? decodeFrames(new Uint8Array(data)) : undefined;
     if (received === undefined) return this.close(CLOSE_BAD_DATA, "not a carrier's frame");
     this.#takesBatches ||= received.isBatch;
@@ -224,7 +240,8 @@ class MuxServer {
       if (this.#streams.size >= this.#maxStreams) {
         throw new EtcdError(GrpcCode.ResourceExhausted, "too many streams over one carrier");
       }
-      const context = { token, requireLeader, address: this.#address };
+      const tokenBytes = this.#holdToken(token);
+      const context = { token: this.#token, requireLeader, address: this.#address };
       const serverStream: ServerStream = {
         id,
         method,
@@ -237,6 +254,7 @@ class MuxServer {
         pieces: [],
         bytes: 0,
         held: 0,
+        tokenBytes,
         wake: () => {},
       };
       this.#streams.set(id, serverStream);
@@ -244,6 +262,15 @@ class MuxServer {
     } catch (error) {
       this.#sendEnd(id, error);
     }
+  }
+
+  /** Returns the cost. Streams one after the other with the same token share one copy, which costs nothing. */
+  #holdToken(token: string): number {
+    if (token === this.#token) return 0;
+    if (token.length > TOKEN_LENGTH_MAX) throw errInvalidAuthToken;
+    if (this.#share.bytes?.grow(token.length) === false) throw errRequestTooManyRequests;
+    this.#token = token;
+    return token.length;
   }
 
   #piece({ stream: id, bytes, isLast }: MuxFrame & { readonly type: "piece" }): void {
@@ -255,7 +282,7 @@ class MuxServer {
       const text = `grpc: received message larger than max (${serverStream.bytes} vs. ${this.#maxMessageBytes})`;
       return this.#end(serverStream, new EtcdError(GrpcCode.ResourceExhausted, text));
     }
-    serverStream.pieces.push(bytes);
+    serverStream.pieces.push(owned(bytes));
     if (!isLast) return this.#hold(serverStream, bytes.length + AROUND_PIECE_BYTES);
     const message = joined(serverStream.pieces);
     this.#drop(serverStream);
@@ -366,6 +393,7 @@ class MuxServer {
     serverStream.isOver = true;
     this.#streams.delete(serverStream.id);
     this.#drop(serverStream);
+    this.#share.bytes?.shrink(serverStream.tokenBytes);
     serverStream.stream?.close();
     serverStream.abort?.abort();
     serverStream.wake();
@@ -388,6 +416,11 @@ class MuxServer {
       this.close(CLOSE_NORMAL, "");
     }
   }
+}
+
+/** What is kept of a message keeps all of it, also what is counted for nobody. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > 2 * bytes.byteLength ? copyBytes(bytes) : bytes;
 }
 
 function decoded({ rpc }: MuxMethod, message: Uint8Array): unknown {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { toText } from "../../../src/client/common/convert.ts";
 import { compare, op } from "../../../src/client/facade/txn.ts";
 import { markerText } from "../../../src/client/outbox/marker.ts";
+import { changedRangeOf, OutboxLog } from "../../../src/client/outbox/outbox-log.ts";
 import type { Step } from "../../../src/client/outbox/sender.ts";
 import type { OutboxVerdict } from "../../../src/client/outbox/verdict.ts";
 import { type Delivery, World } from "./model.ts";
@@ -164,6 +165,39 @@ describe("verdicts", () => {
     expect(await verdicts()).toMatchObject([{ type: "expired", mayBeCommitted: true }, { type: "committed" }]);
     expect(await valueOf("k")).toBeUndefined();
   });
+
+  test("OB52 a marker that refuses several writes at once was written by somebody else, and the outbox goes on", async () => {
+    const sender = await registered("answer lost");
+    await put("a", "x");
+    const last = await put("b", "x");
+    await untilNotAgain(sender);
+    const { identity, nextSeq } = (await world.store.read()).meta;
+    const forged = markerText({ to: nextSeq - 1, decision: "refused", id: last });
+    await world.client.kv.put(identity?.key ?? "", forged);
+    await put("next", "x");
+    await world.settle();
+    const unknown = { type: "expired", mayBeCommitted: true };
+    expect(await verdicts()).toMatchObject([unknown, unknown, { type: "committed" }]);
+  });
+});
+
+test("OB53 what is no range of entries is nothing that another tab has changed; a range ends where the entries do", async () => {
+  for (const message of [
+    undefined,
+    null,
+    1,
+    "",
+    {},
+    { from: 0, to: 1 },
+    { from: 2, to: 2 },
+    { from: 1, to: Infinity },
+  ]) {
+    expect(changedRangeOf(message)).toBeUndefined();
+  }
+  await put("k", "x");
+  const log = await OutboxLog.open(world.store);
+  await log.refresh(changedRangeOf({ from: 1, to: Number.MAX_SAFE_INTEGER }) ?? { from: 1, to: 2 });
+  expect([...log.entries]).toHaveLength(1);
 });
 
 describe("handlers", () => {

@@ -4,8 +4,19 @@ import { type MuxLimits, type MuxSocket, serveMux } from "../../../src/gateway/s
 import { Callers } from "../../../src/member/limits/callers.ts";
 import { limitsOf } from "../../../src/member/options.ts";
 import type { CallContext, Services } from "../../../src/member/api/services.ts";
-import { type MuxFrame, CONNECTION_CREDIT_BYTES, decodeFrame, encodeFrame } from "../../../src/protocol/mux-frame.ts";
-import { errRequestTooManyRequests } from "../../../src/protocol/errors.ts";
+import {
+  type MuxFrame,
+  CONNECTION_CREDIT_BYTES,
+  decodeFrame,
+  encodeBatch,
+  encodeFrame,
+  SOCKET_MESSAGE_BYTES_MAX,
+  TOKEN_LENGTH_MAX,
+} from "../../../src/protocol/mux-frame.ts";
+import { errInvalidAuthToken, errRequestTooManyRequests } from "../../../src/protocol/errors.ts";
+import { encode } from "../../../src/protocol/codec/proto-codec.ts";
+import { watchRequestSchema } from "../../../src/protocol/api/schema/watch-schema.ts";
+import { watchCreateRequest } from "../../../src/protocol/api/watch.ts";
 import { CALL } from "../../member/support/cluster.ts";
 import { SocketEnd } from "../../grpc/support/socket-pair.ts";
 
@@ -26,6 +37,7 @@ class Client {
   readonly far: SocketEnd = new SocketEnd();
   readonly heard: MuxFrame[] = [];
   readonly contexts: CallContext[] = [];
+  readonly requests: unknown[] = [];
 
   constructor(callers: Callers, peer: CallContext, limits: Partial<MuxLimits> = {}) {
     this.near.peer = this.far;
@@ -36,7 +48,11 @@ class Client {
     });
     const watch = (context: CallContext): object => {
       this.contexts.push(context);
-      return { request() {}, next: () => new Promise(() => {}), close() {} };
+      return {
+        request: (request: unknown) => void this.requests.push(request),
+        next: () => new Promise(() => {}),
+        close() {},
+      };
     };
     const services = { watch: { watch } } as unknown as Services;
     const socket = this.far as unknown as MuxSocket;
@@ -143,4 +159,52 @@ test("a stream's caller has the address of its socket", async () => {
   const client = new Client(new Callers(limitsOf({})), flooder);
   await client.open(1);
   expect(client.contexts).toMatchObject([{ address: "192.0.2.1" }]);
+});
+
+test("the tokens of open streams count for the caller, one that many streams share counts once; none is longer than a member's", async () => {
+  const callers = new Callers(limitsOf({ unfinishedBytes: 10_000, unfinishedBytesPerCaller: 10_000 }));
+  const client = new Client(callers, flooder);
+  const open = async (stream: number, token: string): Promise<void> =>
+    client.send({ type: "open", stream, method: "/etcdserverpb.Watch/Watch", token, requireLeader: false });
+  for (const stream of [1, 2, 3]) await open(stream, "a".repeat(6_000));
+  expect([client.contexts.length, callers.budgets.unfinished_bytes.used]).toEqual([3, 6_000]);
+  await open(4, "b".repeat(6_000));
+  expect(client.heard).toMatchObject([TOO_MANY]);
+  await open(5, "c".repeat(TOKEN_LENGTH_MAX + 1));
+  expect(client.heard[1]).toMatchObject({ type: "end", stream: 5, message: errInvalidAuthToken.message });
+  for (const stream of [1, 2, 3]) await client.send({ type: "cancel", stream });
+  expect(callers.budgets.unfinished_bytes.used).toBe(0);
+  await open(6, "b".repeat(6_000));
+  expect(client.contexts[3]).toMatchObject({ token: "b".repeat(6_000) });
+});
+
+test("a message of the socket that is longer than any batch ends the socket, before it is decoded", async () => {
+  const client = new Client(new Callers(limitsOf({})), flooder);
+  await client.open(1);
+  const ping = new Uint8Array(SOCKET_MESSAGE_BYTES_MAX + 1);
+  ping.set(encodeFrame({ type: "ping", stream: 0 }));
+  client.near.send(ping.subarray(0, SOCKET_MESSAGE_BYTES_MAX));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(client.near.isClosed).toBe(false);
+  client.near.send(ping);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(client.near.isClosed).toBe(true);
+});
+
+test("a small request of a large message keeps itself, and not the message", async () => {
+  const client = new Client(new Callers(limitsOf({})), flooder);
+  await client.open(1);
+  const create = encode(watchRequestSchema, {
+    type: "create",
+    create: watchCreateRequest({ key: Uint8Array.of(107) }),
+  });
+  const parts: MuxFrame[] = [
+    { type: "piece", stream: 1, bytes: create, isLast: true },
+    { type: "piece", stream: 2, bytes: new Uint8Array(60_000), isLast: true },
+  ];
+  client.near.send(encodeBatch(parts.map(encodeFrame)));
+  await vi.advanceTimersByTimeAsync(0);
+  expect(client.requests).toMatchObject([{ create: { key: Uint8Array.of(107) } }]);
+  const [request] = client.requests as [{ readonly create: { readonly key: Uint8Array } }];
+  expect(request.create.key.buffer.byteLength).toBeLessThan(1_000);
 });
