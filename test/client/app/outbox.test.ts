@@ -254,6 +254,35 @@ describe("a namespace's outbox", () => {
     bare.close();
   });
 
+  test("OB33 a committed write is shown until a state that contains it is known: the value does not jump back", async () => {
+    const client = newClient();
+    const numbers = client.namespace<number>("n/");
+    await numbers.put("a", 1);
+    const live = numbers.live({ pending: true });
+    await live.ready;
+    const seen: (number | undefined)[] = [];
+    live.subscribe(() => seen.push(live.get("a")?.value));
+    served.intercept = (path, response) => {
+      if (!path.includes("watch")) return false;
+      response.destroy();
+      return true;
+    };
+    served.breakConnections();
+    await eventually(() => expect(live.isStale).toBe(true));
+    expect((await numbers.outbox.put("a", 2).verdict).type).toBe("committed");
+    await eventually(() => expect(client.outbox.getSnapshot().state).toBe("idle"));
+    // What lies over the known state is put together again with each change, so with this one, too.
+    await numbers.outbox.put("b", 1).verdict;
+    await eventually(() => expect(live.get("b")?.isPending).toBe(true));
+    expect(live.get("a")).toMatchObject({ value: 2, isPending: true });
+    served.intercept = () => false;
+    await eventually(() =>
+      expect([live.get("a")?.isPending, live.get("b")?.isPending]).toEqual([undefined, undefined]),
+    );
+    expect(seen.lastIndexOf(1)).toBeLessThan(seen.indexOf(2));
+    live.close();
+  });
+
   test("OB32 list({ pending }) lays them over what it reads", async () => {
     const client = newClient();
     const numbers = client.namespace<number>("n/");

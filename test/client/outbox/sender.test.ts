@@ -68,6 +68,15 @@ describe("order", () => {
     expect(await valueOf("k")).toBe("new");
   });
 
+  test("OB3 … also where it only compares what those before it wrote", async () => {
+    await put("k", "a");
+    const options = { compare: [compare.version("k").equals(0)], success: [op.put("other", "x")] };
+    await world.queue({ type: "txn", options });
+    await world.settle();
+    expect(await types()).toEqual(["committed", "refused"]);
+    expect(await valueOf("other")).toBeUndefined();
+  });
+
   test("OB4 independent writes share a txn, and a refused one among them takes none with it", async () => {
     for (let at = 0; at < 100; at++) await put(`k/${at}`, "x");
     await world.client.kv.put("taken", "theirs");
