@@ -117,7 +117,7 @@ export class OutboxEngine {
 
   #begin(): void {
     const { closed, store } = this.#options;
-    this.#log.onChange = (others) => this.#changed(others);
+    this.#log.onChange = (what, others) => this.#changed(what, others);
     store.onLost = (reason) => this.#fail(new EtcdError(GrpcCode.Unavailable, `${reason}: queued writes may be lost`));
     if (this.#channel !== undefined) {
       this.#channel.onmessage = ({ data }) => {
@@ -227,9 +227,9 @@ export class OutboxEngine {
 
   // ── what is shown ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  #changed(others: ChangedRange | undefined): void {
+  #changed(what: "added" | "changed", others: ChangedRange | undefined): void {
     if (others !== undefined && this.#failure === undefined) this.#channel?.postMessage(others);
-    this.#settleWaiting();
+    if (what === "changed") this.#settleWaiting();
     this.#showSoon();
   }
 
@@ -256,11 +256,11 @@ export class OutboxEngine {
     this.#showSoon();
   }
 
-  /** Once a turn, however much has changed. */
+  /** Once for all that changes until other tasks have had their turn: a snapshot lists every entry. */
   #showSoon(): void {
     if (this.#isShowDue) return;
     this.#isShowDue = true;
-    queueMicrotask(() => {
+    setTimeout(() => {
       this.#isShowDue = false;
       const entries = [...this.#log.entries].map((entry) => this.#shownEntry(entry));
       const pending = entries.filter(({ verdict }) => verdict === undefined).length;

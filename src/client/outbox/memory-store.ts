@@ -7,10 +7,14 @@ export function memoryOutboxStore(): OutboxStore {
   let meta = EMPTY_META;
   const entries = new Map<number, StoredEntry>();
   return {
-    read: async (from = 0, to = Infinity) => ({
-      meta,
-      entries: [...entries.values()].filter(({ seq }) => seq >= from && seq < to),
-    }),
+    async read(from = 0, to = Infinity) {
+      const found: StoredEntry[] = [];
+      for (let seq = from; seq < Math.min(to, meta.nextSeq); seq++) {
+        const entry = entries.get(seq);
+        if (entry !== undefined) found.push(entry);
+      }
+      return { meta, entries: found };
+    },
     async append(added, limits) {
       const first = meta.nextSeq;
       meta = metaWith(meta, added, limits);

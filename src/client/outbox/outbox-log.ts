@@ -44,12 +44,16 @@ const COMMITTED_KEPT = 1_000;
 export class OutboxLog {
   readonly #store: OutboxStore;
   #meta: OutboxMeta = EMPTY_META;
-  #entries: Map<number, StoredEntry> = new Map();
+  readonly #entries: Map<number, StoredEntry> = new Map();
   #committed: number[] = [];
   #pendingFrom = 1;
   #work: Promise<unknown> = Promise.resolve();
-  /** Called after each change; `others` says what the other tabs need to know, if this tab made it. */
-  onChange: ((others: ChangedRange | undefined) => void) | undefined;
+  readonly #seqs: Map<string, number> = new Map();
+  /**
+   * Called after each change; `others` says what the other tabs need to know, if this tab made it. "added": nothing but
+   * new entries.
+   */
+  onChange: ((what: "added" | "changed", others: ChangedRange | undefined) => void) | undefined;
 
   private constructor(store: OutboxStore) {
     this.#store = store;
@@ -75,8 +79,8 @@ export class OutboxLog {
   }
 
   byId(id: string): StoredEntry | undefined {
-    for (const entry of this.#entries.values()) if (entry.id === id) return entry;
-    return undefined;
+    const seq = this.#seqs.get(id);
+    return seq === undefined ? undefined : this.#entries.get(seq);
   }
 
   /** Yields the entries without a verdict, in order. */
@@ -93,7 +97,7 @@ export class OutboxLog {
     return this.#inTurn(async () => {
       const first = await this.#store.append(added, limits);
       await this.#catchUp();
-      this.onChange?.({ from: first, to: first + added.length });
+      this.onChange?.("added", { from: first, to: first + added.length });
     });
   }
 
@@ -117,7 +121,7 @@ export class OutboxLog {
       };
       this.#take(prepared, change);
       const seqs = [...(prepared.entries ?? []).map(({ seq }) => seq), ...(prepared.removed ?? [])];
-      this.onChange?.(seqs.length === 0 ? undefined : rangeOf(seqs));
+      this.onChange?.("changed", seqs.length === 0 ? undefined : rangeOf(seqs));
       return true;
     });
   }
@@ -141,11 +145,11 @@ export class OutboxLog {
       const end = Math.min(to, this.#meta.nextSeq);
       for (let seq = start; seq < end; seq++) {
         const entry = read.get(seq);
-        if (entry === undefined) this.#entries.delete(seq);
-        else this.#entries.set(seq, this.#withWrite(entry));
+        if (entry === undefined) this.#forget(seq);
+        else this.#put(this.#withWrite(entry));
       }
       await this.#catchUp();
-      this.onChange?.(undefined);
+      this.onChange?.("changed", undefined);
     });
   }
 
@@ -156,10 +160,13 @@ export class OutboxLog {
   async #readAll(): Promise<void> {
     const { meta, entries } = await this.#store.read();
     this.#meta = meta;
-    this.#entries = new Map(entries.map((entry) => [entry.seq, this.#withWrite(entry)]));
+    const whole = entries.map((entry) => this.#withWrite(entry));
+    this.#entries.clear();
+    this.#seqs.clear();
+    for (const entry of whole) this.#put(entry);
     this.#committed = entries.filter(({ verdict }) => verdict?.type === "committed").map(({ seq }) => seq);
     this.#pendingFrom = 1;
-    this.onChange?.(undefined);
+    this.onChange?.("changed", undefined);
   }
 
   async #catchUp(): Promise<void> {
@@ -167,7 +174,18 @@ export class OutboxLog {
     const { meta, entries } = await this.#store.read(nextSeq);
     // Of the metadata only what an append changes: of a newer commit this copy has not the entries.
     this.#meta = meta.version === version ? meta : { ...this.#meta, nextSeq: meta.nextSeq };
-    for (const entry of entries) this.#entries.set(entry.seq, entry);
+    for (const entry of entries) this.#put(entry);
+  }
+
+  #put(entry: StoredEntry): void {
+    this.#entries.set(entry.seq, entry);
+    this.#seqs.set(entry.id, entry.seq);
+  }
+
+  #forget(seq: number): void {
+    const entry = this.#entries.get(seq);
+    if (entry !== undefined) this.#seqs.delete(entry.id);
+    this.#entries.delete(seq);
   }
 
   /** A committed entry is stored without its write; who still has it in memory keeps it. */
@@ -217,10 +235,10 @@ export class OutboxLog {
     const gone = new Set(removed);
     for (const { seq, verdict } of entries) {
       const entry = whole.get(seq) ?? this.#entries.get(seq);
-      if (entry !== undefined) this.#entries.set(seq, { ...entry, verdict });
+      if (entry !== undefined) this.#put({ ...entry, verdict });
       if (verdict?.type === "committed" && verdicts?.has(seq) === true) this.#committed.push(seq);
     }
-    for (const seq of gone) this.#entries.delete(seq);
+    for (const seq of gone) this.#forget(seq);
     this.#committed = this.#committed.filter((seq) => !gone.has(seq));
   }
 
