@@ -6,7 +6,7 @@ import { deleteDB, openDB } from "idb";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { deleteIndexedDb, openIndexedDbStorage, type IndexedDbOptions } from "../../src/storage/indexeddb/indexeddb.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
-import type { Storage } from "../../src/storage/storage.ts";
+import { ENTRY_BYTES_MAX, type Storage } from "../../src/storage/storage.ts";
 import { stateTablesContract, type TablesUnderTest } from "../contract/state-tables.ts";
 import { storageContract } from "../contract/storage.ts";
 import { storeContract } from "../contract/store.ts";
@@ -419,6 +419,11 @@ describe("a disk that cannot be trusted", () => {
       "buckets.*cellar.*none that we write",
     ],
     [
+      "a write of the state of which only the end is there",
+      (database) => database.put("meta", 1, "begun"),
+      "meta, row begun.*only a part",
+    ],
+    [
       "a state beyond the log",
       (database) => database.put("meta", { generation: 1, applied: 99, appliedTerm: 1 }, "state"),
       "applied to 99",
@@ -475,6 +480,17 @@ describe("a disk that cannot be trusted", () => {
     expect(wrong).toEqual([]);
     expect(refused).toBeGreaterThan(0);
     expect(await contentOf(name)).toEqual(expected);
+  });
+
+  test.for([3, 4])("is refused when only a part of the last write of the log is there: not record %i", async (lost) => {
+    const { name, storage } = await opened();
+    await append(storage, batchOf(entriesOf(1, 2, 1)));
+    const large = [3, 4, 5].map((index) => entry(index, 1, new Uint8Array(ENTRY_BYTES_MAX - 1_000)));
+    await append(storage, batchOf(large));
+    await storage.close();
+    await (await openIndexedDbStorage({ name })).close();
+    await tamper(name, (database) => database.delete("log", lost));
+    await expect(openIndexedDbStorage({ name })).rejects.toThrow("only a part of the last write of the log");
   });
 
   test("is refused when a newer version wrote it", async () => {

@@ -6,6 +6,7 @@ import { openDatabase, replacedError } from "./indexeddb-database.ts";
 import type { Database, Loaded, StoreName, Writing } from "./indexeddb-database.ts";
 import { guard } from "./indexeddb-fence.ts";
 import type { FenceKey } from "./indexeddb-fence.ts";
+import type { Guard } from "./indexeddb-writing.ts";
 import { StorageError } from "../storage-error.ts";
 
 export interface ConnectionEvents {
@@ -15,6 +16,11 @@ export interface ConnectionEvents {
   readonly closed: () => void;
   /** Called when the connection cannot be used any more, permanently. */
   readonly failed: (error: unknown) => void;
+}
+
+export interface Begun {
+  readonly transaction: Writing;
+  readonly guard: Guard;
 }
 
 export class Connection {
@@ -40,11 +46,12 @@ export class Connection {
   /**
    * Returns undefined if the connection turns out to be closed. It is then opened again, and the caller keeps its work.
    */
-  begin(stores: readonly StoreName[]): Writing | undefined {
+  begin(stores: readonly StoreName[]): Begun | undefined {
     try {
       const transaction = this.#database?.transaction([...stores], "readwrite", { durability: "strict" });
-      if (transaction !== undefined) guard(transaction, this.#fenceKey, () => this.#events.failed(replacedError()));
-      return transaction;
+      if (transaction === undefined) return undefined;
+      const refused = (): void => this.#events.failed(replacedError());
+      return { transaction, guard: () => guard(transaction, this.#fenceKey, refused) };
     } catch (error) {
       this.#database = undefined;
       if (error instanceof DOMException && error.name === "InvalidStateError") this.#events.changed();

@@ -6,14 +6,18 @@
  *     segments   [generation, id]       rows of the state (state-image.ts)
  *     dead       [generation, id]       which rows of a segment are dead
  *     buckets    [generation, bucket, key]
- *     meta       "identity", "state", "owner"
+ *     meta       "identity", "state", "begun", "owner"
  *     log, meta  the keys of former openings, below 0 (indexeddb-fence.ts)
+ *
+ * Each write of the state has a number. "begun" is written with it first, "state" last. If they differ, only a part of
+ * a write is on disk, and the store is refused.
  */
 import { openDB, type IDBPDatabase, type IDBPTransaction } from "idb";
 import type { LogIndex, Term } from "../../protocol/peer/raft-message.ts";
 import { MemoryTables } from "../../mvcc/tables/memory-tables.ts";
 import { ChangeTracker } from "../common/change-set.ts";
 import { guard, type FenceKey } from "./indexeddb-fence.ts";
+import { writeTogether, type Request } from "./indexeddb-writing.ts";
 import { LOG_MARK_KEY, LogImage, type LogRecord, type LogWrite } from "./log-image.ts";
 import { StateImage, loadBucketRow, type StateWrite } from "./state-image.ts";
 import { StorageCorruptError, StorageError } from "../storage-error.ts";
@@ -44,6 +48,8 @@ export interface Loaded {
   readonly fenceKey: FenceKey;
   readonly identity: Identity | undefined;
   readonly state: StateMark;
+  /** The number of the last write of the state. */
+  readonly stateWrite: number;
   readonly log: LogImage;
   readonly image: StateImage;
   readonly tables: MemoryTables;
@@ -58,50 +64,63 @@ export function openDatabase(name: string): Promise<Database> {
   });
 }
 
-export function putIdentity(transaction: Writing, { clusterId, memberId, name }: Identity): void {
+export function identityWrite(transaction: Writing, { clusterId, memberId, name }: Identity): Request {
   const stored = { clusterId: clusterId.toString(), memberId: memberId.toString(), name };
-  settle(transaction.objectStore("meta").put(stored, "identity"));
+  return () => transaction.objectStore("meta").put(stored, "identity");
 }
 
-export function putMark(transaction: Writing, mark: StateMark): void {
-  settle(transaction.objectStore("meta").put(mark, "state"));
-}
-
-export function putLog(transaction: Writing, writes: readonly LogWrite[]): void {
+export function logWrites(transaction: Writing, writes: readonly LogWrite[]): readonly Request[] {
   const store = transaction.objectStore("log");
-  for (const write of writes) {
-    if (write.type === "put") settle(store.put(wholeBuffer(write.record), write.key));
-    else settle(store.delete(IDBKeyRange.bound(write.from, write.end, false, true)));
-  }
+  return writes.map((write) =>
+    write.type === "put"
+      ? () => store.put(wholeBuffer(write.record), write.key)
+      : () => store.delete(IDBKeyRange.bound(write.from, write.end, false, true)),
+  );
 }
 
-export function putState(transaction: Writing, generation: number, writes: readonly StateWrite[]): void {
-  for (const { store, key, value } of writes) {
+/** The rows of a state, `number`-th of all writes, that goes as far as `mark`. */
+export function stateWrites(
+  transaction: Writing,
+  writes: readonly StateWrite[],
+  mark: StateMark,
+  number: number,
+): readonly Request[] {
+  const meta = transaction.objectStore("meta");
+  return [
+    () => meta.put(number, "begun"),
+    ...rowWrites(transaction, mark.generation, writes),
+    () => meta.put({ ...mark, write: number }, "state"),
+  ];
+}
+
+export function rowWrites(transaction: Writing, generation: number, writes: readonly StateWrite[]): readonly Request[] {
+  return writes.map(({ store, key, value }) => {
     const objects = transaction.objectStore(store);
     const whole = [generation, ...key];
-    settle(value === undefined ? objects.delete(whole) : objects.put(wholeBuffer(value), whole));
-  }
+    return value === undefined ? () => objects.delete(whole) : () => objects.put(wholeBuffer(value), whole);
+  });
 }
 
 /** Deletes what was staged and never installed, and what an install has replaced. */
-export function deleteOtherGenerations(transaction: Writing, generation: number): void {
-  for (const name of ["segments", "dead", "buckets"] as const) {
+export function generationDeletes(transaction: Writing, generation: number): readonly Request[] {
+  return (["segments", "dead", "buckets"] as const).flatMap((name) => {
     const store = transaction.objectStore(name);
-    settle(store.delete(IDBKeyRange.upperBound([generation], true)));
-    settle(store.delete(IDBKeyRange.lowerBound([generation + 1])));
-  }
+    return [
+      () => store.delete(IDBKeyRange.upperBound([generation], true)),
+      () => store.delete(IDBKeyRange.lowerBound([generation + 1])),
+    ];
+  });
 }
 
 export async function dropOtherGenerations(database: Database, generation: number, key: FenceKey): Promise<void> {
   const transaction = database.transaction([...STATE_STORES], "readwrite", { durability: "strict" });
   let isReplaced = false;
-  guard(transaction, key, () => {
+  const refused = (): void => {
     isReplaced = true;
-  });
-  deleteOtherGenerations(transaction, generation);
-  transaction.commit();
+  };
   try {
-    await transaction.done;
+    const deletes = generationDeletes(transaction, generation);
+    await writeTogether(transaction, () => guard(transaction, key, refused), deletes);
   } catch (error) {
     throw isReplaced ? replacedError() : error;
   }
@@ -135,9 +154,11 @@ export async function load(database: Database, fenceKey: FenceKey): Promise<Load
   if (identity === undefined) {
     if (records.length > 0) throw new StorageCorruptError("meta", "identity", "it is missing, and there is a log");
     const state: StateMark = { generation: 1, applied: 0, appliedTerm: 0 };
-    return { database, fenceKey, identity, state, log: LogImage.fresh(), image, tables, tracker };
+    return { database, fenceKey, identity, state, stateWrite: 0, log: LogImage.fresh(), image, tables, tracker };
   }
-  const state = markOf(await get(database, "meta", "state"));
+  const stored = await get(database, "meta", "state");
+  const state = markOf(stored);
+  const stateWrite = wholeWrite(stored, await get(database, "meta", "begun"));
   const log = LogImage.load(records);
   await loadState(database, state.generation, image, tables);
   // Rows that were just read are not changes.
@@ -148,7 +169,7 @@ export async function load(database: Database, fenceKey: FenceKey): Promise<Load
     const range = `[${window.firstIndex()}, ${window.lastIndex()}]`;
     throw new StorageCorruptError("meta", "state", `it is applied to ${state.applied}, the log holds ${range}`);
   }
-  return { database, fenceKey, identity, state, log, image, tables, tracker };
+  return { database, fenceKey, identity, state, stateWrite, log, image, tables, tracker };
 }
 
 async function loadState(
@@ -231,6 +252,17 @@ function markOf(stored: unknown): StateMark {
     throw new StorageCorruptError("meta", "state", "it does not say how far the state goes");
   }
   return { generation, applied, appliedTerm };
+}
+
+/** Returns the number of the last write of the state, of which every row is on disk. */
+function wholeWrite(stored: unknown, begun: unknown): number {
+  const { write } = stored as Readonly<Record<string, unknown>>;
+  // A former version has written it, without a number.
+  if (write === undefined) return typeof begun === "number" ? begun : 0;
+  if (typeof write !== "number" || write !== begun) {
+    throw new StorageCorruptError("meta", "begun", "only a part of the last write of the state is on disk");
+  }
+  return write;
 }
 
 /** Checks a connection that was opened again: the disk must hold the last confirmed write. */

@@ -2,9 +2,9 @@
  * Only the last opening of a database may write to it. Another tab may take a member over while this one does not run
  * (its page is frozen, its process is stopped), and this one may go on with a write afterwards.
  *
- * Each opening has a key of its own, and revokes the key of the one before by storing it. Each write transaction begins
- * by adding its own key, which fails if the key is stored, and an error of a request aborts the whole transaction. Then
- * it deletes the key again. So the check needs no read, whose answer a stopped page would not take: its transaction would
+ * Each opening has a key of its own, and revokes the key of the one before by storing it. Each write transaction adds its
+ * own key, which fails if the key is stored, and an error of a request aborts the whole transaction. Then it deletes the
+ * key again. So the check needs no read, whose answer a stopped page would not take: its transaction would
  * stay open and lock everybody else out.
  *
  * The log store and the state stores share no transaction, so the keys are in both. They are below those of the log.
@@ -39,18 +39,24 @@ export async function fence(database: IDBPDatabase, chance: () => number): Promi
   return key;
 }
 
-/** Makes the transaction fail if its opening was revoked, and calls `refused`, before any other event of its failure. */
+/**
+ * Makes the transaction fail if its opening was revoked, and calls `refused`, before any other event of its failure.
+ * Resolves when the transaction may write.
+ */
 export function guard<Stores extends string[]>(
   transaction: IDBPTransaction<unknown, Stores, "readwrite">,
   key: FenceKey,
   refused: () => void,
-): void {
+): Promise<void> {
   const store = transaction.objectStore(transaction.objectStoreNames.contains("log") ? "log" : "meta");
   // The transaction reports an error of another kind.
-  store.add(REVOKED, key).catch((error: unknown) => {
+  const added = store.add(REVOKED, key);
+  added.catch((error: unknown) => {
     if (error instanceof DOMException && error.name === "ConstraintError") refused();
   });
-  store.delete(key).catch(() => {});
+  const passed = Promise.all([added, store.delete(key)]).then(() => {});
+  passed.catch(() => {});
+  return passed;
 }
 
 /** Whoever was here before there were keys, or has damaged its own, is not told apart. */

@@ -6,16 +6,16 @@ import type { StateTables } from "../../mvcc/tables/tables.ts";
 import type { Identity } from "../storage.ts";
 import {
   ALL_STORES,
-  deleteOtherGenerations,
+  generationDeletes,
   explained,
+  identityWrite,
   load,
+  logWrites,
   openDatabase,
-  putIdentity,
-  putLog,
-  putMark,
-  putState,
+  stateWrites,
 } from "./indexeddb-database.ts";
 import { fence, guard } from "./indexeddb-fence.ts";
+import { writeAll } from "./indexeddb-writing.ts";
 import { IdbStagedState } from "./indexeddb-staged.ts";
 
 /** Where the log of the new member begins: its state is that of an entry that nobody has. */
@@ -31,25 +31,20 @@ export async function replaceIndexedDb(
     const database = await openDatabase(name);
     try {
       const key = await fence(database, Math.random);
-      const { state, log } = await load(database, key);
+      const { state, stateWrite, log } = await load(database, key);
       const staged = new IdbStagedState(state.generation + 1, () => {});
       fill(staged.tables);
       staged.install();
       log.restart(BEGINNING.index, BEGINNING.term);
       log.setHardState({ term: BEGINNING.term, vote: 0n, commit: BEGINNING.index });
       const transaction = database.transaction([...ALL_STORES], "readwrite", { durability: "strict" });
-      guard(transaction, key, () => {});
-      deleteOtherGenerations(transaction, staged.generation);
-      putIdentity(transaction, identity);
-      putLog(transaction, log.takeWrites(true));
-      putState(transaction, staged.generation, staged.takeWrites());
-      putMark(transaction, {
-        generation: staged.generation,
-        applied: BEGINNING.index,
-        appliedTerm: BEGINNING.term,
-      });
-      transaction.commit();
-      await transaction.done;
+      const mark = { generation: staged.generation, applied: BEGINNING.index, appliedTerm: BEGINNING.term };
+      await writeAll(transaction, () => guard(transaction, key, () => {}), [
+        ...generationDeletes(transaction, staged.generation),
+        identityWrite(transaction, identity),
+        ...logWrites(transaction, log.takeWrites(true)),
+        ...stateWrites(transaction, staged.takeWrites(), mark, stateWrite + 1),
+      ]);
     } finally {
       database.close();
     }

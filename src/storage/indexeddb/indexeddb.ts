@@ -27,20 +27,20 @@ import {
   LOG_STORES,
   STATE_STORES,
   checkUnchanged,
-  deleteOtherGenerations,
   dropOtherGenerations,
   explained,
+  generationDeletes,
+  identityWrite,
   load,
+  logWrites,
   openDatabase,
-  putIdentity,
-  putLog,
-  putMark,
-  putState,
+  rowWrites,
+  stateWrites,
   type Loaded,
   type StateMark,
-  type Writing,
 } from "./indexeddb-database.ts";
 import { fence } from "./indexeddb-fence.ts";
+import { writeAll, writeTogether } from "./indexeddb-writing.ts";
 import { IdbStagedState } from "./indexeddb-staged.ts";
 import type { LogImage } from "./log-image.ts";
 import type { StateImage } from "./state-image.ts";
@@ -104,6 +104,7 @@ class IndexedDbStorage implements Storage {
   #newestGeneration: number;
   #marked: StateMark;
   #durable: StateMark;
+  #stateWrite: number;
   /** The newest record of the log that is known to be on disk. */
   #durableSeq: number;
 
@@ -134,6 +135,7 @@ class IndexedDbStorage implements Storage {
     this.#newestGeneration = loaded.state.generation;
     this.#marked = loaded.state;
     this.#durable = loaded.state;
+    this.#stateWrite = loaded.stateWrite;
     this.#durableSeq = loaded.log.seq;
     this.appliedAtOpen = loaded.state.applied;
     const { hardState } = loaded.log;
@@ -279,12 +281,13 @@ class IndexedDbStorage implements Storage {
 
   #startLog(): void {
     if (!this.#log.dirty) return this.#resolve(takeAll(this.#logWaiting));
-    const transaction = this.#connection.begin(LOG_STORES);
-    if (transaction === undefined) return;
+    const begun = this.#connection.begin(LOG_STORES);
+    if (begun === undefined) return;
+    const { transaction, guard } = begun;
     const waiting = takeAll(this.#logWaiting);
-    putLog(transaction, this.#log.takeWrites());
+    const writes = logWrites(transaction, this.#log.takeWrites());
     const { seq } = this.#log;
-    this.#finish(transaction, ["log"], () => {
+    this.#finish(writeAll(transaction, guard, writes), ["log"], () => {
       this.#durableSeq = seq;
       this.#resolve(waiting);
     });
@@ -295,18 +298,20 @@ class IndexedDbStorage implements Storage {
     const staged = this.#staged;
     if (staged?.isStaging === true) {
       if (!staged.isHeavy) return;
-      const transaction = this.#connection.begin(STATE_STORES);
-      if (transaction === undefined) return;
-      putState(transaction, staged.generation, staged.takeWrites());
-      return this.#finish(transaction, ["state"], () => {});
+      const begun = this.#connection.begin(STATE_STORES);
+      if (begun === undefined) return;
+      const { transaction, guard } = begun;
+      const writes = rowWrites(transaction, staged.generation, staged.takeWrites());
+      return this.#finish(writeTogether(transaction, guard, writes), ["state"], () => {});
     }
     if (!this.#leftovers && staged === undefined) return;
-    const transaction = this.#connection.begin(STATE_STORES);
-    if (transaction === undefined) return;
+    const begun = this.#connection.begin(STATE_STORES);
+    if (begun === undefined) return;
+    const { transaction, guard } = begun;
     this.#leftovers = false;
     this.#staged = undefined;
-    deleteOtherGenerations(transaction, this.#durable.generation);
-    this.#finish(transaction, ["state"], () => {});
+    const deletes = generationDeletes(transaction, this.#durable.generation);
+    this.#finish(writeTogether(transaction, guard, deletes), ["state"], () => {});
   }
 
   #startStateFlush(): void {
@@ -316,15 +321,16 @@ class IndexedDbStorage implements Storage {
       this.#flushDue = false;
       return this.#resolve(takeAll(this.#flushWaiting));
     }
-    const transaction = this.#connection.begin(STATE_STORES);
-    if (transaction === undefined) return;
+    const begun = this.#connection.begin(STATE_STORES);
+    if (begun === undefined) return;
+    const { transaction, guard } = begun;
     const waiting = takeAll(this.#flushWaiting);
     this.#flushDue = false;
     const changes = this.#tracker.take();
-    putState(transaction, mark.generation, this.#image.takeWrites(changes, this.#tables, this.#tracker.settled));
-    putMark(transaction, mark);
+    const rows = this.#image.takeWrites(changes, this.#tables, this.#tracker.settled);
+    const writes = stateWrites(transaction, rows, mark, ++this.#stateWrite);
     const sinceMs = performance.now();
-    this.#finish(transaction, ["state"], () => {
+    this.#finish(writeAll(transaction, guard, writes), ["state"], () => {
       this.#durable = mark;
       this.onStateWritten?.(performance.now() - sinceMs);
       this.#resolve(waiting);
@@ -332,20 +338,23 @@ class IndexedDbStorage implements Storage {
   }
 
   #startWhole(): void {
-    const transaction = this.#connection.begin(ALL_STORES);
-    if (transaction === undefined) return;
+    const begun = this.#connection.begin(ALL_STORES);
+    if (begun === undefined) return;
+    const { transaction, guard } = begun;
     const waiting = [...takeAll(this.#logWaiting), ...takeAll(this.#flushWaiting)];
     this.#wholeDue = false;
     this.#flushDue = false;
     this.#behind.stop();
     const mark = this.#marked;
     const changes = this.#tracker.take();
-    if (this.#identity !== undefined) putIdentity(transaction, this.#identity);
-    putLog(transaction, this.#log.takeWrites(true));
-    putState(transaction, mark.generation, this.#image.takeWrites(changes, this.#tables, this.#tracker.settled));
-    putMark(transaction, mark);
+    const rows = this.#image.takeWrites(changes, this.#tables, this.#tracker.settled);
+    const writes = [
+      ...(this.#identity === undefined ? [] : [identityWrite(transaction, this.#identity)]),
+      ...logWrites(transaction, this.#log.takeWrites(true)),
+      ...stateWrites(transaction, rows, mark, ++this.#stateWrite),
+    ];
     const { seq } = this.#log;
-    this.#finish(transaction, ["log", "state"], () => {
+    this.#finish(writeAll(transaction, guard, writes), ["log", "state"], () => {
       this.#leftovers ||= mark.generation !== this.#durable.generation;
       this.#durableSeq = seq;
       this.#durable = mark;
@@ -363,24 +372,22 @@ class IndexedDbStorage implements Storage {
     return this.#connection.reopen((database) => checkUnchanged(database, this.#durableSeq, this.#durable));
   }
 
-  #finish(transaction: Writing, queues: readonly WriteQueue[], durable: () => void): void {
+  #finish(written: Promise<void>, queues: readonly WriteQueue[], durable: () => void): void {
     for (const queue of queues) this.#busy.add(queue);
     const freed = (): void => {
       for (const queue of queues) this.#busy.delete(queue);
       this.#schedule();
     };
-    transaction.done.then(
+    written.then(
       () => {
         freed();
         if (this.#failure === undefined) durable();
       },
       (error: unknown) => {
         freed();
-        this.#fail(transaction.error ?? error);
+        this.#fail(error);
       },
     );
-    // Saves the round trip in which the browser finds out that no request follows.
-    transaction.commit();
   }
 
   #fail(error: unknown): void {

@@ -2,7 +2,8 @@
  * The log of a tab's member: in memory as a whole, and on disk as one record per batch of entries, under the index of
  * the first. Every record carries the hard state and the boundary as they were when it was written, so that a write is
  * one record. The record under key 0 carries them alone, for when they change without entries. The highest sequence
- * number marks the newest record.
+ * number marks the newest record. A record that is not the first of its transaction also names the sequence number of the
+ * first, so that a transaction of which only a part is on disk is recognised.
  *
  * This file only computes what must be written. The writes of a call belong in one transaction.
  */
@@ -47,6 +48,8 @@ interface Mark {
 interface Row {
   readonly mark: Mark;
   readonly entries: readonly Entry[];
+  /** The sequence number of the first record of its transaction. */
+  readonly firstSeq: number;
 }
 
 const STORE = "log";
@@ -82,7 +85,12 @@ export class LogImage {
     const [first] = records;
     if (first?.key !== LOG_MARK_KEY) throw new StorageCorruptError(STORE, "0", "the hard state is missing");
     const rows = records.map(({ key, record }) => ({ key, row: readRow(key, record) }));
-    const { mark } = rows.reduce((best, each) => (each.row.mark.seq > best.row.mark.seq ? each : best)).row;
+    const newest = rows.reduce((best, each) => (each.row.mark.seq > best.row.mark.seq ? each : best));
+    const { mark, firstSeq } = newest.row;
+    const together = rows.filter(({ row }) => row.mark.seq >= firstSeq);
+    if (together.length !== mark.seq - firstSeq + 1) {
+      throw new StorageCorruptError(STORE, String(newest.key), "only a part of the last write of the log is on disk");
+    }
     const window = new LogWindow(mark.boundaryIndex, mark.boundaryTerm, []);
     const heads: Head[] = [];
     let deadBelow = LOG_MARK_KEY + 1;
@@ -155,6 +163,7 @@ export class LogImage {
   takeWrites(always: boolean = false): readonly LogWrite[] {
     if (!this.dirty && !always) return [];
     const writes: LogWrite[] = [];
+    const firstSeq = this.#seq + 1;
     const from = this.#unwrittenFrom;
     const last = this.window.lastIndex();
     if (this.#restarted) writes.push({ type: "delete", from: LOG_MARK_KEY + 1, end: Number.POSITIVE_INFINITY });
@@ -166,8 +175,8 @@ export class LogImage {
     if (from <= last) {
       const cut = this.#truncate(from, writes);
       const entries = this.window.entries(cut, last + 1, Number.POSITIVE_INFINITY);
-      for (const batch of splitBatches(entries)) this.#put(batch, writes);
-    } else writes.push({ type: "put", key: LOG_MARK_KEY, record: this.#encode([]) });
+      for (const batch of splitBatches(entries)) this.#put(batch, firstSeq, writes);
+    } else writes.push({ type: "put", key: LOG_MARK_KEY, record: this.#encode([], firstSeq) });
     this.#unwrittenFrom = last + 1;
     this.#writtenHard = this.#hardState;
     return writes;
@@ -191,14 +200,14 @@ export class LogImage {
     return cut;
   }
 
-  #put(batch: readonly Entry[], writes: LogWrite[]): void {
+  #put(batch: readonly Entry[], firstSeq: number, writes: LogWrite[]): void {
     const first = must(batch[0], "a batch has an entry");
     const last = must(batch.at(-1), "a batch has an entry");
-    writes.push({ type: "put", key: first.index, record: this.#encode(batch) });
+    writes.push({ type: "put", key: first.index, record: this.#encode(batch, firstSeq) });
     this.#heads.push({ first: first.index, last: last.index });
   }
 
-  #encode(entries: readonly Entry[]): Uint8Array<ArrayBuffer> {
+  #encode(entries: readonly Entry[], firstSeq: number): Uint8Array<ArrayBuffer> {
     let expected = 96;
     for (const entry of entries) expected += entry.data.length + 16;
     const writer = new RecordWriter(expected);
@@ -210,6 +219,7 @@ export class LogImage {
     writer.varint(boundaryIndex);
     writer.varint(must(this.window.term(boundaryIndex), "the term before the log is known"));
     writeEntries(writer, entries);
+    if (firstSeq < this.#seq) writer.varint(firstSeq);
     return writer.finish();
   }
 }
@@ -222,7 +232,7 @@ function readRow(key: number, record: Uint8Array): Row {
     const mark: Mark = { seq, hardState, boundaryIndex: reader.varint(), boundaryTerm: reader.varint() };
     const entries = readEntries(reader);
     if ((entries[0]?.index ?? LOG_MARK_KEY) !== key) throw new RecordError("it holds the entries of another record");
-    return { mark, entries };
+    return { mark, entries, firstSeq: reader.atEnd ? seq : reader.varint() };
   } catch (error) {
     if (error instanceof RecordError) throw new StorageCorruptError(STORE, String(key), error.message);
     throw error;
