@@ -114,6 +114,16 @@ describe("the listener for members", () => {
     }
   });
 
+  test("takes nothing from a page: a browser can send bytes to loopback, where members need no proof", async () => {
+    cluster = await ProcessCluster.start(folder, 1, {});
+    await cluster.leader();
+    const [{ peerUrl }] = three(cluster);
+    const send = async (headers: Readonly<Record<string, string>>): Promise<number> =>
+      (await fetch(`${peerUrl}/quorate/peer/raft`, { method: "POST", body: "no batch", headers })).status;
+    expect(await send({})).toBe(400);
+    expect(await send({ origin: "https://page.example", "content-type": "text/plain" })).toBe(403);
+  });
+
   test("a member with another token gets nothing, and the cluster goes on without it", async () => {
     cluster = await ProcessCluster.start(folder, 1, { peerToken: TOKEN });
     const [first] = three(cluster);

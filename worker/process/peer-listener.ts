@@ -27,6 +27,8 @@ export class PeerListener extends WorkerEntrypoint<ProcessEnv> {
   }
 
   async #serve(request: Request): Promise<Response> {
+    // On loopback members need no proof, but a page of any site can send bytes there.
+    if (request.headers.has("origin")) return new Response("a page is no member", { status: 403 });
     if (!isAdmitted(request, this.env)) return new Response("this is not the peer token", { status: 401 });
     const { pathname } = new URL(request.url);
     const member = this.env.MEMBER.get(this.env.MEMBER.idFromName(OBJECT_NAME));
