@@ -8,6 +8,8 @@ import type { Namespace } from "../client/app/namespace.ts";
 import type { List } from "../client/app/namespace-types.ts";
 
 const CLOSE_AFTER_MS = 1_000;
+/** A component that suspends has no effects yet, so nothing unsubscribes for it. */
+const SUSPENDED_MS = 10_000;
 
 export class SharedLive<Value> {
   readonly #namespace: Namespace<Value>;
@@ -15,6 +17,7 @@ export class SharedLive<Value> {
   #live: Live<Value> | undefined;
   #subscribers = 0;
   #closing: ReturnType<typeof setTimeout> | undefined;
+  #listed: Promise<void> | undefined;
 
   constructor(namespace: Namespace<Value>) {
     this.#namespace = namespace;
@@ -30,19 +33,49 @@ export class SharedLive<Value> {
     return snapshot;
   }
 
+  /**
+   * Opens the map for a component that suspends. Returns undefined once there is something to show: a list, or an error,
+   * which is thrown.
+   */
+  suspending(): Promise<void> | undefined {
+    const live = this.#opened();
+    const { revision, error } = live.getSnapshot();
+    if (revision > 0) return undefined;
+    if (error !== undefined) throw error;
+    if (this.#subscribers === 0) this.#closeAfter(SUSPENDED_MS);
+    this.#listed ??= new Promise((resolve) => {
+      const stop = live.subscribe(() => {
+        stop();
+        this.#listed = undefined;
+        resolve();
+      });
+    });
+    return this.#listed;
+  }
+
   subscribe(listener: () => void): () => void {
     clearTimeout(this.#closing);
     this.#subscribers += 1;
-    this.#live ??= this.#namespace.live();
-    const stop = this.#live.subscribe(listener);
+    const stop = this.#opened().subscribe(listener);
     return () => {
       stop();
       this.#subscribers -= 1;
-      if (this.#subscribers === 0) this.#closing = setTimeout(() => this.#close(), CLOSE_AFTER_MS);
+      if (this.#subscribers === 0) this.#closeAfter(CLOSE_AFTER_MS);
     };
   }
 
+  #opened(): Live<Value> {
+    this.#live ??= this.#namespace.live();
+    return this.#live;
+  }
+
+  #closeAfter(delayMs: number): void {
+    clearTimeout(this.#closing);
+    this.#closing = setTimeout(() => this.#close(), delayMs);
+  }
+
   #close(): void {
+    this.#listed = undefined;
     this.#live?.close();
     this.#live = undefined;
   }

@@ -1,6 +1,6 @@
 /** The hooks in a real Chromium with React itself, on a real member in this page. */
-import { act, createElement, StrictMode } from "react";
-import type { FunctionComponent, ReactElement } from "react";
+import { act, Component, createElement, startTransition, StrictMode, Suspense, useState } from "react";
+import type { FunctionComponent, ReactElement, ReactNode } from "react";
 import { createRoot, hydrateRoot, type Root } from "react-dom/client";
 import { renderToString } from "react-dom/server.browser";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -23,6 +23,8 @@ import {
 import { startMember } from "../client/support/own-member.ts";
 
 Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
+
+const EMPTY = { entries: new Map(), invalid: new Map(), revision: 0, isStale: true, since: 0 };
 
 let member: Awaited<ReturnType<typeof startMember>>;
 let client: ApplicationClient;
@@ -123,6 +125,86 @@ describe("useLive and useEntry", () => {
     expect(renders).toBe(before);
     await flags.put("mine", 2);
     await shows("2");
+  });
+
+  test("suspend until the first list is there, in a namespace that each render asks for anew", async () => {
+    await client.namespace<string>("flags/").put("colour", "blue");
+    const seen: string[] = [];
+    function Colour(): ReactElement {
+      const flags = useNamespace<string>("flags/");
+      const colour = useEntry(flags, "colour", { suspense: true });
+      const { entries } = useLive(flags, { suspense: true });
+      seen.push(`${colour?.value} of ${entries.size}`);
+      return createElement("p", {}, seen.at(-1));
+    }
+    await render(() => createElement(Suspense, { fallback: "waiting" }, createElement(Colour)));
+    await shows("blue of 1");
+    expect(new Set(seen)).toEqual(new Set(["blue of 1"]));
+    await client.namespace<string>("flags/").put("colour", "red");
+    await shows("red of 1");
+  });
+
+  test("a list that fails is thrown to the error boundary of a component that suspends", async () => {
+    const broken = client.namespace<string>("flags/");
+    const live = broken.live.bind(broken);
+    vi.spyOn(broken, "live").mockImplementation(() => {
+      const map = live();
+      map.close();
+      const error = new Error("no such luck");
+      return Object.assign(map, { getSnapshot: () => ({ ...EMPTY, error }) });
+    });
+    vi.spyOn(console, "error").mockImplementation(() => {});
+    class Boundary extends Component<{ readonly children?: ReactNode }, { readonly text: string }> {
+      override state = { text: "" };
+      static getDerivedStateFromError(error: Error): { readonly text: string } {
+        return { text: error.message };
+      }
+      override render(): ReactNode {
+        return this.state.text === "" ? this.props.children : this.state.text;
+      }
+    }
+    function Colour(): ReactElement {
+      return createElement("p", {}, useEntry(broken, "colour", { suspense: true })?.value);
+    }
+    await render(() => createElement(Boundary, {}, createElement(Suspense, {}, createElement(Colour))));
+    await shows("no such luck");
+    vi.restoreAllMocks();
+  });
+
+  test("two components never show two revisions, also while a transition renders slowly", async () => {
+    const counters = client.namespace<number>("counters/");
+    await counters.put("n", 0);
+    const torn: string[] = [];
+    let go: (round: number) => void = () => {};
+    function Reader(): ReactElement {
+      const value = useEntry(counters, "n")?.value;
+      const untilMs = performance.now() + 3;
+      while (performance.now() < untilMs);
+      return createElement("i", {}, String(value ?? ""));
+    }
+    await render(function Both() {
+      const [round, setRound] = useState(0);
+      go = setRound;
+      return createElement(
+        "p",
+        { title: String(round) },
+        ...Array.from({ length: 6 }, (_, key) => createElement(Reader, { key })),
+      );
+    });
+    const watch = new MutationObserver(() => {
+      const texts = [...place.querySelectorAll("i")].map((each) => each.textContent);
+      if (new Set(texts).size > 1) torn.push(texts.join());
+    });
+    watch.observe(place, { subtree: true, childList: true, characterData: true });
+    for (let round = 1; round <= 20; round++) {
+      await act(async () => {
+        startTransition(() => go(round));
+        await counters.put("n", round);
+      });
+    }
+    await shows("20".repeat(6));
+    watch.disconnect();
+    expect(torn).toEqual([]);
   });
 
   test("a server renders what it has listed, and hydration shows it until the client has its own", async () => {

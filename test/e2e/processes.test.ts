@@ -1,5 +1,6 @@
 /** Members in processes of their own: real workerd processes, sockets and signals. */
 import { mkdtemp, rm, stat } from "node:fs/promises";
+import { get as httpGet } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -122,6 +123,14 @@ describe("the listener for members", () => {
       (await fetch(`${peerUrl}/quorate/peer/raft`, { method: "POST", body: "no batch", headers })).status;
     expect(await send({})).toBe(400);
     expect(await send({ origin: "https://page.example", "content-type": "text/plain" })).toBe(403);
+    // A name of the page's own that points here.
+    const rebound = await new Promise((resolve, reject) => {
+      httpGet(`${peerUrl}/quorate/peer/members`, { headers: { host: "page.example" } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      }).once("error", reject);
+    });
+    expect(rebound).toBe(421);
   });
 
   test("a member with another token gets nothing, and the cluster goes on without it", async () => {

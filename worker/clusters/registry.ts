@@ -108,6 +108,9 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
     if (typeof name !== "string" || typeof locations !== "string" || typeof jurisdiction !== "string") {
       return refused(400, GrpcCode.InvalidArgument, "name, locations and jurisdiction are texts");
     }
+    if (size !== undefined && typeof size !== "number" && typeof size !== "string") {
+      return refused(400, GrpcCode.InvalidArgument, "size is a number");
+    }
     const record = { name, id: newId(), size: Number(size ?? clusterSize(this.env)), locations, jurisdiction };
     try {
       checkRecord(record);

@@ -10,6 +10,7 @@ import { equalSecrets } from "../../src/base/bytes.ts";
 import { Sha256 } from "../../src/base/sha256.ts";
 import { utf8Encode } from "../../src/base/utf8.ts";
 import { readBytes } from "../../src/gateway/http/body.ts";
+import { LOOPBACK } from "../../src/gateway/http/hosts.ts";
 import { MAX_FRAME_BYTES } from "../../src/transport/transport.ts";
 import { MEMBERS_PATH, RAFT_PATH } from "./peer-rpc.ts";
 import { OBJECT_NAME, type ProcessEnv } from "./process-env.ts";
@@ -29,6 +30,7 @@ export class PeerListener extends WorkerEntrypoint<ProcessEnv> {
   async #serve(request: Request): Promise<Response> {
     // On loopback members need no proof, but a page of any site can send bytes there.
     if (request.headers.has("origin")) return new Response("a page is no member", { status: 403 });
+    if (!isOwnHost(request, this.env)) return new Response("members call this machine by its address", { status: 421 });
     if (!isAdmitted(request, this.env)) return new Response("this is not the peer token", { status: 401 });
     const { pathname } = new URL(request.url);
     const member = this.env.MEMBER.get(this.env.MEMBER.idFromName(OBJECT_NAME));
@@ -40,6 +42,14 @@ export class PeerListener extends WorkerEntrypoint<ProcessEnv> {
     if (response.type === "batch") return new Response(response.batch);
     return new Response(response.reason, { status: response.isBad ? 400 : 503 });
   }
+}
+
+/** Without a token, and in the clear, members are on this machine: another name is a page's that points here. */
+function isOwnHost(request: Request, { PEER_TOKEN }: ProcessEnv): boolean {
+  const { hostname, protocol } = new URL(request.url);
+  return (
+    PEER_TOKEN !== undefined || protocol === "https:" || LOOPBACK.includes(hostname) || hostname.startsWith("127.")
+  );
 }
 
 function isAdmitted(request: Request, { PEER_TOKEN }: ProcessEnv): boolean {

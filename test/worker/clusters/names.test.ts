@@ -95,6 +95,7 @@ test.each([
   [{ name: "s2", size: 2 }, 400],
   [{ name: "s0", size: 0 }, 400],
   [{ name: "s3", size: "3; DROP" }, 400],
+  [{ name: "s4", size: [3] }, 400],
   [{ name: "l1", size: 1, locations: "weur,enam" }, 400],
   [{ name: "l2", size: 3, locations: "mars" }, 400],
   [{ name: "l3", size: 3, locations: "weur/enam" }, 400],
