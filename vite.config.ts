@@ -17,6 +17,10 @@ const HANGS_MS = 120_000;
 /** Files of one project that run at a time. */
 const TOGETHER = 2;
 
+/** Half a minute and more each: with `QUORATE_LONG=1`, as in CI. */
+const LONG = ["test/e2e/floods.test.ts", "test/e2e/gone-callers.test.ts"];
+const isLong = process.env["QUORATE_LONG"] === "1";
+
 const config: ViteUserConfig = defineConfig({
   test: {
     passWithNoTests: true,
@@ -90,6 +94,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts"],
+          exclude: isLong ? [] : LONG,
           globalSetup: ["test/support/unpack-chromium.ts"],
           environment: "node",
           // Each file drives servers and browsers of its own; one at a time leaves them the machine.

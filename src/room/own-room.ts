@@ -31,6 +31,7 @@ export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceS
 
 const OTHER_HAS_MEMBER =
   "another tab of this browser profile has the room’s member: do it there, or call takeOver() first";
+const CLOSED = "The room was closed.";
 const LEFT = "This browser left the room, in another of its tabs.";
 const LAST_CALLS_MS = 1_000;
 const NO_VIEW: Omit<MemberView, "problem"> = {
@@ -171,23 +172,23 @@ export class OwnRoom implements Room {
   }
 
   leave(): Promise<void> {
-    return this.#endWith((session) => session.leave());
+    return this.#endWith("This browser left the room.", (session) => session.leave());
   }
 
   /** Does not reject. */
   close(): Promise<void> {
-    return this.#endWith((session) => session.close("The room was closed."));
+    return this.#endWith(CLOSED, (session) => session.close(CLOSED));
   }
 
-  #endWith(how: (session: RoomSession) => Promise<void>): Promise<void> {
+  #endWith(text: string, how: (session: RoomSession) => Promise<void>): Promise<void> {
     if (this.#closed !== undefined) return this.#closed;
-    const closed = Promise.resolve().then(() => this.#end(how));
+    const closed = Promise.resolve().then(() => this.#end(text, how));
     this.#closed = closed;
     this.#options.onEnd(closed.catch(() => {}));
     return closed;
   }
 
-  async #end(how: (session: RoomSession) => Promise<void>): Promise<void> {
+  async #end(text: string, how: (session: RoomSession) => Promise<void>): Promise<void> {
     // Whoever waited is told what for.
     const { state, reason } = standingOf(this.#state, this.view, Date.now());
     const why = state === "connected" || reason === "" ? "the room was closed" : `the room was closed. ${reason}`;
@@ -196,6 +197,9 @@ export class OwnRoom implements Room {
     const session = this.#session;
     this.#session = undefined;
     this.#over.abort();
+    // The last thing that is shown, whatever the session still reports.
+    this.#state = { type: "stopped", code: "stopped", text, isDamaged: false };
+    this.#news = undefined;
     for (const waited of this.#awaited) waited.reject(new EtcdError(GrpcCode.Canceled, why));
     if (session !== undefined) await how(session);
     this.#forget();
