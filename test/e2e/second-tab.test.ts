@@ -52,7 +52,11 @@ test("a first tab that closes hands over: a watch and a live map go on without a
   await first.page.close();
   for (let n = 5; n < 10; n += 1) await second.put(`n/${n}`, JSON.stringify(`after ${n}`));
   const expected = Array.from({ length: 10 }, (_, n) => JSON.stringify(`${n < 5 ? "before" : "after"} ${n}`));
-  await second.page.waitForFunction(() => (window as unknown as Kept).seen.length >= 10);
+  // The map has a watch of its own, which resumes by itself.
+  await second.page.waitForFunction(() => {
+    const { seen, map } = window as unknown as Kept;
+    return seen.length >= 10 && map.getSnapshot().entries.size >= 10;
+  });
   const kept = await second.page.evaluate(async () => {
     const { seen, map, lock } = window as unknown as Kept;
     const { fence } = lock;
