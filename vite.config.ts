@@ -18,7 +18,7 @@ const HANGS_MS = 120_000;
 const TOGETHER = 2;
 
 /** Half a minute and more each: with `QUORATE_LONG=1`, as in CI. */
-const LONG = ["test/e2e/floods.test.ts", "test/e2e/gone-callers.test.ts"];
+const LONG = ["test/e2e/floods.test.ts", "test/e2e/gone-callers.test.ts", "test/worker/edge/edge-sleep.test.ts"];
 const isLong = process.env["QUORATE_LONG"] === "1";
 
 const config: ViteUserConfig = defineConfig({
@@ -65,6 +65,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
+          exclude: isLong ? [] : LONG,
           sequence: { groupOrder: 1 },
           // Most of a file's time is spent waiting: for workerd's start, its disk, and members' clocks.
           maxWorkers: TOGETHER,
