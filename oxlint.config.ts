@@ -63,7 +63,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "durable-object": [".", "sqlite"],
     },
   },
-  transport: { below: ["base", "protocol"], npm: ["peerjs"], folders: { ".": [] } },
+  transport: { below: ["base", "protocol"], npm: ["peerjs"], folders: { greeting: [], ".": ["greeting"] } },
   member: {
     below: [...CORE, "storage", "transport"],
     npm: ["jose", "bcryptjs"],

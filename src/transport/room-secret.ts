@@ -3,7 +3,7 @@
  * derives all visible values from it, bound to the room's name. None of them reveals the secret or another one:
  *
  * - the registry's key, which is sent to the signalling server (it stores a hash of it);
- * - the greeting's key, by which two members prove to each other that they know the secret (greeting.ts).
+ * - the greeting's key, by which two members prove to each other that they know the secret (greeting/).
  *
  * An open room has no secret. Its greeting's key is derived from the name alone, and proves nothing.
  */

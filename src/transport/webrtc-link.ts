@@ -1,7 +1,7 @@
 /**
  * One channel to a member, from its opening to its end: greeting, frames in parts, back-pressure, and pings.
  *
- *     HELLO    0x01 …   sent by both sides until they are welcome; see greeting.ts
+ *     HELLO    0x01 …   sent by both sides until they are welcome; see greeting/
  *     WELCOME  0x04 …   the response to each HELLO, with the proof that the sender knows the room's secret
  *     PING     0x02     answered at once
  *     PONG     0x03
@@ -20,21 +20,12 @@
  * responds at once, because messages are not throttled as timers are.
  */
 import { fragment, PART_HEADER_BYTES, Reassembler } from "../protocol/peer/fragment.ts";
-import { equalSecrets } from "../base/bytes.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Channel, ChannelFingerprints } from "./channel.ts";
 import type { TransportClock } from "./clock.ts";
-import {
-  decodeGreeting,
-  encodeGreeting,
-  type Greeting,
-  greetingProof,
-  type GreetingSide,
-  type GreetingSides,
-  HELLO,
-  NONCE_BYTES,
-  WELCOME,
-} from "./greeting.ts";
+import { isGreeting } from "./greeting/greeting-message.ts";
+import { Handshake } from "./greeting/handshake.ts";
+import { BINDING_BYTES } from "./greeting/transcript.ts";
 
 export interface LinkOptions {
   readonly channel: Channel;
@@ -74,7 +65,6 @@ const MAX_GREETINGS = 10;
 const MAX_HELD_BYTES = 512 * 1024;
 const MAX_HELD_MESSAGES = 256;
 
-const FINGERPRINT_BYTES = 32;
 const PING = 0x02;
 const PONG = 0x03;
 
@@ -86,12 +76,9 @@ export class Link {
   readonly #events: LinkEvents;
   readonly #reassembler: Reassembler;
   #state: "opening" | "greeting" | "ready" | "closed" = "opening";
-  readonly #nonce: Uint8Array = crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
-  #fingerprints: ChannelFingerprints | undefined;
+  /** From the opening of the channel on. */
+  #handshake: Handshake | undefined;
   #greetings = 0;
-  /** Both ends, once the peer has greeted; and this side's proof. */
-  #sides: GreetingSides | undefined;
-  #proof: Uint8Array | undefined;
   /** Messages that arrived between the peer's greeting and its proof. */
   #held: Uint8Array[] = [];
   #heldBytes = 0;
@@ -154,16 +141,34 @@ export class Link {
     this.#state = "greeting";
     this.#cancelTimer();
     const { fingerprints } = this.channel;
-    const isKnown = fingerprints?.own.length === FINGERPRINT_BYTES && fingerprints.peer.length === FINGERPRINT_BYTES;
-    if (!isKnown) {
+    if (fingerprints?.own.length !== BINDING_BYTES || fingerprints.peer.length !== BINDING_BYTES) {
       this.#end("a connection whose certificates cannot be seen");
       return;
     }
-    this.#fingerprints = fingerprints;
+    this.#handshake = this.#newHandshake(fingerprints);
     this.#greet();
   }
 
+  #newHandshake({ own, peer }: ChannelFingerprints): Handshake {
+    const { channel, greetingKey, id, peer: peerId, session } = this.#options;
+    return new Handshake(
+      {
+        key: greetingKey,
+        isDialer: channel.dialed,
+        own: { id, session, binding: own },
+        peer: { id: peerId, binding: peer },
+      },
+      {
+        send: (message) => this.#reply(message),
+        onWelcome: (peerSession) => this.#welcomed(peerSession),
+        onRefused: (reason) => this.#end(reason),
+      },
+    );
+  }
+
   #greet(): void {
+    const handshake = this.#handshake;
+    if (handshake === undefined) return;
     if (this.#greetings >= MAX_GREETINGS) {
       this.#end("no welcome");
       return;
@@ -171,11 +176,7 @@ export class Link {
     this.#greetings += 1;
     // The timer is set first: sending may end the link, and its timers with it.
     this.#cancelTimer = this.#options.clock.after(GREET_MS, () => this.#greet());
-    this.channel.send(this.#greeting(HELLO, new Uint8Array(0)));
-  }
-
-  #greeting(type: Greeting["type"], proof: Uint8Array): Uint8Array<ArrayBuffer> {
-    return encodeGreeting({ type, session: this.#options.session, nonce: this.#nonce, proof });
+    this.channel.send(handshake.hello());
   }
 
   #received(data: unknown): void {
@@ -189,8 +190,8 @@ export class Link {
     const message = new Uint8Array(data);
     // A peer's first messages may arrive before the event that the channel is open.
     if (this.#state === "opening") this.#opened();
-    if (message[0] === HELLO || message[0] === WELCOME) this.#greeted(message);
-    else if (this.#sides === undefined) this.#end("a peer that does not speak our protocol");
+    if (isGreeting(message)) this.#handshake?.received(message);
+    else if (this.#handshake?.hasHeard !== true) this.#end("a peer that does not speak our protocol");
     else if (this.#state === "greeting") this.#hold(message);
     else this.#receivedReady(message);
   }
@@ -210,43 +211,8 @@ export class Link {
     }
   }
 
-  #greeted(message: Uint8Array<ArrayBuffer>): void {
-    const greeting = decodeGreeting(message);
-    if (typeof greeting === "string") {
-      this.#end(greeting);
-      return;
-    }
-    const sides = this.#sides ?? this.#sidesWith(greeting);
-    if (sides === undefined) return;
-    this.#sides = sides;
-    const { session, nonce } = this.channel.dialed ? sides.dialed : sides.dialer;
-    if (session !== greeting.session || !equalSecrets(nonce, greeting.nonce)) {
-      this.#end("a peer that is suddenly another");
-    } else this.#verify(greeting, sides);
-  }
-
-  #verify({ type, session, proof }: Greeting, sides: GreetingSides): void {
-    const { greetingKey } = this.#options;
-    const [own, peer] = this.channel.dialed ? (["dialer", "dialed"] as const) : (["dialed", "dialer"] as const);
-    if (type === HELLO) {
-      this.#proof ??= greetingProof(greetingKey, sides, own);
-      this.#reply(this.#greeting(WELCOME, this.#proof));
-    } else if (this.#state === "greeting") {
-      if (equalSecrets(proof, greetingProof(greetingKey, sides, peer))) this.#welcomed(session);
-      else this.#end("a peer that does not know the room's secret, or one that somebody sits in between");
-    }
-  }
-
-  #sidesWith({ session, nonce }: Greeting): GreetingSides | undefined {
-    const { channel, id, peer: peerId, session: ownSession } = this.#options;
-    const fingerprints = this.#fingerprints;
-    if (fingerprints === undefined) return undefined;
-    const own: GreetingSide = { id, session: ownSession, nonce: this.#nonce, fingerprint: fingerprints.own };
-    const peer: GreetingSide = { id: peerId, session, nonce, fingerprint: fingerprints.peer };
-    return channel.dialed ? { dialer: own, dialed: peer } : { dialer: peer, dialed: own };
-  }
-
   #welcomed(session: bigint): void {
+    if (this.#state !== "greeting") return;
     this.session = session;
     this.#state = "ready";
     this.#cancelTimer();

@@ -13,7 +13,7 @@
  * noticed yet.
  *
  * No frame of a peer is read, and none is sent to it, before both have proved that they know the room's secret
- * (greeting.ts).
+ * (greeting/).
  *
  * Frames of one pair arrive in order, except while a second channel takes over from a first.
  */

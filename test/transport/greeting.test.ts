@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import type { Channel } from "../../src/transport/channel.ts";
 import { describedFingerprint } from "../../src/transport/dtls.ts";
-import { decodeGreeting, encodeGreeting } from "../../src/transport/greeting.ts";
+import { decodeGreeting, encodeGreeting } from "../../src/transport/greeting/greeting-message.ts";
 import { peerIdOf } from "../../src/transport/peer-id.ts";
 import { newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
 import { WebRtcTransport, type WebRtcTransportOptions } from "../../src/transport/webrtc.ts";
