@@ -23,11 +23,9 @@ import type { StateTables } from "../mvcc/tables/tables.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
 import type { SignallingState } from "../transport/channel.ts";
 import { RoomRefusal } from "../transport/room.ts";
-import type { RoomInfo, RoomRefusalCode, RoomRegistry } from "../transport/room.ts";
+import type { RoomRefusalCode, RoomRegistry } from "../transport/room.ts";
 import type { TabTransport } from "./tab-transport.ts";
-import { deferred } from "./deferred.ts";
-import type { Deferred } from "./deferred.ts";
-import { enter, checkRegistry, nameOf } from "./entry.ts";
+import { enter } from "./entry.ts";
 import type { Entry } from "./entry.ts";
 import { removeFormerSelf } from "./former-self.ts";
 import type { ProfileMemory } from "./former-self.ts";
@@ -35,6 +33,10 @@ import { handOver, transferLeadership } from "./hand-over.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
 import { roomOutage } from "./outage.ts";
 import type { OutageFacts } from "./outage.ts";
+import { messageOf, Patience } from "./patience.ts";
+import { prepareRecovery, replaceStore } from "./recovery.ts";
+import type { Recovery } from "./recovery.ts";
+import { belongs, watchRegistry } from "./registry-watch.ts";
 import { refusalText } from "./room-door.ts";
 import { tabServices } from "./tab-services.ts";
 import type { RunningState, TabState } from "./tab-state.ts";
@@ -66,23 +68,12 @@ export interface TabMemberOptions {
 
 type End = "again" | "recover" | "over";
 
-interface Recovery {
-  readonly identity: Identity;
-  readonly fill: (tables: StateTables) => void;
-  readonly replaced: Deferred;
-}
-
-const FIRST_POLL_MS = 300;
-const POLL_GROWTH = 1.5;
-const POLL_WHILE_JOINING_MS = 5_000;
-const POLL_WITHOUT_LEADER_MS = 3_000;
-const POLL_MS = 20_000;
-const ASK_LIMIT_MS = 5_000;
 /** A page with an open data channel is heard every second, hidden too, so ten seconds of silence mean that it is gone. */
 const AUTOPILOT = { votersMax: 5, replaceAfterMs: 10_000, goneAfterMs: 60_000, learnerGoneAfterMs: 10 * 60_000 };
 
 export class TabMember {
   readonly #options: TabMemberOptions;
+  readonly #patience: Patience;
   #state: TabState = { type: "opening" };
   #storage: Storage | undefined;
   #member: Member | undefined;
@@ -91,12 +82,12 @@ export class TabMember {
   #session: AbortController = new AbortController();
   #endSession: ((end: End) => void) | undefined;
   #lived: Promise<void> = Promise.resolve();
-  #endPause: () => void = () => {};
   #recovery: Recovery | undefined;
   #isRecovering = false;
 
   constructor(options: TabMemberOptions) {
     this.#options = options;
+    this.#patience = new Patience(options.clock);
   }
 
   get member(): Member | undefined {
@@ -125,7 +116,7 @@ export class TabMember {
   /** The page woke up, or the network is back. */
   retryNow(): void {
     this.#transport?.retryNow();
-    this.#endPause();
+    this.#patience.retryNow();
   }
 
   /** Lets another member lead; this one goes on. Does not reject. */
@@ -155,7 +146,7 @@ export class TabMember {
   /** For one who waits in vain: gives the room up for a new one, which this tab founds unless somebody is faster. */
   async foundAnew(): Promise<void> {
     const { room } = this.#state.type === "running" ? this.#state : { room: undefined };
-    if (this.#member === undefined || this.#belongs(this.#member) || room?.cluster === undefined) return;
+    if (this.#member === undefined || belongs(this.#member) || room?.cluster === undefined) return;
     try {
       await this.#options.registry.forget(room.cluster);
       this.#endSession?.("again");
@@ -183,30 +174,17 @@ export class TabMember {
   }
 
   async #recoverFrom(member: Member, snapshot: Uint8Array | undefined): Promise<void> {
-    const { newId } = this.#options;
-    const memberId = newId();
-    const identity: Identity = { memberId, clusterId: newId(), name: nameOf(memberId) };
-    const { incarnationOf, ownSnapshot } = await import("./incarnation.ts");
-    const fill = incarnationOf(snapshot ?? ownSnapshot(member), identity, member.machine.store.revision);
-    await this.#claimAnew(member.clusterId, identity);
-    const replaced = deferred();
+    const { registry, newId } = this.#options;
+    const recovery = await prepareRecovery(member, snapshot, registry, newId);
     if (this.#isOver) throw new EtcdError(GrpcCode.Canceled, "this tab's member has stopped");
-    this.#recovery = { identity, fill, replaced };
+    this.#recovery = recovery;
     this.#endSession?.("recover");
-    await replaced.promise;
-  }
-
-  /** Newcomers find the new incarnation from now on. An unconfirmed claim that comes to nothing expires by itself. */
-  async #claimAnew(former: bigint, { memberId, clusterId }: Identity): Promise<void> {
-    const { registry } = this.#options;
-    await registry.forget(former);
-    const { founded } = await registry.claim(memberId, clusterId);
-    if (founded) return;
-    throw new EtcdError(GrpcCode.Aborted, "another member has taken the room meanwhile: this one is as it was");
+    await recovery.replaced.promise;
   }
 
   async #live(): Promise<End> {
     this.#session = new AbortController();
+    if (this.#isOver) this.#session.abort();
     this.#change({ type: "opening" });
     const storage = await this.#options.openStorage();
     this.#storage = storage;
@@ -217,18 +195,11 @@ export class TabMember {
     return end;
   }
 
-  /** If that fails, the former member comes back as it was. */
   async #replace(storage: Storage): Promise<void> {
     const recovery = this.#recovery;
     this.#recovery = undefined;
     await storage.close().catch(() => {});
-    if (recovery === undefined) return;
-    try {
-      await this.#options.replaceStorage(recovery.identity, recovery.fill);
-      recovery.replaced.resolve();
-    } catch (error) {
-      recovery.replaced.reject(error instanceof Error ? error : new Error(String(error)));
-    }
+    if (recovery !== undefined) await replaceStore(recovery, this.#options.replaceStorage);
   }
 
   /** Whoever is refused has no log yet, and keeps nothing of a room that is not its own. */
@@ -251,9 +222,10 @@ export class TabMember {
     const { registry, newId, clock } = this.#options;
     const sinceMs = clock.nowMs();
     this.#change({ type: "asking", sinceMs, trouble: undefined });
-    return this.#patiently(
+    return this.#patience.until(
       () => enter(storage, registry, newId),
       (trouble) => this.#change({ type: "asking", sinceMs, trouble }),
+      this.#session.signal,
     );
   }
 
@@ -262,9 +234,10 @@ export class TabMember {
     const beginning = beginningOf(entry);
     await prepared(storage, identity, beginning);
     if (entry.type === "found") {
-      const confirmed = await this.#patiently(
+      const confirmed = await this.#patience.until(
         () => this.#options.registry.confirm(identity.memberId, identity.clusterId),
         () => {},
+        this.#session.signal,
       );
       if (confirmed === undefined) return "over";
       if (!confirmed) return "again";
@@ -323,7 +296,7 @@ export class TabMember {
     const isReplaced = isNew && former?.clusterId === clusterId && former.memberId !== memberId;
     if (isReplaced) removeFormerSelf(member, services.cluster, former);
     memory.set({ memberId, clusterId });
-    this.#watchRegistry(member).catch((error: unknown) => this.#stopFor(error));
+    this.#watchRegistry(member);
     const end = await ended;
     this.#dropMember("this tab begins anew");
     return end;
@@ -337,93 +310,21 @@ export class TabMember {
     return { nowWallMs, aloneSinceWallMs };
   }
 
-  // ── the registry ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  async #watchRegistry(member: Member): Promise<void> {
-    const { signal } = this.#session;
-    let joiningMs = FIRST_POLL_MS;
-    while (!signal.aborted) {
-      await this.#askRegistry(member);
-      joiningMs = Math.min(joiningMs * POLL_GROWTH, POLL_WHILE_JOINING_MS);
-      const settledMs = member.leader === 0n ? POLL_WITHOUT_LEADER_MS : POLL_MS;
-      await this.#pause(this.#belongs(member) ? settledMs : joiningMs);
-    }
-  }
-
-  async #askRegistry(member: Member): Promise<void> {
-    const { signal } = this.#session;
-    let room: RoomInfo;
-    try {
-      room = await this.#options.registry.info();
-    } catch (error) {
-      this.#update({ roomTrouble: messageOf(error) });
-      return;
-    }
-    if (signal.aborted) return;
-    member.dial(room.members);
-    const isAlone = room.members.every((id) => id === member.id);
-    const { aloneSinceMs } = this.#state.type === "running" ? this.#state : { aloneSinceMs: undefined };
-    this.#update({
-      room,
-      roomTrouble: undefined,
-      aloneSinceMs: isAlone ? (aloneSinceMs ?? this.#options.clock.nowMs()) : undefined,
-    });
-    await this.#obey(member, room);
-  }
-
-  async #obey(member: Member, room: RoomInfo): Promise<void> {
-    // The room is being taken from this very cluster.
-    if (this.#isRecovering) return;
-    const { registry } = this.#options;
-    const { id: memberId, clusterId } = member;
-    const own = { memberId, clusterId, belongs: this.#belongs(member), isEmptyFounding: isEmptyFounding(member) };
-    const verdict = checkRegistry(own, room);
-    this.#update({ isConflict: verdict === "conflict" });
-    try {
-      if (verdict === "register") await registry.claim(memberId, clusterId);
-      if (verdict === "register" || verdict === "confirm") await registry.confirm(memberId, clusterId);
-    } catch {
-      // The next round asks again, and says what is wrong.
-    }
-    if (verdict === "discard") this.#endSession?.("again");
-  }
-
-  /** Undefined when all is over. */
-  async #patiently<Value>(attempt: () => Promise<Value>, trouble: (text: string) => void): Promise<Value | undefined> {
-    for (let pauseMs = FIRST_POLL_MS; !this.#isOver; pauseMs = Math.min(pauseMs * POLL_GROWTH, ASK_LIMIT_MS)) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (error instanceof RoomRefusal) throw error;
-        if (!this.#isOver) trouble(messageOf(error));
-        await this.#pause(pauseMs);
-      }
-    }
-    return undefined;
-  }
-
-  /** Ends early when the session does, and when the page or the network is back. One at a time. */
-  #pause(milliseconds: number): Promise<void> {
-    const { signal } = this.#session;
-    return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
-      const cancel = this.#options.clock.setTimer(milliseconds, end);
-      signal.addEventListener("abort", end, { once: true });
-      this.#endPause = end;
-      function end(): void {
-        cancel();
-        signal.removeEventListener("abort", end);
-        resolve();
-      }
-    });
+  #watchRegistry(member: Member): void {
+    const { registry, clock } = this.#options;
+    const watch = {
+      registry,
+      clock,
+      patience: this.#patience,
+      isRecovering: () => this.#isRecovering,
+      state: () => (this.#state.type === "running" ? this.#state : undefined),
+      update: (changes: Partial<RunningState>) => this.#update(changes),
+      onDiscard: () => this.#endSession?.("again"),
+    };
+    watchRegistry(member, watch, this.#session.signal).catch((error: unknown) => this.#stopFor(error));
   }
 
   // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The membership alone does not tell: a log that was loaded is applied only after the start. */
-  #belongs(member: Member): boolean {
-    return member.status().lastIndex > 0 || member.machine.membership.has(member.id);
-  }
 
   get #isOver(): boolean {
     return this.#state.type === "stopped";
@@ -478,13 +379,4 @@ function prepared(storage: Storage, identity: Identity, beginning: BootstrapOpti
   return new Promise((resolve, reject) => {
     bootstrapStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
   });
-}
-
-function isEmptyFounding(member: Member): boolean {
-  const { membership, store } = member.machine;
-  return membership.members.length === 1 && store.revision <= 1 && member.applied === member.status().lastIndex;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -17,33 +17,22 @@
 import { deleteDB } from "idb";
 import { assert } from "../../base/assert.ts";
 import type { HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
-import type { MemoryTables } from "../../mvcc/tables/memory-tables.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
 import type { LogReader } from "../../raft/log/log-reader.ts";
-import type { ChangeTracker } from "../common/change-set.ts";
 import { Connection } from "./indexeddb-connection.ts";
+import { IdbContent } from "./indexeddb-content.ts";
 import {
   ALL_STORES,
   LOG_STORES,
   STATE_STORES,
-  checkUnchanged,
   dropOtherGenerations,
   explained,
-  generationDeletes,
-  identityWrite,
   load,
-  logWrites,
   openDatabase,
-  rowWrites,
-  stateWrites,
   type Loaded,
-  type StateMark,
 } from "./indexeddb-database.ts";
 import { fence } from "./indexeddb-fence.ts";
 import { writeAll, writeTogether } from "./indexeddb-writing.ts";
-import { IdbStagedState } from "./indexeddb-staged.ts";
-import type { LogImage } from "./log-image.ts";
-import type { StateImage } from "./state-image.ts";
 import { StorageError } from "../storage-error.ts";
 import type { Done, Identity, LogBatch, StagedState, Storage } from "../storage.ts";
 import { WaitingCalls } from "../common/waiting-calls.ts";
@@ -95,19 +84,7 @@ class IndexedDbStorage implements Storage {
   onStateWritten: ((durationMs: number) => void) | undefined;
   onFailed: ((error: Error) => void) | undefined;
   readonly #options: Required<IndexedDbOptions>;
-  readonly #log: LogImage;
-  #identity: Identity | undefined;
-  #tables: MemoryTables;
-  #tracker: ChangeTracker;
-  #image: StateImage;
-  #staged: IdbStagedState | undefined;
-  #newestGeneration: number;
-  #marked: StateMark;
-  #durable: StateMark;
-  #stateWrite: number;
-  /** The newest record of the log that is known to be on disk. */
-  #durableSeq: number;
-
+  readonly #content: IdbContent;
   readonly #connection: Connection;
   readonly #busy: Set<WriteQueue> = new Set();
   readonly #calls: WaitingCalls = new WaitingCalls();
@@ -117,8 +94,6 @@ class IndexedDbStorage implements Storage {
   #flushDue: boolean = false;
   /** A bootstrap or an install. The next write takes both queues. */
   #wholeDue: boolean = false;
-  /** True if an aborted or a replaced generation is still on disk. */
-  #leftovers: boolean = false;
   #failure: StorageError | undefined;
   #closed: boolean = false;
   readonly #behind: WriteBehind;
@@ -127,20 +102,11 @@ class IndexedDbStorage implements Storage {
     const defaults = { idleMs: 500, behindMs: 2_000, behindRows: 20_000, behindBytes: 4 * 1024 * 1024 };
     this.#options = { ...defaults, onReplaced: () => {}, ...options };
     this.#behind = new WriteBehind(this.#options, () => this.#startFlush());
-    this.#identity = loaded.identity;
-    this.#log = loaded.log;
-    this.#tables = loaded.tables;
-    this.#tracker = loaded.tracker;
-    this.#image = loaded.image;
-    this.#newestGeneration = loaded.state.generation;
-    this.#marked = loaded.state;
-    this.#durable = loaded.state;
-    this.#stateWrite = loaded.stateWrite;
-    this.#durableSeq = loaded.log.seq;
+    this.#content = new IdbContent(loaded);
     this.appliedAtOpen = loaded.state.applied;
     const { hardState } = loaded.log;
     this.hardState = { ...hardState, commit: Math.max(hardState.commit, loaded.state.applied) };
-    this.#log.setHardState(this.hardState);
+    this.#content.setHardState(this.hardState);
     this.#connection = new Connection(options.name, loaded, {
       changed: () => this.#schedule(),
       closed: () => this.#onClosed(),
@@ -149,49 +115,48 @@ class IndexedDbStorage implements Storage {
   }
 
   get identity(): Identity | undefined {
-    return this.#identity;
+    return this.#content.identity;
   }
 
   get log(): LogReader {
-    return this.#log.window;
+    return this.#content.log.window;
   }
 
   get tables(): StateTables {
-    return this.#tables;
+    return this.#content.tables;
   }
 
   get durableApplied(): LogIndex {
-    return this.#durable.applied;
+    return this.#content.durable.applied;
   }
 
   get sizeBytes(): number {
-    return this.#tables.keys.sizeBytes + this.#log.window.sizeBytes;
+    return this.#content.tables.keys.sizeBytes + this.#content.log.window.sizeBytes;
   }
 
   bootstrap(identity: Identity, done: Done): void {
-    assert(this.#identity === undefined, "a store is bootstrapped once");
-    this.#identity = identity;
+    assert(this.identity === undefined, "a store is bootstrapped once");
+    this.#content.identity = identity;
     this.#wholeDue = true;
-    this.#tracker.mark(this.#tables);
+    this.#content.tracker.mark(this.#content.tables);
     this.#wait(done, this.#logWaiting);
   }
 
   append(batch: LogBatch, done: Done): void {
-    assert(this.#identity !== undefined, "a fresh store is bootstrapped first");
-    const { hardState, entries, install } = batch;
-    if (install !== undefined) this.#switchTo(install);
-    this.#log.append(entries);
-    if (hardState !== undefined) this.#log.setHardState(hardState);
+    assert(this.identity !== undefined, "a fresh store is bootstrapped first");
+    if (batch.install !== undefined) {
+      this.#content.install(batch.install);
+      this.#wholeDue = true;
+    }
+    this.#content.append(batch);
     this.#wait(done, this.#logWaiting);
   }
 
   stateChanged(applied: LogIndex, appliedTerm: Term): void {
-    assert(applied >= this.#marked.applied, "applied never falls");
-    assert(applied <= this.#log.window.lastIndex(), `entry ${applied} is in the log`);
-    this.#tracker.mark(this.#tables);
-    this.#marked = { generation: this.#marked.generation, applied, appliedTerm };
+    this.#content.mark(applied, appliedTerm);
     const { behindRows, behindBytes } = this.#options;
-    if (this.#tracker.markedCount >= behindRows || this.#tracker.markedBytes >= behindBytes) return this.#startFlush();
+    const { markedCount, markedBytes } = this.#content.tracker;
+    if (markedCount >= behindRows || markedBytes >= behindBytes) return this.#startFlush();
     this.#behind.changed(applied);
   }
 
@@ -202,14 +167,11 @@ class IndexedDbStorage implements Storage {
 
   compactLog(index: LogIndex): void {
     assert(index <= this.durableApplied, `entry ${index} is applied durably before it is dropped`);
-    this.#log.compact(index);
+    this.#content.log.compact(index);
   }
 
   stage(): StagedState {
-    if (this.#staged !== undefined) this.#leftovers = true;
-    this.#staged?.abort();
-    this.#staged = new IdbStagedState(++this.#newestGeneration, () => this.#schedule());
-    return this.#staged;
+    return this.#content.stage(() => this.#schedule());
   }
 
   async close(): Promise<void> {
@@ -219,19 +181,6 @@ class IndexedDbStorage implements Storage {
     });
     this.#closed = true;
     this.#letGo();
-  }
-
-  #switchTo(install: NonNullable<LogBatch["install"]>): void {
-    const { snapshot, staged } = install;
-    assert(staged === this.#staged && staged instanceof IdbStagedState, "what is installed was staged here");
-    this.#staged = undefined;
-    staged.install();
-    this.#tables = staged.tables;
-    this.#tracker = staged.tracker;
-    this.#image = staged.image;
-    this.#marked = { generation: staged.generation, applied: snapshot.index, appliedTerm: snapshot.term };
-    this.#log.restart(snapshot.index, snapshot.term);
-    this.#wholeDue = true;
   }
 
   #startFlush(): void {
@@ -280,44 +229,31 @@ class IndexedDbStorage implements Storage {
   }
 
   #startLog(): void {
-    if (!this.#log.dirty) return this.#resolve(takeAll(this.#logWaiting));
+    if (!this.#content.log.dirty) return this.#resolve(takeAll(this.#logWaiting));
     const begun = this.#connection.begin(LOG_STORES);
     if (begun === undefined) return;
     const { transaction, guard } = begun;
     const waiting = takeAll(this.#logWaiting);
-    const writes = logWrites(transaction, this.#log.takeWrites());
-    const { seq } = this.#log;
-    this.#finish(writeAll(transaction, guard, writes), ["log"], () => {
-      this.#durableSeq = seq;
+    const { requests, confirm } = this.#content.takeLog(transaction);
+    this.#finish(writeAll(transaction, guard, requests), ["log"], () => {
+      confirm();
       this.#resolve(waiting);
     });
   }
 
   #startState(): void {
     if (this.#flushDue) return this.#startStateFlush();
-    const staged = this.#staged;
-    if (staged?.isStaging === true) {
-      if (!staged.isHeavy) return;
-      const begun = this.#connection.begin(STATE_STORES);
-      if (begun === undefined) return;
-      const { transaction, guard } = begun;
-      const writes = rowWrites(transaction, staged.generation, staged.takeWrites());
-      return this.#finish(writeTogether(transaction, guard, writes), ["state"], () => {});
-    }
-    if (!this.#leftovers && staged === undefined) return;
+    const { background } = this.#content;
+    if (background === undefined) return;
     const begun = this.#connection.begin(STATE_STORES);
     if (begun === undefined) return;
     const { transaction, guard } = begun;
-    this.#leftovers = false;
-    this.#staged = undefined;
-    const deletes = generationDeletes(transaction, this.#durable.generation);
-    this.#finish(writeTogether(transaction, guard, deletes), ["state"], () => {});
+    this.#finish(writeTogether(transaction, guard, background(transaction)), ["state"], () => {});
   }
 
   #startStateFlush(): void {
-    const mark = this.#marked;
     this.#behind.stop();
-    if (this.#tracker.markedCount === 0 && mark.applied === this.#durable.applied) {
+    if (!this.#content.isStateDirty) {
       this.#flushDue = false;
       return this.#resolve(takeAll(this.#flushWaiting));
     }
@@ -326,12 +262,10 @@ class IndexedDbStorage implements Storage {
     const { transaction, guard } = begun;
     const waiting = takeAll(this.#flushWaiting);
     this.#flushDue = false;
-    const changes = this.#tracker.take();
-    const rows = this.#image.takeWrites(changes, this.#tables, this.#tracker.settled);
-    const writes = stateWrites(transaction, rows, mark, ++this.#stateWrite);
+    const { requests, confirm } = this.#content.takeState(transaction);
     const sinceMs = performance.now();
-    this.#finish(writeAll(transaction, guard, writes), ["state"], () => {
-      this.#durable = mark;
+    this.#finish(writeAll(transaction, guard, requests), ["state"], () => {
+      confirm();
       this.onStateWritten?.(performance.now() - sinceMs);
       this.#resolve(waiting);
     });
@@ -345,19 +279,9 @@ class IndexedDbStorage implements Storage {
     this.#wholeDue = false;
     this.#flushDue = false;
     this.#behind.stop();
-    const mark = this.#marked;
-    const changes = this.#tracker.take();
-    const rows = this.#image.takeWrites(changes, this.#tables, this.#tracker.settled);
-    const writes = [
-      ...(this.#identity === undefined ? [] : [identityWrite(transaction, this.#identity)]),
-      ...logWrites(transaction, this.#log.takeWrites(true)),
-      ...stateWrites(transaction, rows, mark, ++this.#stateWrite),
-    ];
-    const { seq } = this.#log;
-    this.#finish(writeAll(transaction, guard, writes), ["log", "state"], () => {
-      this.#leftovers ||= mark.generation !== this.#durable.generation;
-      this.#durableSeq = seq;
-      this.#durable = mark;
+    const { requests, confirm } = this.#content.takeWhole(transaction);
+    this.#finish(writeAll(transaction, guard, requests), ["log", "state"], () => {
+      confirm();
       this.#resolve(waiting);
     });
   }
@@ -369,7 +293,7 @@ class IndexedDbStorage implements Storage {
   }
 
   #reopen(): Promise<void> {
-    return this.#connection.reopen((database) => checkUnchanged(database, this.#durableSeq, this.#durable));
+    return this.#connection.reopen((database) => this.#content.check(database));
   }
 
   #finish(written: Promise<void>, queues: readonly WriteQueue[], durable: () => void): void {

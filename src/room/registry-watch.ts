@@ -1,0 +1,82 @@
+/** A running member asks the room's registry from time to time: whom to dial, and whether the room is still its own. */
+import type { Clock } from "../member/clock.ts";
+import type { Member } from "../member/node/member.ts";
+import type { RoomInfo, RoomRegistry } from "../transport/room.ts";
+import { checkRegistry } from "./entry.ts";
+import { messageOf, type Patience } from "./patience.ts";
+import type { RunningState } from "./tab-state.ts";
+
+export interface RegistryWatch {
+  readonly registry: RoomRegistry;
+  readonly clock: Clock;
+  readonly patience: Patience;
+  /** The room is being taken from this very cluster. */
+  readonly isRecovering: () => boolean;
+  /** Undefined while the tab's member does not run. */
+  readonly state: () => RunningState | undefined;
+  readonly update: (changes: Partial<RunningState>) => void;
+  /** The store is of no use: the tab begins anew. */
+  readonly onDiscard: () => void;
+}
+
+const FIRST_POLL_MS = 300;
+const POLL_GROWTH = 1.5;
+const POLL_WHILE_JOINING_MS = 5_000;
+const POLL_WITHOUT_LEADER_MS = 3_000;
+const POLL_MS = 20_000;
+
+/** Until the signal aborts. */
+export async function watchRegistry(member: Member, watch: RegistryWatch, signal: AbortSignal): Promise<void> {
+  let joiningMs = FIRST_POLL_MS;
+  while (!signal.aborted) {
+    await askRegistry(member, watch, signal);
+    joiningMs = Math.min(joiningMs * POLL_GROWTH, POLL_WHILE_JOINING_MS);
+    const settledMs = member.leader === 0n ? POLL_WITHOUT_LEADER_MS : POLL_MS;
+    await watch.patience.pause(belongs(member) ? settledMs : joiningMs, signal);
+  }
+}
+
+/** The membership alone does not tell: a log that was loaded is applied only after the start. */
+export function belongs(member: Member): boolean {
+  return member.status().lastIndex > 0 || member.machine.membership.has(member.id);
+}
+
+async function askRegistry(member: Member, watch: RegistryWatch, signal: AbortSignal): Promise<void> {
+  let room: RoomInfo;
+  try {
+    room = await watch.registry.info();
+  } catch (error) {
+    watch.update({ roomTrouble: messageOf(error) });
+    return;
+  }
+  if (signal.aborted) return;
+  member.dial(room.members);
+  const isAlone = room.members.every((id) => id === member.id);
+  watch.update({
+    room,
+    roomTrouble: undefined,
+    aloneSinceMs: isAlone ? (watch.state()?.aloneSinceMs ?? watch.clock.nowMs()) : undefined,
+  });
+  await obey(member, room, watch);
+}
+
+async function obey(member: Member, room: RoomInfo, watch: RegistryWatch): Promise<void> {
+  if (watch.isRecovering()) return;
+  const { registry } = watch;
+  const { id: memberId, clusterId } = member;
+  const own = { memberId, clusterId, belongs: belongs(member), isEmptyFounding: isEmptyFounding(member) };
+  const verdict = checkRegistry(own, room);
+  watch.update({ isConflict: verdict === "conflict" });
+  try {
+    if (verdict === "register") await registry.claim(memberId, clusterId);
+    if (verdict === "register" || verdict === "confirm") await registry.confirm(memberId, clusterId);
+  } catch {
+    // The next round asks again, and says what is wrong.
+  }
+  if (verdict === "discard") watch.onDiscard();
+}
+
+function isEmptyFounding(member: Member): boolean {
+  const { membership, store } = member.machine;
+  return membership.members.length === 1 && store.revision <= 1 && member.applied === member.status().lastIndex;
+}
