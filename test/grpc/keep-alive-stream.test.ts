@@ -1,7 +1,7 @@
 /** Keep-alives of leases on their way from the proxy to a member: when over the shared WebSocket, when as calls. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { serveMux } from "../../src/gateway/stream/mux-server.ts";
-import type { MuxSocket } from "../../src/gateway/stream/mux-server.ts";
+import type { MuxSocket } from "../../src/gateway/stream/mux-sender.ts";
 import { KeepAliveConnection, KeepAliveStream } from "../../src/grpc/keep-alive-stream.ts";
 import { MuxPool } from "../../src/grpc/mux-pool.ts";
 import type { CallContext, LeaseService, Services } from "../../src/member/api/services.ts";

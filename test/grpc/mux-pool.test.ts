@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import { type MuxLimits, type MuxSocket, serveMux } from "../../src/gateway/stream/mux-server.ts";
+import type { MuxSocket } from "../../src/gateway/stream/mux-sender.ts";
+import { type MuxLimits, serveMux } from "../../src/gateway/stream/mux-server.ts";
 import { GONE_WITHIN_MS } from "../../src/gateway/http/presence.ts";
 import { MuxPool, type MuxPoolOptions } from "../../src/grpc/mux-pool.ts";
 import type { CallContext, Services, WatchStream } from "../../src/member/api/services.ts";

@@ -13,41 +13,34 @@
  * that cannot open, or had to stop, does not crash the object: it reports why, and is opened again after a while.
  */
 import { DurableObject } from "cloudflare:workers";
-import type { Hono } from "hono";
-import { Prng } from "../../src/base/prng.ts";
-import { type AcceptedWebSocket, gatewayApp } from "../../src/gateway/app.ts";
-import { bodyBytesFor } from "../../src/gateway/http/body.ts";
 import { type ErrorParts, errorParts } from "../../src/gateway/http/errors.ts";
-import { type KvCall, kvCalls } from "../../src/gateway/kv-calls.ts";
-import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
-import { createServices } from "../../src/member/services/member-services.ts";
-import { Member } from "../../src/member/node/member.ts";
-import type { BootstrapOptions, Resumption, Wakeup } from "../../src/member/options.ts";
-import type { CallContext, ProblemCode, Services } from "../../src/member/api/services.ts";
-import { openTokenProvider } from "../../src/member/auth/token-providers.ts";
-import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
+import type { CallContext, ProblemCode } from "../../src/member/api/services.ts";
+import type { Member } from "../../src/member/node/member.ts";
 import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
-import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
-import type { ResumePoint } from "../../src/raft/config.ts";
-import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
-import type { Identity, Storage } from "../../src/storage/storage.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import { BadBatchError } from "../../src/transport/http-batch.ts";
-import { HttpTransport } from "../../src/transport/http.ts";
-import { objectClock } from "./clock.ts";
-import { allowedOrigins, clusterSize, type Env, locationOptions, locationsOf } from "../common/env.ts";
-import { clusterOptions } from "./cluster-options.ts";
-import { Directory } from "./directory.ts";
-import { recordOfKey } from "../common/cluster-record.ts";
+import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
 import { Entrance } from "../common/entrance.ts";
-import { clusterIdOf, memberIdOf, memberNameOf, objectNameOf, peerUrlOf } from "../common/identity.ts";
+import { clusterSize, type Env } from "../common/env.ts";
 import { LEADER_HEADER, MEMBERS_HEADER } from "../common/internal-headers.ts";
 import { membersHeader } from "../common/live-members.ts";
-import { flaggedOptions } from "./member-flags.ts";
 import type { FramesResponse, MemberRpc } from "../common/member-rpc.ts";
 import { type EventName, operatorEvent, shownCluster, withoutRow } from "../common/operator-event.ts";
 import { DELETED, errDeleted, refusal, REMOVED } from "../common/refusal.ts";
+import type {
+  CallFailure,
+  CallResult,
+  OpenResult,
+  ServiceCall,
+  ServiceTarget,
+  WithHints,
+} from "../common/service-rpc.ts";
+import { Directory } from "./directory.ts";
+import type { Down, MemberState, Removed, Running } from "./member-state.ts";
+import { identityOf, idName, initialMembersOf } from "./object-identity.ts";
+import { isOfListedCluster, objectPlace } from "./object-place.ts";
+import { PeerObjects } from "./peer-objects.ts";
 import {
   type ClientStep,
   EdgeRestore,
@@ -57,54 +50,12 @@ import {
   restoredFrom,
   type StepResponse,
 } from "./restore.ts";
-import type {
-  CallFailure,
-  CallResult,
-  OpenResult,
-  ServiceCall,
-  ServiceTarget,
-  WithHints,
-} from "../common/service-rpc.ts";
-import { OperatorLog } from "./operator-log.ts";
-import { isOfListedCluster, objectPlace } from "./object-place.ts";
+import { runMember } from "./run-member.ts";
 import { serveCall, serveStream } from "./service-calls.ts";
 import { snapshotStream } from "./snapshot-stream.ts";
-import { writeTombstone, type Tombstone, replyAsRemoved, tombstoneOf } from "./tombstone.ts";
-import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
+import { writeTombstone, replyAsRemoved, tombstoneOf } from "./tombstone.ts";
 
 const REOPEN_AFTER_MS = 5_000;
-/** Ticks of 100 ms without work after which the cluster quiesces. */
-const QUIESCE_AFTER_TICKS = 30;
-/** Each request between members is billed. */
-const COMMIT_DELAY_MS = 5;
-/** Key of the lease deadlines that the member saves in the object. */
-const SAVED_LEASES_KEY = "leases";
-/** Key of the point at which a leader may go on in its term. */
-const RESUME_POINT_KEY = "resume";
-
-interface Running {
-  readonly type: "running";
-  readonly member: Member;
-  readonly storage: Storage;
-  readonly transport: HttpTransport;
-  readonly app: Hono;
-  readonly calls: ReadonlyMap<string, KvCall>;
-  readonly services: Services;
-  readonly log: OperatorLog;
-}
-
-interface Down {
-  readonly type: "down";
-  readonly code: ProblemCode;
-  readonly text: string;
-  readonly sinceMs: number;
-}
-
-/** Permanent. */
-interface Removed {
-  readonly type: "removed";
-  readonly tombstone: Tombstone;
-}
 
 export class EdgeMember extends DurableObject<Env> implements MemberRpc, ServiceTarget {
   readonly #number: number;
@@ -114,9 +65,9 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   /** Reports the members to the worker; undefined as long as the membership never changed. */
   #membersHeader: string | undefined;
   #isLeaving = false;
-  readonly #stubs = new Map<number, DurableObjectStub<MemberRpc>>();
-  #state: Running | Down | Removed | undefined;
-  #opening: Promise<Running | Down | Removed> | undefined;
+  readonly #peers: PeerObjects;
+  #state: MemberState | undefined;
+  #opening: Promise<MemberState> | undefined;
 
   constructor(ctx: DurableObjectState, deployment: Env) {
     const { number, env } = objectPlace(ctx, deployment);
@@ -124,6 +75,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     this.#number = number;
     this.#entrance = new Entrance(env);
     this.#directory = this.#newDirectory();
+    this.#peers = new PeerObjects(env, (id) => this.#directory.numberOf(id));
     this.#restores = this.#makeRestores();
   }
 
@@ -257,7 +209,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     throw new Error(state.type === "down" ? state.text : REMOVED.text);
   }
 
-  #opened(): Promise<Running | Down | Removed> {
+  #opened(): Promise<MemberState> {
     if (this.#state?.type === "running" || this.#state?.type === "removed") return Promise.resolve(this.#state);
     if (this.#state?.type === "down" && Date.now() - this.#state.sinceMs < REOPEN_AFTER_MS) {
       return Promise.resolve(this.#state);
@@ -268,7 +220,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     return this.#opening;
   }
 
-  async #open(): Promise<Running | Down | Removed> {
+  async #open(): Promise<MemberState> {
     try {
       this.#state = this.#removed();
       if (this.#state !== undefined) return this.#state;
@@ -287,80 +239,24 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       if (error instanceof StorageError) this.#down("storage", `The storage cannot be opened: ${error.message}`);
       else this.#down("stopped", `The member cannot start: ${messageOf(error)}`);
     }
-    return this.#state as Running | Down | Removed;
+    return this.#state as MemberState;
   }
 
-  async #run(): Promise<Running> {
+  #run(): Promise<Running> {
     const restore = restoredFrom(this.ctx.storage);
-    const identity = identityOf(idName(this.env, restore), this.#number);
     this.#directory = this.#newDirectory();
-    const storage = openDurableObjectStorage(this.ctx.storage, {
+    return runMember({
+      ctx: this.ctx,
+      env: this.env,
+      number: this.#number,
+      name: idName(this.env, restore),
+      isRestored: restore !== undefined,
+      entrance: this.#entrance,
+      post: (to, body) => this.#peers.post(to, body),
+      onStopped: (member, { code, text }) => (code === "removed" ? this.#bury(member) : this.#down(code, text)),
+      onMembership: (member) => this.#membershipChanged(member),
       onMigrated: ({ from, to }) => this.#tell("storage-migrated", { from: String(from), to: String(to) }),
     });
-    const bootstrap: BootstrapOptions = restore === undefined ? bootstrapOf(this.#number, this.env) : { type: "join" };
-    await new Promise<void>((resolve, reject) => {
-      bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
-    });
-    const transport = new HttpTransport({ id: identity.memberId, post: (to, body) => this.#post(to, body) });
-    const flagged = await flaggedOptions(this.env, this.ctx.storage);
-    const member = new Member({
-      ...flagged,
-      storage,
-      transport,
-      clock: objectClock,
-      prng: new Prng(seed()),
-      identity,
-      bootstrap,
-      quiesceAfterTicks: QUIESCE_AFTER_TICKS,
-      commitDelayMs: COMMIT_DELAY_MS,
-      wakeup: await this.#wakeup(),
-      resumption: await this.#resumption(),
-      cluster: {
-        ...flagged.cluster,
-        ...clusterOptions(this.#number, { ...this.env, CLUSTER_NAME: idName(this.env, restore) }),
-      },
-      onStopped: (problem) => {
-        if (problem.code === "removed") this.#bury(member);
-        else this.#down(problem.code, problem.text);
-      },
-      onMembership: () => this.#membershipChanged(member),
-    });
-    const tokens = await openTokenProvider(member.tokens, {
-      type: this.env.AUTH_TOKEN,
-      privateKey: this.env.AUTH_PRIVATE_KEY,
-      publicKey: this.env.AUTH_PUBLIC_KEY,
-      cluster: recordOfKey(this.env.CLUSTER_NAME) === undefined ? undefined : this.env.CLUSTER_NAME,
-    });
-    const services = createServices(member, { tokens }, (context) => this.#entrance.admit(context));
-    const app = gatewayApp(services, {
-      allowedOrigins: allowedOrigins(this.env),
-      maxBodyBytes: bodyBytesFor(member.settings.limits.requestBytes),
-      callers: member.callers,
-      admit: (request) => this.#entrance.refusal(request, member.machine.auth.enabled),
-      acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
-    });
-    const log = new OperatorLog(member, storage, this.env.CLUSTER_NAME, this.#number);
-    member.start();
-    return { type: "running", log, member, storage, transport, app, calls: kvCalls(services.kv), services };
-  }
-
-  /** The platform sends nothing out of the object before its writes are durable, so these writes are not awaited. */
-  async #wakeup(): Promise<Wakeup> {
-    const { storage } = this.ctx;
-    return {
-      saved: await storage.get<Uint8Array>(SAVED_LEASES_KEY),
-      wakeAfter: (delayMs) => void storage.setAlarm(Date.now() + Math.max(delayMs, 0)),
-      save: (saved) =>
-        void (saved === undefined ? storage.delete(SAVED_LEASES_KEY) : storage.put(SAVED_LEASES_KEY, saved)),
-    };
-  }
-
-  async #resumption(): Promise<Resumption> {
-    const { storage } = this.ctx;
-    return {
-      saved: await storage.get<ResumePoint>(RESUME_POINT_KEY),
-      save: (point) => void storage.put(RESUME_POINT_KEY, point),
-    };
   }
 
   async #observed<Result>({ log }: Running, handled: Promise<Result>): Promise<Result> {
@@ -409,7 +305,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       resume: () => {
         if (this.#state?.type === "down") this.#state = undefined;
       },
-      call: (number, call) => this.#stub(number).restoring(call),
+      call: (number, call) => this.#peers.stub(number).restoring(call),
       identity: (restore) => identityOf(idName(this.env, restore), this.#number),
       members: (restore) => initialMembersOf(idName(this.env, restore), this.env),
     });
@@ -443,7 +339,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     return response;
   }
 
-  async #unserved(state: Running | Down | Removed): Promise<WithHints<CallFailure>> {
+  async #unserved(state: MemberState): Promise<WithHints<CallFailure>> {
     const response = state.type === "down" ? refusal(this.#number, state) : this.#leaving();
     const { message }: { readonly message: string } = await response.json();
     const result: CallFailure = { type: "error", code: GrpcCode.Unavailable, message };
@@ -458,64 +354,6 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   #tell(event: EventName, fields: Readonly<Record<string, string>>): void {
     operatorEvent(event, { cluster: shownCluster(this.env.CLUSTER_NAME), member: this.#number, ...fields });
   }
-
-  async #post(to: MemberId, body: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-    const number = this.#directory.numberOf(to);
-    if (number === undefined) throw new Error("a member of another cluster");
-    try {
-      const response = await this.#stub(number).raft(body);
-      if (response.type === "refused") throw new Error(`member ${number} refused frames: ${response.reason}`);
-      return response.batch;
-    } catch (error) {
-      // A stub is unusable after its object broke.
-      this.#stubs.delete(number);
-      throw error;
-    }
-  }
-
-  #stub(number: number): DurableObjectStub<MemberRpc> {
-    const known = this.#stubs.get(number);
-    if (known !== undefined) return known;
-    const { MEMBERS, CLUSTER_NAME } = this.env;
-    const options = locationOptions(locationsOf(this.env), number);
-    const stub = MEMBERS.get(MEMBERS.idFromName(objectNameOf(CLUSTER_NAME, number)), options);
-    this.#stubs.set(number, stub);
-    return stub;
-  }
-}
-
-function acceptWebSocket(subprotocol: string | undefined): AcceptedWebSocket {
-  const { 0: client, 1: socket } = new WebSocketPair();
-  socket.accept();
-  const headers = subprotocol === undefined ? {} : { "sec-websocket-protocol": subprotocol };
-  return { socket, response: new Response(null, { status: 101, webSocket: client, headers }) };
-}
-
-/** Later members are admitted by the others. Their object is created when the leader first sends to it. */
-function bootstrapOf(number: number, env: Env): BootstrapOptions {
-  if (number > clusterSize(env)) return { type: "join" };
-  return { type: "found", members: initialMembersOf(env.CLUSTER_NAME, env) };
-}
-
-function initialMembersOf(name: string, env: Env): readonly MemberRecord[] {
-  return Array.from({ length: clusterSize(env) }, (_, at) => {
-    const one = at + 1;
-    const peerUrls = [peerUrlOf(env.CLUSTER_NAME, one)];
-    return memberRecord({ id: memberIdOf(name, one), name: memberNameOf(one), peerUrls });
-  });
-}
-
-/** Name from which ids are derived: a restored cluster is another cluster in the same objects. */
-function idName({ CLUSTER_NAME }: Env, restore: string | undefined): string {
-  return restore === undefined ? CLUSTER_NAME : `${CLUSTER_NAME} restored ${restore}`;
-}
-
-function identityOf(name: string, number: number): Identity {
-  return { clusterId: clusterIdOf(name), memberId: memberIdOf(name, number), name: memberNameOf(number) };
-}
-
-function seed(): bigint {
-  return crypto.getRandomValues(new BigUint64Array(1))[0] as bigint;
 }
 
 function messageOf(error: unknown): string {

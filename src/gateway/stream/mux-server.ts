@@ -5,21 +5,18 @@
  * while is closed, with its streams.
  */
 import { unreachable } from "../../base/assert.ts";
-import { copyBytes, joined } from "../../base/bytes.ts";
 import type { Share } from "../../member/limits/caller-budget.ts";
 import type { CallContext, Services } from "../../member/api/services.ts";
 import {
   CONNECTION_CREDIT_BYTES,
   CARRIER_SILENT_MAX_MS,
   decodeFrames,
-  encodeFrame,
   piecesOf,
   SOCKET_MESSAGE_BYTES_MAX,
   STREAM_CREDIT_BYTES,
   TOKEN_LENGTH_MAX,
 } from "../../protocol/mux-frame.ts";
 import type { MuxFrame } from "../../protocol/mux-frame.ts";
-import { FrameBatch } from "../../protocol/mux-batch.ts";
 import { unreadableRequest } from "../../protocol/decode-error.ts";
 import {
   errInvalidAuthToken,
@@ -32,20 +29,10 @@ import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { CallerLimits } from "../http/caller-limits.ts";
 import { muxMethods } from "./mux-methods.ts";
 import type { MuxMethod } from "./mux-methods.ts";
+import { MuxSender, type MuxSocket } from "./mux-sender.ts";
 import { asEtcdError } from "../http/errors.ts";
+import { type UnfinishedRequest, UnfinishedRequests } from "./unfinished-requests.ts";
 import type { BidiStream } from "./websocket.ts";
-
-/** The part of a WebSocket that is used here; it accepts bytes. */
-export interface MuxSocket {
-  /** Type in which binary frames are delivered. */
-  binaryType?: string;
-  /** Bytes passed to `send` that the network has not taken yet. */
-  readonly bufferedAmount?: number;
-  send(bytes: Uint8Array<ArrayBuffer>): void;
-  close(code?: number, reason?: string): void;
-  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
-  addEventListener(type: "close" | "error", listener: () => void): void;
-}
 
 export interface MuxLimits {
   /** Limit of a request, in bytes. */
@@ -72,10 +59,6 @@ const LOOKS = 6;
 const UNUSED_LOOKS_MAX = 40;
 /** The same limit as in the gRPC proxy's codec. */
 const MESSAGES_MAX = 1 << 16;
-/** Cost of a fragment in addition to its bytes: very many tiny ones must not hold more than they are counted for. */
-const AROUND_PIECE_BYTES = 256;
-/** Limit of bytes buffered in the socket. Credit keeps them far below it. */
-const BUFFERED_BYTES_MAX = 2 * CONNECTION_CREDIT_BYTES;
 
 export function serveMux(
   services: Services,
@@ -114,10 +97,7 @@ interface ServerStream {
   isCalled: boolean;
   credit: number;
   isOver: boolean;
-  /** Fragments of the incomplete request; `held` is their cost. */
-  pieces: Uint8Array[];
-  bytes: number;
-  held: number;
+  readonly unfinished: UnfinishedRequest;
   /** Cost of the token, which is kept as long as the stream. */
   readonly tokenBytes: number;
   wake: () => void;
@@ -126,19 +106,15 @@ interface ServerStream {
 class MuxServer {
   readonly #methods: ReadonlyMap<string, MuxMethod>;
   readonly #socket: MuxSocket;
-  readonly #maxMessageBytes: number;
+  readonly #unfinished: UnfinishedRequests;
   readonly #maxStreams: number;
   readonly #streams: Map<number, ServerStream> = new Map();
   readonly #watchdog: ReturnType<typeof setInterval>;
   readonly #address: string | undefined;
   readonly #share: Held;
   readonly #unused: ReturnType<typeof setTimeout>;
-  readonly #batch: FrameBatch;
-  /** The other side has sent a batch, so it understands them. */
-  #takesBatches = false;
+  readonly #sender: MuxSender;
   #credit: number = CONNECTION_CREDIT_BYTES;
-  /** Cost of the incomplete requests of all streams. */
-  #held = 0;
   /** The latest. */
   #token = "";
   #isHeard = true;
@@ -161,8 +137,10 @@ class MuxServer {
     this.#share = share;
     this.#unused = setTimeout(() => this.close(CLOSE_POLICY, "no stream was opened"), limits.unusedAfterMs ?? 10_000);
     this.#socket = socket;
-    this.#batch = new FrameBatch({ send: (bytes) => this.#transmit(bytes), defer: (flush) => queueMicrotask(flush) });
-    this.#maxMessageBytes = limits.maxMessageBytes;
+    this.#sender = new MuxSender(socket, (failure) =>
+      failure === "unread" ? this.close(CLOSE_POLICY, "nothing is read") : this.close(CLOSE_NORMAL, ""),
+    );
+    this.#unfinished = new UnfinishedRequests(limits.maxMessageBytes, share.bytes);
     this.#maxStreams = limits.maxStreams ?? 1024;
     // Synchronous bytes: the newer default of workers is a Blob.
     socket.binaryType = "arraybuffer";
@@ -177,7 +155,7 @@ class MuxServer {
     }
     const received = data instanceof ArrayBuffer ? decodeFrames(new Uint8Array(data)) : undefined;
     if (received === undefined) return this.close(CLOSE_BAD_DATA, "not a carrier's frame");
-    this.#takesBatches ||= received.isBatch;
+    if (received.isBatch) this.#sender.batchReceived();
     for (const frame of received.frames) this.#frame(frame);
   }
 
@@ -206,7 +184,7 @@ class MuxServer {
 
   close(code: number, reason: string): void {
     if (this.#isOver) return;
-    this.#batch.flush();
+    this.#sender.flush();
     this.#isOver = true;
     clearInterval(this.#watchdog);
     clearTimeout(this.#unused);
@@ -251,9 +229,7 @@ class MuxServer {
         isCalled: false,
         credit: STREAM_CREDIT_BYTES,
         isOver: false,
-        pieces: [],
-        bytes: 0,
-        held: 0,
+        unfinished: this.#unfinished.open(),
         tokenBytes,
         wake: () => {},
       };
@@ -277,39 +253,15 @@ class MuxServer {
     const serverStream = this.#streams.get(id);
     // The stream has ended; the other side did not know it yet when it sent this.
     if (serverStream === undefined) return;
-    serverStream.bytes += bytes.length;
-    if (serverStream.bytes > this.#maxMessageBytes) {
-      const text = `grpc: received message larger than max (${serverStream.bytes} vs. ${this.#maxMessageBytes})`;
-      return this.#end(serverStream, new EtcdError(GrpcCode.ResourceExhausted, text));
-    }
-    serverStream.pieces.push(owned(bytes));
-    if (!isLast) return this.#hold(serverStream, bytes.length + AROUND_PIECE_BYTES);
-    const message = joined(serverStream.pieces);
-    this.#drop(serverStream);
     try {
+      const message = serverStream.unfinished.add(bytes, isLast);
+      if (message === undefined) return;
       const request = decoded(serverStream.method, message);
       if (serverStream.stream === undefined) void this.#call(serverStream, request);
       else serverStream.stream.request(request);
     } catch (error) {
       this.#end(serverStream, error);
     }
-  }
-
-  /** A proxy sends a request in one go, so there is hardly ever more than one incomplete request. */
-  #hold(serverStream: ServerStream, bytes: number): void {
-    if (this.#share.bytes?.grow(bytes) === false) return this.#end(serverStream, errRequestTooManyRequests);
-    serverStream.held += bytes;
-    this.#held += bytes;
-    if (this.#held <= 2 * this.#maxMessageBytes) return;
-    this.#end(serverStream, new EtcdError(GrpcCode.ResourceExhausted, "too many incomplete requests over one carrier"));
-  }
-
-  #drop(serverStream: ServerStream): void {
-    this.#held -= serverStream.held;
-    this.#share.bytes?.shrink(serverStream.held);
-    serverStream.held = 0;
-    serverStream.bytes = 0;
-    serverStream.pieces = [];
   }
 
   /**
@@ -392,7 +344,7 @@ class MuxServer {
   #forget(serverStream: ServerStream): void {
     serverStream.isOver = true;
     this.#streams.delete(serverStream.id);
-    this.#drop(serverStream);
+    serverStream.unfinished.drop();
     this.#share.bytes?.shrink(serverStream.tokenBytes);
     serverStream.stream?.close();
     serverStream.abort?.abort();
@@ -400,27 +352,8 @@ class MuxServer {
   }
 
   #send(frame: MuxFrame): void {
-    if (this.#isOver) return;
-    if (this.#takesBatches) this.#batch.add(frame);
-    else this.#transmit(encodeFrame(frame));
+    if (!this.#isOver) this.#sender.send(frame);
   }
-
-  #transmit(bytes: Uint8Array): void {
-    if (this.#isOver) return;
-    // Frames that end a stream and replies to pings cost no credit. A caller that triggers many and reads none is
-    // disconnected here.
-    if ((this.#socket.bufferedAmount ?? 0) > BUFFERED_BYTES_MAX) return this.close(CLOSE_POLICY, "nothing is read");
-    try {
-      this.#socket.send(bytes as Uint8Array<ArrayBuffer>);
-    } catch {
-      this.close(CLOSE_NORMAL, "");
-    }
-  }
-}
-
-/** What is kept of a message keeps all of it, also what is counted for nobody. */
-function owned(bytes: Uint8Array): Uint8Array {
-  return bytes.buffer.byteLength > 2 * bytes.byteLength ? copyBytes(bytes) : bytes;
 }
 
 function decoded({ rpc }: MuxMethod, message: Uint8Array): unknown {

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import { serveMux } from "../../../src/gateway/stream/mux-server.ts";
-import type { MuxSocket } from "../../../src/gateway/stream/mux-server.ts";
+import type { MuxSocket } from "../../../src/gateway/stream/mux-sender.ts";
 import { encode } from "../../../src/protocol/codec/proto-codec.ts";
 import { errRequestTooManyRequests } from "../../../src/protocol/errors.ts";
 import { putRequest } from "../../../src/protocol/api/kv.ts";

@@ -1,6 +1,7 @@
 /** WebSockets that carry many streams: what their callers may hold of them. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type MuxLimits, type MuxSocket, serveMux } from "../../../src/gateway/stream/mux-server.ts";
+import type { MuxSocket } from "../../../src/gateway/stream/mux-sender.ts";
+import { type MuxLimits, serveMux } from "../../../src/gateway/stream/mux-server.ts";
 import { Callers } from "../../../src/member/limits/callers.ts";
 import { limitsOf } from "../../../src/member/options.ts";
 import type { CallContext, Services } from "../../../src/member/api/services.ts";

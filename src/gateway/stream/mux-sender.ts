@@ -1,0 +1,60 @@
+/** Sends the frames of a multiplexed connection: those of a turn as one message, to a caller that understands that. */
+import { FrameBatch } from "../../protocol/mux-batch.ts";
+import { CONNECTION_CREDIT_BYTES, encodeFrame } from "../../protocol/mux-frame.ts";
+import type { MuxFrame } from "../../protocol/mux-frame.ts";
+
+/** The part of a WebSocket that is used here; it accepts bytes. */
+export interface MuxSocket {
+  /** Type in which binary frames are delivered. */
+  binaryType?: string;
+  /** Bytes passed to `send` that the network has not taken yet. */
+  readonly bufferedAmount?: number;
+  send(bytes: Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+  addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
+  addEventListener(type: "close" | "error", listener: () => void): void;
+}
+
+/** Limit of bytes buffered in the socket. Credit keeps them far below it. */
+const BUFFERED_BYTES_MAX = 2 * CONNECTION_CREDIT_BYTES;
+
+/** Why nothing more can be sent: the caller reads nothing, or the socket is closed. */
+export type SendFailure = "unread" | "closed";
+
+export class MuxSender {
+  readonly #socket: MuxSocket;
+  readonly #onFailure: (failure: SendFailure) => void;
+  readonly #batch: FrameBatch;
+  /** The other side has sent a batch, so it understands them. */
+  #takesBatches = false;
+
+  constructor(socket: MuxSocket, onFailure: (failure: SendFailure) => void) {
+    this.#socket = socket;
+    this.#onFailure = onFailure;
+    this.#batch = new FrameBatch({ send: (bytes) => this.#transmit(bytes), defer: (flush) => queueMicrotask(flush) });
+  }
+
+  batchReceived(): void {
+    this.#takesBatches = true;
+  }
+
+  send(frame: MuxFrame): void {
+    if (this.#takesBatches) this.#batch.add(frame);
+    else this.#transmit(encodeFrame(frame));
+  }
+
+  flush(): void {
+    this.#batch.flush();
+  }
+
+  #transmit(bytes: Uint8Array): void {
+    // Frames that end a stream and replies to pings cost no credit. A caller that triggers many and reads none is
+    // disconnected here.
+    if ((this.#socket.bufferedAmount ?? 0) > BUFFERED_BYTES_MAX) return this.#onFailure("unread");
+    try {
+      this.#socket.send(bytes as Uint8Array<ArrayBuffer>);
+    } catch {
+      this.#onFailure("closed");
+    }
+  }
+}

@@ -1,0 +1,100 @@
+/** Opens the member of an object over its storage, and starts it behind etcd's API. */
+import { Prng } from "../../src/base/prng.ts";
+import { type AcceptedWebSocket, gatewayApp } from "../../src/gateway/app.ts";
+import { bodyBytesFor } from "../../src/gateway/http/body.ts";
+import { kvCalls } from "../../src/gateway/kv-calls.ts";
+import type { MemberProblem } from "../../src/member/api/services.ts";
+import { openTokenProvider } from "../../src/member/auth/token-providers.ts";
+import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
+import { Member } from "../../src/member/node/member.ts";
+import type { BootstrapOptions } from "../../src/member/options.ts";
+import { createServices } from "../../src/member/services/member-services.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
+import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
+import { HttpTransport } from "../../src/transport/http.ts";
+import { recordOfKey } from "../common/cluster-record.ts";
+import type { Entrance } from "../common/entrance.ts";
+import { allowedOrigins, type Env } from "../common/env.ts";
+import { objectClock } from "./clock.ts";
+import { clusterOptions } from "./cluster-options.ts";
+import { flaggedOptions } from "./member-flags.ts";
+import type { Running } from "./member-state.ts";
+import { bootstrapOf, identityOf } from "./object-identity.ts";
+import { OperatorLog } from "./operator-log.ts";
+import { resumptionOf, wakeupOf } from "./saved-state.ts";
+
+/** Ticks of 100 ms without work after which the cluster quiesces. */
+const QUIESCE_AFTER_TICKS = 30;
+/** Each request between members is billed. */
+const COMMIT_DELAY_MS = 5;
+
+export interface RunHost {
+  readonly ctx: DurableObjectState;
+  readonly env: Env;
+  readonly number: number;
+  /** Name from which ids are derived. */
+  readonly name: string;
+  /** The cluster began from a snapshot. */
+  readonly isRestored: boolean;
+  readonly entrance: Entrance;
+  readonly post: (to: MemberId, body: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
+  readonly onStopped: (member: Member, problem: MemberProblem) => void;
+  readonly onMembership: (member: Member) => void;
+  readonly onMigrated: (versions: { readonly from: number; readonly to: number }) => void;
+}
+
+export async function runMember(host: RunHost): Promise<Running> {
+  const { ctx, env, number, name, entrance } = host;
+  const identity = identityOf(name, number);
+  const storage = openDurableObjectStorage(ctx.storage, { onMigrated: host.onMigrated });
+  const bootstrap: BootstrapOptions = host.isRestored ? { type: "join" } : bootstrapOf(number, env);
+  await new Promise<void>((resolve, reject) => {
+    bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
+  });
+  const transport = new HttpTransport({ id: identity.memberId, post: host.post });
+  const flagged = await flaggedOptions(env, ctx.storage);
+  const member: Member = new Member({
+    ...flagged,
+    storage,
+    transport,
+    clock: objectClock,
+    prng: new Prng(seed()),
+    identity,
+    bootstrap,
+    quiesceAfterTicks: QUIESCE_AFTER_TICKS,
+    commitDelayMs: COMMIT_DELAY_MS,
+    wakeup: await wakeupOf(ctx.storage),
+    resumption: await resumptionOf(ctx.storage),
+    cluster: { ...flagged.cluster, ...clusterOptions(number, { ...env, CLUSTER_NAME: name }) },
+    onStopped: (problem) => host.onStopped(member, problem),
+    onMembership: () => host.onMembership(member),
+  });
+  const tokens = await openTokenProvider(member.tokens, {
+    type: env.AUTH_TOKEN,
+    privateKey: env.AUTH_PRIVATE_KEY,
+    publicKey: env.AUTH_PUBLIC_KEY,
+    cluster: recordOfKey(env.CLUSTER_NAME) === undefined ? undefined : env.CLUSTER_NAME,
+  });
+  const services = createServices(member, { tokens }, (context) => entrance.admit(context));
+  const app = gatewayApp(services, {
+    allowedOrigins: allowedOrigins(env),
+    maxBodyBytes: bodyBytesFor(member.settings.limits.requestBytes),
+    callers: member.callers,
+    admit: (request) => entrance.refusal(request, member.machine.auth.enabled),
+    acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
+  });
+  const log = new OperatorLog(member, storage, env.CLUSTER_NAME, number);
+  member.start();
+  return { type: "running", log, member, storage, transport, app, calls: kvCalls(services.kv), services };
+}
+
+function acceptWebSocket(subprotocol: string | undefined): AcceptedWebSocket {
+  const { 0: client, 1: socket } = new WebSocketPair();
+  socket.accept();
+  const headers = subprotocol === undefined ? {} : { "sec-websocket-protocol": subprotocol };
+  return { socket, response: new Response(null, { status: 101, webSocket: client, headers }) };
+}
+
+function seed(): bigint {
+  return crypto.getRandomValues(new BigUint64Array(1))[0] as bigint;
+}
