@@ -1,20 +1,28 @@
-/**
- * What a page loads, minified and compressed, as Vite builds it for a browser. Chunks are compressed one by one, because
- * that is how they travel; a chunk is at the start if what begins imports it, and later if it is loaded with a call.
- */
-import { join } from "node:path";
-import { gzipSync } from "node:zlib";
-import { build, type InlineConfig, type Rolldown } from "vite";
-import { pageConfig, ROOT } from "../../worker/local/build.ts";
+/** What pages and applications load, and which part of it is for what. */
+import { pageConfig } from "../../worker/local/build.ts";
 import { type Aim, atMost, type Figure } from "./figures.ts";
+import { built, builtLibrary, chunksWith, type Part, partsOf, total } from "./size/chunks.ts";
 
 const COMMAND = "npm run bench -- size";
 const ROOM = "src/entry/room.ts";
 const ROOM_PAGE = "web/room/start.ts";
 const PEERJS = "src/transport/peerjs.ts";
-const CLIENT = "test/bench/size/http-client.ts";
-
-type Output = Rolldown.OutputChunk | Rolldown.OutputAsset;
+const CLIENT = "test/bench/size/connect-page.ts";
+const HOOKS = "src/entry/react.ts";
+/** What a page runs that has a live map of a namespace, writes into it and holds a lock. */
+const MAPS_AND_LOCKS = [
+  "src/client/app/namespace.ts",
+  "src/client/app/live.ts",
+  "src/client/app/held-lock.ts",
+  "src/client/facade/lease.ts",
+  "src/client/facade/lock.ts",
+  "src/client/facade/watcher.ts",
+  "src/protocol/api/rpc/lease-rpcs.ts",
+  "src/protocol/api/rpc/lock-rpcs.ts",
+  "src/protocol/api/rpc/watch-rpcs.ts",
+];
+/** How its watch reaches the endpoint. */
+const SOCKET = "src/client/mux/mux-connection.ts";
 
 /** Bytes after compression. */
 export interface Sizes {
@@ -25,27 +33,40 @@ export interface Sizes {
   readonly memberLater: number;
   /** With its looks and peerjs. */
   readonly pageAtStart: number;
+  /** Until the first get and put are answered. */
   readonly clientAtStart: number;
+  /** With all that a namespace, its live map and a lock need, but for the socket. */
+  readonly clientWithMapsAndLocks: number;
+  readonly clientSocket: number;
   readonly clientLater: number;
+  /** Beside the client and React. */
+  readonly hooks: number;
 }
 
-/** A package that a room's member loads at its start. */
-interface Part {
-  readonly name: string;
-  /** Its share of the bytes after compression. Compressed alone, a part would be larger. */
-  readonly bytes: number;
+interface Measured {
+  readonly sizes: Sizes;
+  readonly member: readonly Part[];
+  readonly memberLater: readonly Part[];
+  readonly client: readonly Part[];
+  readonly mapsAndLocks: readonly Part[];
 }
 
 export async function benchSize(): Promise<readonly Figure[]> {
-  const { sizes, parts } = await measure();
+  const { sizes, member, memberLater, client, mapsAndLocks } = await measure();
   return [
     figure("a room's member at its start, with peerjs", sizes.memberAtStart + sizes.peerJs, atMost(65)),
     figure("a room's member at its start, without peerjs", sizes.memberAtStart, atMost(40)),
     figure("what a room's member loads later", sizes.memberLater, undefined),
     figure("the whole page of a room at its start, with its looks", sizes.pageAtStart, undefined),
     figure("the HTTP client at its start", sizes.clientAtStart, atMost(10)),
-    figure("what the HTTP client loads with the first call that needs it", sizes.clientLater, undefined),
-    ...parts.map(({ name, bytes }) => figure(`of a room's member at its start, ${name}`, bytes, undefined)),
+    figure("the HTTP client with a namespace, a live map and a lock", sizes.clientWithMapsAndLocks, atMost(14)),
+    figure("the HTTP client's shared socket, loaded with the first watch", sizes.clientSocket, undefined),
+    figure("what else the HTTP client loads with the first call that needs it", sizes.clientLater, undefined),
+    figure("the React hooks, beside the client", sizes.hooks, atMost(2)),
+    ...shares("of the HTTP client at its start,", client),
+    ...shares("of what a namespace, a live map and a lock add to the HTTP client,", mapsAndLocks),
+    ...shares("of a room's member at its start,", member),
+    ...shares("of what a room's member loads later,", memberLater),
   ];
 }
 
@@ -53,89 +74,59 @@ export async function measureSizes(): Promise<Sizes> {
   return (await measure()).sizes;
 }
 
-/** The parts are those of the member with peerjs, the largest first. */
-async function measure(): Promise<{ readonly sizes: Sizes; readonly parts: readonly Part[] }> {
-  const [member, page, client] = await Promise.all([built(library(ROOM)), built(pageConfig()), built(library(CLIENT))]);
-  const begun = startOf(member, [ROOM]);
-  const carried = startOf(member, [ROOM, PEERJS]);
-  const shown = startOf(page, ["web/index.html", ROOM_PAGE, PEERJS]);
+async function measure(): Promise<Measured> {
+  const [member, page, client, react] = await Promise.all([
+    builtLibrary(ROOM),
+    built(pageConfig()),
+    builtLibrary(CLIENT),
+    builtLibrary(HOOKS, ["react"]),
+  ]);
+  const begun = chunksWith(member, [ROOM]);
+  const carried = chunksWith(member, [ROOM, PEERJS]);
+  const shown = chunksWith(page, ["web/index.html", ROOM_PAGE, PEERJS]);
   const looks = page.filter(({ type }) => type === "asset");
-  const clientBegun = startOf(client, [CLIENT]);
+  const clientBegun = chunksWith(client, [CLIENT]);
+  const used = chunksWith(client, [CLIENT, ...MAPS_AND_LOCKS]);
+  const watching = chunksWith(client, [CLIENT, ...MAPS_AND_LOCKS, SOCKET]);
   const sizes = {
     memberAtStart: total(begun),
     peerJs: total(carried) - total(begun),
     memberLater: total(member) - total(carried),
     pageAtStart: total([...shown, ...looks]),
     clientAtStart: total(clientBegun),
-    clientLater: total(client) - total(clientBegun),
+    clientWithMapsAndLocks: total(used),
+    clientSocket: total(watching) - total(used),
+    clientLater: total(client) - total(watching),
+    hooks: total(chunksWith(react, [HOOKS])),
   };
-  return { sizes, parts: partsOf(carried) };
+  const without = (some: readonly object[]): typeof client => used.filter((output) => !some.includes(output));
+  return {
+    sizes,
+    member: partsOf(carried, folderOf),
+    memberLater: partsOf(
+      member.filter((output) => !carried.includes(output)),
+      folderOf,
+    ),
+    client: partsOf(clientBegun, pathOf),
+    mapsAndLocks: partsOf(without(clientBegun), pathOf),
+  };
 }
 
 function figure(name: string, bytes: number, aim: Aim | undefined): Figure {
   return { name: `size: ${name}`, unit: "KB gzip", runs: [bytes / 1000], aim, command: COMMAND };
 }
 
-/** The page's own settings, for a module of it without the rest. */
-function library(entry: string): InlineConfig {
-  const page = pageConfig();
-  return {
-    ...page,
-    root: ROOT,
-    build: { ...page.build, rolldownOptions: { input: join(ROOT, entry), preserveEntrySignatures: "strict" } },
-  };
+function shares(whole: string, parts: readonly Part[]): readonly Figure[] {
+  return parts.map(({ name, bytes }) => figure(`${whole} ${name}`, bytes, undefined));
 }
 
-async function built(config: InlineConfig): Promise<readonly Output[]> {
-  const result = await build({ ...config, build: { ...config.build, write: false } });
-  if (!("output" in result)) throw new Error("one build was expected");
-  return result.output;
+/** A library, or a file of ours. */
+function pathOf(file: string): string {
+  return /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? file;
 }
 
-/** The chunks of these modules, and all that they import without being asked. */
-function startOf(outputs: readonly Output[], modules: readonly string[]): readonly Output[] {
-  const chunks = outputs.filter((output) => output.type === "chunk");
-  const found = new Set(modules.map((module) => chunkOf(chunks, module)));
-  for (const { imports } of found) {
-    for (const chunk of chunks) if (imports.includes(chunk.fileName)) found.add(chunk);
-  }
-  return [...found];
-}
-
-function chunkOf(chunks: readonly Rolldown.OutputChunk[], module: string): Rolldown.OutputChunk {
-  const chunk = chunks.find(({ facadeModuleId }) => facadeModuleId === join(ROOT, module));
-  if (chunk === undefined) throw new Error(`${module} has no chunk of its own`);
-  return chunk;
-}
-
-/** Shares by the length of the code before it is minified and compressed, which is all that the bundler tells. */
-function partsOf(outputs: readonly Output[]): readonly Part[] {
-  const parts = new Map<string, number>();
-  for (const output of outputs) {
-    if (output.type !== "chunk") continue;
-    const modules = Object.entries(output.modules);
-    const length = modules.reduce((sum, [, { renderedLength }]) => sum + renderedLength, 0);
-    for (const [id, { renderedLength }] of modules) {
-      const name = partOf(id);
-      const bytes = (compressed(output) * renderedLength) / Math.max(length, 1);
-      parts.set(name, (parts.get(name) ?? 0) + bytes);
-    }
-  }
-  return [...parts].map(([name, bytes]) => ({ name, bytes })).sort((left, right) => right.bytes - left.bytes);
-}
-
-/** A package of ours with its folder, or a library. */
-function partOf(id: string): string {
-  const dependency = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1];
-  if (dependency !== undefined) return dependency;
-  const path = id.startsWith(ROOT) ? id.slice(ROOT.length + 1).split("/") : [];
-  return path.length < 2 ? "the bundler's own" : path.slice(0, path.length > 3 ? 3 : 2).join("/");
-}
-
-function total(outputs: readonly Output[]): number {
-  return outputs.reduce((sum, output) => sum + compressed(output), 0);
-}
-
-function compressed(output: Output): number {
-  return gzipSync(output.type === "chunk" ? output.code : output.source, { level: 9 }).length;
+/** A library, or a package of ours with its folder. */
+function folderOf(file: string): string {
+  const path = pathOf(file).split("/");
+  return path.length < 2 ? pathOf(file) : path.slice(0, path.length > 3 ? 3 : 2).join("/");
 }
