@@ -98,8 +98,8 @@ const config: ViteUserConfig = defineConfig({
           exclude: isLong ? [] : LONG,
           globalSetup: ["test/support/unpack-chromium.ts"],
           environment: "node",
-          // Each file drives servers and browsers of its own; one at a time leaves them the machine.
-          fileParallelism: false,
+          // Each file drives servers and browsers of its own, and waits for them most of its time.
+          maxWorkers: TOGETHER,
           sequence: { groupOrder: 3 },
           testTimeout: HANGS_MS,
           hookTimeout: HANGS_MS,
