@@ -5,7 +5,7 @@
  *      ▲                     │ timeout: again                  │ timeout: pre-vote        │
  *      └──── a leader, a higher term, a majority against ──────┴──── quorum silent ───────┘
  */
-import type { RaftMessage, VoteMessage, VoteResponse } from "../protocol/peer/raft-message.ts";
+import type { RaftMessage, TimeoutNowMessage, VoteMessage, VoteResponse } from "../protocol/peer/raft-message.ts";
 import { NONE, type Core } from "./core.ts";
 import { acknowledge } from "./follower.ts";
 import { becomeLeader } from "./leadership.ts";
@@ -33,10 +33,13 @@ export function campaign(core: Core): void {
 }
 
 /**
- * Campaigns because the leader hands over. Skips the pre-vote; the others must not reject it for hearing the leader.
+ * Campaigns because the leader hands over. Skips the pre-vote; the others must not reject it for hearing the leader. A
+ * member whose log is shorter than the leader's would lose, and the group would have no leader, so it does nothing.
  */
-export function campaignForTransfer(core: Core): void {
-  if (mayCampaign(core)) elect(core, true);
+export function handleTimeoutNow(core: Core, { from, lastIndex, lastTerm }: TimeoutNowMessage): void {
+  const { log } = core;
+  const hasAll = log.lastTerm > lastTerm || (log.lastTerm === lastTerm && log.lastIndex >= lastIndex);
+  if (core.leader === from && hasAll && mayCampaign(core)) elect(core, true);
 }
 
 export function mayCampaign(core: Core): boolean {

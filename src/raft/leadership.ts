@@ -17,6 +17,7 @@ import { ReadQueue } from "./read-queue.ts";
 import { acknowledgeReads, admitEarlyReads } from "./reads.ts";
 import { becomeFollower, enterTerm } from "./roles.ts";
 import { entriesBytes } from "./log/unstable.ts";
+import { askSuccessor, retire } from "./transfer.ts";
 
 export interface Proposal {
   readonly type: EntryType;
@@ -92,7 +93,9 @@ export function flush(core: Core): void {
   core.wantsAppends = false;
   for (const id of core.peers) {
     const progress = must(core.progress.get(id), "every member has its progress");
+    const { next } = progress;
     while (sendAppend(core, id, progress));
+    if (id === core.transferee && progress.next > next) askSuccessor(core, progress);
   }
 }
 
@@ -154,7 +157,7 @@ export function handleAppendResponse(core: Core, message: AppendResponse): void 
   else if (progress.state === "probe" || progress.match + 1 >= core.log.firstIndex) progress.becomeReplicate();
   maybeCommit(core);
   if (progress.shouldSend(core.sendableIndex, core.exposedCommit)) core.wantsAppends = true;
-  if (message.from === core.transferee) maybeTimeoutNow(core, progress);
+  if (message.from === core.transferee) askSuccessor(core, progress);
 }
 
 /**
@@ -175,7 +178,7 @@ export function handleHeartbeatResponse(core: Core, message: HeartbeatResponse):
   progress.resume();
   if (progress.shouldSend(core.sendableIndex, core.exposedCommit)) core.wantsAppends = true;
   // The request to campaign may have been lost, or may have arrived too early.
-  if (message.from === core.transferee) maybeTimeoutNow(core, progress);
+  if (message.from === core.transferee) askSuccessor(core, progress);
   if (message.context.length > 0) acknowledgeReads(core, message.from, message.context);
 }
 
@@ -254,43 +257,4 @@ export function reportSnapshot(core: Core, peer: MemberId, ok: boolean): void {
   // After success the member's own response says where to continue. After a failure the next attempt waits for a
   // heartbeat's response.
   progress.pause();
-}
-
-export function beginTransfer(core: Core, to: MemberId): void {
-  const progress = core.progress.get(to);
-  if (progress === undefined || to === core.id || !core.quorum.has(to) || core.transferee === to) return;
-  core.electionElapsed = 0;
-  core.transferee = to;
-  if (!maybeTimeoutNow(core, progress)) core.wantsAppends = true;
-}
-
-/**
- * A removed or demoted leader keeps leading until a voter takes over. If it stopped at once and the commit message were
- * lost, the remaining voters might be unable to elect a leader: they would still need votes of removed members, whose
- * logs may be longer.
- */
-export function retire(core: Core): void {
-  if (core.quorum.has(core.id) || core.transferee !== NONE) return;
-  let successor = NONE;
-  let best: Progress | undefined = undefined;
-  for (const [id, progress] of core.progress) {
-    if (core.quorum.has(id) && isBetter(progress, best)) {
-      successor = id;
-      best = progress;
-    }
-  }
-  if (successor !== NONE) beginTransfer(core, successor);
-}
-
-function isBetter(progress: Progress, than: Progress | undefined): boolean {
-  if (than === undefined || progress.recentActive !== than.recentActive)
-    return than === undefined || progress.recentActive;
-  return progress.match > than.match;
-}
-
-/** Only a member with the whole log is certain to win at once. */
-function maybeTimeoutNow(core: Core, progress: Progress): boolean {
-  if (progress.match !== core.log.lastIndex) return false;
-  core.send({ type: "timeout-now", from: core.id, to: core.transferee, term: core.term });
-  return true;
 }

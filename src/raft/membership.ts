@@ -5,9 +5,10 @@ import type { ConfState } from "../protocol/peer/raft-message.ts";
 import { LEAVE_JOINT, membersOf } from "./conf-change/conf-change.ts";
 import { encodeChange } from "./conf-change/conf-change-entry.ts";
 import { NONE, type Core } from "./core.ts";
-import { appendProposals, maybeCommit, newProgress, retire } from "./leadership.ts";
+import { appendProposals, maybeCommit, newProgress } from "./leadership.ts";
 import { confirmReads } from "./reads.ts";
 import { becomeFollower } from "./roles.ts";
+import { retire } from "./transfer.ts";
 
 export function switchConfiguration(core: Core, conf: ConfState): void {
   core.setConf(conf);

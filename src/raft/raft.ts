@@ -20,7 +20,7 @@
  * restarted member learns it again. The exception is the commit of a configuration change, which is written before it
  * is exposed (core.ts).
  *
- * Files: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · follower.ts the other
+ * Files: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · transfer.ts hand-over · follower.ts the other
  * end · reads.ts read index · resumption.ts a term resumed · membership.ts, conf-change.ts, quorum.ts which members count · log.ts, unstable.ts,
  * writes.ts the log · persister.ts what is written next · progress.ts, inflights.ts flow control · well-formed.ts the
  * checks of a message.
@@ -44,12 +44,11 @@ import { changeConfiguration, isJoint } from "./conf-change/conf-change.ts";
 import { decodeChange, encodeChange } from "./conf-change/conf-change-entry.ts";
 import { checkConfig, MAX_CONTEXT_BYTES, type RaftConfig, type ResumePoint } from "./config.ts";
 import { Core, NONE } from "./core.ts";
-import { campaign, campaignForTransfer, handleVote, handleVoteResponse, settleTerm, tickElection } from "./election.ts";
+import { campaign, handleTimeoutNow, handleVote, handleVoteResponse, settleTerm, tickElection } from "./election.ts";
 import { handleAppend, handleHeartbeat, handleSnapshot } from "./follower.ts";
 import { checkInvariants } from "./invariants.ts";
 import {
   appendProposals,
-  beginTransfer,
   countOwnLog,
   flush,
   handleAppendResponse,
@@ -68,6 +67,7 @@ import { isResuming, markResumable, resume } from "./resumption.ts";
 import type { BasicStatus, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
 import { becomeFollower } from "./roles.ts";
 import { statusOf } from "./status.ts";
+import { beginTransfer } from "./transfer.ts";
 import { isWellFormed } from "./well-formed.ts";
 
 /**
@@ -358,7 +358,7 @@ export class Raft {
       case "heartbeat-response":
         return core.isLeader ? handleHeartbeatResponse(core, message) : undefined;
       case "timeout-now":
-        return core.leader === message.from ? campaignForTransfer(core) : undefined;
+        return handleTimeoutNow(core, message);
       case "read-index-response":
         if (core.isLeader) return undefined;
         core.leaderCommit = Math.max(core.leaderCommit, message.index);

@@ -30,9 +30,10 @@ export function isWellFormed(message: RaftMessage): boolean {
       return isNumber(message.session) && isNumber(message.sequence);
     case "vote-response":
     case "pre-vote-response":
-    case "timeout-now":
     case "transfer-leader":
       return true;
+    case "timeout-now":
+      return isNumber(message.lastIndex) && isNumber(message.lastTerm) && message.lastTerm <= message.term;
     case "heartbeat":
       return isNumber(message.commit) && isContext(message.context);
     case "heartbeat-response":

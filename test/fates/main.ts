@@ -1,11 +1,12 @@
 /** `npm run fates`: what happens to people's browsers and servers, and what Quorate says and does then, as a table. */
 import { parseArgs } from "node:util";
+import { HAND_OVER_FATES } from "./hand-over-fates.ts";
 import { ROOM_FATES } from "./room-fates.ts";
 import { SERVER_FATES } from "./server-fates.ts";
 import { World } from "./world.ts";
 import type { Fate, Outcome } from "./world.ts";
 
-const FATES: Readonly<Record<string, Fate>> = { ...ROOM_FATES, ...SERVER_FATES };
+const FATES: Readonly<Record<string, Fate>> = { ...ROOM_FATES, ...HAND_OVER_FATES, ...SERVER_FATES };
 
 const HELP = `Plays fates in a real Chromium (three profiles) and a real server, and prints whether the data is right, what is said, what
 recovers, and after how many seconds. Needs \`npm run build\`. Seconds depend on the machine and judge nothing.

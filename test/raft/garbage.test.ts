@@ -107,7 +107,7 @@ class Sender {
         return { ...base, type: "read-index-response", context: this.bytes(), index };
       default:
         return prng.bool(0.5)
-          ? { ...base, type: "timeout-now" }
+          ? { ...base, type: "timeout-now", lastIndex: index, lastTerm: term }
           : { ...base, type: "transfer-leader", transferee: this.id() };
     }
   }

@@ -288,6 +288,7 @@ describe("thesis 3.10: leadership transfer", () => {
 
   test("R15 thesis 3.10 the target first receives the entries it lacks, and proposals wait meanwhile", () => {
     const member = settledLeader();
+    member.raft.reportUnreachable(2n);
     member.raft.propose([bytesOf("x")]);
     sentDurably(member);
     member.raft.transferLeader(2n);
@@ -295,6 +296,54 @@ describe("thesis 3.10: leadership transfer", () => {
     expect(member.raft.propose([bytesOf("y")])).toBe("no-leader");
     member.raft.step(accepted(2n, 1, 2));
     expect(only(sent(member), "timeout-now")).toMatchObject([{ to: 2n }]);
+  });
+
+  test("R53 the request to campaign leaves with the last append, behind it, whatever is unacknowledged", () => {
+    const member = settledLeader();
+    member.raft.propose([bytesOf("x")]);
+    sentDurably(member);
+    member.raft.propose([bytesOf("y")]);
+    member.raft.transferLeader(2n);
+    const toTarget = sent(member).filter(({ to, type }) => to === 2n && type !== "heartbeat");
+    expect(toTarget).toMatchObject([
+      { type: "append", prevIndex: 2, entries: [{ index: 3 }] },
+      { type: "timeout-now", lastIndex: 3, lastTerm: 1 },
+    ]);
+  });
+
+  test("R53 a leader that does nothing more after that has a successor, with all that it had", () => {
+    const group = new Group(3);
+    group.elect(1);
+    group.propose(1, "a");
+    group.at(1).raft.propose([bytesOf("b")]);
+    group.at(1).raft.transferLeader(2n);
+    const last = sent(group.at(1));
+    group.isolate(1);
+    for (const message of last) group.at(message.to).raft.step(message);
+    group.settle();
+    expect(group.at(2).raft.status()).toMatchObject({ role: "leader", term: 3, commit: 5 });
+    expect(group.at(3).raft.status()).toMatchObject({ leader: 2n, commit: 5 });
+  });
+
+  test("R53 a member that lacks the end of the leader's log ignores the request to campaign", () => {
+    const member = solo(3);
+    member.raft.step(append(2n, 1, [0, 0], [1]));
+    for (const [lastIndex, lastTerm] of [
+      [2, 1],
+      [1, 2],
+    ] as const) {
+      member.raft.step({ type: "timeout-now", from: 2n, to: ME, term: 1, lastIndex, lastTerm });
+      expect(member.raft.status()).toMatchObject({ role: "follower", term: 1 });
+    }
+    member.raft.step({ type: "timeout-now", from: 2n, to: ME, term: 1, lastIndex: 1, lastTerm: 1 });
+    expect(member.raft.status()).toMatchObject({ role: "candidate", term: 2 });
+  });
+
+  test("R53 a request of an older build, which does not name the end of its log, is followed", () => {
+    const member = solo(3);
+    member.raft.step(append(2n, 1, [0, 0], [1]));
+    member.raft.step({ type: "timeout-now", from: 2n, to: ME, term: 1, lastIndex: 0, lastTerm: 0 });
+    expect(member.raft.status()).toMatchObject({ role: "candidate", term: 2 });
   });
 
   test("R15 thesis 3.10 a transfer that takes longer than an election is aborted", () => {
@@ -317,9 +366,9 @@ describe("thesis 3.10: leadership transfer", () => {
   test("R15 thesis 3.10 only the leader can make a follower campaign", () => {
     const member = solo(3);
     member.raft.step(heartbeat(2n, 1));
-    member.raft.step({ type: "timeout-now", from: 3n, to: ME, term: 1 });
+    member.raft.step({ type: "timeout-now", from: 3n, to: ME, term: 1, lastIndex: 0, lastTerm: 0 });
     expect(member.raft.status().role).toBe("follower");
-    member.raft.step({ type: "timeout-now", from: 2n, to: ME, term: 1 });
+    member.raft.step({ type: "timeout-now", from: 2n, to: ME, term: 1, lastIndex: 0, lastTerm: 0 });
     expect(member.raft.status()).toMatchObject({ role: "candidate", term: 2 });
     expect(only(sent(member), "vote")).toMatchObject([{ transfer: true }, { transfer: true }]);
   });

@@ -108,7 +108,7 @@ function messages(base: Pick<RaftMessage, "from" | "to" | "term">, victim: Victi
     propose: { ...base, type: "propose", session: 1, sequence: 1, entries: [putEntry(), removalEntry(victim)] },
     "read-index": { ...base, type: "read-index", context: utf8Encode("read") },
     "read-index-response": { ...base, type: "read-index-response", context: utf8Encode("read"), index: 1 },
-    "timeout-now": { ...base, type: "timeout-now" },
+    "timeout-now": { ...base, type: "timeout-now", lastIndex: 0, lastTerm: 0 },
     "transfer-leader": { ...base, type: "transfer-leader", transferee: victim.confState.voters[1] ?? 2n },
   };
   return Object.values(forged);

@@ -127,7 +127,7 @@ export function toWire(m: RaftMessage): RaftWire {
     case "read-index-response":
       return raftWire({ ...base, context: m.context, index: m.index });
     case "timeout-now":
-      return raftWire(base);
+      return raftWire({ ...base, index: m.lastIndex, logTerm: m.lastTerm });
     case "transfer-leader":
       return raftWire({ ...base, vote: m.transferee });
     default:
@@ -173,7 +173,7 @@ export function fromWire(w: RaftWire): RaftMessage {
     case "read-index-response":
       return { ...base, type, context, index };
     case "timeout-now":
-      return { ...base, type };
+      return { ...base, type, lastIndex: index, lastTerm: w.logTerm };
     case "transfer-leader":
       return { ...base, type, transferee: w.vote };
     case "hup":

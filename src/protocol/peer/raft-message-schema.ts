@@ -3,6 +3,7 @@
  *
  * - a read index has its context in `context` (etcd: in an entry);
  * - a leader transfer has its transferee in `vote` (etcd: in `from`);
+ * - a request to campaign has the end of the leader's log in `index` and `logTerm` (etcd: none);
  * - a proposal has its session in `logTerm` and its sequence number in `index` (etcd: none);
  * - a configuration change has its proposer's request id in field 4.
  */

@@ -154,6 +154,9 @@ export interface ReadIndexResponse extends Base {
 
 export interface TimeoutNowMessage extends Base {
   readonly type: "timeout-now";
+  /** The end of the leader's log, which the receiver needs to win. Zeros in messages of older builds. */
+  readonly lastIndex: LogIndex;
+  readonly lastTerm: Term;
 }
 
 export interface TransferLeaderMessage extends Base {

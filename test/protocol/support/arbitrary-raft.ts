@@ -35,7 +35,7 @@ export function arbitraryRaftMessage(): fc.Arbitrary<RaftMessage> {
       entries: fc.array(fc.record({ type: entryType, term: index, index, data }), { maxLength: 3 }),
     }),
     fc.record({ ...base, ...one("read-index-response"), context: data, index }),
-    fc.record({ ...base, ...one("timeout-now") }),
+    fc.record({ ...base, ...one("timeout-now"), lastIndex: index, lastTerm: index }),
     fc.record({ ...base, ...one("transfer-leader"), transferee: id }),
   );
 }

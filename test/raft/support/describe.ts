@@ -62,7 +62,7 @@ function details(message: RaftMessage): string {
     case "transfer-leader":
       return ` to ${message.transferee}`;
     case "timeout-now":
-      return "";
+      return ` log ends ${message.lastTerm}/${message.lastIndex}`;
     default:
       return " ?";
   }
