@@ -1,4 +1,5 @@
 /** The configuration with which workerd runs one member in a process of its own. */
+import { type BuiltWorker, quoted, workerdConfig } from "./workerd-config.ts";
 import { HTTP_SOCKET } from "./workerd-process.ts";
 
 /** PEM texts. */
@@ -16,65 +17,25 @@ export interface Listener {
   readonly clientCa?: string | undefined;
 }
 
-export interface MemberConfig {
+export interface MemberConfig extends BuiltWorker {
   readonly clients: Listener;
   readonly peers: Listener;
-  readonly compatibilityDate: string;
-  readonly compatibilityFlags: readonly string[];
-  /** Relative to the configuration's folder: workerd embeds no other file. */
-  readonly workerFile: string;
-  readonly assetsFile: string;
-  /** Absolute. */
-  readonly pageFolder: string;
-  readonly dataFolder: string;
-  /** Text bindings of the worker. */
-  readonly vars: Readonly<Record<string, string>>;
 }
 
 export function memberConfig(config: MemberConfig): string {
   const { clients, peers } = config;
-  const vars = Object.entries(config.vars).map(([name, value]) => `(name = ${quoted(name)}, text = ${quoted(value)})`);
-  const runtime = `compatibilityDate = ${quoted(config.compatibilityDate)},
-  compatibilityFlags = [${config.compatibilityFlags.map(quoted).join(", ")}],`;
-  // The object's storage is in a folder named after its uniqueKey: changing it loses the data.
-  return `using Workerd = import "/workerd/workerd.capnp";
-
-const config :Workerd.Config = (
-  services = [
-    (name = "quorate", worker = .quorate),
-    (name = "assets", worker = .assets),
-    (name = "page", disk = (path = ${quoted(config.pageFolder)})),
-    (name = "data", disk = (path = ${quoted(config.dataFolder)}, writable = true)),
-    (name = "peers", network = (allow = ["public", "private", "local"], tlsOptions = ${outgoing(peers)})),
-    (name = "internet", network = (allow = [])),
-  ],
-  sockets = [
-    (name = ${quoted(HTTP_SOCKET)}, address = ${address(clients)}, ${protocol(clients)}, service = "quorate"),
-    (name = "peers", address = ${address(peers)}, ${protocol(peers)}, service = (name = "quorate", entrypoint = "PeerListener")),
-  ],
-);
-
-const quorate :Workerd.Worker = (
-  modules = [(name = "worker.js", esModule = embed ${quoted(config.workerFile)})],
-  ${runtime}
-  durableObjectNamespaces = [
-    (className = "ProcessMember", uniqueKey = "quorate-ProcessMember", enableSql = true, preventEviction = true),
-  ],
-  durableObjectStorage = (localDisk = "data"),
-  bindings = [
-    (name = "MEMBER", durableObjectNamespace = "ProcessMember"),
-    (name = "PEERS", service = "peers"),
-    (name = "ASSETS", service = "assets"),
-    ${vars.join(",\n    ")},
-  ],
-);
-
-const assets :Workerd.Worker = (
-  modules = [(name = "assets.js", esModule = embed ${quoted(config.assetsFile)})],
-  ${runtime}
-  bindings = [(name = "DISK", service = "page")],
-);
-`;
+  return workerdConfig(config, {
+    services: [
+      `(name = "peers", network = (allow = ["public", "private", "local"], tlsOptions = ${outgoing(peers)}))`,
+      `(name = "internet", network = (allow = []))`,
+    ],
+    sockets: [
+      `(name = ${quoted(HTTP_SOCKET)}, address = ${address(clients)}, ${protocol(clients)}, service = "quorate")`,
+      `(name = "peers", address = ${address(peers)}, ${protocol(peers)}, service = (name = "quorate", entrypoint = "PeerListener"))`,
+    ],
+    namespaces: [{ binding: "MEMBER", className: "ProcessMember", preventEviction: true }],
+    bindings: [`(name = "PEERS", service = "peers")`],
+  });
 }
 
 function address({ host, port }: Listener): string {
@@ -99,13 +60,4 @@ function outgoing({ certificate, clientCa }: Listener): string {
 
 function keypair({ cert, key }: Certificate): string {
   return `keypair = (privateKey = ${quoted(key)}, certificateChain = ${quoted(cert)})`;
-}
-
-/** Cap'n Proto has the string syntax of C. */
-function quoted(text: string): string {
-  const escaped = text
-    .replace(/[\\"]/g, (character) => `\\${character}`)
-    .replaceAll("\r", "")
-    .replaceAll("\n", "\\n");
-  return `"${escaped}"`;
 }

@@ -13,7 +13,7 @@ import { lockFolder } from "../../src/serve/folder-lock.ts";
 import { bracketed, HELP, StartError, startOptions, type StartOptions } from "./options.ts";
 import { type Ended, LocalServer, stopLeftover } from "../../src/serve/workerd-process.ts";
 import { startProcesses } from "./processes.ts";
-import { workerdConfig } from "./workerd-config.ts";
+import { localConfig } from "./local-config.ts";
 
 /** All addresses of the machine instead of one. */
 const WILDCARDS = ["0.0.0.0", "::", "[::]"];
@@ -101,7 +101,7 @@ async function serveProcesses(options: StartOptions, home: string): Promise<numb
 
 function configText(options: StartOptions, home: string, dataFolder: string): string {
   const deployed = readDeployed(ROOT);
-  return workerdConfig({
+  return localConfig({
     host: bracketed(options.host),
     port: options.port,
     compatibilityDate: deployed.compatibilityDate,

@@ -4,7 +4,7 @@ import { join, relative } from "node:path";
 import { buildWorker, DIST, ROOT } from "../../../worker/local/build.ts";
 import { readDeployed } from "../../../worker/local/deployed.ts";
 import { LocalServer } from "../../../src/serve/workerd-process.ts";
-import { workerdConfig } from "../../../worker/local/workerd-config.ts";
+import { localConfig } from "../../../worker/local/local-config.ts";
 
 export interface EdgeServer {
   readonly url: string;
@@ -29,7 +29,7 @@ export class EdgeFolder {
     if (entry !== undefined) await buildWorker(entry, "worker.js", folder);
     await mkdir(join(folder, "data"));
     const deployed = readDeployed(ROOT);
-    const config = workerdConfig({
+    const config = localConfig({
       host: "127.0.0.1",
       port: 0,
       compatibilityDate: deployed.compatibilityDate,
