@@ -61,9 +61,10 @@ export class ClusterTable {
     });
   }
 
-  /** At most 1,000. */
-  deleted(): readonly string[] {
-    const rows = this.#storage.sql.exec<{ key: string }>("SELECT key FROM quorate_deleted LIMIT 1000").toArray();
+  /** Drawn by lot, so that those which cannot be erased do not keep the others waiting. */
+  deleted(limit: number): readonly string[] {
+    const text = "SELECT key FROM quorate_deleted ORDER BY RANDOM() LIMIT ?";
+    const rows = this.#storage.sql.exec<{ key: string }>(text, limit).toArray();
     return rows.map(({ key }) => key);
   }
 

@@ -94,14 +94,12 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
 
   /** Erases what could not be reached before. */
   override async alarm(): Promise<void> {
-    let left = ERASED_AT_ONCE;
-    for (const key of this.#table.deleted()) {
-      if (left-- === 0) break;
+    for (const key of this.#table.deleted(ERASED_AT_ONCE)) {
       await this.#erase(key).catch((error: unknown) =>
         operatorEvent("cluster-erase-failed", { reason: String(error) }),
       );
     }
-    if (this.#table.deleted().length > 0) await this.ctx.storage.setAlarm(Date.now() + ERASE_AGAIN_MS);
+    if (this.#table.deleted(1).length > 0) await this.ctx.storage.setAlarm(Date.now() + ERASE_AGAIN_MS);
   }
 
   #create({ name, size, locations = "", jurisdiction = "" }: Record<string, unknown>): Reply {
@@ -163,15 +161,19 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
     return { status: 200, body: { name: record.name, id: record.id, erased: isErased } };
   }
 
-  /** Rejects if a member cannot be reached. */
+  /**
+   * Rejects if a member cannot be reached. A member that knows of more members than were asked is not erased yet, so
+   * whatever is left after a failure still knows who else is to be erased.
+   */
   async #erase(key: string): Promise<void> {
     const record = recordOfKey(key);
     if (record === undefined) return this.#table.forget(key);
     const { MEMBERS } = clusterEnv(this.env, record);
-    let last = record.size;
-    for (let number = 1; number <= last; number++) {
-      const everCount = await MEMBERS.get(MEMBERS.idFromName(objectNameOf(key, number))).erase();
-      last = Math.max(last, everCount);
+    let known = record.size;
+    for (let number = known; number > 0;) {
+      const everCount = await MEMBERS.get(MEMBERS.idFromName(objectNameOf(key, number))).erase(known);
+      if (everCount > known) number = known = everCount;
+      else number -= 1;
     }
     this.#table.forget(key);
   }

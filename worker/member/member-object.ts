@@ -172,11 +172,12 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     return state.member.machine.auth.enabled;
   }
 
-  async erase(): Promise<number> {
+  async erase(known: number): Promise<number> {
     const state = await this.#opened();
     let everCount = 0;
     if (state.type === "running") {
       ({ everCount } = state.member.machine.membership);
+      if (everCount > known) return everCount;
       state.member.stop();
       await state.storage.close();
     }

@@ -1,7 +1,11 @@
 /** A cluster's life: it is created, it is listed, and when it is deleted nothing of it is left. */
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { clusterKey, type ClusterRecord } from "../../../worker/common/cluster-record.ts";
+import type { Env } from "../../../worker/common/env.ts";
+import { REGISTRY_NAME } from "../../../worker/common/registry-rpc.ts";
+import type { EdgeMember } from "../../../worker/member/member-object.ts";
 import { call, create, manage, memberOf } from "../support/clusters-kit.ts";
 import { edge } from "../support/edge-kit.ts";
 
@@ -51,6 +55,42 @@ test("delete erases every member, also an added one, and the name is free for an
   expect(body.count).toBeUndefined();
   expect(body.header.revision).toBe("1");
 });
+
+/** The registry's next try to erase what it could not reach. */
+async function eraseAgain(): Promise<void> {
+  const { CLUSTER_REGISTRY } = env as unknown as Env;
+  if (CLUSTER_REGISTRY === undefined) throw new Error("the registry is bound");
+  await runDurableObjectAlarm(CLUSTER_REGISTRY.get(CLUSTER_REGISTRY.idFromName(REGISTRY_NAME)));
+}
+
+test.each([1, 3])(
+  "of a cluster of %i, an added member that could not be erased at first is erased later",
+  async (size) => {
+    const name = `retried-${size}`;
+    const record = await create(name, size);
+    const added = size + 1;
+    await call(`/c/${name}`, "/v3/kv/put", { key: btoa("old"), value: btoa("secret") });
+    const peerURLs = [`http://edge-${added}:2380`];
+    expect((await call(`/c/${name}`, "/v3/cluster/member/add", { isLearner: true, peerURLs })).status).toBe(200);
+    while ((await edge(`/c/${name}/m/${added}/version`)).status !== 200)
+      await new Promise((wake) => setTimeout(wake, 20));
+    const isReachable = (is: boolean): Promise<void> =>
+      runInDurableObject(memberOf(record, added), (member: EdgeMember) => {
+        if (is) Reflect.deleteProperty(member, "erase");
+        else Object.assign(member, { erase: () => Promise.reject(new Error("unreachable")) });
+      });
+    await isReachable(false);
+
+    expect(await manage("delete", { name })).toMatchObject({ status: 200, body: { erased: false } });
+    await eraseAgain();
+    expect((await rowsOf(record, added)).length).toBeGreaterThan(0);
+    await isReachable(true);
+    await eraseAgain();
+
+    for (let number = 1; number <= added; number++)
+      expect([number, await rowsOf(record, number)]).toEqual([number, []]);
+  },
+);
 
 test("an isolate that still knows a deleted cluster brings nothing of it back", async () => {
   const record = await create("stale", 3);
