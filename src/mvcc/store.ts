@@ -48,7 +48,7 @@ export class Store implements ReadView {
     this.#tables = tables;
     this.#leases = leases;
     this.#compaction = new Compaction(tables);
-    this.#revision = Math.max(FIRST_REVISION, this.#compaction.revision, newestMain(tables.keys));
+    this.#revision = Math.max(FIRST_REVISION, this.#compaction.revision, tables.keys.lastMain());
   }
 
   get keys(): KeyTable {
@@ -151,25 +151,4 @@ export class Store implements ReadView {
     this.#revision = txn.revision;
     return { response, events: txn.events };
   }
-}
-
-/** Returns the main revision of the last kept row, 0 without rows. The table can only look ahead, so this bisects. */
-function newestMain(keys: KeyTable): number {
-  let low = 0;
-  let high = Number.MAX_SAFE_INTEGER;
-  while (low < high) {
-    const middle = low + Math.ceil((high - low) / 2);
-    if (hasRowsFrom(keys, middle)) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
-function hasRowsFrom(keys: KeyTable, main: number): boolean {
-  let found = false;
-  keys.history(main, Number.MAX_SAFE_INTEGER, () => {
-    found = true;
-    return false;
-  });
-  return found;
 }

@@ -140,6 +140,7 @@ function lyingKeys(keys: KeyTable, lie: DiskLie | undefined): KeyTable {
       const patchy = lie === "patchy-history" && fromMain > 0 && toMain < Number.MAX_SAFE_INTEGER;
       keys.history(fromMain, toMain, (row) => (patchy && row.main % 16 === 0) || visit(row), fromSub);
     },
+    lastMain: () => keys.lastMain(),
     compact: (revision, cursor, maxKeys) =>
       keys.compact(lie === "greedy-compaction" ? revision + 2 : revision, cursor, maxKeys),
     get rowCount() {

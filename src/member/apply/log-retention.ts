@@ -3,12 +3,16 @@
  * every few entries are exact enough for a limit.
  */
 const MARK_EVERY_ENTRIES = 256;
+/** Entries that are not worth a cut when the cluster is idle: it costs rows, and reading so few of them does not. */
+const QUIET_ENTRIES_KEPT = 64;
 
 export interface LogRetention {
   /** Call when entry `index` of this size was applied. */
   applied(index: number, bytes: number): void;
   /** Returns the index up to which the log may be cut now, never beyond `keepFrom`; undefined if it is short enough. */
   cutAt(firstIndex: number, keepFrom: number): number | undefined;
+  /** The same while the cluster is idle and all members hold the whole log: all of it is cut, unless it is short. */
+  quietCutAt(firstIndex: number, lastIndex: number, keepFrom: number): number | undefined;
 }
 
 export function logRetention(limits: {
@@ -19,6 +23,15 @@ export function logRetention(limits: {
   let marks: { readonly index: number; readonly bytes: number }[] = [];
   let total = 0;
   let last = 0;
+  const cut = (index: number): number => {
+    const before = marks.filter((mark) => mark.index <= index).at(-1);
+    marks = marks.filter((mark) => mark.index > index);
+    if (before !== undefined) {
+      total -= before.bytes;
+      marks = marks.map((mark) => ({ index: mark.index, bytes: mark.bytes - before.bytes }));
+    }
+    return index;
+  };
   return {
     applied(index: number, bytes: number): void {
       total += bytes;
@@ -26,17 +39,14 @@ export function logRetention(limits: {
       if (index % MARK_EVERY_ENTRIES === 0) marks.push({ index, bytes: total });
     },
     cutAt(firstIndex: number, keepFrom: number): number | undefined {
-      const cut = byEntries(limits, firstIndex, last) ?? byBytes(marks, limits.logBytes, total);
-      if (cut === undefined) return undefined;
-      const allowed = Math.min(cut, keepFrom - 1);
-      if (allowed < firstIndex) return undefined;
-      const before = marks.filter((mark) => mark.index <= allowed).at(-1);
-      marks = marks.filter((mark) => mark.index > allowed);
-      if (before !== undefined) {
-        total -= before.bytes;
-        marks = marks.map((mark) => ({ index: mark.index, bytes: mark.bytes - before.bytes }));
-      }
-      return allowed;
+      const due = byEntries(limits, firstIndex, last) ?? byBytes(marks, limits.logBytes, total);
+      if (due === undefined) return undefined;
+      const allowed = Math.min(due, keepFrom - 1);
+      return allowed < firstIndex ? undefined : cut(allowed);
+    },
+    quietCutAt(firstIndex: number, lastIndex: number, keepFrom: number): number | undefined {
+      const allowed = Math.min(lastIndex, keepFrom - 1);
+      return allowed - firstIndex < QUIET_ENTRIES_KEPT ? undefined : cut(allowed);
     },
   };
 }

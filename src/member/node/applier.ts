@@ -10,6 +10,7 @@ import type { MembershipMonitor } from "./membership-monitor.ts";
 import type { StoreMaintenance } from "../background/store-maintenance.ts";
 import type { ClusterChanges } from "../membership/cluster-changes.ts";
 import type { LeaderTracker } from "./leader-tracker.ts";
+import type { Lifecycle } from "./lifecycle.ts";
 import type { Lessor } from "../background/lessor.ts";
 import type { LogRetention } from "../apply/log-retention.ts";
 import type { MemberMetrics } from "../metrics/member-metrics.ts";
@@ -19,6 +20,7 @@ import type { Snapshots } from "../snapshot/snapshots.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
 
 export interface ApplierDeps {
+  readonly lifecycle: Lifecycle;
   readonly raft: Raft;
   readonly storage: Storage;
   readonly machine: StateMachine;
@@ -126,6 +128,31 @@ export class Applier {
     const { raft, lessor } = this.#parts;
     if (!raft.isSettled || lessor.term === raft.term) return;
     lessor.promote(raft.term, raft.inheritedIndex);
+  }
+
+  /**
+   * Call it when the cluster stops its clocks: all members hold the log, and nobody will ask for entries. What is kept
+   * would be read at the next start, and a member that sleeps starts often.
+   */
+  cutQuietLog(): void {
+    const { storage } = this.#parts;
+    const last = storage.log.lastIndex();
+    if (storage.durableApplied === last) {
+      this.#cutTo(last);
+      return;
+    }
+    const { lifecycle } = this.#parts;
+    storage.flush((error) => {
+      if (error === undefined) lifecycle.runOrStop(() => this.#cutTo(last));
+    });
+  }
+
+  /** Cuts a long log, unless something was written since. */
+  #cutTo(last: number): void {
+    const { storage, snapshots, retention } = this.#parts;
+    if (storage.log.lastIndex() !== last || storage.durableApplied < last) return;
+    const cut = retention.quietCutAt(storage.log.firstIndex(), last, snapshots.keepFrom);
+    if (cut !== undefined) storage.compactLog(cut);
   }
 
   #cutLog(): void {

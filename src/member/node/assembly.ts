@@ -332,6 +332,7 @@ function makeQuiescence(parts: Assembly): Quiescence {
       lessor.hibernate();
       saveResumePoint(parts);
     },
+    onStop: () => parts.applier.cutQuietLog(),
   });
 }
 

@@ -39,6 +39,8 @@ export interface QuiescenceHost {
   readonly stopTicking: () => void;
   /** Called when the leader is about to stop its clock. */
   readonly onQuiesce: () => void;
+  /** Called when this member stops its clock, as leader or not. All members hold its log. */
+  readonly onStop: () => void;
 }
 
 export class Quiescence {
@@ -214,6 +216,7 @@ export class Quiescence {
     this.#state = "quiesced";
     this.#idleTicks = 0;
     this.#host.stopTicking();
+    this.#host.onStop();
   }
 }
 

@@ -124,6 +124,10 @@ class MemoryKeyTable implements KeyTable {
     this.#log.scan(fromMain, fromSub, toMain, visit);
   }
 
+  lastMain(): number {
+    return this.#log.lastMain;
+  }
+
   compact(revision: number, cursor: Uint8Array | undefined, maxKeys: number): Uint8Array | undefined {
     assert(maxKeys > 0, "a step makes progress");
     const after = cursor === undefined ? undefined : bytesToLatin1(cursor);

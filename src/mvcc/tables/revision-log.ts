@@ -22,6 +22,11 @@ export class RevisionLog<Row extends Revised> {
     return this.#live;
   }
 
+  /** The main revision of the last row, also if that is removed; 0 without rows. */
+  get lastMain(): number {
+    return this.#mains.at(-1) ?? 0;
+  }
+
   append(row: Row): void {
     const last = this.#mains.length - 1;
     const lastMain = last < 0 ? -1 : (this.#mains[last] as number);

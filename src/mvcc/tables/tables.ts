@@ -60,6 +60,11 @@ export interface KeyTable {
    */
   history(fromMain: number, toMain: number, visit: (row: RevisionRow) => boolean, fromSub?: number): void;
   /**
+   * Returns the main revision of the newest row, or of one that compaction has dropped since; 0 without rows. It costs the
+   * same however many rows there are.
+   */
+  lastMain(): number;
+  /**
    * Runs a step of physical compaction over at most `maxKeys` keys after `cursor` (undefined: from the first key).
    * Drops the rows with main <= revision that are not the newest such row of their key, and that newest one too if it
    * is a tombstone with main < revision. Returns the cursor for the next step, undefined when the last key is done.

@@ -221,6 +221,8 @@ class DurableObjectStorage implements Storage {
   compactLog(index: LogIndex): void {
     assert(index <= this.#durableApplied, `entry ${index} is applied durably before it is dropped`);
     this.#log.compact(index);
+    // What comes next may be the eviction.
+    if (this.#log.isEmptied) this.#schedule(undefined);
   }
 
   stage(): StagedState {

@@ -187,6 +187,10 @@ export class SqlKeyTable implements KeyTable {
     });
   }
 
+  lastMain(): number {
+    return this.#overlay.rows.at(-1)?.main ?? this.#revisions.lastMain();
+  }
+
   compact(revision: number, cursor: Uint8Array | undefined, maxKeys: number): Uint8Array | undefined {
     assert(maxKeys > 0, "a step makes progress");
     // Only a revision written since the last compaction can have made an earlier row superfluous.

@@ -9,8 +9,7 @@ import { StorageCorruptError } from "../storage-error.ts";
 
 const TABLE = "quorate_log";
 
-export const CREATE_LOG: readonly string[] = [
-  `CREATE TABLE quorate_log (
+const CREATE_LOG_TABLE = `CREATE TABLE quorate_log (
     slot INTEGER PRIMARY KEY,
     seq INTEGER NOT NULL,
     first INTEGER NOT NULL,
@@ -23,7 +22,10 @@ export const CREATE_LOG: readonly string[] = [
     boundary_index INTEGER NOT NULL,
     boundary_term INTEGER NOT NULL,
     entries BLOB NOT NULL
-  )`,
+  )`;
+
+export const CREATE_LOG: readonly string[] = [
+  CREATE_LOG_TABLE,
   `CREATE TABLE quorate_hard (
     id INTEGER PRIMARY KEY,
     seq INTEGER NOT NULL,
@@ -44,6 +46,7 @@ const SELECT_ENTRIES = "SELECT entries FROM quorate_log WHERE slot = ?";
 const PUT_ROW = "INSERT OR REPLACE INTO quorate_log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 const PUT_HARD = "INSERT OR REPLACE INTO quorate_hard VALUES (1, ?, ?, ?, ?, ?, ?)";
 const DELETE_ROW = "DELETE FROM quorate_log WHERE slot = ?";
+const DROP = `DROP TABLE ${TABLE}`;
 const DELETE_ABOVE = "DELETE FROM quorate_log WHERE last > ?";
 
 /** The fields of a row, without its entries. */
@@ -177,6 +180,12 @@ export function putMark(sql: SqlLike, { seq, hardState, boundary }: Mark): void 
 
 export function deleteRow(sql: SqlLike, { slot }: Head): void {
   sql.exec(DELETE_ROW, slot);
+}
+
+/** Deletes all rows. Dropping a table is billed like nothing, and a deleted row like a written one. */
+export function deleteAll(sql: SqlLike): void {
+  sql.exec(DROP);
+  sql.exec(CREATE_LOG_TABLE);
 }
 
 /** Deletes the rows with an entry after `index`. */

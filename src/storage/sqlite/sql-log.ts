@@ -6,7 +6,8 @@
  * Three things keep a put at one row. Each row carries the hard state and the compaction boundary as they were when it
  * was written, so these need a row of their own only if they change without entries (the row with the highest seq is
  * the newest). Compaction deletes nothing: a row below the boundary is dead, and a later batch overwrites its slot,
- * because deleting a row is billed like writing one. And all appends of a turn become one batch.
+ * because deleting a row is billed like writing one. And all appends of a turn become one batch. Only where all of many
+ * rows are dead, as in a cluster that went quiet, the table is dropped and made again: an opening reads every head.
  *
  * Memory holds the heads of the rows (not their entries), and the recent tail. Entries before the tail are read and
  * decoded on demand.
@@ -18,6 +19,7 @@ import { LogWindow, checkEntries, entrySizeBytes, splitBatches } from "../common
 import {
   checkContiguous,
   deleteAbove,
+  deleteAll,
   deleteRow,
   newestMark,
   putMark,
@@ -31,6 +33,8 @@ import {
 import type { SqlLike } from "./sql.ts";
 
 const DECODED_ROWS_KEPT = 4;
+/** Dead rows of an empty log that are left for later batches to overwrite. */
+const DEAD_ROWS_KEPT = 64;
 
 export class SqlLog implements LogReader {
   readonly #sql: SqlLike;
@@ -81,9 +85,14 @@ export class SqlLog implements LogReader {
     return this.#hardState;
   }
 
-  /** True if a write is due: entries or the hard state have changed. */
+  /** True if all of many rows are dead. They are dropped with the next write, which is due. */
+  get isEmptied(): boolean {
+    return this.#heads.length === 0 && this.#freeSlots.length >= DEAD_ROWS_KEPT;
+  }
+
+  /** True if a write is due: entries or the hard state have changed, or many rows are to go. */
   get dirty(): boolean {
-    if (this.#unwrittenFrom <= this.lastIndex() || this.#restartedAt !== undefined) return true;
+    if (this.#unwrittenFrom <= this.lastIndex() || this.#restartedAt !== undefined || this.isEmptied) return true;
     const { term, vote, commit } = this.#writtenHard;
     return this.#hardState.term !== term || this.#hardState.vote !== vote || this.#hardState.commit > commit;
   }
@@ -161,7 +170,7 @@ export class SqlLog implements LogReader {
 
   /** True if write() is at most one statement, which is atomic by itself. Nearly every write is: one row per batch. */
   get writesOnce(): boolean {
-    if (this.#restartedAt !== undefined) return false;
+    if (this.#restartedAt !== undefined || this.isEmptied) return false;
     const head = this.#heads.at(-1);
     if (head !== undefined && head.last >= this.#unwrittenFrom) return false;
     const entries = this.#unwritten();
@@ -171,7 +180,8 @@ export class SqlLog implements LogReader {
   /** Brings the disk up to date, inside the caller's transaction unless it `writesOnce`. */
   write(): void {
     if (!this.dirty) return;
-    if (this.#restartedAt !== undefined) deleteAbove(this.#sql, this.#restartedAt);
+    if (this.isEmptied) this.#dropRows();
+    else if (this.#restartedAt !== undefined) deleteAbove(this.#sql, this.#restartedAt);
     const entries = this.#unwritten();
     if (entries.length > 0) {
       this.#truncate(this.#unwrittenFrom);
@@ -218,6 +228,12 @@ export class SqlLog implements LogReader {
 
   #nextMark(): Mark {
     return { seq: ++this.#seq, hardState: this.#hardState, boundary: this.#boundary };
+  }
+
+  #dropRows(): void {
+    deleteAll(this.#sql);
+    this.#freeSlots = [];
+    this.#nextSlot = 1;
   }
 
   #free(head: Head): void {

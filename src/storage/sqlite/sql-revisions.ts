@@ -26,6 +26,8 @@ export class SqlRevisions {
   readonly #table: string;
   #listed: number;
   #tidyAfter: RevisionId = { main: -1, sub: 0 };
+  /** Undefined until it is read. */
+  #lastMain: number | undefined;
 
   constructor(sql: SqlLike, texts: StateStatements, generation: Generation, listed: number) {
     this.#sql = sql;
@@ -43,6 +45,7 @@ export class SqlRevisions {
   add(rows: readonly ListedRow[]): void {
     for (const list of splitLists(rows)) this.#write(list);
     this.#listed += rows.length;
+    this.#lastMain = rows.at(-1)?.main ?? this.#lastMain;
   }
 
   /** Visits entries from `from` on; `visit` returns false to stop. */
@@ -56,10 +59,11 @@ export class SqlRevisions {
     }
   }
 
-  /** Returns the main revision of the last entry, 0 if there is none. */
+  /** Returns the main revision of the last entry, also if that was dropped since; 0 if there was none. */
   lastMain(): number {
     const end = { main: Number.MAX_SAFE_INTEGER, sub: 0 };
-    return this.#read(this.#texts.listAt, end)?.rows.at(-1)?.main ?? 0;
+    this.#lastMain ??= this.#read(this.#texts.listAt, end)?.rows.at(-1)?.main ?? 0;
+    return this.#lastMain;
   }
 
   /** Drops dead entries in a bounded step, if that is worth it. */

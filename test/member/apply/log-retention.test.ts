@@ -33,3 +33,15 @@ test("M34 few large entries are cut by their bytes, about half of the limit at o
   // Marks are set every 256 entries.
   expect(kept).toBeLessThanOrEqual(1_000 + 256);
 });
+
+test("M56 in a quiet cluster all of the log is cut, unless it is short or a member still needs it", () => {
+  const retention = logRetention({ logEntries: 1_000, logBytes: 1_000_000, catchUpEntries: 40 });
+  for (let index = 1; index <= 300; index++) retention.applied(index, 3_000);
+  expect(retention.quietCutAt(280, 300, NOTHING_HELD)).toBeUndefined();
+  expect(retention.quietCutAt(1, 300, 20)).toBeUndefined();
+  expect(retention.quietCutAt(1, 300, 200)).toBe(199);
+  expect(retention.quietCutAt(200, 300, NOTHING_HELD)).toBe(300);
+  // The bytes that were cut do not count any more.
+  for (let index = 301; index <= 512; index++) retention.applied(index, 3_000);
+  expect(retention.cutAt(301, NOTHING_HELD)).toBeUndefined();
+});

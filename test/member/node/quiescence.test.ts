@@ -183,3 +183,34 @@ test.each([1, 3])(
     }
   },
 );
+
+test("M56 a quiet cluster has cut its long log, goes on from there after a restart of all, and a newcomer gets a snapshot", async () => {
+  const cluster = await Cluster.founded(3, OPTIONS);
+  const leader = await cluster.elected();
+  const ids = [...cluster.nodes.keys()];
+  const logs = (): readonly (readonly [number, number])[] =>
+    ids.map((id) => {
+      const { log } = cluster.node(id).storage;
+      return [log.firstIndex(), log.lastIndex()];
+    });
+  for (let times = 0; times < 20; times++) await cluster.settled(put(leader, "short"));
+  await quiesced(cluster);
+  expect(logs().every(([first]) => first === 1)).toBe(true);
+  for (let times = 0; times < 100; times++) await cluster.settled(put(leader, "long"));
+  await quiesced(cluster);
+  const last = leader.member.applied;
+  expect(logs()).toEqual(ids.map(() => [last + 1, last]));
+
+  await cluster.settled(put(leader, "after"));
+  await quiesced(cluster);
+  const images = ids.map((id) => cluster.crash(id));
+  await Promise.all(ids.map((id, at) => cluster.start(id, { type: "join" }, images[at])));
+  expect(logs().every(([first]) => first === last + 1)).toBe(true);
+  expect(await read(cluster, cluster.node(2n))).toBe("after");
+  const learner = await cluster.start(4n, { type: "join" });
+  learner.member.dial(ids);
+  await cluster.clock.until(() => learner.member.applied >= last, "caught up");
+  await cluster.settled(put(cluster.node(3n), "last"));
+  expect(await read(cluster, learner)).toBe("last");
+  await quiesced(cluster);
+});

@@ -189,6 +189,53 @@ test("a put costs two rows under load: one of the log, one of the state, and a f
   });
 });
 
+test("a log that is cut to its end costs three rows, however long it was, and the next opening reads no row of it", async () => {
+  const stub = newObject();
+  const entries = 3_000;
+  await runInDurableObject(stub, async (_instance: TestStore, state) => {
+    const { storage, bill } = metered(state.storage);
+    const opened = openDurableObjectStorage(storage);
+    await bootstrap(opened);
+    for (let index = 1; index <= entries; index++) {
+      const write = append(opened, batchOf([entry(index, 1)], { term: 1, vote: 1n, commit: index }));
+      await (index % 100 === 0 ? write : Promise.resolve());
+      opened.tables.keys.append(plainRow("key", index + 1));
+      opened.stateChanged(index, 1);
+    }
+    await flush(opened);
+    bill();
+    opened.compactLog(entries);
+    await state.storage.sync();
+    expect(bill().rowsWritten).toBeLessThanOrEqual(3);
+  });
+  await evictDurableObject(stub);
+  await runInDurableObject(stub, async (_instance: TestStore, state) => {
+    const { storage, bill } = metered(state.storage);
+    const opened = openDurableObjectStorage(storage);
+    expect([opened.log.firstIndex(), opened.log.lastIndex(), opened.log.term(entries)]).toEqual([
+      entries + 1,
+      entries,
+      1,
+    ]);
+    expect(opened.hardState).toEqual({ term: 1, vote: 1n, commit: entries });
+    expect(opened.tables.keys.lastMain()).toBe(entries + 1);
+    expect(bill().rowsRead).toBeLessThan(30);
+    await append(opened, batchOf([entry(entries + 1, 2)], { term: 2, vote: 2n, commit: entries }));
+    expect(bill().rowsWritten).toBe(1);
+  });
+  await evictDurableObject(stub);
+  await runInDurableObject(stub, (_instance: TestStore, state) => {
+    const { log, hardState } = openDurableObjectStorage(state.storage);
+    expect([log.firstIndex(), log.lastIndex(), log.term(entries), log.term(entries + 1)]).toEqual([
+      entries + 1,
+      entries + 1,
+      1,
+      2,
+    ]);
+    expect(hardState).toMatchObject({ term: 2, vote: 2n });
+  });
+});
+
 function plainRow(key: string, main: number): RevisionRow {
   return {
     key: utf8Encode(key),
