@@ -1,6 +1,7 @@
 /** Leaders that leave while others write: how long do the writes of the others stall? */
 import { leaderOf } from "../e2e/tabs-support.ts";
 import type { Tab } from "../e2e/tabs-support.ts";
+import { freeze } from "./page-life.ts";
 import { standing } from "./world.ts";
 import type { Fate, Outcome, World } from "./world.ts";
 
@@ -20,8 +21,7 @@ export const HAND_OVER_FATES: Readonly<Record<string, Fate>> = {
   "leader-freezes": {
     what: "the leader's page is frozen without being hidden before; longest stall",
     lastsSeconds: ROUNDS,
-    run: (world, rounds) =>
-      handOvers(world, rounds, ({ page }) => page.evaluate(() => void document.dispatchEvent(new Event("freeze")))),
+    run: (world, rounds) => handOvers(world, rounds, freeze),
   },
 };
 

@@ -1,12 +1,14 @@
 /** What happens to tabs of a room. */
 import type { CDPSession } from "playwright-core";
 import { Tab } from "../e2e/tabs-support.ts";
+import { freeze, hide } from "./page-life.ts";
 import { pause, putUntilDone, record, secondsOf, standing } from "./world.ts";
 import type { Fate, Outcome, World } from "./world.ts";
 
 export const ROOM_FATES: Readonly<Record<string, Fate>> = {
   killed: { what: "the leader's tab is killed", run: killed },
   frozen: { what: "the leader's page is frozen, and thaws", lastsSeconds: 30, run: frozen },
+  hidden: { what: "the leader's page is hidden, and seen again", lastsSeconds: 300, run: hidden },
   sigstop: { what: "the leader's renderer is stopped (SIGSTOP), and goes on", lastsSeconds: 90, run: stopped },
   throttled: { what: "the leader's processor is twenty times slower", run: throttled },
   "clock-jump": { what: "the leader's clock jumps by an hour", run: clockJump },
@@ -31,17 +33,25 @@ async function killed(world: World): Promise<Outcome> {
 }
 
 async function frozen(world: World, lastsSeconds: number): Promise<Outcome> {
+  return gone(world, freeze, lastsSeconds);
+}
+
+async function hidden(world: World, lastsSeconds: number): Promise<Outcome> {
+  return gone(world, hide, lastsSeconds);
+}
+
+async function gone(
+  world: World,
+  leave: (tab: Tab) => Promise<() => Promise<void>>,
+  lastsSeconds: number,
+): Promise<Outcome> {
   const tabs = await world.trio();
-  const { leader } = tabs;
-  const session = await leader.context.newCDPSession(leader.page);
-  const setState = (state: "frozen" | "active"): Promise<unknown> =>
-    session.send("Page.setWebLifecycleState", { state });
   return away(
     tabs,
     async (meanwhile) => {
-      await setState("frozen");
+      const comeBack = await leave(tabs.leader);
       await meanwhile();
-      await setState("active");
+      await comeBack();
     },
     lastsSeconds,
   );

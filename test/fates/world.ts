@@ -7,6 +7,7 @@ import { leaderOf, newRoom, openRoom } from "../e2e/tabs-support.ts";
 import type { Tab } from "../e2e/tabs-support.ts";
 import { launchChromium } from "../support/chromium.ts";
 import { EdgeServer } from "../support/edge-server.ts";
+import { UNTHROTTLED } from "./page-life.ts";
 
 /** For the browser the name of another machine, although it leads to this one. */
 export const LAN_NAME = "lan.test";
@@ -46,7 +47,10 @@ export class World {
   static async create(): Promise<World> {
     const data = await mkdtemp(join(tmpdir(), "quorate-fates-"));
     const args = [`--host-resolver-rules=MAP ${LAN_NAME} 127.0.0.1`];
-    const [browser, server] = await Promise.all([launchChromium({ args }), EdgeServer.start(data, SERVER_OPTIONS)]);
+    const [browser, server] = await Promise.all([
+      launchChromium({ args, ignoreDefaultArgs: [...UNTHROTTLED] }),
+      EdgeServer.start(data, SERVER_OPTIONS),
+    ]);
     return new World(browser, server, data);
   }
 
