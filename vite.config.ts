@@ -55,6 +55,7 @@ const config: ViteUserConfig = defineConfig({
               r2Buckets: ["BACKUPS"],
               durableObjects: {
                 TEST_STORE: { className: "TestStore", useSQLite: true },
+                GATED: { className: "GatedObject", useSQLite: true },
                 TEST_CARRIERS: { className: "TestCarrier", useSQLite: true },
                 OTHER_MEMBERS: { className: "OtherMember", useSQLite: true },
                 ROOMS: { className: "RoomSignalling", useSQLite: true },

@@ -46,6 +46,11 @@ export interface LogBatch {
    * Atomically, the staged state becomes the state, and the log restarts after snapshot.index (`entries` follow it).
    */
   readonly install: { readonly snapshot: SnapshotMeta; readonly staged: StagedState } | undefined;
+  /**
+   * Whether only messages wait for this write. A store whose platform holds back all messages until the writes before
+   * them are durable may call `done` earlier: when the write is made. Default false.
+   */
+  readonly isForMessages?: boolean;
 }
 
 /** A state that is being received, invisible until it is installed. The next open drops the leftovers of a crash. */
@@ -68,6 +73,8 @@ export interface Storage {
    * store.
    */
   bootstrap(identity: Identity, done: Done): void;
+  /** Whether `isForMessages` makes a difference here. */
+  readonly hasOutputGate?: boolean;
   /** Makes one atomic, durable write. `done` calls come in the order of the writes, never before this returns. */
   append(batch: LogBatch, done: Done): void;
   /**

@@ -98,6 +98,70 @@ describe("a write", () => {
     expect(finished).toEqual(["bootstrap", "append", "flush"]);
     expect(storage.durableApplied).toBe(1);
   });
+
+  test("for messages is reported done when it is made behind an output gate, in the order of the writes", async () => {
+    const disk = nodeSqlite();
+    const waiting: (() => void)[] = [];
+    const gated = { ...disk, sync: () => new Promise<void>((resolve) => waiting.push(resolve)) };
+    const storage = openDurableObjectStorage(gated, { timer: never, hasOutputGate: true });
+    const finished: string[] = [];
+    const appendAt = (index: number, isForMessages: boolean): Promise<void> => {
+      storage.append({ ...batchOf([entry(index, 1)]), isForMessages }, () => finished.push(String(index)));
+      return flushedTurn();
+    };
+    const syncAll = async (): Promise<void> => {
+      for (const resolve of waiting.splice(0)) resolve();
+      await flushedTurn();
+    };
+    storage.bootstrap(IDENTITY, () => finished.push("bootstrap"));
+    await flushedTurn();
+    await syncAll();
+    await appendAt(1, true);
+    expect(finished).toEqual(["bootstrap", "1"]);
+    await appendAt(2, false);
+    // It would overtake the one before.
+    await appendAt(3, true);
+    expect(finished).toEqual(["bootstrap", "1"]);
+    await syncAll();
+    expect(finished).toEqual(["bootstrap", "1", "2", "3"]);
+    // Two of a turn are one write.
+    void appendAt(4, false);
+    await appendAt(5, true);
+    expect(finished).toHaveLength(4);
+    await syncAll();
+    expect(finished.slice(4)).toEqual(["4", "5"]);
+  });
+
+  test("for messages is awaited without an output gate, and if it writes rows of the state", async () => {
+    for (const options of [{}, { hasOutputGate: true, flushRows: 1 }]) {
+      const disk = nodeSqlite();
+      const waiting: (() => void)[] = [];
+      const gated = { ...disk, sync: () => new Promise<void>((resolve) => waiting.push(resolve)) };
+      const storage = openDurableObjectStorage(gated, { timer: never, ...options });
+      let finished = 0;
+      storage.bootstrap(IDENTITY, () => finished++);
+      storage.append(batchOf([entry(1, 1)]), () => finished++);
+      await flushedTurn();
+      for (const resolve of waiting.splice(0)) resolve();
+      await flushedTurn();
+      apply(storage, 1);
+      storage.append({ ...batchOf([entry(2, 1)]), isForMessages: true }, () => finished++);
+      await flushedTurn();
+      expect(finished).toBe(2);
+      for (const resolve of waiting.splice(0)) resolve();
+      await flushedTurn();
+      expect(finished).toBe(3);
+    }
+  });
+
+  test("for messages that fails is reported with its error", async () => {
+    const { disk, storage } = await opened({ hasOutputGate: true });
+    disk.failWrites("SQLITE_FULL");
+    const error = await new Promise<Error | undefined>((resolve) => {
+      storage.append({ ...batchOf([entry(1, 1)]), isForMessages: true }, resolve);
+    });
+    expect(error?.message).toMatch(/takes no more/);
+  });
 });
 
 describe("state is written behind", () => {

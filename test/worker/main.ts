@@ -7,6 +7,7 @@ import { signallingRoute } from "../../worker/signalling/signalling-route.ts";
 
 export { ClusterRegistry, EdgeMember, RoomSignalling } from "../../worker/main.ts";
 export { OtherMember } from "./support/other-cluster.ts";
+export { GatedObject } from "./adapters/gated-object.ts";
 export { TestCarrier } from "./adapters/test-transport.ts";
 
 /** An object without behaviour, whose SQLite storage the tests work on through `runInDurableObject`. */

@@ -9,5 +9,6 @@ export const objectClock: Clock = {
   },
   // A timer would be an event of its own, three times per put at each member. Requests of many events still share a run:
   // the worker sends them in batches, and those that arrive while a write is under way wait for it.
-  defer: (run) => queueMicrotask(run),
+  // A promise, because workerd's queueMicrotask costs many times as much.
+  defer: (run) => void Promise.resolve().then(run),
 };

@@ -46,7 +46,7 @@ export interface RunHost {
 export async function runMember(host: RunHost): Promise<Running> {
   const { ctx, env, number, name, entrance } = host;
   const identity = identityOf(name, number);
-  const storage = openDurableObjectStorage(ctx.storage, { onMigrated: host.onMigrated });
+  const storage = openDurableObjectStorage(ctx.storage, { hasOutputGate: true, onMigrated: host.onMigrated });
   const bootstrap: BootstrapOptions = host.isRestored ? { type: "join" } : bootstrapOf(number, env);
   await new Promise<void>((resolve, reject) => {
     bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));

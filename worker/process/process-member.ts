@@ -179,7 +179,7 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
   }
 
   async #run(): Promise<Running> {
-    const storage = openDurableObjectStorage(this.ctx.storage);
+    const storage = openDurableObjectStorage(this.ctx.storage, { hasOutputGate: true });
     const { identity, bootstrap, known } = await this.#start(storage);
     await new Promise<void>((resolve, reject) => {
       bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));

@@ -52,6 +52,8 @@ import type { WritesInFlight } from "./writes-in-flight.ts";
 
 /** Size of one proposal batch. Together with Raft's overhead it fits one frame of every transport. */
 const PROPOSAL_BATCH_BYTES = 512 * 1024;
+/** One in so many writes of a follower is timed, where its end would not be awaited otherwise. */
+const TIMED_WRITES = 64;
 
 export interface DriverDeps {
   readonly clock: Clock;
@@ -177,21 +179,34 @@ export class Driver {
 
   /** Starts the write of a Ready. A snapshot to install is part of the same write. */
   #persist(persist: NonNullable<Ready["persist"]>): void {
-    const { lifecycle, storage, snapshots, writes, clock } = this.#parts;
+    const { lifecycle, storage, snapshots, writes, clock, metrics } = this.#parts;
     const install = persist.snapshot === undefined ? undefined : snapshots.install(persist.snapshot);
     writes.issued(persist.id);
     const sinceMs = clock.nowMs();
-    storage.append({ hardState: persist.hardState, entries: persist.entries, install }, (error) =>
-      lifecycle.runOrStop(() => this.#persisted(persist.id, sinceMs, install?.snapshot, error)),
+    const isForMessages = this.#isForMessages(persist.id);
+    const observe = (): void => {
+      if (!isForMessages) metrics.logWriteSeconds.observe((clock.nowMs() - sinceMs) / 1_000);
+    };
+    storage.append({ hardState: persist.hardState, entries: persist.entries, install, isForMessages }, (error) =>
+      lifecycle.runOrStop(() => this.#persisted(persist.id, observe, install?.snapshot, error)),
     );
   }
 
+  /**
+   * Nothing but messages waits for the write of a follower. A leader's next batch waits for it, too. Some writes of a
+   * follower are awaited all the same, so that their duration is known.
+   */
+  #isForMessages(id: number): boolean {
+    const { storage, leader } = this.#parts;
+    return storage.hasOutputGate === true && !leader.isSelf && id % TIMED_WRITES !== 0;
+  }
+
   /** Reports a durable write to Raft, an input like any other, and schedules a run. A failed write stops the member. */
-  #persisted(id: number, sinceMs: number, snapshot: SnapshotMeta | undefined, error: Error | undefined): void {
-    const { lifecycle, raft, writes, metrics, clock, applier } = this.#parts;
+  #persisted(id: number, observe: () => void, snapshot: SnapshotMeta | undefined, error: Error | undefined): void {
+    const { lifecycle, raft, writes, applier } = this.#parts;
     if (error !== undefined) return lifecycle.stop({ code: "storage", text: error.message });
     writes.durable(id);
-    metrics.logWriteSeconds.observe((clock.nowMs() - sinceMs) / 1_000);
+    observe();
     if (snapshot !== undefined) applier.installed(snapshot);
     raft.persisted(id);
     this.schedule();
