@@ -28,15 +28,21 @@ import { AddressBudget } from "./address-budget.ts";
 import { claim, confirm, forget, type RoomClaim, type RoomClaimSlot } from "./room-claims.ts";
 import { type Access, accessOf, accessRefusal, shownKeyHash, type StoredAccess } from "./room-access.ts";
 import { RoomTickets } from "./room-tickets.ts";
+import {
+  boundedText,
+  isPeerId,
+  isToken,
+  parseClaim,
+  parseMessage,
+  parseObject,
+  type ClaimIds,
+} from "./room-requests.ts";
 import { type Signal, SignalQueue } from "./signalling-queue.ts";
 import { signallingRoute } from "./signalling-route.ts";
 
 /** PeerJS's exact bytes. The platform can echo them without waking the object; the client ignores the echo. */
 const HEARTBEAT = '{"type":"HEARTBEAT"}';
 const KEY = "peerjs";
-const PEER_ID = /^[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*$/;
-const MAX_ID_LENGTH = 64;
-const MAX_TOKEN_LENGTH = 128;
 const MAX_PEERS = 100;
 /** Limit per address, in an open room. */
 const MAX_PEERS_PER_ADDRESS = 32;
@@ -45,8 +51,6 @@ const MAX_SOCKETS = 256;
 /** Requests of one address in one room, per minute. */
 const MAX_REQUESTS = 600;
 const MAX_FAILURES = 30;
-const MAX_MESSAGE_LENGTH = 64 * 1024;
-const MAX_BODY_BYTES = 4096;
 /** PeerJS pings every 5 s, but only once a minute in a hidden tab. */
 const DEAD_AFTER_MS = 90_000;
 const QUEUE_LIMITS = { maxSignals: 200, maxBytes: 1024 * 1024, waitMs: 5000 };
@@ -376,14 +380,6 @@ function callerOf(request: Request): Caller {
   return { address: callerAddress(request) ?? "", shown: shownKeyHash(request.headers), nowMs: Date.now() };
 }
 
-function isPeerId(value: unknown): value is string {
-  return typeof value === "string" && value.length <= MAX_ID_LENGTH && PEER_ID.test(value);
-}
-
-function isToken(value: unknown): value is string {
-  return typeof value === "string" && value !== "" && value.length <= MAX_TOKEN_LENGTH;
-}
-
 function attachmentOf(socket: WebSocket): Attachment | undefined {
   return (socket.deserializeAttachment() as Attachment | null) ?? undefined;
 }
@@ -408,61 +404,4 @@ function refuse(socket: WebSocket, msg: string): void {
 
 function errorOf(msg: string): object {
   return { type: "ERROR", payload: { msg } };
-}
-
-interface Message {
-  readonly type: string;
-  /** Empty if not given. */
-  readonly dst: string;
-  readonly payload: unknown;
-  readonly length: number;
-}
-
-function parseMessage(message: string | ArrayBuffer): Message | undefined {
-  if (typeof message !== "string" || message.length > MAX_MESSAGE_LENGTH) return undefined;
-  const parsed = parseObject(message);
-  if (parsed === undefined) return undefined;
-  const { type, dst = "", payload } = parsed;
-  if (typeof type !== "string" || typeof dst !== "string" || dst.length > MAX_ID_LENGTH) return undefined;
-  return { type, dst, payload, length: message.length };
-}
-
-interface ClaimIds {
-  readonly cluster: string;
-  /** Empty if not given. */
-  readonly member: string;
-}
-
-function parseClaim(body: Record<string, unknown> | undefined): ClaimIds | undefined {
-  if (body === undefined) return undefined;
-  const { cluster, member = "" } = body;
-  if (!isId(cluster) || (member !== "" && !isId(member))) return undefined;
-  return { cluster, member };
-}
-
-function isId(value: unknown): value is string {
-  return typeof value === "string" && /^[1-9][0-9]{0,19}$/.test(value) && BigInt(value) < 1n << 64n;
-}
-
-function parseObject(text: string): Record<string, unknown> | undefined {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === "object" && parsed !== null ? (parsed as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Returns undefined if the body is longer than that of any valid request. No more than that is read. */
-async function boundedText(request: Request): Promise<string | undefined> {
-  if (request.body === null) return "";
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const part of request.body as ReadableStream<Uint8Array>) {
-    bytes += part.length;
-    if (bytes > MAX_BODY_BYTES) return undefined;
-    text += decoder.decode(part, { stream: true });
-  }
-  return text + decoder.decode();
 }
