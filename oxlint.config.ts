@@ -63,7 +63,11 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       "durable-object": [".", "sqlite"],
     },
   },
-  transport: { below: ["base", "protocol"], npm: ["peerjs"], folders: { greeting: [], ".": ["greeting"] } },
+  transport: {
+    below: ["base", "protocol"],
+    npm: ["peerjs"],
+    folders: { greeting: [], ".": ["greeting"], socket: [".", "greeting"] },
+  },
   member: {
     below: [...CORE, "storage", "transport"],
     npm: ["jose", "bcryptjs"],
@@ -125,7 +129,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   // A member in a process of its own.
   serve: { below: [], npm: ["node:*"], folders: { ".": [] } },
   cli: {
-    below: ["base", "protocol", "member", "client", "grpc", "serve"],
+    below: ["base", "protocol", "transport", "member", "client", "grpc", "serve"],
     npm: ["node:*"],
     folders: {
       output: [],

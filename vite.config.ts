@@ -18,7 +18,13 @@ const HANGS_MS = 120_000;
 const TOGETHER = 2;
 
 /** Half a minute and more each: with `QUORATE_LONG=1`, as in CI. */
-const LONG = ["test/e2e/floods.test.ts", "test/e2e/gone-callers.test.ts", "test/worker/edge/edge-sleep.test.ts"];
+const LONG = [
+  "test/e2e/edge-rooms.test.ts",
+  "test/e2e/floods.test.ts",
+  "test/e2e/gone-callers.test.ts",
+  "test/worker/edge/edge-sleep.test.ts",
+  "test/worker/edge/room-sleep.test.ts",
+];
 const isLong = process.env["QUORATE_LONG"] === "1";
 
 const config: ViteUserConfig = defineConfig({

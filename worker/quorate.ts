@@ -49,12 +49,17 @@ export function quorate<WorkerEnv extends object = object>(
       super(ctx, environment(env as WorkerEnv));
     }
   }
+  class Room extends RoomSignalling {
+    constructor(ctx: DurableObjectState, env: object) {
+      super(ctx, environment(env as WorkerEnv));
+    }
+  }
   return {
     fetch: front({ prefix, authorize, environment: environmentFor }),
     scheduled: (env) => backUpAll(clustersOf(environmentFor(env)), environmentFor(env)),
     client: (env, client) => workerClient(clustersOf(environmentFor(env)), client),
     EdgeMember: Member as unknown as ObjectClass<WorkerEnv>,
     ClusterRegistry: Registry as unknown as ObjectClass<WorkerEnv>,
-    RoomSignalling: RoomSignalling as unknown as ObjectClass<WorkerEnv>,
+    RoomSignalling: Room as unknown as ObjectClass<WorkerEnv>,
   };
 }

@@ -12,6 +12,7 @@ import { defragCommand } from "./commands/defrag.ts";
 import { delCommand } from "./commands/del.ts";
 import { nearest } from "./common/did-you-mean.ts";
 import { EXIT_CODES_HELP, ExitCode } from "./common/exit-codes.ts";
+import { withRoom } from "./common/room-link.ts";
 import { downgradeCommand } from "./commands/downgrade.ts";
 import { exportCommand } from "./commands/export.ts";
 import { getCommand } from "./commands/get.ts";
@@ -95,7 +96,7 @@ export async function run(args: readonly string[], terminal: Terminal): Promise<
     const command = commandOf(word);
     // Checked before the other arguments are parsed, because they may be wrong when a user asks for help.
     if (asksForHelp(rest)) return await tell(terminal, commandHelp(command));
-    return await command.run(parseInput(command, rest), terminal);
+    return await command.run(withRoom(parseInput(command, rest), command, terminal.env), terminal);
   } catch (error) {
     return explain(error, word, terminal);
   }

@@ -15,6 +15,7 @@ export type { OpenRoomOptions } from "../room/open-room.ts";
 export { OpenRoomError } from "../room/errors.ts";
 export type { OpenRoomErrorReason } from "../room/errors.ts";
 export type { Room, RoomClient } from "../room/room-client.ts";
+export type { RoomShape } from "../room/room-edge.ts";
 export type { RunningState, StoppedState, TabState } from "../room/tab-state.ts";
 export type { RoomInfo } from "../transport/room.ts";
 export type { MemberView, MemberViewPeer, ProblemCode } from "../member/api/services.ts";

@@ -1,6 +1,9 @@
 /** Chance and small memory of a browser profile. */
+import { parseEdge } from "../transport/room.ts";
+import type { RoomEdge } from "../transport/room.ts";
 import { isRoomSecret } from "../transport/room-secret.ts";
 import type { ProfileMemory } from "./former-self.ts";
+import type { EdgeMemory } from "./room-edge.ts";
 import type { KnownSecrets } from "./room-door.ts";
 
 /** 64 random bits; 0 means "nobody" in Raft. */
@@ -60,6 +63,25 @@ export function profileMemory(room: string): ProfileMemory {
     },
     set: ({ clusterId, memberId }) => {
       quietly(() => localStorage.setItem(place, `${clusterId}/${memberId}`));
+    },
+  };
+}
+
+/** The objects of a room's cluster, for a profile that comes back without a server. */
+export function edgeMemory(room: string): EdgeMemory {
+  const place = `quorate/edge/${room}`;
+  let last: RoomEdge | undefined;
+  return {
+    get: () => {
+      last ??= quietly(() => parseEdge(JSON.parse(localStorage.getItem(place) ?? "null")));
+      return last;
+    },
+    set: (edge) => {
+      last = edge;
+      quietly(() => {
+        if (edge === undefined) localStorage.removeItem(place);
+        else localStorage.setItem(place, JSON.stringify({ path: edge.path, objects: edge.objects.map(String) }));
+      });
     },
   };
 }

@@ -9,12 +9,14 @@ import { roomRegistry } from "../transport/room.ts";
 import type { FetchLike, RoomCredential, RoomRegistry } from "../transport/room.ts";
 import { checkBrowserSupport } from "./browser-support.ts";
 import { OpenRoomError } from "./errors.ts";
-import { knownSecrets } from "./identifiers.ts";
+import { edgeMemory, knownSecrets } from "./identifiers.ts";
 import { takeName } from "./open-names.ts";
 import { OwnRoom } from "./own-room.ts";
 import type { Admission } from "./own-room.ts";
 import type { RoomClient } from "./room-client.ts";
 import { secretAtDoor, secretIn } from "./room-door.ts";
+import { withEdgeMemory } from "./room-edge.ts";
+import type { EdgeMemory, RoomShape } from "./room-edge.ts";
 import { roomPlace } from "./room-place.ts";
 import type { RoomPlace } from "./room-place.ts";
 
@@ -32,6 +34,12 @@ export interface OpenRoomOptions {
   readonly secret?: string | undefined;
   /** An open room, without a secret: anybody who knows its name may join it. Default false. */
   readonly open?: boolean;
+  /**
+   * Who votes in a room that is founded now: "tabs", the tabs themselves, or "edge", an object at the server, which keeps
+   * the room when all tabs are closed; tabs then are learners, which hold everything and forward writes. A room that there
+   * is keeps the shape that it was founded with. Default "tabs".
+   */
+  readonly shape?: RoomShape;
   /** STUN and TURN servers. Default: PeerJS's own; none when the signalling server is on this machine. */
   readonly iceServers?: readonly RTCIceServer[];
   /** The member's settings, under the names of etcd's flags: `{ "auto-compaction-retention": "1h" }`. */
@@ -58,12 +66,14 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
   const given = secretIn(options.secret ?? "");
   const openName = takeName(place.key, name);
   const over = new AbortController();
+  const edges = edgeMemory(place.key);
   const room = new OwnRoom({
     place,
     open: options.open === true,
     iceServers: options.iceServers ?? (place.isLocal ? [] : undefined),
     persist: options.persist ?? true,
-    admit: () => admission(place, given, options, over.signal),
+    edges,
+    admit: () => admission(place, given, options, edges, over.signal),
     onEnd: (closed) => {
       void application.close();
       over.abort();
@@ -84,7 +94,7 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
   });
   const close = (): Promise<void> => room.close();
   // The library that brings WebRTC is large: it comes while the store opens, and is taken when it is needed.
-  void import("../transport/peerjs.ts").catch(() => {});
+  if (edges.get() === undefined && options.shape !== "edge") void import("../transport/peerjs.ts").catch(() => {});
   void room.start(openName.free);
   if (options.signal?.aborted === true) void close();
   else options.signal?.addEventListener("abort", () => void close(), { once: true, signal: over.signal });
@@ -95,7 +105,8 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
 async function admission(
   place: RoomPlace,
   given: string | undefined,
-  { flags, open = false }: OpenRoomOptions,
+  { flags, open = false, shape = "tabs" }: OpenRoomOptions,
+  edges: EdgeMemory,
   over: AbortSignal,
 ): Promise<Admission> {
   const { key, name, signalling } = place;
@@ -103,8 +114,10 @@ async function admission(
   const registryWith = (secret: string | undefined, send: FetchLike): RoomRegistry => {
     const { registry } = roomKeys(name, secret);
     const credential: RoomCredential = registry === undefined ? { type: "open" } : { type: "key", key: registry };
-    return roomRegistry(signalling, name, credential, send);
+    return withEdgeMemory(roomRegistry(signalling, name, credential, send, shape), edges);
   };
+  if (shape === "edge" && open)
+    throw new OpenRoomError("invalid", "A room at the edge has a secret, and cannot be open.");
   // A claim is never given up half-way: whoever forgot what it was given would leave the room to nobody.
   const patient: FetchLike = (url, init) => fetch(url, init);
   const hasty: FetchLike = (url, init) => fetch(url, { ...init, signal: AbortSignal.any([init.signal, over]) });

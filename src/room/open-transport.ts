@@ -1,10 +1,11 @@
-/** The transport of a tab's member: WebRTC, with the signalling server of its room. */
-import type { MemberId } from "../protocol/peer/raft-message.ts";
+/** The transport of a tab's member: WebRTC to the other tabs, or a WebSocket to the objects of its room's cluster. */
+import { assert } from "../base/assert.ts";
 import type { SignallingState } from "../transport/channel.ts";
 import { roomKeys } from "../transport/room-secret.ts";
-import type { RoomRegistry } from "../transport/room.ts";
-import { WebRtcTransport } from "../transport/webrtc.ts";
+import type { RoomEdge, RoomRegistry } from "../transport/room.ts";
+import type { Identity } from "../storage/storage.ts";
 import { signallingToken } from "./identifiers.ts";
+import { peerAddress } from "./room-edge.ts";
 import type { RoomPlace } from "./room-place.ts";
 import type { TabTransport } from "./tab-transport.ts";
 
@@ -16,15 +17,45 @@ export interface TransportOptions {
   readonly iceServers: readonly RTCIceServer[] | undefined;
 }
 
-/** The library that brings WebRTC is large, and loaded when it is needed. */
+type OnSignalling = (state: SignallingState, text: string) => void;
+
+/** Loads what it needs, which is much for WebRTC. */
 export async function openTransport(
-  { place, secret, registry, iceServers }: TransportOptions,
-  id: MemberId,
-  onSignalling: (state: SignallingState, text: string) => void,
+  options: TransportOptions,
+  identity: Identity,
+  edge: RoomEdge | undefined,
+  onSignalling: OnSignalling,
 ): Promise<TabTransport> {
-  const [{ peerJsPort }, { newCertificate }] = await Promise.all([
+  return edge === undefined
+    ? openWebRtc(options, identity, onSignalling)
+    : openSockets(options, edge, identity, onSignalling);
+}
+
+async function openSockets(
+  { place, secret }: TransportOptions,
+  edge: RoomEdge,
+  { memberId: id, clusterId: cluster }: Identity,
+  onState: OnSignalling,
+): Promise<TabTransport> {
+  const { SocketDialer } = await import("../transport/socket/socket-dialer.ts");
+  const { registry: registryKey } = roomKeys(place.name, secret);
+  assert(registryKey !== undefined, "a room at the edge has a secret");
+  const dial = (object: bigint): WebSocket | undefined => {
+    const address = peerAddress(place.signalling, edge, object);
+    return address === undefined ? undefined : new WebSocket(address);
+  };
+  return new SocketDialer({ id, cluster, registryKey, dial, onState });
+}
+
+async function openWebRtc(
+  { place, secret, registry, iceServers }: TransportOptions,
+  { memberId: id }: Identity,
+  onSignalling: OnSignalling,
+): Promise<TabTransport> {
+  const [{ peerJsPort }, { newCertificate }, { WebRtcTransport }] = await Promise.all([
     import("../transport/peerjs.ts"),
     import("../transport/dtls.ts"),
+    import("../transport/webrtc.ts"),
   ]);
   const port = peerJsPort({
     id,

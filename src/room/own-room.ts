@@ -9,6 +9,7 @@ import type { Deferred } from "./deferred.ts";
 import { OpenRoomError } from "./errors.ts";
 import { askToPersist } from "./identifiers.ts";
 import type { Room } from "./room-client.ts";
+import type { RoomShape } from "./room-edge.ts";
 import { roomProblem, standingOf } from "./room-connection.ts";
 import { RoomSession } from "./room-session.ts";
 import type { RoomSessionOptions } from "./room-session.ts";
@@ -20,7 +21,7 @@ import type { TabState } from "./tab-state.ts";
 /** What is decided before anything of the room is opened. */
 export type Admission = Pick<RoomSessionOptions, "secret" | "registry" | "settings" | "onRefused">;
 
-export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceServers"> {
+export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceServers" | "edges"> {
   readonly open: boolean;
   readonly persist: boolean;
   /** Rejects with OpenRoomError. */
@@ -106,6 +107,11 @@ export class OwnRoom implements Room {
 
   get isOpen(): boolean {
     return this.#options.open;
+  }
+
+  get shape(): RoomShape | undefined {
+    const state = this.#news?.state ?? this.#state;
+    return state.type === "running" ? state.shape : undefined;
   }
 
   get link(): string | undefined {
@@ -207,11 +213,12 @@ export class OwnRoom implements Room {
   }
 
   #begin(admission: Admission): void {
-    const { place, iceServers, persist } = this.#options;
+    const { place, iceServers, edges, persist } = this.#options;
     this.#session = new RoomSession({
       ...admission,
       place,
       iceServers,
+      edges,
       services: this.services,
       onChange: (state) => this.#changed(state),
       onRunning: (member) => {

@@ -1,7 +1,7 @@
 /** A running member asks the room's registry from time to time: whom to dial, and whether the room is still its own. */
 import type { Clock } from "../member/clock.ts";
 import type { Member } from "../member/node/member.ts";
-import type { RoomInfo, RoomRegistry } from "../transport/room.ts";
+import type { RoomEdge, RoomInfo, RoomRegistry } from "../transport/room.ts";
 import { checkRegistry } from "./entry.ts";
 import { messageOf, type Patience } from "./patience.ts";
 import type { RunningState } from "./tab-state.ts";
@@ -10,6 +10,8 @@ export interface RegistryWatch {
   readonly registry: RoomRegistry;
   readonly clock: Clock;
   readonly patience: Patience;
+  /** The objects of the room's cluster; undefined: all its members are tabs. */
+  readonly edge: RoomEdge | undefined;
   /** The room is being taken from this very cluster. */
   readonly isRecovering: () => boolean;
   /** Undefined while the tab's member does not run. */
@@ -24,6 +26,8 @@ const POLL_GROWTH = 1.5;
 const POLL_WHILE_JOINING_MS = 5_000;
 const POLL_WITHOUT_LEADER_MS = 3_000;
 const POLL_MS = 20_000;
+/** A member finds its objects without the registry, and each question wakes the registry. */
+const POLL_AT_EDGE_MS = 10 * 60_000;
 
 /** Until the signal aborts. */
 export async function watchRegistry(member: Member, watch: RegistryWatch, signal: AbortSignal): Promise<void> {
@@ -31,9 +35,13 @@ export async function watchRegistry(member: Member, watch: RegistryWatch, signal
   while (!signal.aborted) {
     await askRegistry(member, watch, signal);
     joiningMs = Math.min(joiningMs * POLL_GROWTH, POLL_WHILE_JOINING_MS);
-    const settledMs = member.leader === 0n ? POLL_WITHOUT_LEADER_MS : POLL_MS;
-    await watch.patience.pause(belongs(member) ? settledMs : joiningMs, signal);
+    await watch.patience.pause(belongs(member) ? settledMs(member, watch) : joiningMs, signal);
   }
+}
+
+function settledMs(member: Member, { edge }: RegistryWatch): number {
+  if (edge !== undefined) return POLL_AT_EDGE_MS;
+  return member.leader === 0n ? POLL_WITHOUT_LEADER_MS : POLL_MS;
 }
 
 /** The membership alone does not tell: a log that was loaded is applied only after the start. */
@@ -50,8 +58,8 @@ async function askRegistry(member: Member, watch: RegistryWatch, signal: AbortSi
     return;
   }
   if (signal.aborted) return;
-  member.dial(room.members);
-  const isAlone = room.members.every((id) => id === member.id);
+  member.dial(watch.edge?.objects ?? room.members);
+  const isAlone = watch.edge === undefined && room.members.every((id) => id === member.id);
   watch.update({
     room,
     roomTrouble: undefined,
@@ -65,7 +73,9 @@ async function obey(member: Member, room: RoomInfo, watch: RegistryWatch): Promi
   const { registry } = watch;
   const { id: memberId, clusterId } = member;
   const own = { memberId, clusterId, belongs: belongs(member), isEmptyFounding: isEmptyFounding(member) };
-  const verdict = checkRegistry(own, room);
+  const checked = checkRegistry(own, room);
+  // Objects make the room's cluster; a learner cannot found it again.
+  const verdict = watch.edge !== undefined && checked === "register" ? "conflict" : checked;
   watch.update({ isConflict: verdict === "conflict" });
   try {
     if (verdict === "register") await registry.claim(memberId, clusterId);

@@ -1,6 +1,7 @@
 /** What `openRoom` returns. */
 import type { ApplicationClient } from "../client/app/application-client.ts";
 import type { MemberView, MemberViewPeer } from "../member/api/services.ts";
+import type { RoomShape } from "./room-edge.ts";
 import type { TabState } from "./tab-state.ts";
 
 /** A client of the room that this tab is a member of, or another tab of this browser profile, which serves this one. */
@@ -38,6 +39,11 @@ export interface Room {
   readonly secret: string | undefined;
   /** Anybody who knows the room's name may join it. */
   readonly isOpen: boolean;
+  /**
+   * Who votes: "tabs", the tabs themselves, or "edge", objects at the server, where tabs are learners. Undefined while this
+   * tab is not a member.
+   */
+  readonly shape: RoomShape | undefined;
   /** As this tab knows them. `active` is known at the leader only. */
   readonly members: readonly MemberViewPeer[];
   /** Where this tab is on its way to being a member. */
@@ -54,7 +60,7 @@ export interface Room {
    * is not in it, although it may have been acknowledged. Former members never mix with it; they are told when they come
    * back. For a room that has lost its quorum for good, and for a person to decide.
    *
-   * Rejects with EtcdError, and everything is as it was, if the snapshot is damaged, if the server cannot be reached, or
+   * Rejects with EtcdError, and everything is as it was, where the room's cluster is at the edge, if the snapshot is damaged, if the server cannot be reached, or
    * if another member was faster.
    */
   recover(snapshot?: Blob | Uint8Array): Promise<void>;

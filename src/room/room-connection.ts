@@ -64,6 +64,10 @@ export function roomProblem(state: TabState, view: MemberView, nowWallMs: number
   const problem = { ...view.problem, text: problemText(view.problem, nowWallMs) };
   if (state.type !== "running" || state.signalling.state === "open") return problem;
   if (STOPPED.has(problem.code)) return problem;
+  if (state.shape === "edge") {
+    const text = `This tab cannot reach the room’s server: ${state.signalling.text}.`;
+    return { ...problem, code: "no-signalling", text: `${text} ${problem.text}` };
+  }
   const text = `The signalling server does not answer, so other members cannot be found: ${state.signalling.text}.`;
   return { ...problem, code: "no-signalling", text: `${text} ${problem.text}` };
 }

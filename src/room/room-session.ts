@@ -10,6 +10,7 @@ import type { Storage } from "../storage/storage.ts";
 import { profileMemory, randomId } from "./identifiers.ts";
 import { openTransport } from "./open-transport.ts";
 import type { TransportOptions } from "./open-transport.ts";
+import type { EdgeMemory } from "./room-edge.ts";
 import type { RoomPlace } from "./room-place.ts";
 import { storageQuotaBytes } from "./storage-quota.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
@@ -28,6 +29,7 @@ import type { TabState } from "./tab-state.ts";
 
 export interface RoomSessionOptions extends TransportOptions {
   readonly settings: FlaggedOptions;
+  readonly edges: EdgeMemory;
   readonly services: SwitchableServices;
   readonly onRefused: () => void;
   readonly onChange: (state: TabState) => void;
@@ -181,8 +183,9 @@ export class RoomSession {
         await passed(check);
         await replaceIndexedDb(place.database, identity, fill);
       },
-      openTransport: async (id, onSignalling) =>
-        checkedTransport(await openTransport(this.#options, id, onSignalling), check),
+      openTransport: async (identity, edge, onSignalling) =>
+        checkedTransport(await openTransport(this.#options, identity, edge, onSignalling), check),
+      edge: () => this.#options.edges.get(),
       quotaBytes: () => storageQuotaBytes(() => navigator.storage.estimate()),
       settings,
       memory: profileMemory(place.key),

@@ -17,13 +17,12 @@ import type { BootstrapOptions } from "../member/options.ts";
 import type { ProblemCode, Services } from "../member/api/services.ts";
 import { member as memberRecord } from "../protocol/api/cluster.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { StorageError } from "../storage/storage-error.ts";
 import type { StateTables } from "../mvcc/tables/tables.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
 import type { SignallingState } from "../transport/channel.ts";
 import { RoomRefusal } from "../transport/room.ts";
-import type { RoomRefusalCode, RoomRegistry } from "../transport/room.ts";
+import type { RoomEdge, RoomRefusalCode, RoomRegistry } from "../transport/room.ts";
 import type { TabTransport } from "./tab-transport.ts";
 import { enter } from "./entry.ts";
 import type { Entry } from "./entry.ts";
@@ -51,9 +50,12 @@ export interface TabMemberOptions {
   /** Makes the store, which nobody uses, that of another member, with the state that `fill` writes; all of it or nothing. */
   readonly replaceStorage: (identity: Identity, fill: (tables: StateTables) => void) => Promise<void>;
   readonly openTransport: (
-    id: MemberId,
+    identity: Identity,
+    edge: RoomEdge | undefined,
     onSignalling: (state: SignallingState, text: string) => void,
   ) => Promise<TabTransport>;
+  /** The objects of the room's cluster; undefined: all its members are tabs. */
+  readonly edge: () => RoomEdge | undefined;
   readonly clock: Clock;
   readonly memory: ProfileMemory;
   /** 64 random bits, not 0. */
@@ -68,6 +70,7 @@ export interface TabMemberOptions {
 
 type End = "again" | "recover" | "over";
 
+const QUIESCE_AFTER_TICKS = 30;
 /** A page with an open data channel is heard every second, hidden too, so ten seconds of silence mean that it is gone. */
 const AUTOPILOT = { votersMax: 5, replaceAfterMs: 10_000, goneAfterMs: 60_000, learnerGoneAfterMs: 10 * 60_000 };
 
@@ -82,6 +85,8 @@ export class TabMember {
   #session: AbortController = new AbortController();
   #endSession: ((end: End) => void) | undefined;
   #lived: Promise<void> = Promise.resolve();
+  /** Of the cluster that this tab is in. */
+  #edge: RoomEdge | undefined;
   #recovery: Recovery | undefined;
   #isRecovering = false;
 
@@ -147,6 +152,7 @@ export class TabMember {
   async foundAnew(): Promise<void> {
     const { room } = this.#state.type === "running" ? this.#state : { room: undefined };
     if (this.#member === undefined || belongs(this.#member) || room?.cluster === undefined) return;
+    if (this.#edge !== undefined) return;
     try {
       await this.#options.registry.forget(room.cluster);
       this.#endSession?.("again");
@@ -164,6 +170,10 @@ export class TabMember {
     const member = this.#member;
     if (member === undefined || member.problem !== undefined || this.#isRecovering) {
       throw new EtcdError(GrpcCode.FailedPrecondition, "this tab has no member that could go on");
+    }
+    if (this.#edge !== undefined) {
+      const text = "the room’s cluster is at its server, and goes on there: a tab cannot found it anew";
+      throw new EtcdError(GrpcCode.FailedPrecondition, text);
     }
     this.#isRecovering = true;
     try {
@@ -248,7 +258,9 @@ export class TabMember {
 
   async #run(storage: Storage, identity: Identity, bootstrap: BootstrapOptions, isNew: boolean): Promise<End> {
     const { clock, late, newId, onRunning, openTransport, settings, memory } = this.#options;
-    const transport = await openTransport(identity.memberId, (state, text) =>
+    const edge = this.#options.edge();
+    this.#edge = edge;
+    const transport = await openTransport(identity, edge, (state, text) =>
       this.#update({ signalling: { state, text } }),
     );
     const quotaBackendBytes = (await this.#options.quotaBytes?.()) ?? 0;
@@ -260,11 +272,12 @@ export class TabMember {
     this.#change({
       type: "running",
       sinceMs: nowMs,
+      shape: edge === undefined ? "tabs" : "edge",
       signalling: { state: "connecting", text: "asking the signalling server" },
       room: undefined,
       roomTrouble: undefined,
       isConflict: false,
-      aloneSinceMs: nowMs,
+      aloneSinceMs: edge === undefined ? nowMs : undefined,
     });
     const member = new Member({
       storage,
@@ -274,7 +287,8 @@ export class TabMember {
       identity,
       bootstrap,
       admission: "authenticated",
-      autopilot: AUTOPILOT,
+      // At the edge the objects vote, and only they decide who votes. An object sleeps while nothing happens.
+      ...(edge === undefined ? { autopilot: AUTOPILOT } : { quiesceAfterTicks: QUIESCE_AFTER_TICKS }),
       quotaBackendBytes,
       confirmsFreshness: true,
       outage: (problem) => roomOutage(problem, this.#outageFacts),
@@ -288,6 +302,7 @@ export class TabMember {
     this.#member = member;
     this.#transport = transport;
     member.start();
+    if (edge !== undefined) member.dial(edge.objects);
     const services = tabServices(member);
     late.attach(services);
     onRunning(member, services);
@@ -316,6 +331,7 @@ export class TabMember {
       registry,
       clock,
       patience: this.#patience,
+      edge: this.#edge,
       isRecovering: () => this.#isRecovering,
       state: () => (this.#state.type === "running" ? this.#state : undefined),
       update: (changes: Partial<RunningState>) => this.#update(changes),

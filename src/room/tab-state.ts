@@ -1,6 +1,7 @@
 /** Where a tab is on its way to being a member of its room. */
 import type { ProblemCode } from "../member/api/services.ts";
 import type { SignallingState } from "../transport/channel.ts";
+import type { RoomShape } from "./room-edge.ts";
 import type { RoomInfo, RoomRefusalCode } from "../transport/room.ts";
 
 /** Where a tab is on its way to being a member. */
@@ -19,6 +20,8 @@ export type TabState =
 export interface RunningState {
   readonly type: "running";
   readonly sinceMs: number;
+  readonly shape: RoomShape;
+  /** The connection to the signalling server, or to the room's objects where it has some. */
   readonly signalling: { readonly state: SignallingState; readonly text: string };
   /** What the room's registry said last. */
   readonly room: RoomInfo | undefined;

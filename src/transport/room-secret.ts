@@ -43,6 +43,17 @@ export function roomKeys(room: string, secret: string | undefined): RoomKeys {
   };
 }
 
+/** The bytes of a room's registry key, which is written as its secret is. Throws if the text is none. */
+export function registryKeyBytes(key: string): Uint8Array {
+  const bytes = secretBytes(key);
+  assert(bytes !== undefined, "a registry key is 32 bytes");
+  return bytes;
+}
+
+export function registryKeyText(bytes: Uint8Array): string {
+  return toBase64Url(bytes);
+}
+
 function secretBytes(text: string): Uint8Array | undefined {
   const bytes = SECRET.test(text) ? fromBase64(text.replaceAll("-", "+").replaceAll("_", "/")) : undefined;
   // The last letter has two spare bits. They must be zero, or one secret could be written in four ways.

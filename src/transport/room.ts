@@ -22,6 +22,16 @@ export interface RoomInfo {
   readonly sinceMs: number;
   /** The members that are online now, creator and caller included. */
   readonly members: readonly MemberId[];
+  /** The objects of the room's cluster. Undefined: all its members are tabs. */
+  readonly edge?: RoomEdge | undefined;
+}
+
+/** The members of a room's cluster that are objects at the server. */
+export interface RoomEdge {
+  /** Path of the cluster at the server: "/c/NAME/". */
+  readonly path: string;
+  /** In the order of their numbers, from 1. */
+  readonly objects: readonly MemberId[];
 }
 
 export interface RoomClaim extends RoomInfo {
@@ -88,17 +98,21 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 const MAX_PEERS = 1000;
 const TIMEOUT_MS = 10_000;
 
-/** All methods reject only with RoomError. `baseUrl` is the URL below which `/peerjs/` is served. */
+/**
+ * All methods reject only with RoomError. `baseUrl` is the URL below which `/peerjs/` is served. `shape` is that of a room
+ * that is founded by a claim: with "edge" its cluster lives in objects, and every tab joins.
+ */
 export function roomRegistry(
   baseUrl: string,
   room: string,
   credential: RoomCredential,
   fetchLike: FetchLike,
+  shape: "tabs" | "edge" = "tabs",
 ): RoomRegistry {
   const base = new URL(roomPath(room, baseUrl), baseUrl).href;
   const request = requester(fetchLike, credential);
   const ids = (member: MemberId, cluster: bigint): object => ({ member: `${member}`, cluster: `${cluster}` });
-  const open = credential.type === "open" ? { open: true } : {};
+  const open = { ...(credential.type === "open" ? { open: true } : {}), ...(shape === "edge" ? { shape } : {}) };
   return {
     claim: async (member, cluster) => {
       const body = await request(`${base}found`, { ...ids(member, cluster), ...open });
@@ -170,14 +184,26 @@ async function boundedText(response: Response): Promise<string> {
 }
 
 function parseInfo(body: unknown): RoomInfo {
-  const { access, cluster, member, confirmed, since, peers } = fieldsOf(body);
+  const { access, cluster, member, confirmed, since, peers, edge } = fieldsOf(body);
   if (!isAccess(access)) throw new RoomError("the room's answer is not one");
   const members = parsePeers(peers);
   if (cluster === null) {
     return { access, cluster: undefined, founder: undefined, confirmed: false, sinceMs: 0, members };
   }
   if (typeof confirmed !== "boolean" || typeof since !== "number") throw new RoomError("the room's answer is not one");
-  return { access, cluster: parseId(cluster), founder: parseId(member), confirmed, sinceMs: since, members };
+  const info = { access, cluster: parseId(cluster), founder: parseId(member), confirmed, sinceMs: since, members };
+  return edge === undefined ? info : { ...info, edge: parseEdge(edge) };
+}
+
+const EDGE_PATH = /^\/c\/[A-Za-z0-9][A-Za-z0-9._-]{0,62}\/$/;
+const MAX_OBJECTS = 5;
+
+/** Also of what a browser has stored of it. Throws RoomError. */
+export function parseEdge(value: unknown): RoomEdge {
+  const { path, objects } = fieldsOf(value);
+  const isEdge = typeof path === "string" && EDGE_PATH.test(path) && Array.isArray(objects);
+  if (!isEdge || objects.length < 1 || objects.length > MAX_OBJECTS) throw new RoomError("the room named no objects");
+  return { path, objects: objects.map(parseId) };
 }
 
 function isAccess(access: unknown): access is RoomInfo["access"] {

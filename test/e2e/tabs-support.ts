@@ -42,8 +42,9 @@ export function newRoom(): string {
 }
 
 /** A room's link, with the secret that the tests' rooms have: it follows from the name. */
-export function roomUrl(server: Pick<Server, "url">, room: string): string {
-  return `${server.url}/?room=${room}#k=${createHash("sha256").update(room).digest("base64url")}`;
+export function roomUrl(server: Pick<Server, "url">, room: string, shape?: "edge"): string {
+  const asked = shape === undefined ? "" : `&shape=${shape}`;
+  return `${server.url}/?room=${room}${asked}#k=${createHash("sha256").update(room).digest("base64url")}`;
 }
 
 /** A browser profile, and the tab in it that is a member of the room. */
@@ -58,12 +59,19 @@ export class Tab {
     this.url = url;
   }
 
-  static async open(browser: Browser, server: Server, room: string): Promise<Tab> {
+  static async open(browser: Browser, server: Pick<Server, "url">, room: string): Promise<Tab> {
     return Tab.openIn(await browser.newContext(chromiumContextOptions()), server, room);
   }
 
-  static async openIn(context: BrowserContext, server: Server, room: string): Promise<Tab> {
+  static async openIn(context: BrowserContext, server: Pick<Server, "url">, room: string): Promise<Tab> {
     const url = roomUrl(server, room);
+    return new Tab(context, await openPage(context, url), url);
+  }
+
+  /** Of a room whose cluster is at the edge. */
+  static async openAtEdge(browser: Browser, server: Pick<Server, "url">, room: string): Promise<Tab> {
+    const context = await browser.newContext(chromiumContextOptions());
+    const url = roomUrl(server, room, "edge");
     return new Tab(context, await openPage(context, url), url);
   }
 

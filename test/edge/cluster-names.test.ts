@@ -14,7 +14,7 @@ import { Entrance } from "../../worker/common/entrance.ts";
 import { memberIdOf, namedMemberOf, objectNameOf, peerUrlOf, roomObjectNameOf } from "../../worker/common/identity.ts";
 
 const ID = "0123456789abcdef0123456789abcdef";
-const record: ClusterRecord = { name: "acme", id: ID, size: 3, locations: "weur,enam", jurisdiction: "eu" };
+const record: ClusterRecord = { name: "acme", id: ID, size: 3, locations: "weur,enam", jurisdiction: "eu", room: "" };
 
 const records: fc.Arbitrary<ClusterRecord> = fc.record({
   name: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,8}$/),
@@ -22,6 +22,7 @@ const records: fc.Arbitrary<ClusterRecord> = fc.record({
   size: fc.constantFrom(1, 3, 5),
   locations: fc.constantFrom("", "weur", "weur,enam", "apac-ne"),
   jurisdiction: fc.constantFrom("", "eu", "fedramp"),
+  room: fc.constantFrom("", "0123456789abcdef".repeat(4)),
 });
 
 test("the first cluster's objects, rooms, ids and URLs have the names that they had before there were others", () => {

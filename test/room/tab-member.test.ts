@@ -7,7 +7,6 @@ import type { Clock } from "../../src/member/clock.ts";
 import { memberOptionsOf } from "../../src/member/flags.ts";
 import type { FlaggedOptions } from "../../src/member/flags.ts";
 import { memberView } from "../../src/member/services/member-view.ts";
-import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import type { StateTables } from "../../src/mvcc/tables/tables.ts";
 import type { Identity } from "../../src/storage/storage.ts";
 import { MemoryStorage } from "../../src/storage/memory/memory.ts";
@@ -98,7 +97,8 @@ class Profile {
         if (this.refuseReplacing !== undefined) throw this.refuseReplacing;
         this.image = await imageOf(identity, fill);
       },
-      openTransport: async (id: MemberId, onSignalling) => {
+      edge: () => undefined,
+      openTransport: async ({ memberId: id }, _edge, onSignalling) => {
         this.registry.online = [...this.registry.online, id];
         onSignalling("open", "others can find this member");
         return Object.assign(this.#network.transportFor(id), { retryNow: () => {} });

@@ -50,7 +50,7 @@ export function roomSituation(knowledge: RoomKnowledge, actions: RoomActions): S
   return {
     badge: badgeOf(state, view),
     standing: standingOf(knowledge, actions),
-    facts: factsOf(view, knowledge.isOpen),
+    facts: factsOf(view, knowledge),
     members: view === undefined ? [] : view.members.map((peer) => rowOf(peer, view)),
     revision: view?.revision ?? 0,
   };
@@ -149,6 +149,7 @@ function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomAct
   const duration = ` Since ${durationText(nowMs - problemSinceMs)}.`;
   const hint = state.roomTrouble === undefined ? "" : ` ${sentence(state.roomTrouble)}`;
   const text = `${problem.text}${problem.sinceWallMs === undefined ? duration : ""}${hint}`;
+  if (state.shape === "edge" && view.problem?.code !== "joining") return say("busy", text);
   if (view.problem?.code === "no-quorum") return withoutQuorum(text, problem, knowledge, actions);
   if (view.problem?.code !== "joining") return say("busy", text);
   if (problem.code === "no-signalling") return say("bad", text);
@@ -222,7 +223,8 @@ function serving(state: RunningState, view: MemberView): Standing {
   if (state.signalling.state !== "open" && state.signalling.state !== "connecting") {
     return say("busy", `Ready, but newcomers cannot find this room: ${state.signalling.text}.${stake}`);
   }
-  return say("good", `Ready: reads and writes are served.${stake}`);
+  const kept = state.shape === "edge" ? " The server keeps this room, also while no tab is open." : "";
+  return say("good", `Ready: reads and writes are served.${kept}${stake}`);
 }
 
 function say(tone: Tone, text: string, actions: readonly Action[] = []): Standing {
@@ -238,7 +240,7 @@ function founderOf({ founder, sinceMs }: RoomInfo): string {
   return `member ${shortId(String(founder ?? 0n))} on ${new Date(sinceMs).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" })}`;
 }
 
-function factsOf(view: MemberView | undefined, isOpen: boolean): readonly Fact[] {
+function factsOf(view: MemberView | undefined, { isOpen, state }: RoomKnowledge): readonly Fact[] {
   const number = (value: number | undefined): string => (value === undefined ? UNKNOWN : numberText(value));
   return [
     { label: "Role", value: view === undefined ? UNKNOWN : roleWord(view) },
@@ -250,7 +252,14 @@ function factsOf(view: MemberView | undefined, isOpen: boolean): readonly Fact[]
     { label: "Members", value: view === undefined ? UNKNOWN : membersText(view.members) },
     { label: "Stored", value: view === undefined ? UNKNOWN : sizeText(view.dbSizeBytes) },
     { label: "Room", value: isOpen ? "open to anybody" : "closed: by its link" },
+    { label: "Who votes", value: votersText(state) },
   ];
+}
+
+function votersText(state: TabState): string {
+  if (state.type === "served") return votersText(state.holder);
+  if (state.type !== "running") return UNKNOWN;
+  return state.shape === "edge" ? "the server" : "the browsers";
 }
 
 const STOPPED_CODES: ReadonlySet<string> = new Set(["stopped", "storage", "removed"]);

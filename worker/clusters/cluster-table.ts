@@ -11,7 +11,9 @@ const CREATE = [
    locations TEXT NOT NULL, jurisdiction TEXT NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS quorate_deleted (key TEXT PRIMARY KEY) WITHOUT ROWID`,
 ];
-const COLUMNS = "name, id, size, locations, jurisdiction, created";
+/** Added by a later version. */
+const ADD_ROOM = "ALTER TABLE quorate_clusters ADD COLUMN room TEXT NOT NULL DEFAULT ''";
+const COLUMNS = "name, id, size, locations, jurisdiction, room, created";
 
 type Row = Record<string, SqlStorageValue> & {
   name: string;
@@ -19,6 +21,7 @@ type Row = Record<string, SqlStorageValue> & {
   size: number;
   locations: string;
   jurisdiction: string;
+  room: string;
   created: number;
 };
 
@@ -28,13 +31,17 @@ export class ClusterTable {
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage;
     for (const text of CREATE) storage.sql.exec(text);
+    const columns = storage.sql
+      .exec<{ name: string }>("SELECT name FROM pragma_table_info('quorate_clusters')")
+      .toArray();
+    if (!columns.some(({ name }) => name === "room")) storage.sql.exec(ADD_ROOM);
   }
 
   find(name: string): ClusterRecord | undefined {
     const [row] = this.#storage.sql.exec<Row>(`SELECT ${COLUMNS} FROM quorate_clusters WHERE name = ?`, name).toArray();
     if (row === undefined) return undefined;
-    const { id, size, locations, jurisdiction } = row;
-    return { name: row.name, id, size, locations, jurisdiction };
+    const { id, size, locations, jurisdiction, room } = row;
+    return { name: row.name, id, size, locations, jurisdiction, room };
   }
 
   /** In the order of names, after the given one. */
@@ -48,9 +55,9 @@ export class ClusterTable {
     return this.#storage.sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM quorate_clusters").one().n;
   }
 
-  add({ name, id, size, locations, jurisdiction }: ClusterRecord, nowMs: number): void {
-    const values = [name, id, size, locations, jurisdiction, nowMs];
-    this.#storage.sql.exec(`INSERT INTO quorate_clusters (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)`, ...values);
+  add({ name, id, size, locations, jurisdiction, room }: ClusterRecord, nowMs: number): void {
+    const values = [name, id, size, locations, jurisdiction, room, nowMs];
+    this.#storage.sql.exec(`INSERT INTO quorate_clusters (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`, ...values);
   }
 
   /** Takes a cluster off the list, and notes that its members are to be erased. */

@@ -2,9 +2,11 @@
  * The list of the clusters beside the first one: one Durable Object for a deployment. A worker asks it when it meets a
  * name for the first time, and a member when it is new. Nothing else needs it: clusters go on without it.
  *
- *     POST /quorate/clusters/create   {"name":"…","size":3,"locations":"weur,enam","jurisdiction":"eu"}
+ *     POST /quorate/clusters/create   {"name":"…","size":3,"locations":"weur,enam","jurisdiction":"eu","room":"HASH"}
  *     POST /quorate/clusters/list     {"after":"…","limit":100}
  *     POST /quorate/clusters/delete   {"name":"…"}
+ *
+ * A cluster with `room` has members in browser tabs, too: those of the room of its name (worker/signalling/room-cluster.ts).
  *
  * A cluster that is deleted leaves the list first. From then on no member of it starts any more, because members that
  * know nothing of themselves ask here. Then its members are erased, and whatever could not be reached is tried again.
@@ -18,9 +20,10 @@ import { checkRecord, clusterEnv } from "../common/cluster-env.ts";
 import { clusterKey, type ClusterRecord, clusterSetupToken, recordOfKey } from "../common/cluster-record.ts";
 import { Entrance, SETUP_TOKEN_LENGTH_MIN } from "../common/entrance.ts";
 import { clusterSize, type Env } from "../common/env.ts";
-import { objectNameOf } from "../common/identity.ts";
+import { objectNameOf, roomObjectNameOf } from "../common/identity.ts";
 import { operatorEvent } from "../common/operator-event.ts";
-import type { RegistryRpc } from "../common/registry-rpc.ts";
+import type { FoundedRoom, RegistryRpc } from "../common/registry-rpc.ts";
+import type { RoomRpc } from "../common/room-rpc.ts";
 import { type AllowedNames, allowedNames } from "./allowed-names.ts";
 import { ClusterTable } from "./cluster-table.ts";
 
@@ -38,6 +41,10 @@ type Step = "create" | "list" | "delete";
 interface Reply {
   readonly status: number;
   readonly body: object;
+}
+
+interface Refusal extends Reply {
+  readonly body: { readonly code: GrpcCode; readonly message: string };
 }
 
 export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
@@ -64,6 +71,17 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
     const record = recordOfKey(key);
     const known = record === undefined ? undefined : this.#table.find(record.name);
     return known !== undefined && clusterKey(known) === key;
+  }
+
+  async foundRoom(record: ClusterRecord): Promise<FoundedRoom> {
+    const known = this.#table.find(record.name);
+    // The room's claim was lost, or another request is first.
+    if (known?.room === record.room) return { type: "founded", key: clusterKey(known) };
+    const refusal = this.#refusalOf(record);
+    if (refusal !== undefined) return { type: "refused", status: refusal.status, message: refusal.body.message };
+    this.#table.add(record, Date.now());
+    operatorEvent("cluster-created", { cluster: record.name, size: record.size });
+    return { type: "founded", key: clusterKey(record) };
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -102,14 +120,31 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
     if (this.#table.deleted(1).length > 0) await this.ctx.storage.setAlarm(Date.now() + ERASE_AGAIN_MS);
   }
 
-  #create({ name, size, locations = "", jurisdiction = "" }: Record<string, unknown>): Reply {
-    if (typeof name !== "string" || typeof locations !== "string" || typeof jurisdiction !== "string") {
-      return refused(400, GrpcCode.InvalidArgument, "name, locations and jurisdiction are texts");
+  async #create({ name, size, locations = "", jurisdiction = "", room = "" }: Record<string, unknown>): Promise<Reply> {
+    const texts = [name, locations, jurisdiction, room];
+    if (!isTexts(texts)) {
+      return refused(400, GrpcCode.InvalidArgument, "name, locations, jurisdiction and room are texts");
     }
     if (size !== undefined && typeof size !== "number" && typeof size !== "string") {
       return refused(400, GrpcCode.InvalidArgument, "size is a number");
     }
-    const record = { name, id: newId(), size: Number(size ?? clusterSize(this.env)), locations, jurisdiction };
+    const defaultSize = room === "" ? clusterSize(this.env) : 1;
+    const record = recordOf(texts, Number(size ?? defaultSize));
+    const refusal = this.#refusalOf(record);
+    if (refusal !== undefined) return refusal;
+    if (record.room !== "" && !(await this.#takeRoom(record))) {
+      return refused(409, GrpcCode.AlreadyExists, `the room "${record.name}" exists, and has a cluster of its own`);
+    }
+    // Another request may have been faster meanwhile.
+    const late = this.#refusalOf(record);
+    if (late !== undefined) return late;
+    this.#table.add(record, Date.now());
+    operatorEvent("cluster-created", { cluster: record.name, size: record.size });
+    return { status: 200, body: { ...record, ...this.#tokenOf(record) } };
+  }
+
+  /** Returns why a cluster of this record cannot be created; undefined if it can. */
+  #refusalOf(record: ClusterRecord): Refusal | undefined {
     try {
       checkRecord(record);
       clusterEnv(this.env, record);
@@ -129,9 +164,16 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
         `there are ${this.#clustersMax} clusters, as many as MAX_CLUSTERS`,
       );
     }
-    this.#table.add(record, Date.now());
-    operatorEvent("cluster-created", { cluster: record.name, size: record.size });
-    return { status: 200, body: { ...record, ...this.#tokenOf(record) } };
+    return undefined;
+  }
+
+  #room(name: string): DurableObjectStub<RoomRpc> | undefined {
+    const { ROOMS, CLUSTER_NAME } = this.env;
+    return ROOMS?.get(ROOMS.idFromName(roomObjectNameOf(CLUSTER_NAME, name)));
+  }
+
+  async #takeRoom(record: ClusterRecord): Promise<boolean> {
+    return (await this.#room(record.name)?.takeForCluster(clusterKey(record))) ?? false;
   }
 
   #list({ after = "", limit = LIST_MAX }: Record<string, unknown>): Reply {
@@ -171,10 +213,11 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
     const { MEMBERS } = clusterEnv(this.env, record);
     let known = record.size;
     for (let number = known; number > 0;) {
-      const everCount = await MEMBERS.get(MEMBERS.idFromName(objectNameOf(key, number))).erase(known);
-      if (everCount > known) number = known = everCount;
+      const highest = await MEMBERS.get(MEMBERS.idFromName(objectNameOf(key, number))).erase(known);
+      if (highest > known) number = known = highest;
       else number -= 1;
     }
+    if (record.room !== "") await this.#room(record.name)?.releaseFromCluster(key);
     this.#table.forget(key);
   }
 
@@ -206,7 +249,18 @@ function newId(): string {
   return crypto.randomUUID().replaceAll("-", "");
 }
 
-function refused(status: number, code: GrpcCode, message: string): Reply {
+function isTexts(values: readonly unknown[]): values is readonly string[] {
+  return values.every((value) => typeof value === "string");
+}
+
+function recordOf(
+  [name = "", locations = "", jurisdiction = "", room = ""]: readonly string[],
+  size: number,
+): ClusterRecord {
+  return { name, id: newId(), size, locations, jurisdiction, room };
+}
+
+function refused(status: number, code: GrpcCode, message: string): Refusal {
   return { status, body: { code, message } };
 }
 

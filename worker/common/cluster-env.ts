@@ -8,7 +8,7 @@ const JURISDICTIONS: readonly string[] = ["", "eu", "fedramp", "us"];
 /** The environment of a cluster: the deployment's, with its own key, size, places and URL. */
 export function clusterEnv(env: Env, record: ClusterRecord): Env {
   const { MEMBERS, ROOMS, ENDPOINT_URL = "" } = env;
-  const { name, size, locations, jurisdiction } = record;
+  const { name, size, locations, jurisdiction, room } = record;
   return {
     ...env,
     MEMBERS: within(MEMBERS, jurisdiction),
@@ -16,6 +16,8 @@ export function clusterEnv(env: Env, record: ClusterRecord): Env {
     CLUSTER_NAME: clusterKey(record),
     CLUSTER_SIZE: String(size),
     LOCATIONS: locations,
+    // A room is for those who hold its secret, whatever the deployment lets everybody do.
+    ...(room === "" ? {} : { ROOM: room, OPEN: "false" }),
     ENDPOINT_URL: ENDPOINT_URL === "" ? "" : `${ENDPOINT_URL.replace(/\/+$/, "")}/c/${name}`,
   };
 }
@@ -29,12 +31,13 @@ function within<Type extends Rpc.DurableObjectBranded | undefined>(
 }
 
 /** Throws an Error for people if the record could not be a cluster's. */
-export function checkRecord({ name, id, size, locations, jurisdiction }: ClusterRecord): void {
+export function checkRecord({ name, id, size, locations, jurisdiction, room }: ClusterRecord): void {
   if (!isClusterName(name)) throw new Error(badName(name));
   if (size !== 1 && size !== 3 && size !== 5) throw new Error("size is 1, 3 or 5");
   const hints = locationsOf({ CLUSTER_SIZE: String(size), LOCATIONS: locations });
   if (hints.join(",") !== locations) throw new Error("locations is a list such as weur,enam,apac");
   if (!JURISDICTIONS.includes(jurisdiction)) throw new Error("jurisdiction is eu, us or fedramp");
-  const isKey = recordOfKey(clusterKey({ name, id, size, locations, jurisdiction })) !== undefined;
+  if (room !== "" && !/^[0-9a-f]{64}$/.test(room)) throw new Error("room is the SHA-256 of the room's key");
+  const isKey = recordOfKey(clusterKey({ name, id, size, locations, jurisdiction, room })) !== undefined;
   assert(isKey, "a checked record has a key");
 }

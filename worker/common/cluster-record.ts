@@ -3,6 +3,7 @@
  * CLUSTER_NAME: ids, objects and rooms are named after it.
  *
  *     /c/NAME/ID/SIZE/LOCATIONS/JURISDICTION      the key
+ *     /c/NAME/ID/SIZE/LOCATIONS/JURISDICTION/HASH the key of a cluster whose members are in browser tabs, too
  *     KEY/3                                       member 3
  *     KEY/room/ROOM                               a room
  *
@@ -22,26 +23,33 @@ export interface ClusterRecord {
   readonly locations: string;
   /** "eu", "fedramp"; empty for none. */
   readonly jurisdiction: string;
+  /**
+   * Of a room, whose tabs are members: the hash of its key (worker/signalling/room-access.ts), in hexadecimal digits.
+   * Empty for any other cluster.
+   */
+  readonly room: string;
 }
 
 /** Also the rule for the option `cluster` of an embedding worker. No name needs to be escaped in a URL. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-const KEY = /^\/c\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})\/([0-9a-f]{32})\/([135])\/([a-z,-]{0,64})\/([a-z]{0,16})$/;
+const KEY =
+  /^\/c\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})\/([0-9a-f]{32})\/([135])\/([a-z,-]{0,64})\/([a-z]{0,16})(?:\/([0-9a-f]{64}))?$/;
 const SETUP_TOKEN_USE = "quorate setup token of ";
 
 export function isClusterName(name: string): boolean {
   return NAME.test(name);
 }
 
-export function clusterKey({ name, id, size, locations, jurisdiction }: ClusterRecord): string {
-  return `/c/${name}/${id}/${size}/${locations}/${jurisdiction}`;
+export function clusterKey({ name, id, size, locations, jurisdiction, room }: ClusterRecord): string {
+  const key = `/c/${name}/${id}/${size}/${locations}/${jurisdiction}`;
+  return room === "" ? key : `${key}/${room}`;
 }
 
 /** Returns undefined for the name of a first cluster, which is no key. */
 export function recordOfKey(key: string): ClusterRecord | undefined {
-  const [, name, id, size, locations, jurisdiction] = KEY.exec(key) ?? [];
+  const [, name, id, size, locations = "", jurisdiction = "", room = ""] = KEY.exec(key) ?? [];
   if (name === undefined || id === undefined) return undefined;
-  return { name, id, size: Number(size), locations: locations ?? "", jurisdiction: jurisdiction ?? "" };
+  return { name, id, size: Number(size), locations, jurisdiction, room };
 }
 
 export function badName(name: string): string {

@@ -3,18 +3,20 @@ import { type AllowedOrigins, originsOf } from "../../src/gateway/http/origins.t
 import { MEMBERS_MAX } from "./identity.ts";
 import type { MemberRpc } from "./member-rpc.ts";
 import type { RegistryRpc } from "./registry-rpc.ts";
-import type { RoomSignalling } from "../signalling/signalling.ts";
+import type { RoomRpc } from "./room-rpc.ts";
 
 export interface Env {
   readonly MEMBERS: DurableObjectNamespace<MemberRpc>;
   /** Undefined: there are no rooms. */
-  readonly ROOMS?: DurableObjectNamespace<RoomSignalling>;
+  readonly ROOMS?: DurableObjectNamespace<RoomRpc>;
   /** Files of the page. Undefined: there is no page. */
   readonly ASSETS?: Fetcher;
   /** The list of clusters beside the first one. Undefined: there are none. */
   readonly CLUSTER_REGISTRY?: DurableObjectNamespace<RegistryRpc>;
   /** The first cluster's name, at the root paths. For another cluster: its key (cluster-record.ts). */
   readonly CLUSTER_NAME: string;
+  /** Of a cluster whose members are in browser tabs, too: the hash of its room's key (cluster-record.ts). */
+  readonly ROOM?: string;
   /** Which names other clusters may have: "*" (default), "", or names and patterns; see worker/clusters/allowed-names.ts. */
   readonly CLUSTERS?: string;
   /** Limit of the number of other clusters. Default 100,000. */

@@ -26,8 +26,8 @@ export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
   isAuthEnabled(): Promise<boolean>;
   /**
    * Deletes everything that the member has stored, for ever; for the registry, which has taken its cluster off the list.
-   * Returns the number of members that there ever were, as far as it knew. If that is more than `known`, nothing was
-   * deleted: those members are to be erased first.
+   * Returns the highest number of a member that there ever was, as far as it knew. If that is more than `known`, nothing
+   * was deleted: those members are to be erased first.
    */
   erase(known: number): Promise<number>;
   /** Called by another member about a snapshot that is being restored; see restore.ts. */

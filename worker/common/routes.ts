@@ -6,7 +6,7 @@
 /**
  * Who may use a route.
  *
- * - `everybody`: all callers. It reveals only whether the cluster is healthy.
+ * - `everybody`: all callers. It reveals only whether the cluster is healthy, or begins with a proof of its own.
  * - `caller`: while auth is disabled on a closed endpoint, callers with the setup token; otherwise those that
  *   etcd's rules admit.
  * - `owner`: on a closed endpoint, callers with the setup token. With auth enabled there is nothing to do there.
@@ -34,6 +34,8 @@ interface Row {
   readonly right: Right;
 }
 
+export const PEER_PATH = "/quorate/peer";
+
 const TABLE: readonly Row[] = [
   { path: "/v3/", to: "any-member", right: "caller" },
   { path: "/kv/", to: "any-member", right: "caller" },
@@ -48,6 +50,8 @@ const TABLE: readonly Row[] = [
   { path: "/livez/", to: "any-member", right: "everybody" },
   { path: "/readyz", to: "any-member", right: "everybody" },
   { path: "/readyz/", to: "any-member", right: "everybody" },
+  /** WebSockets of a room's tabs, which prove that they know its secret (src/transport/socket/socket-greeting.ts). */
+  { path: PEER_PATH, to: "any-member", right: "everybody" },
   { path: "/quorate/restore/", to: "restore", right: "owner" },
   { path: "/quorate/backups/", to: "backups", right: "owner" },
   { path: "/quorate/clusters/", to: "clusters", right: "owner" },

@@ -21,6 +21,8 @@ import { GrpcCode } from "../../src/protocol/errors.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import { BadBatchError } from "../../src/transport/http-batch.ts";
 import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
+import { pathOf } from "../common/address.ts";
+import { PEER_PATH } from "../common/routes.ts";
 import { Entrance } from "../common/entrance.ts";
 import { clusterSize, type Env } from "../common/env.ts";
 import { LEADER_HEADER, MEMBERS_HEADER } from "../common/internal-headers.ts";
@@ -51,6 +53,7 @@ import {
   type StepResponse,
 } from "./restore.ts";
 import { runMember } from "./run-member.ts";
+import { closePeerSockets, isPeerSocket, TRY_LATER } from "./peer-sockets.ts";
 import { serveCall, serveStream } from "./service-calls.ts";
 import { snapshotStream } from "./snapshot-stream.ts";
 import { writeTombstone, replyAsRemoved, tombstoneOf } from "./tombstone.ts";
@@ -84,6 +87,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     if (state.type === "down") return refusal(this.#number, state);
     // A removed leader keeps leading until a voter has taken over. Clients should already use another member.
     if (state.type === "removed" || this.#isLeaving) return this.#leaving();
+    if (state.tabs !== undefined && pathOf(request.url) === PEER_PATH) return state.tabs.open(request);
     const response = await state.app.fetch(request);
     if (response.status === 101) return response;
     for (const [name, value] of Object.entries(this.#headers(state.member))) response.headers.set(name, value);
@@ -174,10 +178,13 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
 
   async erase(known: number): Promise<number> {
     const state = await this.#opened();
-    let everCount = 0;
+    let last = 0;
     if (state.type === "running") {
-      ({ everCount } = state.member.machine.membership);
-      if (everCount > known) return everCount;
+      const { members, removed } = state.member.machine.membership;
+      // Tabs are members, too, and have no objects.
+      const numbers = [...members.map(({ id }) => id), ...removed].map((id) => this.#directory.numberOf(id) ?? 0);
+      last = Math.max(0, ...numbers);
+      if (last > known) return last;
       state.member.stop();
       await state.storage.close();
     }
@@ -185,7 +192,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     for (const socket of this.ctx.getWebSockets()) socket.close(1001, DELETED.text);
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
-    return everCount;
+    return last;
   }
 
   /** Called by another member about a snapshot that is being restored; see restore.ts. */
@@ -201,6 +208,23 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     // The platform repeats the alarm a few times, with backoff.
     if (state.type === "down") throw new Error(state.text);
     if (state.type === "running") state.member.wake();
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    if (!isPeerSocket(this.ctx, socket)) return;
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    if (state.type === "running" && state.tabs !== undefined) state.tabs.received(socket, message);
+    else socket.close(TRY_LATER, "the member does not run");
+  }
+
+  override async webSocketClose(socket: WebSocket): Promise<void> {
+    if (!isPeerSocket(this.ctx, socket)) return;
+    if (this.#state?.type === "running") this.#state.tabs?.closed(socket);
+    if (socket.readyState !== WebSocket.CLOSED) socket.close();
+  }
+
+  override async webSocketError(socket: WebSocket): Promise<void> {
+    await this.webSocketClose(socket);
   }
 
   /** Rejects if the member is down. */
@@ -253,6 +277,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       name: idName(this.env, restore),
       isRestored: restore !== undefined,
       entrance: this.#entrance,
+      isObject: (id) => this.#directory.numberOf(id) !== undefined,
       post: (to, body) => this.#peers.post(to, body),
       onStopped: (member, { code, text }) => (code === "removed" ? this.#bury(member) : this.#down(code, text)),
       onMembership: (member) => this.#membershipChanged(member),
@@ -348,6 +373,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   }
 
   #down(code: ProblemCode, text: string): void {
+    closePeerSockets(this.ctx, "the member does not run");
     if (code !== "starting") this.#tell("member-stopped", { code, reason: withoutRow(text) });
     this.#state = { type: "down", code, text, sinceMs: Date.now() };
   }

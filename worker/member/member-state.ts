@@ -5,6 +5,7 @@ import type { ProblemCode, Services } from "../../src/member/api/services.ts";
 import type { Member } from "../../src/member/node/member.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import type { HttpTransport } from "../../src/transport/http.ts";
+import type { PeerSockets } from "./peer-sockets.ts";
 import type { OperatorLog } from "./operator-log.ts";
 import type { Tombstone } from "./tombstone.ts";
 
@@ -13,6 +14,8 @@ export interface Running {
   readonly member: Member;
   readonly storage: Storage;
   readonly transport: HttpTransport;
+  /** Of a room's cluster. */
+  readonly tabs: PeerSockets | undefined;
   readonly app: Hono;
   readonly calls: ReadonlyMap<string, KvCall>;
   readonly services: Services;

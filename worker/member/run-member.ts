@@ -11,7 +11,9 @@ import type { BootstrapOptions } from "../../src/member/options.ts";
 import { createServices } from "../../src/member/services/member-services.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
+import type { Identity } from "../../src/storage/storage.ts";
 import { HttpTransport } from "../../src/transport/http.ts";
+import { SplitTransport } from "../../src/transport/split-transport.ts";
 import { recordOfKey } from "../common/cluster-record.ts";
 import type { Entrance } from "../common/entrance.ts";
 import { allowedOrigins, type Env } from "../common/env.ts";
@@ -21,6 +23,7 @@ import { flaggedOptions } from "./member-flags.ts";
 import type { Running } from "./member-state.ts";
 import { bootstrapOf, identityOf } from "./object-identity.ts";
 import { OperatorLog } from "./operator-log.ts";
+import { PeerSockets } from "./peer-sockets.ts";
 import { resumptionOf, wakeupOf } from "./saved-state.ts";
 
 /** Ticks of 100 ms without work after which the cluster quiesces. */
@@ -37,6 +40,8 @@ export interface RunHost {
   /** The cluster began from a snapshot. */
   readonly isRestored: boolean;
   readonly entrance: Entrance;
+  /** False for the members of a room that are tabs. */
+  readonly isObject: (id: MemberId) => boolean;
   readonly post: (to: MemberId, body: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
   readonly onStopped: (member: Member, problem: MemberProblem) => void;
   readonly onMembership: (member: Member) => void;
@@ -52,11 +57,13 @@ export async function runMember(host: RunHost): Promise<Running> {
     bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
   });
   const transport = new HttpTransport({ id: identity.memberId, post: host.post });
+  const tabs = tabsOf(host, identity);
   const flagged = await flaggedOptions(env, ctx.storage);
   const member: Member = new Member({
     ...flagged,
     storage,
-    transport,
+    transport: tabs === undefined ? transport : withTabs(transport, tabs, host),
+    ...(tabs === undefined ? {} : { admission: tabs.admission }),
     clock: objectClock,
     prng: new Prng(seed()),
     identity,
@@ -84,8 +91,22 @@ export async function runMember(host: RunHost): Promise<Running> {
     acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
   });
   const log = new OperatorLog(member, storage, env.CLUSTER_NAME, number);
+  tabs?.serve(member);
   member.start();
-  return { type: "running", log, member, storage, transport, app, calls: kvCalls(services.kv), services };
+  return { type: "running", log, member, storage, transport, tabs, app, calls: kvCalls(services.kv), services };
+}
+
+/** Only a room's cluster has tabs. */
+function tabsOf(
+  { ctx, env, isObject }: RunHost,
+  { memberId: id, clusterId: cluster }: Identity,
+): PeerSockets | undefined {
+  const { ROOM: room = "" } = env;
+  return room === "" ? undefined : new PeerSockets({ ctx, id, cluster, room, isObject });
+}
+
+function withTabs(near: HttpTransport, { hub: far }: PeerSockets, { isObject }: RunHost): SplitTransport {
+  return new SplitTransport({ near, far, isFar: (peer) => !isObject(peer) });
 }
 
 function acceptWebSocket(subprotocol: string | undefined): AcceptedWebSocket {

@@ -17,6 +17,8 @@ export interface RoomClaim {
   readonly member: string;
   readonly sinceMs: number;
   readonly confirmed: boolean;
+  /** Of a room whose cluster has members that are objects: the cluster's key (room-cluster.ts). */
+  readonly edgeKey?: string;
 }
 
 /** One entry in a Durable Object's storage. */

@@ -7,7 +7,8 @@
  *     {base}{key}/peers      GET   the ids that are online
  *     {base}peerjs           WS    signalling: ?key=peerjs&id=…&token=…
  *     {base}room             GET   the room's cluster, and the ids that are online
- *     {base}found            POST  {"member":"…","cluster":"…"}, with "open":true for a room without a key
+ *     {base}found            POST  {"member":"…","cluster":"…"}, with "open":true for a room without a key, or with
+ *                                  "shape":"edge" and "size":1, 3 or 5 for one whose cluster lives in objects
  *     {base}founded|forget   POST  {"member":"…","cluster":"…"}
  *     {base}ticket           POST  {"id":"…","token":"…"}: a token for one WebSocket
  *
@@ -23,9 +24,13 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { inTime } from "../../src/gateway/http/body.ts";
+import { recordOfKey } from "../common/cluster-record.ts";
+import type { Env } from "../common/env.ts";
+import type { RoomRpc } from "../common/room-rpc.ts";
 import { callerAddress } from "../../src/gateway/http/caller-address.ts";
 import { AddressBudget } from "./address-budget.ts";
-import { claim, confirm, forget, type RoomClaim, type RoomClaimSlot } from "./room-claims.ts";
+import { claim, confirm, forget, isClaimFresh, type RoomClaim, type RoomClaimSlot } from "./room-claims.ts";
+import { edgeClaim, edgeOf, edgeSizeOf, foundAtRegistry, newEdgeKey } from "./room-cluster.ts";
 import { type Access, accessOf, accessRefusal, shownKeyHash, type StoredAccess } from "./room-access.ts";
 import { RoomTickets } from "./room-tickets.ts";
 import {
@@ -75,13 +80,13 @@ interface Caller {
   readonly nowMs: number;
 }
 
-export class RoomSignalling extends DurableObject {
+export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
   readonly #queue: SignalQueue = new SignalQueue(QUEUE_LIMITS);
   readonly #tickets: RoomTickets = new RoomTickets();
   readonly #requests: AddressBudget = new AddressBudget(MAX_REQUESTS);
   readonly #failures: AddressBudget = new AddressBudget(MAX_FAILURES);
 
-  constructor(ctx: DurableObjectState, env: object) {
+  constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
   }
@@ -99,6 +104,23 @@ export class RoomSignalling extends DurableObject {
     if (request.method === "GET") return this.#get(route.rest, caller);
     if (request.method === "POST") return this.#post(route.rest, request, caller);
     return respond(405, { error: "GET or POST" });
+  }
+
+  async takeForCluster(key: string): Promise<boolean> {
+    const nowMs = Date.now();
+    const { room } = recordOfKey(key) ?? { room: "" };
+    const access = this.#access(nowMs);
+    const isForIt = access.type === "free" || (access.type === "closed" && access.keyHash === room);
+    if (room === "" || !isForIt || this.#isTaken(nowMs)) return false;
+    this.#choose({ keyHash: room, fixed: true });
+    this.#slot.put(edgeClaim(key, nowMs, true));
+    return true;
+  }
+
+  async releaseFromCluster(key: string): Promise<void> {
+    if (this.#slot.get()?.edgeKey !== key) return;
+    this.#slot.delete();
+    this.ctx.storage.kv.delete("access");
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
@@ -164,6 +186,7 @@ export class RoomSignalling extends DurableObject {
       return respond(400, { error: 'expected {"member":"<decimal id>","cluster":"<decimal id>"}' });
     }
     if (rest === "forget") return this.#forget(ids.cluster, caller);
+    if (rest === "found" && body?.["shape"] === "edge") return this.#foundEdge(body["size"], caller);
     return rest === "founded" ? this.#founded(ids, caller) : this.#found(ids, body?.["open"] === true, caller);
   }
 
@@ -180,6 +203,37 @@ export class RoomSignalling extends DurableObject {
     return respond(200, { founded, ...this.#room(caller) });
   }
 
+  /** The cluster is created while the claim holds, and the claim is confirmed when it is. */
+  async #foundEdge(sizeGiven: unknown, caller: Caller): Promise<Response> {
+    const size = edgeSizeOf(sizeGiven);
+    if (size === undefined) return respond(400, { error: "the size of a room's edge is 1, 3 or 5" });
+    const room = caller.shown;
+    if (room === undefined)
+      return respond(400, { error: "a room with an edge has a secret, and is claimed with its key" });
+    // Whoever founded the room has chosen its shape.
+    if (this.#isTaken(caller.nowMs)) return respond(200, { founded: false, ...this.#room(caller) });
+    const name = this.ctx.id.name ?? "";
+    const key = newEdgeKey(name, size, room);
+    if (key === undefined) return respond(400, { error: "a room of this name or place can have no edge" });
+    this.#choose({ keyHash: room, fixed: this.#storedAccess?.fixed === true });
+    this.#slot.put(edgeClaim(key, caller.nowMs, false));
+    const founded = await foundAtRegistry(this.env, key);
+    const { edgeKey } = this.#slot.get() ?? {};
+    if (edgeKey !== key) return respond(200, { founded: false, ...this.#room(caller) });
+    if (founded.type === "refused") {
+      this.#slot.delete();
+      return respond(founded.status, { error: founded.message });
+    }
+    this.#choose({ keyHash: room, fixed: true });
+    this.#slot.put(edgeClaim(founded.key, caller.nowMs, true));
+    return respond(200, { founded: false, ...this.#room(caller) });
+  }
+
+  #isTaken(nowMs: number): boolean {
+    const founding = this.#slot.get();
+    return founding !== undefined && (founding.confirmed || isClaimFresh(founding, nowMs));
+  }
+
   #founded({ cluster, member }: ClaimIds, caller: Caller): Response {
     const stored = this.#storedAccess;
     // An expired claim can be confirmed only by the caller that made it.
@@ -189,6 +243,8 @@ export class RoomSignalling extends DurableObject {
   }
 
   #forget(cluster: string, caller: Caller): Response {
+    // Its data is at the edge, and whoever owns the deployment may delete it.
+    if (this.#slot.get()?.edgeKey !== undefined) return respond(409, { forgotten: false, ...this.#room(caller) });
     // In an open room callers cannot be told apart. There, forgetting requires that no peer is online.
     if (this.#access(caller.nowMs).type !== "closed" && this.#online().length > 1) {
       return respond(409, { forgotten: false, ...this.#room(caller) });
@@ -237,7 +293,7 @@ export class RoomSignalling extends DurableObject {
     const isVisible = access !== "free" || this.#storedAccess?.keyHash === shown;
     if (founding === undefined || !isVisible) return { access, cluster: null, peers };
     const { cluster, member, confirmed, sinceMs } = founding;
-    return { access, cluster, member, confirmed, since: sinceMs, peers };
+    return { access, cluster, member, confirmed, since: sinceMs, peers, edge: edgeOf(founding) };
   }
 
   get #slot(): RoomClaimSlot {

@@ -1,4 +1,8 @@
 /** `quorate cluster`: the clusters of a deployment, beside its first one. */
+import { latin1ToBytes } from "../../base/bytes.ts";
+import { Sha256 } from "../../base/sha256.ts";
+import { toHex } from "../../base/text-codes.ts";
+import { newRoom, roomTarget } from "../common/room-link.ts";
 import { deploymentOf, UsageError } from "../common/command.ts";
 import type { Command, Input } from "../common/command.ts";
 import { tokenOf } from "../common/connect.ts";
@@ -11,7 +15,7 @@ import type { Terminal } from "../output/terminal.ts";
 
 export const clusterCommand: Command = {
   name: "cluster",
-  usage: "create NAME | list | delete NAME [options]",
+  usage: "create NAME | list | delete NAME | key LINK [options]",
   summary: "Creates, lists or deletes the clusters that a deployment has beside its first one.",
   details: `
 Each cluster has members, users, tokens, limits and alarms of its own. It is served at URL/c/NAME/, and every command
@@ -19,11 +23,15 @@ takes --cluster NAME. Whoever manages clusters shows the deployment's setup toke
 endpoint is open. CLUSTERS of the deployment says which names there may be.
 
 create prints a setup token that opens the new cluster alone: give it to whoever is to own it, for \`quorate auth init\`.
+With --shape edge the cluster is a room, too: browser tabs become members of it by the link that create prints, as learners,
+and every command takes --room LINK. key prints what opens a room's cluster for others: the token that follows from its link.
+
 delete erases everything that the cluster's members have stored, and cannot be undone. The name may be used again, for
 another, empty cluster.`,
   options: {
     size: { type: "string", value: "N", help: "create: 1, 3 or 5 members; default as the first cluster" },
     locations: { type: "string", value: "LIST", help: "create: hints where the members are to be, as weur,enam,apac" },
+    shape: { type: "string", value: "edge", help: "create: a room, whose objects vote and whose tabs are learners" },
     jurisdiction: { type: "string", value: "NAME", help: "create: where all data stays: eu, us or fedramp" },
     yes: { type: "boolean", help: "delete: I know that everything in it will be gone" },
     json: { type: "boolean", help: "create, list: print JSON" },
@@ -32,6 +40,7 @@ another, empty cluster.`,
     "quorate cluster create staging",
     "quorate cluster create acme --size 3 --locations weur,weur,enam",
     "quorate put greeting hello --cluster staging",
+    "quorate cluster create planning --shape edge",
     "quorate cluster delete staging --yes",
   ],
   run,
@@ -55,8 +64,13 @@ const PAGE = 1_000;
 
 async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const [verb, name = "", ...more] = input.positionals;
-  if (more.length > 0 || (verb === "list") !== (name === "") || !["create", "list", "delete"].includes(verb ?? "")) {
-    throw new UsageError("cluster takes create NAME, list, or delete NAME");
+  const isVerb = ["create", "list", "delete", "key"].includes(verb ?? "");
+  if (more.length > 0 || (verb === "list") !== (name === "") || !isVerb) {
+    throw new UsageError("cluster takes create NAME, list, delete NAME, or key LINK");
+  }
+  if (verb === "key") {
+    await terminal.write(`${roomTarget(name).key}\n`);
+    return ExitCode.ok;
   }
   const endpoint = deploymentOf(input, terminal.env).replace(/\/+$/, "");
   const place = { endpoint, timeoutMs: input.milliseconds("timeout", 60_000), token: tokenOf(input, terminal) };
@@ -67,16 +81,41 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
 
 async function create(input: Input, terminal: Terminal, place: Place, name: string): Promise<ExitCode> {
   const size = input.wholeNumber("size", 1);
+  const room = newRoomOf(input.text("shape"), place.endpoint, name);
   const body = JSON.stringify({
     name,
     ...(size === undefined ? {} : { size }),
     locations: input.text("locations") ?? "",
     jurisdiction: input.text("jurisdiction") ?? "",
+    ...(room === undefined ? {} : { room: hashOf(room.key) }),
   });
   const created = await postTo<Created>(place, "/quorate/clusters/create", WHAT, body);
-  if (input.flag("json")) await terminal.write(jsonLine(created));
-  else await terminal.write(createdText(created, place.endpoint));
+  const link = room === undefined ? {} : { link: room.link };
+  if (input.flag("json")) await terminal.write(jsonLine({ ...created, ...link }));
+  else await terminal.write(room === undefined ? createdText(created, place.endpoint) : roomText(created, room.link));
   return ExitCode.ok;
+}
+
+function newRoomOf(shape: string | undefined, endpoint: string, name: string): ReturnType<typeof newRoom> | undefined {
+  if (shape === undefined) return undefined;
+  if (shape !== "edge") throw new UsageError(`--shape takes "edge", not "${shape}"; without it the cluster is no room`);
+  return newRoom(endpoint, name);
+}
+
+/** What the server keeps of a room's key. */
+function hashOf(key: string): string {
+  return toHex(new Sha256().update(latin1ToBytes(key)).digest());
+}
+
+function roomText({ name, size }: Created, link: string): string {
+  return `Room ${name} created: ${size} ${size === 1 ? "object votes" : "objects vote"}, and whoever opens this link is a learner:
+
+  ${link}
+
+Its secret is in no other place. For commands and servers:
+
+  QUORATE_ROOM="${link}" npx quorate get "" --prefix
+`;
 }
 
 function createdText({ name, size, setup_token: token }: Created, endpoint: string): string {

@@ -46,6 +46,11 @@ export const COMMON_OPTIONS: OptionSpecs = {
     value: "NAME",
     help: "a cluster of the endpoint, beside its first one; default $QUORATE_CLUSTER",
   },
+  room: {
+    type: "string",
+    value: "LINK",
+    help: "a room at the edge, by its link: endpoint, cluster and token\nfollow from it; default $QUORATE_ROOM",
+  },
   token: { type: "string", value: "TOKEN", help: "sent as Authorization; default $QUORATE_TOKEN" },
   user: { type: "string", value: "NAME:PASSWORD", help: "whose token to fetch and send; default $QUORATE_USER" },
   timeout: { type: "string", value: "SECONDS", help: "for each request; default 10" },

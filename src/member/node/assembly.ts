@@ -310,6 +310,9 @@ function makeSnapshots(parts: Assembly, prng: Prng): Snapshots {
   });
 }
 
+/** A learner that is there responds to each heartbeat, also in a page in the background. */
+const SILENT_MS = 5_000;
+
 function makeQuiescence(parts: Assembly): Quiescence {
   const { proposals, reads, rpc, changes, lessor, snapshots } = parts;
   const { quiesceAfterTicks, electionTicks } = parts.settings;
@@ -318,6 +321,7 @@ function makeQuiescence(parts: Assembly): Quiescence {
     raft: () => parts.raft,
     leader: () => parts.leader.id,
     others: () => parts.peers.others,
+    isSilent: (peer) => parts.peers.sinceContactMs(peer) > SILENT_MS,
     send: (to, body) => parts.outbox.send(to, body),
     hasWork: () =>
       proposals.pending > 0 ||

@@ -8,12 +8,17 @@
  *       ▲                                 ▲                                  │
  *       │                                 └──── too far behind for long ─────┤
  *       └───────────── no leader, or the clock stood still ◄─────────────────┘
+ *
+ * The clock of a member that quiesced stands still on purpose. Its copy stays current for as long as its connection to the
+ * leader lasts: the leader sends what is new. When a connection ends or begins, it wakes, and confirms.
  */
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
 import type { Clock } from "../clock.ts";
 import type { MemberOptions, Settings } from "../options.ts";
 import type { Applier } from "./applier.ts";
 import type { LeaderTracker } from "./leader-tracker.ts";
+import type { Quiescence } from "./quiescence.ts";
 import type { Reads } from "./reads.ts";
 
 /** A page in the background has its timers once a second. After a longer gap others may have led meanwhile. */
@@ -30,6 +35,7 @@ export interface FreshnessDeps {
   readonly leader: LeaderTracker;
   readonly reads: Reads;
   readonly applier: Applier;
+  readonly quiescence: Quiescence;
 }
 
 export class Freshness {
@@ -55,9 +61,22 @@ export class Freshness {
     return !this.#isEnabled || (this.#state === "current" && !this.#stoodStill);
   }
 
+  /** A peer can be reached again: it is asked at once who leads, because what was asked before is lost. */
+  peerUp(peer: MemberId): void {
+    if (this.#isEnabled) this.#parts.quiescence.askAgain(peer);
+  }
+
+  /** Called when the connection to a peer has begun or ended: what it would have sent may be missing. */
+  connectionChanged(peer: MemberId): void {
+    const { leader, quiescence } = this.#parts;
+    if (!this.#isEnabled || !quiescence.isQuiesced || (leader.isKnown && leader.id !== peer)) return;
+    this.#state = "absent";
+    quiescence.onRequest();
+  }
+
   /** When this copy was last known to be current, or when it was opened, in milliseconds since 1970. */
   get asOfWallMs(): number {
-    return this.#asOfWallMs;
+    return this.#isEnabled && this.isCurrent && this.#parts.quiescence.isQuiesced ? this.#now.wallMs : this.#asOfWallMs;
   }
 
   /** The number of committed entries that are known to be missing here. */
@@ -98,6 +117,7 @@ export class Freshness {
   }
 
   get #stoodStill(): boolean {
+    if (this.#parts.quiescence.isQuiesced) return false;
     const { ms, wallMs } = this.#now;
     return Math.max(ms - this.#lastTick.ms, wallMs - this.#lastTick.wallMs) > STOOD_STILL_MS;
   }

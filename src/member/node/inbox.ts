@@ -9,6 +9,7 @@ import type { ClusterChanges } from "../membership/cluster-changes.ts";
 import type { CommitDelay } from "../peer/commit-delay.ts";
 import type { Driver } from "./driver.ts";
 import type { FrameFilter } from "./frame-filter.ts";
+import type { Freshness } from "./freshness.ts";
 import type { JoinHandler } from "./join-handler.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MemberMetrics } from "../metrics/member-metrics.ts";
@@ -26,6 +27,7 @@ export interface InboxDeps {
   readonly driver: Driver;
   readonly membershipMonitor: MembershipMonitor;
   readonly filter: FrameFilter;
+  readonly freshness: Freshness;
   readonly joinHandler: JoinHandler;
   readonly quiescence: Quiescence;
   readonly commitDelay: CommitDelay;
@@ -137,6 +139,8 @@ export class Inbox {
   #onPeerUp(peer: MemberId): void {
     this.#parts.peers.up(peer);
     this.#parts.snapshots.peerUp(peer);
+    this.#parts.freshness.connectionChanged(peer);
+    this.#parts.freshness.peerUp(peer);
     this.#parts.driver.schedule();
   }
 
@@ -144,6 +148,7 @@ export class Inbox {
     this.#parts.peers.down(peer);
     this.#parts.metrics.peers.down(peer);
     this.#parts.raft.reportUnreachable(peer);
+    this.#parts.freshness.connectionChanged(peer);
     this.#parts.driver.schedule();
   }
 }

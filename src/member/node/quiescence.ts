@@ -1,8 +1,9 @@
 /**
  * Quiesces an idle cluster: it stops its clocks. An edge object with a running timer is billed around the clock.
  *
- * The leader quiesces when all members hold its last entry and nothing happened for n ticks. It notifies the followers,
- * which stop their tickers if they agree. Safe, because leader leases are not trusted while quiesced: followers grant
+ * The leader quiesces when all members hold its last entry and nothing happened for n ticks. A learner that is not there,
+ * as a browser tab that was closed, does not keep the cluster awake: it wakes the leader when it is back. The leader
+ * notifies the followers, which stop their tickers if they agree. Safe, because leader leases are not trusted while quiesced: followers grant
  * pre-votes at once, the leader confirms reads with heartbeats, and a waking member finds the leader before it forwards
  * a request.
  *
@@ -33,6 +34,8 @@ export interface QuiescenceHost {
   readonly raft: () => Raft;
   readonly leader: () => MemberId;
   readonly others: () => readonly MemberId[];
+  /** True if a peer has not been heard for longer than any response takes. */
+  readonly isSilent: (peer: MemberId) => boolean;
   readonly send: (to: MemberId, body: FrameBody) => void;
   readonly hasWork: () => boolean;
   readonly startTicking: () => void;
@@ -71,6 +74,11 @@ export class Quiescence {
     return this.#state === "active";
   }
 
+  /** True while this member's clock stands still because the cluster is idle. */
+  get isQuiesced(): boolean {
+    return this.#state === "quiesced";
+  }
+
   /** True if a running leader would have been heard by now. A quiesced leader is heard only after a request to it. */
   get wouldHear(): boolean {
     return this.#state === "active" || (this.#state === "waking" && this.#wakingTicks >= WAKING_TICKS);
@@ -90,7 +98,7 @@ export class Quiescence {
       this.#askSilentLeader();
       return false;
     }
-    const idle = !this.#host.hasWork() && isIdle(this.#host.raft().status());
+    const idle = !this.#host.hasWork() && isIdle(this.#host.raft().status(), this.#host.isSilent);
     this.#idleTicks = idle ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks < this.#afterTicks) return false;
     const { term, lastIndex } = this.#host.raft().status();
@@ -128,6 +136,11 @@ export class Quiescence {
     this.wake();
     if (from === this.#host.leader() && messages.some((message) => this.#isLeading(message))) this.activate();
     else if (messages.some((message) => this.#isResuming(message))) this.#wakingTicks = 0;
+  }
+
+  /** Asks one peer for the leader, if this member is asking. */
+  askAgain(peer: MemberId): void {
+    if (this.#state === "waking" && this.#isAsking) this.#host.send(peer, { type: "wake" });
   }
 
   /** Starts the clock. What a follower knew of the leader may be outdated. */
@@ -220,11 +233,11 @@ export class Quiescence {
   }
 }
 
-/** True if all members have the last entry, and it is committed and applied. */
-function isIdle(status: RaftStatus): boolean {
+/** True if all members have the last entry, silent learners aside, and it is committed and applied. */
+function isIdle(status: RaftStatus, isSilent: (peer: MemberId) => boolean): boolean {
   if (status.role !== "leader" || status.commit !== status.lastIndex || status.applied !== status.commit) return false;
-  for (const progress of status.progress.values()) {
-    if (progress.match !== status.lastIndex) return false;
+  for (const [id, progress] of status.progress) {
+    if (progress.match !== status.lastIndex && !(progress.isLearner && isSilent(id))) return false;
   }
   return true;
 }

@@ -51,6 +51,41 @@ describe("a quiesced cluster", () => {
     await quiesced(cluster);
   });
 
+  test("M58 quiesces without a learner that is not there, which gets what it missed when it is back", async () => {
+    const cluster = await Cluster.founded(3, OPTIONS);
+    const leader = await cluster.elected();
+    const learner = await cluster.start(4n, { type: "join" });
+    learner.member.dial([leader.id]);
+    await cluster.clock.until(() => leader.member.machine.membership.has(4n), "let in");
+    await quiesced(cluster);
+    const image = cluster.crash(4n);
+    await cluster.settled(put(leader, "missed"));
+    await quiesced(cluster);
+    const back = await cluster.start(4n, { type: "join" }, image);
+    await cluster.clock.until(() => back.member.applied === leader.member.applied, "caught up");
+    await quiesced(cluster);
+  });
+
+  test("M59 members that quiesced are current while they are connected with the leader, and confirm after that", async () => {
+    const cluster = await Cluster.founded(3, { ...OPTIONS, confirmsFreshness: true });
+    const leader = await cluster.elected();
+    await cluster.settled(put(leader, "old"));
+    const [away] = others(cluster, leader) as [Node];
+    await cluster.clock.until(() => away.member.unavailable === undefined, "confirmed");
+    await quiesced(cluster);
+    await cluster.clock.advance(60_000);
+    expect(cluster.clock.timerCount).toBe(0);
+    expect(away.member.unavailable).toBe(undefined);
+    for (const { id } of others(cluster, away)) cluster.network.setLink(away.id, id, false);
+    await cluster.clock.advance(0);
+    expect(away.member.unavailable?.code).toBe("catching-up");
+    await cluster.settled(put(leader, "new"));
+    for (const { id } of others(cluster, away)) cluster.network.setLink(away.id, id, true);
+    await cluster.clock.until(() => away.member.unavailable === undefined, "confirmed again");
+    expect(away.member.applied).toBe(leader.member.applied);
+    await quiesced(cluster);
+  });
+
   test("M24 trusts no leader: one that was quiesced during an election serves no old read", async () => {
     const cluster = await Cluster.founded(3, OPTIONS);
     const old = await cluster.elected();

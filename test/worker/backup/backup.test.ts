@@ -160,7 +160,7 @@ function snapshotOf(
 test.each([0, 1, 8 * 1024 * 1024 - 32, 8 * 1024 * 1024, 17 * 1024 * 1024 + 7])(
   "a snapshot of %i bytes is uploaded in parts and read back byte for byte",
   async (bytes) => {
-    const key = clusterKey({ name: "large", id: "a".repeat(32), size: 1, locations: "", jurisdiction: "" });
+    const key = clusterKey({ name: "large", id: "a".repeat(32), size: 1, locations: "", jurisdiction: "", room: "" });
     const store = new BackupStore(own.BACKUPS, key);
     const sizes: number[] = [];
     const recording = {
@@ -196,7 +196,7 @@ test.each([
   ["a piece is missing", (chunk: Uint8Array, at: number) => (at === 300 ? new Uint8Array(1) : chunk)],
   ["the member is lost", (chunk: Uint8Array, at: number) => (at === 300 ? undefined : chunk)],
 ])("if %s, nothing is kept", async (_how, spoil) => {
-  const key = clusterKey({ name: "spoilt", id: "b".repeat(32), size: 1, locations: "", jurisdiction: "" });
+  const key = clusterKey({ name: "spoilt", id: "b".repeat(32), size: 1, locations: "", jurisdiction: "", room: "" });
   const store = new BackupStore(own.BACKUPS, key);
   await expect(store.write(snapshotOf(12 * 1024 * 1024, spoil), Date.now())).rejects.toThrow(
     /damaged on its way|was lost/,

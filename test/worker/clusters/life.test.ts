@@ -111,7 +111,7 @@ test("an isolate that still knows a deleted cluster brings nothing of it back", 
 });
 
 test("an object of a cluster that never was does not begin one", async () => {
-  const record = { name: "never", id: "0".repeat(32), size: 1, locations: "", jurisdiction: "" };
+  const record = { name: "never", id: "0".repeat(32), size: 1, locations: "", jurisdiction: "", room: "" };
   expect(clusterKey(record)).toBe(`/c/never/${record.id}/1//`);
   const response = await memberOf(record, 1).fetch("http://edge/health");
   expect([response.status, await response.json()]).toMatchObject([404, { code: 5 }]);

@@ -2,11 +2,18 @@
 import type { WebSocketLike } from "../../../src/client/common/web-socket-like.ts";
 import { edge } from "./edge-kit.ts";
 
-type Listener = (event: { readonly data?: unknown }) => void;
+interface AnyEvent {
+  readonly data: unknown;
+  readonly code: number;
+  readonly reason: string;
+}
+
+type Listener = (event: AnyEvent) => void;
 
 export class EdgeWebSocket implements WebSocketLike {
   binaryType = "blob";
   readyState = 0;
+  readonly bufferedAmount: number = 0;
   readonly #listeners: [string, Listener][] = [];
   #socket: WebSocket | undefined;
 
@@ -18,9 +25,9 @@ export class EdgeWebSocket implements WebSocketLike {
     this.#socket?.send(data);
   }
 
-  close(): void {
+  close(code?: number, reason?: string): void {
     this.readyState = 3;
-    this.#socket?.close();
+    this.#socket?.close(code, reason);
   }
 
   addEventListener(type: string, listener: Listener): void {
@@ -35,13 +42,17 @@ export class EdgeWebSocket implements WebSocketLike {
     this.#socket = webSocket;
     webSocket.binaryType = "arraybuffer";
     webSocket.addEventListener("message", ({ data }) => this.#tell("message", { data }));
-    webSocket.addEventListener("close", () => this.#tell("close", {}));
+    webSocket.addEventListener("close", ({ code, reason }) => {
+      this.readyState = 3;
+      this.#tell("close", { code, reason });
+    });
     webSocket.accept();
     this.readyState = 1;
     this.#tell("open", {});
   }
 
-  #tell(type: string, event: { readonly data?: unknown }): void {
-    for (const [heard, listener] of this.#listeners) if (heard === type) listener(event);
+  #tell(type: string, event: Partial<AnyEvent>): void {
+    const whole = { data: undefined, code: 1006, reason: "", ...event };
+    for (const [heard, listener] of this.#listeners) if (heard === type) listener(whole);
   }
 }

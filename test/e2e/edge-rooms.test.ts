@@ -1,0 +1,126 @@
+/** A room whose cluster is at the edge: an object votes, and the tabs of real browsers learn from it over a WebSocket each. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { launchChromium } from "../support/chromium.ts";
+import { EdgeServer } from "../support/edge-server.ts";
+import { quorate } from "../cli/support/fake-terminal.ts";
+import { newRoom, roomUrl, Tab } from "./tabs-support.ts";
+
+let browser: Browser;
+let data: string;
+let server: EdgeServer;
+
+beforeAll(async () => {
+  data = await mkdtemp(join(tmpdir(), "quorate-edge-rooms-"));
+  [browser, server] = await Promise.all([launchChromium(), EdgeServer.start(data)]);
+});
+
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+});
+
+afterAll(async () => {
+  await Promise.all([browser.close(), server.stop()]);
+  await rm(data, { recursive: true, force: true });
+});
+
+test("a person alone works in a room at the edge, and finds everything after all tabs were closed", async () => {
+  const room = newRoom();
+  const tab = await Tab.openAtEdge(browser, server, room);
+  await tab.ready();
+  await tab.put("mine", "kept");
+  const { members, role } = await tab.status();
+  expect(role).toBe("learner");
+  expect(new Map(members.map(({ name, learner }) => [name.slice(0, 4), learner]))).toEqual(
+    new Map([
+      ["edge", false],
+      ["tab-", true],
+    ]),
+  );
+  await tab.close();
+
+  const other = await Tab.openAtEdge(browser, server, room);
+  await other.ready();
+  expect(await other.read("mine")).toBe("kept");
+  expect(await other.get("mine")).toBe("kept");
+});
+
+test("the command line and two tabs see the same data, by the room's link; a tab follows what others write", async () => {
+  const room = newRoom();
+  const one = await Tab.openAtEdge(browser, server, room);
+  await one.ready();
+  const env = { QUORATE_ROOM: roomUrl(server, room) };
+  await one.put("by-tab", "1");
+  expect((await quorate(server.url, ["get", "by-tab"], { env })).out).toContain("1");
+  const two = await Tab.openAtEdge(browser, server, room);
+  await two.ready();
+  expect((await quorate(server.url, ["put", "by-cli", "2"], { env })).code).toBe(0);
+  for (const tab of [one, two]) expect(await tab.read("by-cli")).toBe("2");
+  for (const tab of [one, two]) expect(await tab.get("by-tab")).toBe("1");
+  await one.says(/The server keeps this room/);
+  // The page says who votes.
+  await one.page.getByText("Who votes").waitFor();
+  await one.page.getByText("the server", { exact: true }).waitFor();
+});
+
+test("a stranger with the name only gets nothing of it, by page or by request; another secret is refused", async () => {
+  const room = newRoom();
+  const tab = await Tab.openAtEdge(browser, server, room);
+  await tab.ready();
+  await tab.put("secret", "value");
+  const page = await (await browser.newContext()).newPage();
+  for (const url of [`${server.url}/?room=${room}`, `${server.url}/?room=${room}&shape=edge`]) {
+    await page.goto(url);
+    expect(await page.getByRole("alert").textContent()).toContain("This room is closed");
+  }
+  await page.goto("about:blank");
+  await page.goto(`${server.url}/?room=${room}&shape=edge#k=${"A".repeat(43)}`);
+  expect(await page.getByRole("alert").textContent()).toContain("not the secret of this room");
+  for (const path of ["v3/kv/range", "quorate/status", "metrics", "kv/secret", "m/1/v3/kv/range"]) {
+    const init = path.includes("v3") ? { method: "POST", body: JSON.stringify({ key: btoa("secret") }) } : {};
+    const response = await fetch(`${server.url}/c/${room}/${path}`, init);
+    expect([path, response.status]).toEqual([path, 401]);
+    expect(await response.text()).not.toContain("value");
+  }
+});
+
+test("the server is killed: tabs read their copies and say so, writes fail, and all go on when it is back", async () => {
+  const room = newRoom();
+  const tab = await Tab.openAtEdge(browser, server, room);
+  await tab.ready();
+  await tab.put("kept", "before");
+  await server.killWorkerd();
+  await tab.says(/cannot reach the room’s server/);
+  expect(await tab.get("kept")).toBe("before");
+  await expect(tab.put("lost", "x")).rejects.toThrow(/no quorum|no leader|cannot|timed out|unknown/);
+  server = await EdgeServer.start(data, [], server.port);
+  await tab.ready();
+  expect(await tab.read("kept")).toBe("before");
+  await tab.put("after", "on");
+  const late = await Tab.openAtEdge(browser, server, room);
+  await late.ready();
+  expect([await late.read("kept"), await late.read("after")]).toEqual(["before", "on"]);
+});
+
+test("a room keeps the shape that it was founded with, whatever a later link asks for", async () => {
+  const [room, plain] = [newRoom(), newRoom()];
+  const founder = await Tab.openAtEdge(browser, server, room);
+  await founder.ready();
+  await founder.put("here", "1");
+  const asTabs = await Tab.open(browser, server, room);
+  await asTabs.ready();
+  expect([await asTabs.read("here"), await asTabs.page.evaluate(() => window.quorate.room.shape)]).toEqual([
+    "1",
+    "edge",
+  ]);
+
+  const other = await Tab.open(browser, server, plain);
+  await other.ready();
+  const asEdge = await Tab.openAtEdge(browser, server, plain);
+  await asEdge.ready();
+  expect(await asEdge.page.evaluate(() => window.quorate.room.shape)).toBe("tabs");
+  expect((await asEdge.status()).clusterId).toBe((await other.status()).clusterId);
+});

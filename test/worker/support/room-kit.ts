@@ -1,0 +1,134 @@
+/**
+ * One Raft group of an object and tabs, in workerd: the object is the deployed one, and a tab is the real member over its
+ * real transport, with its storage in memory.
+ */
+import { runInDurableObject } from "cloudflare:test";
+import { afterEach, expect } from "vitest";
+import { Prng } from "../../../src/base/prng.ts";
+import { createClient } from "../../../src/client/client.ts";
+import type { Client } from "../../../src/client/client.ts";
+import { bootstrapStorage } from "../../../src/member/node/bootstrap.ts";
+import { Member } from "../../../src/member/node/member.ts";
+import { createServices } from "../../../src/member/services/member-services.ts";
+import { MemoryImage, openMemoryStorage } from "../../../src/storage/memory/memory.ts";
+import type { Identity } from "../../../src/storage/storage.ts";
+import { newRoomSecret, roomKeys } from "../../../src/transport/room-secret.ts";
+import { hashOfKey } from "../../../src/transport/socket/socket-greeting.ts";
+import { SocketDialer } from "../../../src/transport/socket/socket-dialer.ts";
+import { toHex } from "../../../src/base/text-codes.ts";
+import { clusterKey, type ClusterRecord } from "../../../worker/common/cluster-record.ts";
+import { clusterIdOf, memberIdOf } from "../../../worker/common/identity.ts";
+import { objectClock } from "../../../worker/member/clock.ts";
+import { manage, memberOf } from "./clusters-kit.ts";
+import { EdgeWebSocket } from "./edge-web-socket.ts";
+
+export interface Room {
+  readonly record: ClusterRecord;
+  /** What follows from its secret. */
+  readonly key: string;
+}
+
+let rooms = 0;
+
+export async function newRoom(): Promise<Room> {
+  const name = `room-${++rooms}`;
+  const { registry: key = "" } = roomKeys(name, newRoomSecret());
+  const created = await manage("create", { name, room: toHex(hashOfKey(key)) });
+  expect(created.status).toBe(200);
+  return { record: created.body as unknown as ClusterRecord, key };
+}
+
+export interface Tab {
+  readonly member: Member;
+  readonly client: Client;
+  readonly states: string[];
+  /** What its disk holds. */
+  stop(): MemoryImage;
+}
+
+const running: Tab[] = [];
+
+afterEach(() => {
+  for (const tab of running.splice(0)) tab.stop();
+});
+
+interface Coming {
+  readonly memberId?: bigint;
+  readonly key?: string;
+  readonly clusterId?: bigint;
+  readonly image?: MemoryImage;
+}
+
+export async function openTab({ record, key }: Room, coming: Coming = {}): Promise<Tab> {
+  const cluster = clusterKey(record);
+  const { memberId = crypto.getRandomValues(new BigUint64Array(1))[0] ?? 1n, clusterId = clusterIdOf(cluster) } =
+    coming;
+  const identity: Identity = { memberId, clusterId, name: "tab" };
+  const image = coming.image ?? new MemoryImage();
+  const storage = openMemoryStorage(image);
+  const bootstrap = { type: "join" } as const;
+  await new Promise<void>((resolve, reject) => {
+    bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
+  });
+  const states: string[] = [];
+  const object = memberIdOf(cluster, 1);
+  const transport = new SocketDialer({
+    id: memberId,
+    cluster: clusterId,
+    registryKey: coming.key ?? key,
+    dial: (to) => (to === object ? new EdgeWebSocket(`ws://edge/c/${record.name}/m/1/quorate/peer`) : undefined),
+    onState: (state, text) => states.push(text === "" ? state : `${state}: ${text}`),
+    redialMs: 20,
+  });
+  const member = new Member({
+    storage,
+    transport,
+    clock: objectClock,
+    prng: new Prng(memberId),
+    identity,
+    bootstrap,
+    admission: "authenticated",
+    quiesceAfterTicks: 30,
+    confirmsFreshness: true,
+  });
+  member.start();
+  member.dial([object]);
+  const tab: Tab = {
+    member,
+    client: createClient(createServices(member)),
+    states,
+    stop: () => {
+      member.stop();
+      return image;
+    },
+  };
+  running.push(tab);
+  return tab;
+}
+
+export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  for (let turn = 0; !(await holds()); turn++) {
+    if (turn > 1_000) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export function serves({ member }: Tab): Promise<void> {
+  return until(() => member.unavailable === undefined, "the tab serves");
+}
+
+export async function valueAt({ client }: Tab, key: string, serializable = false): Promise<string | undefined> {
+  const { kvs } = await client.kv.range(key, { serializable });
+  return kvs[0] === undefined ? undefined : client.toText(kvs[0].value);
+}
+
+export function objectOf({ record }: Room): ReturnType<typeof memberOf> {
+  return memberOf(record, 1);
+}
+
+/** Waits until the object has stopped its clock: then it has stored where it may go on. */
+export async function untilQuiet(room: Room, { member }: Tab): Promise<void> {
+  const indexOf = (): Promise<number | undefined> =>
+    runInDurableObject(objectOf(room), (_object, { storage }) => storage.kv.get<{ index: number }>("resume")?.index);
+  await until(async () => (await indexOf()) === member.status().lastIndex, "the object is quiet");
+}

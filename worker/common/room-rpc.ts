@@ -1,0 +1,10 @@
+/** RPC methods of a room (worker/signalling/signalling.ts), for the registry of clusters. */
+export interface RoomRpc extends Rpc.DurableObjectBranded {
+  /**
+   * Makes the room that of a cluster with members in tabs, which is about to be created. False: the room belongs to
+   * somebody else.
+   */
+  takeForCluster(key: string): Promise<boolean>;
+  /** The cluster was deleted: the room is free. */
+  releaseFromCluster(key: string): Promise<void>;
+}

@@ -1,0 +1,58 @@
+/**
+ * Rooms whose cluster has members that are objects (shape "edge"). Such a cluster is one of the deployment's clusters,
+ * served at /c/NAME/ under the room's name. The room's claim says which one it is; the registry has the record.
+ *
+ *     tab ── found, shape "edge" ──► room ── foundRoom ──► registry          the tab joins the cluster
+ *     owner ── cluster create --shape edge ──► registry ── takeForCluster ──► room
+ *
+ * A claim comes first and the record second, both ways: two of them cannot end in two clusters of one room.
+ */
+import { type ClusterRecord, clusterKey, isClusterName, recordOfKey } from "../common/cluster-record.ts";
+import type { Env } from "../common/env.ts";
+import { clusterIdOf, memberIdOf } from "../common/identity.ts";
+import { type FoundedRoom, REGISTRY_NAME } from "../common/registry-rpc.ts";
+import type { RoomClaim } from "./room-claims.ts";
+
+/** The part of a room's description that names its objects. */
+export interface RoomEdge {
+  readonly shape: "edge";
+  /** The path of the cluster at this server. */
+  readonly path: string;
+  /** Ids of the objects in the order of their numbers, from 1. */
+  readonly objects: readonly string[];
+}
+
+/** The number of objects that vote, from a request; undefined if it is none. */
+export function edgeSizeOf(size: unknown): number | undefined {
+  return size === undefined ? 1 : size === 1 || size === 3 || size === 5 ? size : undefined;
+}
+
+export function newEdgeKey(name: string, size: number, room: string): string | undefined {
+  if (!isClusterName(name)) return undefined;
+  const id = crypto.randomUUID().replaceAll("-", "");
+  return clusterKey({ name, id, size, locations: "", jurisdiction: "", room });
+}
+
+/** The claim of a room that belongs to the cluster of that key. */
+export function edgeClaim(key: string, sinceMs: number, confirmed: boolean): RoomClaim {
+  return { cluster: `${clusterIdOf(key)}`, member: `${memberIdOf(key, 1)}`, sinceMs, confirmed, edgeKey: key };
+}
+
+export function edgeOf({ edgeKey }: RoomClaim): RoomEdge | undefined {
+  const record = edgeKey === undefined ? undefined : recordOfKey(edgeKey);
+  if (edgeKey === undefined || record === undefined) return undefined;
+  const objects = Array.from({ length: record.size }, (_, at) => `${memberIdOf(edgeKey, at + 1)}`);
+  return { shape: "edge", path: `/c/${record.name}/`, objects };
+}
+
+/** Creates the cluster, or finds the one that there is already for the same room and secret. */
+export async function foundAtRegistry(
+  { CLUSTER_REGISTRY }: Pick<Env, "CLUSTER_REGISTRY">,
+  key: string,
+): Promise<FoundedRoom> {
+  const record: ClusterRecord | undefined = recordOfKey(key);
+  if (CLUSTER_REGISTRY === undefined || record === undefined) {
+    return { type: "refused", status: 501, message: "this worker keeps no list of clusters" };
+  }
+  return CLUSTER_REGISTRY.get(CLUSTER_REGISTRY.idFromName(REGISTRY_NAME)).foundRoom(record);
+}
