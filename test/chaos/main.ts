@@ -33,13 +33,19 @@ async function chaos(): Promise<number> {
   const untilMs = Date.now() + Number(values.minutes) * 60_000;
   const total = { rounds: 0, calls: 0, answered: 0, revisions: 0, locks: 0, watched: 0 };
   const harms = new Map<string, number>();
-  for (let seed = Number(values.seed); total.rounds === 0 || Date.now() < untilMs; seed++) {
+  let allRight = true;
+  for (let seed = Number(values.seed); allRight && (total.rounds === 0 || Date.now() < untilMs); seed++) {
     const result = await round({
       seed,
       seconds: Number(values.round),
       members: Number(values.processes),
       say: values.verbose ? (line) => console.log(`  ${line}`) : () => undefined,
-    });
+    }).catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
+    if (result instanceof Error) {
+      console.log(`seed ${seed}: WRONG\n${result.stack ?? result.message}`);
+      allRight = false;
+      break;
+    }
     total.rounds += 1;
     total.calls += result.calls;
     total.answered += result.answered;
@@ -51,12 +57,12 @@ async function chaos(): Promise<number> {
     console.log(
       `seed ${seed}: ${result.answered} of ${result.calls} calls answered, ${result.revisions} revisions: ${verdict}`,
     );
-    if (result.wrong.length > 0) return 1;
+    allRight = result.wrong.length === 0;
   }
   const done = [...harms].map(([harm, count]) => `${harm} ${count}`).join(", ");
   console.log(
     `${total.rounds} rounds: ${total.answered} of ${total.calls} calls answered, ${total.revisions} revisions, ` +
-      `${total.locks} times the lock, ${total.watched} responses of watches; ${done}: all right`,
+      `${total.locks} times the lock, ${total.watched} responses of watches; ${done}: ${allRight ? "all right" : "WRONG, see above"}`,
   );
-  return 0;
+  return allRight ? 0 : 1;
 }
