@@ -19,6 +19,7 @@ const TOGETHER = 2;
 
 /** Half a minute and more each: with `QUORATE_LONG=1`, as in CI. */
 const LONG = [
+  "test/e2e/backup.test.ts",
   "test/e2e/edge-rooms.test.ts",
   "test/e2e/floods.test.ts",
   "test/e2e/gone-callers.test.ts",

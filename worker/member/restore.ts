@@ -52,7 +52,9 @@ export const NOT_EMPTY: StepResponse = {
   status: 412,
   body: {
     code: GrpcCode.FailedPrecondition,
-    message: "the cluster is not empty: a snapshot is restored where nothing was ever written",
+    message:
+      "the cluster is not empty: a snapshot is restored where nothing was ever written " +
+      "(`npx quorate cluster create NAME` makes such a cluster)",
   },
 };
 
