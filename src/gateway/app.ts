@@ -27,6 +27,8 @@ export interface GatewayOptions extends RpcRouteOptions {
   readonly admit?: (request: Request) => Response | undefined;
   /** See PlainOptions. In milliseconds; default 4,000. */
   readonly heartbeatMs?: number;
+  /** Labels of every metric, after its own. Default: none, as in etcd, where whoever scrapes adds them. */
+  readonly metricLabels?: Readonly<Record<string, string>>;
 }
 
 export function gatewayApp(services: Services, options: GatewayOptions = {}): Hono {
@@ -63,7 +65,7 @@ export function gatewayApp(services: Services, options: GatewayOptions = {}): Ho
     }
   }
   get("/version", () => versionResponse(services.health));
-  const metrics = (): Promise<Response> => metricsResponse(services.health);
+  const metrics = (): Promise<Response> => metricsResponse(services.health, options.metricLabels ?? {});
   app.on(["GET", "POST", "PUT", "DELETE", "PATCH"], "/metrics", (context) => guarded(context.req.raw, metrics));
   get("/quorate/status", () => inspectResponse(services.inspect));
   const plain = plainHandler(services, {

@@ -38,7 +38,7 @@ function labelsOf(name: string): ReadonlySet<string> | undefined {
   return new Set(samples.flatMap((line) => [...line.matchAll(/[{,](\w+)="/g)].map(([, label]) => label ?? "")));
 }
 
-/** Prometheus adds these when it scrapes (README). */
+/** The first is the edge's own (test/worker/edge/edge-upkeep.test.ts), the second Prometheus' when it scrapes. */
 const OF_SCRAPE = ["cluster", "instance"];
 
 test.each(queries)("%s", (_title, expr) => {

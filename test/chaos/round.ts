@@ -3,26 +3,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Prng } from "../../src/base/prng.ts";
-import { utf8Decode } from "../../src/base/utf8.ts";
 import { connect } from "../../src/client/app/connect.ts";
-import type { ApplicationClient } from "../../src/client/app/application-client.ts";
-import { endpointServices } from "../../src/grpc/endpoint-services.ts";
-import { type GrpcProxy, startGrpcProxy } from "../../src/grpc/proxy.ts";
-import { httpServices } from "../../src/client/http/http-services.ts";
-import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
-import type { WatchResponse } from "../../src/client/common/types.ts";
-import { RawClient } from "../grpc/support/raw-client.ts";
 import { History } from "../sim/history.ts";
-import { ProcessCluster, type ProcessMemberUnderTest } from "../support/process-cluster.ts";
-import { Caller, type Kv } from "./callers.ts";
-import { type Event, judge, judgeWatch, type Log } from "./judge.ts";
+import { ProcessCluster } from "../support/process-cluster.ts";
+import { Caller } from "./callers.ts";
+import { judge, judgeWatch } from "./judge.ts";
 import { LockHolders } from "./lock-holders.ts";
 import { Nemesis, sleep } from "./nemesis.ts";
+import { differences, Front, healed, Recorded } from "./observers.ts";
 import { PeerProxy } from "./peer-proxy.ts";
-
-const TIMEOUT_MS = 10_000;
-/** Ends what hangs: on a busy machine recovery takes long. */
-const HEALED_WITHIN_MS = 180_000;
 
 export interface RoundOptions {
   readonly seed: number;
@@ -112,144 +101,6 @@ async function played(
     watched: watches.reduce((sum, { seen }) => sum + seen.length, 0),
     wrong,
   };
-}
-
-/** A member's two ways in: its own HTTP API, and a gRPC proxy in front of it. */
-class Front {
-  readonly http: Kv;
-  readonly grpc: Kv;
-  readonly #proxy: GrpcProxy;
-  readonly #client: RawClient;
-  readonly #close: () => void;
-
-  private constructor(http: Kv, proxy: GrpcProxy, close: () => void) {
-    this.http = http;
-    this.#proxy = proxy;
-    this.#close = close;
-    this.#client = new RawClient(`127.0.0.1:${proxy.port}`);
-    const { kv } = RPCS;
-    this.grpc = {
-      put: (request) => this.#client.call(kv.put, request),
-      range: (request) => this.#client.call(kv.range, request),
-      deleteRange: (request) => this.#client.call(kv.deleteRange, request),
-      txn: (request) => this.#client.call(kv.txn, request),
-    };
-  }
-
-  static async before(url: string): Promise<Front> {
-    const behind = endpointServices({ endpoint: url, timeoutMs: TIMEOUT_MS });
-    const proxy = await startGrpcProxy({ services: behind, listen: "127.0.0.1:0" });
-    const services = httpServices({ endpoint: url, timeoutMs: TIMEOUT_MS });
-    return new Front(services.kv, proxy, () => behind.close());
-  }
-
-  async close(): Promise<void> {
-    this.#client.close();
-    await this.#proxy.close();
-    this.#close();
-  }
-}
-
-/** A watch of all keys from the beginning on, which resumes by itself. */
-class Recorded {
-  readonly seen: WatchResponse[] = [];
-  readonly #watcher: ReturnType<ApplicationClient["watch"]>;
-  #last = 0;
-
-  constructor(client: ApplicationClient) {
-    this.#watcher = client.watch("", { prefix: true, startRevision: 2 });
-    void this.#record();
-  }
-
-  async reaches(revision: number): Promise<void> {
-    const untilMs = Date.now() + HEALED_WITHIN_MS;
-    while (this.#last < revision) {
-      if (Date.now() > untilMs) throw new Error(`a watch stands at revision ${this.#last} of ${revision}`);
-      await sleep(50);
-    }
-  }
-
-  close(): void {
-    void this.#watcher.return();
-  }
-
-  async #record(): Promise<void> {
-    for await (const response of this.#watcher) {
-      if (response.events.length === 0) continue;
-      this.seen.push(response);
-      this.#last = response.events.at(-1)?.kv.modRevision ?? this.#last;
-    }
-  }
-}
-
-/** Waits until all members serve, and returns all that was ever written. */
-async function healed(cluster: ProcessCluster, clients: readonly ApplicationClient[]): Promise<Log> {
-  for (const member of cluster.members) {
-    await served(cluster, member.name, () => member.post("/v3/kv/range", { key: btoa("key0") }));
-  }
-  const client = clients[0] as ApplicationClient;
-  const { header } = await client.kv.range("key0");
-  const log = new Map<number, Event[]>();
-  const watcher = client.watch("", { prefix: true, startRevision: 2 });
-  for await (const { events } of watcher) {
-    for (const { type, kv } of events) {
-      const event = { type, key: utf8Decode(kv.key), value: utf8Decode(kv.value) };
-      log.set(kv.modRevision, [...(log.get(kv.modRevision) ?? []), event]);
-    }
-    if ((events.at(-1)?.kv.modRevision ?? 0) >= header.revision) break;
-  }
-  return log;
-}
-
-/**
- * Returns the response of a request, which is repeated until the cluster has recovered. A cluster that does not recover is
- * a fault, and the error says what each member answers.
- */
-async function served<T>(cluster: ProcessCluster, name: string, request: () => Promise<T>): Promise<T> {
-  const untilMs = Date.now() + HEALED_WITHIN_MS;
-  for (;;) {
-    try {
-      return await request();
-    } catch (error) {
-      if (Date.now() > untilMs) {
-        throw new Error(`${name} does not serve long after the last harm: ${(await answers(cluster)).join("; ")}`, {
-          cause: error,
-        });
-      }
-    }
-    await sleep(100);
-  }
-}
-
-/** What each member says of itself. */
-async function answers(cluster: ProcessCluster): Promise<readonly string[]> {
-  const asked = cluster.members.map(async (member) => {
-    const status = await member.post("/v3/maintenance/status", {}).then(
-      (body) => JSON.stringify(body),
-      (error: unknown) => String(error),
-    );
-    return `${member.name} ${status}`;
-  });
-  return await Promise.all(asked);
-}
-
-/** Members hold the same data at one revision. */
-async function differences(cluster: ProcessCluster): Promise<readonly string[]> {
-  const range = async (member: ProcessMemberUnderTest): Promise<Record<string, unknown>> =>
-    await served(cluster, member.name, () => member.post("/v3/kv/range", { key: btoa("key0") }));
-  const [first] = cluster.members;
-  if (first === undefined) return [];
-  const { header } = (await range(first)) as { readonly header: { readonly revision: string } };
-  const hashes = await Promise.all(
-    cluster.members.map(async (member) => {
-      await range(member);
-      const { hash } = (await served(cluster, member.name, () =>
-        member.post("/v3/maintenance/hashkv", { revision: header.revision }),
-      )) as { readonly hash: number };
-      return hash;
-    }),
-  );
-  return new Set(hashes).size === 1 ? [] : [`members differ at revision ${header.revision}: ${hashes.join(", ")}`];
 }
 
 /** Proxies in the order of the members before whose listeners they stand. */

@@ -82,7 +82,7 @@ async function open(): Promise<number> {
 }
 
 async function watchers(): Promise<number> {
-  const found = (await metrics()).map((text) => /^etcd_debugging_mvcc_watcher_total (\d+)$/m.exec(text)?.[1]);
+  const found = (await metrics()).map((text) => /^etcd_debugging_mvcc_watcher_total\{\S+\} (\d+)$/m.exec(text)?.[1]);
   return found.reduce((sum, number) => sum + Number(number), 0);
 }
 

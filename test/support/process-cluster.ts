@@ -19,6 +19,8 @@ export interface ProcessClusterOptions {
   readonly vars?: Readonly<Record<string, string>>;
   /** Maps the port at which a member listens for the others to the one at which they find it. Default: the same. */
   readonly reached?: (port: number) => Promise<number>;
+  /** What the members run at first. Default: what `npm run build` left. */
+  readonly build?: BuiltWorker;
 }
 
 export class ProcessMemberUnderTest {
@@ -29,6 +31,7 @@ export class ProcessMemberUnderTest {
   readonly #clients: Listener;
   readonly #peers: Listener;
   readonly #vars: Readonly<Record<string, string>>;
+  #build: BuiltWorker = built();
   #served: ServedMember | undefined;
 
   constructor(name: string, folder: string, clients: Listener, peers: Listener, peerUrl: string, vars: object) {
@@ -45,12 +48,14 @@ export class ProcessMemberUnderTest {
     return this.#peers;
   }
 
-  async start(): Promise<void> {
+  /** With another build than the last time, if one is given. */
+  async start(build?: BuiltWorker): Promise<void> {
+    this.#build = build ?? this.#build;
     this.#served = await serveMember({
       dataDir: join(this.#folder, this.name),
       clients: this.#clients,
       peers: this.#peers,
-      built: built(),
+      built: this.#build,
       vars: this.#vars,
     });
     await this.#served.listening;
@@ -116,7 +121,7 @@ export class ProcessCluster {
     const places = await Promise.all(Array.from({ length: count }, () => cluster.#place()));
     const initial = places.map(({ peerUrl }, at) => `m${at + 1}=${peerUrl}`).join(",");
     for (const place of places) cluster.members.push(cluster.#member(place, initial, "new"));
-    await Promise.all(cluster.members.map((member) => member.start()));
+    await Promise.all(cluster.members.map((member) => member.start(options.build)));
     return cluster;
   }
 
@@ -175,13 +180,14 @@ interface Place {
   readonly peerUrl: string;
 }
 
-function built(): BuiltWorker {
-  const { compatibilityDate, compatibilityFlags } = readDeployed(ROOT);
+/** What `npm run build` left in a checkout of the repository. */
+export function built(root: string = ROOT): BuiltWorker {
+  const { compatibilityDate, compatibilityFlags } = readDeployed(root);
   return {
     compatibilityDate,
     compatibilityFlags,
-    workerFile: join(ROOT, "dist/worker/process.js"),
-    assetsFile: join(ROOT, "dist/worker/assets.js"),
-    pageFolder: join(ROOT, "dist/web"),
+    workerFile: join(root, "dist/worker/process.js"),
+    assetsFile: join(root, "dist/worker/assets.js"),
+    pageFolder: join(root, "dist/web"),
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { Member } from "../../src/member/node/member.ts";
 import type { AlarmMember } from "../../src/protocol/api/maintenance.ts";
+import { PROTOCOL_VERSION } from "../../src/protocol/version.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { type EventName, operatorEvent, shownCluster } from "../common/operator-event.ts";
 
@@ -14,16 +15,16 @@ const REPEAT_MS = 60_000;
 
 export class OperatorLog {
   readonly #member: Member;
-  readonly #place: { readonly cluster: string; readonly member: number };
+  readonly #place: { readonly cluster: string; readonly member: number | string };
   #leader: bigint;
   #alarms: readonly AlarmMember[];
   #rejected: number;
   #rejectedAtMs = -Infinity;
   #slowAtMs = -Infinity;
 
-  constructor(member: Member, storage: Storage, clusterName: string, number: number) {
+  constructor(member: Member, storage: Storage, clusterName: string, name: number | string) {
     this.#member = member;
-    this.#place = { cluster: shownCluster(clusterName), member: number };
+    this.#place = { cluster: shownCluster(clusterName), member: name };
     this.#leader = member.leader;
     this.#alarms = member.machine.alarms.list();
     this.#rejected = member.counters.framesRejected;
@@ -62,7 +63,10 @@ export class OperatorLog {
   #refused(rejected: number): void {
     const nowMs = Date.now();
     if (nowMs - this.#rejectedAtMs < REPEAT_MS) return;
-    this.#tell("peers-refused", { frames: rejected - this.#rejected });
+    const { otherVersion } = this.#member.metrics;
+    // While a deployment rolls, this says why two members do not speak.
+    const versions = otherVersion === undefined ? {} : { theirVersion: otherVersion, ourVersion: PROTOCOL_VERSION };
+    this.#tell("peers-refused", { frames: rejected - this.#rejected, ...versions });
     this.#rejected = rejected;
     this.#rejectedAtMs = nowMs;
   }

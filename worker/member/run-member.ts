@@ -22,6 +22,8 @@ import { clusterOptions } from "./cluster-options.ts";
 import { flaggedOptions } from "./member-flags.ts";
 import type { Running } from "./member-state.ts";
 import { bootstrapOf, identityOf } from "./object-identity.ts";
+import { memberNameOf } from "../common/identity.ts";
+import { shownCluster } from "../common/operator-event.ts";
 import { OperatorLog } from "./operator-log.ts";
 import { PeerSockets } from "./peer-sockets.ts";
 import { resumptionOf, wakeupOf } from "./saved-state.ts";
@@ -89,6 +91,7 @@ export async function runMember(host: RunHost): Promise<Running> {
     callers: member.callers,
     admit: (request) => entrance.refusal(request, member.machine.auth.enabled),
     acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
+    metricLabels: { cluster: shownCluster(env.CLUSTER_NAME), member: memberNameOf(number) },
   });
   const log = new OperatorLog(member, storage, env.CLUSTER_NAME, number);
   tabs?.serve(member);

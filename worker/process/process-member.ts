@@ -37,6 +37,7 @@ import type { FramesResponse } from "../common/member-rpc.ts";
 import { REMOVED, type Reason, refusal } from "../common/refusal.ts";
 import { objectClock } from "../member/clock.ts";
 import { flaggedOptions } from "../member/member-flags.ts";
+import { OperatorLog } from "../member/operator-log.ts";
 import type { RestoreReply, StepResponse } from "../member/restore.ts";
 import { replyAsRemoved, type Tombstone, tombstoneOf, writeTombstone } from "../member/tombstone.ts";
 import { initialClusterId, initialMembersOf } from "./initial-cluster.ts";
@@ -54,6 +55,7 @@ const NO_RESTORE = {
 
 interface Running {
   readonly type: "running";
+  readonly log: OperatorLog;
   readonly member: Member;
   readonly transport: HttpTransport;
   readonly app: Hono;
@@ -105,7 +107,11 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
         case "removed":
           return { type: "batch", batch: replyAsRemoved(state.tombstone, batch) };
         case "running":
-          return { type: "batch", batch: await state.transport.handlePost(batch) };
+          try {
+            return { type: "batch", batch: await state.transport.handlePost(batch) };
+          } finally {
+            state.log.look();
+          }
       }
     } catch (error) {
       return { type: "refused", isBad: error instanceof BadBatchError, reason: messageOf(error) };
@@ -215,8 +221,9 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
       admit: (request) => this.#entrance.refusal(request, member.machine.auth.enabled),
       acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
     });
+    const log = new OperatorLog(member, storage, this.env.INITIAL_CLUSTER_TOKEN, this.env.MEMBER_NAME);
     member.start();
-    return { type: "running", member, transport, app, calls: kvCalls(services.kv) };
+    return { type: "running", log, member, transport, app, calls: kvCalls(services.kv) };
   }
 
   /** A store that has data keeps its identity, whatever the flags say, as in etcd. */

@@ -45,9 +45,13 @@ export function versionResponse(health: HealthService): Response {
   return json({ etcdserver: SERVER_VERSION, etcdcluster: version, storage: version }, 200);
 }
 
-export async function metricsResponse(health: HealthService): Promise<Response> {
+export async function metricsResponse(
+  health: HealthService,
+  common: Readonly<Record<string, string>>,
+): Promise<Response> {
   await health.leaderConfirmed?.();
-  return new Response(prometheusText(health.metrics()), { headers: { "content-type": PROMETHEUS_TYPE } });
+  const samples = health.metrics().map((sample) => ({ ...sample, labels: { ...sample.labels, ...common } }));
+  return new Response(prometheusText(samples), { headers: { "content-type": PROMETHEUS_TYPE } });
 }
 
 export async function inspectResponse(inspect: InspectService): Promise<Response> {

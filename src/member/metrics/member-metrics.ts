@@ -35,6 +35,8 @@ export class MemberMetrics {
     bytesSent: 0,
     bytesReceived: 0,
   };
+  /** The protocol version of the last peer whose frames could not be read because of it. */
+  otherVersion: number | undefined;
   /** Set where calls are counted. Nothing reads the metrics of a tab. */
   calls: CallMetrics | undefined;
   readonly peers: PeerMetrics;

@@ -3,6 +3,7 @@
  * and if its sender may send it (frame-policy.ts). A rejected frame is counted and has no other effect.
  */
 import { DecodeError } from "../../protocol/decode-error.ts";
+import { FrameVersionError } from "../../protocol/peer/frame.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
@@ -37,7 +38,9 @@ export class FrameFilter {
       return body;
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      this.#parts.metrics.counters.framesRejected += 1;
+      const { metrics } = this.#parts;
+      metrics.counters.framesRejected += 1;
+      if (error instanceof FrameVersionError) metrics.otherVersion = error.theirs;
       return undefined;
     }
   }

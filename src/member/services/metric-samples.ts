@@ -5,7 +5,7 @@
 import { grpcCodeName, grpcCodeOf } from "../../protocol/errors.ts";
 import { RPCS } from "../../protocol/api/rpc/rpc-table.ts";
 import type { Rpc } from "../../protocol/api/rpc/rpc.ts";
-import { CLUSTER_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
+import { CLUSTER_VERSION, PROTOCOL_VERSION, SERVER_VERSION } from "../../protocol/version.ts";
 import type { CalledMethod } from "../metrics/call-metrics.ts";
 import type { Histogram } from "../metrics/histogram.ts";
 import type { Member } from "../node/member.ts";
@@ -171,9 +171,17 @@ function watchAndLeaseSamples(member: Member): readonly MetricSample[] {
   ];
 }
 
+function refusedVersion(theirs: number): MetricSample {
+  const labels = { theirs: String(theirs), ours: String(PROTOCOL_VERSION) };
+  const help = "1 if a peer speaks another version of the protocol: none of its frames can be read.";
+  return gauge("quorate_peer_protocol_version_refused", help, 1, labels);
+}
+
 function peerSamples(member: Member): readonly MetricSample[] {
   const { counters, metrics, machine } = member;
+  const { otherVersion } = metrics;
   const samples = [
+    ...(otherVersion === undefined ? [] : [refusedVersion(otherVersion)]),
     counter(
       "quorate_peer_frames_rejected_total",
       "Frames that were not of this cluster, or damaged.",

@@ -3,6 +3,7 @@ import { Prng } from "../../../src/base/prng.ts";
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import { EtcdError } from "../../../src/protocol/errors.ts";
 import { encodeFrame } from "../../../src/protocol/peer/frame.ts";
+import { PROTOCOL_VERSION } from "../../../src/protocol/version.ts";
 import { compactionRequest, putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
 import { watchCreateRequest } from "../../../src/protocol/api/watch.ts";
 import type { Storage } from "../../../src/storage/storage.ts";
@@ -122,6 +123,21 @@ describe("frames that are not for this member", () => {
     await cluster.clock.advance(100);
     expect(leader.member.counters.framesRejected - before).toBe(bad.length);
     expect(leader.member.problem).toBeUndefined();
+    await cluster.settled(put(leader));
+  });
+
+  test("M19 of another version of the protocol are named: theirs and ours, and members of one version go on", async () => {
+    const cluster = await Cluster.founded(3);
+    const leader = await cluster.elected();
+    const from = others(cluster, leader)[0]?.id as bigint;
+    const metric = (): object | undefined =>
+      leader.services.health.metrics().find(({ name }) => name === "quorate_peer_protocol_version_refused");
+    expect(metric()).toBeUndefined();
+    const frame = encodeFrame({ clusterId: CLUSTER_ID, from, to: leader.id }, ping);
+    frame[1] = 9;
+    cluster.network.post(from, leader.id, frame);
+    await cluster.clock.advance(100);
+    expect(metric()).toMatchObject({ value: 1, labels: { theirs: "9", ours: String(PROTOCOL_VERSION) } });
     await cluster.settled(put(leader));
   });
 

@@ -60,7 +60,7 @@ test("M55 metrics and health of a member that was evicted report a leader", asyn
   await quiet();
   await evict(MEMBERS);
   const metrics = await (await edge("/m/2/metrics")).text();
-  expect(metrics).toMatch(/^etcd_server_has_leader 1$/m);
+  expect(metrics).toMatch(/^etcd_server_has_leader\{cluster="quorate",member="edge-2"\} 1$/m);
   await pause(QUIET_MS);
   await evict(MEMBERS);
   expect(await (await edge("/m/3/health")).json()).toEqual({ health: "true", reason: "" });

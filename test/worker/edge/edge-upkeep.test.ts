@@ -1,5 +1,6 @@
 /** Maintenance at the edge: three Durable Objects with SQLite, asked over HTTP. */
 import { expect, test } from "vitest";
+import { create } from "../support/clusters-kit.ts";
 import { edge, put } from "../support/edge-kit.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- compared with literals
@@ -54,11 +55,20 @@ test("an alarm that one member raises caps all of them, until it is disarmed, an
 test("/metrics of a member at the edge has real numbers of its disk and its peers", async () => {
   await put("metrics", "1");
   const texts = await Promise.all([1, 2, 3].map(async (number) => (await edge(`/m/${number}/metrics`)).text()));
-  const leader = texts.find((text) => text.includes("\netcd_server_is_leader 1\n")) ?? "";
-  const value = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(leader)?.[1]);
+  const leader = texts.find((text) => /^etcd_server_is_leader\{\S+\} 1$/m.test(text)) ?? "";
+  const value = (name: string): number => Number(new RegExp(`^${name}\\{\\S+\\} (\\S+)$`, "m").exec(leader)?.[1]);
   expect(value("etcd_disk_wal_fsync_duration_seconds_count")).toBeGreaterThan(0);
   expect(value("etcd_mvcc_put_total")).toBeGreaterThan(0);
   expect(value("etcd_network_client_grpc_received_bytes_total")).toBeGreaterThanOrEqual(0);
-  expect(leader).toMatch(/^etcd_network_peer_sent_bytes_total\{To="\w+"\} [1-9]\d*$/m);
-  expect(leader).toMatch(/^etcd_network_peer_round_trip_time_seconds_count\{To="\w+"\} \d+$/m);
+  expect(leader).toMatch(/^etcd_network_peer_sent_bytes_total\{To="\w+",\S+\} [1-9]\d*$/m);
+  expect(leader).toMatch(/^etcd_network_peer_round_trip_time_seconds_count\{To="\w+",\S+\} \d+$/m);
+  for (const [at, text] of texts.entries()) {
+    const samples = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    const labels = `cluster="quorate",member="edge-${at + 1}"`;
+    expect(samples.filter((line) => !line.replace(/,le="[^"]*"/, "").includes(`${labels}}`))).toEqual([]);
+  }
+  await create("measured");
+  expect(await (await edge("/c/measured/metrics")).text()).toContain(
+    'etcd_server_has_leader{cluster="measured",member="edge-1"} 1\n',
+  );
 });

@@ -88,7 +88,7 @@ async function untilWatchers(count: number): Promise<void> {
 
 async function watchers(): Promise<number> {
   const text = await (await edge("/m/1/metrics")).text();
-  return Number(/^etcd_debugging_mvcc_watcher_total (\d+)$/m.exec(text)?.[1]);
+  return Number(/^etcd_debugging_mvcc_watcher_total\{\S+\} (\d+)$/m.exec(text)?.[1]);
 }
 
 interface Socket {
