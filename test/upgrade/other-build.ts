@@ -14,7 +14,7 @@ const run = promisify(execFile);
 export interface OtherBuild {
   readonly commit: string;
   readonly build: BuiltWorker;
-  /** The same commit as if it spoke another version of the protocol. */
+  /** This checkout's commit as if it spoke another version of the protocol. */
   readonly foreign: BuiltWorker;
   readonly remove: () => Promise<void>;
 }
@@ -31,11 +31,11 @@ export async function buildOther(ref: string, foreignVersion: number): Promise<O
     const commit = await git("rev-parse", "--short", `${ref}^{commit}`);
     await checkOut(commit, root);
     await buildIn(root);
-    await checkOut(commit, foreignRoot);
+    await checkOut("HEAD", foreignRoot);
     const file = join(foreignRoot, "src/protocol/version.ts");
     const text = await readFile(file, "utf8");
     const changed = text.replace(/PROTOCOL_VERSION = \d+/, `PROTOCOL_VERSION = ${foreignVersion}`);
-    if (changed === text) throw new Error(`${commit} has no version of the protocol`);
+    if (changed === text) throw new Error("there is no version of the protocol to change");
     await writeFile(file, changed);
     await buildIn(foreignRoot);
     return { commit, build: built(root), foreign: built(foreignRoot), remove };
