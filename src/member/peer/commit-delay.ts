@@ -14,11 +14,16 @@ const RECENT_REQUEST_MS = 1_000;
 /** Members that are remembered as having forwarded a request. Newcomers must not make this grow without limit. */
 const RECENT_REQUESTS_MAX = 64;
 
+interface Waiting {
+  readonly message: AppendMessage;
+  readonly dueMs: number;
+}
+
 export class CommitDelay {
   readonly #delayMs: number;
   readonly #clock: Clock;
   readonly #send: (messages: readonly RaftMessage[]) => void;
-  readonly #waiting: Map<MemberId, AppendMessage> = new Map();
+  readonly #waiting: Map<MemberId, Waiting> = new Map();
   readonly #lastRequestMs: Map<MemberId, number> = new Map();
   #cancelTimer: (() => void) | undefined;
 
@@ -43,10 +48,11 @@ export class CommitDelay {
     return messages.filter((message) => {
       if (message.type !== "append") return true;
       // The new append repeats everything that the delayed one contains.
+      const before = this.#waiting.get(message.to);
       this.#waiting.delete(message.to);
       if (isUrgent || message.entries.length > 0 || this.#hasRecentRequest(message.to)) return true;
-      this.#waiting.set(message.to, message);
-      this.#cancelTimer ??= this.#clock.setTimer(this.#delayMs, () => this.#sendWaiting());
+      this.#waiting.set(message.to, { message, dueMs: before?.dueMs ?? this.#clock.nowMs() + this.#delayMs });
+      this.#cancelTimer ??= this.#clock.setTimer(this.#delayMs, () => this.#sendDue());
       return false;
     });
   }
@@ -57,11 +63,15 @@ export class CommitDelay {
     this.#waiting.clear();
   }
 
-  #sendWaiting(): void {
+  /** The timer may be older than what waits: an append with entries has carried the rest. */
+  #sendDue(): void {
     this.#cancelTimer = undefined;
-    const messages = [...this.#waiting.values()];
-    this.#waiting.clear();
-    this.#send(messages);
+    const nowMs = this.#clock.nowMs();
+    const due = [...this.#waiting.values()].filter(({ dueMs }) => dueMs <= nowMs);
+    for (const { message } of due) this.#waiting.delete(message.to);
+    const nextMs = Math.min(...[...this.#waiting.values()].map(({ dueMs }) => dueMs));
+    if (this.#waiting.size > 0) this.#cancelTimer = this.#clock.setTimer(nextMs - nowMs, () => this.#sendDue());
+    if (due.length > 0) this.#send(due.map(({ message }) => message));
   }
 
   #hasRecentRequest(member: MemberId): boolean {

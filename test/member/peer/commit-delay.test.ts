@@ -49,6 +49,34 @@ describe("an append that carries only a commit index", () => {
     expect(sent).toEqual([append(2n, 5)]);
   });
 
+  test("M25 waits for its whole time, also while appends with entries come and go", async () => {
+    const { clock, sent, notices: held } = notices(5);
+    for (let commit = 4; commit < 40; commit++) {
+      held.holdBack([append(2n, commit)], []);
+      await clock.advance(3);
+      held.holdBack([append(2n, commit, [entry()])], []);
+    }
+    expect(sent).toEqual([]);
+    held.holdBack([append(2n, 40)], []);
+    await clock.advance(4);
+    expect(sent).toEqual([]);
+    await clock.advance(1);
+    expect(sent).toEqual([append(2n, 40)]);
+    await clock.advance(10);
+    expect([sent.length, clock.timerCount]).toEqual([1, 0]);
+  });
+
+  test("is sent for each follower when its time has come", async () => {
+    const { clock, sent, notices: held } = notices(5);
+    held.holdBack([append(2n, 4)], []);
+    await clock.advance(3);
+    held.holdBack([append(3n, 4)], []);
+    await clock.advance(2);
+    expect(sent).toEqual([append(2n, 4)]);
+    await clock.advance(3);
+    expect(sent).toEqual([append(2n, 4), append(3n, 4)]);
+  });
+
   test("M25 is sent at once to a follower that has forwarded a request, until none came for a while", async () => {
     const { clock, notices: held } = notices();
     held.recordRequest(2n);
