@@ -188,4 +188,14 @@ describe("crc32c", () => {
   test("a checksum continues from the previous one", () => {
     expect(crc32c(utf8Encode("56789"), crc32c(utf8Encode("1234")))).toBe(0xe306_9283);
   });
+
+  test("is the same however the bytes are cut, and however many are left beside whole slices", () => {
+    const bytes = Uint8Array.from({ length: 40 }, (_, at) => (at * 151 + 7) & 0xff);
+    const oneByOne = (end: number): number =>
+      bytes.subarray(0, end).reduce((crc, value) => crc32c(Uint8Array.of(value), crc), 0);
+    for (let end = 0; end <= bytes.length; end++) {
+      expect(crc32c(bytes.subarray(0, end))).toBe(oneByOne(end));
+      expect(crc32c(bytes.subarray(end), crc32c(bytes.subarray(0, end)))).toBe(oneByOne(bytes.length));
+    }
+  });
 });

@@ -6,6 +6,7 @@ import { benchEdge } from "./edge.ts";
 import type { Figure } from "./figures.ts";
 import { benchGrpc } from "./grpc.ts";
 import { benchOptions, type BenchOptions, HELP, type Section } from "./options.ts";
+import { benchReopen } from "./reopen.ts";
 import { benchSize } from "./size.ts";
 import { json, machine, table } from "./table.ts";
 import { benchTabs } from "./tabs.ts";
@@ -50,6 +51,8 @@ function measure(section: Section, options: BenchOptions): Promise<readonly Figu
       return benchGrpc(options);
     case "tabs":
       return benchTabs(options);
+    case "reopen":
+      return benchReopen(options);
     case "size":
       return benchSize();
     case "bill":

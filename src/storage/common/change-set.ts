@@ -96,6 +96,13 @@ export class ChangeTracker implements TablesListener {
     this.#openBuckets = new Map();
   }
 
+  /** Forgets the changes after the mark, because they are on disk. */
+  forget(): void {
+    this.#openAppended = [];
+    this.#openRemoved = [];
+    this.#openBuckets = new Map();
+  }
+
   /** Returns the changes before the mark, and forgets them. */
   take(): ChangeSet {
     const taken: ChangeSet = {

@@ -155,6 +155,8 @@ export function writeU64(writer: RecordWriter, value: bigint): void {
 }
 
 export function readU64(reader: RecordReader): bigint {
-  const high = BigInt(reader.varint());
-  return BigInt.asUintN(64, (high << 32n) | BigInt(reader.varint()));
+  const [high, low] = [reader.varint(), reader.varint()];
+  // Most rows have no lease.
+  if (high === 0 && low === 0) return 0n;
+  return BigInt.asUintN(64, (BigInt(high) << 32n) | BigInt(low));
 }

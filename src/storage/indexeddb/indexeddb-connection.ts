@@ -3,9 +3,10 @@
  * site's data. It is opened again at once, to find out which of the two happened.
  */
 import { openDatabase, replacedError } from "./indexeddb-database.ts";
-import type { Database, Loaded, StoreName, Writing } from "./indexeddb-database.ts";
+import type { Database, StoreName, Writing } from "./indexeddb-database.ts";
 import { guard } from "./indexeddb-fence.ts";
 import type { FenceKey } from "./indexeddb-fence.ts";
+import type { Loaded } from "./indexeddb-load.ts";
 import type { Guard } from "./indexeddb-writing.ts";
 import { StorageError } from "../storage-error.ts";
 

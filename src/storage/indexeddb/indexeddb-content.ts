@@ -13,11 +13,10 @@ import {
   rowWrites,
   stateWrites,
   type Database,
-  type Loaded,
   type StateMark,
   type Writing,
-  checkUnchanged,
 } from "./indexeddb-database.ts";
+import { checkUnchanged, type Loaded } from "./indexeddb-load.ts";
 import type { Request } from "./indexeddb-writing.ts";
 import { IdbStagedState } from "./indexeddb-staged.ts";
 import type { LogImage } from "./log-image.ts";

@@ -9,12 +9,12 @@ import {
   generationDeletes,
   explained,
   identityWrite,
-  load,
   logWrites,
   openDatabase,
   stateWrites,
 } from "./indexeddb-database.ts";
 import { fence, guard } from "./indexeddb-fence.ts";
+import { load } from "./indexeddb-load.ts";
 import { writeAll } from "./indexeddb-writing.ts";
 import { IdbStagedState } from "./indexeddb-staged.ts";
 

@@ -27,11 +27,10 @@ import {
   STATE_STORES,
   dropOtherGenerations,
   explained,
-  load,
   openDatabase,
-  type Loaded,
 } from "./indexeddb-database.ts";
 import { fence } from "./indexeddb-fence.ts";
+import { load, type Loaded } from "./indexeddb-load.ts";
 import { writeAll, writeTogether } from "./indexeddb-writing.ts";
 import { StorageError } from "../storage-error.ts";
 import type { Done, Identity, LogBatch, StagedState, Storage } from "../storage.ts";

@@ -54,7 +54,7 @@ export class StateImage {
     const removed = dead === undefined ? [] : readDead(id, dead);
     const names = new Set(removed.map(({ main, sub }) => revisionName(main, sub)));
     for (const row of rows) {
-      if (names.delete(revisionName(row.main, row.sub))) continue;
+      if (names.size > 0 && names.delete(revisionName(row.main, row.sub))) continue;
       try {
         tables.keys.append(row);
       } catch (error) {
