@@ -1,5 +1,6 @@
 /** A leader that closes, or whose page is hidden, lets another member lead, so that nobody waits for an election time-out. */
 import type { Member } from "../member/node/member.ts";
+import { successorOf } from "../member/node/successor.ts";
 
 const LIMIT_MS = 1_500;
 const LOOK_EVERY_MS = 10;
@@ -19,12 +20,9 @@ export async function handOver(member: Member): Promise<void> {
 /** Asks the member with the most of the log to lead. False if this one does not lead, or no other could. */
 export function transferLeadership(member: Member): boolean {
   if (member.problem !== undefined || member.leader !== member.id) return false;
-  const { progress } = member.status();
-  const matchOf = (id: bigint): number => progress.get(id)?.match ?? 0;
-  const [successor] = member.machine.membership.members
-    .filter(({ id, isLearner }) => id !== member.id && !isLearner && member.isActive(id))
-    .toSorted((a, b) => matchOf(b.id) - matchOf(a.id));
+  const { members } = member.machine.membership;
+  const successor = successorOf(member.id, members, member.status(), (id) => member.isActive(id));
   if (successor === undefined) return false;
-  member.transferLeader(successor.id);
+  member.transferLeader(successor);
   return true;
 }

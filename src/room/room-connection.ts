@@ -24,6 +24,7 @@ export function standingOf(state: TabState, view: MemberView | undefined, nowWal
     case "served":
       return standingOf(state.holder, view, nowWallMs);
     case "opening":
+      if (state.trouble !== undefined) return { state: "unavailable", reason: state.trouble };
       return { state: "joining", reason: "Opening this tab’s storage." };
     case "asking":
       return {
@@ -73,4 +74,10 @@ export function roomProblem(state: TabState, view: MemberView, nowWallMs: number
 }
 
 /** What the signalling server cannot change. */
-const STOPPED: ReadonlySet<ProblemCode> = new Set<ProblemCode>(["stopped", "storage", "removed", "catching-up"]);
+const STOPPED: ReadonlySet<ProblemCode> = new Set<ProblemCode>([
+  "stopped",
+  "storage",
+  "disk-full",
+  "removed",
+  "catching-up",
+]);

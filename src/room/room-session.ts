@@ -5,6 +5,8 @@ import type { FlaggedOptions } from "../member/flags.ts";
 import type { Services } from "../member/api/services.ts";
 import type { Member } from "../member/node/member.ts";
 import { deleteIndexedDb, openIndexedDbStorage } from "../storage/indexeddb/indexeddb.ts";
+import type { HeldBytes } from "../storage/indexeddb/indexeddb.ts";
+import { hasRoom } from "../storage/indexeddb/indexeddb-room.ts";
 import { StorageError } from "../storage/storage-error.ts";
 import type { Storage } from "../storage/storage.ts";
 import { profileMemory, randomId } from "./identifiers.ts";
@@ -12,6 +14,7 @@ import { openTransport } from "./open-transport.ts";
 import type { TransportOptions } from "./open-transport.ts";
 import type { EdgeMemory } from "./room-edge.ts";
 import type { RoomPlace } from "./room-place.ts";
+import { roomFullText } from "./room-full.ts";
 import { storageQuotaBytes } from "./storage-quota.ts";
 import type { SwitchableServices } from "./switchable-services.ts";
 import { tabClock } from "./tab-clock.ts";
@@ -174,6 +177,10 @@ export class RoomSession {
     return new TabMember({
       registry,
       openStorage: () => this.#openStorage(),
+      hasRoom: async () => {
+        await passed(check);
+        return hasRoom(place.database);
+      },
       deleteStorage: async () => {
         await passed(check);
         await deleteIndexedDb(place.database);
@@ -246,7 +253,9 @@ export class RoomSession {
     const onReplaced = (): void => this.#lock.lost();
     await passed(this.#check);
     try {
-      return await openIndexedDbStorage({ name: this.#options.place.database, onReplaced });
+      const { database, key } = this.#options.place;
+      const explainFull = (held: HeldBytes | undefined): Promise<string> => roomFullText(held, key);
+      return await openIndexedDbStorage({ name: database, onReplaced, explainFull });
     } catch (error) {
       if (error instanceof StorageError && error.kind === "replaced") onReplaced();
       throw error;

@@ -6,7 +6,9 @@
  *       └────────┴── discard the store ─┴─────────┘
  *
  * The tab holds the room's lock all the while (tab-lock.ts). What is decided on the way stands in entry.ts; here it is
- * done. A write that storage refuses ends it: a member does not go on in memory.
+ * done. A write that storage refuses ends it: a member does not go on in memory. If that is because the disk is full, the
+ * stopped member goes on answering serializable reads, and another life begins when there is room, from what the disk
+ * holds and under the same id (full-disk.ts).
  */
 import { Prng } from "../base/prng.ts";
 import type { FlaggedOptions } from "../member/flags.ts";
@@ -26,6 +28,7 @@ import type { RoomEdge, RoomRefusalCode, RoomRegistry } from "../transport/room.
 import type { TabTransport } from "./tab-transport.ts";
 import { enter } from "./entry.ts";
 import type { Entry } from "./entry.ts";
+import { FullDisk } from "./full-disk.ts";
 import { removeFormerSelf } from "./former-self.ts";
 import type { ProfileMemory } from "./former-self.ts";
 import { handOver, transferLeadership } from "./hand-over.ts";
@@ -45,7 +48,10 @@ export interface TabMemberOptions {
   readonly quotaBytes?: () => Promise<number>;
   readonly settings: FlaggedOptions;
   readonly registry: RoomRegistry;
+  /** Rejects with StorageError. */
   readonly openStorage: () => Promise<Storage>;
+  /** Whether the disk has room again, after a write found it full. Rejects with StorageError. */
+  readonly hasRoom: () => Promise<boolean>;
   readonly deleteStorage: () => Promise<void>;
   /** Makes the store, which nobody uses, that of another member, with the state that `fill` writes; all of it or nothing. */
   readonly replaceStorage: (identity: Identity, fill: (tables: StateTables) => void) => Promise<void>;
@@ -68,7 +74,7 @@ export interface TabMemberOptions {
   readonly onRunning: (member: Member, services: Services) => void;
 }
 
-type End = "again" | "recover" | "over";
+type End = "again" | "recover" | "full" | "over";
 
 const QUIESCE_AFTER_TICKS = 30;
 /** A page with an open data channel is heard every second, hidden too, so ten seconds of silence mean that it is gone. */
@@ -77,6 +83,7 @@ const AUTOPILOT = { votersMax: 5, replaceAfterMs: 10_000, goneAfterMs: 60_000, l
 export class TabMember {
   readonly #options: TabMemberOptions;
   readonly #patience: Patience;
+  readonly #full: FullDisk;
   #state: TabState = { type: "opening" };
   #storage: Storage | undefined;
   #member: Member | undefined;
@@ -93,6 +100,7 @@ export class TabMember {
   constructor(options: TabMemberOptions) {
     this.#options = options;
     this.#patience = new Patience(options.clock);
+    this.#full = new FullDisk({ clock: options.clock, patience: this.#patience, hasRoom: options.hasRoom });
   }
 
   get member(): Member | undefined {
@@ -107,7 +115,9 @@ export class TabMember {
 
   async #openAndLive(): Promise<void> {
     try {
-      while ((await this.#live()) !== "over");
+      for (let end = await this.#live(); end !== "over"; end = await this.#live()) {
+        if (end === "full") await this.#full.untilRoom(this.#beginSession());
+      }
     } catch (error) {
       this.#stopFor(error);
     }
@@ -193,16 +203,38 @@ export class TabMember {
   }
 
   async #live(): Promise<End> {
-    this.#session = new AbortController();
-    if (this.#isOver) this.#session.abort();
+    this.#beginSession();
     this.#change({ type: "opening" });
-    const storage = await this.#options.openStorage();
-    this.#storage = storage;
-    const end = await this.#enterAndBecome(storage);
+    let end: End;
+    try {
+      this.#storage = await this.#options.openStorage();
+      end = await this.#enterAndBecome(this.#storage);
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.kind !== "quota") throw error;
+      if (this.#isOver) return "over";
+      this.#waitForRoom(error.message);
+      end = "full";
+    }
     this.#session.abort();
+    const storage = this.#storage;
+    if (storage === undefined) return end;
     if (end === "again") await this.#discard(storage);
     if (end === "recover") await this.#replace(storage);
+    if (end === "full") await storage.close().catch(() => {});
     return end;
+  }
+
+  #beginSession(): AbortSignal {
+    this.#session = new AbortController();
+    if (this.#isOver) this.#session.abort();
+    return this.#session.signal;
+  }
+
+  /** Without a member whose memory could answer. */
+  #waitForRoom(trouble: string): void {
+    if (this.#isReading) return;
+    this.#change({ type: "opening", trouble });
+    this.#options.late.detach(trouble);
   }
 
   async #replace(storage: Storage): Promise<void> {
@@ -296,7 +328,9 @@ export class TabMember {
       ...settings,
       onStopped: ({ code, text }) => {
         // A member that we stop ourselves says so too.
-        if (this.#member === member) this.#stopWith(code, text, false);
+        if (this.#member !== member) return;
+        if (code === "disk-full") this.#endSession?.("full");
+        else this.#stopWith(code, text, false);
       },
     });
     this.#member = member;
@@ -313,7 +347,8 @@ export class TabMember {
     memory.set({ memberId, clusterId });
     this.#watchRegistry(member);
     const end = await ended;
-    this.#dropMember("this tab begins anew");
+    if (end === "full") this.#transport = undefined;
+    else this.#dropMember("this tab begins anew");
     return end;
   }
 
@@ -379,8 +414,14 @@ export class TabMember {
     if (this.#state.type === "running") this.#change({ ...this.#state, ...changes });
   }
 
+  /** A member that the full disk has stopped answers reads from its memory, until the next one is there. */
+  get #isReading(): boolean {
+    return this.#member?.problem?.code === "disk-full";
+  }
+
   #change(state: TabState): void {
     if (this.#isOver) return;
+    if (this.#isReading && (state.type === "opening" || state.type === "asking")) return;
     this.#state = state;
     this.#options.onChange(state);
   }

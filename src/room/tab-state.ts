@@ -10,7 +10,8 @@ export type TabState =
   | { readonly type: "waiting" }
   /** Another tab of this profile is the member, and serves this one; `holder` is its state. */
   | { readonly type: "served"; readonly holder: TabState }
-  | { readonly type: "opening" }
+  /** `trouble`: the disk is full, and the tab tries again; it is not said while a copy in memory answers reads. */
+  | { readonly type: "opening"; readonly trouble?: string }
   /** A fresh store, and whoever knows whose room this is has not answered yet. */
   | { readonly type: "asking"; readonly sinceMs: number; readonly trouble: string | undefined }
   | RunningState

@@ -75,14 +75,22 @@ export class Tab {
     return new Tab(context, await openPage(context, url), url);
   }
 
-  /** A profile in which the site may store so much and no more. */
-  static async openWithQuota(browser: Browser, server: Server, room: string, quotaSize: number): Promise<Tab> {
+  /** A profile in which the site may store so much and no more, until the quota is set anew. */
+  static async openWithQuota(
+    browser: Browser,
+    server: Server,
+    room: string,
+    quotaSize: number,
+  ): Promise<{ readonly tab: Tab; readonly setQuota: (bytes: number) => Promise<void> }> {
     const context = await browser.newContext(chromiumContextOptions());
     // The browser heeds it only if it has not looked for room before; it lasts as long as this page.
     const page = await context.newPage();
     const session = await context.newCDPSession(page);
-    await session.send("Storage.overrideQuotaForOrigin", { origin: server.url, quotaSize });
-    return Tab.openIn(context, server, room);
+    const setQuota = async (bytes: number): Promise<void> => {
+      await session.send("Storage.overrideQuotaForOrigin", { origin: server.url, quotaSize: bytes });
+    };
+    await setQuota(quotaSize);
+    return { tab: await Tab.openIn(context, server, room), setQuota };
   }
 
   /** Another tab of the same profile. */

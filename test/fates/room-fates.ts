@@ -167,7 +167,7 @@ async function cleared(world: World, storageTypes: string): Promise<Outcome> {
 }
 
 async function quota({ browser, serverOfTabs, room }: World): Promise<Outcome> {
-  const full = await Tab.openWithQuota(browser, serverOfTabs, room, 400_000);
+  const { tab: full, setQuota } = await Tab.openWithQuota(browser, serverOfTabs, room, 400_000);
   const others = [await Tab.open(browser, serverOfTabs, room), await Tab.open(browser, serverOfTabs, room)] as const;
   await Promise.all([full, ...others].map((tab) => tab.untilVoters(3)));
   const seconds = await secondsOf(async () => {
@@ -181,11 +181,14 @@ async function quota({ browser, serverOfTabs, room }: World): Promise<Outcome> {
         if (failed) return;
       }
     });
-    await full.says(/Storage failed/);
+    await full.says(/no more room/);
   });
   const says = await standing(full);
   await putUntilDone(others[0], "after", "yes");
-  return { right: (await others[1].read("after")) === "yes", says, recovers: "the others go on", seconds };
+  await setQuota(1e9);
+  await full.ready();
+  const right = (await others[1].read("after")) === "yes" && (await full.read("after")) === "yes";
+  return { right, says, recovers: "the others go on, and the tab with them when there is room", seconds };
 }
 
 async function twoTabs({ browser, serverOfTabs, room }: World): Promise<Outcome> {

@@ -1,5 +1,5 @@
 /** A tab from start to end with the real member, over storage and network in memory and a registry in this process. */
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { concatAll } from "../../src/base/bytes.ts";
 import { createClient } from "../../src/client/client.ts";
 import type { Client } from "../../src/client/client.ts";
@@ -11,7 +11,7 @@ import type { StateTables } from "../../src/mvcc/tables/tables.ts";
 import type { Identity } from "../../src/storage/storage.ts";
 import { MemoryStorage } from "../../src/storage/memory/memory.ts";
 import type { MemoryImage } from "../../src/storage/memory/memory.ts";
-import { StorageCorruptError } from "../../src/storage/storage-error.ts";
+import { StorageCorruptError, StorageError } from "../../src/storage/storage-error.ts";
 import { RoomRefusal } from "../../src/transport/room.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
 import type { FormerSelf } from "../../src/room/former-self.ts";
@@ -33,6 +33,10 @@ const clock: Clock = {
   },
   defer: (run) => queueMicrotask(run),
 };
+
+/** A tab that never rests would hang the test instead of failing it. */
+const OPENINGS_MAX = 100;
+const FULL = "The browser gives no more room to this site.";
 
 const running: TabMember[] = [];
 
@@ -69,6 +73,9 @@ class Profile {
   refuse: Error | undefined;
   refuseReplacing: Error | undefined;
   former: FormerSelf | undefined;
+  isFull = false;
+  openings = 0;
+  readonly seen: Set<TabState["type"]> = new Set();
   refusals = 0;
   deletions = 0;
   readonly #waiting: Set<() => void> = new Set();
@@ -84,8 +91,16 @@ class Profile {
       registry: this.registry,
       openStorage: async () => {
         if (this.refuse !== undefined) throw this.refuse;
+        this.openings += 1;
+        if (this.openings > OPENINGS_MAX) throw new Error("the store is opened again and again");
+        if (this.isFull) throw new StorageError("quota", FULL);
         this.storage = new MemoryStorage(this.image === undefined ? {} : { image: this.image });
         return this.storage;
+      },
+      hasRoom: async () => {
+        if (this.isFull) return false;
+        this.image = this.storage?.image;
+        return true;
       },
       deleteStorage: async () => {
         this.image = undefined;
@@ -119,12 +134,19 @@ class Profile {
       onRunning: () => {},
       onChange: (state) => {
         this.state = state;
+        this.seen.add(state.type);
         for (const look of this.#waiting) look();
       },
     });
     running.push(tab);
     void tab.open();
     return { tab, client: createClient(late.services) };
+  }
+
+  /** From now on nothing can be written. */
+  fillDisk(): void {
+    this.isFull = true;
+    this.storage?.failWrites(new StorageError("quota", FULL));
   }
 
   /** As a tab that is closed; what its disk holds stays. */
@@ -454,4 +476,91 @@ test("a member with a past goes on by itself where the registry refuses it, and 
   const state = await founder.until((now) => now.type === "running" && now.roomTrouble !== undefined);
   expect(state).toMatchObject({ roomTrouble: "the room is closed by another secret" });
   expect([founder.refusals, founder.deletions]).toEqual([0, 0]);
+});
+
+describe("a full disk", () => {
+  test("stops no reads of what is here, and the member goes on as it was when there is room, in the same tab", async () => {
+    const { profile } = room();
+    const home = profile();
+    const { tab, client } = home.open();
+    await eventually(() => client.kv.put("a", "1"));
+    const id = tab.member?.id;
+    home.seen.clear();
+    home.fillDisk();
+    await expect(client.kv.put("a", "2")).rejects.toMatchObject({ code: 8, message: FULL });
+    expect((await client.kv.range("a", { serializable: true })).kvs[0]?.version).toBe(1);
+    await expect(client.kv.range("a")).rejects.toMatchObject({ code: 8, message: FULL });
+    await expect(client.kv.put("a", "3")).rejects.toMatchObject({ code: 8, message: FULL });
+    expect((await client.status()).problem).toMatchObject({ code: "disk-full", text: FULL });
+    expect(home.state.type).toBe("running");
+    home.isFull = false;
+    await eventually(() => client.kv.put("a", "4"));
+    expect(tab.member?.id).toBe(id);
+    // The page would forget the member whose memory answers.
+    expect([...home.seen]).toEqual(["running"]);
+    // Of the write that found no room nothing is left.
+    expect((await client.kv.range("a")).kvs[0]?.version).toBe(2);
+  });
+
+  test("of a leader stops no writes of the others: it comes back to them as it was", async () => {
+    const { profile } = room();
+    const home = profile();
+    const first = home.open();
+    await eventually(() => first.client.kv.put("a", "1"));
+    const others = [profile().open(), profile().open()];
+    for (const { client } of others) await eventually(() => client.kv.range("a"));
+    await eventually(async () => {
+      const { members } = await first.client.status();
+      expect(members.filter(({ learner }) => !learner)).toHaveLength(3);
+    });
+    const leader = first.tab.member;
+    expect(leader?.leader).toBe(leader?.id);
+    home.fillDisk();
+    const [one, two] = others;
+    await expect(first.client.kv.put("a", "2")).rejects.toThrow(FULL);
+    await eventually(() => Promise.resolve(one?.client.kv.put("b", "1")));
+    expect((await two?.client.kv.range("b"))?.count).toBe(1);
+    home.isFull = false;
+    expect((await eventually(() => first.client.kv.range("b"))).count).toBe(1);
+    expect(first.tab.member?.id).toBe(leader?.id);
+  });
+
+  test("keeps a tab that has no copy in memory outside, with the reason, until there is room", async () => {
+    const { profile } = room();
+    const home = profile();
+    home.isFull = true;
+    const { client } = home.open();
+    expect(await home.until((now) => now.type === "opening" && now.trouble !== undefined)).toMatchObject({
+      trouble: FULL,
+    });
+    await expect(client.kv.put("a", "1")).rejects.toMatchObject({ code: 14, message: FULL });
+    home.isFull = false;
+    await eventually(() => client.kv.put("a", "1"));
+  });
+
+  test("is not looked at any more by a tab that was closed meanwhile", async () => {
+    const { profile } = room();
+    const home = profile();
+    home.isFull = true;
+    const { tab } = home.open();
+    await home.until((now) => now.type === "opening" && now.trouble !== undefined);
+    await tab.close("closed");
+    expect(home.openings).toBeLessThan(OPENINGS_MAX);
+    expect(home.state).toMatchObject({ type: "stopped", text: "closed" });
+  });
+
+  test("is looked at again at once when the page or its network is back", async () => {
+    const { profile } = room();
+    const home = profile();
+    const { tab, client } = home.open();
+    await eventually(() => client.kv.put("a", "1"));
+    home.fillDisk();
+    isStandingStill = true;
+    await expect(client.kv.put("a", "2")).rejects.toThrow(FULL);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    home.isFull = false;
+    isStandingStill = false;
+    tab.retryNow();
+    await eventually(() => client.kv.put("a", "3"));
+  });
 });

@@ -77,6 +77,7 @@ function badgeOf(state: TabState, view: MemberView | undefined): Situation["badg
 
 function roleBadge({ role, problem }: MemberView): Situation["badge"] {
   if (problem?.code === "joining") return { text: "Joining", tone: "busy" };
+  if (problem?.code === "disk-full") return { text: "Disk full", tone: "bad" };
   const text = `${role.charAt(0).toUpperCase()}${role.slice(1)}`;
   return { text, tone: problem === undefined ? "good" : "busy" };
 }
@@ -96,7 +97,7 @@ function standingOf(knowledge: RoomKnowledge, actions: RoomActions): Standing {
       return { ...standing, text: `${standing.text} ${SERVED}`, actions: offered };
     }
     case "opening":
-      return say("busy", "Opening this tab’s storage.");
+      return state.trouble === undefined ? say("busy", "Opening this tab’s storage.") : say("bad", state.trouble);
     case "asking": {
       if (state.trouble === undefined) return say("busy", "Asking the server whose room this is.");
       const since = durationText(nowMs - state.sinceMs);
@@ -146,6 +147,7 @@ function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomAct
   if (view === undefined) return say("busy", "Starting.");
   const problem = roomProblem(state, view, nowWallMs);
   if (problem === undefined) return serving(state, view);
+  if (problem.code === "disk-full") return say("bad", problem.text);
   const duration = ` Since ${durationText(nowMs - problemSinceMs)}.`;
   const hint = state.roomTrouble === undefined ? "" : ` ${sentence(state.roomTrouble)}`;
   const text = `${problem.text}${problem.sinceWallMs === undefined ? duration : ""}${hint}`;
@@ -262,7 +264,7 @@ function votersText(state: TabState): string {
   return state.shape === "edge" ? "the server" : "the browsers";
 }
 
-const STOPPED_CODES: ReadonlySet<string> = new Set(["stopped", "storage", "removed"]);
+const STOPPED_CODES: ReadonlySet<string> = new Set(["stopped", "storage", "disk-full", "removed"]);
 
 function roleWord({ role, problem }: MemberView): string {
   if (problem === undefined) return role;

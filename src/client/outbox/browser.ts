@@ -2,6 +2,7 @@
  * What the outbox uses of a browser, each of which may be missing: this client is compiled for servers and workers, too,
  * whose types know none of it.
  */
+import type { StorageManagerLike } from "../common/storage-usage.ts";
 
 export interface LockManagerLike {
   request(
@@ -60,9 +61,12 @@ interface EventTargetLike {
 }
 
 interface Globals {
-  readonly navigator?: { readonly locks?: LockManagerLike };
+  readonly navigator?: { readonly locks?: LockManagerLike; readonly storage?: StorageManagerLike };
   readonly BroadcastChannel?: new (name: string) => ChannelLike;
-  readonly indexedDB?: { open(name: string, version: number): OpenRequestLike };
+  readonly indexedDB?: {
+    open(name: string, version: number): OpenRequestLike;
+    databases?(): Promise<readonly { readonly name?: string }[]>;
+  };
   readonly IDBKeyRange?: { bound(from: number, to: number, fromOpen: boolean, toOpen: boolean): unknown };
   readonly document?: EventTargetLike;
   readonly addEventListener?: EventTargetLike["addEventListener"];

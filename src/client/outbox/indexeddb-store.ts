@@ -6,6 +6,7 @@
  * true all the same.
  */
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { fullDiskText, storageUsage } from "../common/storage-usage.ts";
 import { browser } from "./browser.ts";
 import type { DatabaseLike, RequestLike, TransactionLike } from "./browser.ts";
 import { OutboxFullError } from "./errors.ts";
@@ -35,15 +36,15 @@ export async function indexedDbOutboxStore(name: string): Promise<OutboxStore> {
     };
     return new IndexedDbOutboxStore(await resultOf(opening));
   } catch (error) {
-    throw explained(error, 0);
+    throw isQuota(error) ? await full(EMPTY_META) : explained(error);
   }
 }
 
 class IndexedDbOutboxStore implements OutboxStore {
   onLost: ((reason: string) => void) | undefined;
   readonly #database: DatabaseLike;
-  /** Writes in it when the last transaction began. */
-  #held = 0;
+  /** When the last transaction began. */
+  #held: OutboxMeta = EMPTY_META;
 
   constructor(database: DatabaseLike) {
     this.#database = database;
@@ -92,7 +93,7 @@ class IndexedDbOutboxStore implements OutboxStore {
 
   async #meta(tx: TransactionLike): Promise<OutboxMeta> {
     const meta = ((await resultOf(tx.objectStore(META).get(META))) as OutboxMeta | undefined) ?? EMPTY_META;
-    this.#held = meta.count;
+    this.#held = meta;
     return meta;
   }
 
@@ -112,7 +113,7 @@ class IndexedDbOutboxStore implements OutboxStore {
       const [result] = await Promise.all([run(tx), complete]);
       return result;
     } catch (error) {
-      throw explained(error, this.#held);
+      throw isQuota(error) ? await full(this.#held) : explained(error);
     }
   }
 }
@@ -128,16 +129,23 @@ function resultOf<Result>(request: RequestLike<Result>): Promise<Result> {
   });
 }
 
-function explained(error: unknown, held: number): EtcdError {
+function isQuota(error: unknown): boolean {
+  return error instanceof Error && error.name === "QuotaExceededError";
+}
+
+async function full({ count, bytes }: OutboxMeta): Promise<OutboxFullError> {
+  const manager = browser.navigator?.storage;
+  const usage =
+    manager === undefined
+      ? { held: undefined, outbox: { count, bytes }, isPersisted: false }
+      : await storageUsage(manager, undefined, async () => ({ count, bytes }));
+  const meaning = "The write was not queued; those that were queued before are.";
+  return new OutboxFullError("quota", fullDiskText(usage, meaning, "dismiss verdicts of the outbox"));
+}
+
+function explained(error: unknown): EtcdError {
   if (error instanceof EtcdError) return error;
   const text = error instanceof Error ? error.message : String(error);
-  if (error instanceof Error && error.name === "QuotaExceededError") {
-    return new OutboxFullError(
-      "quota",
-      `the browser gives this site no more room, so the write was not queued. The outbox holds ${held} writes; ` +
-        `sending them, dismissing verdicts and removing other data of this site make room. ${text}`.trim(),
-    );
-  }
   if (error instanceof Error && error.name === "VersionError") {
     return new EtcdError(GrpcCode.FailedPrecondition, `a newer version of Quorate has written this outbox: ${text}`);
   }

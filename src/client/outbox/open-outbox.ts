@@ -48,7 +48,7 @@ export async function openOutbox(
     bytesMax: atLeastOne("bytesMax", options.bytesMax ?? BYTES_MAX),
   };
   if (markerPrefix === "") throw invalid("markerPrefix is not empty");
-  const name = `quorate/outbox/${place}${options.name === undefined ? "" : `#${options.name}`}`;
+  const name = outboxName(place, options.name);
   const store = options.store ?? (await indexedDbOutboxStore(name));
   const engine = await OutboxEngine.open({
     kv,
@@ -67,6 +67,11 @@ export async function openOutbox(
   });
   host.onReachable(() => engine.wake());
   return { engine, handlers, add: async (id, call) => engine.add(newEntry(id, call, Date.now(), markerTtl)) };
+}
+
+/** Of its database, its lock and its channel. */
+export function outboxName(place: string, name: string | undefined): string {
+  return `quorate/outbox/${place}${name === undefined ? "" : `#${name}`}`;
 }
 
 /** 96 random bits. */

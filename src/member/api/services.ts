@@ -199,6 +199,8 @@ export type ProblemCode =
   | "catching-up"
   | "no-signalling"
   | "storage"
+  /** The disk is full. The member has stopped, and still answers serializable reads from its memory. */
+  | "disk-full"
   | "stopped"
   | "refused"
   | "removed"

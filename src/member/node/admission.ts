@@ -5,7 +5,7 @@
 import { NOBODY } from "../../auth/auth-store.ts";
 import type { Caller } from "../../auth/auth-store.ts";
 import type { Prng } from "../../base/prng.ts";
-import { errRequestTooLarge, errRequestTooManyRequests, errStopped } from "../../protocol/errors.ts";
+import { errRequestTooLarge, errRequestTooManyRequests } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import { internalRaftRequestSchema } from "../../protocol/peer/internal-schema.ts";
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
@@ -14,7 +14,7 @@ import type { ConfChange, ConfChangeType, MemberId } from "../../protocol/peer/r
 import type { Raft } from "../../raft/raft.ts";
 import type { Clock } from "../clock.ts";
 import type { Driver } from "./driver.ts";
-import type { Lifecycle } from "./lifecycle.ts";
+import { stoppedError, type Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "../options.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Outcome } from "../outcome.ts";
@@ -70,7 +70,7 @@ export class Admission {
     key?: string,
   ): void {
     const { lifecycle, raft, settings, proposals } = this.#parts;
-    if (lifecycle.problem !== undefined) return done({ ok: false, error: errStopped });
+    if (lifecycle.problem !== undefined) return done({ ok: false, error: stoppedError(lifecycle.problem) });
     const id = this.newRequestId();
     const header = { id, username: caller.username, authRevision: caller.revision };
     const bytes = encode(internalRaftRequestSchema, { header, request });
@@ -83,7 +83,8 @@ export class Admission {
   }
 
   linearizable(read: () => void, fail: (error: EtcdError) => void): void {
-    if (this.#parts.lifecycle.problem !== undefined) return fail(errStopped);
+    const { problem } = this.#parts.lifecycle;
+    if (problem !== undefined) return fail(stoppedError(problem));
     const added = this.#parts.reads.add({ deadlineMs: this.#deadlineMs, run: read, fail });
     if (!added) return fail(errRequestTooManyRequests);
     this.wake();

@@ -10,7 +10,6 @@
  */
 import { assert } from "../../base/assert.ts";
 import { ROOT } from "../../auth/auth-store.ts";
-import { errStopped } from "../../protocol/errors.ts";
 import type { Prng } from "../../base/prng.ts";
 import type { ResponseHeader } from "../../protocol/api/header.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
@@ -38,7 +37,7 @@ import { JoinHandler } from "./join-handler.ts";
 import { LeaderTracker } from "./leader-tracker.ts";
 import { LeaderMonitor } from "./leader-monitor.ts";
 import { Lessor } from "../background/lessor.ts";
-import { Lifecycle, WAS_REMOVED } from "./lifecycle.ts";
+import { Lifecycle, stoppedError, WAS_REMOVED } from "./lifecycle.ts";
 import { logRetention } from "../apply/log-retention.ts";
 import type { LogRetention } from "../apply/log-retention.ts";
 import { MemberMetrics } from "../metrics/member-metrics.ts";
@@ -53,6 +52,7 @@ import { Rpc } from "../peer/rpc.ts";
 import { SimpleTokens } from "../auth/simple-tokens.ts";
 import { Snapshots } from "../snapshot/snapshots.ts";
 import { StateMachine } from "../apply/state-machine.ts";
+import { StorageFailure } from "./storage-failure.ts";
 import { Ticker } from "./ticker.ts";
 import { WritesInFlight } from "./writes-in-flight.ts";
 
@@ -70,6 +70,7 @@ export class Assembly {
   readonly metrics: MemberMetrics;
   readonly callers: Callers;
   readonly lifecycle: Lifecycle;
+  readonly storageFailure: StorageFailure;
   readonly ticker: Ticker;
   readonly driver: Driver;
   readonly inbox: Inbox;
@@ -118,7 +119,8 @@ export class Assembly {
     storage.onStateWritten = (durationMs) => this.metrics.stateWriteSeconds.observe(durationMs / 1_000);
     this.callers = new Callers(limits);
     this.lifecycle = new Lifecycle(options.onStopped);
-    storage.onFailed = (error) => this.lifecycle.stop({ code: "storage", text: error.message });
+    this.storageFailure = new StorageFailure(this);
+    storage.onFailed = (error) => this.storageFailure.report(error);
     this.ticker = new Ticker(this);
     this.driver = new Driver(this);
     this.inbox = new Inbox(this);
@@ -162,23 +164,25 @@ export class Assembly {
 }
 
 /**
- * Registers the steps of stopping. The parts that act by themselves stop first. Then pending calls fail with "server
- * stopped". The transport closes last.
+ * Registers the steps of stopping. The parts that act by themselves stop first. Then pending calls fail. The transport
+ * closes last.
  */
 function stopInOrder(parts: Assembly): void {
   const { lifecycle, ticker, commitDelay, lessor, changes, rpc, maintenance, hashQueue, snapshots, proposals, reads } =
     parts;
   lifecycle.onStop((problem) => {
+    const error = stoppedError(problem);
+    parts.storageFailure.stop();
     ticker.stop();
     commitDelay.stop();
     lessor.demote();
     changes.stop(problem === WAS_REMOVED);
-    rpc.failAll(errStopped);
+    rpc.failAll(error);
     maintenance.stop();
     hashQueue.stop();
     snapshots.stop();
-    proposals.failAll(errStopped);
-    reads.failAll(errStopped);
+    proposals.failAll(error);
+    reads.failAll(error);
     parts.transport.close();
   });
 }

@@ -24,6 +24,7 @@
  *                               and again 1 and 2: what was applied may have made room for the next batch
  *      5. writes.settle         a transport waiting for the durability of its frame is notified
  *      6. availability.check    listeners are notified if the member has become able or unable to serve
+ *      7. storageFailure.check  a leader whose disk is full stops when another member leads
  *
  * A tick schedules a run too, so what only time changes is checked as well.
  *
@@ -48,6 +49,7 @@ import type { Reads } from "./reads.ts";
 import type { Rpc } from "../peer/rpc.ts";
 import type { Snapshots } from "../snapshot/snapshots.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
+import type { StorageFailure } from "./storage-failure.ts";
 import type { WritesInFlight } from "./writes-in-flight.ts";
 
 /** Size of one proposal batch. Together with Raft's overhead it fits one frame of every transport. */
@@ -73,6 +75,7 @@ export interface DriverDeps {
   readonly outbox: Outbox;
   readonly metrics: MemberMetrics;
   readonly availability: Availability;
+  readonly storageFailure: StorageFailure;
 }
 
 export class Driver {
@@ -100,7 +103,7 @@ export class Driver {
   #run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    const { raft, quiescence, rpc, leader, snapshots, writes, availability } = this.#parts;
+    const { raft, quiescence, rpc, leader, snapshots, writes, availability, storageFailure } = this.#parts;
     try {
       this.#propose();
       this.#requestReadIndexes();
@@ -117,6 +120,7 @@ export class Driver {
     snapshots.dropRefused();
     writes.settle();
     availability.check();
+    storageFailure.check();
     if (!this.#hasRun) this.#start();
   }
 
@@ -179,7 +183,8 @@ export class Driver {
 
   /** Starts the write of a Ready. A snapshot to install is part of the same write. */
   #persist(persist: NonNullable<Ready["persist"]>): void {
-    const { lifecycle, storage, snapshots, writes, clock, metrics } = this.#parts;
+    const { lifecycle, storage, snapshots, writes, clock, metrics, storageFailure } = this.#parts;
+    if (storageFailure.hasFailed) return;
     const install = persist.snapshot === undefined ? undefined : snapshots.install(persist.snapshot);
     writes.issued(persist.id);
     const sinceMs = clock.nowMs();
@@ -203,8 +208,8 @@ export class Driver {
 
   /** Reports a durable write to Raft, an input like any other, and schedules a run. A failed write stops the member. */
   #persisted(id: number, observe: () => void, snapshot: SnapshotMeta | undefined, error: Error | undefined): void {
-    const { lifecycle, raft, writes, applier } = this.#parts;
-    if (error !== undefined) return lifecycle.stop({ code: "storage", text: error.message });
+    const { raft, writes, applier, storageFailure } = this.#parts;
+    if (error !== undefined) return storageFailure.report(error);
     writes.durable(id);
     observe();
     if (snapshot !== undefined) applier.installed(snapshot);

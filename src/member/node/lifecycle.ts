@@ -1,9 +1,15 @@
 /** The end of a member. It stops once, for one reason, with all of its parts. Nothing of it runs afterwards. */
+import { EtcdError, errStopped, GrpcCode } from "../../protocol/errors.ts";
 import type { MemberProblem } from "../api/services.ts";
 
 export type Problem = MemberProblem;
 
 export const WAS_REMOVED: Problem = { code: "removed", text: "This member was removed from the cluster." };
+
+/** What those get who call a member that has stopped. A full disk is no end: the reason says what can be done. */
+export function stoppedError({ code, text }: Problem): EtcdError {
+  return code === "disk-full" ? new EtcdError(GrpcCode.ResourceExhausted, text) : errStopped;
+}
 
 export class Lifecycle {
   readonly #steps: ((problem: Problem) => void)[] = [];

@@ -1,9 +1,10 @@
 /** Shared by the services: turns requests into proposals and reads, and adds headers to responses. */
 import type { Caller } from "../../auth/auth-store.ts";
-import { errNoLeader, errStopped } from "../../protocol/errors.ts";
+import { errNoLeader } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import type { ResponseHeader } from "../../protocol/api/header.ts";
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
+import { stoppedError } from "./lifecycle.ts";
 import type { Member } from "./member.ts";
 import type { CallContext } from "../api/services.ts";
 
@@ -57,18 +58,25 @@ export function confirmLeader(member: Member): Promise<void> {
   });
 }
 
-/** Throws `errStopped` if the member has stopped. Its memory may be outdated, so it must not serve from it. */
-export function checkServing(member: Member): void {
-  if (member.problem !== undefined) throw errStopped;
+/**
+ * Throws if the member has stopped. Its memory may be outdated, so it must not serve from it. With a full disk it still
+ * answers who asked for a serializable read: a caller that takes old data is told of nothing that was not committed.
+ */
+export function checkServing(member: Member, isSerializable: boolean = false): void {
+  const { problem } = member;
+  if (problem === undefined || (isSerializable && problem.code === "disk-full")) return;
+  throw stoppedError(problem);
 }
 
 /**
  * Implements the metadata `hasleader`: throws `errNoLeader` if no leader is known, so that no partitioned member
  * responds.
  */
-export function checkLeader(member: Member, context: CallContext): void {
-  checkServing(member);
-  if (!context.requireLeader || member.leader !== 0n) return;
+export function checkLeader(member: Member, context: CallContext, isSerializable: boolean = false): void {
+  checkServing(member, isSerializable);
+  if (!context.requireLeader) return;
+  if (member.problem !== undefined) throw errNoLeader;
+  if (member.leader !== 0n) return;
   // A quiesced cluster does not count as leaderless: the request wakes it, and waits for the leader.
   member.wake();
   if (!member.isWaking) throw errNoLeader;

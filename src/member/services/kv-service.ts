@@ -30,7 +30,7 @@ export function kvService(member: Member, access: Authorizer): KvService {
   return {
     async range(request, context) {
       checkRange(request);
-      checkLeader(member, context);
+      checkLeader(member, context, request.serializable);
       if (!request.serializable) await readIndex(member);
       access.checkRange(await access.caller(context), request);
       return rangeOf(member, request);
@@ -38,14 +38,14 @@ export function kvService(member: Member, access: Authorizer): KvService {
     async *rangeStream(request, context) {
       checkRange(request);
       checkRangeStream(request);
-      checkLeader(member, context);
+      checkLeader(member, context, request.serializable);
       if (!request.serializable) await readIndex(member);
       access.checkRange(await access.caller(context), request);
       const { store } = member.machine;
       for (const part of store.rangeChunks(request, STREAM_PART_BYTES)) {
         const isLast = part.header.revision !== 0;
         yield { rangeResponse: isLast ? withHeader(member, part) : part };
-        checkServing(member);
+        checkServing(member, request.serializable);
         // A snapshot from the leader has replaced the rows. What remains would look like the end of the range.
         if (member.machine.store !== store) throw errStopped;
       }
@@ -72,7 +72,7 @@ export function kvService(member: Member, access: Authorizer): KvService {
     },
     async txn(request, context) {
       checkTxn(request, member.settings.limits.txnOperations);
-      checkLeader(member, context);
+      checkLeader(member, context, isReadOnlyTxn(request) && isSerializableTxn(request));
       if (!isReadOnlyTxn(request)) {
         const caller = await access.caller(context);
         checkResponseSize(member, access, caller, request);
@@ -101,14 +101,18 @@ export function kvService(member: Member, access: Authorizer): KvService {
 function rangeOf(member: Member, request: RangeRequest): RangeResponse | Promise<RangeResponse> {
   const steps = member.machine.store.rangeInSteps(request, COUNTED_KEYS, () => budgetOf(member));
   const first = steps.next();
-  return first.done === true ? withHeader(member, first.value) : remaining(member, steps);
+  return first.done === true ? withHeader(member, first.value) : remaining(member, steps, request.serializable);
 }
 
-async function remaining(member: Member, steps: Generator<void, RangeResponse, void>): Promise<RangeResponse> {
+async function remaining(
+  member: Member,
+  steps: Generator<void, RangeResponse, void>,
+  isSerializable: boolean,
+): Promise<RangeResponse> {
   const { store } = member.machine;
   for (;;) {
     await new Promise<void>((resolve) => void member.clock.setTimer(0, resolve));
-    checkServing(member);
+    checkServing(member, isSerializable);
     // As in rangeStream.
     if (member.machine.store !== store) throw errStopped;
     const step = steps.next();

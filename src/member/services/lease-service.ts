@@ -1,10 +1,9 @@
 /** etcd's Lease service over one member. What only the leader knows is requested from the leader; see lessor.ts. */
-import { errStopped } from "../../protocol/errors.ts";
 import { leaseKeepAliveResponse, leaseTimeToLiveResponse } from "../../protocol/api/lease.ts";
 import type { LeaseGrantResponse, LeaseRevokeResponse } from "../../protocol/api/lease.ts";
 import type { TtlCallback } from "../background/lessor.ts";
 import type { Member } from "../node/member.ts";
-import { checkLeader, propose, readIndex, withHeader } from "../node/requests.ts";
+import { checkLeader, checkServing, propose, readIndex, withHeader } from "../node/requests.ts";
 import type { LeaseService } from "../api/services.ts";
 
 /** TTL of a lease that does not exist, in a TimeToLive response. */
@@ -70,7 +69,7 @@ function minTtlSeconds(member: Member): number {
 }
 
 function seconds(member: Member, call: (done: TtlCallback) => void): Promise<number | undefined> {
-  if (member.problem !== undefined) throw errStopped;
+  checkServing(member);
   return new Promise((resolve, reject) => {
     call((outcome) => (outcome.ok ? resolve(outcome.value) : reject(outcome.error)));
   });

@@ -1,11 +1,10 @@
 /** Watch streams as an API layer sees them: requests in, responses pulled out one at a time. */
 import { unreachable } from "../../base/assert.ts";
-import { errNoLeader } from "../../protocol/errors.ts";
+import { errNoLeader, errStopped } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { HubStream } from "../../mvcc/watch/watch-hub.ts";
 import type { Member } from "../node/member.ts";
-import { checkServing } from "../node/requests.ts";
 import type { CallContext, WatchStream } from "../api/services.ts";
 
 export interface RefusingStream extends WatchStream {
@@ -16,7 +15,8 @@ export interface RefusingStream extends WatchStream {
 /** Returns a function that opens streams without authorization; authorized-watch.ts adds it. */
 export function watchStreams(member: Member): (context: CallContext) => RefusingStream {
   return (context) => {
-    checkServing(member);
+    // Who follows keys opens another stream after an error that passes, and a full disk may.
+    if (member.problem !== undefined) throw errStopped;
     return openWatchStream(member, context, member.callers.take("streams", context).release);
   };
 }

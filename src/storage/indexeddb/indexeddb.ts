@@ -51,6 +51,17 @@ export interface IndexedDbOptions {
   readonly behindBytes?: number;
   /** Called first of all when a write is refused because the database was opened again elsewhere. */
   readonly onReplaced?: () => void;
+  /**
+   * Says what takes the disk when it is full, for the message of the error. `held` is undefined if the store could not be
+   * opened. Does not reject. Default: nothing is said of it.
+   */
+  readonly explainFull?: ((held: HeldBytes | undefined) => Promise<string>) | undefined;
+}
+
+/** What a store has, in bytes. */
+export interface HeldBytes {
+  readonly log: number;
+  readonly state: number;
 }
 
 type WriteQueue = "log" | "state";
@@ -68,7 +79,7 @@ export async function openIndexedDbStorage(options: IndexedDbOptions): Promise<S
       throw error;
     }
   } catch (error) {
-    throw explained(error);
+    throw await explainedFully(error, undefined, options.explainFull);
   }
 }
 
@@ -94,12 +105,14 @@ class IndexedDbStorage implements Storage {
   /** A bootstrap or an install. The next write takes both queues. */
   #wholeDue: boolean = false;
   #failure: StorageError | undefined;
+  /** A write has failed, and what is said of it is being found out. Nothing is written any more. */
+  #isFailing: boolean = false;
   #closed: boolean = false;
   readonly #behind: WriteBehind;
 
   constructor(loaded: Loaded, options: IndexedDbOptions) {
     const defaults = { idleMs: 500, behindMs: 2_000, behindRows: 20_000, behindBytes: 4 * 1024 * 1024 };
-    this.#options = { ...defaults, onReplaced: () => {}, ...options };
+    this.#options = { ...defaults, onReplaced: () => {}, explainFull: undefined, ...options };
     this.#behind = new WriteBehind(this.#options, () => this.#startFlush());
     this.#content = new IdbContent(loaded);
     this.appliedAtOpen = loaded.state.applied;
@@ -213,6 +226,7 @@ class IndexedDbStorage implements Storage {
   #startWork(): void {
     if (this.#closed) this.#failure ??= new StorageError("closed", "the store was closed");
     if (this.#failure !== undefined) return this.#resolveAll();
+    if (this.#isFailing) return;
     const hasWork = this.#logWaiting.length > 0 || this.#flushDue || this.#wholeDue;
     if (!this.#connection.isOpen) {
       // With a transaction in flight, wait for it to fail.
@@ -304,7 +318,7 @@ class IndexedDbStorage implements Storage {
     written.then(
       () => {
         freed();
-        if (this.#failure === undefined) durable();
+        if (!this.#isFailing) durable();
       },
       (error: unknown) => {
         freed();
@@ -314,12 +328,25 @@ class IndexedDbStorage implements Storage {
   }
 
   #fail(error: unknown): void {
-    const isFirst = this.#failure === undefined;
-    this.#failure ??= explained(error);
-    if (isFirst && this.#failure.kind === "replaced") this.#options.onReplaced();
+    if (this.#isFailing) return;
+    this.#isFailing = true;
     this.#letGo();
+    const failure = explained(error);
+    if (failure.kind === "replaced") this.#options.onReplaced();
+    const { explainFull } = this.#options;
+    if (failure.kind !== "quota" || explainFull === undefined) return this.#failed(failure);
+    void explainedFully(failure, this.#heldBytes, explainFull).then((full) => this.#failed(full));
+  }
+
+  #failed(failure: StorageError): void {
+    this.#failure ??= failure;
     this.#schedule();
-    if (isFirst && !this.#closed) this.onFailed?.(this.#failure);
+    if (!this.#closed) this.onFailed?.(this.#failure);
+  }
+
+  get #heldBytes(): HeldBytes {
+    const { tables, log } = this.#content;
+    return { log: log.window.sizeBytes, state: tables.keys.sizeBytes };
   }
 
   #letGo(): void {
@@ -336,6 +363,16 @@ class IndexedDbStorage implements Storage {
     takeAll(this.#flushWaiting);
     this.#calls.resolveAll(this.#failure);
   }
+}
+
+async function explainedFully(
+  error: unknown,
+  held: HeldBytes | undefined,
+  explainFull: IndexedDbOptions["explainFull"],
+): Promise<StorageError> {
+  const failure = explained(error);
+  if (failure.kind !== "quota" || explainFull === undefined) return failure;
+  return new StorageError("quota", await explainFull(held), failure);
 }
 
 function takeAll(calls: WaitingCall[]): readonly WaitingCall[] {

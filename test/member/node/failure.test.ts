@@ -1,11 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { Prng } from "../../../src/base/prng.ts";
 import { utf8Encode } from "../../../src/base/utf8.ts";
-import { EtcdError } from "../../../src/protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../../../src/protocol/errors.ts";
 import { encodeFrame } from "../../../src/protocol/peer/frame.ts";
 import { PROTOCOL_VERSION } from "../../../src/protocol/version.ts";
 import { compactionRequest, putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
 import { watchCreateRequest } from "../../../src/protocol/api/watch.ts";
+import { StorageError } from "../../../src/storage/storage-error.ts";
 import type { Storage } from "../../../src/storage/storage.ts";
 import { CALL, CLUSTER_ID, Cluster } from "../support/cluster.ts";
 import type { Node } from "../support/cluster.ts";
@@ -50,6 +51,41 @@ describe("a store that refuses a write", () => {
     cluster.nodes.delete(leader.id);
     const next = await cluster.elected();
     await cluster.settled(put(next));
+  });
+
+  test("M8 because the disk is full ends a leader's term first: another one leads before it stops, and reads go on", async () => {
+    const cluster = await Cluster.founded(3);
+    const leader = await cluster.elected();
+    await cluster.settled(put(leader));
+    leader.storage.failWrites(new StorageError("quota", "the disk is full"));
+    const sinceMs = cluster.clock.nowMs();
+    const failed = cluster.settled(put(leader));
+    await cluster.clock.until(() => leader.member.problem !== undefined, "the member has stopped");
+    expect(others(cluster, leader).map(({ member }) => member.status().role)).toContain("leader");
+    expect(cluster.clock.nowMs() - sinceMs).toBeLessThan(leader.member.settings.tickMs * 5);
+    expect(leader.member.problem).toMatchObject({ code: "disk-full", text: "the disk is full" });
+    await expect(failed).rejects.toMatchObject({ code: GrpcCode.ResourceExhausted, message: "the disk is full" });
+    expect(await range(leader, true)).toMatchObject({ count: 1 });
+    for (const late of [put(leader), range(leader)]) expect(await refusal(late)).toBe("the disk is full");
+    expect(() => leader.services.watch.watch(CALL)).toThrow(STOPPED);
+    cluster.nodes.delete(leader.id);
+    await cluster.settled(put(await cluster.elected()));
+  });
+
+  test("M8 because the disk is full stops a leader that nobody can follow, and a follower, at once", async () => {
+    const alone = await Cluster.founded(1);
+    const cluster = await Cluster.founded(3);
+    const follower = others(cluster, await cluster.elected())[0] as Node;
+    for (const [group, node] of [
+      [alone, await alone.elected()],
+      [cluster, follower],
+    ] as const) {
+      node.storage.failWrites(new StorageError("quota", "the disk is full"));
+      const writer = await group.elected();
+      put(writer).catch(() => {});
+      await group.clock.until(() => node.member.problem !== undefined, "the member has stopped");
+      expect(node.member.problem?.code).toBe("disk-full");
+    }
   });
 
   test("M8 that the platform takes away stops its member, though no write is in flight", async () => {
