@@ -94,7 +94,7 @@ storeContract("IndexedDB", openTables);
 
 async function openTables(): Promise<TablesUnderTest> {
   const name = newName();
-  const storage = await openIndexedDbStorage({ name });
+  let storage = await openIndexedDbStorage({ name });
   await bootstrap(storage);
   await append(storage, batchOf([entry(1, 1)]));
   return {
@@ -103,7 +103,8 @@ async function openTables(): Promise<TablesUnderTest> {
       storage.stateChanged(1, 1);
       await flush(storage);
       crash();
-      return (await openIndexedDbStorage({ name })).tables;
+      storage = await openIndexedDbStorage({ name });
+      return storage.tables;
     },
   };
 }

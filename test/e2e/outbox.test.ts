@@ -89,7 +89,9 @@ describe("client.outbox in a browser", () => {
       }
     });
     expect(refusal).toMatchObject({ name: "OutboxFullError", limit: "quota" });
-    expect(refusal.message).toContain(`holds ${stored} writes`);
+    expect(refusal.message).toMatch(
+      new RegExp(`uses 3\\.0 MB of at most .* the outbox 2\\.\\d MB \\(${stored} writes\\)`),
+    );
     await session.send("Storage.overrideQuotaForOrigin", { origin: server.url, quotaSize: 1e9 });
     await context.setOffline(false);
     await page.waitForFunction(() => window.app.outbox.getSnapshot().pending === 0);
