@@ -84,6 +84,12 @@ describe("a quiesced cluster", () => {
     await cluster.clock.until(() => away.member.unavailable === undefined, "confirmed again");
     expect(away.member.applied).toBe(leader.member.applied);
     await quiesced(cluster);
+    // Also where nothing was written meanwhile, so that nobody else wakes it.
+    for (const isUp of [false, true]) {
+      for (const { id } of others(cluster, away)) cluster.network.setLink(away.id, id, isUp);
+      await cluster.clock.advance(0);
+    }
+    await cluster.clock.until(() => away.member.unavailable === undefined, "confirmed without a write");
   });
 
   test("M24 trusts no leader: one that was quiesced during an election serves no old read", async () => {
