@@ -21,6 +21,7 @@ const TOGETHER = 2;
 const LONG = [
   "test/e2e/backup.test.ts",
   "test/e2e/edge-rooms.test.ts",
+  "test/e2e/relay.test.ts",
   "test/e2e/floods.test.ts",
   "test/e2e/gone-callers.test.ts",
   "test/worker/edge/edge-sleep.test.ts",

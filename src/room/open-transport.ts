@@ -1,6 +1,7 @@
 /** The transport of a tab's member: WebRTC to the other tabs, or a WebSocket to the objects of its room's cluster. */
 import { assert } from "../base/assert.ts";
 import type { SignallingState } from "../transport/channel.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { roomKeys } from "../transport/room-secret.ts";
 import type { RoomEdge, RoomRegistry } from "../transport/room.ts";
 import type { Identity } from "../storage/storage.ts";
@@ -18,6 +19,7 @@ export interface TransportOptions {
 }
 
 type OnSignalling = (state: SignallingState, text: string) => void;
+type OnRelayed = (peers: readonly MemberId[]) => void;
 
 /** Loads what it needs, which is much for WebRTC. */
 export async function openTransport(
@@ -25,9 +27,10 @@ export async function openTransport(
   identity: Identity,
   edge: RoomEdge | undefined,
   onSignalling: OnSignalling,
+  onRelayed: OnRelayed,
 ): Promise<TabTransport> {
   return edge === undefined
-    ? openWebRtc(options, identity, onSignalling)
+    ? openWebRtc(options, identity, onSignalling, onRelayed)
     : openSockets(options, edge, identity, onSignalling);
 }
 
@@ -51,12 +54,16 @@ async function openWebRtc(
   { place, secret, registry, iceServers }: TransportOptions,
   { memberId: id }: Identity,
   onSignalling: OnSignalling,
+  onRelayed: OnRelayed,
 ): Promise<TabTransport> {
-  const [{ peerJsPort }, { newCertificate }, { WebRtcTransport }] = await Promise.all([
-    import("../transport/peerjs.ts"),
-    import("../transport/dtls.ts"),
-    import("../transport/webrtc.ts"),
-  ]);
+  const [{ peerJsPort }, { newCertificate }, { WebRtcTransport }, { RelayPort }, { RelayedTransport }] =
+    await Promise.all([
+      import("../transport/peerjs.ts"),
+      import("../transport/dtls.ts"),
+      import("../transport/webrtc.ts"),
+      import("../transport/relay/relay-port.ts"),
+      import("../transport/relay/relayed-transport.ts"),
+    ]);
   const port = peerJsPort({
     id,
     baseUrl: place.signalling,
@@ -66,5 +73,10 @@ async function openWebRtc(
     ...(secret === undefined ? {} : { ticket: (peerId, token) => registry.ticket(peerId, token) }),
     ...(iceServers === undefined ? {} : { iceServers }),
   });
-  return new WebRtcTransport({ id, port, greetingKey: roomKeys(place.name, secret).greeting, onSignalling });
+  const { greeting: greetingKey, relay: relayKey } = roomKeys(place.name, secret);
+  return new RelayedTransport({
+    direct: new WebRtcTransport({ id, port, greetingKey, onSignalling }),
+    relay: new WebRtcTransport({ id, port: new RelayPort(id, relayKey, port.relay), greetingKey }),
+    onRelayed,
+  });
 }

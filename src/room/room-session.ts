@@ -190,8 +190,7 @@ export class RoomSession {
         await passed(check);
         await replaceIndexedDb(place.database, identity, fill);
       },
-      openTransport: async (identity, edge, onSignalling) =>
-        checkedTransport(await openTransport(this.#options, identity, edge, onSignalling), check),
+      openTransport: async (...given) => checkedTransport(await openTransport(this.#options, ...given), check),
       edge: () => this.#options.edges.get(),
       quotaBytes: () => storageQuotaBytes(() => navigator.storage.estimate()),
       settings,

@@ -19,6 +19,7 @@ import type { BootstrapOptions } from "../member/options.ts";
 import type { ProblemCode, Services } from "../member/api/services.ts";
 import { member as memberRecord } from "../protocol/api/cluster.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import type { MemberId } from "../protocol/peer/raft-message.ts";
 import { StorageError } from "../storage/storage-error.ts";
 import type { StateTables } from "../mvcc/tables/tables.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
@@ -59,6 +60,7 @@ export interface TabMemberOptions {
     identity: Identity,
     edge: RoomEdge | undefined,
     onSignalling: (state: SignallingState, text: string) => void,
+    onRelayed: (peers: readonly MemberId[]) => void,
   ) => Promise<TabTransport>;
   /** The objects of the room's cluster; undefined: all its members are tabs. */
   readonly edge: () => RoomEdge | undefined;
@@ -292,8 +294,11 @@ export class TabMember {
     const { clock, late, newId, onRunning, openTransport, settings, memory } = this.#options;
     const edge = this.#options.edge();
     this.#edge = edge;
-    const transport = await openTransport(identity, edge, (state, text) =>
-      this.#update({ signalling: { state, text } }),
+    const transport = await openTransport(
+      identity,
+      edge,
+      (state, text) => this.#update({ signalling: { state, text } }),
+      (peers) => this.#update({ relayed: peers.map(String) }),
     );
     const quotaBackendBytes = (await this.#options.quotaBytes?.()) ?? 0;
     if (this.#isOver) return "over";
@@ -306,6 +311,7 @@ export class TabMember {
       sinceMs: nowMs,
       shape: edge === undefined ? "tabs" : "edge",
       signalling: { state: "connecting", text: "asking the signalling server" },
+      relayed: [],
       room: undefined,
       roomTrouble: undefined,
       isConflict: false,

@@ -24,6 +24,11 @@ export interface RunningState {
   readonly shape: RoomShape;
   /** The connection to the signalling server, or to the room's objects where it has some. */
   readonly signalling: { readonly state: SignallingState; readonly text: string };
+  /**
+   * Ids of the members that are reached over the room's server only, because a direct connection is not possible. Undefined
+   * where another tab of this profile, of an earlier version of the page, serves this one.
+   */
+  readonly relayed?: readonly string[];
   /** What the room's registry said last. */
   readonly room: RoomInfo | undefined;
   readonly roomTrouble: string | undefined;

@@ -65,3 +65,13 @@ export interface PeerPort {
   retryNow(): void;
   close(): void;
 }
+
+/** The connection to the server, shared with signalling. */
+export interface RelayWire {
+  readonly isOpen: boolean;
+  readonly bufferedBytes: number;
+  /** Sends nothing while it is not open. */
+  send(peerId: string, text: string): void;
+  /** Call it once. */
+  listen(received: (peerId: string, text: unknown) => void, changed: (isOpen: boolean) => void): void;
+}

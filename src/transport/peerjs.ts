@@ -13,7 +13,7 @@
  */
 import { type DataConnection, Peer, util } from "peerjs";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
-import type { Channel, ChannelEvents, ChannelFingerprints, PeerPort, PeerPortEvents } from "./channel.ts";
+import type { Channel, ChannelEvents, ChannelFingerprints, PeerPort, PeerPortEvents, RelayWire } from "./channel.ts";
 import { type TransportClock, platformClock } from "./clock.ts";
 import { certificateFingerprint, peerFingerprint } from "./dtls.ts";
 import { peerIdOf } from "./peer-id.ts";
@@ -62,11 +62,19 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "unavailable-id",
 ]);
 
-export function peerJsPort(options: PeerJsPortOptions): PeerPort {
+/** A port whose connection to the server also relays (relay/relay-port.ts). */
+export interface PeerJsPortWithRelay extends PeerPort {
+  readonly relay: RelayWire;
+}
+
+export function peerJsPort(options: PeerJsPortOptions): PeerJsPortWithRelay {
   return new PeerJsPort(options);
 }
 
-class PeerJsPort implements PeerPort {
+/** Texts between members that the server forwards; PeerJS itself knows no such type. */
+const RELAY = "RELAY";
+
+class PeerJsPort implements PeerJsPortWithRelay {
   readonly #options: PeerJsPortOptions;
   readonly #clock: TransportClock;
   readonly #random: () => number;
@@ -81,6 +89,8 @@ class PeerJsPort implements PeerPort {
   #cancelWatch: (() => void) | undefined;
   #cancelProof: (() => void) | undefined;
   #lastWatchMs = 0;
+  #relayed: (peerId: string, text: unknown) => void = () => {};
+  #relayChanged: (isOpen: boolean) => void = () => {};
   /** When the server last echoed a heartbeat; undefined if it never did. */
   #lastEchoMs: number | undefined;
 
@@ -95,6 +105,32 @@ class PeerJsPort implements PeerPort {
     this.#connect();
     this.#lastWatchMs = this.#clock.nowMs();
     this.#watchLater();
+  }
+
+  get relay(): RelayWire {
+    // oxlint-disable-next-line typescript/no-this-alias -- the wire is a view of this port
+    const port = this;
+    return {
+      get isOpen() {
+        return port.#peer?.open === true;
+      },
+      get bufferedBytes() {
+        return port.#bufferedBytes;
+      },
+      send: (peerId, text) => {
+        if (this.#peer?.open === true) this.#peer.socket.send({ type: RELAY, dst: peerId, payload: text });
+      },
+      listen: (received, changed) => {
+        this.#relayed = received;
+        this.#relayChanged = changed;
+      },
+    };
+  }
+
+  /** PeerJS hides its WebSocket. Without it, nothing is known to wait. */
+  get #bufferedBytes(): number {
+    const { _socket: socket } = (this.#peer?.socket ?? {}) as { readonly _socket?: Partial<WebSocket> };
+    return socket?.bufferedAmount ?? 0;
   }
 
   dial(peerId: string): Channel | undefined {
@@ -191,14 +227,16 @@ class PeerJsPort implements PeerPort {
     peer.on("disconnected", () => this.#lost(peer));
     peer.on("close", () => this.#lost(peer));
     peer.on("error", ({ type, message }) => this.#failed(type, message));
-    peer.socket.on("message", ({ type }: { readonly type: unknown }) => {
+    peer.socket.on("message", ({ type, src, payload }: Readonly<Record<"type" | "src" | "payload", unknown>>) => {
       if (type === "HEARTBEAT") this.#lastEchoMs = this.#clock.nowMs();
+      if (type === RELAY && typeof src === "string") this.#relayed(src, payload);
     });
   }
 
   #opened(): void {
     this.#failures = 0;
     this.#events?.onSignalling("open", "others can find this member");
+    this.#relayChanged(true);
   }
 
   #accepted(connection: DataConnection): void {
@@ -233,6 +271,7 @@ class PeerJsPort implements PeerPort {
     if (this.#events === undefined || this.#cancelRetry !== undefined) return;
     const waitMs = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#failures) * (0.5 + this.#random());
     this.#failures += 1;
+    this.#relayChanged(false);
     this.#cancelRetry = this.#clock.after(waitMs, () => this.#connect());
     const refusal = this.#refusal;
     if (refusal === undefined) this.#events.onSignalling("lost", "the signalling server cannot be reached");

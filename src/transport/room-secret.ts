@@ -17,6 +17,8 @@ export interface RoomKeys {
   /** For `Authorization: Bearer`; undefined in an open room. */
   readonly registry: string | undefined;
   readonly greeting: Uint8Array;
+  /** Seals what the server relays between two tabs (relay/relay-seal.ts). */
+  readonly relay: Uint8Array;
 }
 
 const SECRET_BYTES = 32;
@@ -40,6 +42,7 @@ export function roomKeys(room: string, secret: string | undefined): RoomKeys {
   return {
     registry: secret === undefined ? undefined : toBase64Url(derived("registry")),
     greeting: derived("greeting"),
+    relay: derived("relay"),
   };
 }
 

@@ -82,6 +82,7 @@ const NOON = new Date(2026, 10, 28, 12, 0).getTime();
 const RUNNING: RunningState = {
   type: "running",
   shape: "tabs",
+  relayed: [],
   sinceMs: 0,
   signalling: { state: "open", text: "others can find this member" },
   room: { access: "closed", cluster: 10n, founder: 1n, confirmed: true, sinceMs: 0, members: [1n] },

@@ -226,7 +226,14 @@ function serving(state: RunningState, view: MemberView): Standing {
     return say("busy", `Ready, but newcomers cannot find this room: ${state.signalling.text}.${stake}`);
   }
   const kept = state.shape === "edge" ? " The server keeps this room, also while no tab is open." : "";
-  return say("good", `Ready: reads and writes are served.${kept}${stake}`);
+  return say("good", `Ready: reads and writes are served.${kept}${relayedText(state)}${stake}`);
+}
+
+/** What passes over the server is sealed, and takes longer. */
+function relayedText({ relayed = [] }: RunningState): string {
+  if (relayed.length === 0) return "";
+  const who = relayed.length === 1 ? "One member is" : `${relayed.length} members are`;
+  return ` ${who} reached over the server, which cannot read along, because no direct connection is possible.`;
 }
 
 function say(tone: Tone, text: string, actions: readonly Action[] = []): Standing {

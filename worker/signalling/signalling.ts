@@ -59,7 +59,8 @@ const MAX_FAILURES = 30;
 /** PeerJS pings every 5 s, but only once a minute in a hidden tab. */
 const DEAD_AFTER_MS = 90_000;
 const QUEUE_LIMITS = { maxSignals: 200, maxBytes: 1024 * 1024, waitMs: 5000 };
-const FORWARDED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE"]);
+/** RELAY is not PeerJS's: frames between two members that cannot connect, sealed (src/transport/relay/). */
+const FORWARDED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE", "RELAY"]);
 const QUEUED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE"]);
 
 interface Attachment {

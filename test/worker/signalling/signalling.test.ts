@@ -120,9 +120,11 @@ describe("signalling", () => {
     right.send({ type: "ANSWER", dst: "m1", payload: { sdp: "x" } });
     right.send({ type: "CANDIDATE", dst: "m1", payload: { candidate: "y" } });
     right.send({ type: "LEAVE", dst: "m1" });
+    right.send({ type: "RELAY", dst: "m1", src: "m9", payload: "sealed" });
     expect(await left.take()).toEqual({ type: "ANSWER", src: "m2", dst: "m1", payload: { sdp: "x" } });
     expect(await left.take()).toEqual({ type: "CANDIDATE", src: "m2", dst: "m1", payload: { candidate: "y" } });
     expect(await left.take()).toEqual({ type: "LEAVE", src: "m2", dst: "m1" });
+    expect(await left.take()).toEqual({ type: "RELAY", src: "m2", dst: "m1", payload: "sealed" });
   });
 
   test("what is meant for a peer that comes a little later waits for it", async () => {
@@ -131,6 +133,7 @@ describe("signalling", () => {
     left.send({ ...OFFER, dst: "m2" });
     left.send({ type: "CANDIDATE", dst: "m2", payload: 1 });
     left.send({ type: "LEAVE", dst: "m2" });
+    left.send({ type: "RELAY", dst: "m2", payload: "late" });
     left.send({ type: "nonsense", dst: "m2" });
     left.send({ type: "CANDIDATE", dst: "m1", payload: "a mark" });
     await left.take();
