@@ -34,22 +34,45 @@ export class EventQueue {
 
   /** Runs events up to `endMs`, and `afterEach` after each of them. */
   runUntil(endMs: number, afterEach: () => void): void {
+    while (this.#runNext(endMs)) {
+      while (this.runDeferred());
+      afterEach();
+    }
+    this.#nowMs = endMs;
+  }
+
+  /** The same, where events also settle promises: all that follows from an event happens before the next one. */
+  async runUntilSettled(endMs: number, afterEach: () => void): Promise<void> {
+    while (this.#runNext(endMs)) {
+      do {
+        while (this.runDeferred());
+        await microtasks();
+      } while (this.#deferred.length > 0);
+      afterEach();
+    }
+    this.#nowMs = endMs;
+  }
+
+  /** Returns whether there was anything. */
+  runDeferred(): boolean {
+    const deferred = this.#deferred;
+    if (deferred.length === 0) return false;
+    this.#deferred = [];
+    for (const run of deferred) run();
+    return true;
+  }
+
+  #runNext(endMs: number): boolean {
     for (;;) {
       const next = this.#heap[0];
-      if (next === undefined || next.atMs > endMs) break;
+      if (next === undefined || next.atMs > endMs) return false;
       this.#pop();
       if (next.cancelled) continue;
       this.#nowMs = next.atMs;
       this.steps++;
       next.run();
-      while (this.#deferred.length > 0) {
-        const deferred = this.#deferred;
-        this.#deferred = [];
-        for (const run of deferred) run();
-      }
-      afterEach();
+      return true;
     }
-    this.#nowMs = endMs;
   }
 
   #push(event: Event): void {
@@ -84,4 +107,11 @@ export class EventQueue {
 
 function before(left: Event, right: Event): boolean {
   return left.atMs < right.atMs || (left.atMs === right.atMs && left.order < right.order);
+}
+
+/** Resolves when no promise is left that could be settled now. Nothing here waits for anything else. */
+function microtasks(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }

@@ -9,9 +9,9 @@ import type { SimulationOptions } from "./simulation.ts";
 const TIMEOUT_MS = 60_000;
 
 /** Returns the first failure of up to `count` seeds. */
-function firstFailure(count: number, options: SimulationOptions): string {
+async function firstFailure(count: number, options: SimulationOptions): Promise<string> {
   for (let seed = 1; seed <= count; seed++) {
-    const { failure } = simulate(seed, options);
+    const { failure } = await simulate(seed, options);
     if (failure !== undefined) return failure;
   }
   return `none in ${count} seeds`;
@@ -26,15 +26,15 @@ const LIES: readonly { readonly lie: DiskLie; readonly found: RegExp; readonly f
 
 test.each(LIES)(
   "a disk with the fault $lie is detected",
-  ({ lie, found, faults }) => {
-    expect(firstFailure(10, { seconds: 20, lie, ...(faults === undefined ? {} : { faults }) })).toMatch(found);
+  async ({ lie, found, faults }) => {
+    expect(await firstFailure(10, { seconds: 20, lie, ...(faults === undefined ? {} : { faults }) })).toMatch(found);
   },
   TIMEOUT_MS,
 );
 
 test(
   "a disk that forgets votes is detected once a member restarts during an election",
-  () => {
+  async () => {
     // Where members are evicted, the end of the term is noticed first.
     const faults = {
       crashEveryMs: 400,
@@ -44,16 +44,16 @@ test(
       slowMs: 1_500,
       evictEveryMs: Infinity,
     };
-    expect(firstFailure(60, { seconds: 20, lie: "forgotten-votes", faults })).toMatch(/^vote/);
+    expect(await firstFailure(60, { seconds: 20, lie: "forgotten-votes", faults })).toMatch(/^vote/);
   },
   TIMEOUT_MS,
 );
 
 test(
   "a member that takes itself for the leader and returns reads at once is detected",
-  () => {
+  async () => {
     const faults = { partitionEveryMs: 2_000 };
-    expect(firstFailure(20, { seconds: 20, trustsLeaders: true, faults })).toMatch(/^order of revisions/);
+    expect(await firstFailure(20, { seconds: 20, trustsLeaders: true, faults })).toMatch(/^order of revisions/);
   },
   TIMEOUT_MS,
 );

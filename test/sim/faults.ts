@@ -52,6 +52,27 @@ export interface Faults {
   readonly evictEveryMs: number;
   /** Members are changed through etcd's service, under its rules, and not only through Raft. */
   readonly usesService: boolean;
+  /** A member's database is closed without a word: what it writes is never acknowledged, until it is started again. */
+  readonly silenceEveryMs: number;
+  /** Browser profiles that queue writes; undefined: none. */
+  readonly outbox: OutboxFaults | undefined;
+}
+
+/** What happens to browser profiles that queue writes. Times are means between events of one profile. */
+export interface OutboxFaults {
+  readonly profiles: number;
+  /** Of each profile, which all send at once. */
+  readonly tabs: number;
+  /** Of requests, of answers, and of second and late deliveries. */
+  readonly lossProbability: number;
+  /** Seconds without use until the cluster forgets an outbox. */
+  readonly markerTtl: number;
+  readonly crashEveryMs: number;
+  readonly freezeEveryMs: number;
+  readonly silenceEveryMs: number;
+  readonly lossEveryMs: number;
+  /** The profile gets an old copy of its store. */
+  readonly restoreEveryMs: number;
 }
 
 const NEVER = Infinity;
@@ -91,5 +112,19 @@ export function drawFaults(prng: Prng): Faults {
     quiesceAfterTicks: on(0.3) ? 15 + prng.int(0, 20) : 0,
     usesService: on(0.6),
     evictEveryMs: every(0.7, 500, 3_000),
+    silenceEveryMs: every(0.2, 8_000, 20_000),
+    outbox: on(0.35)
+      ? {
+          profiles: prng.int(1, 3),
+          tabs: prng.int(1, 3),
+          lossProbability: on(0.7) ? 0.02 + prng.next() * 0.2 : 0,
+          markerTtl: on(0.5) ? prng.int(5, 30) : 10_000,
+          crashEveryMs: every(0.6, 2_000, 10_000),
+          freezeEveryMs: every(0.5, 3_000, 12_000),
+          silenceEveryMs: every(0.4, 6_000, 20_000),
+          lossEveryMs: every(0.3, 10_000, 30_000),
+          restoreEveryMs: every(0.3, 8_000, 30_000),
+        }
+      : undefined,
   };
 }

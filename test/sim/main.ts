@@ -66,9 +66,9 @@ async function main(): Promise<number> {
   return values.seed === undefined ? runAll(options) : runOne(options);
 }
 
-function runOne(options: Options): number {
+async function runOne(options: Options): Promise<number> {
   const { first, seconds, faults } = options;
-  const result = simulate(first, {
+  const result = await simulate(first, {
     seconds,
     faults: faultsOf(faults),
     trace: (line) => process.stdout.write(`${line}\n`),
@@ -78,9 +78,9 @@ function runOne(options: Options): number {
 }
 
 /** A worker takes every jobs-th seed and sends each result to its parent. */
-function runWorker({ first, last, seconds, jobs, faults }: Options): number {
+async function runWorker({ first, last, seconds, jobs, faults }: Options): Promise<number> {
   const options = { seconds, faults: faultsOf(faults) };
-  for (let seed = first; seed <= last; seed += jobs) process.send?.(simulate(seed, options));
+  for (let seed = first; seed <= last; seed += jobs) process.send?.(await simulate(seed, options));
   return 0;
 }
 

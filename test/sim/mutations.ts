@@ -52,6 +52,22 @@ const SLEEPY: Partial<Faults> = {
   diskMs: 60,
 };
 
+/** Profiles whose tabs crash and freeze, whose stores are lost and copied back, over a network that loses and repeats. */
+const OUTBOXES: Partial<Faults> = {
+  quiesceAfterTicks: 0,
+  outbox: {
+    profiles: 2,
+    tabs: 2,
+    lossProbability: 0.15,
+    markerTtl: 10_000,
+    crashEveryMs: 3_000,
+    freezeEveryMs: 4_000,
+    silenceEveryMs: 10_000,
+    lossEveryMs: 15_000,
+    restoreEveryMs: 4_000,
+  },
+};
+
 export const MUTATIONS: readonly Mutation[] = [
   {
     name: "entries of an older term are committed by counting",
@@ -306,6 +322,62 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "src/member/membership/membership.ts",
     old: 'type === "remove-node" || !this.#removed.has(nodeId)',
     new: 'type === "remove-node" || nodeId > 0n',
+  },
+  {
+    name: "outbox: a queued write does not compare the marker",
+    file: "src/client/outbox/marked-txn.ts",
+    old: ".if(here(identity), ...compares)",
+    new: ".if(...compares)",
+    faults: OUTBOXES,
+  },
+  {
+    name: "outbox: what a refused write found is read later",
+    file: "src/client/outbox/sender.ts",
+    old: "{ ...range, revision }",
+    new: "{ ...range, revision: 0 * revision }",
+    faults: OUTBOXES,
+  },
+  {
+    name: "outbox: a verdict has the revision of the txn within the txn",
+    file: "src/client/outbox/marked-txn.ts",
+    old: "kvs: distinct(kvs), revision };",
+    new: "kvs: distinct(kvs), revision: txn.header.revision };",
+    faults: OUTBOXES,
+  },
+  {
+    name: "outbox: a store that has changed meanwhile is believed",
+    file: "src/client/outbox/outbox-log.ts",
+    old: "const isMade = await this.#store.commit(this.#meta.version, prepared);",
+    new: "const isMade = await this.#store.commit((await this.#store.read(0, 0)).meta.version, prepared);",
+    faults: OUTBOXES,
+  },
+  {
+    name: "outbox: a copy of a store believes a marker that decided other writes",
+    file: "src/client/outbox/sender.ts",
+    old: "return of === undefined || of === digestOf(decided);",
+    new: "return of === undefined || of.length > 0;",
+    faults: OUTBOXES,
+  },
+  {
+    name: "outbox: what another copy of a store has sent is sent again under another key",
+    file: "src/client/outbox/sender.ts",
+    old: "Math.max(this.#log.meta.sentTo, sentByOther)",
+    new: "Math.max(this.#log.meta.sentTo, 0 * sentByOther)",
+    faults: OUTBOXES,
+  },
+  {
+    name: "outbox: a write is sent before it is marked as sent",
+    file: "src/client/outbox/sender.ts",
+    old: "return seq <= this.#log.meta.sentTo || this.#log.commit({ sentTo: seq });",
+    new: "return seq <= this.#log.meta.sentTo || seq > 0;",
+    faults: OUTBOXES,
+  },
+  {
+    name: "outbox: a write whose request failed is told to be expired",
+    file: "src/client/outbox/sender.ts",
+    old: "if (seq > this.#log.meta.sentTo && expiresAt <= now) {",
+    new: "if (expiresAt <= now) {",
+    faults: OUTBOXES,
   },
 ];
 

@@ -49,6 +49,7 @@ export class Operator {
       this.#silentUntilMs = this.#world.queue.nowMs + prng.int(2_000, 12_000);
       this.#trace("clients fall silent");
     });
+    this.#every(faults.silenceEveryMs, () => this.#silenceDisk(prng.pick([...machines.values()])));
     this.#roam();
   }
 
@@ -73,6 +74,18 @@ export class Operator {
       if (machine.isOn) return;
       this.#trace(`start ${machine.id}`);
       machine.powerOn();
+    });
+  }
+
+  /** Whoever notices starts it again. */
+  #silenceDisk(machine: Machine): void {
+    if (machine.running === undefined) return;
+    const { prng, queue } = this.#world;
+    const { incarnation } = machine;
+    this.#trace(`the database of ${machine.id} is closed without a word`);
+    machine.silenceDisk();
+    queue.after(prng.int(500, 8_000), () => {
+      if (machine.incarnation === incarnation) this.#crash(machine);
     });
   }
 

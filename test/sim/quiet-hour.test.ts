@@ -38,6 +38,8 @@ const HEALTHY: Faults = {
   quiesceAfterTicks: 30,
   usesService: false,
   evictEveryMs: NEVER,
+  silenceEveryMs: NEVER,
+  outbox: undefined,
 };
 
 const STATUS_EVERY_MS = 20_000;

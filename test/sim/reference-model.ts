@@ -4,7 +4,7 @@
  */
 import { utf8Decode } from "../../src/base/utf8.ts";
 import { internalRaftRequestSchema } from "../../src/protocol/peer/internal-schema.ts";
-import type { Compare, RequestOp } from "../../src/protocol/api/kv.ts";
+import type { Compare, RequestOp, TxnRequest } from "../../src/protocol/api/kv.ts";
 import { decode } from "../../src/protocol/codec/proto-codec.ts";
 import type { Entry } from "../../src/protocol/peer/raft-message.ts";
 import { KEYS } from "./history.ts";
@@ -15,6 +15,8 @@ export interface Pair {
   readonly create: number;
   readonly mod: number;
   readonly version: number;
+  /** 0n: none. */
+  readonly lease: bigint;
 }
 
 export interface ModelEvent {
@@ -37,6 +39,7 @@ export class ReferenceModel {
   readonly #compacted: number[] = [-1];
   /** The revisions at which a value was written. Each value should be written once. */
   readonly #writes: Map<string, number> = new Map();
+  readonly #leases: Set<bigint> = new Set();
   #draft: Map<string, Pair> | undefined;
   #draftEvents: ModelEvent[] = [];
 
@@ -73,6 +76,10 @@ export class ReferenceModel {
     return Array.from({ length: KEYS }, (_, key) => state.get(keyName(key))?.value);
   }
 
+  get leases(): ReadonlySet<bigint> {
+    return this.#leases;
+  }
+
   /** Returns the revision at which the value was written; undefined if it never was. */
   revisionOf(value: string): number | undefined {
     return this.#writes.get(value);
@@ -88,13 +95,15 @@ export class ReferenceModel {
         const { revision } = request.compaction;
         if (revision > compact && revision <= this.revision) compact = revision;
       } else if (request.type === "put") {
-        this.#execute({ type: "put", put: request.put });
+        this.#executeAll([{ type: "put", put: request.put }]);
       } else if (request.type === "deleteRange") {
-        this.#execute({ type: "deleteRange", deleteRange: request.deleteRange });
+        this.#executeAll([{ type: "deleteRange", deleteRange: request.deleteRange }]);
       } else if (request.type === "txn") {
-        const { txn } = request;
-        const branch = txn.compare.every((one) => this.#holds(one)) ? txn.success : txn.failure;
-        for (const op of branch) this.#execute(op);
+        this.#executeAll(this.#branchOf(request.txn));
+      } else if (request.type === "leaseGrant") {
+        this.#leases.add(request.leaseGrant.id);
+      } else if (request.type === "leaseRevoke") {
+        this.#revoke(request.leaseRevoke.id);
       }
       wrong = this.#commit();
     }
@@ -103,9 +112,37 @@ export class ReferenceModel {
     return wrong;
   }
 
+  /** Operations of the branch that is executed. All comparisons are of the state before it. */
+  #branchOf(txn: TxnRequest): readonly RequestOp[] {
+    const branch = txn.compare.every((one) => this.#holds(one)) ? txn.success : txn.failure;
+    return branch.flatMap((op) => (op.type === "txn" ? this.#branchOf(op.txn) : [op]));
+  }
+
   #holds({ key, targetUnion }: Compare): boolean {
     const pair = this.state(this.revision).get(utf8Decode(key));
-    return targetUnion.type === "value" && pair?.value === utf8Decode(targetUnion.value);
+    switch (targetUnion.type) {
+      case "value":
+        return pair?.value === utf8Decode(targetUnion.value);
+      case "createRevision":
+        return (pair?.create ?? 0) === targetUnion.createRevision;
+      case "modRevision":
+        return (pair?.mod ?? 0) === targetUnion.modRevision;
+      case "version":
+      case "lease":
+      case "none":
+        throw new Error(`no client compares by ${targetUnion.type}`);
+    }
+  }
+
+  /** All or none. */
+  #executeAll(ops: readonly RequestOp[]): void {
+    const before = this.state(this.revision);
+    const fails = ops.some(({ type, ...rest }) => {
+      if (type !== "put" || !("put" in rest)) return false;
+      const { lease, ignoreLease, key } = rest.put;
+      return ignoreLease ? !before.has(utf8Decode(key)) : lease !== 0n && !this.#leases.has(lease);
+    });
+    if (!fails) for (const op of ops) this.#execute(op);
   }
 
   #execute(op: RequestOp): void {
@@ -115,13 +152,24 @@ export class ReferenceModel {
       this.#draft ??= new Map(this.state(this.revision));
       const former = this.#draft.get(key);
       const mod = this.revision + 1;
-      this.#draft.set(key, { value, mod, create: former?.create ?? mod, version: (former?.version ?? 0) + 1 });
+      const lease = op.put.ignoreLease ? (former?.lease ?? 0n) : op.put.lease;
+      const [create, version] = [former?.create ?? mod, (former?.version ?? 0) + 1];
+      this.#draft.set(key, { value, mod, create, version, lease });
       this.#draftEvents.push({ type: "PUT", key, value });
     } else if (op.type === "deleteRange") {
-      const key = utf8Decode(op.deleteRange.key);
-      this.#draft ??= new Map(this.state(this.revision));
-      if (this.#draft.delete(key)) this.#draftEvents.push({ type: "DELETE", key, value: "" });
+      this.#delete(utf8Decode(op.deleteRange.key));
     }
+  }
+
+  #delete(key: string): void {
+    this.#draft ??= new Map(this.state(this.revision));
+    if (this.#draft.delete(key)) this.#draftEvents.push({ type: "DELETE", key, value: "" });
+  }
+
+  #revoke(id: bigint): void {
+    if (!this.#leases.delete(id)) return;
+    const keys = [...this.state(this.revision)].filter(([, { lease }]) => lease === id).map(([key]) => key);
+    for (const key of keys.toSorted()) this.#delete(key);
   }
 
   /** Creates a revision if anything was written. */

@@ -49,6 +49,7 @@ export class Machine {
   #storage: MemoryStorage | undefined;
   #diskFreeMs = 0;
   #frozenUntilMs = 0;
+  #isDiskSilent = false;
   #timers = 0;
   #point: ResumePoint | undefined;
   /** Receives for a member that is evicted. */
@@ -134,6 +135,7 @@ export class Machine {
     this.#image = storage.crash(this.#host.prng);
     this.#diskFreeMs = 0;
     this.#frozenUntilMs = 0;
+    this.#isDiskSilent = false;
     this.#host.onCrashed(this);
   }
 
@@ -160,6 +162,11 @@ export class Machine {
     this.powerOff();
     this.isLost = true;
     this.#image = new MemoryImage();
+  }
+
+  /** Its database is closed without a word. No write is done or fails, until it is off. */
+  silenceDisk(): void {
+    this.#isDiskSilent = true;
   }
 
   freeze(forMs: number): void {
@@ -254,6 +261,10 @@ export class Machine {
     const stalls = faults.stallProbability > 0 && prng.bool(faults.stallProbability);
     const takesMs = prng.next() * faults.diskMs + (stalls ? faults.stallMs : 0);
     this.#diskFreeMs = Math.max(this.#diskFreeMs, queue.nowMs) + takesMs;
-    queue.after(this.#diskFreeMs - queue.nowMs, () => this.whenAwake(() => this.#ifAlive(incarnation, complete)));
+    queue.after(this.#diskFreeMs - queue.nowMs, () =>
+      this.whenAwake(() => {
+        if (!this.#isDiskSilent) this.#ifAlive(incarnation, complete);
+      }),
+    );
   }
 }

@@ -7,18 +7,19 @@ const TIMEOUT_MS = 60_000;
 
 test.each(Array.from({ length: 20 }, (_, at) => at + 1))(
   "seed %i breaks no rule in 20 seconds",
-  (seed) => {
-    expect(simulate(seed, { seconds: 20 }).failure).toBeUndefined();
+  async (seed) => {
+    expect((await simulate(seed, { seconds: 20 })).failure).toBeUndefined();
   },
   TIMEOUT_MS,
 );
 
-test("a seed decides the whole run", () => {
-  const traces = [0, 1].map(() => {
+test("a seed decides the whole run", async () => {
+  const runs = [0, 1].map(async () => {
     const lines: string[] = [];
-    const result = simulate(7, { seconds: 15, trace: (line) => lines.push(line) });
+    const result = await simulate(7, { seconds: 15, trace: (line) => lines.push(line) });
     return { lines, result };
   });
+  const traces = await Promise.all(runs);
   expect(traces[0]).toEqual(traces[1]);
   expect(traces[0]?.lines.length).toBeGreaterThan(5);
 });
@@ -53,8 +54,8 @@ const FOUND: readonly { readonly seed: number; readonly what: string; readonly f
 
 test.each(FOUND)(
   "seed $seed passes, in which $what",
-  ({ seed, faults }) => {
-    expect(simulate(seed, { seconds: 60, faults: faults ?? {} }).failure).toBeUndefined();
+  async ({ seed, faults }) => {
+    expect((await simulate(seed, { seconds: 60, faults: faults ?? {} })).failure).toBeUndefined();
   },
   TIMEOUT_MS,
 );

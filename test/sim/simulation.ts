@@ -49,7 +49,7 @@ export interface SimulationOptions {
   readonly trustsLeaders?: boolean;
 }
 
-export function simulate(seed: number, options: SimulationOptions): SimulationResult {
+export function simulate(seed: number, options: SimulationOptions): Promise<SimulationResult> {
   return new Simulation(seed, options).run();
 }
 
@@ -70,12 +70,12 @@ class Simulation {
     this.#operator = new Operator(this.#world);
   }
 
-  run(): SimulationResult {
+  async run(): Promise<SimulationResult> {
     let failure: string | undefined;
     try {
-      this.#faultsPhase();
-      this.#healingPhase();
-      this.#servingPhase();
+      await this.#faultsPhase();
+      await this.#healingPhase();
+      await this.#servingPhase();
       this.#checkHistory();
     } catch (error) {
       if (!(error instanceof Error)) throw error;
@@ -96,12 +96,13 @@ class Simulation {
     };
   }
 
-  #faultsPhase(): void {
+  async #faultsPhase(): Promise<void> {
     for (const machine of this.#world.machines.values()) machine.powerOn();
     for (let id = 0; id < CLIENTS; id++) this.#startClient(id);
     this.#operator.start();
     this.#world.attacker.start();
-    this.#world.run(this.#options.seconds * 1_000);
+    this.#world.outboxes.start();
+    await this.#world.runSettled(this.#options.seconds * 1_000);
   }
 
   #startClient(id: number): void {
@@ -111,7 +112,7 @@ class Simulation {
         queue,
         prng: prng.fork(),
         history: this.#history,
-        pick: () => this.#pick(),
+        pick: () => this.#world.pick(this.#world.prng),
         silentMs: () => this.#operator.silentMs,
         trustsLeaders: this.#options.trustsLeaders === true,
       },
@@ -121,18 +122,7 @@ class Simulation {
     client.start();
   }
 
-  #pick(): Member | undefined {
-    const up = [...this.#world.machines.values()].filter(
-      (machine) => (machine.running && !machine.isFrozen) || machine.isEvicted,
-    );
-    if (up.length === 0) return undefined;
-    const machine = this.#world.prng.pick(up);
-    machine.powerOn();
-    this.#world.touch(machine);
-    return machine.running;
-  }
-
-  #healingPhase(): void {
+  async #healingPhase(): Promise<void> {
     const world = this.#world;
     world.healing = true;
     world.trace("everything is mended");
@@ -141,9 +131,10 @@ class Simulation {
     for (const machine of world.machines.values()) machine.powerOn();
     const progress = { wrote: false };
     const startMs = world.queue.nowMs;
-    while (!progress.wrote || !this.#isSettled()) {
+    world.outboxes.mend();
+    while (!progress.wrote || !world.outboxes.areSettled || !this.#isSettled()) {
       if (world.queue.nowMs - startMs > HEAL_LIMIT_MS) throw new Violation(`liveness: ${this.#describe()}`);
-      world.run(world.queue.nowMs + 250);
+      await world.runSettled(world.queue.nowMs + 250);
       this.#operator.removeLost();
       const member = world.leader() ?? world.alive[0];
       if (progress.wrote || member === undefined) continue;
@@ -152,12 +143,22 @@ class Simulation {
         if (outcome.ok) progress.wrote = true;
       });
     }
+    world.outboxes.stop();
+    this.#revokeLeases();
     for (const member of this.#world.alive) {
       world.checker.checkHash(member);
       world.attacker.checkEnd(member);
     }
     const leader = world.leader();
     if (leader !== undefined) this.#operator.membership.check(leader);
+  }
+
+  /** Of the outboxes: a lease would end one day, and wake everybody up. */
+  #revokeLeases(): void {
+    const leader = this.#world.leader();
+    for (const id of this.#world.checker.model.leases) {
+      leader?.write({ type: "leaseRevoke", leaseRevoke: { id } }, () => {});
+    }
   }
 
   /**
@@ -194,29 +195,30 @@ class Simulation {
   /**
    * Every member must serve. If the cluster quiesces, each in turn wakes it up, after all were evicted: the term goes on.
    */
-  #servingPhase(): void {
+  async #servingPhase(): Promise<void> {
     const { faults, machines } = this.#world;
     // What was sent while there were faults has arrived by then.
-    if (faults.quiesceAfterTicks > 0) this.#world.run(this.#world.queue.nowMs + faults.slowMs + 3 * faults.delayMs);
+    if (faults.quiesceAfterTicks > 0)
+      await this.#world.runSettled(this.#world.queue.nowMs + faults.slowMs + 3 * faults.delayMs);
     const membership = this.#world.leader()?.machine.membership;
     for (const { id } of this.#world.alive) {
       if (membership?.has(id) !== true) continue;
       const term = this.#world.leader()?.basicStatus().term;
       if (faults.quiesceAfterTicks > 0) {
-        if (!this.#quiesces()) throw new Violation(`quiet: ${this.#describe()}`);
-        this.#world.run(this.#world.queue.nowMs + faults.diskMs);
+        if (!(await this.#quiesces())) throw new Violation(`quiet: ${this.#describe()}`);
+        await this.#world.runSettled(this.#world.queue.nowMs + faults.diskMs);
         if (faults.evictEveryMs < Infinity) for (const machine of machines.values()) machine.evict();
       }
       const machine = machines.get(id);
       machine?.powerOn();
-      if (machine?.running !== undefined) this.#mustServe(machine.running);
+      if (machine?.running !== undefined) await this.#mustServe(machine.running);
       const now = this.#world.leader()?.basicStatus().term;
       if (now !== term)
         throw new Violation(`quiet: term ${term} ended in sleep, now it is ${now}; ${this.#describe()}`);
     }
   }
 
-  #quiesces(): boolean {
+  async #quiesces(): Promise<boolean> {
     const { queue, machines, faults } = this.#world;
     const members = this.#world.leader()?.machine.membership;
     const limitMs = queue.nowMs + faults.quiesceAfterTicks * 200 + 20_000;
@@ -224,12 +226,12 @@ class Simulation {
       const isQuiesced = ({ id, timers, running }: Machine): boolean =>
         timers === 0 || running === undefined || members?.has(id) !== true;
       if ([...machines.values()].every(isQuiesced)) return true;
-      this.#world.run(queue.nowMs + 250);
+      await this.#world.runSettled(queue.nowMs + 250);
     }
     return false;
   }
 
-  #mustServe(member: Member): void {
+  async #mustServe(member: Member): Promise<void> {
     const { queue } = this.#world;
     const startMs = queue.nowMs;
     const reads = { sent: 0, served: 0 };
@@ -244,7 +246,7 @@ class Simulation {
           () => {},
         );
       }
-      this.#world.run(queue.nowMs + 100);
+      await this.#world.runSettled(queue.nowMs + 100);
     }
   }
 

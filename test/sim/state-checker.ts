@@ -236,14 +236,15 @@ export class StateChecker {
     const expected = this.model.state(revision);
     const where = `state: at revision ${revision} member ${member.id} has`;
     if (kvs.length !== expected.size) throw new Violation(`${where} ${kvs.length} keys, not ${expected.size}`);
-    for (const { key, value, createRevision, modRevision, version } of kvs) {
+    for (const { key, value, createRevision, modRevision, version, lease } of kvs) {
       const pair = expected.get(utf8Decode(key));
       const same =
         pair !== undefined &&
         utf8Decode(value) === pair.value &&
         createRevision === pair.create &&
         modRevision === pair.mod &&
-        version === pair.version;
+        version === pair.version &&
+        lease === pair.lease;
       if (!same) throw new Violation(`${where} another ${utf8Decode(key)}: ${utf8Decode(value)} of ${modRevision}`);
     }
   }

@@ -9,6 +9,7 @@ import { EventQueue } from "./event-queue.ts";
 import { drawFaults } from "./faults.ts";
 import type { Faults } from "./faults.ts";
 import { SimNetwork } from "./network.ts";
+import { Outboxes } from "./outbox/outboxes.ts";
 import { Machine } from "./sim-member.ts";
 import { StateChecker, Violation } from "./state-checker.ts";
 import { Watcher } from "./watcher.ts";
@@ -31,6 +32,7 @@ export class World {
   readonly machines: Map<bigint, Machine> = new Map();
   readonly checker: StateChecker = new StateChecker();
   readonly attacker: Attacker;
+  readonly outboxes: Outboxes;
   /** The first one moves from member to member, the others stay with theirs. */
   readonly watchers: Watcher[] = [];
   /** Set once the faults stop. */
@@ -56,6 +58,7 @@ export class World {
       arrive: (at, deliver) => this.machines.get(at)?.whenAwake(deliver),
     });
     this.attacker = new Attacker(this, seed);
+    this.outboxes = new Outboxes(this, seed);
     this.#addWatcher("that roams");
     this.#found(seed % 2 === 0 ? 3 : 5);
   }
@@ -64,9 +67,32 @@ export class World {
     this.#options.trace?.(`${(this.queue.nowMs / 1_000).toFixed(3)} ${line}`);
   }
 
+  /** Not in a world with outboxes. */
   run(untilMs: number): void {
     this.queue.runUntil(untilMs, () => this.#afterStep());
   }
+
+  async runSettled(untilMs: number): Promise<void> {
+    if (this.outboxes.count === 0) this.run(untilMs);
+    else await this.queue.runUntilSettled(untilMs, () => this.#afterStep());
+  }
+
+  /** Returns any member that a client reaches; undefined if none is. */
+  pick(prng: Prng): Member | undefined {
+    const up = [...this.machines.values()].filter(
+      (machine) => (machine.running && !machine.isFrozen) || machine.isEvicted,
+    );
+    if (up.length === 0) return undefined;
+    const machine = prng.pick(up);
+    machine.powerOn();
+    this.touch(machine);
+    return machine.running;
+  }
+
+  /** For what a part of the world finds in a promise. */
+  readonly broken = (error: unknown): void => {
+    this.#broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
+  };
 
   /** Adds a new member, powered off, that will request to join. */
   addNewcomer(): Machine {
@@ -172,6 +198,7 @@ export class World {
     if (this.#broken !== undefined) throw new Violation(this.#broken);
     for (const machine of this.#touched) this.checker.observe(machine);
     if (this.#touched.size > 0) this.#touched = new Set();
+    this.outboxes.checker.check();
     if (this.queue.steps % DEEP_CHECK_EVERY_STEPS === 0) this.#checkDeeply();
   }
 

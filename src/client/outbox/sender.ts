@@ -20,11 +20,11 @@ import type { KvClient } from "../client.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { LeaseClient } from "../facade/lease.ts";
 import { compare, op } from "../facade/txn.ts";
-import type { RequestOp, Txn } from "../facade/txn.ts";
-import type { KeyValue, OpResult, TxnResult } from "../common/types.ts";
+import type { KeyValue } from "../common/types.ts";
 import { footprintOf, isIndependent } from "./footprint.ts";
 import type { Interval } from "./footprint.ts";
-import { markerOf, markerText, type Decision, type Marker } from "./marker.ts";
+import { commitWrites, distinct, moveMarker, rangeAt, valueOf, type Sendable } from "./marked-txn.ts";
+import { digestOf, markerOf, markerText, type Decision, type Marker } from "./marker.ts";
 import type { OutboxLog } from "./outbox-log.ts";
 import type { OutboxIdentity, StoredEntry } from "./outbox-store.ts";
 import type { OutboxHandler } from "./outbox-types.ts";
@@ -54,8 +54,6 @@ export type Step =
   /** The cluster cannot be reached, or does not let this client write. */
   | { readonly type: "retry"; readonly reason: string };
 
-type Sendable = Extract<Plan, { readonly type: "send" }>;
-
 /** etcd's limit of operations in a txn is 128, and so is that of comparisons. The marker takes one of each. */
 const OPERATIONS_MAX = 127;
 const BATCH_BYTES_MAX = 256 * 1024;
@@ -63,6 +61,7 @@ const CONFLICTS_MAX = 100;
 const RENEWALS_PER_TTL = 10;
 const AGAIN: Step = { type: "again" };
 const EXPIRED = "its time passed before it was sent";
+const CONDITION_FAILED = "the condition of the write did not hold";
 
 export class Sender {
   readonly #options: SenderOptions;
@@ -114,7 +113,7 @@ export class Sender {
     if (known === undefined) {
       const renewedAt = now();
       const granted = await lease.grant(markerTtl);
-      const marker = markerText({ to: 0, decision: "registered", id: newId() });
+      const marker = markerText({ to: 0, decision: "registered", id: newId(), of: digestOf([]) });
       const identity = { key: markerPrefix + newId(), lease: granted.id, marker, isRegistered: false, renewedAt };
       await this.#log.commit({ identity });
       return AGAIN;
@@ -196,71 +195,48 @@ export class Sender {
   async #send(identity: OutboxIdentity, batch: readonly Sendable[]): Promise<Step> {
     const last = must(batch.at(-1), "a batch has a last write");
     if (!(await this.#markSent(last.entry.seq))) return AGAIN;
+    const { seq: to, id } = last.entry;
+    const of = batch.map(({ entry }) => entry);
+    const committed = markerText({ to, decision: "committed", id, of: digestOf(of) });
+    const refused = markerText({ to, decision: "refused", id, of: digestOf(of) });
     try {
-      const result = await this.#attempt(identity, batch, last);
-      if (!result.succeeded) return await this.#failed(identity, batch, result);
-      const marker = markerText({ to: last.entry.seq, decision: "committed", id: last.entry.id });
-      this.#batchMax = Math.min(OPERATIONS_MAX, this.#batchMax * 2);
-      return await this.#settle(identity, marker, last.entry, {
-        type: "committed",
-        revision: result.header.revision,
-      });
+      const found = await commitWrites(this.#options.kv, identity, batch, { committed, refused });
+      switch (found.type) {
+        case "committed": {
+          this.#batchMax = Math.min(OPERATIONS_MAX, this.#batchMax * 2);
+          const { type, revision } = found;
+          return await this.#settle(identity, committed, last.entry, { type, revision });
+        }
+        case "refused": {
+          const { kvs, revision } = found;
+          const verdict = { type: "refused", found: kvs, revision, reason: CONDITION_FAILED } as const;
+          return await this.#settle(identity, refused, last.entry, verdict);
+        }
+        case "neither":
+          return await this.#nothingDone(identity, batch, found.marker);
+      }
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       return this.#notDone(identity, batch, error);
     }
   }
 
-  #attempt(identity: OutboxIdentity, batch: readonly Sendable[], { entry, mayRepeat }: Sendable): Promise<TxnResult> {
-    const { kv } = this.#options;
-    const here = compare.value(identity.key).equals(identity.marker);
-    const compares = batch.flatMap((plan) => plan.compare);
-    const isRefusedHere = batch.length === 1 && !mayRepeat && compares.length > 0;
-    const otherwise: RequestOp = isRefusedHere
-      ? op.txn(this.#refusal(identity, entry, compares))
-      : op.range(identity.key);
-    return kv
-      .txn()
-      .if(here, ...compares)
-      .then(move(identity, entry, "committed"), ...batch.flatMap((plan) => plan.operations))
-      .else(otherwise)
-      .commit();
-  }
-
-  /** In the same txn: at the revision at which the condition did not hold. */
-  #refusal(identity: OutboxIdentity, entry: StoredEntry, compares: Sendable["compare"]): Txn {
-    return this.#options.kv
-      .txn()
-      .if(compare.value(identity.key).equals(identity.marker))
-      .then(move(identity, entry, "refused"), ...compares.map(({ key, rangeEnd }) => rangeOp(key, rangeEnd)))
-      .else(op.range(identity.key));
-  }
-
   /** The marker was another one, or a condition did not hold. */
-  async #failed(identity: OutboxIdentity, batch: readonly Sendable[], { responses }: TxnResult): Promise<Step> {
-    const alone = must(batch[0], "a batch has a first write");
-    const [response] = responses;
-    if (response?.type === "txn" && response.txn.succeeded) {
-      const { txn } = response;
-      const marker = markerText({ to: alone.entry.seq, decision: "refused", id: alone.entry.id });
-      const found = txn.responses.flatMap((each) => (each.type === "range" ? each.range.kvs : []));
-      return this.#settle(identity, marker, alone.entry, {
-        type: "refused",
-        found: distinct(found),
-        revision: txn.header.revision,
-        reason: "the condition of the write did not hold",
-      });
-    }
-    const kv = response?.type === "txn" ? rangeAt(response.txn.responses, 0) : rangeAt(responses, 0);
-    if (valueOf(kv) !== identity.marker) return this.#moved(identity, kv);
+  async #nothingDone(
+    identity: OutboxIdentity,
+    batch: readonly Sendable[],
+    marker: KeyValue | undefined,
+  ): Promise<Step> {
+    if (valueOf(marker) !== identity.marker) return this.#moved(identity, marker);
     if (batch.length > 1) {
       this.#batchMax = Math.ceil(batch.length / 2);
       return AGAIN;
     }
-    const conflicts = (this.#conflicts.get(alone.entry.id) ?? 0) + 1;
-    this.#conflicts.set(alone.entry.id, conflicts);
+    const { entry } = must(batch[0], "a batch has a first write");
+    const conflicts = (this.#conflicts.get(entry.id) ?? 0) + 1;
+    this.#conflicts.set(entry.id, conflicts);
     if (conflicts < CONFLICTS_MAX) return AGAIN;
-    return this.#fence(identity, alone.entry, "refused", `others changed the key ${CONFLICTS_MAX} times in a row`);
+    return this.#fence(identity, entry, "refused", `others changed the key ${CONFLICTS_MAX} times in a row`);
   }
 
   /** The call failed. Some errors are about the write, and the write is refused once the marker says so, too. */
@@ -282,15 +258,10 @@ export class Sender {
   ): Promise<Step> {
     if (!(await this.#markSent(entry.seq))) return AGAIN;
     return this.#calling(async () => {
-      const { succeeded, responses, header } = await this.#options.kv
-        .txn()
-        .if(compare.value(identity.key).equals(identity.marker))
-        .then(move(identity, entry, decision))
-        .else(op.range(identity.key))
-        .commit();
-      if (!succeeded) return this.#moved(identity, rangeAt(responses, 0));
-      const marker = markerText({ to: entry.seq, decision, id: entry.id });
-      return this.#settle(identity, marker, entry, await this.#verdictOf(decision, header.revision, entry, reason));
+      const marker = markerText({ to: entry.seq, decision, id: entry.id, of: digestOf([entry]) });
+      const found = await moveMarker(this.#options.kv, identity, marker);
+      if (found.type === "neither") return this.#moved(identity, found.marker);
+      return this.#settle(identity, marker, entry, await this.#verdictOf(decision, found.revision, entry, reason));
     });
   }
 
@@ -321,16 +292,23 @@ export class Sender {
       entry?.id !== marker.id ||
       !this.#mayDecide(marker)
     ) {
-      return this.#abandon("another copy of this browser profile has used this outbox");
+      // Who names a write of this outbox has it, and has decided all before it.
+      const to = marker !== undefined && entry?.id === marker.id ? marker.to : 0;
+      return this.#abandon("another copy of this browser profile has used this outbox", to);
     }
     const verdict = await this.#verdictOf(marker.decision, kv.modRevision, entry, undefined);
     return this.#settle(identity, markerText(marker), entry, verdict);
   }
 
-  /** Only a commit decides several writes. Everybody with the right to write markers could write another one. */
-  #mayDecide({ decision, to }: Marker): boolean {
-    const [first] = this.#log.pending();
-    return first !== undefined && (decision === "committed" || first.seq === to);
+  /**
+   * Only a commit decides several writes, and only those that it was about. Everybody with the right to write markers could
+   * write another one; and a copy of this store, from before, may have sent what is still pending here one by one.
+   */
+  #mayDecide({ decision, to, of }: Marker): boolean {
+    const decided: StoredEntry[] = [];
+    for (const entry of this.#log.pending()) if (entry.seq <= to) decided.push(entry);
+    if (decided.length === 0 || (decided.length > 1 && decision !== "committed")) return false;
+    return of === undefined || of === digestOf(decided);
   }
 
   async #verdictOf(
@@ -346,7 +324,7 @@ export class Sender {
         return { type: "expired", mayBeCommitted: false, reason: reason ?? EXPIRED };
       case "refused": {
         const found = await this.#foundAt(revision, entry);
-        return { type: "refused", found, revision, reason: reason ?? "the condition of the write did not hold" };
+        return { type: "refused", found, revision, reason: reason ?? CONDITION_FAILED };
       }
     }
   }
@@ -382,11 +360,12 @@ export class Sender {
     return AGAIN;
   }
 
-  /** Nobody can tell what became of what was sent. The rest goes on under another key. */
-  async #abandon(reason: string): Promise<Step> {
+  /** Nobody can tell what became of what was sent, by this copy or by another. The rest goes on under another key. */
+  async #abandon(reason: string, sentByOther = 0): Promise<Step> {
     const verdicts = new Map<number, OutboxVerdict>();
+    const sentTo = Math.max(this.#log.meta.sentTo, sentByOther);
     for (const { seq } of this.#log.pending()) {
-      if (seq <= this.#log.meta.sentTo) verdicts.set(seq, { type: "expired", mayBeCommitted: true, reason });
+      if (seq <= sentTo) verdicts.set(seq, { type: "expired", mayBeCommitted: true, reason });
     }
     await this.#log.commit({ identity: null, verdicts });
     return AGAIN;
@@ -424,29 +403,6 @@ function batchOf(plans: readonly Plan[]): readonly Sendable[] {
     batch.push(plan);
   }
   return batch;
-}
-
-function move({ key, lease }: OutboxIdentity, { seq, id }: StoredEntry, decision: Decision): RequestOp {
-  return op.put(key, markerText({ to: seq, decision, id }), { lease });
-}
-
-function rangeOp(key: Uint8Array, rangeEnd: Uint8Array | undefined): RequestOp {
-  return op.range(key, rangeEnd === undefined || rangeEnd.length === 0 ? {} : { rangeEnd });
-}
-
-function rangeAt(responses: readonly OpResult[], at: number): KeyValue | undefined {
-  const response = responses[at];
-  return response?.type === "range" ? response.range.kvs[0] : undefined;
-}
-
-function valueOf(kv: KeyValue | undefined): string | undefined {
-  return kv === undefined ? undefined : new TextDecoder().decode(kv.value);
-}
-
-/** Several comparisons may name one key. */
-function distinct(kvs: readonly KeyValue[]): readonly KeyValue[] {
-  const byKey = new Map(kvs.map((kv) => [kv.key.join(), kv]));
-  return [...byKey.values()];
 }
 
 /** The same request would fail again. */

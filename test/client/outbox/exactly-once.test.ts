@@ -175,6 +175,7 @@ async function check(run: Run): Promise<void> {
       before = verdict.revision;
     } else if (verdict.type === "refused" || !verdict.mayBeCommitted) {
       expect(kv, `${token} ${JSON.stringify(verdict)}`).toBeUndefined();
+      if (verdict.type === "refused") expect(verdict.revision).toBeGreaterThan(0);
     }
   }
 }

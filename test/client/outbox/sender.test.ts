@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { toText } from "../../../src/client/common/convert.ts";
 import { compare, op } from "../../../src/client/facade/txn.ts";
-import { markerText } from "../../../src/client/outbox/marker.ts";
+import { digestOf, markerText } from "../../../src/client/outbox/marker.ts";
 import { changedRangeOf, OutboxLog } from "../../../src/client/outbox/outbox-log.ts";
 import type { Step } from "../../../src/client/outbox/sender.ts";
 import type { OutboxVerdict } from "../../../src/client/outbox/verdict.ts";
@@ -188,6 +188,56 @@ describe("verdicts", () => {
     const unknown = { type: "expired", mayBeCommitted: true };
     expect(await verdicts()).toMatchObject([unknown, unknown, { type: "committed" }]);
   });
+});
+
+describe("an old copy of the store", () => {
+  test("OB54 believes no marker that decided other writes than those that are pending in it", async () => {
+    await registered();
+    const early = await put("a", "1");
+    const late = await put("b", "2");
+    const { identity } = (await world.store.read()).meta;
+    await world.store.commit((await world.store.read()).meta.version, { sentTo: 3 });
+    // The store that this one was copied from has refused the first one, and then committed the second alone.
+    const of = digestOf([{ id: late }]);
+    await world.client.kv.put(identity?.key ?? "", markerText({ to: 3, decision: "committed", id: late, of }));
+    await world.settle();
+    expect(await verdicts()).toEqual([
+      { type: "expired", mayBeCommitted: true, reason: expect.stringContaining("another copy") },
+      { type: "expired", mayBeCommitted: true, reason: expect.stringContaining("another copy") },
+    ]);
+    expect(digestOf([{ id: early }, { id: late }])).not.toBe(of);
+  });
+
+  test("OB54 … and sends nothing again under another key that the other copy has sent", async () => {
+    await registered();
+    await put("a", "1");
+    const late = await put("b", "2");
+    const { identity } = (await world.store.read()).meta;
+    const of = digestOf([{ id: late }]);
+    await world.client.kv.put(identity?.key ?? "", markerText({ to: 3, decision: "committed", id: late, of }));
+    await world.settle();
+    expect(await types()).toEqual(["expired", "expired"]);
+    expect([await valueOf("a"), await valueOf("b")]).toEqual([undefined, undefined]);
+  });
+
+  test("OB54 … but a marker of an older build, which does not say what it decided, as before", async () => {
+    await registered();
+    await put("a", "1");
+    const late = await put("b", "2");
+    const { identity } = (await world.store.read()).meta;
+    await world.store.commit((await world.store.read()).meta.version, { sentTo: 3 });
+    await world.client.kv.put(identity?.key ?? "", markerText({ to: 3, decision: "committed", id: late }));
+    await world.settle();
+    expect(await types()).toEqual(["committed", "committed"]);
+  });
+});
+
+test("OB55 a refused write names the revision at which its condition did not hold", async () => {
+  await world.client.kv.put("k", "there");
+  await world.queue({ type: "put", key: "k", value: "mine", options: { ifMatch: "0" } });
+  await world.settle();
+  const [verdict] = await verdicts();
+  expect(verdict).toMatchObject({ type: "refused", revision: (await world.client.kv.range("k")).header.revision });
 });
 
 test("OB53 what is no range of entries is nothing that another tab has changed; a range ends where the entries do", async () => {
