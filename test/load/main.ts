@@ -1,5 +1,6 @@
 /** `npm run load`: what many watches, many leases, clients that do not read and strangers who guess passwords cost a member. */
 import { runNode } from "../bench/processes.ts";
+import { idleClusters } from "./clusters.ts";
 import { unreadAtTheEdge } from "./edge.ts";
 import { wrongLogIns } from "./log-ins.ts";
 import { neighbourOfAFlood } from "./neighbour.ts";
@@ -8,6 +9,7 @@ import { type Scenario, SCENARIOS as IN_MEMORY } from "./scenarios.ts";
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   ...IN_MEMORY,
   edge: unreadAtTheEdge,
+  clusters: idleClusters,
   "log-ins": wrongLogIns,
   neighbour: neighbourOfAFlood,
 };

@@ -20,6 +20,10 @@ export class EdgeFolder {
     this.#folder = folder;
   }
 
+  get path(): string {
+    return this.#folder;
+  }
+
   /**
    * Beside the build rather than in the machine's folder for temporary files, which may be in memory. `vars` replace the
    * worker's variables; `entry` is built in place of the worker.
