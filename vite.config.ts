@@ -24,7 +24,9 @@ const LONG = [
   "test/e2e/relay.test.ts",
   "test/e2e/floods.test.ts",
   "test/e2e/gone-callers.test.ts",
+  "test/e2e/hibernation.test.ts",
   "test/worker/edge/edge-sleep.test.ts",
+  "test/worker/edge/hibernation.test.ts",
   "test/worker/edge/room-sleep.test.ts",
 ];
 const isLong = process.env["QUORATE_LONG"] === "1";

@@ -8,14 +8,13 @@ import type { Source } from "../member/api/source.ts";
 import { servedRpcs } from "../member/api/table-services.ts";
 import type { AnyRpc, ServedRpc } from "../member/api/table-services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import { MUX_PATH } from "../protocol/mux-frame.ts";
+import { MUX_PATH, MUX_QUERY } from "../protocol/mux-frame.ts";
 import { decodeJson } from "../protocol/codec/json-decode.ts";
 import { encodeJson } from "../protocol/codec/json-encode.ts";
 import { encode } from "../protocol/codec/proto-codec.ts";
 import { RPCS } from "../protocol/api/rpc/rpc-table.ts";
 import { MAX_BODY_BYTES, readBody, tooLarge } from "./http/body.ts";
 import { type CallerLimits, unfinishedBytes } from "./http/caller-limits.ts";
-import type { MuxSocket } from "./stream/mux-sender.ts";
 import { serveMux } from "./stream/mux-server.ts";
 import { callContext, chosenSubprotocol, webSocketContext } from "./http/context.ts";
 import { errorResponse, JSON_TYPE, statusResponse } from "./http/errors.ts";
@@ -83,8 +82,9 @@ export function serveRpcs(services: Services, router: Router, options: RpcRouteO
   router.get(MUX_PATH, (request) =>
     upgraded(request, options, (socket) => {
       // The WebSockets of all platforms accept bytes too.
-      const peer = callContext(request);
-      serveMux(services, socket as WebSocketLike & MuxSocket, { maxMessageBytes }, peer, options.callers);
+      const peer = { ...callContext(request), isCurrent: new URL(request.url).search === MUX_QUERY };
+      const muxLimits = { maxMessageBytes, countsUnread: true };
+      serveMux(services, socket, muxLimits, peer, options.callers);
     }),
   );
 }
@@ -156,7 +156,7 @@ function bidiOf(services: Services, rpc: AnyRpc, limits: Limits): Stream {
   if (rpc === (RPCS.watch.watch as AnyRpc)) {
     return {
       overHttp: (request, context) => watchOverHttp(watch, request, context, limits),
-      overWebSocket: (socket, context) => watchOverWebSocket(watch, socket, context, limits.webSocket),
+      overWebSocket: (socket, context) => watchOverWebSocket(watch, socket, context, limits.webSocket, limits.callers),
     };
   }
   return {

@@ -33,12 +33,14 @@ export type MemberFlagName =
   | "max-leases"
   | "max-multiplexed-sockets"
   | "max-unfinished-bytes"
+  | "max-unread-bytes"
   | "max-pending-requests-per-caller"
   | "max-watchers-per-caller"
   | "max-concurrent-streams-per-caller"
   | "max-leases-per-caller"
   | "max-multiplexed-sockets-per-caller"
   | "max-unfinished-bytes-per-caller"
+  | "max-unread-bytes-per-caller"
   | "max-apply-backlog";
 
 export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
@@ -66,12 +68,14 @@ export const MEMBER_FLAGS: Readonly<Record<MemberFlagName, MemberFlag>> = {
   "max-leases": { value: "N", help: "leases granted through one member; default 100000" },
   "max-multiplexed-sockets": { value: "N", help: "WebSockets of `quorate grpc` at one member; default 256" },
   "max-unfinished-bytes": { value: "N", help: "of requests that have not arrived whole; default 33554432" },
+  "max-unread-bytes": { value: "N", help: "sent over WebSockets and perhaps not read (workerd); default 67108864" },
   "max-pending-requests-per-caller": { value: "N", help: "of one user or address; default: four fifths" },
   "max-watchers-per-caller": { value: "N", help: "likewise" },
   "max-concurrent-streams-per-caller": { value: "N", help: "likewise" },
   "max-leases-per-caller": { value: "N", help: "likewise" },
   "max-multiplexed-sockets-per-caller": { value: "N", help: "likewise" },
   "max-unfinished-bytes-per-caller": { value: "N", help: "likewise" },
+  "max-unread-bytes-per-caller": { value: "N", help: "likewise" },
   "max-apply-backlog": { value: "N", help: "entries committed and not yet applied; default 5000" },
 };
 
@@ -108,12 +112,14 @@ export function memberOptionsOf(read: (flag: MemberFlagName) => string | undefin
     leases: given("max-leases", parsePositive),
     sockets: given("max-multiplexed-sockets", parsePositive),
     unfinishedBytes: given("max-unfinished-bytes", parsePositive),
+    unreadBytes: given("max-unread-bytes", parsePositive),
     pendingRequestsPerCaller: given("max-pending-requests-per-caller", parsePositive),
     watchersPerCaller: given("max-watchers-per-caller", parsePositive),
     watchStreamsPerCaller: given("max-concurrent-streams-per-caller", parsePositive),
     leasesPerCaller: given("max-leases-per-caller", parsePositive),
     socketsPerCaller: given("max-multiplexed-sockets-per-caller", parsePositive),
     unfinishedBytesPerCaller: given("max-unfinished-bytes-per-caller", parsePositive),
+    unreadBytesPerCaller: given("max-unread-bytes-per-caller", parsePositive),
   });
   const cluster = defined({
     maxLearners: given("max-learners", parsePositive),

@@ -74,6 +74,11 @@ export interface MemberLimits {
   /** Bytes of requests that have not arrived completely. Default 32 MiB. */
   readonly unfinishedBytes: number;
   /**
+   * Bytes that were sent over WebSockets and may not have been read, where the platform does not tell what a socket has
+   * buffered. Default 64 MiB.
+   */
+  readonly unreadBytes: number;
+  /**
    * The same limits for one caller: a user, or an address where there is no user. Default: four fifths of the total.
    */
   readonly pendingRequestsPerCaller: number;
@@ -82,6 +87,7 @@ export interface MemberLimits {
   readonly leasesPerCaller: number;
   readonly socketsPerCaller: number;
   readonly unfinishedBytesPerCaller: number;
+  readonly unreadBytesPerCaller: number;
   /** Bytes of responses that wait for one slow reader, per stream. Default 4 MiB. */
   readonly watchStreamBytes: number;
 }
@@ -107,6 +113,7 @@ export const DEFAULT_LIMITS: Omit<MemberLimits, PerCaller> = {
   leases: 100_000,
   sockets: 256,
   unfinishedBytes: 32 * 1024 * 1024,
+  unreadBytes: 64 * 1024 * 1024,
   watchStreamBytes: 4 * 1024 * 1024,
 };
 
@@ -267,6 +274,7 @@ export function limitsOf(given: Partial<MemberLimits> = {}): MemberLimits {
     leasesPerCaller: part(limits.leases),
     socketsPerCaller: part(limits.sockets),
     unfinishedBytesPerCaller: part(limits.unfinishedBytes),
+    unreadBytesPerCaller: part(limits.unreadBytes),
     ...limits,
   };
 }

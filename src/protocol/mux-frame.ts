@@ -20,10 +20,22 @@ import { isUtf8, utf8Decode, utf8Encode } from "../base/utf8.ts";
 /** The path of a member under which multiplexed connections are opened. */
 export const MUX_PATH = "/quorate/v1/streams";
 
-/** Interval of the proxy's pings on an idle connection, in ms. */
+/**
+ * The query of a caller that sends pings as text (keep-alive.ts) and returns marks. A member that understands it sends an
+ * answer first. A
+ * caller or a member that predates it ignores the other's; then pings are frames, every CARRIER_PING_EVERY_MS.
+ */
+export const MUX_QUERY = "?v=2";
+/** Interval of pings while a call is under way, in ms. */
 export const CARRIER_PING_EVERY_MS = 2_000;
-/** Without any frame from the proxy for this time, in ms, a member ends all its streams: their callers may be gone. */
+/** Without any frame from the caller for this time, in ms, a member ends all its streams: their callers may be gone. */
 export const CARRIER_SILENT_MAX_MS = 9_000;
+/** The same where only watches and keep-alives are open, and pings are text. */
+export const QUIET_PING_EVERY_MS = 30_000;
+export const QUIET_SILENT_MAX_MS = 100_000;
+
+/** A close code of this plus a gRPC code is final: the caller's streams end with that code, and it does not come back. */
+export const CLOSE_FINAL = 4_000;
 
 /** Bytes that may be sent to a stream before its reader returns credit. */
 export const STREAM_CREDIT_BYTES: number = 128 * 1024;
@@ -56,7 +68,9 @@ export type MuxFrame =
   /** A gRPC status; code 0 is success. */
   | { readonly type: "end"; readonly stream: number; readonly code: number; readonly message: string }
   /** Shows that the other side is alive. */
-  | { readonly type: "ping"; readonly stream: 0 };
+  | { readonly type: "ping"; readonly stream: 0 }
+  /** A number that a caller can return only if it has read everything that was sent before. */
+  | { readonly type: "mark"; readonly stream: number };
 
 const OPEN = 1;
 const PIECE = 2;
@@ -66,6 +80,7 @@ const CREDIT = 5;
 const END = 6;
 const PING = 7;
 const BATCH = 8;
+const MARK = 9;
 const HEAD_BYTES = 5;
 const LENGTH_BYTES = 4;
 const NOTHING = new Uint8Array(0);
@@ -87,6 +102,8 @@ export function encodeFrame(frame: MuxFrame): Uint8Array {
       return framed(END, frame.stream, concatBytes(Uint8Array.of(frame.code), utf8Encode(frame.message)));
     case "ping":
       return framed(PING, 0, NOTHING);
+    case "mark":
+      return framed(MARK, frame.stream, NOTHING);
     default:
       return unreachable(frame);
   }
@@ -114,6 +131,8 @@ export function decodeFrame(bytes: Uint8Array): MuxFrame | undefined {
     }
     case PING:
       return { type: "ping", stream: 0 };
+    case MARK:
+      return { type: "mark", stream };
     default:
       return undefined;
   }

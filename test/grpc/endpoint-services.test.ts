@@ -42,7 +42,7 @@ test("waiting calls and streams share one multiplexed connection, at the member 
   expect(refused.map((result) => (result.status === "rejected" ? String(result.reason.message) : "served"))).toEqual(
     waiting.map(() => `no connection to ${one}`),
   );
-  expect(upgrades).toEqual(["/m/1/quorate/v1/streams"]);
+  expect(upgrades).toEqual(["/m/1/quorate/v1/streams?v=2"]);
 });
 
 test("frequent calls of all clients share one WebSocket, many to a message, and go over HTTP where there is none", async () => {

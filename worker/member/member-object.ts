@@ -18,6 +18,7 @@ import type { CallContext, ProblemCode } from "../../src/member/api/services.ts"
 import type { Member } from "../../src/member/node/member.ts";
 import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
+import { CLOSE_FINAL } from "../../src/protocol/mux-frame.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import { BadBatchError } from "../../src/transport/http-batch.ts";
 import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
@@ -39,6 +40,7 @@ import type {
   WithHints,
 } from "../common/service-rpc.ts";
 import { Directory } from "./directory.ts";
+import { ClientSockets } from "./client-sockets.ts";
 import type { Down, MemberState, Removed, Running } from "./member-state.ts";
 import { identityOf, idName, initialMembersOf } from "./object-identity.ts";
 import { isOfListedCluster, objectPlace } from "./object-place.ts";
@@ -59,11 +61,14 @@ import { snapshotStream } from "./snapshot-stream.ts";
 import { writeTombstone, replyAsRemoved, tombstoneOf } from "./tombstone.ts";
 
 const REOPEN_AFTER_MS = 5_000;
+/** A client comes back, and finds a member that serves. */
+const CLOSE_RESTART = 1012;
 
 export class EdgeMember extends DurableObject<Env> implements MemberRpc, ServiceTarget {
   readonly #number: number;
   readonly #restores: EdgeRestore;
   readonly #entrance: Entrance;
+  readonly #sockets: ClientSockets;
   #directory: Directory;
   /** Reports the members to the worker; undefined as long as the membership never changed. */
   #membersHeader: string | undefined;
@@ -77,6 +82,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     super(ctx, env);
     this.#number = number;
     this.#entrance = new Entrance(env);
+    this.#sockets = new ClientSockets(ctx);
     this.#directory = this.#newDirectory();
     this.#peers = new PeerObjects(env, (id) => this.#directory.numberOf(id));
     this.#restores = this.#makeRestores();
@@ -185,11 +191,14 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       const numbers = [...members.map(({ id }) => id), ...removed].map((id) => this.#directory.numberOf(id) ?? 0);
       last = Math.max(0, ...numbers);
       if (last > known) return last;
+    }
+    // Before the member stops, or clients would be told to try again.
+    this.#sockets.closeAll(CLOSE_FINAL + errDeleted.code, DELETED.text);
+    if (state.type === "running") {
       state.member.stop();
       await state.storage.close();
     }
     this.#down(DELETED.code, DELETED.text);
-    for (const socket of this.ctx.getWebSockets()) socket.close(1001, DELETED.text);
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
     return last;
@@ -211,20 +220,25 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    if (!isPeerSocket(this.ctx, socket)) return;
+    if (!isPeerSocket(this.ctx, socket)) return this.#clientMessage(socket, message);
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "running" && state.tabs !== undefined) state.tabs.received(socket, message);
     else socket.close(TRY_LATER, "the member does not run");
   }
 
   override async webSocketClose(socket: WebSocket): Promise<void> {
-    if (!isPeerSocket(this.ctx, socket)) return;
+    if (!isPeerSocket(this.ctx, socket)) return this.#sockets.gone(socket);
     if (this.#state?.type === "running") this.#state.tabs?.closed(socket);
     if (socket.readyState !== WebSocket.CLOSED) socket.close();
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {
     await this.webSocketClose(socket);
+  }
+
+  async #clientMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    if (!this.#sockets.has(socket)) await this.#opened();
+    this.#sockets.received(socket, message);
   }
 
   /** Rejects if the member is down. */
@@ -278,6 +292,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       isRestored: restore !== undefined,
       entrance: this.#entrance,
       isObject: (id) => this.#directory.numberOf(id) !== undefined,
+      sockets: this.#sockets,
       post: (to, body) => this.#peers.post(to, body),
       onStopped: (member, { code, text }) => (code === "removed" ? this.#bury(member) : this.#down(code, text)),
       onMembership: (member) => this.#membershipChanged(member),
@@ -357,6 +372,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     this.#state = { type: "removed", tombstone };
     writeTombstone(this.ctx.storage, tombstone);
     void this.ctx.storage.deleteAlarm();
+    this.#sockets.closeAll(CLOSE_RESTART, REMOVED.text);
   }
 
   #leaving(): Response {
@@ -376,6 +392,8 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     closePeerSockets(this.ctx, "the member does not run");
     if (code !== "starting") this.#tell("member-stopped", { code, reason: withoutRow(text) });
     this.#state = { type: "down", code, text, sinceMs: Date.now() };
+    // Another member may serve their clients.
+    this.#sockets.closeAll(CLOSE_RESTART, withoutRow(text));
   }
 
   #tell(event: EventName, fields: Readonly<Record<string, string>>): void {

@@ -9,7 +9,6 @@ import { callerAddress } from "../../src/gateway/http/caller-address.ts";
 import type { Member } from "../../src/member/node/member.ts";
 import type { Newcomer } from "../../src/member/options.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
-import { KEEP_ALIVE_PING, KEEP_ALIVE_PONG } from "../../src/transport/socket/socket-dialer.ts";
 import { type HubSocket, type HubSocketState, SocketHub } from "../../src/transport/socket/socket-hub.ts";
 
 /** What distinguishes these sockets from an object's other ones. */
@@ -39,7 +38,6 @@ export class PeerSockets {
   constructor({ ctx, id, cluster, room, isObject }: PeerSocketsOptions) {
     this.admission = ({ id: newcomer }) => this.hub.isAuthenticated(newcomer) && !isObject(newcomer);
     this.#ctx = ctx;
-    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(KEEP_ALIVE_PING, KEEP_ALIVE_PONG));
     this.hub = new SocketHub({
       id,
       cluster,

@@ -1,8 +1,9 @@
 /** Opens the member of an object over its storage, and starts it behind etcd's API. */
 import { Prng } from "../../src/base/prng.ts";
-import { type AcceptedWebSocket, gatewayApp } from "../../src/gateway/app.ts";
+import { gatewayApp } from "../../src/gateway/app.ts";
 import { bodyBytesFor } from "../../src/gateway/http/body.ts";
 import { kvCalls } from "../../src/gateway/kv-calls.ts";
+import { resumeSocket } from "../../src/gateway/stream/resume-socket.ts";
 import type { MemberProblem } from "../../src/member/api/services.ts";
 import { openTokenProvider } from "../../src/member/auth/token-providers.ts";
 import { bootstrapStorage } from "../../src/member/node/bootstrap.ts";
@@ -19,6 +20,7 @@ import type { Entrance } from "../common/entrance.ts";
 import { allowedOrigins, type Env } from "../common/env.ts";
 import { objectClock } from "./clock.ts";
 import { clusterOptions } from "./cluster-options.ts";
+import type { ClientSockets } from "./client-sockets.ts";
 import { flaggedOptions } from "./member-flags.ts";
 import type { Running } from "./member-state.ts";
 import { bootstrapOf, identityOf } from "./object-identity.ts";
@@ -44,6 +46,7 @@ export interface RunHost {
   readonly entrance: Entrance;
   /** False for the members of a room that are tabs. */
   readonly isObject: (id: MemberId) => boolean;
+  readonly sockets: ClientSockets;
   readonly post: (to: MemberId, body: Uint8Array<ArrayBuffer>) => Promise<Uint8Array>;
   readonly onStopped: (member: Member, problem: MemberProblem) => void;
   readonly onMembership: (member: Member) => void;
@@ -85,17 +88,22 @@ export async function runMember(host: RunHost): Promise<Running> {
     cluster: recordOfKey(env.CLUSTER_NAME) === undefined ? undefined : env.CLUSTER_NAME,
   });
   const services = createServices(member, { tokens }, (context) => entrance.admit(context));
+  const maxBodyBytes = bodyBytesFor(member.settings.limits.requestBytes);
   const app = gatewayApp(services, {
     allowedOrigins: allowedOrigins(env),
-    maxBodyBytes: bodyBytesFor(member.settings.limits.requestBytes),
+    maxBodyBytes,
     callers: member.callers,
     admit: (request) => entrance.refusal(request, member.machine.auth.enabled),
-    acceptWebSocket: (_request, subprotocol) => acceptWebSocket(subprotocol),
+    acceptWebSocket: (_request, subprotocol) => host.sockets.accept(subprotocol),
     metricLabels: { cluster: shownCluster(env.CLUSTER_NAME), member: memberNameOf(number) },
   });
   const log = new OperatorLog(member, storage, env.CLUSTER_NAME, number);
   tabs?.serve(member);
   member.start();
+  // In the same turn: before anything is applied, the watches that were open are back.
+  host.sockets.resume((socket, saved) =>
+    resumeSocket(services, socket, saved, { maxMessageBytes: maxBodyBytes }, member.callers),
+  );
   return { type: "running", log, member, storage, transport, tabs, app, calls: kvCalls(services.kv), services };
 }
 
@@ -110,13 +118,6 @@ function tabsOf(
 
 function withTabs(near: HttpTransport, { hub: far }: PeerSockets, { isObject }: RunHost): SplitTransport {
   return new SplitTransport({ near, far, isFar: (peer) => !isObject(peer) });
-}
-
-function acceptWebSocket(subprotocol: string | undefined): AcceptedWebSocket {
-  const { 0: client, 1: socket } = new WebSocketPair();
-  socket.accept();
-  const headers = subprotocol === undefined ? {} : { "sec-websocket-protocol": subprotocol };
-  return { socket, response: new Response(null, { status: 101, webSocket: client, headers }) };
 }
 
 function seed(): bigint {

@@ -11,7 +11,7 @@ export interface WebSocketLike {
   close(): void;
   addEventListener(
     type: "open" | "close" | "error" | "message",
-    listener: (event: { readonly data?: unknown }) => void,
+    listener: (event: { readonly data?: unknown; readonly code?: number; readonly reason?: string }) => void,
   ): void;
 }
 

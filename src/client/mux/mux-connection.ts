@@ -4,11 +4,13 @@
  * process can exit. When it breaks, its streams fail with Unavailable; those of which nothing was sent, with
  * NotSentError.
  */
+import { KEEP_ALIVE_PING } from "../../protocol/keep-alive.ts";
 import { assert, unreachable } from "../../base/assert.ts";
 import {
   CONNECTION_CREDIT_BYTES,
   MUX_PATH,
-  CARRIER_PING_EVERY_MS,
+  MUX_QUERY,
+  CLOSE_FINAL,
   decodeFrames,
   piecesOf,
 } from "../../protocol/mux-frame.ts";
@@ -22,6 +24,7 @@ import type { Source } from "../../member/api/source.ts";
 import type { CallContext } from "../../member/api/services.ts";
 import { canceledError, NotSentError, servedError, timeoutError } from "../common/transport-errors.ts";
 import type { WebSocketConstructor, WebSocketLike } from "../common/web-socket-like.ts";
+import { MuxPings } from "./mux-pings.ts";
 import { MuxStream } from "./mux-stream.ts";
 
 export interface MuxOptions {
@@ -55,8 +58,6 @@ export interface MuxCall<Request, Response> extends Source<Response> {
 type AnyRpc<Request, Response> = Rpc<Request, Response, RpcKind>;
 
 const STREAM_ID_MAX = 0xffff_ffff;
-/** A member may be busy for some seconds. Its callers lose more by a reconnect than by waiting. */
-const UNANSWERED_PINGS_MAX = 10;
 /** Buffered bytes above which calls should take another way. A large one must not delay all that follow. */
 const BUFFERED_BYTES_MAX = 1024 * 1024;
 const OPEN = 1;
@@ -74,19 +75,18 @@ export class MuxConnection {
   #sentId = 0;
   #isOpen = false;
   /** Messages of the socket from before it was open. */
-  #unsent: Uint8Array[] = [];
+  #unsent: (string | Uint8Array)[] = [];
   #received = 0;
-  #isHeard = true;
-  /** Consecutive pings without a reply. */
-  #unansweredPings = 0;
+  /** Open streams of calls. The others are watches and keep-alives. */
+  #calls = 0;
+  readonly #pings: MuxPings;
   #isOver = false;
   #isClosing = false;
   #connecting: ReturnType<typeof setTimeout>;
-  #pings: ReturnType<typeof setInterval> | undefined;
   #idle: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: MuxOptions, listener: MuxListener) {
-    const { endpoint, timeoutMs, token = "", pingEveryMs = CARRIER_PING_EVERY_MS } = options;
+    const { endpoint, timeoutMs, token = "" } = options;
     this.#endpoint = endpoint;
     this.#token = token;
     this.#listener = listener;
@@ -96,14 +96,22 @@ export class MuxConnection {
       send: (bytes) => this.#transmit(bytes),
       defer: (flush) => queueMicrotask(flush),
     });
-    const url = endpoint.replace(/^http/, "ws").replace(/\/$/, "") + MUX_PATH;
+    this.#pings = new MuxPings(
+      {
+        ping: (asText) => (asText ? this.#transmit(KEEP_ALIVE_PING) : this.#send({ type: "ping", stream: 0 })),
+        isQuiet: () => this.#calls === 0,
+        onSilent: () => this.#end(`${endpoint} has gone silent`),
+      },
+      options.pingEveryMs,
+    );
+    const url = endpoint.replace(/^http/, "ws").replace(/\/$/, "") + MUX_PATH + MUX_QUERY;
     this.#socket = token === "" ? new options.WebSocket(url) : new options.WebSocket(url, ["Bearer", token]);
     this.#socket.binaryType = "arraybuffer";
     this.#connecting = setTimeout(() => this.#end(`no connection to ${endpoint} within ${timeoutMs} ms`), timeoutMs);
-    this.#socket.addEventListener("open", () => this.#opened(pingEveryMs));
+    this.#socket.addEventListener("open", () => this.#opened());
     this.#socket.addEventListener("message", ({ data }) => this.#message(data));
     this.#socket.addEventListener("error", () => this.#closed());
-    this.#socket.addEventListener("close", () => this.#closed());
+    this.#socket.addEventListener("close", ({ code, reason }) => this.#closed(code, reason));
   }
 
   get streams(): number {
@@ -122,7 +130,7 @@ export class MuxConnection {
 
   /** Opens a stream, which ends with `close` or `context.signal`. */
   open<Request, Response>(rpc: AnyRpc<Request, Response>, context: CallContext): MuxCall<Request, Response> {
-    const { id, stream } = this.#openStream(rpcPath(rpc), context);
+    const { id, stream } = this.#openStream(rpcPath(rpc), rpc.kind === "bidi", context);
     const close = (): void => this.#cancel(id);
     context.signal?.addEventListener("abort", close, { once: true });
     if (context.signal?.aborted === true) close();
@@ -146,7 +154,7 @@ export class MuxConnection {
     const { signal } = context;
     if (signal?.aborted === true) throw canceledError();
     const request = encode(rpc.request, message);
-    const { id, stream } = this.#openStream(rpcPath(rpc), context);
+    const { id, stream } = this.#openStream(rpcPath(rpc), rpc.kind === "bidi", context);
     let failure: EtcdError | undefined;
     const giveUp = (error: EtcdError): void => {
       failure ??= error;
@@ -180,16 +188,21 @@ export class MuxConnection {
     if (this.#streams.size === 0) this.#endWhenIdle();
   }
 
-  #openStream(method: string, context: CallContext): { readonly id: number; readonly stream: MuxStream } {
+  #openStream(
+    method: string,
+    isLasting: boolean,
+    context: CallContext,
+  ): { readonly id: number; readonly stream: MuxStream } {
     assert(this.canOpen, "a closed connection opens no stream");
     const { requireLeader } = context;
     const token = context.token === "" ? this.#token : context.token;
     if (this.#idle !== undefined) clearTimeout(this.#idle);
     this.#lastId += 1;
     const id = this.#lastId;
-    const stream = new MuxStream(id, (frame) => this.#send(frame));
+    const stream = new MuxStream(id, isLasting, (frame) => this.#send(frame));
     this.#streams.set(id, stream);
     this.#send({ type: "open", stream: id, method, token, requireLeader });
+    if (!stream.isLasting && this.#calls++ === 0 && this.#isOpen) this.#pings.reconsider();
     return { id, stream };
   }
 
@@ -206,28 +219,20 @@ export class MuxConnection {
     this.#forget(id);
   }
 
-  #opened(pingEveryMs: number): void {
+  #opened(): void {
     if (this.#isOver) return;
     clearTimeout(this.#connecting);
     this.#isOpen = true;
     for (const bytes of this.#unsent) this.#transmit(bytes);
     this.#unsent = [];
-    this.#pings = setInterval(() => this.#ping(), pingEveryMs);
+    this.#pings.start();
     if (this.#streams.size === 0) this.#endWhenIdle();
     this.#listener.onOpen?.();
   }
 
-  /** The member replies to each ping. */
-  #ping(): void {
-    this.#unansweredPings = this.#isHeard ? 0 : this.#unansweredPings + 1;
-    if (this.#unansweredPings === UNANSWERED_PINGS_MAX) return this.#end(`${this.#endpoint} has gone silent`);
-    this.#isHeard = false;
-    this.#send({ type: "ping", stream: 0 });
-  }
-
   #message(data: unknown): void {
     if (this.#isOver) return;
-    this.#isHeard = true;
+    if (this.#pings.heard(data)) return;
     const received = data instanceof ArrayBuffer ? decodeFrames(new Uint8Array(data)) : undefined;
     if (received === undefined) return this.#end(`${this.#endpoint} sent what is not a frame`);
     for (const frame of received.frames) this.#frame(frame);
@@ -246,6 +251,9 @@ export class MuxConnection {
       }
       case "ping":
         return;
+      case "mark":
+        // Everything that was sent before it is here.
+        return this.#send(frame);
       case "open":
       case "cancel":
       case "credit":
@@ -264,8 +272,11 @@ export class MuxConnection {
   }
 
   #forget(id: number): void {
-    if (!this.#streams.delete(id) || this.#streams.size > 0) return;
-    this.#endWhenIdle();
+    const stream = this.#streams.get(id);
+    if (stream === undefined) return;
+    this.#streams.delete(id);
+    if (!stream.isLasting) this.#calls -= 1;
+    if (this.#streams.size === 0) this.#endWhenIdle();
   }
 
   #endWhenIdle(): void {
@@ -284,30 +295,33 @@ export class MuxConnection {
     if (!this.#isOver) this.#batch.add(frame);
   }
 
-  #transmit(bytes: Uint8Array): void {
+  #transmit(data: string | Uint8Array): void {
     if (this.#isOver) return;
-    if (!this.#isOpen) return void this.#unsent.push(bytes);
+    if (!this.#isOpen) return void this.#unsent.push(data);
     // A socket that closes discards what it is given, and says nothing.
     if ((this.#socket.readyState ?? OPEN) !== OPEN) return this.#closed();
-    this.#socket.send(bytes as Uint8Array<ArrayBuffer>);
+    this.#socket.send(data as string | Uint8Array<ArrayBuffer>);
     this.#sentId = this.#lastId;
   }
 
-  #closed(): void {
+  #closed(closeCode = 0, closeReason = ""): void {
+    // The member says that it is for good.
+    const code = closeCode > CLOSE_FINAL ? grpcCodeOf(closeCode - CLOSE_FINAL) : GrpcCode.Unknown;
+    if (code !== GrpcCode.Unknown) return this.#end(closeReason, new EtcdError(code, closeReason));
     const how = this.#isOpen ? "lost the connection" : "no connection";
     this.#end(`${how} to ${this.#endpoint}`);
   }
 
-  #end(reason: string): void {
+  #end(reason: string, final?: EtcdError): void {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#connecting);
     if (this.#idle !== undefined) clearTimeout(this.#idle);
-    if (this.#pings !== undefined) clearInterval(this.#pings);
+    this.#pings.stop();
     this.#listener.onOver();
-    const lost = new EtcdError(GrpcCode.Unavailable, reason);
+    const lost = final ?? new EtcdError(GrpcCode.Unavailable, reason);
     for (const [id, stream] of this.#streams) {
-      stream.ended({ error: id > this.#sentId ? new NotSentError(reason) : lost });
+      stream.ended({ error: id > this.#sentId && final === undefined ? new NotSentError(reason) : lost });
     }
     this.#streams.clear();
     this.#socket.close();

@@ -20,6 +20,7 @@ export interface StreamEnd {
 }
 
 export class MuxStream {
+  readonly isLasting: boolean;
   readonly #id: number;
   readonly #send: (frame: MuxFrame) => void;
   /** Complete messages, in order. */
@@ -32,8 +33,10 @@ export class MuxStream {
   #end: StreamEnd | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(id: number, send: (frame: MuxFrame) => void) {
+  /** `isLasting`: it may be silent for long, as a watch is. */
+  constructor(id: number, isLasting: boolean, send: (frame: MuxFrame) => void) {
     this.#id = id;
+    this.isLasting = isLasting;
     this.#send = send;
   }
 

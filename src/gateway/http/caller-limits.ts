@@ -4,7 +4,7 @@ import type { CallContext } from "../../member/api/services.ts";
 
 export interface CallerLimits {
   /** Throws etcd's "too many requests" if the caller, or all callers in total, hold too much. */
-  take(kind: "sockets" | "unfinished_bytes", context: CallContext, amount?: number): Share;
+  take(kind: "sockets" | "unfinished_bytes" | "unread_bytes", context: CallContext, amount?: number): Share;
 }
 
 /** Opens the share against which the bytes of a request count until it is complete. */

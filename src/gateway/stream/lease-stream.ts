@@ -81,6 +81,11 @@ export class KeepAliveRequests implements BidiStream<LeaseKeepAliveRequest, Leas
     this.#context = context;
   }
 
+  /** True if no request waits for a response, or a response for its reader. */
+  get isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#responses.length === 0;
+  }
+
   request(request: LeaseKeepAliveRequest): void {
     if (this.#waiting.length + this.#responses.length >= WAITING_MAX) {
       throw new EtcdError(GrpcCode.ResourceExhausted, "too many beats wait for an answer");

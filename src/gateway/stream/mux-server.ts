@@ -4,12 +4,12 @@
  * a slow reader delays only its own stream, and nothing accumulates here. A connection on which nothing arrives for a
  * while is closed, with its streams.
  */
+import { KEEP_ALIVE_PING } from "../../protocol/keep-alive.ts";
 import { unreachable } from "../../base/assert.ts";
 import type { Share } from "../../member/limits/caller-budget.ts";
 import type { CallContext, Services } from "../../member/api/services.ts";
 import {
   CONNECTION_CREDIT_BYTES,
-  CARRIER_SILENT_MAX_MS,
   decodeFrames,
   piecesOf,
   SOCKET_MESSAGE_BYTES_MAX,
@@ -29,9 +29,14 @@ import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { CallerLimits } from "../http/caller-limits.ts";
 import { muxMethods } from "./mux-methods.ts";
 import type { MuxMethod } from "./mux-methods.ts";
+import type { SavedSocket } from "./hibernation.ts";
+import { resumedStream, savedStream } from "./mux-saving.ts";
 import { MuxSender, type MuxSocket } from "./mux-sender.ts";
+import { MuxWatchdog } from "./mux-watchdog.ts";
+import { encodeSaved, restoredContext, type RestoredSocket, type SavedStream } from "./saved-stream.ts";
 import { asEtcdError } from "../http/errors.ts";
 import { type UnfinishedRequest, UnfinishedRequests } from "./unfinished-requests.ts";
+import { UnreadBytes } from "./unread-bytes.ts";
 import type { BidiStream } from "./websocket.ts";
 
 export interface MuxLimits {
@@ -46,44 +51,88 @@ export interface MuxLimits {
   readonly silentAfterMs?: number;
   /** Milliseconds after which a connection without a stream is closed. Default 10,000 for the first stream. */
   readonly unusedAfterMs?: number;
+  /** Counts what the caller may not have read, if the socket does not tell what it has buffered. Default: no. */
+  readonly countsUnread?: boolean;
 }
 
 const CLOSE_NORMAL = 1000;
 const CLOSE_BAD_DATA = 1007;
 const CLOSE_POLICY = 1008;
 const CLOSE_TOO_BIG = 1009;
+const CLOSE_RESTART = 1012;
 const CLOSE_TRY_AGAIN_LATER = 1013;
-/** Number of checks per `silentAfterMs`. */
-const LOOKS = 6;
-/** A minute by default. A proxy closes an unused connection earlier. */
-const UNUSED_LOOKS_MAX = 40;
 /** The same limit as in the gRPC proxy's codec. */
 const MESSAGES_MAX = 1 << 16;
+
+/** A caller of a multiplexed connection, as its request tells. */
+export interface MuxPeer extends CallContext {
+  /** It sends pings as text and returns marks (MUX_QUERY). Default: no. */
+  readonly isCurrent?: boolean;
+}
+
+const NOBODY: MuxPeer = { token: "", requireLeader: false };
 
 export function serveMux(
   services: Services,
   socket: MuxSocket,
   limits: MuxLimits,
-  peer: CallContext = { token: "", requireLeader: false },
+  peer: MuxPeer = NOBODY,
   callers?: CallerLimits,
 ): void {
-  let held: Held;
+  const shares = sharesOf(peer, callers);
+  if (shares === undefined) return socket.close(CLOSE_TRY_AGAIN_LATER, "too many requests");
+  const server = new MuxServer(services, socket, limits, peer, shares);
+  connect(server, socket);
+  server.greet();
+}
+
+/** Goes on with a connection that a former server has saved. Throws if it cannot. */
+export function resumeMux(
+  services: Services,
+  socket: MuxSocket,
+  restored: RestoredSocket,
+  limits: MuxLimits,
+  callers?: CallerLimits,
+): void {
+  const { address, takesMarks: isCurrent } = restored;
+  const peer: MuxPeer = { ...NOBODY, isCurrent, ...(address === "" ? {} : { address }) };
+  const shares = sharesOf(peer, callers);
+  if (shares === undefined) throw errRequestTooManyRequests;
+  const server = new MuxServer(services, socket, limits, peer, shares, restored);
   try {
-    held = { socket: callers?.take("sockets", peer), bytes: callers?.take("unfinished_bytes", peer, 0) };
-  } catch {
-    return socket.close(CLOSE_TRY_AGAIN_LATER, "too many requests");
+    server.resume(restored);
+  } catch (error) {
+    server.close(CLOSE_RESTART, "the member has started again");
+    throw error;
   }
-  const server = new MuxServer(muxMethods(services), socket, limits, peer.address, held);
+  connect(server, socket);
+}
+
+function connect(server: MuxServer, socket: MuxSocket): void {
   socket.addEventListener("message", ({ data }) => server.received(data));
   socket.addEventListener("close", () => server.close(CLOSE_NORMAL, ""));
   socket.addEventListener("error", () => server.close(CLOSE_NORMAL, ""));
 }
 
 /** Shares against which the connection counts; absent if nothing is counted. */
-interface Held {
+interface Shares {
   readonly socket: Share | undefined;
   /** Bytes of incomplete requests, of all streams of the connection. */
-  readonly bytes: Share | undefined;
+  readonly unfinished: Share | undefined;
+  readonly unread: Share | undefined;
+}
+
+/** Returns undefined if the caller has too many sockets. */
+function sharesOf(peer: CallContext, callers: CallerLimits | undefined): Shares | undefined {
+  try {
+    return {
+      socket: callers?.take("sockets", peer),
+      unfinished: callers?.take("unfinished_bytes", peer, 0),
+      unread: callers?.take("unread_bytes", peer, 0),
+    };
+  } catch {
+    return undefined;
+  }
 }
 
 interface ServerStream {
@@ -104,58 +153,94 @@ interface ServerStream {
 }
 
 class MuxServer {
+  readonly #services: Services;
   readonly #methods: ReadonlyMap<string, MuxMethod>;
   readonly #socket: MuxSocket;
   readonly #unfinished: UnfinishedRequests;
   readonly #maxStreams: number;
   readonly #streams: Map<number, ServerStream> = new Map();
-  readonly #watchdog: ReturnType<typeof setInterval>;
+  readonly #watchdog: MuxWatchdog;
   readonly #address: string | undefined;
-  readonly #share: Held;
-  readonly #unused: ReturnType<typeof setTimeout>;
+  readonly #isCurrent: boolean;
+  readonly #shares: Shares;
+  readonly #unread: UnreadBytes | undefined;
+  readonly #unused: ReturnType<typeof setTimeout> | undefined;
   readonly #sender: MuxSender;
   #credit: number = CONNECTION_CREDIT_BYTES;
   /** The latest. */
   #token = "";
-  #isHeard = true;
-  /** Whether a stream was opened since the last check. */
-  #isUsed = false;
-  /** Consecutive checks without a received frame. */
-  #silentLooks = 0;
-  #unusedLooks = 0;
   #isOver = false;
 
   constructor(
-    methods: ReadonlyMap<string, MuxMethod>,
+    services: Services,
     socket: MuxSocket,
     limits: MuxLimits,
-    address: string | undefined,
-    share: Held,
+    { address, isCurrent = false }: MuxPeer,
+    shares: Shares,
+    restored?: RestoredSocket,
   ) {
-    this.#methods = methods;
+    this.#services = services;
+    this.#methods = muxMethods(services);
     this.#address = address;
-    this.#share = share;
-    this.#unused = setTimeout(() => this.close(CLOSE_POLICY, "no stream was opened"), limits.unusedAfterMs ?? 10_000);
+    this.#isCurrent = isCurrent;
+    this.#shares = shares;
     this.#socket = socket;
-    this.#sender = new MuxSender(socket, (failure) =>
+    if (limits.countsUnread === true && socket.bufferedAmount === undefined) {
+      this.#unread = new UnreadBytes(shares.unread, isCurrent, restored?.progress.unmarked);
+    }
+    this.#sender = new MuxSender(socket, this.#unread, (failure) =>
       failure === "unread" ? this.close(CLOSE_POLICY, "nothing is read") : this.close(CLOSE_NORMAL, ""),
     );
-    this.#unfinished = new UnfinishedRequests(limits.maxMessageBytes, share.bytes);
+    this.#unfinished = new UnfinishedRequests(limits.maxMessageBytes, shares.unfinished);
     this.#maxStreams = limits.maxStreams ?? 1024;
     // Synchronous bytes: the newer default of workers is a Blob.
     socket.binaryType = "arraybuffer";
-    this.#watchdog = setInterval(() => this.#look(), (limits.silentAfterMs ?? CARRIER_SILENT_MAX_MS) / LOOKS);
+    this.#watchdog = new MuxWatchdog(
+      {
+        socket,
+        hasStreams: () => this.#streams.size > 0,
+        isQuiet: () => isCurrent && [...this.#streams.values()].every(({ method }) => method.rpc.kind === "bidi"),
+        onSilent: () => this.close(CLOSE_POLICY, "nothing was heard"),
+        onUnused: () => this.close(CLOSE_NORMAL, "no stream is open"),
+      },
+      limits,
+    );
+    socket.hibernation?.onQuiet(() => this.#save());
+    if (restored !== undefined) return;
+    this.#unused = setTimeout(() => this.close(CLOSE_POLICY, "no stream was opened"), limits.unusedAfterMs ?? 10_000);
+    this.#watchdog.watch();
+  }
+
+  /** Shows a caller that asks for it that this member answers pings as text. */
+  greet(): void {
+    if (this.#isCurrent) this.#sender.pong();
+  }
+
+  resume(restored: RestoredSocket): void {
+    const { progress, takesBatches, streams, address } = restored;
+    this.#sender.takesBatches = takesBatches;
+    this.#credit = progress.credit;
+    const credits = new DataView(progress.credits.buffer, progress.credits.byteOffset, progress.credits.byteLength);
+    for (const [at, saved] of streams.entries()) {
+      const context = restoredContext(saved, address);
+      const { method, stream } = resumedStream(this.#services, this.#methods, saved, context, progress);
+      const serverStream = this.#streamOf(saved.id, method, context, stream, credits.getUint32(4 * at));
+      this.#streams.set(saved.id, serverStream);
+      void this.#respond(serverStream, stream);
+    }
   }
 
   received(data: unknown): void {
     if (this.#isOver) return;
-    this.#isHeard = true;
+    this.#watchdog.heard();
+    this.#watchdog.watch();
+    if (data === KEEP_ALIVE_PING && this.#isCurrent) return this.#sender.pong();
     if (data instanceof ArrayBuffer && data.byteLength > SOCKET_MESSAGE_BYTES_MAX) {
       return this.close(CLOSE_TOO_BIG, "the message is too large");
     }
     const received = data instanceof ArrayBuffer ? decodeFrames(new Uint8Array(data)) : undefined;
     if (received === undefined) return this.close(CLOSE_BAD_DATA, "not a carrier's frame");
-    if (received.isBatch) this.#sender.batchReceived();
+    if (received.isBatch) this.#sender.takesBatches = true;
     for (const frame of received.frames) this.#frame(frame);
   }
 
@@ -175,6 +260,9 @@ class MuxServer {
         return this.#credited(frame.stream, frame.bytes);
       case "ping":
         return this.#send(frame);
+      case "mark":
+        if (this.#unread?.returned(frame.stream) !== true) this.close(CLOSE_POLICY, "a mark that was not sent");
+        return;
       case "end":
         return this.close(CLOSE_BAD_DATA, "only a member ends a stream");
       default:
@@ -186,33 +274,57 @@ class MuxServer {
     if (this.#isOver) return;
     this.#sender.flush();
     this.#isOver = true;
-    clearInterval(this.#watchdog);
-    clearTimeout(this.#unused);
+    this.#watchdog.stop();
+    this.#firstStreamOpened();
     for (const serverStream of this.#streams.values()) this.#forget(serverStream);
     try {
       this.#socket.close(code, reason);
     } catch {
       // The socket was already closing.
     }
-    this.#share.socket?.release();
-    this.#share.bytes?.release();
+    this.#shares.socket?.release();
+    this.#shares.unfinished?.release();
+    this.#unread?.release();
   }
 
-  #look(): void {
-    this.#silentLooks = this.#isHeard ? 0 : this.#silentLooks + 1;
-    // The last frame arrived between two checks, so one check less already covers the allowed silence.
-    if (this.#silentLooks >= LOOKS - 1) return this.close(CLOSE_POLICY, "nothing was heard");
-    this.#unusedLooks = this.#streams.size > 0 || this.#isUsed ? 0 : this.#unusedLooks + 1;
-    if (this.#unusedLooks >= UNUSED_LOOKS_MAX) return this.close(CLOSE_NORMAL, "no stream is open");
-    this.#isHeard = false;
-    this.#isUsed = false;
+  #firstStreamOpened(): void {
+    if (this.#unused !== undefined) clearTimeout(this.#unused);
+  }
+
+  /** Returns undefined while anything but quiet watches and keep-alives is open. */
+  #save(): SavedSocket | undefined {
+    if (this.#isOver || this.#streams.size === 0 || this.#credit <= 0 || this.#unread?.isRead === false)
+      return undefined;
+    const streams: SavedStream[] = [];
+    const credits = new DataView(new ArrayBuffer(4 * this.#streams.size));
+    let revision = 0;
+    for (const { id, context, stream, credit, unfinished } of this.#streams.values()) {
+      const saved = credit > 0 && unfinished.isEmpty ? savedStream(id, context, stream) : undefined;
+      if (saved === undefined) return undefined;
+      credits.setUint32(4 * streams.length, credit);
+      streams.push(saved.stream);
+      // All of them are at the newest revision of the member.
+      revision = Math.max(revision, saved.revision);
+    }
+    this.#watchdog.rest();
+    const { takesBatches } = this.#sender;
+    const address = this.#address ?? "";
+    return encodeSaved(
+      { path: "", address, takesBatches, takesMarks: this.#isCurrent, streams },
+      {
+        revision,
+        credit: this.#credit,
+        credits: new Uint8Array(credits.buffer),
+        unmarked: this.#unread?.unmarked ?? 0,
+      },
+    );
   }
 
   #open({ stream: id, method: path, token, requireLeader }: MuxFrame & { readonly type: "open" }): void {
     if (id === 0 || this.#streams.has(id)) return this.close(CLOSE_BAD_DATA, "a stream's number was used twice");
     const method = this.#methods.get(path);
-    clearTimeout(this.#unused);
-    this.#isUsed = true;
+    this.#firstStreamOpened();
+    this.#watchdog.used();
     try {
       if (method === undefined) throw new EtcdError(GrpcCode.Unimplemented, `unknown method ${path}`);
       if (this.#streams.size >= this.#maxStreams) {
@@ -220,19 +332,7 @@ class MuxServer {
       }
       const tokenBytes = this.#holdToken(token);
       const context = { token: this.#token, requireLeader, address: this.#address };
-      const serverStream: ServerStream = {
-        id,
-        method,
-        context,
-        stream: method.open?.(context),
-        abort: undefined,
-        isCalled: false,
-        credit: STREAM_CREDIT_BYTES,
-        isOver: false,
-        unfinished: this.#unfinished.open(),
-        tokenBytes,
-        wake: () => {},
-      };
+      const serverStream = this.#streamOf(id, method, context, method.open?.(context), STREAM_CREDIT_BYTES, tokenBytes);
       this.#streams.set(id, serverStream);
       if (serverStream.stream !== undefined) void this.#respond(serverStream, serverStream.stream);
     } catch (error) {
@@ -240,11 +340,34 @@ class MuxServer {
     }
   }
 
+  #streamOf(
+    id: number,
+    method: MuxMethod,
+    context: CallContext,
+    stream: ServerStream["stream"],
+    credit: number,
+    tokenBytes = 0,
+  ): ServerStream {
+    return {
+      id,
+      method,
+      context,
+      stream,
+      abort: undefined,
+      isCalled: false,
+      credit,
+      isOver: false,
+      unfinished: this.#unfinished.open(),
+      tokenBytes,
+      wake: () => {},
+    };
+  }
+
   /** Returns the cost. Streams one after the other with the same token share one copy, which costs nothing. */
   #holdToken(token: string): number {
     if (token === this.#token) return 0;
     if (token.length > TOKEN_LENGTH_MAX) throw errInvalidAuthToken;
-    if (this.#share.bytes?.grow(token.length) === false) throw errRequestTooManyRequests;
+    if (this.#shares.unfinished?.grow(token.length) === false) throw errRequestTooManyRequests;
     this.#token = token;
     return token.length;
   }
@@ -345,14 +468,16 @@ class MuxServer {
     serverStream.isOver = true;
     this.#streams.delete(serverStream.id);
     serverStream.unfinished.drop();
-    this.#share.bytes?.shrink(serverStream.tokenBytes);
+    this.#shares.unfinished?.shrink(serverStream.tokenBytes);
     serverStream.stream?.close();
     serverStream.abort?.abort();
     serverStream.wake();
   }
 
   #send(frame: MuxFrame): void {
-    if (!this.#isOver) this.#sender.send(frame);
+    if (this.#isOver) return;
+    this.#watchdog.watch();
+    this.#sender.send(frame);
   }
 }
 

@@ -73,6 +73,10 @@ export class UnfinishedRequest {
     return undefined;
   }
 
+  get isEmpty(): boolean {
+    return this.#pieces.length === 0;
+  }
+
   drop(): void {
     this.#all.drop(this.#held);
     this.#held = 0;

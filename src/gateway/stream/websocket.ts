@@ -9,16 +9,23 @@
 import { decodeJson } from "../../protocol/codec/json-decode.ts";
 import type { Schema } from "../../protocol/codec/schema.ts";
 import { watchRequestSchema } from "../../protocol/api/schema/watch-schema.ts";
-import type { CallContext, WatchService, WatchStream } from "../../member/api/services.ts";
+import type { CallContext, MemberWatchService, WatchService, WatchStream } from "../../member/api/services.ts";
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { tooLarge } from "../http/body.ts";
 import { streamErrorLine } from "../http/errors.ts";
+import type { CallerLimits } from "../http/caller-limits.ts";
+import type { Hibernation, SavedSocket } from "./hibernation.ts";
 import { IdleProbe } from "./idle-probe.ts";
+import { encodeSaved, positionOf, restoredContext, type RestoredSocket, savedWatch } from "./saved-stream.ts";
+import { UnreadBytes } from "./unread-bytes.ts";
 import { watchLine } from "./watch-http.ts";
 
 /** The part of a WebSocket that is used here, in browsers and in workers. */
 export interface WebSocketLike {
-  /** Bytes passed to `send` that the network has not taken yet. */
-  readonly bufferedAmount: number;
+  /** Bytes passed to `send` that the network has not taken yet; absent where the platform does not tell. */
+  readonly bufferedAmount?: number;
+  /** Present if the server of the socket may be evicted from memory. */
+  readonly hibernation?: Hibernation | undefined;
   send(text: string): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: "message", listener: (event: { readonly data: unknown }) => void): void;
@@ -47,16 +54,73 @@ const CLOSE_BAD_DATA = 1007;
 const CLOSE_POLICY = 1008;
 const CLOSE_TOO_BIG = 1009;
 const CLOSE_BROKEN = 1011;
+const CLOSE_TRY_AGAIN_LATER = 1013;
+const UNREAD = "too much was sent without a sign that it was read; resume from the last revision";
+const WATCH_PATH = "/v3/watch";
 
 export function watchOverWebSocket(
   service: WatchService,
   socket: WebSocketLike,
   context: CallContext,
   limits: WebSocketLimits,
+  callers?: CallerLimits,
 ): void {
-  const { probeAfterMs = 60_000 } = limits;
-  const open = (): WatchStream => new IdleProbe(service.watch(context), probeAfterMs);
-  overWebSocket(open, watchRequestSchema, watchLine, socket, limits);
+  overWebSocket(() => opened(service.watch(context), socket, limits), watchRequestSchema, watchLine, socket, limits, {
+    unread: unreadOf(socket, context, callers),
+    save: (stream, unmarked) => savedWatchSocket(stream, context, unmarked),
+  });
+}
+
+/** Goes on with a watch that a former server has saved. Throws if it cannot. */
+export function resumeWatchOverWebSocket(
+  service: MemberWatchService,
+  socket: WebSocketLike,
+  { address, streams: [saved], progress }: RestoredSocket,
+  limits: WebSocketLimits,
+  callers?: CallerLimits,
+): void {
+  if (saved === undefined) throw new Error("a watch was saved without its stream");
+  const context = restoredContext(saved, address);
+  const stream = service.resume({ context, position: positionOf(saved, progress) });
+  overWebSocket(() => stream, watchRequestSchema, watchLine, socket, limits, {
+    unread: unreadOf(socket, context, callers, progress.unmarked),
+    save: (one, unmarked) => savedWatchSocket(one, context, unmarked),
+  });
+}
+
+/** A timer would keep the server in memory. There the platform reports a reader that is gone. */
+function opened(stream: WatchStream, { hibernation }: WebSocketLike, limits: WebSocketLimits): WatchStream {
+  return hibernation === undefined ? new IdleProbe(stream, limits.probeAfterMs ?? 60_000) : stream;
+}
+
+function unreadOf(
+  { hibernation }: WebSocketLike,
+  context: CallContext,
+  callers: CallerLimits | undefined,
+  unread = 0,
+): UnreadBytes | undefined {
+  if (hibernation === undefined) return undefined;
+  return new UnreadBytes(callers?.take("unread_bytes", context, 0), false, unread);
+}
+
+function savedWatchSocket(
+  stream: BidiStream<never, unknown>,
+  context: CallContext,
+  unmarked: number,
+): SavedSocket | undefined {
+  const position = (stream as Partial<WatchStream>).position?.();
+  if (position === undefined) return undefined;
+  const streams = [savedWatch(0, context, position)];
+  return encodeSaved(
+    { path: WATCH_PATH, address: context.address ?? "", takesBatches: false, takesMarks: false, streams },
+    { revision: position.revision, credit: 0, credits: EMPTY_BYTES, unmarked },
+  );
+}
+
+/** Of a socket whose server may be evicted. */
+interface Keeping<Stream> {
+  readonly unread: UnreadBytes | undefined;
+  readonly save: (stream: Stream, unmarked: number) => SavedSocket | undefined;
 }
 
 /** Accepts requests; `next` returns one response at a time, and undefined once the stream has ended. */
@@ -72,6 +136,7 @@ export function overWebSocket<Request, Response>(
   lineOf: (response: Response) => string,
   socket: WebSocketLike,
   limits: WebSocketLimits,
+  keeping?: Keeping<BidiStream<Request, Response>>,
 ): void {
   let stream: BidiStream<Request, Response>;
   try {
@@ -81,7 +146,8 @@ export function overWebSocket<Request, Response>(
     socket.close(CLOSE_NORMAL);
     return;
   }
-  const call = new WebSocketCall(stream, schema, lineOf, socket, limits);
+  const call = new WebSocketCall(stream, schema, lineOf, socket, limits, keeping);
+  socket.hibernation?.onQuiet(() => call.save());
   socket.addEventListener("message", (event) => call.received(event.data));
   socket.addEventListener("close", () => call.gone());
   socket.addEventListener("error", () => call.gone());
@@ -102,6 +168,7 @@ class WebSocketCall<Request, Response> {
   readonly #maxBufferedBytes: number;
   readonly #stalledAfterMs: number;
   readonly #lookEveryMs: number;
+  readonly #keeping: Keeping<BidiStream<Request, Response>> | undefined;
   #over = false;
 
   constructor(
@@ -110,7 +177,9 @@ class WebSocketCall<Request, Response> {
     lineOf: (response: Response) => string,
     socket: WebSocketLike,
     limits: WebSocketLimits,
+    keeping: Keeping<BidiStream<Request, Response>> | undefined,
   ) {
+    this.#keeping = keeping;
     this.#stream = stream;
     this.#schema = schema;
     this.#lineOf = lineOf;
@@ -138,10 +207,15 @@ class WebSocketCall<Request, Response> {
     }
   }
 
+  save(): SavedSocket | undefined {
+    return this.#over ? undefined : this.#keeping?.save(this.#stream, this.#keeping.unread?.unmarked ?? 0);
+  }
+
   gone(): void {
     if (this.#over) return;
     this.#over = true;
     this.#stream.close();
+    this.#keeping?.unread?.release();
     // Replies to the other side's close, on platforms that leave that to the application.
     this.#socket.close(CLOSE_NORMAL);
   }
@@ -152,7 +226,10 @@ class WebSocketCall<Request, Response> {
         const response = await this.#stream.next();
         if (this.#over) return;
         if (response === undefined) return this.#end(CLOSE_NORMAL, "");
-        this.#socket.send(frameOf(this.#lineOf(response)));
+        const frame = frameOf(this.#lineOf(response));
+        // Nothing shows here what was read. A client that reads resumes from its last revision.
+        if (this.#keeping?.unread?.add(frame.length) === false) return this.#end(CLOSE_TRY_AGAIN_LATER, UNREAD);
+        this.#socket.send(frame);
       }
     } catch (error) {
       this.#end(CLOSE_BROKEN, "", streamErrorLine(error));
@@ -161,16 +238,17 @@ class WebSocketCall<Request, Response> {
 
   /** Waits until the network has taken enough. Returns false if the socket is closed or stalled. */
   async #hasRoom(): Promise<boolean> {
-    let least = this.#socket.bufferedAmount;
+    let least = this.#socket.bufferedAmount ?? 0;
     let stalledMs = 0;
-    while (!this.#over && this.#socket.bufferedAmount > this.#maxBufferedBytes) {
+    while (!this.#over && (this.#socket.bufferedAmount ?? 0) > this.#maxBufferedBytes) {
       if (stalledMs >= this.#stalledAfterMs) {
         this.#end(CLOSE_POLICY, "too slow");
         return false;
       }
       await new Promise((resolve) => setTimeout(resolve, this.#lookEveryMs));
-      stalledMs = this.#socket.bufferedAmount < least ? 0 : stalledMs + this.#lookEveryMs;
-      least = Math.min(least, this.#socket.bufferedAmount);
+      const buffered = this.#socket.bufferedAmount ?? 0;
+      stalledMs = buffered < least ? 0 : stalledMs + this.#lookEveryMs;
+      least = Math.min(least, buffered);
     }
     return !this.#over;
   }
@@ -179,6 +257,7 @@ class WebSocketCall<Request, Response> {
     if (this.#over) return;
     this.#over = true;
     this.#stream.close();
+    this.#keeping?.unread?.release();
     try {
       if (lastWords !== undefined) this.#socket.send(frameOf(lastWords));
       this.#socket.close(code, reason);

@@ -16,6 +16,7 @@ import type { LockRpcs } from "../../protocol/api/rpc/lock-rpcs.ts";
 import type { MaintenanceRpcs } from "../../protocol/api/rpc/maintenance-rpcs.ts";
 import type { Rpc } from "../../protocol/api/rpc/rpc.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
+import type { StreamPosition } from "../../mvcc/watch/watch-stream.ts";
 
 /** What an API layer knows about a call beside the message: etcd's gRPC metadata. */
 export interface CallContext {
@@ -70,10 +71,32 @@ export interface WatchStream {
   /** Returns the next response; undefined once the stream is closed. One caller at a time. */
   next(): Promise<WatchResponse | undefined>;
   close(): void;
+  /** Of a member: where the stream is, if its reader has read everything and waits; otherwise undefined. */
+  position?(): WatchPosition | undefined;
+}
+
+/** Where a stream of watches is. It outlives the memory of the member, and contains no secret. */
+export interface WatchPosition extends StreamPosition {
+  /** The user of each watch; empty without one. */
+  readonly usernames: readonly string[];
+}
+
+export interface ResumedWatch {
+  readonly context: CallContext;
+  readonly position: WatchPosition;
 }
 
 export interface WatchService {
   watch(context: CallContext): WatchStream;
+}
+
+/** The watches of a member. */
+export interface MemberWatchService extends WatchService {
+  /**
+   * Goes on with a stream of a former life of this member, without a gap and without a double. What the user of a watch
+   * may read is checked before its next event, as for every watch.
+   */
+  resume(resumed: ResumedWatch): WatchStream;
 }
 
 export interface LeaseService extends ServiceOf<LeaseRpcs, "keepAlive"> {

@@ -14,7 +14,15 @@ import type { CallContext } from "../api/services.ts";
 const TOKENS_MAX = 1_000;
 
 /** The names are those of the metrics. */
-export type LimitedKind = "requests" | "streams" | "watches" | "leases" | "snapshots" | "sockets" | "unfinished_bytes";
+export type LimitedKind =
+  | "requests"
+  | "streams"
+  | "watches"
+  | "leases"
+  | "snapshots"
+  | "sockets"
+  | "unfinished_bytes"
+  | "unread_bytes";
 
 export class Callers {
   readonly budgets: Readonly<Record<LimitedKind, CallerBudget>>;
@@ -29,6 +37,7 @@ export class Callers {
       snapshots: new CallerBudget({ total: SNAPSHOT_READERS, perCaller: SNAPSHOT_READERS / 2, reserved: 1 }),
       sockets: new CallerBudget({ total: limits.sockets, perCaller: limits.socketsPerCaller }),
       unfinished_bytes: new CallerBudget({ total: limits.unfinishedBytes, perCaller: limits.unfinishedBytesPerCaller }),
+      unread_bytes: new CallerBudget({ total: limits.unreadBytes, perCaller: limits.unreadBytesPerCaller }),
     };
   }
 

@@ -197,6 +197,7 @@ interface Stream {
   next(): Promise<unknown>;
   close(): void;
   request?(message: unknown): void;
+  position?(): unknown;
 }
 
 /** A pulled stream ends when it is closed, has no more responses, or fails. */
@@ -221,5 +222,6 @@ function streamed(stream: Stream, call: Call): Stream {
       call.received(message);
       stream.request?.(message);
     },
+    position: () => stream.position?.(),
   };
 }

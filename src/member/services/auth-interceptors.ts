@@ -17,7 +17,8 @@ import type {
   KvService,
   LeaseService,
   MaintenanceService,
-  WatchService,
+  MemberWatchService,
+  WatchPosition,
 } from "../api/services.ts";
 import type { RefusingStream } from "./watch-streams.ts";
 
@@ -35,8 +36,19 @@ export function authorizedKv(kv: KvService, access: Authorizer): KvService {
   };
 }
 
-export function authorizedWatch(open: (context: CallContext) => RefusingStream, access: Authorizer): WatchService {
-  return { watch: (context) => new AuthorizedWatchStream(open(context), access, context) };
+export function authorizedWatch(
+  open: (context: CallContext) => RefusingStream,
+  resume: (context: CallContext, position: WatchPosition) => RefusingStream,
+  access: Authorizer,
+): MemberWatchService {
+  return {
+    watch: (context) => new AuthorizedWatchStream(open(context), access, context),
+    resume: ({ context, position }) => {
+      const stream = new AuthorizedWatchStream(resume(context, position), access, context);
+      stream.resume(position);
+      return stream;
+    },
+  };
 }
 
 export function authorizedLease(lease: LeaseService, access: Authorizer): LeaseService {

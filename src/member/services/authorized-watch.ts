@@ -9,7 +9,7 @@ import type { KeySpec } from "../../auth/key-union.ts";
 import { EtcdError, rpcErrorText } from "../../protocol/errors.ts";
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { Authorizer } from "./authorizer.ts";
-import type { CallContext, WatchStream } from "../api/services.ts";
+import type { CallContext, WatchPosition, WatchStream } from "../api/services.ts";
 import type { RefusingStream } from "./watch-streams.ts";
 
 interface Watched {
@@ -63,6 +63,21 @@ export class AuthorizedWatchStream implements WatchStream {
     this.#stream.close();
   }
 
+  position(): WatchPosition | undefined {
+    if (this.#waiting > 0 || this.#pendingCreates.length > 0 || this.#revoked.size > 0) return undefined;
+    const position = this.#stream.position();
+    if (position === undefined) return undefined;
+    const usernames = position.watches.map(({ watchId }) => this.#watched.get(watchId)?.username ?? "");
+    return { ...position, usernames };
+  }
+
+  /** The stream below goes on with these watches. They belong to the users that created them. */
+  resume({ watches, usernames }: WatchPosition): void {
+    for (const [at, request] of watches.entries()) {
+      this.#watched.set(request.watchId, { username: usernames[at] ?? "", keys: keysOf(request) });
+    }
+  }
+
   async #later(request: WatchRequest): Promise<void> {
     try {
       if (request.type !== "create") this.#stream.request(request);
@@ -90,8 +105,7 @@ export class AuthorizedWatchStream implements WatchStream {
   }
 
   #create(request: WatchCreateRequest, caller: Caller): void {
-    // An empty key means the smallest key.
-    const keys = { key: request.key.length === 0 ? Uint8Array.of(0) : request.key, rangeEnd: request.rangeEnd };
+    const keys = keysOf(request);
     try {
       if (request.startRevision >= 0) this.#access.auth.checkRead(caller, keys);
     } catch (error) {
@@ -159,6 +173,11 @@ export class AuthorizedWatchStream implements WatchStream {
       events: [],
     };
   }
+}
+
+/** An empty key means the smallest key. */
+function keysOf({ key, rangeEnd }: WatchCreateRequest): KeySpec {
+  return { key: key.length === 0 ? Uint8Array.of(0) : key, rangeEnd };
 }
 
 /** Any error but an EtcdError is a bug. It must not grant access, so it is thrown again. */

@@ -10,7 +10,7 @@ import { leaseService } from "./lease-service.ts";
 import type { Member } from "../node/member.ts";
 import { withQuota } from "./quota-guard.ts";
 import type { Services } from "../api/services.ts";
-import { watchStreams } from "./watch-streams.ts";
+import { resumedStreams, watchStreams } from "./watch-streams.ts";
 
 export interface CoreServices extends Pick<Services, "kv" | "watch" | "lease"> {
   /** Authorizes the calls of all other services. */
@@ -25,5 +25,5 @@ export function coreServices(member: Member, tokens: TokenProvider, admit?: Admi
     kv: authorizedKv(kvService(member, authorizer), authorizer),
     lease: authorizedLease(leaseService(member), authorizer),
   });
-  return { kv, lease, watch: authorizedWatch(watchStreams(member), authorizer), authorizer };
+  return { kv, lease, watch: authorizedWatch(watchStreams(member), resumedStreams(member), authorizer), authorizer };
 }

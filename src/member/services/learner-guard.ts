@@ -35,7 +35,7 @@ export function refusingLearner(services: Services, member: Member): Services {
 }
 
 /** These are refused when the stream is opened; unary calls by a rejected promise. */
-const STREAMS: ReadonlySet<string> = new Set(["watch", "observe", "rangeStream"]);
+const STREAMS: ReadonlySet<string> = new Set(["watch", "resume", "observe", "rangeStream"]);
 
 function refusing<Service extends object>(service: Service, check: () => void): Service {
   const methods = Object.entries(service as Readonly<Record<string, Method>>).map(([name, method]) => {

@@ -3,13 +3,14 @@ import { unreachable } from "../../base/assert.ts";
 import { errNoLeader, errStopped } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
-import type { HubStream } from "../../mvcc/watch/watch-hub.ts";
+import type { HubStream, StreamPosition } from "../../mvcc/watch/watch-hub.ts";
 import type { Member } from "../node/member.ts";
 import type { CallContext, WatchStream } from "../api/services.ts";
 
-export interface RefusingStream extends WatchStream {
+export interface RefusingStream extends Omit<WatchStream, "position"> {
   /** Responds to a watch request by cancelling the watch, with the interceptor's reason. */
   refuse(cancelReason: string): void;
+  position(): StreamPosition | undefined;
 }
 
 /** Returns a function that opens streams without authorization; authorized-watch.ts adds it. */
@@ -18,6 +19,18 @@ export function watchStreams(member: Member): (context: CallContext) => Refusing
     // Who follows keys opens another stream after an error that passes, and a full disk may.
     if (member.problem !== undefined) throw errStopped;
     return openWatchStream(member, context, member.callers.take("streams", context).release);
+  };
+}
+
+/** Returns a function that opens streams where former ones were. */
+export function resumedStreams(member: Member): (context: CallContext, position: StreamPosition) => RefusingStream {
+  return (context, position) => {
+    if (member.problem !== undefined) throw errStopped;
+    const stream = new MemberWatchStream(member, context, member.callers.take("streams", context).release);
+    // Whether there is a leader is found while the cluster is awake. That a member woke up is no reason to ask.
+    if (context.requireLeader) stream.endWithoutLeader();
+    stream.resume(position);
+    return stream;
   };
 }
 
@@ -81,6 +94,17 @@ class MemberWatchStream implements RefusingStream {
 
   refuse(cancelReason: string): void {
     if (!this.#closed) this.#stream.refuse(cancelReason);
+  }
+
+  /** Undefined while the reader has not asked for more: it may not have sent what it took. */
+  position(): StreamPosition | undefined {
+    return this.#wanted === undefined ? undefined : this.#stream.position();
+  }
+
+  resume(position: StreamPosition): void {
+    this.#stream.resume(position);
+    if (position.watches.some(({ progressNotify }) => progressNotify)) this.#member.notifyProgressEvery();
+    this.#member.syncWatchers();
   }
 
   async next(): Promise<WatchResponse | undefined> {

@@ -25,9 +25,9 @@ import { RESPONSE_BYTES, eventsBytes, fragments, shapedEvents } from "./watch-ev
 import { WatchIndex, type WatchParty, type WatchSpot } from "./watch-index.ts";
 import { WatchQueue } from "./watch-queue.ts";
 import { type Admit, WatchStream, type HubStream, type StreamHost } from "./watch-stream.ts";
-import { watchKeys, watchShape, type Watcher } from "./watcher.ts";
+import { type WatchKeys, watchKeys, watchShape, type Watcher } from "./watcher.ts";
 
-export type { HubStream } from "./watch-stream.ts";
+export type { HubStream, StreamPosition } from "./watch-stream.ts";
 
 export interface WatchHubOptions {
   /** Watchers of all streams. A further one receives a cancelled response. */
@@ -149,24 +149,24 @@ export class WatchHub implements StreamHost {
     const release = this.watcherCount >= this.#options.watchersMax ? undefined : admit();
     if (release === undefined) return this.refuse(queue, errRequestTooManyRequests.message);
     const { startRevision } = request;
-    const synced = startRevision === 0 || startRevision > this.#revision;
-    const watcher: Watcher = {
-      id,
-      queue,
-      keys,
-      shape: watchShape(request),
-      fragment: request.fragment,
-      progressNotify: request.progressNotify,
-      startRevision,
-      nextRevision: startRevision === 0 ? this.#revision + 1 : startRevision,
-      state: synced ? "synced" : "unsynced",
-      idle: true,
-      release,
-    };
-    (synced ? this.#synced : this.#unsynced).add(watcher);
-    if (watcher.progressNotify) this.#notified.add(watcher);
+    const nextRevision = startRevision === 0 ? this.#revision + 1 : startRevision;
+    const watcher = this.#added(queue, request, id, keys, nextRevision, release);
     this.respond(queue, { watchId: id, created: true });
     return watcher;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  resume(queue: WatchQueue, request: WatchCreateRequest, nextRevision: number, admit: Admit): Watcher | undefined {
+    const { watchId } = request;
+    const keys = watchKeys(request);
+    assert(keys !== undefined, "a watch that was resumed had keys");
+    const release = this.watcherCount >= this.#options.watchersMax ? undefined : admit();
+    if (release !== undefined) return this.#added(queue, request, watchId, keys, nextRevision, release);
+    this.respond(queue, { watchId, canceled: true, cancelReason: errRequestTooManyRequests.message });
+    return undefined;
   }
 
   remove(watcher: Watcher): void {
@@ -194,6 +194,33 @@ export class WatchHub implements StreamHost {
 
   refuse(queue: WatchQueue, cancelReason: string): undefined {
     this.respond(queue, { watchId: NO_WATCH_ID, created: true, canceled: true, cancelReason });
+  }
+
+  #added(
+    queue: WatchQueue,
+    request: WatchCreateRequest,
+    id: number,
+    keys: WatchKeys,
+    nextRevision: number,
+    release: () => void,
+  ): Watcher {
+    const synced = nextRevision > this.#revision;
+    const watcher: Watcher = {
+      id,
+      queue,
+      keys,
+      shape: watchShape(request),
+      fragment: request.fragment,
+      progressNotify: request.progressNotify,
+      startRevision: request.startRevision,
+      nextRevision,
+      state: synced ? "synced" : "unsynced",
+      idle: true,
+      release,
+    };
+    (synced ? this.#synced : this.#unsynced).add(watcher);
+    if (watcher.progressNotify) this.#notified.add(watcher);
+    return watcher;
   }
 
   #deliverLive(header: ResponseHeader, spot: WatchSpot, party: WatchParty): void {
@@ -332,8 +359,9 @@ export class WatchHub implements StreamHost {
     return { events, to };
   }
 
-  #hasProgress(watcher: Watcher): boolean {
-    return watcher.state === "synced" && this.#store.revision >= watcher.startRevision;
+  /** A watch that was resumed may be ahead of a store that applies the end of its log again, and must not go back. */
+  #hasProgress({ state, startRevision, nextRevision }: Watcher): boolean {
+    return state === "synced" && this.#store.revision >= Math.max(startRevision, nextRevision - 1);
   }
 
   /** Drops a progress response that does not fit: its revision would be old by the time it is read. */

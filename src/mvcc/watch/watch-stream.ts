@@ -1,7 +1,7 @@
 /** One client's stream of watches: the ids that it has, and the responses to its requests. */
 import type { WatchCreateRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { WatchQueue } from "./watch-queue.ts";
-import type { Watcher } from "./watcher.ts";
+import { watchRequestOf, type Watcher } from "./watcher.ts";
 
 export interface HubStream {
   create(request: WatchCreateRequest): void;
@@ -15,7 +15,21 @@ export interface HubStream {
   /** True if so much waits to be taken that requests should wait too. A stream whose client ignores it is closed. */
   readonly full: boolean;
   readonly closed: boolean;
+  /** What another stream needs to go on here; undefined while a response was not taken, or a watch is unsynced. */
+  position(): StreamPosition | undefined;
+  /** Goes on with the watches of a former stream, without responses. */
+  resume(position: StreamPosition): void;
   close(): void;
+}
+
+/** Where a stream is whose responses were all taken. It outlives the stream, and the memory of its hub. */
+export interface StreamPosition {
+  /** The events of all watches up to it were taken. */
+  readonly revision: number;
+  /** Id of the next watch that the client does not name. */
+  readonly nextId: number;
+  /** Requests for the watches, each with its id. */
+  readonly watches: readonly WatchCreateRequest[];
 }
 
 /** Returns undefined if the caller may have no further watch; see `WatchHub.openStream`. */
@@ -25,6 +39,10 @@ export type Admit = () => (() => void) | undefined;
 export interface StreamHost {
   /** Returns undefined if the request was rejected; a response was sent either way. A taken id is checked last. */
   add(queue: WatchQueue, request: WatchCreateRequest, id: number | "taken", admit: Admit): Watcher | undefined;
+  /** Adds a watch that goes on at a revision, without a response. Returns undefined if the caller has too many. */
+  resume(queue: WatchQueue, request: WatchCreateRequest, nextRevision: number, admit: Admit): Watcher | undefined;
+  /** The highest revision whose events were given to the queues of synced watches. */
+  readonly revision: number;
   remove(watcher: Watcher): void;
   refuse(queue: WatchQueue, cancelReason: string): undefined;
   respond(queue: WatchQueue, set: Partial<WatchResponse>): void;
@@ -94,6 +112,30 @@ export class WatchStream implements HubStream {
 
   take(maxResponses: number): readonly WatchResponse[] {
     return this.#queue.take(maxResponses);
+  }
+
+  position(): StreamPosition | undefined {
+    if (this.#queue.length > 0 || this.#queue.closed) return undefined;
+    const { revision } = this.#hub;
+    const watches: WatchCreateRequest[] = [];
+    for (const watcher of this.#watchers.values()) {
+      if (watcher.state === "unsynced") return undefined;
+      if (watcher.state === "removed") continue;
+      // A watch that was resumed may be ahead of the store, which applies the end of its log again.
+      if (watcher.nextRevision > Math.max(revision + 1, watcher.startRevision)) return undefined;
+      watches.push(watchRequestOf(watcher));
+    }
+    return { revision, nextId: this.#nextId, watches };
+  }
+
+  resume({ revision, nextId, watches }: StreamPosition): void {
+    for (const request of watches) {
+      const nextRevision = Math.max(request.startRevision, revision + 1);
+      const watcher = this.#hub.resume(this.#queue, request, nextRevision, this.#admit);
+      if (watcher !== undefined) this.#watchers.set(request.watchId, watcher);
+    }
+    this.#nextId = nextId;
+    this.#hub.announce();
   }
 
   close(): void {

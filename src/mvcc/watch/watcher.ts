@@ -1,8 +1,11 @@
 /** One watch: its keys and shape, and how far it has come. */
-import { bytesToLatin1 } from "../../base/bytes.ts";
+import { bytesToLatin1, EMPTY_BYTES, latin1ToBytes } from "../../base/bytes.ts";
 import type { WatchCreateRequest, WatchFilter } from "../../protocol/api/watch.ts";
 import { isFromKeyEnd } from "../range/key-range.ts";
 import type { WatchQueue } from "./watch-queue.ts";
+
+/** The end of a range of all keys from its start on. */
+const FROM_KEY_END = Uint8Array.of(0);
 
 /** The watched keys; `end` null means the one key `start`, undefined all keys from it on. */
 export interface WatchKeys {
@@ -45,6 +48,30 @@ export function watchKeys(request: WatchCreateRequest): WatchKeys | undefined {
   if (isFromKeyEnd(request.rangeEnd)) return { start, end: undefined };
   const end = bytesToLatin1(request.rangeEnd);
   return start < end ? { start, end } : undefined;
+}
+
+/** Returns a request for the same watch. */
+export function watchRequestOf({
+  id,
+  keys,
+  shape,
+  startRevision,
+  fragment,
+  progressNotify,
+}: Watcher): WatchCreateRequest {
+  const filters: WatchFilter[] = [];
+  if (shape.noPut) filters.push("NOPUT");
+  if (shape.noDelete) filters.push("NODELETE");
+  return {
+    key: latin1ToBytes(keys.start),
+    rangeEnd: keys.end === null ? EMPTY_BYTES : keys.end === undefined ? FROM_KEY_END : latin1ToBytes(keys.end),
+    startRevision,
+    progressNotify,
+    filters,
+    prevKv: shape.prevKv,
+    watchId: id,
+    fragment,
+  };
 }
 
 export function watchShape(request: WatchCreateRequest): WatchShape {

@@ -11,6 +11,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import { concatAll } from "../../base/bytes.ts";
+import { KEEP_ALIVE_PING } from "../../protocol/keep-alive.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import { platformClock, type TransportClock } from "../clock.ts";
 import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "../transport.ts";
@@ -78,10 +79,6 @@ interface Line {
   heard: boolean;
   cancelTimer: () => void;
 }
-
-/** The platform responds to this very text, without waking the object (worker/member/keep-alive.ts). */
-export const KEEP_ALIVE_PING = "ping";
-export const KEEP_ALIVE_PONG = "pong";
 
 const REDIAL_MAX_MS = 30_000;
 const MAX_UNANSWERED_PINGS = 2;

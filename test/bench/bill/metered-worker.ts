@@ -34,7 +34,25 @@ async function event<Result>(run: () => Promise<Result>): Promise<Result> {
   }
 }
 
-const { setTimeout: platformTimeout, clearTimeout: platformClear } = globalThis;
+/** Twenty messages of a WebSocket are billed as one request. */
+const MESSAGES_PER_REQUEST = 20;
+
+async function message(run: () => void | Promise<void>): Promise<void> {
+  meter.requests += 1 / MESSAGES_PER_REQUEST;
+  begin();
+  try {
+    await run();
+  } finally {
+    end();
+  }
+}
+
+const {
+  setTimeout: platformTimeout,
+  clearTimeout: platformClear,
+  setInterval: platformInterval,
+  clearInterval: platformClearInterval,
+} = globalThis;
 const pending = new Set<unknown>();
 
 function over(timer: unknown): void {
@@ -54,6 +72,16 @@ Object.assign(globalThis, {
   clearTimeout(timer: number) {
     over(timer);
     platformClear(timer);
+  },
+  setInterval(run: (...given: unknown[]) => void, delayMs?: number, ...given: unknown[]) {
+    begin();
+    const timer: unknown = platformInterval(run, delayMs, ...given);
+    pending.add(timer);
+    return timer;
+  },
+  clearInterval(timer: number) {
+    over(timer);
+    platformClearInterval(timer);
   },
 });
 
@@ -85,6 +113,7 @@ function meterStorage(storage: DurableObjectStorage): void {
     };
   };
   Object.defineProperty(storage, "put", { value: written(put) });
+  Object.defineProperty(storage.kv, "put", { value: written(storage.kv.put.bind(storage.kv)) });
   Object.defineProperty(storage, "setAlarm", { value: written(setAlarm) });
 }
 
@@ -107,6 +136,14 @@ export class EdgeMember extends Deployed {
 
   override ask(calls: Parameters<Member["ask"]>[0]): ReturnType<Member["ask"]> {
     return event(() => super.ask(calls));
+  }
+
+  override webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    return message(() => super.webSocketMessage(socket, data));
+  }
+
+  override webSocketClose(socket: WebSocket): Promise<void> {
+    return message(() => super.webSocketClose(socket));
   }
 
   override alarm(): Promise<void> {

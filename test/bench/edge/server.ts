@@ -1,5 +1,5 @@
 /** The built worker under workerd, as `npm start` serves it, on a free port and with data of its own. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { buildWorker, DIST, ROOT } from "../../../worker/local/build.ts";
 import { readDeployed } from "../../../worker/local/deployed.ts";
@@ -50,6 +50,14 @@ export class EdgeFolder {
 
   start(): Promise<EdgeServer> {
     return startWorkerd(this.#folder);
+  }
+
+  /** Starts at the address of an earlier server. */
+  async startAgain({ url }: EdgeServer): Promise<EdgeServer> {
+    const file = join(this.#folder, "workerd.capnp");
+    const config = await readFile(file, "utf8");
+    await writeFile(file, config.replace("127.0.0.1:0", new URL(url).host));
+    return this.start();
   }
 
   async remove(): Promise<void> {

@@ -12,7 +12,7 @@ import { gatewayApp } from "../../../src/gateway/app.ts";
 import type { Services } from "../../../src/member/api/services.ts";
 import { serveMux } from "../../../src/gateway/stream/mux-server.ts";
 import { watchOverWebSocket } from "../../../src/gateway/stream/websocket.ts";
-import { MUX_PATH } from "../../../src/protocol/mux-frame.ts";
+import { MUX_PATH, MUX_QUERY } from "../../../src/protocol/mux-frame.ts";
 import { startMember } from "./own-member.ts";
 
 export interface ServedMember {
@@ -65,7 +65,7 @@ export async function serveMember(): Promise<ServedMember> {
   });
   const sockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (incoming: IncomingMessage, raw: Duplex, head: Buffer) => {
-    const path = incoming.url ?? "";
+    const path = (incoming.url ?? "").replace(MUX_QUERY, "");
     requests.push(path);
     const serve = hooks.webSockets === "none" ? undefined : socketService(broken, path, hooks.webSockets);
     if (serve === undefined) raw.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");

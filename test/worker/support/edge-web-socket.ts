@@ -37,7 +37,8 @@ export class EdgeWebSocket implements WebSocketLike {
   async #open(url: string, protocols: readonly string[]): Promise<void> {
     const headers: Record<string, string> = { upgrade: "websocket" };
     if (protocols.length > 0) headers["sec-websocket-protocol"] = protocols.join(", ");
-    const { webSocket } = await edge(new URL(url).pathname, { headers });
+    const { pathname, search } = new URL(url);
+    const { webSocket } = await edge(`${pathname}${search}`, { headers });
     if (webSocket === null) return this.#tell("close", {});
     this.#socket = webSocket;
     webSocket.binaryType = "arraybuffer";
