@@ -1,4 +1,5 @@
 /** The outbox on a real IndexedDB, with real locks and channels between its tabs, on a real member in this page. */
+import { openDB } from "idb";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { applicationClient, type ApplicationClient } from "../../src/client/app/application-client.ts";
 import { Connection } from "../../src/client/app/connection.ts";
@@ -12,6 +13,17 @@ let place: string;
 let isReachable: boolean;
 let txns: number;
 const tabs: ApplicationClient[] = [];
+const DAMAGES = [
+  { write: undefined },
+  { write: { type: "txn", compare: [], operations: "none" } },
+  { write: { type: "txn", compare: [], operations: [{ type: "put" }] } },
+  { write: { type: "txn", compare: [{ key: "k" }], operations: [] } },
+  { write: { type: "update", key: "k" } },
+  { id: 7 },
+  { sizeBytes: -1 },
+  { expiresAt: "never" },
+  { verdict: { type: "maybe" } },
+];
 
 beforeEach(async () => {
   member = await startMember();
@@ -123,6 +135,57 @@ describe("the outbox of a browser", () => {
     await expect(write.verdict).rejects.toThrow(/deleted or replaced/);
     expect(tab.outbox.getSnapshot()).toMatchObject({ state: "failed" });
     await expect(tab.outbox.put("k", "v").stored).rejects.toThrow(/deleted or replaced/);
+  });
+
+  test("OB46 a damaged write is set aside with a verdict, and the others are sent", async () => {
+    isReachable = false;
+    const former = newTab();
+    const writes = Array.from({ length: DAMAGES.length * 2 + 1 }, (_, at) => former.outbox.put(`k/${at}`, "v"));
+    await Promise.all(writes.map(({ stored }) => stored));
+    void former.close();
+    const database = await openDB(`quorate/outbox/${place}`);
+    for (const [at, damage] of DAMAGES.entries()) {
+      const seq = at * 2 + 2;
+      const row = (await database.get("entries", seq)) as object;
+      await database.put("entries", { ...row, ...damage, seq });
+    }
+    // A row that is none of ours.
+    await database.put("entries", { seq: 1.5 });
+    database.close();
+    isReachable = true;
+    const next = newTab();
+    next.outbox.subscribe(() => {});
+    await eventually(() => expect(next.outbox.getSnapshot()).toMatchObject({ state: "idle", pending: 0 }));
+    const damaged = { type: "expired", mayBeCommitted: false, reason: expect.stringContaining("damaged") };
+    const expected = writes.map((_, at) => (at % 2 === 1 ? damaged : { type: "committed" }));
+    expect(next.outbox.entries.map(({ verdict }) => verdict)).toMatchObject(expected);
+    expect((await next.kv.range("k/", { prefix: true })).count).toBe(DAMAGES.length + 1);
+    await next.outbox.dismiss();
+    await eventually(() => expect(next.outbox.entries).toEqual([]));
+    await expect(next.outbox.put("more", "v").verdict).resolves.toMatchObject({ type: "committed" });
+  });
+
+  test.each([
+    ["nextSeq near the largest number", { nextSeq: Number.MAX_SAFE_INTEGER }, "committed"],
+    ["nextSeq that is none", { nextSeq: "3" }, "committed"],
+    ["a count that is none", { count: Number.NaN }, "committed"],
+    ["sentTo beyond what was queued", { sentTo: 2 ** 50 }, "committed"],
+    ["an identity without a key", { identity: { marker: "x" }, sentTo: 2 }, "expired"],
+  ])("OB47 metadata with %s is made anew from the writes that are there", async (_, damage, verdict) => {
+    isReachable = false;
+    const former = newTab();
+    await Promise.all([former.outbox.put("k/1", "v").stored, former.outbox.put("k/2", "v").stored]);
+    void former.close();
+    const database = await openDB(`quorate/outbox/${place}`);
+    await database.put("meta", { ...(await database.get("meta", "meta")), ...damage }, "meta");
+    database.close();
+    isReachable = true;
+    const next = newTab();
+    const third = next.outbox.put("k/3", "v");
+    await expect(third.verdict).resolves.toMatchObject({ type: "committed" });
+    // The marker tells what was sent; without its key nobody knows, and nothing is sent again.
+    const types = [verdict, verdict, "committed"];
+    await eventually(() => expect(next.outbox.entries.map((entry) => entry.verdict?.type)).toEqual(types));
   });
 
   test("OB45 ten thousand writes are sent in some eighty txns", async () => {

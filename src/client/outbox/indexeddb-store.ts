@@ -12,6 +12,7 @@ import type { DatabaseLike, RequestLike, TransactionLike } from "./browser.ts";
 import { OutboxFullError } from "./errors.ts";
 import { EMPTY_META, metaAfter, metaWith } from "./outbox-store.ts";
 import type { OutboxMeta, OutboxStore, StoredEntry } from "./outbox-store.ts";
+import { checkedMeta, repairedMeta } from "./stored-rows.ts";
 
 const FORMAT = 1;
 const META = "meta";
@@ -92,7 +93,8 @@ class IndexedDbOutboxStore implements OutboxStore {
   close: OutboxStore["close"] = () => this.#database.close();
 
   async #meta(tx: TransactionLike): Promise<OutboxMeta> {
-    const meta = ((await resultOf(tx.objectStore(META).get(META))) as OutboxMeta | undefined) ?? EMPTY_META;
+    const stored = await resultOf(tx.objectStore(META).get(META));
+    const meta = stored === undefined ? EMPTY_META : (checkedMeta(stored) ?? (await repaired(tx, stored)));
     this.#held = meta;
     return meta;
   }
@@ -116,6 +118,11 @@ class IndexedDbOutboxStore implements OutboxStore {
       throw isQuota(error) ? await full(this.#held) : explained(error);
     }
   }
+}
+
+/** The next write stores it. */
+async function repaired(tx: TransactionLike, stored: unknown): Promise<OutboxMeta> {
+  return repairedMeta(stored, await resultOf(tx.objectStore(ENTRIES).getAll(undefined)));
 }
 
 function put(tx: TransactionLike, meta: OutboxMeta): void {

@@ -2,16 +2,19 @@
  * This tab's copy of the stored outbox. It holds every entry below `nextSeq` without a gap, also those that other tabs
  * have added in between: a sender that skipped one would let the marker pass it.
  */
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { EMPTY_META } from "./outbox-store.ts";
 import type {
   NewEntry,
   OutboxChange,
+  OutboxData,
   OutboxIdentity,
   OutboxLimits,
   OutboxMeta,
   OutboxStore,
   StoredEntry,
 } from "./outbox-store.ts";
+import { checkedMeta, checkedRows, type ReadRows } from "./stored-rows.ts";
 import type { OutboxVerdict } from "./verdict.ts";
 
 export interface LogChange {
@@ -46,7 +49,9 @@ export class OutboxLog {
   #meta: OutboxMeta = EMPTY_META;
   readonly #entries: Map<number, StoredEntry> = new Map();
   #committed: number[] = [];
-  #pendingFrom = 1;
+  /** The entries are in the order of their seq. */
+  #isSorted = true;
+  #lastSeq = 0;
   #work: Promise<unknown> = Promise.resolve();
   readonly #seqs: Map<string, number> = new Map();
   /**
@@ -71,6 +76,7 @@ export class OutboxLog {
   }
 
   get entries(): IterableIterator<StoredEntry> {
+    this.#sort();
     return this.#entries.values();
   }
 
@@ -85,11 +91,8 @@ export class OutboxLog {
 
   /** Yields the entries without a verdict, in order. */
   *pending(): Generator<StoredEntry, undefined> {
-    for (let seq = this.#pendingFrom; seq < this.#meta.nextSeq; seq++) {
-      const entry = this.#entries.get(seq);
-      if (entry !== undefined && entry.verdict === undefined) yield entry;
-      else if (seq === this.#pendingFrom) this.#pendingFrom += 1;
-    }
+    this.#sort();
+    for (const entry of this.#entries.values()) if (entry.verdict === undefined) yield entry;
     return undefined;
   }
 
@@ -136,18 +139,15 @@ export class OutboxLog {
     return this.#inTurn(async () => {
       const known = this.#meta.nextSeq;
       const start = Math.min(from, known);
-      const { meta, entries } = await this.#store.read(start, to);
+      const { meta, entries } = await this.#read(start, to);
       // Of the metadata only what an append changes. A newer marker beside entries that it has decided, and that are still
       // pending in this copy, would have them sent twice.
       this.#meta = { ...this.#meta, nextSeq: Math.max(known, Math.min(meta.nextSeq, to)) };
-      this.#pendingFrom = Math.min(this.#pendingFrom, start);
-      const read = new Map(entries.map((entry) => [entry.seq, entry]));
+      const read = new Set(entries.map(({ seq }) => seq));
       const end = Math.min(to, this.#meta.nextSeq);
-      for (let seq = start; seq < end; seq++) {
-        const entry = read.get(seq);
-        if (entry === undefined) this.#forget(seq);
-        else this.#put(this.#withWrite(entry));
-      }
+      const gone = [...this.#entries.keys()].filter((seq) => seq >= start && seq < end && !read.has(seq));
+      for (const seq of gone) this.#forget(seq);
+      for (const entry of entries) this.#put(this.#withWrite(entry));
       await this.#catchUp();
       this.onChange?.("changed", undefined);
     });
@@ -158,26 +158,44 @@ export class OutboxLog {
   }
 
   async #readAll(): Promise<void> {
-    const { meta, entries } = await this.#store.read();
+    const { meta, entries } = await this.#readAndSetAside();
     this.#meta = meta;
     const whole = entries.map((entry) => this.#withWrite(entry));
     this.#entries.clear();
     this.#seqs.clear();
     for (const entry of whole) this.#put(entry);
     this.#committed = entries.filter(({ verdict }) => verdict?.type === "committed").map(({ seq }) => seq);
-    this.#pendingFrom = 1;
     this.onChange?.("changed", undefined);
+  }
+
+  /** The verdicts of damaged writes are stored, so that they stay what they are when more is sent. */
+  async #readAndSetAside(): Promise<OutboxData> {
+    for (;;) {
+      const { meta, entries, damaged } = await this.#read();
+      if (damaged.length === 0 || (await this.#store.commit(meta.version, { entries: damaged }))) {
+        return { meta: damaged.length === 0 ? meta : { ...meta, version: meta.version + 1 }, entries };
+      }
+    }
+  }
+
+  async #read(from?: number, to?: number): Promise<OutboxData & Pick<ReadRows, "damaged">> {
+    const { meta: stored, entries } = await this.#store.read(from, to);
+    const meta = checkedMeta(stored);
+    if (meta === undefined) throw new EtcdError(GrpcCode.DataLoss, "what is stored of the outbox is damaged");
+    return { meta, ...checkedRows(entries, meta.sentTo) };
   }
 
   async #catchUp(): Promise<void> {
     const { nextSeq, version } = this.#meta;
-    const { meta, entries } = await this.#store.read(nextSeq);
+    const { meta, entries } = await this.#read(nextSeq);
     // Of the metadata only what an append changes: of a newer commit this copy has not the entries.
     this.#meta = meta.version === version ? meta : { ...this.#meta, nextSeq: meta.nextSeq };
     for (const entry of entries) this.#put(entry);
   }
 
   #put(entry: StoredEntry): void {
+    if (entry.seq < this.#lastSeq && !this.#entries.has(entry.seq)) this.#isSorted = false;
+    this.#lastSeq = Math.max(this.#lastSeq, entry.seq);
     this.#entries.set(entry.seq, entry);
     this.#seqs.set(entry.id, entry.seq);
   }
@@ -186,6 +204,14 @@ export class OutboxLog {
     const entry = this.#entries.get(seq);
     if (entry !== undefined) this.#seqs.delete(entry.id);
     this.#entries.delete(seq);
+  }
+
+  #sort(): void {
+    if (this.#isSorted) return;
+    this.#isSorted = true;
+    const sorted = [...this.#entries.values()].sort((left, right) => left.seq - right.seq);
+    this.#entries.clear();
+    for (const entry of sorted) this.#entries.set(entry.seq, entry);
   }
 
   /** A committed entry is stored without its write; who still has it in memory keeps it. */

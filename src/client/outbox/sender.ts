@@ -82,7 +82,9 @@ export class Sender {
     if (await this.#expireUnsent()) return AGAIN;
     const [head] = this.#log.pending();
     if (head === undefined) return { type: "idle" };
-    const identity = this.#log.meta.identity;
+    const { identity, sentTo } = this.#log.meta;
+    // Nothing is sent before there is an identity.
+    if (identity === undefined && head.seq <= sentTo) return this.#abandon("what is stored of this outbox is damaged");
     if (identity?.isRegistered !== true) return this.#calling(() => this.#register(identity));
     if (this.#isRenewalDue(identity)) return this.#calling(() => this.#renew(identity));
     // What a lost request has done is known before anything else is marked as sent.
