@@ -12,23 +12,31 @@ export interface BrowserGlobals {
   readonly document?: unknown;
 }
 
-/** Throws OpenRoomError (unsupported), which names what is missing and what works without it. */
-export function checkBrowserSupport(globals: BrowserGlobals): void {
+const WEBRTC = "WebRTC (RTCPeerConnection)";
+
+/**
+ * Throws OpenRoomError (unsupported), which names what is missing and what works without it. Tabs meet each other by
+ * WebRTC; a tab of a room at the edge meets the room's objects alone.
+ */
+export function checkBrowserSupport(globals: BrowserGlobals, isAtEdge = false): void {
   const needs: readonly (readonly [string, unknown])[] = [
     ["a page (document)", globals.document],
     ["IndexedDB", globals.indexedDB],
-    ["WebRTC (RTCPeerConnection)", globals.RTCPeerConnection],
+    [WEBRTC, isAtEdge || globals.RTCPeerConnection],
     ["BroadcastChannel", globals.BroadcastChannel],
     ["Web Locks (navigator.locks)", globals.navigator?.locks],
     ["Web Crypto (crypto.subtle)", globals.crypto?.subtle],
   ];
-  const missing = needs.filter(([, power]) => power === undefined || power === null).map(([name]) => name);
+  const missing = needs
+    .filter(([, power]) => power === undefined || power === null || power === false)
+    .map(([name]) => name);
   if (missing.length === 0) return;
   const why =
     globals.isSecureContext === false ? " Browsers give some of it to pages of https and of localhost alone." : "";
+  const edge = missing.join() === WEBRTC ? ' A room at the edge ({ shape: "edge" }) works without it.' : "";
   throw new OpenRoomError(
     "unsupported",
-    `A room cannot be opened here, because this is missing: ${missing.join(", ")}.${why} ` +
+    `A room cannot be opened here, because this is missing: ${missing.join(", ")}.${why}${edge} ` +
       'connect({ endpoint }) of "quorate" works without any of it.',
   );
 }

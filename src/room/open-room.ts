@@ -61,12 +61,15 @@ export interface OpenRoomOptions {
  * this page has the room open.
  */
 export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClient {
-  checkBrowserSupport(globalThis);
+  // In a page, what it has stored says whether the room needs WebRTC; what is no page has none of it.
+  checkBrowserSupport(globalThis, "document" in globalThis);
   const place = roomPlace(name, options.signalling, location.origin);
+  const edges = edgeMemory(place.key);
+  const isAtEdge = options.shape === "edge" || edges.get() !== undefined;
+  checkBrowserSupport(globalThis, isAtEdge);
   const given = secretIn(options.secret ?? "");
   const openName = takeName(place.key, name);
   const over = new AbortController();
-  const edges = edgeMemory(place.key);
   const room = new OwnRoom({
     place,
     open: options.open === true,
@@ -94,7 +97,7 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
   });
   const close = (): Promise<void> => room.close();
   // The library that brings WebRTC is large: it comes while the store opens, and is taken when it is needed.
-  if (edges.get() === undefined && options.shape !== "edge") void import("../transport/peerjs.ts").catch(() => {});
+  if (!isAtEdge) void import("../transport/peerjs.ts").catch(() => {});
   void room.start(openName.free);
   if (options.signal?.aborted === true) void close();
   else options.signal?.addEventListener("abort", () => void close(), { once: true, signal: over.signal });

@@ -56,6 +56,9 @@ async function openWebRtc(
   onSignalling: OnSignalling,
   onRelayed: OnRelayed,
 ): Promise<TabTransport> {
+  if (typeof RTCPeerConnection === "undefined") {
+    throw new Error("the members of this room are browser tabs, which meet by WebRTC, and this browser has none");
+  }
   const [{ peerJsPort }, { newCertificate }, { WebRtcTransport }, { RelayPort }, { RelayedTransport }] =
     await Promise.all([
       import("../transport/peerjs.ts"),

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { launchChromium } from "../support/chromium.ts";
+import { chromiumContextOptions, launchChromium } from "../support/chromium.ts";
 import { EdgeServer } from "../support/edge-server.ts";
 import { quorate } from "../cli/support/fake-terminal.ts";
 import { newRoom, roomUrl, Tab } from "./tabs-support.ts";
@@ -123,4 +123,19 @@ test("a room keeps the shape that it was founded with, whatever a later link ask
   await asEdge.ready();
   expect(await asEdge.page.evaluate(() => window.quorate.room.shape)).toBe("tabs");
   expect((await asEdge.status()).clusterId).toBe((await other.status()).clusterId);
+});
+
+test("a browser without WebRTC is a member of a room at the edge", async () => {
+  const context = await browser.newContext(chromiumContextOptions());
+  await context.addInitScript(() => Reflect.deleteProperty(globalThis, "RTCPeerConnection"));
+  const room = newRoom();
+  const page = await context.newPage();
+  await page.goto(roomUrl(server, room, "edge"));
+  await page.waitForFunction(() => window.quorate !== undefined);
+  const value = await page.evaluate(async () => {
+    await window.quorate.room.connected;
+    await window.quorate.kv.put("without", "WebRTC");
+    return window.quorate.toText((await window.quorate.kv.range("without")).kvs[0]?.value ?? new Uint8Array());
+  });
+  expect(value).toBe("WebRTC");
 });

@@ -54,3 +54,18 @@ test("an error names the browser's powers that are missing in a runtime, and wha
   expect(insecure).toThrow(/missing: Web Locks .*, Web Crypto .*https and of localhost alone/);
   checkBrowserSupport({ ...globals, navigator: { locks: {} }, crypto: { subtle: {} } });
 });
+
+test("a room at the edge needs no WebRTC, which any other room does, and says so", () => {
+  const globals = {
+    isSecureContext: true,
+    document: {},
+    indexedDB: {},
+    BroadcastChannel: {},
+    navigator: { locks: {} },
+    crypto: { subtle: {} },
+  };
+  checkBrowserSupport(globals, true);
+  expect(() => checkBrowserSupport(globals)).toThrow(
+    'this is missing: WebRTC (RTCPeerConnection). A room at the edge ({ shape: "edge" }) works without it.',
+  );
+});

@@ -33,3 +33,29 @@ test("ED4 a tab that is closed does not keep the object awake, and catches up wh
   await serves(back);
   expect(await valueAt(back, "while", true)).toBe("away");
 });
+
+test("ED7 a tab that comes when the log was cut gets the whole state as a snapshot over its socket, and so does one that was away", async () => {
+  const room = await newRoom();
+  const [here, away] = [await openTab(room), await openTab(room)];
+  await Promise.all([serves(here), serves(away)]);
+  const { id: memberId } = away.member;
+  const image = away.stop();
+  const value = "v".repeat(5_000);
+  for (let batch = 0; batch < 6; batch++) {
+    const keys = Array.from({ length: 100 }, (_, at) => `key/${batch}/${at}`);
+    await Promise.all(keys.map((key) => here.client.kv.put(key, value)));
+  }
+  await untilQuiet(room, here);
+  expect(here.member.status().lastIndex).toBeGreaterThan(600);
+  const [back, fresh] = [await openTab(room, { memberId, image }), await openTab(room)];
+  await Promise.all([serves(back), serves(fresh)]);
+  for (const tab of [back, fresh]) {
+    const { count } = await tab.client.kv.range("key/", { prefix: true, countOnly: true, serializable: true });
+    expect(count).toBe(600);
+    expect(await valueAt(tab, "key/5/99", true)).toBe(value);
+  }
+  // They got it in one piece, because the object had no log of it any more.
+  expect(fresh.member.logReader.firstIndex()).toBeGreaterThan(500);
+  await fresh.client.kv.put("after", "the snapshot");
+  expect(await valueAt(back, "after")).toBe("the snapshot");
+});
