@@ -69,7 +69,7 @@ export function roomProblem(state: TabState, view: MemberView, nowWallMs: number
     const text = `This tab cannot reach the room’s server: ${state.signalling.text}.`;
     return { ...problem, code: "no-signalling", text: `${text} ${problem.text}` };
   }
-  const text = `The signalling server does not answer, so other members cannot be found: ${state.signalling.text}.`;
+  const text = `Other members cannot be found: ${state.signalling.text}.`;
   return { ...problem, code: "no-signalling", text: `${text} ${problem.text}` };
 }
 

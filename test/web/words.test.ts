@@ -166,6 +166,30 @@ test("a lost server is the reason where it keeps members apart, and a remark whe
   expect(roomProblem(cutOff, stopped, NOON)?.code).toBe("storage");
 });
 
+test("a tab without any network says once that the server is away, and what works all the same", () => {
+  const problem: MemberProblem = {
+    code: "no-quorum",
+    text: "for operators",
+    sinceWallMs: NOON - 90 * 60_000,
+    voters: { here: 1, total: 3 },
+  };
+  const roomTrouble = "the room could not be asked: Failed to fetch";
+  const view = { ...VIEW, leader: "0", problem };
+  const offline: RunningState = {
+    ...RUNNING,
+    signalling: { state: "lost", text: "the signalling server cannot be reached" },
+    roomTrouble,
+  };
+  const quorum =
+    "No quorum: 1 of 3 voters here since 10:30. Reads marked serializable answer from this tab’s copy; writes fail.";
+  expect(situation(offline, view, 1_000).standing.text).toBe(
+    `Other members cannot be found: the signalling server cannot be reached. ${quorum}`,
+  );
+  expect(situation({ ...RUNNING, roomTrouble }, view, 1_000).standing.text).toBe(
+    `${quorum} The room could not be asked: Failed to fetch.`,
+  );
+});
+
 test("without a quorum it says so, since when, and what works all the same", () => {
   const problem: MemberProblem = {
     code: "no-quorum",
@@ -248,7 +272,7 @@ test("a second tab shows the room as the first does, and says that it is served"
 
 test("a stopped tab says why, and offers to delete its copy only if that is damaged", () => {
   const full = situation({ type: "stopped", code: "storage", text: "no more room", isDamaged: false }, undefined);
-  expect(full.standing.text).toBe("Storage failed, so this tab’s member has stopped. no more room.");
+  expect(full.standing.text).toBe("Storage failed, so this tab’s member has stopped. No more room.");
   expect(labels(full)).toEqual(["Reload"]);
   const damaged = situation({ type: "stopped", code: "storage", text: "damaged", isDamaged: true }, undefined);
   expect(labels(damaged)).toEqual(["Reload", "Delete this tab’s copy"]);

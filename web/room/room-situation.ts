@@ -149,7 +149,9 @@ function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomAct
   if (problem === undefined) return serving(state, view);
   if (problem.code === "disk-full") return say("bad", problem.text);
   const duration = ` Since ${durationText(nowMs - problemSinceMs)}.`;
-  const hint = state.roomTrouble === undefined ? "" : ` ${sentence(state.roomTrouble)}`;
+  // It is the same server.
+  const isSaid = state.roomTrouble === undefined || problem.code === "no-signalling";
+  const hint = isSaid ? "" : ` ${sentence(state.roomTrouble)}`;
   const text = `${problem.text}${problem.sinceWallMs === undefined ? duration : ""}${hint}`;
   if (state.shape === "edge" && view.problem?.code !== "joining") return say("busy", text);
   if (view.problem?.code === "no-quorum") return withoutQuorum(text, problem, knowledge, actions);
@@ -242,7 +244,8 @@ function say(tone: Tone, text: string, actions: readonly Action[] = []): Standin
 
 /** Adds a full stop unless there is one: texts from the core come with and without it. */
 function sentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }
 
 function founderOf({ founder, sinceMs }: RoomInfo): string {
