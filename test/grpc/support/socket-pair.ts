@@ -1,5 +1,5 @@
 /** Two ends of a WebSocket that need no network: what one sends arrives at the other a moment later, in order. */
-type Listener = (event: { readonly data?: unknown }) => void;
+type Listener = (event: { readonly data?: unknown; readonly code?: number; readonly reason?: string }) => void;
 
 export class SocketEnd {
   binaryType = "blob";
@@ -21,14 +21,14 @@ export class SocketEnd {
     queueMicrotask(() => peer?.arrive(copy));
   }
 
-  close(): void {
+  close(code = 1000, reason = ""): void {
     if (this.isClosed) return;
     this.isClosed = true;
     const { peer } = this;
     queueMicrotask(() => {
       if (peer === undefined || peer.isClosed) return;
       peer.isClosed = true;
-      peer.emit("close");
+      peer.emit("close", undefined, code, reason);
     });
   }
 
@@ -36,8 +36,8 @@ export class SocketEnd {
     this.#listeners.set(type, [...(this.#listeners.get(type) ?? []), listener]);
   }
 
-  emit(type: string, data?: unknown): void {
-    for (const listener of this.#listeners.get(type) ?? []) listener({ data });
+  emit(type: string, data?: unknown, code = 1000, reason = ""): void {
+    for (const listener of this.#listeners.get(type) ?? []) listener({ data, code, reason });
   }
 
   arrive(data: unknown): void {
