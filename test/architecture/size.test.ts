@@ -7,12 +7,12 @@ import type { Sizes } from "../bench/size.ts";
 const MEASURED: Sizes = {
   memberAtStart: 115_556,
   peerJs: 13_070,
-  memberLater: 57_500,
+  memberLater: 63_800,
   pageAtStart: 150_410,
   clientAtStart: 21_970,
   clientWithMapsAndLocks: 25_980,
   clientSocket: 7_001,
-  clientLater: 18_230,
+  clientLater: 20_030,
   hooks: 1_600,
 };
 
