@@ -192,6 +192,11 @@ export interface MemberOptions {
   /** Used on a fresh store. A store that has data keeps its own. */
   readonly identity: Identity;
   readonly bootstrap: BootstrapOptions;
+  /**
+   * The fingerprint of the key that this member's transport proves to others. The log then says whose it is, and nobody
+   * else can take this member's place. Default: none.
+   */
+  readonly key?: Uint8Array | undefined;
   /** Default "nobody". */
   readonly admission?: AdmissionPolicy;
   /** Milliseconds per tick. Default 100. */

@@ -2,7 +2,9 @@
 import { assert } from "../base/assert.ts";
 import type { SignallingState } from "../transport/channel.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
-import { roomKeys } from "../transport/room-secret.ts";
+import type { GreetingCredentials } from "../transport/greeting/handshake.ts";
+import type { SigningKey } from "../transport/greeting/signing-key.ts";
+import { credentialsOf, roomKeys } from "../transport/room-secret.ts";
 import type { RoomEdge, RoomRegistry } from "../transport/room.ts";
 import type { Identity } from "../storage/storage.ts";
 import { signallingToken } from "./identifiers.ts";
@@ -25,12 +27,13 @@ type OnRelayed = (peers: readonly MemberId[]) => void;
 export async function openTransport(
   options: TransportOptions,
   identity: Identity,
+  key: SigningKey | undefined,
   edge: RoomEdge | undefined,
   onSignalling: OnSignalling,
   onRelayed: OnRelayed,
 ): Promise<TabTransport> {
   return edge === undefined
-    ? openWebRtc(options, identity, onSignalling, onRelayed)
+    ? openWebRtc(options, identity, key, onSignalling, onRelayed)
     : openSockets(options, edge, identity, onSignalling);
 }
 
@@ -53,6 +56,7 @@ async function openSockets(
 async function openWebRtc(
   { place, secret, registry, iceServers }: TransportOptions,
   { memberId: id }: Identity,
+  member: SigningKey | undefined,
   onSignalling: OnSignalling,
   onRelayed: OnRelayed,
 ): Promise<TabTransport> {
@@ -76,10 +80,12 @@ async function openWebRtc(
     ...(secret === undefined ? {} : { ticket: (peerId, token) => registry.ticket(peerId, token) }),
     ...(iceServers === undefined ? {} : { iceServers }),
   });
-  const { greeting: greetingKey, relay: relayKey } = roomKeys(place.name, secret);
+  const keys = roomKeys(place.name, secret);
+  const shown = { ...credentialsOf(keys), member };
+  const credentials = (): GreetingCredentials => shown;
   return new RelayedTransport({
-    direct: new WebRtcTransport({ id, port, greetingKey, onSignalling }),
-    relay: new WebRtcTransport({ id, port: new RelayPort(id, relayKey, port.relay), greetingKey }),
+    direct: new WebRtcTransport({ id, port, credentials, onSignalling }),
+    relay: new WebRtcTransport({ id, port: new RelayPort(id, keys.relay, port.relay), credentials }),
     onRelayed,
   });
 }

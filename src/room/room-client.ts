@@ -64,6 +64,9 @@ export interface Room {
    * if another member was faster.
    */
   recover(snapshot?: Blob | Uint8Array): Promise<void>;
-  /** Closes, and deletes what this browser stores of the room. The other tabs of the profile stop, too. */
+  /**
+   * Closes, and deletes what this browser stores of the room, except the key by which its members know it. The other tabs
+   * of the profile stop, too.
+   */
   leave(): Promise<void>;
 }

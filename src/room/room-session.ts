@@ -10,6 +10,7 @@ import { hasRoom } from "../storage/indexeddb/indexeddb-room.ts";
 import { StorageError } from "../storage/storage-error.ts";
 import type { Storage } from "../storage/storage.ts";
 import { profileMemory, randomId } from "./identifiers.ts";
+import { ownKey } from "./own-key.ts";
 import { openTransport } from "./open-transport.ts";
 import type { TransportOptions } from "./open-transport.ts";
 import type { EdgeMemory } from "./room-edge.ts";
@@ -192,9 +193,10 @@ export class RoomSession {
       },
       openTransport: async (...given) => checkedTransport(await openTransport(this.#options, ...given), check),
       edge: () => this.#options.edges.get(),
+      memory: profileMemory(place.key),
       quotaBytes: () => storageQuotaBytes(() => navigator.storage.estimate()),
       settings,
-      memory: profileMemory(place.key),
+      ownKey: () => ownKey(place.key),
       clock: checkedClock(tabClock, check),
       newId: randomId,
       late: {

@@ -26,6 +26,7 @@ import type { Identity, Storage } from "../storage/storage.ts";
 import type { SignallingState } from "../transport/channel.ts";
 import { RoomRefusal } from "../transport/room.ts";
 import type { RoomEdge, RoomRefusalCode, RoomRegistry } from "../transport/room.ts";
+import type { SigningKey } from "../transport/greeting/signing-key.ts";
 import type { TabTransport } from "./tab-transport.ts";
 import { enter } from "./entry.ts";
 import type { Entry } from "./entry.ts";
@@ -58,6 +59,7 @@ export interface TabMemberOptions {
   readonly replaceStorage: (identity: Identity, fill: (tables: StateTables) => void) => Promise<void>;
   readonly openTransport: (
     identity: Identity,
+    key: SigningKey | undefined,
     edge: RoomEdge | undefined,
     onSignalling: (state: SignallingState, text: string) => void,
     onRelayed: (peers: readonly MemberId[]) => void,
@@ -66,6 +68,8 @@ export interface TabMemberOptions {
   readonly edge: () => RoomEdge | undefined;
   readonly clock: Clock;
   readonly memory: ProfileMemory;
+  /** This profile's own key in this room. */
+  readonly ownKey: () => Promise<SigningKey | undefined>;
   /** 64 random bits, not 0. */
   readonly newId: () => bigint;
   readonly late: SwitchableServices;
@@ -291,11 +295,14 @@ export class TabMember {
   }
 
   async #run(storage: Storage, identity: Identity, bootstrap: BootstrapOptions, isNew: boolean): Promise<End> {
-    const { clock, late, newId, onRunning, openTransport, settings, memory } = this.#options;
+    const { clock, late, newId, onRunning, openTransport, ownKey, settings } = this.#options;
     const edge = this.#options.edge();
     this.#edge = edge;
+    // An object of the edge does not ask for keys yet.
+    const key = edge === undefined ? await ownKey() : undefined;
     const transport = await openTransport(
       identity,
+      key,
       edge,
       (state, text) => this.#update({ signalling: { state, text } }),
       (peers) => this.#update({ relayed: peers.map(String) }),
@@ -324,6 +331,7 @@ export class TabMember {
       prng: new Prng(newId()),
       identity,
       bootstrap,
+      key: key?.fingerprint,
       admission: "authenticated",
       // At the edge the objects vote, and only they decide who votes. An object sleeps while nothing happens.
       ...(edge === undefined ? { autopilot: AUTOPILOT } : { quiesceAfterTicks: QUIESCE_AFTER_TICKS }),
@@ -346,16 +354,22 @@ export class TabMember {
     const services = tabServices(member);
     late.attach(services);
     onRunning(member, services);
-    const former = memory.get();
-    const { memberId, clusterId } = identity;
-    const isReplaced = isNew && former?.clusterId === clusterId && former.memberId !== memberId;
-    if (isReplaced) removeFormerSelf(member, services.cluster, former);
-    memory.set({ memberId, clusterId });
+    if (key === undefined) this.#replaceFormerSelf(member, services, isNew);
     this.#watchRegistry(member);
     const end = await ended;
     if (end === "full") this.#transport = undefined;
     else this.#dropMember("this tab begins anew");
     return end;
+  }
+
+  /** Where members have keys, the leader knows by its key who comes back. */
+  #replaceFormerSelf(member: Member, { cluster }: Services, isNew: boolean): void {
+    const { memory } = this.#options;
+    const former = memory.get();
+    const { id: memberId, clusterId } = member;
+    const isReplaced = isNew && former?.clusterId === clusterId && former.memberId !== memberId;
+    if (isReplaced) removeFormerSelf(member, cluster, former);
+    memory.set({ memberId, clusterId });
   }
 
   get #outageFacts(): OutageFacts {

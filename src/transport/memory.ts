@@ -7,6 +7,7 @@
  */
 import { assert } from "../base/assert.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
+import type { PeerProof } from "./greeting/handshake.ts";
 import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "./transport.ts";
 
 /** A pending event at `to`. It happens each time that `deliver` is called. */
@@ -28,6 +29,8 @@ export interface MemoryNetworkOptions {
   readonly maxFrameBytes?: number;
   /** Whether a peer has proved that it belongs to the others. Default: true, because all are in one process. */
   readonly isAuthenticated?: (peer: MemberId) => boolean;
+  /** What a peer has proved of itself. Default: the transports cannot tell. */
+  readonly proofOf?: (peer: MemberId) => PeerProof | undefined;
   /** Bytes per direction of a pair of members; only without `schedule`. */
   readonly maxQueueBytes?: number;
 }
@@ -35,6 +38,7 @@ export interface MemoryNetworkOptions {
 export class MemoryNetwork {
   readonly maxFrameBytes: number;
   readonly isAuthenticated: (peer: MemberId) => boolean;
+  readonly proofOf: ((peer: MemberId) => PeerProof | undefined) | undefined;
   readonly #schedule: (delivery: Delivery) => void;
   readonly #stations: Map<MemberId, MemoryTransport> = new Map();
   readonly #cuts: Set<string> = new Set();
@@ -42,6 +46,7 @@ export class MemoryNetwork {
   constructor(options: MemoryNetworkOptions = {}) {
     this.maxFrameBytes = options.maxFrameBytes ?? MAX_FRAME_BYTES;
     this.isAuthenticated = options.isAuthenticated ?? (() => true);
+    this.proofOf = options.proofOf;
     this.#schedule = options.schedule ?? new EndOfTurn(options.maxQueueBytes ?? MAX_QUEUE_BYTES).schedule;
   }
 
@@ -99,6 +104,7 @@ function cutName(left: MemberId, right: MemberId): string {
 class MemoryTransport implements Transport {
   readonly maxFrameBytes: number;
   readonly id: MemberId;
+  readonly proofOf?: (peer: MemberId) => PeerProof | undefined;
   readonly #network: MemoryNetwork;
   #handlers: TransportHandlers | undefined;
   #wanted: ReadonlySet<MemberId> = new Set();
@@ -109,6 +115,8 @@ class MemoryTransport implements Transport {
     this.maxFrameBytes = network.maxFrameBytes;
     this.#network = network;
     this.id = id;
+    const { proofOf } = network;
+    if (proofOf !== undefined) this.proofOf = proofOf;
   }
 
   get attached(): boolean {

@@ -3,15 +3,17 @@
  * derives all visible values from it, bound to the room's name. None of them reveals the secret or another one:
  *
  * - the registry's key, which is sent to the signalling server (it stores a hash of it);
- * - the greeting's key, by which two members prove to each other that they know the secret (greeting/).
+ * - the room's key, by which two members prove to each other that they belong to the room (greeting/);
+ * - the admission key, by which a peer proves that it knows the secret itself, and so may become a member.
  *
- * An open room has no secret. Its greeting's key is derived from the name alone, and proves nothing.
+ * An open room has no secret. Its keys are derived from the name alone, and prove nothing.
  */
 import { assert } from "../base/assert.ts";
 import { EMPTY_BYTES } from "../base/bytes.ts";
 import { hkdfSha256 } from "../base/hmac-sha256.ts";
 import { fromBase64, toBase64 } from "../base/text-codes.ts";
 import { utf8Encode } from "../base/utf8.ts";
+import type { GreetingCredentials } from "./greeting/handshake.ts";
 
 export interface RoomKeys {
   /** For `Authorization: Bearer`; undefined in an open room. */
@@ -19,11 +21,17 @@ export interface RoomKeys {
   readonly greeting: Uint8Array;
   /** Seals what the server relays between two tabs (relay/relay-seal.ts). */
   readonly relay: Uint8Array;
+  readonly admission: Uint8Array;
 }
 
 const SECRET_BYTES = 32;
 const SECRET = /^[A-Za-z0-9_-]{43}$/;
 const SALT = utf8Encode("quorate/room/1");
+
+/** What a member that knows the room's secret shows to others. */
+export function credentialsOf({ greeting, admission }: RoomKeys): GreetingCredentials {
+  return { roomKey: greeting, admissionKey: admission };
+}
 
 export function newRoomSecret(): string {
   return toBase64Url(crypto.getRandomValues(new Uint8Array(SECRET_BYTES)));
@@ -43,6 +51,7 @@ export function roomKeys(room: string, secret: string | undefined): RoomKeys {
     registry: secret === undefined ? undefined : toBase64Url(derived("registry")),
     greeting: derived("greeting"),
     relay: derived("relay"),
+    admission: derived("admission"),
   };
 }
 

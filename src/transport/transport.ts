@@ -10,6 +10,7 @@
  * POST), nothing else.
  */
 import type { MemberId } from "../protocol/peer/raft-message.ts";
+import type { PeerProof } from "./greeting/handshake.ts";
 
 export interface TransportHandlers {
   /**
@@ -27,6 +28,13 @@ export interface TransportHandlers {
    */
   onPeerUp(peer: MemberId): void;
   onPeerDown(peer: MemberId): void;
+  /**
+   * Returns why a peer is not let in, a value of JOIN_REFUSALS, or undefined if it is. A transport whose peers prove who
+   * they are asks before the first frame of a connection, and tells the peer.
+   */
+  admit?(peer: MemberId, proof: PeerProof): string | undefined;
+  /** Called when the peer, which has proved that it belongs to the group, does not let this member in. */
+  onDenied?(peer: MemberId, code: string): void;
 }
 
 export interface Transport {
@@ -52,6 +60,11 @@ export interface Transport {
    * at once.
    */
   isAuthenticated(peer: MemberId): boolean;
+  /**
+   * Returns what this peer has proved of itself; undefined for a peer that is not connected. A transport without this
+   * method cannot tell, and its peers prove nothing.
+   */
+  proofOf?(peer: MemberId): PeerProof | undefined;
   /** Disconnects. No handler is called afterwards. */
   close(): void;
 }

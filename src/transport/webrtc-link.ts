@@ -25,6 +25,7 @@ import type { Channel, ChannelFingerprints } from "./channel.ts";
 import type { TransportClock } from "./clock.ts";
 import { isGreeting } from "./greeting/greeting-message.ts";
 import { Handshake } from "./greeting/handshake.ts";
+import type { GreetingCredentials, PeerProof } from "./greeting/handshake.ts";
 import { BINDING_BYTES } from "./greeting/transcript.ts";
 
 export interface LinkOptions {
@@ -32,7 +33,7 @@ export interface LinkOptions {
   readonly id: MemberId;
   readonly peer: MemberId;
   readonly session: bigint;
-  readonly greetingKey: Uint8Array;
+  readonly credentials: GreetingCredentials;
   readonly maxFrameBytes: number;
   readonly maxQueueBytes: number;
   readonly pingMs: number;
@@ -41,6 +42,10 @@ export interface LinkOptions {
 }
 
 export interface LinkEvents {
+  /** Returns why the peer is not let in: a value of JOIN_REFUSALS. Called before `onReady`. */
+  judge(proof: PeerProof): string | undefined;
+  /** The peer does not let this member in. `onEnd` follows. */
+  onDenied(code: string): void;
   /** Called when both directions work: frames can be sent. */
   onReady(link: Link): void;
   onFrame(link: Link, frame: Uint8Array): void;
@@ -60,6 +65,8 @@ const DOUBT_HURRY = 4;
 /** How long a greeting waits for its response before it is sent again, and how often it is sent. */
 const GREET_MS = 500;
 const MAX_GREETINGS = 10;
+/** How long a peer that is not let in has to take the message that says so. */
+const REJECT_MS = 1000;
 
 /** Limits of the messages held for a peer that has not proved anything yet. */
 const MAX_HELD_BYTES = 512 * 1024;
@@ -70,12 +77,13 @@ const PONG = 0x03;
 
 export class Link {
   readonly channel: Channel;
-  /** The peer's session, once the link is ready. */
+  /** The peer's session, and what it has proved, once the link is ready. */
   session: bigint | undefined;
+  proof: PeerProof | undefined;
   readonly #options: LinkOptions;
   readonly #events: LinkEvents;
   readonly #reassembler: Reassembler;
-  #state: "opening" | "greeting" | "ready" | "closed" = "opening";
+  #state: "opening" | "greeting" | "rejecting" | "ready" | "closed" = "opening";
   /** From the opening of the channel on. */
   #handshake: Handshake | undefined;
   #greetings = 0;
@@ -122,6 +130,7 @@ export class Link {
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#handshake?.close();
     this.#cancelTimer();
     this.#queue = [];
     this.#parts = [];
@@ -150,20 +159,35 @@ export class Link {
   }
 
   #newHandshake({ own, peer }: ChannelFingerprints): Handshake {
-    const { channel, greetingKey, id, peer: peerId, session } = this.#options;
+    const { channel, credentials, id, peer: peerId, session } = this.#options;
     return new Handshake(
       {
-        key: greetingKey,
+        credentials,
         isDialer: channel.dialed,
         own: { id, session, binding: own },
         peer: { id: peerId, binding: peer },
+        judge: (proof) => this.#events.judge(proof),
       },
       {
         send: (message) => this.#reply(message),
-        onWelcome: (peerSession) => this.#welcomed(peerSession),
-        onRefused: (reason) => this.#end(reason),
+        onWelcome: (peerSession, proof) => this.#welcomed(peerSession, proof),
+        onReject: (message, code) => this.#reject(message, code),
+        onDenied: (code) => {
+          this.#events.onDenied(code);
+          this.#end(`the peer does not let this member in: ${code}`);
+        },
+        onFailed: (reason) => this.#end(reason),
       },
     );
+  }
+
+  /** A channel that is closed at once may lose what was just sent. */
+  #reject(message: Uint8Array<ArrayBuffer>, code: string): void {
+    this.#state = "rejecting";
+    this.#held = [];
+    this.channel.send(message);
+    this.#cancelTimer();
+    this.#cancelTimer = this.#options.clock.after(REJECT_MS, () => this.#end(`a peer that is not let in: ${code}`));
   }
 
   #greet(): void {
@@ -180,7 +204,7 @@ export class Link {
   }
 
   #received(data: unknown): void {
-    if (this.#state === "closed") return;
+    if (this.#state === "closed" || this.#state === "rejecting") return;
     if (!(data instanceof ArrayBuffer) || data.byteLength === 0 || data.byteLength > MAX_MESSAGE_BYTES) {
       this.#end("a message that is none of ours");
       return;
@@ -211,9 +235,10 @@ export class Link {
     }
   }
 
-  #welcomed(session: bigint): void {
+  #welcomed(session: bigint, proof: PeerProof): void {
     if (this.#state !== "greeting") return;
     this.session = session;
+    this.proof = proof;
     this.#state = "ready";
     this.#cancelTimer();
     this.#schedulePing();

@@ -12,8 +12,8 @@
  * over. A peer that crashed and restarted has a new session: its earlier channels are dead, even if that was not
  * noticed yet.
  *
- * No frame of a peer is read, and none is sent to it, before both have proved that they know the room's secret
- * (greeting/).
+ * No frame of a peer is read, and none is sent to it, before both have proved that they belong to the room and who they
+ * are (greeting/), and the member has let the peer in.
  *
  * Frames of one pair arrive in order, except while a second channel takes over from a first.
  */
@@ -21,6 +21,7 @@ import { assert } from "../base/assert.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Channel, PeerPort, SignallingState } from "./channel.ts";
 import { type TransportClock, platformClock } from "./clock.ts";
+import type { GreetingCredentials, PeerProof } from "./greeting/handshake.ts";
 import { memberOfPeerId, peerIdOf } from "./peer-id.ts";
 import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "./transport.ts";
 import { Link } from "./webrtc-link.ts";
@@ -29,8 +30,8 @@ export interface WebRtcTransportOptions {
   readonly id: MemberId;
   /** `peerJsPort`, with the same id. */
   readonly port: PeerPort;
-  /** `roomKeys(…).greeting`: a peer that does not prove that it has the same key is not connected. */
-  readonly greetingKey: Uint8Array;
+  /** Asked for each connection. A peer that does not prove that it has the same keys is not connected. */
+  readonly credentials: () => GreetingCredentials;
   /** Called when signalling changes, so that the page can say why it is not ready. */
   readonly onSignalling?: (state: SignallingState, text: string) => void;
   readonly maxFrameBytes?: number;
@@ -65,6 +66,8 @@ interface Peer {
 const MAX_PEERS = 128;
 const MAX_LINKS_PER_PEER = 4;
 const MAX_REDIAL_MS = 60_000;
+/** The next dial follows after 4 to 12 s. */
+const FAILURES_WHEN_DENIED = 4;
 /** How long the higher id waits for the lower one to dial first. */
 const LEAVE_DIAL_MS = 300;
 /** How long two channels to one peer stay open side by side. */
@@ -120,10 +123,16 @@ export class WebRtcTransport implements Transport {
   }
 
   /**
-   * Frames come only from links whose peer has proved that it knows the room's secret. In an open room every peer does.
+   * In an open room every peer is. If this member was invited, it cannot tell who else may bring in new members; before
+   * it belongs to the room, it trusts those that know its invitation.
    */
   isAuthenticated(peer: MemberId): boolean {
-    return this.#peers.get(peer)?.current !== undefined;
+    const proof = this.proofOf(peer);
+    return proof !== undefined && (proof.knowsSecret === true || proof.isHost);
+  }
+
+  proofOf(peer: MemberId): PeerProof | undefined {
+    return this.#peers.get(peer)?.current?.proof;
   }
 
   /** Call when the page was resumed or the network is back: ends all waiting. */
@@ -197,7 +206,7 @@ export class WebRtcTransport implements Transport {
         id: this.#id,
         peer: peer.id,
         session: this.#session,
-        greetingKey: this.#options.greetingKey,
+        credentials: this.#options.credentials(),
         maxFrameBytes: this.maxFrameBytes,
         maxQueueBytes,
         pingMs,
@@ -205,6 +214,8 @@ export class WebRtcTransport implements Transport {
         clock: this.#clock,
       },
       {
+        judge: (proof) => this.#handlers?.admit?.(peer.id, proof),
+        onDenied: (code) => this.#denied(peer, code),
         onReady: (ready) => this.#ready(peer, ready),
         onFrame: (_, frame) => this.#handlers?.onFrame(peer.id, frame, ignore),
         onEnd: (ended) => this.#ended(peer, ended),
@@ -213,8 +224,15 @@ export class WebRtcTransport implements Transport {
     peer.links = [...peer.links, link];
   }
 
+  /** It would be denied again: what must change first takes longer than a network. */
+  #denied(peer: Peer, code: string): void {
+    peer.failures = Math.max(peer.failures, FAILURES_WHEN_DENIED);
+    this.#handlers?.onDenied?.(peer.id, code);
+  }
+
   #ready(peer: Peer, link: Link): void {
-    peer.failures = 0;
+    // A peer that denies this member is ready for a moment, because it cannot say so before.
+    if (peer.failures < FAILURES_WHEN_DENIED) peer.failures = 0;
     peer.cancelDial?.();
     peer.cancelDial = undefined;
     const before = peer.current;

@@ -5,7 +5,7 @@ import type { Channel, PeerPort } from "../../src/transport/channel.ts";
 import { type TransportClock, platformClock } from "../../src/transport/clock.ts";
 import { newCertificate } from "../../src/transport/dtls.ts";
 import { peerJsPort } from "../../src/transport/peerjs.ts";
-import { newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
+import { credentialsOf, newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
 import { roomRegistry } from "../../src/transport/room.ts";
 import { WebRtcTransport, type WebRtcTransportOptions } from "../../src/transport/webrtc.ts";
 import { localStation, Recorder, transportContract } from "../contract/transport.ts";
@@ -34,7 +34,13 @@ function transportIn(room: string, id: MemberId, options: Options = {}): WebRtcT
   const token = tokenIn(id, options);
   const tickets = ticket === undefined ? {} : { ticket };
   const port = peerJsPort({ id, baseUrl, room, token, certificate, iceServers: [], ...tickets });
-  return new WebRtcTransport({ id, port, redialMs: 50, greetingKey: roomKeys(room, SECRET).greeting, ...rest });
+  return new WebRtcTransport({
+    id,
+    port,
+    redialMs: 50,
+    credentials: () => credentialsOf(roomKeys(room, SECRET)),
+    ...rest,
+  });
 }
 
 function tokenIn(id: MemberId, { token = `token-of-${id}` }: Options): string {
@@ -271,13 +277,13 @@ test("a page that is torn down without a word is down soon, and its id can be ta
   script.type = "module";
   script.textContent = `
     import { newCertificate } from "${new URL("../../src/transport/dtls.ts", import.meta.url).href}";
-    import { roomKeys } from "${new URL("../../src/transport/room-secret.ts", import.meta.url).href}";
+    import { credentialsOf, roomKeys } from "${new URL("../../src/transport/room-secret.ts", import.meta.url).href}";
     import { peerJsPort } from "${new URL("../../src/transport/peerjs.ts", import.meta.url).href}";
     import { WebRtcTransport } from "${new URL("../../src/transport/webrtc.ts", import.meta.url).href}";
     const certificate = await newCertificate();
-    const greetingKey = roomKeys("${room}", "${SECRET}").greeting;
+    const credentials = () => credentialsOf(roomKeys("${room}", "${SECRET}"));
     const port = peerJsPort({ id: 2n, baseUrl: "${baseUrl}", room: "${room}", token: "of-2", certificate, iceServers: [] });
-    new WebRtcTransport({ id: 2n, port, greetingKey }).start({ onFrame() {}, onPeerUp() {}, onPeerDown() {} });`;
+    new WebRtcTransport({ id: 2n, port, credentials }).start({ onFrame() {}, onPeerUp() {}, onPeerDown() {} });`;
   frame.contentDocument?.body.append(script);
   await recorder.observed("up 2");
   const tornDownMs = performance.now();
@@ -308,7 +314,7 @@ test("a stranger that knows the room's name is closed, whatever it says, and not
 test("members with different secrets do not connect", async () => {
   const room = crypto.randomUUID();
   const left = await onlineTransport(room, 1n);
-  const other = openTransport(room, 2n, { greetingKey: roomKeys(room, newRoomSecret()).greeting });
+  const other = openTransport(room, 2n, { credentials: () => credentialsOf(roomKeys(room, newRoomSecret())) });
   other.transport.setPeers([1n]);
   // One with the right secret that asks later is connected all the same.
   const right = openTransport(room, 3n);

@@ -14,7 +14,8 @@ import type { MemoryImage } from "../../src/storage/memory/memory.ts";
 import { StorageCorruptError, StorageError } from "../../src/storage/storage-error.ts";
 import { RoomRefusal } from "../../src/transport/room.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
-import type { FormerSelf } from "../../src/room/former-self.ts";
+import { newKeyPair, signingKey } from "../../src/transport/greeting/signing-key.ts";
+import type { SigningKey } from "../../src/transport/greeting/signing-key.ts";
 import { switchableServices } from "../../src/room/switchable-services.ts";
 import { TabMember } from "../../src/room/tab-member.ts";
 import type { TabState } from "../../src/room/tab-state.ts";
@@ -72,10 +73,11 @@ class Profile {
   state: TabState = { type: "opening" };
   refuse: Error | undefined;
   refuseReplacing: Error | undefined;
-  former: FormerSelf | undefined;
   isFull = false;
   openings = 0;
   readonly seen: Set<TabState["type"]> = new Set();
+  /** It outlives the store. */
+  key: Promise<SigningKey> | undefined;
   refusals = 0;
   deletions = 0;
   readonly #waiting: Set<() => void> = new Set();
@@ -113,17 +115,14 @@ class Profile {
         this.image = await imageOf(identity, fill);
       },
       edge: () => undefined,
-      openTransport: async ({ memberId: id }, _edge, onSignalling) => {
+      memory: { get: () => undefined, set: () => {} },
+      openTransport: async ({ memberId: id }, key, _edge, onSignalling) => {
+        if (key !== undefined) this.registry.keys.set(id, key.fingerprint);
         this.registry.online = [...this.registry.online, id];
         onSignalling("open", "others can find this member");
         return Object.assign(this.#network.transportFor(id), { retryNow: () => {} });
       },
-      memory: {
-        get: () => this.former,
-        set: (self) => {
-          this.former = self;
-        },
-      },
+      ownKey: () => (this.key ??= newKeyPair().then(signingKey)),
       clock,
       settings,
       newId: () => BigInt(Math.floor(Math.random() * 2 ** 48) + 1),
@@ -170,7 +169,9 @@ class Profile {
 
 function room(): { readonly registry: FakeRegistry; readonly profile: () => Profile } {
   const registry = new FakeRegistry();
-  const network = new MemoryNetwork();
+  const network = new MemoryNetwork({
+    proofOf: (peer) => ({ key: registry.keys.get(peer), knowsSecret: true, invitation: undefined, isHost: false }),
+  });
   return { registry, profile: () => new Profile(registry, network) };
 }
 
@@ -390,7 +391,7 @@ test("a snapshot is restored into a room: its keys replace all others, and revis
   expect((await client.status()).clusterId).toBe(status.clusterId);
 });
 
-test("a profile that lost its store replaces the voter that it was at once, if it still knows which that was", async () => {
+test("a profile that lost its store replaces the voter that it was at once, because it still has its key", async () => {
   const { profile } = room();
   const profiles = [profile(), profile(), profile()] as const;
   const [first, , lost] = profiles.map((one) => one.open()) as [Opened, Opened, Opened];

@@ -38,6 +38,8 @@ export function forgedFrames(from: bigint, victim: Victim): readonly Forgery[] {
   return [...frames(from, victim), ...raftFrames(from, victim), ...rpcFrames(victim)];
 }
 
+const NO_PROOFS = { key: NOTHING, invitation: NOTHING };
+
 function frames(from: bigint, victim: Victim): readonly Forgery[] {
   const { clusterId, id, term, lastIndex, confState } = victim;
   const evil = memberRecord({ id: FORGED_ID, name: "evil" });
@@ -47,9 +49,9 @@ function frames(from: bigint, victim: Victim): readonly Forgery[] {
     "snapshot-chunk": [{ type: "snapshot-chunk", transferId: 1, message, seq: 0, last: true, data: NOTHING }],
     "snapshot-ack": [{ type: "snapshot-ack", transferId: 1, nextSeq: 0 }],
     join: [
-      { type: "join", memberId: from, name: "me" },
-      { type: "join", memberId: FORGED_ID, name: "another one" },
-      { type: "join", memberId: 0n, name: "nobody" },
+      { type: "join", memberId: from, name: "me", ...NO_PROOFS },
+      { type: "join", memberId: FORGED_ID, name: "another one", ...NO_PROOFS },
+      { type: "join", memberId: 0n, name: "nobody", ...NO_PROOFS },
     ],
     "join-response": [
       { type: "join-response", refusal: "removed", clusterId, members: [evil] },

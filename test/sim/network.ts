@@ -13,6 +13,8 @@ export interface NetworkHost {
   readonly faults: Faults;
   /** The id of a stranger, which is not a member. */
   readonly stranger: bigint;
+  /** The key by which a machine is known; undefined for one that has none. */
+  readonly keyOf: (id: bigint) => Uint8Array | undefined;
   /** Observes each frame that is sent, whatever becomes of it. */
   readonly observe: (frame: Uint8Array) => void;
   /** Delivers at the machine, once it is awake. */
@@ -26,20 +28,30 @@ export class SimNetwork {
   readonly #deaf: Set<string> = new Set();
   #isMended = false;
   #isForging = false;
+  #forgersKey: Uint8Array | undefined;
 
   constructor(host: NetworkHost) {
     this.#host = host;
     this.transport = new MemoryNetwork({
       schedule: (delivery) => this.#carry(delivery),
       isAuthenticated: (peer) => peer !== host.stranger,
+      proofOf: (peer) => {
+        const key = this.#forgersKey ?? host.keyOf(peer);
+        return { key, knowsSecret: peer !== host.stranger, invitation: undefined, isHost: false };
+      },
     });
   }
 
-  /** Delivers at once, whatever is cut or slow. It draws nothing from the generator that decides about other frames. */
-  forge(from: bigint, to: bigint, frame: Uint8Array): void {
+  /**
+   * Delivers at once, whatever is cut or slow. It draws nothing from the generator that decides about other frames. `key`:
+   * what the sender has proved, instead of the key of the machine with its id.
+   */
+  forge(from: bigint, to: bigint, frame: Uint8Array, key?: Uint8Array): void {
     this.#isForging = true;
+    this.#forgersKey = key;
     this.transport.post(from, to, frame);
     this.#isForging = false;
+    this.#forgersKey = undefined;
   }
 
   /** Cuts the cluster in two, or single connections, for a while. Returns a description of the cut. */

@@ -134,7 +134,7 @@ export class Operator {
 
   /** One at a time, and only if the others can do without it. */
   #loseDatabase(): void {
-    const { prng, queue, machines } = this.#world;
+    const { prng, queue, machines, faults } = this.#world;
     const leader = this.#world.leader();
     if (leader === undefined || this.#lost !== undefined || machines.size >= MACHINES_MAX + 2) return;
     const { voters } = leader.machine.membership.confState;
@@ -144,7 +144,8 @@ export class Operator {
     this.#trace(`${victim.id} loses its database`);
     victim.loseDatabase();
     this.#lost = victim;
-    const newcomer = this.#world.addNewcomer();
+    // A browser profile keeps its key: it comes back as another member, and replaces the one that it was.
+    const newcomer = this.#world.addNewcomer(faults.isRoom ? victim.key : undefined);
     queue.after(prng.int(100, 3_000), () => newcomer.powerOn());
     const remove = (): void => {
       if (this.#lost !== victim || this.#world.healing) return;

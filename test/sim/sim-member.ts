@@ -41,6 +41,8 @@ export interface MachineHost {
 
 export class Machine {
   readonly id: bigint;
+  /** The fingerprint of the key that its profile has. */
+  readonly key: Uint8Array;
   readonly #host: MachineHost;
   readonly #speed: number;
   readonly #beginning: BootstrapOptions;
@@ -59,9 +61,10 @@ export class Machine {
   /** Its database is lost, and it never comes back. */
   isLost = false;
 
-  constructor(host: MachineHost, id: bigint, beginning: BootstrapOptions) {
+  constructor(host: MachineHost, id: bigint, key: Uint8Array, beginning: BootstrapOptions) {
     this.#host = host;
     this.id = id;
+    this.key = key;
     this.#beginning = beginning;
     this.#speed = 1 + (host.prng.next() - 0.5) * 2 * host.faults.drift;
   }
@@ -191,6 +194,7 @@ export class Machine {
       prng: prng.fork(),
       identity: { clusterId: CLUSTER_ID, memberId: this.id, name: `m${this.id}` },
       bootstrap: this.#beginning,
+      key: this.key,
       admission: "authenticated",
       quiesceAfterTicks: faults.quiesceAfterTicks,
       ...(faults.isRoom

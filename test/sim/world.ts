@@ -54,6 +54,7 @@ export class World {
       prng: this.prng,
       faults: this.faults,
       stranger: STRANGER,
+      keyOf: (id) => this.machines.get(id)?.key,
       observe: (frame) => this.#noting(() => this.checker.sent(frame)),
       arrive: (at, deliver) => this.machines.get(at)?.whenAwake(deliver),
     });
@@ -94,9 +95,9 @@ export class World {
     this.#broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
   };
 
-  /** Adds a new member, powered off, that will request to join. */
-  addNewcomer(): Machine {
-    return this.#addMachine({ type: "join" });
+  /** Adds a new member, powered off, that will request to join: with a key of its own, or with that of a former self. */
+  addNewcomer(key?: Uint8Array): Machine {
+    return this.#addMachine({ type: "join" }, key);
   }
 
   /** Running members, without those that were removed or lost. */
@@ -132,7 +133,7 @@ export class World {
     for (let at = 0; at < count; at++) this.#addMachine({ type: "found", members });
   }
 
-  #addMachine(beginning: BootstrapOptions): Machine {
+  #addMachine(beginning: BootstrapOptions, key?: Uint8Array): Machine {
     const { queue, prng, faults, network, checker } = this;
     const id = this.#nextId++;
     const watcher = this.#addWatcher(`of ${id}`);
@@ -160,6 +161,7 @@ export class World {
         },
       },
       id,
+      key ?? new Uint8Array(32).fill(Number(id)),
       beginning,
     );
     this.machines.set(id, machine);

@@ -3,15 +3,17 @@ import { describe, expect, test } from "vitest";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import type { Channel } from "../../src/transport/channel.ts";
 import { describedFingerprint } from "../../src/transport/dtls.ts";
+import type { GreetingCredentials } from "../../src/transport/greeting/handshake.ts";
 import { decodeGreeting, encodeGreeting } from "../../src/transport/greeting/greeting-message.ts";
 import { peerIdOf } from "../../src/transport/peer-id.ts";
-import { newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
+import { credentialsOf, newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
 import { WebRtcTransport, type WebRtcTransportOptions } from "../../src/transport/webrtc.ts";
 import { Recorder } from "../contract/transport.ts";
 import { type FakeChannel, FakeRoom } from "./fake-port.ts";
 import { ManualClock } from "./manual-clock.ts";
 
-const KEY = roomKeys("planning", newRoomSecret()).greeting;
+const newCredentials = (): GreetingCredentials => credentialsOf(roomKeys("planning", newRoomSecret()));
+const CREDENTIALS = newCredentials();
 const HELLO = 0x01;
 const WELCOME = 0x04;
 const PART = new Uint8Array([0x50, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 42]);
@@ -26,7 +28,7 @@ function lab() {
       id,
       port,
       clock,
-      greetingKey: KEY,
+      credentials: () => CREDENTIALS,
       session: id + 100n,
       random: () => 0.5,
       redialMs: 60_000,
@@ -108,7 +110,7 @@ test("a member that greets again with another nonce is another peer, and its con
 test("another secret gives no connection: neither side is up, and no frame is read or sent", () => {
   const { clock, live, member, room } = lab();
   const left = member(1n);
-  const other = member(2n, { greetingKey: roomKeys("planning", newRoomSecret()).greeting });
+  const other = member(2n, { credentials: newCredentials });
   left.transport.setPeers([2n]);
   other.transport.setPeers([1n]);
   clock.advance(20_000);
@@ -209,8 +211,16 @@ describe("a stranger that takes a member's name", () => {
     expect(live()).toEqual([]);
   });
 
-  const hello = encodeGreeting({ type: HELLO, session: 7n, nonce: new Uint8Array(32), proof: new Uint8Array(0) });
-  const lie = encodeGreeting({ type: WELCOME, session: 7n, nonce: new Uint8Array(32), proof: new Uint8Array(32) });
+  const hello = encodeGreeting({ type: HELLO, session: 7n, nonce: new Uint8Array(32), invitation: undefined });
+  const lie = encodeGreeting({
+    type: WELCOME,
+    session: 7n,
+    nonce: new Uint8Array(32),
+    proof: new Uint8Array(32),
+    admission: undefined,
+    member: undefined,
+    invitation: undefined,
+  });
 
   test.each([
     ["says nothing", []],
@@ -221,14 +231,11 @@ describe("a stranger that takes a member's name", () => {
     ["makes up a proof without a greeting", [lie, PART]],
     [
       "has greeted as another",
-      [hello, encodeGreeting({ type: HELLO, session: 8n, nonce: new Uint8Array(32), proof: new Uint8Array(0) })],
+      [hello, encodeGreeting({ type: HELLO, session: 8n, nonce: new Uint8Array(32), invitation: undefined })],
     ],
     [
       "changes its nonce",
-      [
-        hello,
-        encodeGreeting({ type: HELLO, session: 7n, nonce: new Uint8Array(32).fill(1), proof: new Uint8Array(0) }),
-      ],
+      [hello, encodeGreeting({ type: HELLO, session: 7n, nonce: new Uint8Array(32).fill(1), invitation: undefined })],
     ],
     ["speaks the version before proofs", [new Uint8Array([HELLO, 2, 0, 0, 0, 0, 0, 0, 0, 7])]],
     ["cuts its greeting", [hello.slice(0, -1)]],
@@ -287,7 +294,7 @@ test("a connection with unknown certificates is rejected", () => {
 });
 
 test("a version that does not match is named", () => {
-  const reason = "a peer that speaks version 2 of our protocol, and we speak 3";
+  const reason = "a peer that speaks version 2 of our protocol, and we speak 4";
   expect(decodeGreeting(new Uint8Array([HELLO, 2, 0, 0, 0, 0, 0, 0, 0, 0]))).toBe(reason);
 });
 

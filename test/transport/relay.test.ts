@@ -1,3 +1,4 @@
+import type { PeerProof } from "../../src/transport/greeting/handshake.ts";
 import { beforeEach, describe, expect, test } from "vitest";
 import { fromBase64, toBase64 } from "../../src/base/text-codes.ts";
 import type { Channel, RelayWire } from "../../src/transport/channel.ts";
@@ -190,6 +191,10 @@ class Way implements WayTransport {
   isAuthenticated(peer: bigint): boolean {
     return this.peers.includes(peer);
   }
+  proof: PeerProof | undefined;
+  proofOf(): PeerProof | undefined {
+    return this.proof;
+  }
   retryNow(): void {}
   close(): void {}
 }
@@ -215,6 +220,42 @@ describe("the way to a peer", () => {
       onPeerDown: (peer) => void heard.push(`down ${peer}`),
     });
     both.setPeers([7n]);
+  });
+
+  test("proves what its peer proves; two ways to different ones prove nothing", () => {
+    const proofOf = (byte: number): PeerProof => ({
+      ...{ key: new Uint8Array(32).fill(byte), knowsSecret: true, invitation: undefined, isHost: false },
+    });
+    expect(both.proofOf(7n)).toBeUndefined();
+    relay.proof = proofOf(1);
+    expect(both.proofOf(7n)).toEqual(proofOf(1));
+    direct.proof = proofOf(1);
+    expect(both.proofOf(7n)).toEqual(proofOf(1));
+    direct.proof = proofOf(2);
+    expect(both.proofOf(7n)).toBeUndefined();
+    relay.proof = { ...proofOf(2), knowsSecret: false };
+    expect(both.proofOf(7n)).toBeUndefined();
+  });
+
+  test("is asked who may come in on both ways, and hears who denies", () => {
+    const asked: unknown[] = [];
+    const [near, far] = [new Way(), new Way()];
+    new RelayedTransport({ direct: near, relay: far, clock }).start({
+      onFrame: () => {},
+      onPeerUp: () => {},
+      onPeerDown: () => {},
+      admit: (peer) => {
+        asked.push(peer);
+        return "other-key";
+      },
+      onDenied: (peer, code) => void asked.push(`${peer} ${code}`),
+    });
+    const proof = { key: undefined, knowsSecret: true, invitation: undefined, isHost: false };
+    for (const { handlers } of [near, far]) {
+      expect(handlers?.admit?.(7n, proof)).toBe("other-key");
+      handlers?.onDenied?.(8n, "key-removed");
+    }
+    expect(asked).toEqual([7n, "8 key-removed", 7n, "8 key-removed"]);
   });
 
   test("is direct where that connects in time, and the relay is never asked", () => {

@@ -31,6 +31,7 @@ test("keys are derived from the secret by HKDF, and differ by room and by use", 
   const derived = (use: string) => Buffer.from(hkdfSync("sha256", secret, "quorate/room/1", `${use}\0planning`, 32));
   expect(keys.registry).toBe(derived("registry").toString("base64url"));
   expect(Buffer.from(keys.greeting)).toEqual(derived("greeting"));
+  expect(Buffer.from(keys.admission)).toEqual(derived("admission"));
   const others = [roomKeys("planning2", text), roomKeys("planning", newRoomSecret()), roomKeys("planning", undefined)];
   const all = [keys, ...others].map(({ greeting }) => Buffer.from(greeting).toString("base64url"));
   expect(new Set([...all, keys.registry]).size).toBe(5);

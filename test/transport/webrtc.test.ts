@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { memberOfPeerId, peerIdOf } from "../../src/transport/peer-id.ts";
-import { newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
+import { credentialsOf, newRoomSecret, roomKeys } from "../../src/transport/room-secret.ts";
 import { WebRtcTransport, type WebRtcTransportOptions } from "../../src/transport/webrtc.ts";
 import { Recorder } from "../contract/transport.ts";
 import { FakeRoom } from "./fake-port.ts";
 import { ManualClock } from "./manual-clock.ts";
 
-const KEY = roomKeys("planning", newRoomSecret()).greeting;
+const CREDENTIALS = credentialsOf(roomKeys("planning", newRoomSecret()));
 const HELLO = 0x01;
 const PING = 0x02;
 const WELCOME = 0x04;
@@ -24,7 +24,7 @@ function lab() {
     const transport = new WebRtcTransport({
       id,
       port,
-      greetingKey: KEY,
+      credentials: () => CREDENTIALS,
       clock,
       session,
       random: () => 0.5,

@@ -149,6 +149,8 @@ test("a newcomer that is not admitted sees why, also while nobody is there to ad
   const text = (joinRefusal: string): string => situation(RUNNING, { ...JOINING, joinRefusal }).standing.text;
   expect(text(JOIN_REFUSALS.full)).toMatch(/^This room is full: .* closed for ten minutes\.$/);
   expect(text(JOIN_REFUSALS.notAdmitted)).toMatch(/has not proved/);
+  expect(text(JOIN_REFUSALS.keyRemoved)).toMatch(/was removed from the room, and .* do not let it in again/);
+  expect(text(JOIN_REFUSALS.otherKey)).toMatch(/belongs to a member of another browser/);
   expect(text(JOIN_REFUSALS.badName)).toMatch(/its name is too long/);
   expect(text("moon-phase")).toMatch(/do not let this tab in: moon-phase\.$/);
   expect(situation(RUNNING, { ...JOINING, joinRefusal: JOIN_REFUSALS.full }).standing.tone).toBe("bad");
@@ -285,7 +287,7 @@ test("a tab that was removed from its room says so, and joins as a new member on
   );
   expect(removed.standing.text).toMatch(/^This tab was removed from its room/u);
   expect(removed.badge).toEqual({ text: "Removed", tone: "bad" });
-  expect(labels(removed)).toEqual(["Join as a new member"]);
+  expect(labels(removed)).toEqual(["Delete this tab’s copy"]);
   expect(removed.standing.actions[0]?.warning).toMatch(/is deleted/u);
 });
 

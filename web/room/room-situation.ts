@@ -127,8 +127,8 @@ function removed({ deleteStore }: RoomActions): Standing {
   const text =
     "This tab was removed from its room: somebody took its membership away, and the others do not take it back. What it " +
     "stored of the room is still in this browser, and grows old.";
-  const warning = "What this browser stored of the room is deleted, and the tab asks to be let in as a new member.";
-  return say("bad", text, [{ label: "Join as a new member", warning, run: deleteStore }]);
+  const warning = "What this browser stored of the room is deleted. It stays removed: the members know it by its key.";
+  return say("bad", text, [{ label: "Delete this tab’s copy", warning, run: deleteStore }]);
 }
 
 function stoppedText(code: string, text: string): string {
@@ -153,11 +153,20 @@ function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomAct
   const isSaid = state.roomTrouble === undefined || problem.code === "no-signalling";
   const hint = isSaid ? "" : ` ${sentence(state.roomTrouble)}`;
   const text = `${problem.text}${problem.sinceWallMs === undefined ? duration : ""}${hint}`;
+  if (view.joinRefusal === JOIN_REFUSALS.otherKey) return notThisBrowsers(actions);
   if (state.shape === "edge" && view.problem?.code !== "joining") return say("busy", text);
   if (view.problem?.code === "no-quorum") return withoutQuorum(text, problem, knowledge, actions);
   if (view.problem?.code !== "joining") return say("busy", text);
   if (problem.code === "no-signalling") return say("bad", text);
   return joining(state, view.joinRefusal, nowMs, actions);
+}
+
+/** Somebody brought a copy of another browser's store, or this browser has lost its key. */
+function notThisBrowsers({ deleteStore }: RoomActions): Standing {
+  const warning = "What this browser stored of the room is deleted, and the tab asks to be let in as a new member.";
+  return say("bad", joinRefusalText(JOIN_REFUSALS.otherKey), [
+    { label: "Join as a new member", warning, run: deleteStore },
+  ]);
 }
 
 function withoutQuorum(
@@ -202,6 +211,16 @@ function joinRefusalText(refusal: string): string {
       );
     case JOIN_REFUSALS.notAdmitted:
       return "The members of this room do not let this tab in: it has not proved to them that it knows the room’s secret.";
+    case JOIN_REFUSALS.otherKey:
+      return (
+        "The members of this room do not let this tab in: what this browser stored of the room belongs to a member of " +
+        "another browser, whose key it does not have."
+      );
+    case JOIN_REFUSALS.keyRemoved:
+      return (
+        "This browser was removed from the room, and the members do not let it in again. It keeps nothing of what was " +
+        "written since."
+      );
     case JOIN_REFUSALS.badName:
       return "The members of this room do not let this tab in: its name is too long.";
     default:

@@ -4,6 +4,7 @@ import { DecodeError } from "../../protocol/decode-error.ts";
 import { EtcdError, GrpcCode, errNotLeader, errRequestTooManyRequests, errTimeout } from "../../protocol/errors.ts";
 import {
   memberChangeAnswerSchema,
+  memberChange,
   memberChangeCallSchema,
   memberChangeSchema,
 } from "../../protocol/peer/member-change-schema.ts";
@@ -148,7 +149,7 @@ export class ChangeQueue {
     const { maxLearners, membership, newMemberId } = this.#host;
     const id = rule === "add" ? newMemberId(membership().everCount) : memberId;
     const raftAttributes = { peerUrls, isLearner };
-    const context = encode(memberChangeSchema, { id, raftAttributes, memberAttributes: undefined, rule, maxLearners });
+    const context = encode(memberChangeSchema, memberChange({ id, raftAttributes, rule, maxLearners }));
     const changes = [{ type: typeOf(rule, isLearner), nodeId: id }];
     return { id: changeId, transition: "auto", changes, context };
   }

@@ -12,17 +12,21 @@ import { DecodeError } from "../../protocol/decode-error.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import { memberChangeSchema, recentChangesSchema } from "../../protocol/peer/member-change-schema.ts";
 import type { MemberChange, RecentChange } from "../../protocol/peer/member-change-schema.ts";
+import { memberKeysSchema } from "../../protocol/peer/member-keys-schema.ts";
 import { confStateSchema } from "../../protocol/peer/raft-message-schema.ts";
 import type { ConfChange, ConfState, MemberId } from "../../protocol/peer/raft-message.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
 import { refusalOf } from "./change-rules.ts";
+import { bind, mayBind, NO_KEYS, unbind } from "./member-keys.ts";
+import type { MemberKeys } from "./member-keys.ts";
 
 const RECENT_KEY = textKey("recentChanges");
 /**
  * Recent changes that are remembered. A change is requested again only within its time-out, and there is one at a time.
  */
 const RECENT_MAX = 16;
+const KEYS_KEY = textKey("memberKeys");
 const CONF_STATE_KEY = textKey("confState");
 const EMPTY_CONF_STATE: ConfState = {
   voters: [],
@@ -38,6 +42,7 @@ export class Membership {
   #members = new Map<MemberId, Member>();
   readonly #removed = new Set<MemberId>();
   #recent: readonly RecentChange[];
+  #keys: MemberKeys;
 
   constructor(tables: StateTables) {
     this.#tables = tables;
@@ -52,6 +57,8 @@ export class Membership {
     this.#markLearners();
     const recent = tables.bucket("meta").get(RECENT_KEY);
     this.#recent = recent === undefined ? [] : decode(recentChangesSchema, recent).changes;
+    const keys = tables.bucket("meta").get(KEYS_KEY);
+    this.#keys = keys === undefined ? NO_KEYS : decode(memberKeysSchema, keys);
   }
 
   get confState(): ConfState {
@@ -79,6 +86,11 @@ export class Membership {
     return this.#members.get(id);
   }
 
+  /** Of a room: whose key is whose. */
+  get keys(): MemberKeys {
+    return this.#keys;
+  }
+
   /** Number of members that have ever existed. */
   get everCount(): number {
     return this.#members.size + this.#removed.size;
@@ -95,13 +107,18 @@ export class Membership {
    */
   validate(change: ConfChange): "apply" | "duplicate" | "ignore" | EtcdError {
     const context = contextOf(change);
-    if (context === undefined || context.rule === "none") return this.#allows(change) ? "apply" : "ignore";
+    if (context === undefined || context.rule === "none") return this.#allows(change, context) ? "apply" : "ignore";
     if (this.recentlyMade(change.id) !== undefined) return "duplicate";
     return refusalOf(context, this) ?? "apply";
   }
 
-  /** A removed member does not return under its id. */
-  #allows(change: ConfChange): boolean {
+  /** A removed member does not return under its id, nor under another one with its key. */
+  #allows(change: ConfChange, context: MemberChange | undefined): boolean {
+    if (context !== undefined && context.key.length > 0) {
+      const gone = change.changes.filter(({ type }) => type === "remove-node");
+      const left = gone.reduce((keys, { nodeId }) => unbind(keys, nodeId, "may-return"), this.#keys);
+      if (!mayBind(left, context.id, context.key)) return false;
+    }
     return change.changes.every(({ type, nodeId }) => type === "remove-node" || !this.#removed.has(nodeId));
   }
 
@@ -119,9 +136,11 @@ export class Membership {
           this.#upsert(single.nodeId, context?.id === single.nodeId ? context : undefined);
           break;
         case "update-node":
-          if (context !== undefined) this.#update(context);
+          // A change that binds a key carries nothing else.
+          if (context !== undefined && context.key.length === 0) this.#update(context);
           break;
         case "remove-node":
+          this.#keep(unbind(this.#keys, single.nodeId, context?.rule === "remove" ? "removed" : "may-return"));
           this.#members.delete(single.nodeId);
           this.#removed.add(single.nodeId);
           this.#tables.bucket("members").set(idKey(single.nodeId), EMPTY_BYTES);
@@ -129,6 +148,9 @@ export class Membership {
         default:
           unreachable(single.type);
       }
+    }
+    if (context !== undefined && context.key.length > 0 && this.#members.has(context.id)) {
+      this.#keep(bind(this.#keys, context.id, context.key));
     }
     this.#confState = confState;
     this.#tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
@@ -158,6 +180,12 @@ export class Membership {
   #remember(made: RecentChange): void {
     this.#recent = [...this.#recent, made].slice(-RECENT_MAX);
     this.#tables.bucket("meta").set(RECENT_KEY, encode(recentChangesSchema, { changes: this.#recent }));
+  }
+
+  #keep(keys: MemberKeys): void {
+    if (keys === this.#keys) return;
+    this.#keys = keys;
+    this.#tables.bucket("meta").set(KEYS_KEY, encode(memberKeysSchema, keys));
   }
 
   #store(member: Member): void {

@@ -24,6 +24,11 @@ const REMOVED_TICKS = 3;
 /** The autopilot runs every few ticks. After a longer gap another member has led meanwhile. */
 const LEADING_GAP_TICKS = 10;
 
+/** The member that gets it fills in what the transport has proof of. */
+function joinRequest(memberId: MemberId, name: string): FrameBody {
+  return { type: "join", memberId, name, key: EMPTY_BYTES, invitation: EMPTY_BYTES };
+}
+
 export interface PeerTrackerHost {
   readonly id: MemberId;
   readonly name: string;
@@ -118,7 +123,7 @@ export class PeerTracker {
       if (this.#ticks % REMOVED_TICKS === 0) this.wakePeers();
     } else if (!membership().has(id)) {
       const isDue = options.bootstrap.type === "join" && this.#ticks % JOIN_EVERY_TICKS === 0;
-      if (isDue) for (const peer of this.#up) this.#host.send(peer, { type: "join", memberId: id, name });
+      if (isDue) for (const peer of this.#up) this.#host.send(peer, joinRequest(id, name));
     } else if (this.#ticks % (leader === NO_LEADER ? LEADERLESS_TICKS : ORPHAN_TICKS) === 0) {
       const isOrphan = this.sinceContactMs(leader) >= ORPHAN_TICKS * this.#host.tickMs;
       if (isOrphan) for (const peer of this.#up) this.#host.send(peer, { type: "wake" });
@@ -131,7 +136,7 @@ export class PeerTracker {
    */
   askForMembers(isKnown: (peer: MemberId) => boolean): void {
     const { id, name, send } = this.#host;
-    for (const peer of this.#up) if (isKnown(peer)) send(peer, { type: "join", memberId: id, name });
+    for (const peer of this.#up) if (isKnown(peer)) send(peer, joinRequest(id, name));
   }
 
   /** If this member was removed: sends `wake` to all connected peers. Those that know of the removal report it. */

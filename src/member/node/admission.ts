@@ -90,8 +90,16 @@ export class Admission {
     this.wake();
   }
 
-  changeMembership(type: ConfChangeType, nodeId: MemberId, context: Uint8Array): "accepted" | "no-leader" | "pending" {
-    const change: ConfChange = { id: this.newRequestId(), transition: "auto", changes: [{ type, nodeId }], context };
+  /** `instead`: a member that the same change removes. */
+  changeMembership(
+    type: ConfChangeType,
+    nodeId: MemberId,
+    context: Uint8Array,
+    instead?: MemberId,
+  ): "accepted" | "no-leader" | "pending" {
+    const removal = instead === undefined ? [] : [{ type: "remove-node", nodeId: instead } as const];
+    const changes = [...removal, { type, nodeId }];
+    const change: ConfChange = { id: this.newRequestId(), transition: "auto", changes, context };
     const result = this.#parts.raft.proposeConfChange(change);
     this.wake();
     return result;

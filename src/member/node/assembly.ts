@@ -16,12 +16,14 @@ import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import { Raft } from "../../raft/raft.ts";
 import type { Storage } from "../../storage/storage.ts";
 import type { Transport } from "../../transport/transport.ts";
+import { PeerGate } from "./peer-gate.ts";
 import { PeerRoles } from "./peer-roles.ts";
 import { Admission } from "./admission.ts";
 import { Applier } from "./applier.ts";
 import { Availability } from "./availability.ts";
 import { Freshness } from "./freshness.ts";
 import { Attributes } from "../membership/attributes.ts";
+import { OwnKey } from "../membership/own-key.ts";
 import { MembershipMonitor } from "./membership-monitor.ts";
 import { Callers } from "../limits/callers.ts";
 import { StoreMaintenance } from "../background/store-maintenance.ts";
@@ -75,6 +77,7 @@ export class Assembly {
   readonly driver: Driver;
   readonly inbox: Inbox;
   readonly filter: FrameFilter;
+  readonly peerGate: PeerGate;
   readonly peerRoles: PeerRoles;
   readonly joinHandler: JoinHandler;
   readonly outbox: Outbox;
@@ -84,6 +87,7 @@ export class Assembly {
   readonly lessor: Lessor;
   readonly changes: ClusterChanges;
   readonly attributes: Attributes;
+  readonly ownKey: OwnKey;
   readonly tokens: SimpleTokens;
   readonly machine: StateMachine;
   readonly applier: Applier;
@@ -125,6 +129,7 @@ export class Assembly {
     this.driver = new Driver(this);
     this.inbox = new Inbox(this);
     this.filter = new FrameFilter(this);
+    this.peerGate = new PeerGate(this);
     this.peerRoles = new PeerRoles(this);
     this.joinHandler = new JoinHandler(this);
     this.outbox = new Outbox(this);
@@ -134,6 +139,7 @@ export class Assembly {
     this.lessor = makeLessor(this);
     this.changes = makeChanges(this, prng);
     this.attributes = makeAttributes(this);
+    this.ownKey = makeOwnKey(this);
     this.tokens = makeTokens(this);
     const header = (revision: number): ResponseHeader => this.header(revision);
     this.machine = new StateMachine(storage.tables, header, limits, this.lessor, this.tokens);
@@ -256,6 +262,18 @@ function makeAttributes(parts: Assembly): Attributes {
     },
     parts.options.cluster?.clientUrls,
   );
+}
+
+function makeOwnKey(parts: Assembly): OwnKey {
+  return new OwnKey({
+    id: parts.id,
+    name: parts.name,
+    key: parts.options.key,
+    membership: () => parts.machine.membership,
+    leader: () => parts.leader.id,
+    send: (to, body) => parts.outbox.send(to, body),
+    change: (type, id, context) => parts.admission.changeMembership(type, id, context),
+  });
 }
 
 function makeTokens({ clock, settings, storage }: Assembly): SimpleTokens {

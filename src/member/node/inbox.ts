@@ -13,6 +13,7 @@ import type { Freshness } from "./freshness.ts";
 import type { JoinHandler } from "./join-handler.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MemberMetrics } from "../metrics/member-metrics.ts";
+import type { PeerGate } from "./peer-gate.ts";
 import type { Quiescence } from "./quiescence.ts";
 import type { PeerTracker } from "../membership/peer-tracker.ts";
 import type { Rpc } from "../peer/rpc.ts";
@@ -28,6 +29,7 @@ export interface InboxDeps {
   readonly membershipMonitor: MembershipMonitor;
   readonly filter: FrameFilter;
   readonly freshness: Freshness;
+  readonly peerGate: PeerGate;
   readonly joinHandler: JoinHandler;
   readonly quiescence: Quiescence;
   readonly commitDelay: CommitDelay;
@@ -52,6 +54,8 @@ export class Inbox {
     const { transport, lifecycle } = this.#parts;
     transport.start({
       onFrame: (from, frame, done) => lifecycle.runOrStop(() => this.#onFrame(from, frame, done)),
+      admit: (peer, proof) => this.#parts.peerGate.refusalOf(peer, proof),
+      onDenied: (_, code) => lifecycle.runOrStop(() => this.#parts.membershipMonitor.onDenied(code)),
       onPeerUp: (peer) => lifecycle.runOrStop(() => this.#onPeerUp(peer)),
       onPeerDown: (peer) => lifecycle.runOrStop(() => this.#onPeerDown(peer)),
     });

@@ -9,14 +9,18 @@
  *
  * A member that sends a join request gets the member list: it has missed changes, or its response was lost.
  */
+import { EMPTY_BYTES } from "../../base/bytes.ts";
+import { encode } from "../../protocol/codec/proto-codec.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
+import { memberChange, memberChangeSchema } from "../../protocol/peer/member-change-schema.ts";
 import { JOIN_REFUSALS } from "../../protocol/peer/join-refusal.ts";
 import type { JoinRefusal } from "../../protocol/peer/join-refusal.ts";
 import type { ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Transport } from "../../transport/transport.ts";
 import { RateLimiter } from "../limits/rate-limiter.ts";
 import type { Clock } from "../clock.ts";
-import { encodeMember } from "../membership/membership.ts";
+import { isKeyRemoved, mayBind, memberWithKey } from "../membership/member-keys.ts";
+import { keyChange } from "../membership/own-key.ts";
 import type { Membership } from "../membership/membership.ts";
 import type { MemberOptions, Settings } from "../options.ts";
 
@@ -39,7 +43,7 @@ export interface JoinHandlerDeps {
   readonly leader: { readonly id: MemberId };
   readonly outbox: { readonly send: (to: MemberId, body: FrameBody) => void };
   readonly admission: {
-    readonly changeMembership: (type: ConfChangeType, id: MemberId, context: Uint8Array) => unknown;
+    readonly changeMembership: (type: ConfChangeType, id: MemberId, context: Uint8Array, instead?: MemberId) => unknown;
   };
 }
 
@@ -53,24 +57,44 @@ export class JoinHandler {
   }
 
   /** Handles a join request. `from` is the newcomer, or a member that forwards its request. */
-  onJoin(from: MemberId, request: JoinRequest): void {
-    const { id, machine, leader, outbox } = this.#parts;
-    const { memberId } = request;
+  onJoin(from: MemberId, claimed: JoinRequest): void {
+    const { id, machine, leader, outbox, transport } = this.#parts;
+    const { memberId } = claimed;
     if (memberId === id || machine.membership.wasRemoved(memberId) || !this.#allowance.take()) return;
-    if (machine.membership.has(memberId)) return this.#respond(memberId, "");
-    const refusal = this.#refusalOf(from, request);
-    if (refusal !== undefined) return this.#respond(memberId, refusal);
-    if (leader.id === id) this.#add(request);
+    // What a newcomer says of itself is not asked, only what it has proved.
+    const key = from === memberId ? (transport.proofOf?.(from)?.key ?? EMPTY_BYTES) : claimed.key;
+    const request = { ...claimed, key };
+    if (machine.membership.has(memberId)) {
+      this.#respond(memberId, "");
+      if (!mayBind(machine.membership.keys, memberId, key) || key.length === 0) return;
+    } else {
+      const refusal = this.#refusalOf(from, request);
+      if (refusal !== undefined) return this.#respond(memberId, refusal);
+    }
+    if (leader.id === id) this.#change(request);
     else if (leader.id !== 0n && leader.id !== from) outbox.send(leader.id, request);
   }
 
-  #add({ memberId: id, name }: JoinRequest): void {
-    const record = { id, name, peerUrls: [], clientUrls: [], isLearner: true };
-    this.#parts.admission.changeMembership("add-learner", id, encodeMember(record));
+  /**
+   * A browser profile has one member of a room at a time. So one that comes under another id has lost its store, and the
+   * member that it was, which would go on counting, is removed with the same change.
+   */
+  #change({ memberId: id, name, key }: JoinRequest): void {
+    const { admission, machine } = this.#parts;
+    const former = memberWithKey(machine.membership.keys, key);
+    if (machine.membership.has(id)) admission.changeMembership("update-node", id, keyChange(id, key));
+    else {
+      const context = encode(memberChangeSchema, memberChange({ id, memberAttributes: { name, clientUrls: [] }, key }));
+      admission.changeMembership("add-learner", id, context, former);
+    }
   }
 
-  #refusalOf(from: MemberId, { memberId, name }: JoinRequest): JoinRefusal | undefined {
+  #refusalOf(from: MemberId, { memberId, name, key }: JoinRequest): JoinRefusal | undefined {
     const { settings, machine } = this.#parts;
+    const { keys } = machine.membership;
+    if (isKeyRemoved(keys, key)) return JOIN_REFUSALS.keyRemoved;
+    const isKnown = memberWithKey(keys, key) !== undefined;
+    if (isKnown) return undefined;
     if (from === memberId && !this.#isAdmitted(memberId, name)) return JOIN_REFUSALS.notAdmitted;
     if (name.length > NAME_MAX) return JOIN_REFUSALS.badName;
     const { learners } = machine.membership.confState;

@@ -22,6 +22,8 @@ import type { StateMachine } from "../apply/state-machine.ts";
 
 const REFERRALS_MAX = 64;
 const REFUSAL_MAX = 64;
+/** A peer that denies is dialed again, and denies again, sooner. */
+const DENIAL_MS = 30_000;
 /**
  * Response to a removed member that still acts as a member. A removed id is never used again, so the response stays
  * true.
@@ -56,6 +58,7 @@ export class MembershipMonitor {
   readonly #removalNotices: RateLimiter;
   #successors: readonly MemberRecord[] | undefined;
   #refusal: string | undefined;
+  #denial: { readonly code: string; readonly atMs: number } | undefined;
 
   constructor(parts: MembershipMonitorDeps) {
     this.#parts = parts;
@@ -69,9 +72,16 @@ export class MembershipMonitor {
     return this.#successors ?? this.#parts.machine.membership.members;
   }
 
-  /** Why this member has not been admitted, from the last refusal that it received; undefined for a member. */
+  /**
+   * Why this member has not been admitted, from the last refusal that it received. Of a member: why others do not let it
+   * in, while it has no leader.
+   */
   get joinRefusal(): string | undefined {
-    return this.#parts.peerRoles.belongs ? undefined : this.#refusal;
+    const { clock, leader, peerRoles } = this.#parts;
+    const isRecent = this.#denial !== undefined && clock.nowMs() - this.#denial.atMs < DENIAL_MS;
+    const denial = isRecent ? this.#denial?.code : undefined;
+    if (peerRoles.belongs) return leader.isKnown ? undefined : denial;
+    return denial ?? this.#refusal;
   }
 
   membershipChanged(): void {
@@ -117,6 +127,11 @@ export class MembershipMonitor {
       peerRoles.introduce(members);
       peers.refer(members.map(({ id }) => id));
     }
+  }
+
+  /** A peer that belongs to the room does not let this member in. */
+  onDenied(code: string): void {
+    this.#denial = { code: code.slice(0, REFUSAL_MAX), atMs: this.#parts.clock.nowMs() };
   }
 
   /**

@@ -23,6 +23,7 @@ import type { Clock } from "../clock.ts";
 import type { Role } from "../peer/frame-policy.ts";
 import type { Membership } from "../membership/membership.ts";
 import type { MemberOptions, Settings } from "../options.ts";
+import type { PeerGate } from "./peer-gate.ts";
 import type { Quiescence } from "./quiescence.ts";
 import type { PeerTracker } from "../membership/peer-tracker.ts";
 
@@ -35,6 +36,8 @@ const LEARNER: readonly Role[] = ["learner"];
 const PROMOTED: readonly Role[] = ["learner", "successor"];
 const SUCCESSOR: readonly Role[] = ["successor"];
 const NEWCOMER: readonly Role[] = ["newcomer"];
+/** It has the id of a member, and another key, or the key of a removed member. It may send nothing. */
+const IMPOSTOR: readonly Role[] = [];
 const FORMER: readonly Role[] = ["former"];
 
 export interface PeerRolesDeps {
@@ -45,6 +48,7 @@ export interface PeerRolesDeps {
   readonly transport: Transport;
   readonly raft: Raft;
   readonly peers: PeerTracker;
+  readonly peerGate: Pick<PeerGate, "isLetIn">;
   readonly quiescence: Quiescence;
   readonly machine: { readonly membership: Membership };
 }
@@ -61,7 +65,8 @@ export class PeerRoles {
 
   /** Returns the roles of the peer that sent a frame. */
   rolesOf(peer: MemberId): readonly Role[] {
-    const { raft, machine, transport } = this.#parts;
+    const { raft, machine, transport, peerGate } = this.#parts;
+    if (!peerGate.isLetIn(peer)) return IMPOSTOR;
     // A removed leader keeps leading until a voter takes over. So its last messages must be accepted.
     if (peer === raft.leader) return VOTER;
     if (machine.membership.wasRemoved(peer)) return FORMER;

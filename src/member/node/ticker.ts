@@ -15,6 +15,7 @@ import type { MemberOptions, Settings } from "../options.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Quiescence } from "./quiescence.ts";
 import type { Reads } from "./reads.ts";
+import type { OwnKey } from "../membership/own-key.ts";
 import type { PeerTracker } from "../membership/peer-tracker.ts";
 import type { Rpc } from "../peer/rpc.ts";
 import type { Snapshots } from "../snapshot/snapshots.ts";
@@ -44,6 +45,7 @@ export interface TickerDeps {
   readonly peers: PeerTracker;
   readonly changes: ClusterChanges;
   readonly attributes: Attributes;
+  readonly ownKey: OwnKey;
   readonly freshness: Freshness;
   readonly availability: Availability;
   readonly options: Pick<MemberOptions, "outage">;
@@ -91,6 +93,7 @@ export class Ticker {
     this.#parts.freshness.tick();
     changes.tick();
     attributes.tick();
+    this.#parts.ownKey.tick();
     if (leader.isSelf && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) peers.autopilot(raft.status());
     peers.contactPeers(leader.id);
     this.#parts.driver.schedule();

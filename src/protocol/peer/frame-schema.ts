@@ -31,6 +31,9 @@ interface SnapshotAck {
 interface Join {
   readonly name: string;
   readonly memberId: bigint;
+  /** What the new member has proved to the member that forwards its request. The new member itself sends neither. */
+  readonly key: Uint8Array;
+  readonly invitation: Uint8Array;
 }
 
 interface JoinResponse {
@@ -122,10 +125,16 @@ export const snapshotAckSchema: Schema<SnapshotAck> = message<SnapshotAck>(
   { transferId: uint(1, "transfer_id"), nextSeq: uint(2, "next_seq") },
 );
 
-export const joinSchema: Schema<Join> = message<Join>("quorate.Join", () => ({ name: "", memberId: 0n }), {
-  name: string(1, "name"),
-  memberId: id(2, "member_id", "unsigned"),
-});
+export const joinSchema: Schema<Join> = message<Join>(
+  "quorate.Join",
+  () => ({ name: "", memberId: 0n, key: EMPTY_BYTES, invitation: EMPTY_BYTES }),
+  {
+    name: string(1, "name"),
+    memberId: id(2, "member_id", "unsigned"),
+    key: bytes(3, "key"),
+    invitation: bytes(4, "invitation"),
+  },
+);
 
 export const joinResponseSchema: Schema<JoinResponse> = message<JoinResponse>(
   "quorate.JoinResponse",

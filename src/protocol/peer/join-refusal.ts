@@ -10,6 +10,10 @@ export const JOIN_REFUSALS = {
   badName: "bad-name",
   /** It was a member, and was removed. */
   removed: "removed",
+  /** The id belongs to a member with another key. */
+  otherKey: "other-key",
+  /** A member with this key was removed. It does not come back under another id either. */
+  keyRemoved: "key-removed",
 } as const;
 
 export type JoinRefusal = (typeof JOIN_REFUSALS)[keyof typeof JOIN_REFUSALS];

@@ -3,9 +3,10 @@
  * `membershippb.Member`. The others say which of etcd's rules apply when the change is validated, so that all members
  * validate it alike.
  */
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import { raftAttributesSchema, memberAttributesSchema, memberSchema } from "../api/schema/cluster-schema.ts";
 import type { Member, MemberAttributes, RaftAttributes } from "../api/cluster.ts";
-import { bool, closedEnum, id, message, optional, repeated, string, uint, always } from "../codec/schema.ts";
+import { bool, bytes, closedEnum, id, message, optional, repeated, string, uint, always } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
 
 /** "none": automatic changes of a room (a new member joins, the autopilot promotes), which etcd does not have. */
@@ -18,17 +19,30 @@ export interface MemberChange {
   readonly rule: ChangeRule;
   /** etcd's --max-learners, at the leader that proposed the change. */
   readonly maxLearners: number;
+  /** The fingerprint of the member's key, in a room; otherwise empty. */
+  readonly key: Uint8Array;
+  /** The id of the invitation by which it comes, if there is one; otherwise empty. */
+  readonly invitation: Uint8Array;
+}
+
+export function memberChange(set?: Partial<MemberChange>): MemberChange {
+  return {
+    ...{ id: 0n, raftAttributes: undefined, memberAttributes: undefined, rule: "none", maxLearners: 0 },
+    ...{ key: EMPTY_BYTES, invitation: EMPTY_BYTES, ...set },
+  };
 }
 
 export const memberChangeSchema: Schema<MemberChange> = message<MemberChange>(
   "quorate.MemberChange",
-  () => ({ id: 0n, raftAttributes: undefined, memberAttributes: undefined, rule: "none", maxLearners: 0 }),
+  () => memberChange(),
   {
     id: id(1, "ID", "unsigned"),
     raftAttributes: optional(2, "raft_attributes", () => raftAttributesSchema),
     memberAttributes: optional(3, "member_attributes", () => memberAttributesSchema),
     rule: closedEnum<ChangeRule>(4, "rule", ["none", "add", "promote", "update", "remove"]),
     maxLearners: uint(5, "max_learners"),
+    key: bytes(6, "key"),
+    invitation: bytes(7, "invitation"),
   },
 );
 

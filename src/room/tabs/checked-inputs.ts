@@ -35,12 +35,16 @@ export function checkedTransport(transport: TabTransport, check: HolderCheck): T
           if (check.waiting >= FRAMES_MAX) return done();
           check.run(() => handlers.onFrame(from, frame, done), done);
         },
+        // It only reads, and is asked again for each frame.
+        admit: (peer, proof) => handlers.admit?.(peer, proof),
+        onDenied: (peer, code) => check.run(() => handlers.onDenied?.(peer, code)),
         onPeerUp: (peer) => check.run(() => handlers.onPeerUp(peer)),
         onPeerDown: (peer) => check.run(() => handlers.onPeerDown(peer)),
       }),
     send: (to, frame) => transport.send(to, frame),
     setPeers: (peers) => transport.setPeers(peers),
     isAuthenticated: (peer) => transport.isAuthenticated(peer),
+    ...(transport.proofOf === undefined ? {} : { proofOf: (peer) => transport.proofOf?.(peer) }),
     retryNow: () => transport.retryNow(),
     close: () => transport.close(),
   };

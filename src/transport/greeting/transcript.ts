@@ -1,8 +1,8 @@
 /**
- * What the proofs of a greeting cover: the side that proves (dialer or dialed), and of both sides the member's id,
- * session, nonce and what binds it to this channel. So a proof is valid for this connection between these two ends, once,
- * and in one direction. A server that mediates and puts its own certificates between them, a recording, and an echo of
- * our own messages all prove nothing.
+ * What the proofs of a greeting cover: what is proved, the side that proves it (dialer or dialed), and of both sides the
+ * member's id, session, nonce and what binds it to this channel. So a proof is valid for one purpose, for this connection
+ * between these two ends, once, and in one direction. A server that mediates and puts its own certificates between them,
+ * a recording, and an echo of our own messages all prove nothing.
  */
 import { concatBytes } from "../../base/bytes.ts";
 import { hmacSha256 } from "../../base/hmac-sha256.ts";
@@ -31,9 +31,27 @@ export interface GreetingSides {
   readonly dialed: GreetingSide;
 }
 
-export function greetingProof(key: Uint8Array, sides: GreetingSides, prover: keyof GreetingSides): Uint8Array {
-  const role = new Uint8Array([GREETING_VERSION, prover === "dialer" ? 1 : 2]);
-  return hmacSha256(key, concatBytes(LABEL, role, sideBytes(sides.dialer), sideBytes(sides.dialed)));
+export type Prover = keyof GreetingSides;
+
+/**
+ * - `room`: that the end belongs to the room, or was invited to it.
+ * - `admission`: that it knows the room's secret, and so may bring in a new member.
+ * - `member`: that it has the private key of its member.
+ * - `invitation`: that it has the private key of an invitation.
+ * - `refusal`: that it does not let the other end in.
+ */
+export type Purpose = "room" | "admission" | "member" | "invitation" | "refusal";
+
+const PURPOSES: Readonly<Record<Purpose, number>> = { room: 1, admission: 2, member: 3, invitation: 4, refusal: 5 };
+
+/** `about`: what else the proof is bound to, of a fixed length for each purpose. */
+export function transcript(purpose: Purpose, sides: GreetingSides, prover: Prover, about: Uint8Array): Uint8Array {
+  const head = new Uint8Array([GREETING_VERSION, PURPOSES[purpose], prover === "dialer" ? 1 : 2]);
+  return concatBytes(LABEL, head, sideBytes(sides.dialer), sideBytes(sides.dialed), about);
+}
+
+export function keyedProof(key: Uint8Array, ...of: Parameters<typeof transcript>): Uint8Array {
+  return hmacSha256(key, transcript(...of));
 }
 
 /** Of a fixed length, so that two different inputs never have the same bytes. */

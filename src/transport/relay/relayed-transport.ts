@@ -6,8 +6,10 @@
  *
  * While both are there, the direct one sends, and frames of both are received. A peer is up while either is.
  */
+import { EMPTY_BYTES, equalBytes } from "../../base/bytes.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import { platformClock, type TransportClock } from "../clock.ts";
+import type { PeerProof } from "../greeting/handshake.ts";
 import type { Transport, TransportHandlers } from "../transport.ts";
 
 /** A transport that can be told that the network, or the page, is back. */
@@ -52,15 +54,21 @@ export class RelayedTransport implements WayTransport {
 
   start(handlers: TransportHandlers): void {
     this.#handlers = handlers;
+    const admit: TransportHandlers["admit"] = (peer, proof) => this.#handlers?.admit?.(peer, proof);
+    const onDenied: TransportHandlers["onDenied"] = (peer, code) => this.#handlers?.onDenied?.(peer, code);
     const onFrame: TransportHandlers["onFrame"] = (from, frame, done) => this.#handlers?.onFrame(from, frame, done);
     const { direct, relay } = this.#options;
     direct.start({
       onFrame,
+      admit,
+      onDenied,
       onPeerUp: (id) => this.#changed(id, { isDirect: true }),
       onPeerDown: (id) => this.#changed(id, { isDirect: false }),
     });
     relay.start({
       onFrame,
+      admit,
+      onDenied,
       onPeerUp: (id) => this.#changed(id, { isRelayed: true }),
       onPeerDown: (id) => this.#changed(id, { isRelayed: false }),
     });
@@ -92,6 +100,14 @@ export class RelayedTransport implements WayTransport {
 
   isAuthenticated(peer: MemberId): boolean {
     return this.#options.direct.isAuthenticated(peer) || this.#options.relay.isAuthenticated(peer);
+  }
+
+  /** Frames of both ways are received. So if somebody else is at the end of one of them, nothing is proved. */
+  proofOf(peer: MemberId): PeerProof | undefined {
+    const [direct, relayed] = [this.#options.direct.proofOf?.(peer), this.#options.relay.proofOf?.(peer)];
+    if (direct === undefined || relayed === undefined) return direct ?? relayed;
+    const isOne = equalBytes(direct.key ?? EMPTY_BYTES, relayed.key ?? EMPTY_BYTES);
+    return isOne && direct.knowsSecret === relayed.knowsSecret ? direct : undefined;
   }
 
   retryNow(): void {

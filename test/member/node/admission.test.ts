@@ -134,7 +134,8 @@ describe("a newcomer that requests to join", () => {
     const transport = cluster.network.transportFor(STRANGER);
     transport.start({ onFrame: () => {}, onPeerUp: () => {}, onPeerDown: () => {} });
     transport.setPeers([leader.id]);
-    const body = { type: "join", memberId: STRANGER, name: "" } as const;
+    const nothing = new Uint8Array(0);
+    const body = { type: "join", memberId: STRANGER, name: "", key: nothing, invitation: nothing } as const;
     for (let second = 0; second < 10; second++) {
       await cluster.clock.advance(1_000);
       for (let at = 0; at < 100; at++) transport.send(leader.id, framed(STRANGER, leader, body));

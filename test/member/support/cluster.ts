@@ -8,6 +8,7 @@ import type { CallContext, Services } from "../../../src/member/api/services.ts"
 import { member as memberRecord } from "../../../src/protocol/api/cluster.ts";
 import { MemoryStorage } from "../../../src/storage/memory/memory.ts";
 import type { MemoryImage } from "../../../src/storage/memory/memory.ts";
+import type { PeerProof } from "../../../src/transport/greeting/handshake.ts";
 import { MemoryNetwork } from "../../../src/transport/memory.ts";
 import type { Transport } from "../../../src/transport/transport.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -28,7 +29,15 @@ export class Cluster {
   readonly clock: VirtualClock = new VirtualClock();
   /** Peers that the transport has not authenticated. */
   readonly strangers: Set<bigint> = new Set();
-  readonly network: MemoryNetwork = new MemoryNetwork({ isAuthenticated: (peer) => !this.strangers.has(peer) });
+  /** What a peer's transport has proof of, beside that. */
+  readonly proofs: Map<bigint, Partial<PeerProof>> = new Map();
+  readonly network: MemoryNetwork = new MemoryNetwork({
+    isAuthenticated: (peer) => !this.strangers.has(peer),
+    proofOf: (peer) => ({
+      ...{ key: undefined, knowsSecret: !this.strangers.has(peer), invitation: undefined, isHost: false },
+      ...this.proofs.get(peer),
+    }),
+  });
   /** The source of the members' transports. */
   transports: { readonly transportFor: (id: bigint) => Transport } = this.network;
   readonly nodes: Map<bigint, Node> = new Map();

@@ -32,7 +32,7 @@ const body: fc.Arbitrary<FrameBody> = fc.oneof(
   fc.record({ ...bodyOf("wake") }),
   fc.record({ ...bodyOf("not-leading") }),
   fc.record({ ...bodyOf("snapshot-ack"), transferId: number, nextSeq: number }),
-  fc.record({ ...bodyOf("join"), name: text, memberId: id }),
+  fc.record({ ...bodyOf("join"), name: text, memberId: id, key: data, invitation: data }),
   fc.record({ ...bodyOf("join-response"), refusal: text, clusterId: id, members: fc.array(member, { maxLength: 3 }) }),
   fc.record({ ...bodyOf("ping"), nonce: number }),
   fc.record({ ...bodyOf("pong"), nonce: number }),

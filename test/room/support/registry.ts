@@ -8,6 +8,8 @@ import type { RoomClaim, RoomClaimSlot } from "../../../worker/signalling/room-c
 export class FakeRegistry implements RoomRegistry {
   founding: RoomClaim | undefined;
   online: readonly MemberId[] = [];
+  /** What each member's key is, as the transport would know it from its greeting. */
+  readonly keys: Map<MemberId, Uint8Array> = new Map();
   isReachable = true;
   nowMs = 0;
   /** What it refuses everything for. */
