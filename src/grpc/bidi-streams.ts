@@ -4,19 +4,22 @@ import type { ServerDuplexStream } from "@grpc/grpc-js";
 import { errWatchCanceled } from "../protocol/errors.ts";
 import type { LeaseKeepAliveRequest, LeaseKeepAliveResponse } from "../protocol/api/lease.ts";
 import type { WatchRequest, WatchResponse } from "../protocol/api/watch.ts";
-import type { Services } from "../member/api/services.ts";
+import type { Services, WatchStream } from "../member/api/services.ts";
+import type { EncodedMuxCall } from "../client/mux/mux-connection.ts";
 import { KeepAliveStream } from "./keep-alive-stream.ts";
 import { callContext } from "./call-context.ts";
 import { readable } from "./codec.ts";
-import type { Unreadable } from "./codec.ts";
+import type { Encoded, Unreadable } from "./codec.ts";
 import type { ProxiedServices } from "./proxied-services.ts";
 
-type WatchCall = ServerDuplexStream<WatchRequest | Unreadable, WatchResponse>;
+type WatchCall = ServerDuplexStream<WatchRequest | Unreadable, WatchResponse | Encoded>;
+/** What comes over a multiplexed connection need not be decoded: one event may go to thousands of watches. */
+type Passed = WatchStream & Partial<EncodedMuxCall<WatchRequest, WatchResponse>>;
 type KeepAliveCall = ServerDuplexStream<LeaseKeepAliveRequest | Unreadable, LeaseKeepAliveResponse>;
 
 /** A client that has ended its requests still receives the events of its watches. */
-export function watchSource({ watch }: Services, call: WatchCall): Source<WatchResponse> {
-  const stream = watch.watch(callContext(call.metadata));
+export function watchSource({ watch }: Services, call: WatchCall): Source<WatchResponse | Encoded> {
+  const stream: Passed = watch.watch(callContext(call.metadata));
   let refusal: unknown;
   call.on("data", (request: WatchRequest | Unreadable) => {
     try {
@@ -28,7 +31,7 @@ export function watchSource({ watch }: Services, call: WatchCall): Source<WatchR
   });
   return {
     async next() {
-      const response = await stream.next();
+      const response = await (stream.nextBytes?.() ?? stream.next());
       if (refusal !== undefined) throw refusal;
       if (response === undefined) throw errWatchCanceled;
       return response;

@@ -7,9 +7,12 @@ import type { Schema } from "../protocol/codec/schema.ts";
 /** Far more than a real request of 2 MiB has; two bytes would make a message each. */
 const MESSAGES_MAX = 1 << 16;
 
-export function serializer<Message>(schema: Schema<Message>): (message: Message) => Buffer {
+/** A message that is passed on as it was received. */
+export type Encoded = Uint8Array;
+
+export function serializer<Message>(schema: Schema<Message>): (message: Message | Encoded) => Buffer {
   return (message) => {
-    const bytes = encode(schema, message);
+    const bytes = message instanceof Uint8Array ? message : encode(schema, message);
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   };
 }

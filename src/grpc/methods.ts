@@ -19,7 +19,7 @@ import type { Rpc, RpcKind } from "../protocol/api/rpc/rpc.ts";
 import { RPCS } from "../protocol/api/rpc/rpc-table.ts";
 import { callContext } from "./call-context.ts";
 import { readable, requestDeserializer, serializer } from "./codec.ts";
-import type { Unreadable } from "./codec.ts";
+import type { Encoded, Unreadable } from "./codec.ts";
 import { checkHealth, healthSource } from "./health.ts";
 import { serviceError } from "./status.ts";
 import type { OpenStreams } from "./streams.ts";
@@ -98,9 +98,9 @@ function serveBidi<Request, Response>(
   server: Server,
   rpc: Described<Request, Response>,
   streams: OpenStreams,
-  open: (call: ServerDuplexStream<Request | Unreadable, Response>) => Source<Response>,
+  open: (call: ServerDuplexStream<Request | Unreadable, Response | Encoded>) => Source<Response | Encoded>,
 ): void {
-  const handle: handleBidiStreamingCall<Request | Unreadable, Response> = (call) =>
+  const handle: handleBidiStreamingCall<Request | Unreadable, Response | Encoded> = (call) =>
     streams.serve(call, () => open(call));
   server.register(rpcPath(rpc), handle, serializer(rpc.response), requestDeserializer(rpc.request), "bidi");
 }

@@ -8,15 +8,24 @@ import type { MuxFrame } from "./mux-frame.ts";
 export interface FrameBatchHost {
   /** Sends a message of the socket. */
   readonly send: (bytes: Uint8Array) => void;
-  /** Runs `flush` at the end of this turn, after what is already due in it. */
-  readonly defer: (flush: () => void) => void;
+  /** Runs `look` in this turn of the event loop, after what is already due in it: a microtask. */
+  readonly defer: (look: () => void) => void;
 }
+
+/**
+ * Looks that find no new frame before the batch is sent. A stream with more to send adds its next frame some microtasks
+ * after the last one, and a batch that did not wait for it would have one frame per stream.
+ */
+const QUIET_LOOKS = 8;
 
 export class FrameBatch {
   readonly #host: FrameBatchHost;
   #frames: Uint8Array[] = [];
   #bytes = 0;
   #isDeferred = false;
+  /** Frames at the last look, and looks since there were fewer. */
+  #seen = 0;
+  #quietLooks = 0;
 
   constructor(host: FrameBatchHost) {
     this.#host = host;
@@ -29,10 +38,17 @@ export class FrameBatch {
     if (this.#bytes >= BATCH_BYTES || this.#frames.length === BATCH_FRAMES_MAX) return this.flush();
     if (this.#isDeferred) return;
     this.#isDeferred = true;
-    this.#host.defer(() => {
-      this.#isDeferred = false;
-      this.flush();
-    });
+    this.#quietLooks = 0;
+    this.#seen = this.#frames.length;
+    this.#host.defer(() => this.#look());
+  }
+
+  #look(): void {
+    this.#quietLooks = this.#frames.length === this.#seen ? this.#quietLooks + 1 : 0;
+    this.#seen = this.#frames.length;
+    if (this.#frames.length > 0 && this.#quietLooks < QUIET_LOOKS) return this.#host.defer(() => this.#look());
+    this.#isDeferred = false;
+    this.flush();
   }
 
   flush(): void {
