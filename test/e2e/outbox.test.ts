@@ -90,7 +90,7 @@ describe("client.outbox in a browser", () => {
     });
     expect(refusal).toMatchObject({ name: "OutboxFullError", limit: "quota" });
     expect(refusal.message).toMatch(
-      new RegExp(`uses 3\\.0 MB of at most .* the outbox 2\\.\\d MB \\(${stored} writes\\)`),
+      new RegExp(`uses 3\\.\\d MB of at most .* the outbox 2\\.\\d MB \\(${stored} writes\\)`),
     );
     await session.send("Storage.overrideQuotaForOrigin", { origin: server.url, quotaSize: 1e9 });
     await context.setOffline(false);
