@@ -31,8 +31,8 @@ test("a browser with the link and a copy of an absent member's store does not ge
   await copyDatabase(page, copy);
   await tabs[0]?.put("kept", "without the absent member");
   const stolen = await Tab.openIn(thief, server, room);
-  expect((await stolen.status()).id).toBe(id);
   await stolen.says(/belongs to a member of another browser, whose key it does not have/);
+  expect((await stolen.status()).id).toBe(id);
   expect(await stolen.get("kept")).not.toBe("without the absent member");
   // What it sends is no sign of life of the member.
   await tabs[0]?.until(({ members }, gone) => members.some((one) => one.id === gone && one.active === false), id);
