@@ -3,7 +3,7 @@
  * shorter first, which is the order of etcd's key space.
  */
 
-export const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
+export { EMPTY_BYTES, prefixEnd } from "./key-bytes.ts";
 
 export function compareBytes(left: Uint8Array, right: Uint8Array): number {
   const shared = left.length < right.length ? left.length : right.length;
@@ -67,21 +67,6 @@ export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
     if (bytes[at] !== prefix[at]) return false;
   }
   return true;
-}
-
-/**
- * Returns the first key after all keys with the prefix: the prefix with its last byte raised by one. A prefix of only
- * 0xff bytes, or an empty one, has no such key. etcd then uses "\0", which as a range end means "to the end".
- */
-export function prefixEnd(prefix: Uint8Array): Uint8Array {
-  for (let at = prefix.length - 1; at >= 0; at--) {
-    const byte = prefix[at] as number;
-    if (byte === 0xff) continue;
-    const end = prefix.slice(0, at + 1);
-    end[at] = byte + 1;
-    return end;
-  }
-  return new Uint8Array(1);
 }
 
 const CHUNK = 4096;

@@ -15,23 +15,24 @@
  *
  * Limits of a server, unless its operator changed them: 1.5 MiB for a request, 128 operations in a branch of a txn.
  */
-import type { CallContext, MemberView, MemberViewPeer, Services } from "../member/api/services.ts";
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { CallContext, MemberView, Services } from "../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import type { Member } from "../protocol/api/cluster.ts";
-import type { StatusResponse } from "../protocol/api/maintenance.ts";
 import type { User } from "./facade/authenticated.ts";
+import { clientServices } from "./common/client-services.ts";
+import type { ClientServices } from "./common/client-services.ts";
 import { count, headerOf, toText } from "./common/convert.ts";
-import { leaseClient } from "./facade/lease.ts";
 import type { LeaseClient } from "./facade/lease.ts";
-import { electionClient, lockClient } from "./facade/lock.ts";
 import type { ElectionClient, LockClient } from "./facade/lock.ts";
 import type { MaintenanceClient } from "./facade/maintenance.ts";
 import type { AuthClient } from "./facade/auth.ts";
 import type { ClusterClient } from "./facade/cluster.ts";
-import { lazyFacades } from "./facade/lazy-facade.ts";
+import { CompactedError } from "./facade/compacted-error.ts";
+import { lazyFacades } from "./facade/lazy-facades.ts";
+import { lazyUser } from "./facade/lazy-user.ts";
+import type { Watcher } from "./facade/lazy-watcher.ts";
 import { callIn } from "./common/call.ts";
 import type { Call, CallOptions } from "./common/call.ts";
-import { lazyAuthenticated } from "./facade/lazy-auth.ts";
 import { SYSTEM_BACKOFF } from "./common/backoff.ts";
 import type { BackoffTimer } from "./common/backoff.ts";
 import {
@@ -42,7 +43,6 @@ import {
   rangeOf,
   rangeResult,
   txnResult,
-  watchOf,
 } from "./facade/requests.ts";
 import { compare, op, Txn } from "./facade/txn.ts";
 import type { CompareHelpers, OpHelpers } from "./facade/txn.ts";
@@ -58,7 +58,6 @@ import type {
   RangeResult,
   WatchOptions,
 } from "./common/types.ts";
-import { CompactedError, Watcher } from "./facade/watcher.ts";
 
 export { CompactedError, EtcdError, GrpcCode, toText };
 
@@ -102,7 +101,7 @@ export interface KvClient {
 }
 
 /** etcd's calls, as `createClient` makes them for any transport. */
-export interface Client {
+export interface Client extends AsyncDisposable {
   /** Resolves when the services can serve calls. */
   readonly ready: Promise<void>;
   readonly kv: KvClient;
@@ -119,7 +118,10 @@ export interface Client {
   watch(key: Bytes, options?: WatchOptions): Watcher;
   /** Returns the state of the member that serves the call, its role and its view of the cluster. */
   status(options?: CallOptions): Promise<Status>;
-  /** Ends all watches and all keep-alives, and makes further calls reject with Canceled. Leases are not revoked. */
+  /**
+   * Ends all watches and all keep-alives, and makes further calls reject with Canceled. Leases are not revoked. `await using`
+   * does the same.
+   */
   close(): void;
   /** Comparisons for txns: `compare.version(key).equals(3)`. */
   readonly compare: CompareHelpers;
@@ -129,51 +131,28 @@ export interface Client {
   readonly toText: (bytes: Uint8Array) => string;
 }
 
-export function createClient(given: Services, options: ClientOptions = {}): Client {
-  const services = options.user === undefined ? given : lazyAuthenticated(given, options.user);
+export function createClient(given: Services | ClientServices, options: ClientOptions = {}): Client {
+  const asked = clientServices(given);
+  const services = options.user === undefined ? asked : lazyUser(asked, options.user);
   const context: CallContext = { token: options.token ?? "", requireLeader: options.requireLeader === true };
-  const watchers = new Set<Watcher>();
   const closed = new AbortController();
-  const backoff = options.backoff ?? SYSTEM_BACKOFF;
   const checkOpen = (): void => {
     if (closed.signal.aborted) throw new EtcdError(GrpcCode.Canceled, "the client is closed");
   };
-  const call = callIn(context, checkOpen);
-
+  const backoff = options.backoff ?? SYSTEM_BACKOFF;
   return {
     ready: options.ready ?? Promise.resolve(),
-    kv: kvClient(services, call),
-    lease: leaseClient({ lease: services.lease, call, backoff, checkOpen, closed: closed.signal }),
-    lock: lockClient(services, call),
-    election: electionClient(services, context, checkOpen, call),
-    ...lazyFacades(services, call),
-    watch(key, watchOptions = {}) {
-      checkOpen();
-      const watcher = new Watcher({
-        open: () => services.watch.watch(context),
-        request: watchOf(key, watchOptions),
-        backoff,
-        createdNotify: watchOptions.createdNotify === true,
-        signal: watchOptions.signal,
-        onDisconnect: watchOptions.onDisconnect,
-        onConnect: watchOptions.onConnect,
-        onEnd: (ended) => watchers.delete(ended),
-      });
-      if (!watcher.isOver) watchers.add(watcher);
-      return watcher;
-    },
-    status: (callOptions) => call(callOptions, (named) => statusOf(services, named)),
-    close() {
-      closed.abort();
-      for (const watcher of watchers) void watcher.return();
-    },
+    kv: kvClient(services, callIn(context, checkOpen)),
+    ...lazyFacades({ services, context, backoff, checkOpen, closed: closed.signal }),
+    close: () => closed.abort(),
+    [Symbol.asyncDispose]: async () => closed.abort(),
     compare,
     op,
     toText,
   };
 }
 
-function kvClient({ kv }: Services, call: Call): KvClient {
+function kvClient({ kv }: ClientServices, call: Call): KvClient {
   return {
     async put(key, value, options = {}) {
       const request = putOf(key, value, options);
@@ -194,48 +173,5 @@ function kvClient({ kv }: Services, call: Call): KvClient {
       const { header } = await call(options, (context) => kv.compact(request, context));
       return { header: headerOf(header) };
     },
-  };
-}
-
-/** etcd has no call with all that `inspect` of our members returns. For an etcd it is assembled from two calls. */
-async function statusOf(services: Services, context: CallContext): Promise<Status> {
-  try {
-    return await services.inspect.view();
-  } catch (error) {
-    const isUnknown =
-      error instanceof EtcdError && (error.code === GrpcCode.NotFound || error.code === GrpcCode.Unimplemented);
-    if (!isUnknown) throw error;
-  }
-  const [status, { members }] = await Promise.all([
-    services.maintenance.status({}, context),
-    services.cluster.memberList({ linearizable: false }, context),
-  ]);
-  return viewOf(status, members);
-}
-
-function viewOf(status: StatusResponse, members: readonly Member[]): Status {
-  const { header, leader } = status;
-  const self = members.find(({ id }) => id === header.memberId);
-  const follows = status.isLearner ? "learner" : "follower";
-  return {
-    id: header.memberId.toString(),
-    name: self?.name ?? "",
-    clusterId: header.clusterId.toString(),
-    role: leader !== 0n && leader === header.memberId ? "leader" : follows,
-    term: status.raftTerm,
-    leader: leader.toString(),
-    commit: status.raftIndex,
-    applied: status.raftAppliedIndex,
-    lastIndex: status.raftIndex,
-    revision: header.revision,
-    // etcd reports it only in the error of a call below it.
-    compactRevision: 0,
-    dbSizeBytes: status.dbSize,
-    members: members.map(({ id, name, isLearner }): MemberViewPeer => ({
-      id: id.toString(),
-      name,
-      learner: isLearner,
-    })),
-    ...(leader === 0n ? { problem: { code: "no-leader", text: status.errors.join("; ") || "no leader" } } : {}),
   };
 }

@@ -20,7 +20,8 @@ export { ConflictError, InvalidValueError, isRetryable, LeaseLostError } from ".
 export type { SchemaIssue } from "../client/app/errors.ts";
 export type { HeldLock, LockOptions } from "../client/app/held-lock.ts";
 export type { Election, LeaderInfo, Leadership } from "../client/app/leadership.ts";
-export type { Live, LiveSnapshot } from "../client/app/live.ts";
+export type { Live } from "../client/app/live.ts";
+export type { LiveSnapshot } from "../client/app/live-snapshot.ts";
 export type { Created, LiveOptions, Namespace, WriteOptions } from "../client/app/namespace.ts";
 export type { NamespaceOutbox, ValueHandler } from "../client/app/namespace-outbox.ts";
 export type { List, PendingReadOptions, ReadOptions } from "../client/app/namespace-types.ts";
@@ -67,7 +68,7 @@ export type { KeepAliveResult, LeaseTimeToLive } from "../client/facade/lease.ts
 export type { ElectionClient, Leader, LeaderKey, LockClient, WaitOptions } from "../client/facade/lock.ts";
 export type { Alarm, HashKv, MaintenanceClient, MemberStatus } from "../client/facade/maintenance.ts";
 export type { User } from "../client/facade/authenticated.ts";
-export type { Watcher } from "../client/facade/watcher.ts";
+export type { Watcher } from "../client/facade/lazy-watcher.ts";
 export type { WebSocketConstructor, WebSocketLike } from "../client/common/web-socket-like.ts";
 export type {
   Bytes,

@@ -27,7 +27,7 @@ export interface EndpointOptions {
   readonly WebSocket?: WebSocketConstructor;
 }
 
-export interface EndpointServices extends ProxiedServices {
+export interface EndpointServices extends ProxiedServices, AsyncDisposable {
   /** Closes the connections of the streams. */
   close(): void;
 }
@@ -80,13 +80,15 @@ export function endpointServices(options: EndpointOptions): EndpointServices {
     }
   }
 
+  const close = (): void => {
+    pool.close();
+    services.close();
+  };
   const { kv, lock, election, maintenance } = services;
   return {
     ...services,
-    close: () => {
-      pool.close();
-      services.close();
-    },
+    close,
+    [Symbol.asyncDispose]: async () => close(),
     keepAlives: new KeepAliveConnection((context) => pool.open(RPCS.lease.keepAlive, context)),
     kv: { ...kv, rangeStream: (request, context) => responses(RPCS.kv.rangeStream, request, context) },
     watch: { watch: (context) => pool.open(RPCS.watch.watch, context) },

@@ -29,7 +29,7 @@ export interface TlsFiles {
 }
 
 /** A gRPC front that is running. */
-export interface GrpcProxy {
+export interface GrpcProxy extends AsyncDisposable {
   readonly port: number;
   /** Ends streams, lets running calls finish, and cancels those that do not. */
   close(): Promise<void>;
@@ -64,7 +64,9 @@ export async function startGrpcProxy(options: GrpcProxyOptions): Promise<GrpcPro
       error === null ? resolve(bound) : reject(bindError(error)),
     );
   });
-  return { port, close: () => close(server, streams) };
+  let closed: Promise<void> | undefined;
+  const closeOnce = (): Promise<void> => (closed ??= close(server, streams));
+  return { port, close: closeOnce, [Symbol.asyncDispose]: closeOnce };
 }
 
 /** grpc-js wraps the reasons of all addresses in a less specific sentence. */

@@ -3,7 +3,8 @@
  * moment after the last one has unsubscribed, so that a remount (React's StrictMode, a route change) finds it still
  * open.
  */
-import type { Live, LiveSnapshot } from "../client/app/live.ts";
+import type { Live } from "../client/app/live.ts";
+import type { LiveSnapshot } from "../client/app/live-snapshot.ts";
 import type { Namespace } from "../client/app/namespace.ts";
 import type { List } from "../client/app/namespace-types.ts";
 

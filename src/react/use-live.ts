@@ -1,7 +1,7 @@
 /** Reads a namespace that stays up to date. All components of one render see the same revision. */
 import { useCallback, useMemo, useSyncExternalStore } from "react";
 import type { Entry } from "../client/app/entry.ts";
-import type { LiveSnapshot } from "../client/app/live.ts";
+import type { LiveSnapshot } from "../client/app/live-snapshot.ts";
 import type { Namespace } from "../client/app/namespace.ts";
 import type { List } from "../client/app/namespace-types.ts";
 import type { ValueOptions } from "../client/app/schema.ts";

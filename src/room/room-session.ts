@@ -1,6 +1,6 @@
 /** Composes a tab's member from what the browser has: locks, IndexedDB, WebRTC, the signalling server of the room. */
 import { SYSTEM_BACKOFF } from "../client/common/backoff.ts";
-import { loadedOnce } from "../member/api/lazy-service.ts";
+import { loadedOnce } from "../member/api/loaded-once.ts";
 import type { FlaggedOptions } from "../member/flags.ts";
 import type { Services } from "../member/api/services.ts";
 import type { Member } from "../member/node/member.ts";

@@ -4,7 +4,8 @@
  * server that it came from, or than the version of the page that is served there.
  */
 import { coreServices } from "../member/services/core-services.ts";
-import { lazyService, loadedOnce } from "../member/api/lazy-service.ts";
+import { lazyService } from "../member/api/lazy-service.ts";
+import { loadedOnce } from "../member/api/loaded-once.ts";
 import type { Member } from "../member/node/member.ts";
 import { memberView } from "../member/services/member-view.ts";
 import type { Services } from "../member/api/services.ts";

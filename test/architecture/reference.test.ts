@@ -21,7 +21,7 @@ describe("reference", () => {
   });
 
   test("a name is followed over imports and re-exports to its declaration", () => {
-    expect(exported("quorate", "EtcdError").file).toMatch(/protocol\/errors\.ts$/);
+    expect(exported("quorate", "EtcdError").file).toMatch(/protocol\/etcd-error\.ts$/);
     expect(exported("quorate", "EtcdError").declaration).toMatch(/^class EtcdError extends Error \{/);
   });
 

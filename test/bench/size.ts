@@ -12,7 +12,8 @@ const HOOKS = "src/entry/react.ts";
 /** What a page runs that has a live map of a namespace, writes into it and holds a lock. */
 const MAPS_AND_LOCKS = [
   "src/client/app/namespace.ts",
-  "src/client/app/live.ts",
+  "src/client/app/namespace-keys.ts",
+  "src/client/app/live-follower.ts",
   "src/client/app/held-lock.ts",
   "src/client/facade/lease.ts",
   "src/client/facade/lock.ts",

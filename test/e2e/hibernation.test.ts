@@ -4,7 +4,7 @@
  */
 import { afterEach, expect, test } from "vitest";
 import { type Client, createClient } from "../../src/client/client.ts";
-import type { Watcher } from "../../src/client/facade/watcher.ts";
+import type { Watcher } from "../../src/client/facade/lazy-watcher.ts";
 import { httpServices } from "../../src/client/http/http-services.ts";
 import { EdgeFolder, type EdgeServer } from "../bench/edge/server.ts";
 

@@ -1,6 +1,6 @@
 /** The page's source without a room: the cluster at the edge that serves it, over HTTP. */
 import { createClient } from "../../src/client/client.ts";
-import { httpServices } from "../../src/client/http/http-services.ts";
+import { httpClientServices } from "../../src/client/http/http-client-services.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { clusterBase } from "../page-mode.ts";
 import { EdgeCluster } from "./edge-cluster.ts";
@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 2_000;
 
 export function startEdge(location: Location): PageSource {
   const base = clusterBase(location.pathname);
-  const client = createClient(httpServices({ endpoint: `${location.origin}${base}`, WebSocket }));
+  const client = createClient(httpClientServices({ endpoint: `${location.origin}${base}`, WebSocket }));
   const listeners = new Set<() => void>();
   let wellMs = performance.now();
   const cluster = new EdgeCluster({

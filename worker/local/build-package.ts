@@ -3,7 +3,7 @@
  *
  *     src/entry/*.ts ── tsc ──► dist/package/entry/*.js, *.d.ts   modules as they are, so that bundlers drop what is unused
  *     worker/entry.ts ─ tsc ──► dist/package/worker/*.js, *.d.ts  over the same modules, so that an error's class is one class
- *     peerjs ────────── Vite ─► dist/package/vendor/peerjs.js     without its adapter for the media of old browsers
+ *     peerjs ────────── Vite ─► dist/package/vendor/peerjs.js     without its adapter for the media of old browsers, and its serialization
  *     cli, grpc ─────── Vite ─► dist/package/node/*.js            with grpc-js inside: no user of a page needs to install it
  */
 import { execFile } from "node:child_process";
@@ -63,7 +63,7 @@ async function withPackagePaths(file: string): Promise<void> {
   if (named !== text) await writeFile(file, named);
 }
 
-/** As in our own page, where the bundler leaves the adapter out (pageConfig). */
+/** As in our own page, where the bundler leaves out what is not used (pageConfig). */
 async function bundlePeerJs(): Promise<void> {
   await build({
     ...pageConfig(),

@@ -22,7 +22,12 @@ export function pageConfig(): InlineConfig {
     configFile: false,
     root: join(ROOT, "web"),
     logLevel: "warn",
-    resolve: { alias: { "webrtc-adapter": join(ROOT, "web/no-webrtc-adapter.ts") } },
+    resolve: {
+      alias: {
+        "webrtc-adapter": join(ROOT, "web/no-webrtc-adapter.ts"),
+        "peerjs-js-binarypack": join(ROOT, "web/no-binarypack.ts"),
+      },
+    },
     build: { target: "es2023", outDir: join(DIST, "web"), emptyOutDir: true },
   };
 }

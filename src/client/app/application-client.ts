@@ -1,17 +1,19 @@
 /** The client of an application: all of etcd's calls, and above them what applications need first. */
+import { loadedOnce } from "../../member/api/loaded-once.ts";
 import type { Client } from "../client.ts";
+import { lazyFacade } from "../facade/lazy-facade.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
 import type { Connection } from "./connection.ts";
-import { acquire, withLock, type HeldLock, type LockOptions } from "./held-lock.ts";
-import { electionOf, type Election, type Leadership } from "./leadership.ts";
+import type { HeldLock, LockOptions } from "./held-lock.ts";
+import type { Election, Leadership } from "./leadership.ts";
 import { namespace, type Namespace } from "./namespace.ts";
-import type { LocalCopy } from "./live.ts";
-import { presence, type Presence, type PresenceOptions } from "./presence.ts";
+import type { LocalCopy } from "./live-snapshot.ts";
+import type { Presence, PresenceOptions } from "./presence.ts";
 import type { ValueOptions } from "./schema.ts";
 import type { Bytes, RangeOptions } from "../common/types.ts";
 import { lazyOutbox } from "../outbox/lazy-outbox.ts";
 import type { Outbox, OutboxOptions } from "../outbox/outbox-types.ts";
-import { transaction, type Transaction, type TransactionOptions } from "./transaction.ts";
+import type { Transaction, TransactionOptions } from "./transaction.ts";
 
 /**
  * Client of an application: etcd's calls, and above them namespaces, locks, elections, transactions and presence. Every call
@@ -73,6 +75,8 @@ export interface ApplicationParts {
   readonly local?: LocalCopy;
 }
 
+const appParts = /* @__PURE__ */ loadedOnce(() => import("./app-parts.ts"));
+
 export function applicationClient(client: Client, parts: ApplicationParts): ApplicationClient {
   const { backoff, connection, place = "", onClose } = parts;
   const closed = new AbortController();
@@ -122,12 +126,17 @@ export function applicationClient(client: Client, parts: ApplicationParts): Appl
     connection,
     outbox,
     namespace: (prefix, options) => namespace(host, prefix, options),
-    withLock: (name, use, options) => withLock(host, name, use, options),
-    acquire: (name, options) => acquire(host, name, options),
-    lead: (name, value, options) => electionOf(host, name).campaign(value, options),
-    elect: (name) => electionOf(host, name),
-    transaction: (run, options) => transaction(host, run, options),
-    presence: (prefix, me, options) => presence(host, prefix, me, options),
+    withLock: async (name, use, options) => (await appParts()).withLock(host, name, use, options),
+    acquire: async (name, options) => (await appParts()).acquire(host, name, options),
+    lead: async (name, value, options) => (await appParts()).electionOf(host, name).campaign(value, options),
+    elect: (name) => ({
+      ...lazyFacade<Election>({ campaign: 1, leader: 1 }, async () => (await appParts()).electionOf(host, name)),
+      async *observe(observed) {
+        yield* (await appParts()).electionOf(host, name).observe(observed);
+      },
+    }),
+    transaction: async (run, options) => (await appParts()).transaction(host, run, options),
+    presence: async (prefix, me, options) => (await appParts()).presence(host, prefix, me, options),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -3,7 +3,7 @@ import type { User } from "../facade/authenticated.ts";
 import { type ApplicationClient, applicationClient } from "./application-client.ts";
 import { Connection } from "./connection.ts";
 import { createClient } from "../client.ts";
-import { httpServices } from "../http/http-services.ts";
+import { httpClientServices } from "../http/http-client-services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { OutboxOptions } from "../outbox/outbox-types.ts";
@@ -52,7 +52,7 @@ export function connect(options: ConnectOptions): ApplicationClient {
   const connection = new Connection();
   // Not a bare reference: browsers reject a fetch whose `this` is another object.
   const send = options.fetch ?? ((input, init) => fetch(input, init));
-  const services = httpServices({
+  const services = httpClientServices({
     endpoint,
     token: user === undefined ? token : "",
     fetch: connection.observeFetch(send),

@@ -8,7 +8,7 @@ import type {
   QueuedUpdateOptions,
   QueuedWrite,
 } from "../outbox/outbox-types.ts";
-import type { ValueFormat } from "./schema.ts";
+import type { LazyFormat } from "./schema.ts";
 
 /**
  * Computes what to write from the current value. Returns undefined to delete the key, null to drop the write. `OutboxHandler`
@@ -31,12 +31,12 @@ export interface NamespaceOutbox<Value> {
 export function namespaceOutbox<Value>(
   outbox: LazyOutbox,
   prefix: string,
-  format: ValueFormat<Value>,
+  format: LazyFormat<Value>,
 ): NamespaceOutbox<Value> {
   const named = (name: string): string => `${prefix} ${name}`;
   const put = async (key: string, value: Value, options: QueuedPutOptions): Promise<WriteCall> => {
     const { onConflict } = options;
-    const encoded = await format.encode(key, value);
+    const encoded = await (await format()).encode(key, value);
     const handler = onConflict === undefined ? {} : { onConflict: named(onConflict) };
     return { type: "put", key: prefix + key, value: encoded, options: { ...options, ...handler } };
   };
@@ -48,11 +48,11 @@ export function namespaceOutbox<Value>(
       outbox.handle(named(name), async (current, { key, intended, args }) => {
         const inner = key.slice(prefix.length);
         const decoded = async (bytes: Uint8Array | undefined): Promise<Value | undefined> =>
-          bytes === undefined ? undefined : format.decode(inner, bytes);
+          bytes === undefined ? undefined : (await format()).decode(inner, bytes);
         const context = { key: inner, intended: await decoded(intended), args };
         const next = await handler(await decoded(current), context);
         if (next === undefined) return undefined;
-        return next === null ? null : format.encode(inner, next);
+        return next === null ? null : (await format()).encode(inner, next);
       }),
   };
 }

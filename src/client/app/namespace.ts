@@ -6,20 +6,18 @@
  *   await flags.update("dark", (flag) => ({ on: !flag?.on }));
  *   for await (const { key, value } of flags.entries()) console.log(key, value.on);
  */
-import { compare, op } from "../facade/txn.ts";
-import type { Compare } from "../facade/txn.ts";
-import { invalid } from "../common/convert.ts";
+import { loadedOnce } from "../../member/api/loaded-once.ts";
 import type { KvClient } from "../client.ts";
-import type { Id, KeyValue, TxnResult } from "../common/types.ts";
-import { type Entry, entry, entryOf } from "./entry.ts";
-import { ConflictError, InvalidValueError } from "./errors.ts";
+import type { Id } from "../common/types.ts";
+import { lazyFacade } from "../facade/lazy-facade.ts";
+import type { Entry } from "./entry.ts";
 import type { List, PendingReadOptions, ReadOptions } from "./namespace-types.ts";
 import { namespaceOutbox, type NamespaceOutbox } from "./namespace-outbox.ts";
-import { pendingOverlay, type PendingReads } from "./pending-overlay.ts";
+import { pendingOverlay } from "./pending-overlay.ts";
 import type { LazyOutbox } from "../outbox/lazy-outbox.ts";
-import { Live, type LiveHost } from "./live.ts";
-import { pagesOf } from "./pages.ts";
-import { valueFormat, type ValueFormat, type ValueOptions } from "./schema.ts";
+import { Live } from "./live.ts";
+import type { LiveHost } from "./live-snapshot.ts";
+import type { ValueFormat, ValueOptions } from "./schema.ts";
 
 /** Options of writes in a namespace. */
 export interface WriteOptions {
@@ -88,9 +86,7 @@ export interface LiveOptions {
   readonly pending?: boolean | undefined;
 }
 
-const PAGE = 500;
-/** More lost races in a row than this are no accident. */
-const UPDATES_MAX = 100;
+const appParts = /* @__PURE__ */ loadedOnce(() => import("./app-parts.ts"));
 
 export interface NamespaceHost extends LiveHost {
   readonly kv: KvClient;
@@ -102,166 +98,23 @@ export function namespace<Value>(
   prefix: string,
   options: ValueOptions<Value> = {},
 ): Namespace<Value> {
-  const format = valueFormat(options);
-  const keys = new NamespaceKeys(host.kv, prefix, format);
-  const withPending = async (): Promise<PendingReads<Value>> => {
-    const { pendingReads } = await import("./pending.ts");
-    return pendingReads(host.outbox, prefix, format, keys);
-  };
+  const format = async (): Promise<ValueFormat<Value>> => (await appParts()).valueFormat(options);
+  const keys = loadedOnce(async () => new (await appParts()).NamespaceKeys(host, prefix, await format()));
   return {
     prefix,
-    get: (key, read) =>
-      read?.pending === true ? withPending().then((shown) => shown.get(key, read)) : keys.get(key, read),
-    put: (key, value, write) => keys.put(key, value, write),
-    create: (key, value, write) => keys.create(key, value, write),
-    update: (key, change, { signal } = {}) => keys.update(key, change, signal),
-    delete: (key, write) => keys.delete(key, write),
-    list: (read) => (read?.pending === true ? withPending().then((shown) => shown.list(read)) : keys.list(read)),
-    entries: (read) => keys.entries(read),
+    ...lazyFacade<Namespace<Value>>({ get: 1, put: 1, create: 1, update: 1, delete: 1, list: 1 }, keys),
+    async *entries(read) {
+      yield* (await keys()).entries(read);
+    },
     live: ({ pending = false } = {}) =>
-      new Live(host, prefix, format, pending ? pendingOverlay(host.outbox, prefix, format) : undefined),
+      new Live(
+        { ...host, parts: appParts },
+        prefix,
+        format,
+        pending ? pendingOverlay(host.outbox, prefix, format) : undefined,
+      ),
     outbox: namespaceOutbox(host.outbox, prefix, format),
     namespace: <Inner>(inner: string, innerOptions?: ValueOptions<Inner>) =>
       namespace(host, prefix + inner, innerOptions),
   };
-}
-
-class NamespaceKeys<Value> {
-  readonly #kv: KvClient;
-  readonly #prefix: string;
-  readonly #format: ValueFormat<Value>;
-  readonly #range: KvClient["range"] = (key, options) => this.#kv.range(key, options);
-
-  constructor(kv: KvClient, prefix: string, format: ValueFormat<Value>) {
-    this.#kv = kv;
-    this.#prefix = prefix;
-    this.#format = format;
-  }
-
-  async get(key: string, { serializable, signal }: ReadOptions = {}): Promise<Entry<Value> | undefined> {
-    signal?.throwIfAborted();
-    const { kvs } = await this.#kv.range(this.#key(key), { serializable });
-    return kvs[0] === undefined ? undefined : entryOf(kvs[0], this.#prefix, this.#format);
-  }
-
-  async put(key: string, value: Value, { ifMatch, lease, signal }: WriteOptions = {}): Promise<Entry<Value>> {
-    const full = this.#key(key);
-    const encoded = await this.#format.encode(key, value);
-    signal?.throwIfAborted();
-    const written = await this.#kv
-      .txn()
-      .if(...this.#matches(full, ifMatch))
-      .then(op.put(full, encoded, { lease }), op.range(full))
-      .commit();
-    if (!written.succeeded)
-      throw new ConflictError(key, `${JSON.stringify(key)} is not at version ${ifMatch} any more`);
-    return entry(key, value, rangeOf(written, 1) ?? lost());
-  }
-
-  async create(
-    key: string,
-    value: Value,
-    { lease, signal }: Omit<WriteOptions, "ifMatch"> = {},
-  ): Promise<Created<Value>> {
-    const full = this.#key(key);
-    const encoded = await this.#format.encode(key, value);
-    signal?.throwIfAborted();
-    const tried = await this.#kv
-      .txn()
-      .if(compare.createRevision(full).equals(0))
-      .then(op.put(full, encoded, { lease }), op.range(full))
-      .else(op.range(full))
-      .commit();
-    if (tried.succeeded) return { created: true, entry: entry(key, value, rangeOf(tried, 1) ?? lost()) };
-    return { created: false, entry: await entryOf(rangeOf(tried, 0) ?? lost(), this.#prefix, this.#format) };
-  }
-
-  async update(
-    key: string,
-    change: (current: Value | undefined) => Value | undefined | Promise<Value | undefined>,
-    signal: AbortSignal | undefined,
-  ): Promise<Entry<Value> | undefined> {
-    const full = this.#key(key);
-    for (let attempt = 0; attempt < UPDATES_MAX; attempt++) {
-      const current = await this.get(key, { signal });
-      const next = await change(current?.value);
-      if (next === undefined && current === undefined) return undefined;
-      const encoded = next === undefined ? undefined : await this.#format.encode(key, next);
-      signal?.throwIfAborted();
-      const operations =
-        encoded === undefined
-          ? [op.deleteRange(full)]
-          : // A key keeps the lease that it has.
-            [op.put(full, encoded, { ignoreLease: current !== undefined }), op.range(full)];
-      const written = await this.#kv
-        .txn()
-        .if(compare.modRevision(full).equals(current?.revision ?? 0))
-        .then(...operations)
-        .commit();
-      if (written.succeeded) return next === undefined ? undefined : entry(key, next, rangeOf(written, 1) ?? lost());
-    }
-    throw new ConflictError(key, `${JSON.stringify(key)} was changed by others ${UPDATES_MAX} times in a row`);
-  }
-
-  async delete(key: string, { ifMatch, signal }: Omit<WriteOptions, "lease"> = {}): Promise<boolean> {
-    const full = this.#key(key);
-    signal?.throwIfAborted();
-    const done = await this.#kv
-      .txn()
-      .if(...this.#matches(full, ifMatch))
-      .then(op.deleteRange(full))
-      .commit();
-    if (!done.succeeded) throw new ConflictError(key, `${JSON.stringify(key)} is not at version ${ifMatch} any more`);
-    const [first] = done.responses;
-    return first?.type === "deleteRange" && first.deleteRange.deleted > 0;
-  }
-
-  async list(options: ReadOptions = {}): Promise<List<Value>> {
-    const entries: Entry<Value>[] = [];
-    const refused = new Map<string, InvalidValueError>();
-    let revision = 0;
-    for await (const page of pagesOf(this.#range, this.#prefix, { ...options, limit: PAGE })) {
-      revision = page.revision;
-      for (const kv of page.kvs) {
-        try {
-          entries.push(await entryOf(kv, this.#prefix, this.#format));
-        } catch (error) {
-          if (!(error instanceof InvalidValueError)) throw error;
-          refused.set(error.key, error);
-        }
-      }
-    }
-    return { entries, invalid: refused, revision };
-  }
-
-  async *entries({ pageSize = PAGE, ...options }: ReadOptions & { readonly pageSize?: number } = {}): AsyncGenerator<
-    Entry<Value>,
-    undefined
-  > {
-    for await (const { kvs } of pagesOf(this.#range, this.#prefix, { ...options, limit: pageSize })) {
-      for (const kv of kvs) yield await entryOf(kv, this.#prefix, this.#format);
-    }
-    return undefined;
-  }
-
-  #key(key: string): string {
-    if (typeof key !== "string") throw invalid(`a key of a namespace is a string, not ${typeof key}`);
-    if (this.#prefix === "" && key === "") throw invalid("a key is not empty");
-    return this.#prefix + key;
-  }
-
-  #matches(full: string, ifMatch: string | undefined): readonly Compare[] {
-    if (ifMatch === undefined) return [];
-    if (!/^[1-9]\d{0,15}$/.test(ifMatch)) throw invalid(`ifMatch is an entry's etag, not ${JSON.stringify(ifMatch)}`);
-    return [compare.modRevision(full).equals(Number(ifMatch))];
-  }
-}
-
-function rangeOf({ responses }: TxnResult, at: number): KeyValue | undefined {
-  const response = responses[at];
-  return response?.type === "range" ? response.range.kvs[0] : undefined;
-}
-
-function lost(): never {
-  throw invalid("the server's response lacks the key that the request has put");
 }

@@ -3,7 +3,7 @@ import type { LazyOutbox } from "../outbox/lazy-outbox.ts";
 import type { Entry } from "./entry.ts";
 import type { Overlay } from "./live.ts";
 import type { List, PendingReadOptions } from "./namespace-types.ts";
-import type { ValueFormat } from "./schema.ts";
+import type { LazyFormat } from "./schema.ts";
 
 /** Reads that show queued writes over what is known. */
 export interface PendingReads<Value> {
@@ -11,11 +11,11 @@ export interface PendingReads<Value> {
   list(options: PendingReadOptions): Promise<List<Value>>;
 }
 
-export function pendingOverlay<Value>(outbox: LazyOutbox, prefix: string, format: ValueFormat<Value>): Overlay<Value> {
+export function pendingOverlay<Value>(outbox: LazyOutbox, prefix: string, format: LazyFormat<Value>): Overlay<Value> {
   return (known, shown, over) => {
     const show = async (): Promise<void> => {
       const { showPending } = await import("./pending.ts");
-      showPending(outbox, prefix, format, { known, shown, over });
+      showPending(outbox, prefix, await format(), { known, shown, over });
     };
     // Without an outbox there is nothing to lay over what is known.
     show().catch(() => {

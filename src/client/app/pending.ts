@@ -12,7 +12,7 @@ import type { OpenedOutbox } from "../outbox/open-outbox.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { Entry } from "./entry.ts";
 import { isRetryable } from "./errors.ts";
-import type { LiveSnapshot } from "./live.ts";
+import type { LiveSnapshot } from "./live-snapshot.ts";
 import type { List, PendingReadOptions, ReadOptions } from "./namespace-types.ts";
 import type { PendingReads } from "./pending-overlay.ts";
 import type { ValueFormat } from "./schema.ts";

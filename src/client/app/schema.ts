@@ -35,6 +35,9 @@ export interface ValueFormat<Value> {
   decode(key: string, value: Uint8Array): Promise<Value>;
 }
 
+/** A format whose code is loaded when it is first used. */
+export type LazyFormat<Value> = () => Promise<ValueFormat<Value>>;
+
 export function valueFormat<Value>({ codec = json<Value>(), schema }: ValueOptions<Value>): ValueFormat<Value> {
   const checked = async (key: string, value: unknown): Promise<Value> => {
     if (schema === undefined) return value as Value;

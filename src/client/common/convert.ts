@@ -38,17 +38,6 @@ export function idOf(id: Id | undefined): bigint {
   return value;
 }
 
-/** Converts the id of a member, which is unsigned, other than that of a lease. */
-export function memberIdOf(id: Id | undefined): bigint {
-  if (id === undefined) return 0n;
-  if (typeof id !== "bigint" && (typeof id !== "string" || !/^\d{1,20}$/.test(id))) {
-    throw invalid(`the id of a member is a decimal string or a bigint, not ${JSON.stringify(id)}`);
-  }
-  const value = BigInt(id);
-  if (BigInt.asUintN(ID_BITS, value) !== value) throw invalid(`the id of a member has at most 64 bits: ${value}`);
-  return value;
-}
-
 /** Checks a revision or a bound. Returns 0 for undefined: on the wire 0 means "not given". */
 export function count(name: string, value: number | undefined): number {
   if (value === undefined) return 0;

@@ -3,7 +3,7 @@ import type { Services } from "../../member/api/services.ts";
 import type { Member } from "../../protocol/api/cluster.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { Call, CallOptions } from "../common/call.ts";
-import { memberIdOf } from "../common/convert.ts";
+import { memberIdOf } from "../common/member-id.ts";
 import type { Id } from "../common/types.ts";
 
 /** A member of the cluster, as the membership has it. */

@@ -1,45 +1,34 @@
-/** The facades that few programs use, loaded with their first call. */
-import { loadedOnce } from "../../member/api/lazy-service.ts";
-import type { Services } from "../../member/api/services.ts";
-import type { Call } from "../common/call.ts";
-import type { AuthClient } from "./auth.ts";
-import type { ClusterClient } from "./cluster.ts";
-import type { MaintenanceClient } from "./maintenance.ts";
+/** Objects whose methods are loaded with the first call of one of them. */
+import { loadedOnce } from "../../member/api/loaded-once.ts";
 
-export interface LazyFacades {
-  readonly auth: AuthClient;
-  readonly cluster: ClusterClient;
-  readonly maintenance: MaintenanceClient;
-}
+/** The names of the methods that return promises. */
+type Unary<Facade> = {
+  readonly [
+    Name in keyof Facade as Facade[Name] extends (...parameters: never[]) => Promise<unknown> ? Name : never
+  ]-?: 1;
+};
 
-export function lazyFacades(services: Services, call: Call): LazyFacades {
-  const maintenance = loadedOnce(async () => (await import("./maintenance.ts")).maintenanceClient(services, call));
-  return {
-    auth: lazyFacade(async () => (await import("./auth.ts")).authClient(services, call)),
-    cluster: lazyFacade(async () => (await import("./cluster.ts")).clusterClient(services, call)),
-    maintenance: lazyFacade<MaintenanceClient>(maintenance, {
-      async *snapshot(options) {
-        yield* (await maintenance()).snapshot(options);
-      },
-    }),
-  };
-}
+/** The methods of a facade that can be loaded with their first call. */
+export type UnaryOf<Facade> = Pick<Facade, keyof Unary<Facade> & keyof Facade>;
 
-type Method = (this: object, ...parameters: readonly unknown[]) => unknown;
+type Methods = Readonly<Record<string, (...parameters: readonly unknown[]) => unknown>>;
 
-/** Every name is a method that resolves to what the loaded facade's method of that name resolves to. */
-function lazyFacade<Facade extends object>(load: () => Promise<Facade>, own: Partial<Facade> = {}): Facade {
+/**
+ * Returns an object with the named methods, which the compiler compares with the facade's. `check` is called at once with
+ * each call, and what it throws rejects the call.
+ */
+export function lazyFacade<Facade extends object>(
+  names: Unary<NoInfer<Facade>>,
+  load: () => Promise<UnaryOf<NoInfer<Facade>>>,
+  check: () => void = () => {},
+): UnaryOf<Facade> {
   const loaded = loadedOnce(load);
-  return new Proxy(own, {
-    get(_, name) {
-      // `await` on a facade looks for a `then` method.
-      if (typeof name !== "string" || name === "then") return undefined;
-      const method = Reflect.get(own, name) as unknown;
-      if (method !== undefined) return method;
-      return async (...parameters: readonly unknown[]) => {
-        const facade = await loaded();
-        return (Reflect.get(facade, name) as Method).call(facade, ...parameters);
-      };
+  const methods = Object.keys(names).map((name) => [
+    name,
+    async (...parameters: readonly unknown[]) => {
+      check();
+      return ((await loaded()) as Methods)[name]?.(...parameters);
     },
-  }) as Facade;
+  ]);
+  return Object.fromEntries(methods) as UnaryOf<Facade>;
 }

@@ -1,11 +1,12 @@
 /**
- * Leases for applications: granted, kept alive in the background, and finally lost or stopped.
+ * Leases for applications: granted, kept alive in the background, and finally lost or stopped. Loaded with the first call.
  *
  *   const { id } = await client.lease.grant(30);
  *   const kept = client.lease.keepAlive(id);
  *   await client.kv.put("worker/1", "here", { lease: id });
  *   void kept.ended.then(({ reason }) => reason === "lost" && stopWorking());
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { LeaseService } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { count, headerOf, idOf, invalid } from "../common/convert.ts";
@@ -13,6 +14,7 @@ import type { Call, CallOptions } from "../common/call.ts";
 import { backoffMs } from "../common/backoff.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
 import type { Header, Id } from "../common/types.ts";
+import type { UnaryOf } from "./lazy-facade.ts";
 
 /** Result of `lease.grant`. */
 export interface LeaseGrant {
@@ -61,8 +63,8 @@ export interface KeptAliveEnd {
   readonly error?: EtcdError;
 }
 
-/** A lease that is being kept alive. */
-export interface KeptAlive {
+/** A lease that is being kept alive, until stopped or lost. `await using` stops it. */
+export interface KeptAlive extends AsyncDisposable {
   readonly id: string;
   /** Resolves when the keep-alives end. Never rejects. The caller must stop relying on a lease that is lost. */
   readonly ended: Promise<KeptAliveEnd>;
@@ -93,14 +95,13 @@ export interface LeaseClientHost {
   readonly lease: LeaseService;
   readonly call: Call;
   readonly backoff: BackoffTimer;
-  /** Throws EtcdError (Canceled) if the client is closed. */
-  readonly checkOpen: () => void;
   /** Aborted when the client is closed. */
   readonly closed: AbortSignal;
 }
 
-export function leaseClient(host: LeaseClientHost): LeaseClient {
-  const { lease, call, checkOpen } = host;
+/** What is asked once, without the keep-alives that go on. */
+export function leaseCalls(host: LeaseClientHost): UnaryOf<LeaseClient> {
+  const { lease, call } = host;
   return {
     async grant(ttl, options = {}) {
       if (ttl === undefined) throw invalid("a lease is granted for a number of seconds");
@@ -113,10 +114,6 @@ export function leaseClient(host: LeaseClientHost): LeaseClient {
       return { header: headerOf(header) };
     },
     keepAliveOnce: async (id, options) => renewOnce(host, idOf(id), options),
-    keepAlive(id, options = {}) {
-      checkOpen();
-      return keepAlive(host, idOf(id), options);
-    },
     async timeToLive(id, options = {}) {
       const request = { id: idOf(id), keys: options.keys === true };
       const found = await call(options, (context) => lease.timeToLive(request, context));
@@ -142,21 +139,12 @@ async function renewOnce(
 const RENEWALS_PER_TTL = 3;
 const RETRY_LIMIT_MS = 500;
 
-function keepAlive(host: LeaseClientHost, id: bigint, options: KeepAliveOptions): KeptAlive {
-  const stopped = new AbortController();
-  const signals = [stopped.signal, host.closed, ...(options.signal === undefined ? [] : [options.signal])];
-  return {
-    id: id.toString(),
-    ended: renewUntilStopped(host, id, AbortSignal.any(signals), options.onRenewed),
-    stop: () => stopped.abort(),
-  };
-}
-
-async function renewUntilStopped(
+/** Does not reject. */
+export async function renewUntilStopped(
   host: LeaseClientHost,
   id: bigint,
   stopped: AbortSignal,
-  onRenewed: KeepAliveOptions["onRenewed"],
+  onRenewed?: KeepAliveOptions["onRenewed"],
 ): Promise<KeptAliveEnd> {
   let failures = 0;
   // Before the first response the remaining time is unknown. A lost connection alone does not mean that the lease is

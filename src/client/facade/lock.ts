@@ -1,5 +1,5 @@
 /**
- * Locks and elections, as etcd's services have them.
+ * Locks and elections, as etcd's services have them. Loaded with the first call.
  *
  *   const { key } = await client.lock.lock("migration", { lease: id });
  *   try { … } finally { await client.lock.unlock(key); }
@@ -66,7 +66,7 @@ export interface ElectionClient {
   resign(leader: LeaderKey, options?: CallOptions): Promise<{ readonly header: Header }>;
 }
 
-export function lockClient({ lock }: Services, call: Call): LockClient {
+export function lockClient({ lock }: Pick<Services, "lock">, call: Call): LockClient {
   return {
     async lock(name, options = {}) {
       const request = { name: toBytes(name), lease: idOf(options.lease) };
@@ -82,9 +82,8 @@ export function lockClient({ lock }: Services, call: Call): LockClient {
 }
 
 export function electionClient(
-  { election }: Services,
+  { election }: Pick<Services, "election">,
   context: CallContext,
-  checkOpen: () => void,
   call: Call,
 ): ElectionClient {
   return {
@@ -102,7 +101,6 @@ export function electionClient(
       return leaderOf(await call(options, (named) => election.leader(request, named)));
     },
     observe(name, { signal } = {}) {
-      checkOpen();
       const stream = election.observe({ name: toBytes(name) }, { ...context, signal });
       return {
         [Symbol.asyncIterator]() {

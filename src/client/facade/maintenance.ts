@@ -6,7 +6,8 @@ import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import { alarmRequest } from "../../protocol/api/maintenance.ts";
 import type { AlarmResponse, StatusResponse } from "../../protocol/api/maintenance.ts";
 import type { Call, CallOptions } from "../common/call.ts";
-import { count, headerOf, memberIdOf } from "../common/convert.ts";
+import { count, headerOf } from "../common/convert.ts";
+import { memberIdOf } from "../common/member-id.ts";
 import type { Header, Id } from "../common/types.ts";
 
 /** An alarm that a member has raised. */

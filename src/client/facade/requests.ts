@@ -16,8 +16,6 @@ import type {
   SortTarget,
   TxnResponse,
 } from "../../protocol/api/kv.ts";
-import { watchCreateRequest } from "../../protocol/api/watch.ts";
-import type { WatchCreateRequest } from "../../protocol/api/watch.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import {
   count,
@@ -40,7 +38,6 @@ import type {
   RangeResult,
   SortBy,
   TxnResult,
-  WatchOptions,
 } from "../common/types.ts";
 
 const SORT_TARGETS: Readonly<Record<SortBy, SortTarget>> = {
@@ -92,17 +89,6 @@ export function putOf(key: Bytes, value: Bytes, options: PutOptions): PutRequest
 
 export function deleteRangeOf(key: Bytes, options: DeleteRangeOptions): DeleteRangeRequest {
   return deleteRangeRequest({ ...keyRange(key, options), prevKv: options.prevKv === true });
-}
-
-export function watchOf(key: Bytes, options: WatchOptions): WatchCreateRequest {
-  return watchCreateRequest({
-    ...keyRange(key, options),
-    startRevision: count("startRevision", options.startRevision),
-    progressNotify: options.progressNotify === true,
-    filters: options.filters ?? [],
-    prevKv: options.prevKv === true,
-    fragment: options.fragment === true,
-  });
 }
 
 export function rangeResult(response: RangeResponse): RangeResult {

@@ -1,5 +1,6 @@
 /**
- * One watch for an application: an endless iteration that survives broken streams.
+ * One watch for an application: an endless iteration that survives broken streams. Loaded with the first watch
+ * (lazy-watcher.ts).
  *
  * It remembers the next revision to return events of. When a stream breaks, it opens another one from there, so that no
  * event is lost or returned twice, whichever member serves it. It pulls: at most one response is buffered here, all
@@ -10,32 +11,37 @@
  * compacted.
  */
 import type { WatchStream } from "../../member/api/services.ts";
-import { errorDocs, EtcdError, errCompacted, errNoLeader, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
+import { EtcdError, errCompacted, errNoLeader, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
 import type { Event } from "../../protocol/api/kv.ts";
+import { watchCreateRequest } from "../../protocol/api/watch.ts";
 import type { WatchCreateRequest, WatchResponse as WireResponse } from "../../protocol/api/watch.ts";
-import { headerOf, keyValueOf, optionalKeyValueOf } from "../common/convert.ts";
+import { count, headerOf, keyRange, keyValueOf, optionalKeyValueOf } from "../common/convert.ts";
 import { backoffMs } from "../common/backoff.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
-import type { Header, WatchEvent, WatchResponse } from "../common/types.ts";
+import { deferred } from "../common/deferred.ts";
+import type { Deferred } from "../common/deferred.ts";
+import type { Bytes, Header, WatchEvent, WatchOptions, WatchResponse } from "../common/types.ts";
+import { CompactedError } from "./compacted-error.ts";
+import type { Watcher } from "./lazy-watcher.ts";
 
 const RECONNECT_LIMIT_MS = 3000;
 
-/**
- * The watch cannot continue where it stopped, because that history is compacted. The caller reads the keys again and
- * watches from `compactRevision` or later. Code OutOfRange.
- */
-export class CompactedError extends EtcdError {
-  readonly compactRevision: number;
-
-  constructor(compactRevision: number) {
-    super(errCompacted.code, errCompacted.message);
-    this.name = "CompactedError";
-    this.compactRevision = compactRevision;
-  }
-
-  override get docs(): string {
-    return errorDocs("Compacted");
-  }
+/** Makes the watch that the caller's arguments describe. */
+export function resumingWatcher(
+  key: Bytes,
+  options: WatchOptions,
+  rest: Pick<WatcherOptions, "open" | "backoff" | "signal">,
+): ResumingWatcher {
+  const { createdNotify = false, onDisconnect, onConnect } = options;
+  const request = watchCreateRequest({
+    ...keyRange(key, options),
+    startRevision: count("startRevision", options.startRevision),
+    progressNotify: options.progressNotify === true,
+    filters: options.filters ?? [],
+    prevKv: options.prevKv === true,
+    fragment: options.fragment === true,
+  });
+  return new ResumingWatcher({ ...rest, request, createdNotify, onDisconnect, onConnect });
 }
 
 export interface WatcherOptions {
@@ -46,22 +52,19 @@ export interface WatcherOptions {
   readonly signal: AbortSignal | undefined;
   readonly onDisconnect: ((error: Error) => void) | undefined;
   readonly onConnect?: (() => void) | undefined;
-  readonly onEnd: (watcher: Watcher) => void;
 }
 
 type Result = IteratorResult<WatchResponse, undefined>;
 
 const DONE: Result = { done: true, value: undefined };
 
-/** An endless iteration over the responses of a watch. It ends without an error when the caller ends it. */
-export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> {
-  /** Header of the response with which the server first registered the watch. All later puts are returned as events. */
+export class ResumingWatcher implements Watcher {
   readonly created: Promise<Header>;
 
   readonly #options: WatcherOptions;
   readonly #over: AbortController = new AbortController();
   readonly #abort: () => void = () => this.#end();
-  readonly #settle: { readonly resolve: (header: Header) => void; readonly reject: (error: unknown) => void };
+  readonly #created: Deferred<Header> = deferred();
   #stream: WatchStream | undefined;
   #nextRevision: number;
   #failures = 0;
@@ -75,19 +78,13 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
   constructor(options: WatcherOptions) {
     this.#options = options;
     this.#nextRevision = options.request.startRevision;
-    const { promise, resolve, reject } = deferred<Header>();
-    this.created = promise;
-    this.#settle = { resolve, reject };
+    this.created = this.#created.promise;
     // next() reports both failures too, so callers need not handle these promises.
-    promise.catch(ignore);
+    this.created.catch(ignore);
     options.signal?.addEventListener("abort", this.#abort, { once: true });
     if (options.signal?.aborted === true) this.#end();
     this.#ahead = this.#pull();
     this.#tail = this.#ahead.catch(ignore);
-  }
-
-  get isOver(): boolean {
-    return this.#over.signal.aborted;
   }
 
   [Symbol.asyncIterator](): this {
@@ -106,7 +103,10 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
     return Promise.resolve(DONE);
   }
 
-  /** Requests the watch's progress from the server. It arrives as a response with `progress` set. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
+  }
+
   requestProgress(): void {
     this.#stream?.request({ type: "progress", progress: {} });
   }
@@ -170,12 +170,12 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
     if (this.#nextRevision === 0) this.#nextRevision = header.revision + 1;
     if (this.#isCreated) return undefined;
     this.#isCreated = true;
-    this.#settle.resolve(header);
+    this.#created.resolve(header);
     return this.#options.createdNotify ? { header, events: [], created: true, progress: false } : undefined;
   }
 
   #fail(error: unknown): unknown {
-    this.#settle.reject(error);
+    this.#created.reject(error);
     this.#end();
     return error;
   }
@@ -184,9 +184,8 @@ export class Watcher implements AsyncIterableIterator<WatchResponse, undefined> 
     if (this.#over.signal.aborted) return;
     this.#over.abort();
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    this.#settle.reject(new EtcdError(GrpcCode.Canceled, "the watch was ended before the server had taken it"));
+    this.#created.reject(new EtcdError(GrpcCode.Canceled, "the watch was ended before the server had taken it"));
     this.#stream?.close();
-    this.#options.onEnd(this);
   }
 }
 
@@ -212,17 +211,3 @@ function cancelError(response: WireResponse): EtcdError {
 }
 
 function ignore(): void {}
-
-function deferred<Value>(): {
-  readonly promise: Promise<Value>;
-  readonly resolve: (value: Value) => void;
-  readonly reject: (error: unknown) => void;
-} {
-  let resolve: (value: Value) => void = ignore;
-  let reject: (error: unknown) => void = ignore;
-  const promise = new Promise<Value>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
-}

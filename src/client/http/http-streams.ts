@@ -1,14 +1,13 @@
 /** Streams and watches that do not share the client's WebSocket. Loaded with the first of them. */
 import type { CallContext, WatchService } from "../../member/api/services.ts";
 import type { Source } from "../../member/api/source.ts";
-import { encodeJson } from "../../protocol/codec/json-encode.ts";
 import type { Rpc, RpcKind } from "../../protocol/api/rpc/rpc.ts";
 import { iterableSource } from "../common/iterable-source.ts";
 import type { WebSocketConstructor } from "../common/web-socket-like.ts";
 import type { HttpCaller } from "./http-call.ts";
 import { HttpNdjson } from "./http-ndjson.ts";
 import { HttpWatchStream } from "./http-watch.ts";
-import { lineOf } from "./json-messages.ts";
+import { lineOf, requestText } from "./json-messages.ts";
 import { WebSocketWatchStream } from "./websocket-watch.ts";
 
 /** Time without another attempt after a WebSocket was refused. */
@@ -38,7 +37,7 @@ export function streamedOverHttp(
 ): AsyncIterable<unknown> & Source<unknown> {
   const { request, response, isPatient = false } = rpc;
   const [path = ""] = rpc.paths;
-  const lines = new HttpNdjson(caller, { path, body: encodeJson(request, message), context, what: path, isPatient });
+  const lines = new HttpNdjson(caller, { path, body: requestText(request, message), context, what: path, isPatient });
   const close = (): void => lines.close();
   context.signal?.addEventListener("abort", close, { once: true });
   const next = async (): Promise<unknown> => {

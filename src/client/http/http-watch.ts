@@ -10,7 +10,7 @@ import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { HttpCaller } from "./http-call.ts";
 import { HttpNdjson } from "./http-ndjson.ts";
-import { watchRequestText, watchResponseOf } from "./json-messages.ts";
+import { watchRequestText, watchResponseOf } from "./watch-messages.ts";
 
 export class HttpWatchStream implements WatchStream {
   readonly #caller: HttpCaller;

@@ -1,66 +1,100 @@
 /**
- * Encodes and decodes messages as etcd's JSON gateway does.
+ * Encodes and decodes messages as etcd's JSON gateway does, by one table per message.
  *
- * Decoding does not use the decoder of src/protocol: that one validates untrusted input with protojson's error texts,
+ * Neither uses the codec of src/protocol: that one validates untrusted input with protojson's error texts, scans pieces,
  * and is larger than this whole client. JSON.parse is enough here, because gateways write 64-bit integers as strings.
  */
 import { unreachable } from "../../base/assert.ts";
-import { fromBase64 } from "../../base/text-codes.ts";
-import { encodeJson } from "../../protocol/codec/json-encode.ts";
 import { jsonName } from "../../protocol/codec/schema.ts";
 import type { FieldKind, FieldSpec, Schema } from "../../protocol/codec/schema.ts";
-import { watchRequestSchema, watchResponseSchema } from "../../protocol/api/schema/watch-schema.ts";
-import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
+import { toBytes, toText } from "../common/convert.ts";
 import { unexpectedResponseError, parseJson, statusError } from "./http-errors.ts";
 
 type Bag = Record<string, unknown>;
 
-export function watchRequestText(request: WatchRequest): string {
-  return encodeJson(watchRequestSchema, request);
-}
-
-/** Decodes a line of a streamed response: a response under `result`, or the stream's final error under `error`. */
-export function watchResponseOf(endpoint: string, line: string): WatchResponse {
-  return lineOf(watchResponseSchema, endpoint, line);
+export function requestText<Message>(schema: Schema<Message>, message: Message): string {
+  return JSON.stringify(jsonOf(schema, message));
 }
 
 export function lineOf<Message>(schema: Schema<Message>, endpoint: string, line: string): Message {
   const json = parseJson(line);
   const error = statusError(json);
   if (error !== undefined) throw error;
-  const result = isBag(json) ? json["result"] : undefined;
-  return orForeign(endpoint, line, () => messageOf(schema, result));
+  return read(schema, endpoint, line, isBag(json) ? json["result"] : undefined);
 }
 
 export function responseOf<Message>(schema: Schema<Message>, endpoint: string, text: string): Message {
-  return orForeign(endpoint, text, () => messageOf(schema, parseJson(text)));
+  return read(schema, endpoint, text, parseJson(text));
 }
 
 /** Thrown and caught in this file only. */
 class NotTheMessage extends Error {}
 
-function orForeign<Message>(endpoint: string, text: string, read: () => Message): Message {
+function read<Message>(schema: Schema<Message>, endpoint: string, text: string, json: unknown): Message {
   try {
-    return read();
+    return messageOf(schema, json);
   } catch (error) {
-    if (error instanceof NotTheMessage) throw unexpectedResponseError(endpoint, text);
-    throw error;
+    throw error instanceof NotTheMessage ? unexpectedResponseError(endpoint, text) : error;
+  }
+}
+
+function jsonOf(schema: Schema<unknown>, message: unknown): Bag {
+  const bag = (schema.isUnion ? { union: message } : message) as Bag;
+  const json: Bag = {};
+  for (const field of schema.fields) {
+    const value = bag[field.property];
+    if (field.kind.type === "oneof") {
+      const union = value as Bag;
+      const member = field.kind.members.find(({ property }) => property === union["type"]);
+      if (member !== undefined) json[member.protoName] = jsonValue(member.kind, union[member.property]);
+    } else if (field.repeated) {
+      const values = value as readonly unknown[];
+      if (values.length > 0) json[field.protoName] = values.map((item) => jsonValue(field.kind, item));
+    } else if (!isZero(field.kind, value)) json[field.protoName] = jsonValue(field.kind, value);
+  }
+  return json;
+}
+
+function isZero({ type, ...kind }: FieldKind, value: unknown): boolean {
+  if (type === "bytes") return (value as Uint8Array).length === 0;
+  return !value || (type === "enum" && "names" in kind && value === kind.names[0]);
+}
+
+function jsonValue(kind: FieldKind, value: unknown): unknown {
+  switch (kind.type) {
+    case "message":
+      return jsonOf(kind.schema(), value);
+    case "int":
+    case "id":
+      return String(value);
+    case "bytes":
+      return toBase64(value as Uint8Array);
+    case "string":
+      // A lone surrogate is not allowed in UTF-8.
+      return toText(toBytes(value as string));
+    case "enum":
+      return typeof value === "number" ? (kind.names[value] ?? value) : value;
+    case "bool":
+    case "uint32":
+    case "oneof":
+      return value;
+    default:
+      return unreachable(kind);
   }
 }
 
 function messageOf<Message>(schema: Schema<Message>, json: unknown): Message {
-  if (!isBag(json)) throw new NotTheMessage();
+  const given = isBag(json) ? json : refuse();
   const created = schema.create() as Bag;
   const message: Bag = schema.isUnion ? { union: created } : created;
   for (const field of schema.fields) {
-    const value = fieldValue(field, json);
+    const value = fieldValue(field, given);
     if (value !== undefined) message[field.property] = value;
   }
   return (schema.isUnion ? message["union"] : message) as Message;
 }
 
-function fieldValue(field: FieldSpec, json: Bag): unknown {
-  const { kind } = field;
+function fieldValue({ kind, protoName, repeated }: FieldSpec, json: Bag): unknown {
   if (kind.type === "oneof") {
     for (const member of kind.members) {
       const value = fieldValue(member, json);
@@ -68,11 +102,10 @@ function fieldValue(field: FieldSpec, json: Bag): unknown {
     }
     return undefined;
   }
-  const value = json[field.protoName] ?? json[jsonName(field.protoName)];
+  const value = json[protoName] ?? json[jsonName(protoName)];
   if (value === undefined || value === null) return undefined;
-  if (!field.repeated) return valueOf(kind, value);
-  if (!Array.isArray(value)) throw new NotTheMessage();
-  return value.map((item) => valueOf(kind, item));
+  if (!repeated) return valueOf(kind, value);
+  return Array.isArray(value) ? value.map((item) => valueOf(kind, item)) : refuse();
 }
 
 function valueOf(kind: FieldKind, json: unknown): unknown {
@@ -85,19 +118,22 @@ function valueOf(kind: FieldKind, json: unknown): unknown {
     case "id":
       return idOf(json);
     case "bytes":
-      return (typeof json === "string" ? fromBase64(json) : undefined) ?? refuse();
-    case "string":
-      return typeof json === "string" ? json : refuse();
-    case "bool":
-      return typeof json === "boolean" ? json : refuse();
+      return fromBase64(json);
     case "enum":
-      return typeof json === "number" ? (kind.names[json] ?? json) : typeof json === "string" ? json : refuse();
+      return typeof json === "number" ? (kind.names[json] ?? json) : checked("string", json);
+    case "bool":
+      return checked("boolean", json);
+    case "string":
     case "oneof":
       // The members of a union are read in its parent message.
-      return refuse();
+      return checked("string", json);
     default:
       return unreachable(kind);
   }
+}
+
+function checked(type: "boolean" | "string", json: unknown): unknown {
+  return typeof json === type ? json : refuse();
 }
 
 function intOf(json: unknown): number {
@@ -108,6 +144,28 @@ function intOf(json: unknown): number {
 function idOf(json: unknown): bigint {
   if (typeof json === "string" && /^-?\d{1,20}$/.test(json)) return BigInt(json);
   return Number.isSafeInteger(json) ? BigInt(json as number) : refuse();
+}
+
+/** The argument list of a call is bounded, so the bytes are converted in pieces. */
+function toBase64(bytes: Uint8Array): string {
+  let units = "";
+  for (let at = 0; at < bytes.length; at += PIECE) units += String.fromCharCode(...bytes.subarray(at, at + PIECE));
+  return btoa(units);
+}
+
+const PIECE = 8_192;
+
+/** Gateways write the standard alphabet; protojson accepts the other one, too. */
+function fromBase64(json: unknown): Uint8Array {
+  const text = checked("string", json) as string;
+  try {
+    const units = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = new Uint8Array(units.length);
+    for (let at = 0; at < units.length; at++) bytes[at] = units.charCodeAt(at);
+    return bytes;
+  } catch {
+    return refuse();
+  }
 }
 
 function refuse(): never {

@@ -1,12 +1,9 @@
 /**
- * One WebSocket for the calls and watches of a client, beside HTTP. Nobody waits for it but a watch: calls go over HTTP
- * until it is open, and whenever it is refused, lost or full. It is opened for a watch, for a call that may wait long,
- * and for the second call within a second; it is closed when nothing was under way for two seconds. Its code is loaded
- * then too.
+ * One WebSocket for the calls and watches of a client, beside HTTP. It is opened when it is asked for (lazy-socket.ts), which
+ * loads this code, and closed when nothing was under way for two seconds.
  */
-import { loadedOnce } from "../../member/api/lazy-service.ts";
 import type { WebSocketConstructor } from "../common/web-socket-like.ts";
-import type { MuxConnection } from "../mux/mux-connection.ts";
+import { MuxConnection } from "../mux/mux-connection.ts";
 
 export interface SharedSocketOptions {
   readonly endpoint: string;
@@ -17,8 +14,6 @@ export interface SharedSocketOptions {
 /** A watch waits this long for the socket. */
 const CONNECT_MS = 3_000;
 const CLOSE_AFTER_MS = 2_000;
-/** Calls within this time of each other are worth a socket. */
-const FREQUENT_MS = 1_000;
 /** Calls and watches per socket; a member takes 1,024. */
 const STREAMS_MAX = 1_000;
 /** Time without another attempt after a refused one. It doubles with each. */
@@ -29,10 +24,8 @@ const AWAY_MS = 1_000;
 
 export class SharedSocket {
   readonly #options: SharedSocketOptions;
-  readonly #code = loadedOnce(() => import("../mux/mux-connection.ts"));
   #connection: MuxConnection | undefined;
   #opening: Promise<MuxConnection | undefined> | undefined;
-  #lastCallMs = -Infinity;
   #refusals = 0;
   #wasOpen = false;
   #notBeforeMs = -Infinity;
@@ -42,14 +35,10 @@ export class SharedSocket {
     this.#options = options;
   }
 
-  /** Returns the open socket for a call to make now, or undefined: then the call goes over HTTP. */
-  forCall(isPatient: boolean): MuxConnection | undefined {
-    const nowMs = performance.now();
-    const isFrequent = nowMs - this.#lastCallMs < FREQUENT_MS;
-    this.#lastCallMs = nowMs;
-    if (this.#connection?.isFree === true && this.#connection.streams < STREAMS_MAX) return this.#connection;
-    if (isFrequent || isPatient) void this.opened();
-    return undefined;
+  /** The open socket, if it takes another call now. */
+  get free(): MuxConnection | undefined {
+    const connection = this.#connection;
+    return connection?.isFree === true && connection.streams < STREAMS_MAX ? connection : undefined;
   }
 
   /** Opens the socket if it is not open. Returns undefined if it cannot be had now. Does not reject. */
@@ -72,10 +61,9 @@ export class SharedSocket {
   async #open(): Promise<MuxConnection | undefined> {
     const { endpoint, token, WebSocket } = this.#options;
     try {
-      const code = await this.#code();
       return await new Promise<MuxConnection | undefined>((resolve) => {
         const options = { endpoint, token, WebSocket, timeoutMs: CONNECT_MS, closeAfterMs: CLOSE_AFTER_MS };
-        const connection: MuxConnection = new code.MuxConnection(options, {
+        const connection: MuxConnection = new MuxConnection(options, {
           onOpen: () => {
             this.#refusals = 0;
             this.#wasOpen = true;
@@ -91,7 +79,7 @@ export class SharedSocket {
         });
       });
     } catch {
-      // Neither the platform's WebSocket nor code that could not be loaded may fail a call that HTTP can make.
+      // What the platform's WebSocket throws may not fail a call that HTTP can make.
       this.#refused();
       return undefined;
     }

@@ -8,7 +8,7 @@ import type { WatchStream } from "../../member/api/services.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { WebSocketConstructor, WebSocketLike } from "../common/web-socket-like.ts";
-import { watchRequestText, watchResponseOf } from "./json-messages.ts";
+import { watchRequestText, watchResponseOf } from "./watch-messages.ts";
 
 export interface WebSocketWatchOptions {
   readonly endpoint: string;

@@ -4,7 +4,6 @@
  *
  * Callers see no difference, except that the first response takes a little longer.
  */
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { RpcKind } from "../../protocol/api/rpc/rpc.ts";
 
 /**
@@ -19,20 +18,6 @@ interface Stream {
   request?(message: unknown): void;
   next(): Promise<unknown>;
   close(): void;
-}
-
-/** Loads once, and again after a failure. Rejects with an EtcdError. */
-export function loadedOnce<Part>(load: () => Promise<Part>): () => Promise<Part> {
-  let part: Promise<Part> | undefined;
-  return () => {
-    part ??= load().catch((error: unknown) => {
-      part = undefined;
-      throw error instanceof EtcdError
-        ? error
-        : new EtcdError(GrpcCode.Unavailable, `a part of the program could not be loaded: ${String(error)}`);
-    });
-    return part;
-  };
 }
 
 /**

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ApplicationClient } from "../../../src/client/app/application-client.ts";
+import { createClient } from "../../../src/client/client.ts";
+import { op } from "../../../src/client/facade/txn.ts";
 import type { Live } from "../../../src/client/app/live.ts";
 import type { Namespace } from "../../../src/client/app/namespace.ts";
 import { serveMember } from "../support/served-member.ts";
@@ -94,6 +96,30 @@ describe("a live namespace", () => {
     mend();
     await eventually(() => expect(valuesOf(live)).toEqual({ b: 2 }));
     expect(live.isStale).toBe(false);
+  });
+
+  test("begins its list again when its revision is compacted between two pages", async () => {
+    const keys = Array.from({ length: 1_001 }, (_, at) => `n/${String(at).padStart(4, "0")}`);
+    for (let at = 0; at < keys.length; at += 128) {
+      await client.kv
+        .txn()
+        .then(...keys.slice(at, at + 128).map((key) => op.put(key, "1")))
+        .commit();
+    }
+    const direct = createClient(served.services);
+    let ranges = 0;
+    served.intercept = async (path) => {
+      if (path !== "/v3/kv/range" || ++ranges !== 2) return false;
+      const { header } = await direct.kv.put("n/0000", "2");
+      await direct.kv.compact(header.revision);
+      return false;
+    };
+    live = numbers.live();
+    await live.ready;
+    expect(ranges).toBe(4);
+    expect(live.entries.size).toBe(1_001);
+    expect(live.get("0000")?.value).toBe(2);
+    expect(live.getSnapshot().error).toBeUndefined();
   });
 
   test("reads the list again when what it missed was compacted", async () => {

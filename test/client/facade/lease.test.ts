@@ -3,7 +3,7 @@ import { createClient, toText } from "../../../src/client/client.ts";
 import type { Client } from "../../../src/client/client.ts";
 import { httpServices } from "../../../src/client/http/http-services.ts";
 import { callIn } from "../../../src/client/common/call.ts";
-import { leaseClient } from "../../../src/client/facade/lease.ts";
+import { lazyLease } from "../../../src/client/facade/lazy-lease.ts";
 import type { LeaseClient } from "../../../src/client/facade/lease.ts";
 import type { LeaseService } from "../../../src/member/api/services.ts";
 import { EtcdError, GrpcCode, errNoLeader } from "../../../src/protocol/errors.ts";
@@ -135,7 +135,15 @@ function beating(answers: readonly (number | EtcdError)[]): { lease: LeaseClient
   const backoff = { random: () => 0, sleep: async (ms: number) => void slept.push(ms) };
   const call = callIn({ token: "", requireLeader: false }, () => {});
   const closed = new AbortController().signal;
-  const lease = leaseClient({ lease: { keepAlive } as LeaseService, call, backoff, checkOpen: () => {}, closed });
+  const service = async (): Promise<LeaseService> => ({ keepAlive }) as LeaseService;
+  const lease = lazyLease({
+    code: () => import("../../../src/client/facade/lease.ts"),
+    lease: service,
+    call,
+    backoff,
+    checkOpen: () => {},
+    closed,
+  });
   return { lease, slept };
 }
 

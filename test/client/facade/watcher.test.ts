@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { CompactedError, Watcher } from "../../../src/client/facade/watcher.ts";
+import { CompactedError } from "../../../src/client/facade/compacted-error.ts";
+import { ResumingWatcher } from "../../../src/client/facade/watcher.ts";
 import type { WatcherOptions } from "../../../src/client/facade/watcher.ts";
 import type { WatchStream } from "../../../src/member/api/services.ts";
 import { EtcdError, errNoLeader, GrpcCode } from "../../../src/protocol/errors.ts";
@@ -22,15 +23,14 @@ class Script {
     this.#streams = streams;
   }
 
-  watch(options: Partial<WatcherOptions> = {}): Watcher {
-    return new Watcher({
+  watch(options: Partial<WatcherOptions> = {}): ResumingWatcher {
+    return new ResumingWatcher({
       open: () => this.#open(),
       request: watchCreateRequest(),
       backoff: { random: () => 1, sleep: async (milliseconds) => void this.pauses.push(milliseconds) },
       createdNotify: false,
       signal: undefined,
       onDisconnect: (error) => this.disconnects.push(error.message),
-      onEnd: () => {},
       ...options,
     });
   }
@@ -73,7 +73,7 @@ function progress(revision: number): WatchResponse {
   return watchResponse({ header: responseHeader({ revision }) });
 }
 
-async function revisionsOf(watcher: Watcher, events: number): Promise<number[]> {
+async function revisionsOf(watcher: ResumingWatcher, events: number): Promise<number[]> {
   const received: number[] = [];
   for await (const response of watcher) {
     received.push(...response.events.map(({ kv }) => kv.modRevision));

@@ -1,35 +1,27 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { responseOf, watchResponseOf } from "../../../src/client/http/json-messages.ts";
+import { requestText, responseOf } from "../../../src/client/http/json-messages.ts";
+import { watchResponseOf } from "../../../src/client/http/watch-messages.ts";
 import { EtcdError } from "../../../src/protocol/errors.ts";
-import { memberListResponseSchema } from "../../../src/protocol/api/schema/cluster-schema.ts";
 import { decodeJson } from "../../../src/protocol/codec/json-decode.ts";
 import { encodeJson } from "../../../src/protocol/codec/json-encode.ts";
-import {
-  putResponseSchema,
-  rangeResponseSchema,
-  txnResponseSchema,
-} from "../../../src/protocol/api/schema/kv-schema.ts";
-import { statusResponseSchema } from "../../../src/protocol/api/schema/maintenance-schema.ts";
-import type { Schema } from "../../../src/protocol/codec/schema.ts";
-import { watchResponseSchema } from "../../../src/protocol/api/schema/watch-schema.ts";
+import { ALL_SCHEMAS } from "../../protocol/support/all-schemas.ts";
 import { arbitraryMessage } from "../../protocol/support/arbitrary.ts";
 
-const SCHEMAS: readonly Schema<unknown>[] = [
-  rangeResponseSchema,
-  putResponseSchema,
-  txnResponseSchema,
-  memberListResponseSchema,
-  statusResponseSchema,
-  watchResponseSchema,
-];
-
-describe.each(SCHEMAS.map((schema) => [schema.name, schema] as const))("%s", (_, schema) => {
+describe.each(ALL_SCHEMAS.map((schema) => [schema.name, schema] as const))("%s", (_, schema) => {
   test("is read as the protocol's own decoder reads it", () => {
     fc.assert(
       fc.property(arbitraryMessage(schema), (message) => {
         const text = encodeJson(schema, message);
         expect(responseOf(schema, "here", text)).toEqual(decodeJson(schema, text));
+      }),
+    );
+  });
+
+  test("is written as the protocol's own encoder writes it", () => {
+    fc.assert(
+      fc.property(arbitraryMessage(schema), (message) => {
+        expect(JSON.parse(requestText(schema, message))).toEqual(JSON.parse(encodeJson(schema, message)));
       }),
     );
   });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { lazyService, loadedOnce } from "../../../src/member/api/lazy-service.ts";
+import { lazyService } from "../../../src/member/api/lazy-service.ts";
+import { loadedOnce } from "../../../src/member/api/loaded-once.ts";
 import { EtcdError, GrpcCode } from "../../../src/protocol/errors.ts";
 import type { RpcKind } from "../../../src/protocol/api/rpc/rpc.ts";
 

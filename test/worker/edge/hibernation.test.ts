@@ -3,7 +3,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { afterEach, expect, test } from "vitest";
 import { createClient, type Client } from "../../../src/client/client.ts";
 import { httpServices } from "../../../src/client/http/http-services.ts";
-import type { Watcher } from "../../../src/client/facade/watcher.ts";
+import type { Watcher } from "../../../src/client/facade/lazy-watcher.ts";
 import { edge, put, stubOf } from "../support/edge-kit.ts";
 import { EdgeWebSocket } from "../support/edge-web-socket.ts";
 
