@@ -154,7 +154,7 @@ function withoutMember(service: string, method: string, reason: EtcdError): unkn
   }
 }
 
-/** An object that has a property of every name. */
+/** An object that has a property of every name but `then`: an object with that would be a promise to whoever awaits it. */
 function everyName<Value>(valueOf: (name: string) => Value): Readonly<Record<string, Value>> {
-  return new Proxy({}, { get: (_, name) => (typeof name === "string" ? valueOf(name) : undefined) });
+  return new Proxy({}, { get: (_, name) => (typeof name === "string" && name !== "then" ? valueOf(name) : undefined) });
 }
