@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "vitest";
 import { createClient, type Client } from "../../../src/client/client.ts";
 import { httpServices } from "../../../src/client/http/http-services.ts";
 import type { Watcher } from "../../../src/client/facade/lazy-watcher.ts";
-import { edge, put, stubOf } from "../support/edge-kit.ts";
+import { edge, post, put, stubOf } from "../support/edge-kit.ts";
 import { EdgeWebSocket } from "../support/edge-web-socket.ts";
 
 const MEMBERS = [1, 2, 3];
@@ -84,3 +84,141 @@ test("a watch goes on over its socket after its member was evicted, without a ga
   }
   expect(sockets).toHaveLength(1);
 });
+
+test("1,000 watches on eight sockets of all members get exactly the events that were written after their members were evicted", async () => {
+  const clients = Array.from({ length: 8 }, (_, at) => clientOf(MEMBERS[at % 3] ?? 1));
+  const watchers = clients.flatMap((client, of) =>
+    Array.from({ length: 125 }, (_, at) => client.watch(`many/${125 * of + at}/`, { prefix: true })),
+  );
+  await Promise.all(watchers.map(({ created }) => created));
+  const seen = watchers.map((): string[] => []);
+  for (const [at, watcher] of watchers.entries()) void collect(watcher, seen[at] ?? []);
+  const written = watchers.map((): string[] => []);
+  for (let round = 0; round < 2; round++) {
+    await evicted();
+    await Promise.all(
+      watchers.map(async (_, at) => {
+        const key = `many/${at}/${round}`;
+        written[at]?.push(`${key} ${await put(key, "v", `/m/${(at % 3) + 1}`)}`);
+      }),
+    );
+    while (seen.some(({ length }) => length <= round)) await pause(50);
+  }
+  expect(seen).toEqual(written);
+  expect(sockets).toHaveLength(8);
+});
+
+test("what a watch asked for is kept: earlier values, filters, its id, progress; and a watch that begins in the future", async () => {
+  const socket = await JsonSocket.open("/m/1/v3/watch");
+  const { header } = await post<{ header: { revision: string } }>("/v3/kv/range", { key: btoa("none") });
+  const later = Number(header.revision) + 4;
+  socket.send({ create_request: { key: btoa("kept"), prev_kv: true, filters: ["NODELETE"], watch_id: 7 } });
+  socket.send({ create_request: { key: btoa("future"), start_revision: later } });
+  await socket.until(2);
+  const first = await put("kept", "1");
+  await socket.until(3);
+  await evicted();
+  const second = await put("kept", "2", "/m/2");
+  await put("future", "too early");
+  await post("/v3/kv/deleterange", { key: btoa("kept") });
+  const future = await put("future", "in time");
+  await socket.until(5);
+  socket.send({ progress_request: {} });
+  await socket.until(6);
+  const [one, two, three, progress] = socket.heard.slice(2).map(({ result }) => result);
+  const revisions = [one, two, three].map((response) => [
+    response?.watch_id ?? "0",
+    response?.events?.[0]?.kv.mod_revision,
+  ]);
+  expect(revisions).toEqual([
+    ["7", String(first)],
+    ["7", String(second)],
+    ["0", String(future)],
+  ]);
+  expect(two?.events?.[0]?.prev_kv?.value).toBe(btoa("1"));
+  expect(progress).toMatchObject({ watch_id: "-1", header: { revision: String(future) } });
+  socket.send({ cancel_request: { watch_id: 7 } });
+  await socket.until(7);
+  expect(socket.heard.at(-1)?.result).toMatchObject({ watch_id: "7", canceled: true });
+  expect(socket.isClosed).toBe(false);
+});
+
+test("a socket that was not saved is closed when its member was evicted, and its client goes on exactly", async () => {
+  const watcher = clientOf(1).watch("sudden/", { prefix: true });
+  await watcher.created;
+  const one = await put("sudden/1", "1");
+  expect(await events(watcher, 1)).toEqual([`sudden/1 ${one}`]);
+  while ((await attachments(1)).some(({ saved }) => saved === undefined)) await pause(50);
+  // As it is from the first byte after a rest until the next one.
+  await runInDurableObject(stubOf(1), (_object, ctx) => {
+    for (const socket of ctx.getWebSockets()) {
+      socket.serializeAttachment({ ...(socket.deserializeAttachment() as object), saved: undefined });
+    }
+  });
+  await evictDurableObject(stubOf(1));
+  const two = await put("sudden/2", "2", "/m/2");
+  const three = await put("sudden/3", "3", "/m/1");
+  expect(await events(watcher, 2)).toEqual([`sudden/2 ${two}`, `sudden/3 ${three}`]);
+  expect(sockets).toHaveLength(2);
+});
+
+test("what a watch still needed when its member was evicted may be compacted; a quiet watch needs nothing", async () => {
+  const watcher = clientOf(3).watch("quiet/", { prefix: true });
+  await watcher.created;
+  for (let at = 0; at < 5; at++) await put("other", String(at));
+  const last = await put("quiet/1", "1");
+  expect(await events(watcher, 1)).toEqual([`quiet/1 ${last}`]);
+  await evicted();
+  const after = await put("other", "later", "/m/1");
+  await post("/m/1/v3/kv/compaction", { revision: String(after), physical: true });
+  const next = await put("quiet/2", "2", "/m/2");
+  expect(await events(watcher, 1)).toEqual([`quiet/2 ${next}`]);
+  expect(sockets).toHaveLength(1);
+});
+
+async function collect(watcher: Watcher, seen: string[]): Promise<void> {
+  for await (const { events: some } of watcher) {
+    for (const { kv } of some) seen.push(`${new TextDecoder().decode(kv.key)} ${kv.modRevision}`);
+  }
+}
+
+interface Result {
+  readonly header: { readonly revision: string };
+  readonly watch_id?: string;
+  readonly canceled?: boolean;
+  readonly events?: readonly {
+    readonly kv: { readonly mod_revision: string };
+    readonly prev_kv?: { readonly value: string };
+  }[];
+}
+
+/** A WebSocket of etcd's own form: JSON, and no pings. */
+class JsonSocket {
+  readonly heard: { readonly result?: Result }[] = [];
+  isClosed = false;
+  readonly #socket: WebSocket;
+
+  constructor(socket: WebSocket) {
+    this.#socket = socket;
+    socket.addEventListener("message", ({ data }) => this.heard.push(JSON.parse(String(data)) as { result?: Result }));
+    socket.addEventListener("close", () => {
+      this.isClosed = true;
+    });
+    socket.accept();
+    open.push(socket);
+  }
+
+  static async open(path: string): Promise<JsonSocket> {
+    const { webSocket } = await edge(path, { headers: { upgrade: "websocket" } });
+    if (webSocket === null) throw new Error("no WebSocket was accepted");
+    return new JsonSocket(webSocket);
+  }
+
+  send(request: object): void {
+    this.#socket.send(JSON.stringify(request));
+  }
+
+  async until(count: number): Promise<void> {
+    while (this.heard.length < count && !this.isClosed) await pause(10);
+  }
+}
