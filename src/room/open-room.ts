@@ -78,9 +78,10 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
     edges,
     admit: () => admission(place, given, options, edges, over.signal),
     onEnd: (closed) => {
-      void application.close();
+      const released = application.close();
       over.abort();
       openName.release(closed);
+      return released;
     },
   });
   const client = createClient(room.services.services, { ready: room.ready });

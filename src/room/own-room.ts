@@ -27,7 +27,8 @@ export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceS
   /** Rejects with OpenRoomError. */
   readonly admit: () => Promise<Admission>;
   /** Called once, at the beginning of the end; `closed` does not reject. */
-  readonly onEnd: (closed: Promise<void>) => void;
+  /** Releases what the client holds. Resolves when that is done, or has lasted too long. */
+  readonly onEnd: (closed: Promise<void>) => Promise<void>;
 }
 
 const OTHER_HAS_MEMBER =
@@ -188,18 +189,19 @@ export class OwnRoom implements Room {
 
   #endWith(text: string, how: (session: RoomSession) => Promise<void>): Promise<void> {
     if (this.#closed !== undefined) return this.#closed;
-    const closed = Promise.resolve().then(() => this.#end(text, how));
+    let released = Promise.resolve();
+    const closed = Promise.resolve().then(() => this.#end(text, released, how));
     this.#closed = closed;
-    this.#options.onEnd(closed.catch(() => {}));
+    released = this.#options.onEnd(closed.catch(() => {}));
     return closed;
   }
 
-  async #end(text: string, how: (session: RoomSession) => Promise<void>): Promise<void> {
+  async #end(text: string, released: Promise<void>, how: (session: RoomSession) => Promise<void>): Promise<void> {
     // Whoever waited is told what for.
     const { state, reason } = standingOf(this.#state, this.view, Date.now());
     const why = state === "connected" || reason === "" ? "the room was closed" : `the room was closed. ${reason}`;
     // What was held is released, and is still answered.
-    await this.services.settled(LAST_CALLS_MS);
+    await Promise.all([released, this.services.settled(LAST_CALLS_MS)]);
     const session = this.#session;
     this.#session = undefined;
     this.#over.abort();
