@@ -13,6 +13,7 @@ import { edgeMemory, knownSecrets } from "./identifiers.ts";
 import { takeName } from "./open-names.ts";
 import { OwnRoom } from "./own-room.ts";
 import type { Admission } from "./own-room.ts";
+import { loadWebRtc } from "./open-transport.ts";
 import type { RoomClient } from "./room-client.ts";
 import { secretAtDoor, secretIn } from "./room-door.ts";
 import { withEdgeMemory } from "./room-edge.ts";
@@ -97,8 +98,8 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
     },
   });
   const close = (): Promise<void> => room.close();
-  // The library that brings WebRTC is large: it comes while the store opens, and is taken when it is needed.
-  if (!isAtEdge) void import("../transport/peerjs.ts").catch(() => {});
+  // It comes while the store opens, and is taken when it is needed.
+  if (!isAtEdge) void loadWebRtc().catch(() => {});
   void room.start(openName.free);
   if (options.signal?.aborted === true) void close();
   else options.signal?.addEventListener("abort", () => void close(), { once: true, signal: over.signal });

@@ -1,5 +1,6 @@
 /** The transport of a tab's member: WebRTC to the other tabs, or a WebSocket to the objects of its room's cluster. */
 import { assert } from "../base/assert.ts";
+import { loadedOnce } from "../member/api/loaded-once.ts";
 import type { SignallingState } from "../transport/channel.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { GreetingCredentials } from "../transport/greeting/handshake.ts";
@@ -37,6 +38,24 @@ export async function openTransport(
     : openSockets(options, edge, identity, onSignalling);
 }
 
+const webRtcParts = /* @__PURE__ */ loadedOnce(() =>
+  Promise.all([
+    import("../transport/peerjs.ts"),
+    import("../transport/dtls.ts"),
+    import("../transport/webrtc.ts"),
+    import("../transport/relay/relay-port.ts"),
+    import("../transport/relay/relayed-transport.ts"),
+  ]),
+);
+
+/**
+ * Loads what brings WebRTC, which is large. A tab that is served loads it as well, at its start: it may have to take over
+ * when nothing can be loaded any more, as with a service worker in the very process that has stopped.
+ */
+export async function loadWebRtc(): Promise<void> {
+  await webRtcParts();
+}
+
 async function openSockets(
   { place, secret }: TransportOptions,
   edge: RoomEdge,
@@ -63,14 +82,8 @@ async function openWebRtc(
   if (typeof RTCPeerConnection === "undefined") {
     throw new Error("the members of this room are browser tabs, which meet by WebRTC, and this browser has none");
   }
-  const [{ peerJsPort }, { newCertificate }, { WebRtcTransport }, { RelayPort }, { RelayedTransport }] =
-    await Promise.all([
-      import("../transport/peerjs.ts"),
-      import("../transport/dtls.ts"),
-      import("../transport/webrtc.ts"),
-      import("../transport/relay/relay-port.ts"),
-      import("../transport/relay/relayed-transport.ts"),
-    ]);
+  const parts = await webRtcParts();
+  const [{ peerJsPort }, { newCertificate }, { WebRtcTransport }, { RelayPort }, { RelayedTransport }] = parts;
   const port = peerJsPort({
     id,
     baseUrl: place.signalling,
