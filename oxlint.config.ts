@@ -118,7 +118,15 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   // A browser tab as a member of a room.
   room: {
     below: [...CORE, "storage", "transport", "member", "client", "gateway"],
-    folders: { ".": ["tabs"], tabs: ["."] },
+    folders: {
+      common: [],
+      // Who is let in, and where the room is found.
+      entrance: ["common"],
+      member: ["common", "entrance"],
+      // The tabs of one profile, of which one has the member.
+      tabs: ["common", "member"],
+      ".": ["common", "entrance", "member", "tabs"],
+    },
   },
   react: { below: ["client"], npm: ["react"], folders: { ".": [] } },
   grpc: {

@@ -12,11 +12,11 @@
  */
 export { openRoom } from "../room/open-room.ts";
 export type { OpenRoomOptions } from "../room/open-room.ts";
-export { OpenRoomError } from "../room/errors.ts";
-export type { OpenRoomErrorReason } from "../room/errors.ts";
+export { OpenRoomError } from "../room/common/errors.ts";
+export type { OpenRoomErrorReason } from "../room/common/errors.ts";
 export type { Room, RoomClient } from "../room/room-client.ts";
-export type { RoomShape } from "../room/room-edge.ts";
-export type { RunningState, StoppedState, TabState } from "../room/tab-state.ts";
+export type { RoomShape } from "../room/common/room-edge.ts";
+export type { RunningState, StoppedState, TabState } from "../room/common/tab-state.ts";
 export type { RoomInfo } from "../transport/room.ts";
 export type { MemberView, MemberViewPeer, ProblemCode } from "../member/api/services.ts";
 export type { MemberFlagName } from "../member/flags.ts";

@@ -1,5 +1,5 @@
 /** Which rooms this page has open: one member per room, or two would write one log. */
-import { OpenRoomError } from "./errors.ts";
+import { OpenRoomError } from "./common/errors.ts";
 
 const open: Set<string> = new Set();
 const closing: Map<string, Promise<void>> = new Map();

@@ -7,19 +7,19 @@ import type { FlaggedOptions, MemberFlagName } from "../member/flags.ts";
 import { roomKeys } from "../transport/room-secret.ts";
 import { roomRegistry } from "../transport/room.ts";
 import type { FetchLike, RoomCredential, RoomRegistry } from "../transport/room.ts";
-import { checkBrowserSupport } from "./browser-support.ts";
-import { OpenRoomError } from "./errors.ts";
-import { edgeMemory, knownSecrets } from "./identifiers.ts";
+import { checkBrowserSupport } from "./common/browser-support.ts";
+import { OpenRoomError } from "./common/errors.ts";
+import { edgeMemory, knownSecrets } from "./entrance/identifiers.ts";
 import { takeName } from "./open-names.ts";
 import { OwnRoom } from "./own-room.ts";
 import type { Admission } from "./own-room.ts";
-import { loadWebRtc } from "./open-transport.ts";
+import { loadWebRtc } from "./member/open-transport.ts";
 import type { RoomClient } from "./room-client.ts";
-import { secretAtDoor, secretIn } from "./room-door.ts";
-import { withEdgeMemory } from "./room-edge.ts";
-import type { EdgeMemory, RoomShape } from "./room-edge.ts";
-import { roomPlace } from "./room-place.ts";
-import type { RoomPlace } from "./room-place.ts";
+import { secretAtDoor, secretIn } from "./entrance/room-door.ts";
+import { withEdgeMemory } from "./common/room-edge.ts";
+import type { EdgeMemory, RoomShape } from "./common/room-edge.ts";
+import { roomPlace } from "./entrance/room-place.ts";
+import type { RoomPlace } from "./entrance/room-place.ts";
 
 /** Options of `openRoom()`. All may be left out. */
 export interface OpenRoomOptions {

@@ -4,19 +4,19 @@ import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { MemberView, MemberViewPeer } from "../member/api/services.ts";
 import type { Member } from "../member/node/member.ts";
 import { memberView } from "../member/services/member-view.ts";
-import { deferred } from "./deferred.ts";
-import type { Deferred } from "./deferred.ts";
-import { OpenRoomError } from "./errors.ts";
-import { askToPersist } from "./identifiers.ts";
+import { deferred } from "./common/deferred.ts";
+import type { Deferred } from "./common/deferred.ts";
+import { OpenRoomError } from "./common/errors.ts";
+import { askToPersist } from "./entrance/identifiers.ts";
 import type { Room } from "./room-client.ts";
-import type { RoomShape } from "./room-edge.ts";
+import type { RoomShape } from "./common/room-edge.ts";
 import { roomProblem, standingOf } from "./room-connection.ts";
 import { RoomSession } from "./room-session.ts";
 import type { RoomSessionOptions } from "./room-session.ts";
 import type { RoomNews } from "./tabs/room-news.ts";
-import { switchableServices } from "./switchable-services.ts";
-import type { SwitchableServices } from "./switchable-services.ts";
-import type { TabState } from "./tab-state.ts";
+import { switchableServices } from "./common/switchable-services.ts";
+import type { SwitchableServices } from "./common/switchable-services.ts";
+import type { TabState } from "./common/tab-state.ts";
 
 /** What is decided before anything of the room is opened. */
 export type Admission = Pick<RoomSessionOptions, "secret" | "registry" | "settings" | "onRefused">;

@@ -1,8 +1,8 @@
 /** What `openRoom` returns. */
 import type { ApplicationClient } from "../client/app/application-client.ts";
 import type { MemberView, MemberViewPeer } from "../member/api/services.ts";
-import type { RoomShape } from "./room-edge.ts";
-import type { TabState } from "./tab-state.ts";
+import type { RoomShape } from "./common/room-edge.ts";
+import type { TabState } from "./common/tab-state.ts";
 
 /** A client of the room that this tab is a member of, or another tab of this browser profile, which serves this one. */
 export interface RoomClient extends Omit<ApplicationClient, "close"> {

@@ -2,8 +2,8 @@
 import { unreachable } from "../base/assert.ts";
 import type { ConnectionState } from "../client/app/connection.ts";
 import type { MemberView, ProblemCode } from "../member/api/services.ts";
-import { problemText } from "./outage.ts";
-import type { TabState } from "./tab-state.ts";
+import { problemText } from "./member/outage.ts";
+import type { TabState } from "./common/tab-state.ts";
 
 export interface RoomStanding {
   readonly state: ConnectionState;

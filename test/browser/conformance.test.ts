@@ -10,7 +10,7 @@ import { memberPasswords } from "../../src/member/auth/passwords.ts";
 import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import { deleteIndexedDb, openIndexedDbStorage } from "../../src/storage/indexeddb/indexeddb.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
-import { tabClock } from "../../src/room/tab-clock.ts";
+import { tabClock } from "../../src/room/member/tab-clock.ts";
 import { AppTarget } from "../conformance/app-target.ts";
 import tabCases from "../conformance/fixtures/tab.jsonl?raw";
 import { play } from "../conformance/play.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Identity } from "../../src/storage/storage.ts";
-import { enter, checkRegistry } from "../../src/room/entry.ts";
-import type { StoredPast } from "../../src/room/entry.ts";
+import { enter, checkRegistry } from "../../src/room/entrance/entry.ts";
+import type { StoredPast } from "../../src/room/entrance/entry.ts";
 import { FakeRegistry } from "./support/registry.ts";
 
 const OWN: Identity = { memberId: 5n, clusterId: 50n, name: "tab-0005" };

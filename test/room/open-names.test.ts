@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { deferred } from "../../src/room/deferred.ts";
-import { OpenRoomError } from "../../src/room/errors.ts";
+import { deferred } from "../../src/room/common/deferred.ts";
+import { OpenRoomError } from "../../src/room/common/errors.ts";
 import { takeName } from "../../src/room/open-names.ts";
 
 async function isSettled(promise: Promise<void>): Promise<boolean> {

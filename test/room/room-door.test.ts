@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { isRoomSecret, newRoomSecret } from "../../src/transport/room-secret.ts";
 import { RoomError, RoomRefusal } from "../../src/transport/room.ts";
 import type { RoomInfo, RoomRefusalCode } from "../../src/transport/room.ts";
-import { OpenRoomError } from "../../src/room/errors.ts";
-import { refusalText, secretAtDoor, secretIn } from "../../src/room/room-door.ts";
+import { OpenRoomError } from "../../src/room/common/errors.ts";
+import { refusalText, secretAtDoor, secretIn } from "../../src/room/entrance/room-door.ts";
 
 const [SECRET, OTHER] = [newRoomSecret(), newRoomSecret()];
 

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import { checkBrowserSupport } from "../../src/room/browser-support.ts";
-import { OpenRoomError } from "../../src/room/errors.ts";
+import { checkBrowserSupport } from "../../src/room/common/browser-support.ts";
+import { OpenRoomError } from "../../src/room/common/errors.ts";
 import { openRoom } from "../../src/room/open-room.ts";
-import { roomPlace } from "../../src/room/room-place.ts";
+import { roomPlace } from "../../src/room/entrance/room-place.ts";
 import { roomPath } from "../../src/transport/room.ts";
 
 const PAGE = "https://app.example";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { storageQuotaBytes } from "../../src/room/storage-quota.ts";
+import { storageQuotaBytes } from "../../src/room/common/storage-quota.ts";
 
 const MIB = 1024 ** 2;
 

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { deferred } from "../../src/client/common/deferred.ts";
 import { createClient } from "../../src/client/client.ts";
-import { switchableServices } from "../../src/room/switchable-services.ts";
+import { switchableServices } from "../../src/room/common/switchable-services.ts";
 
 test("a watch that is opened before there is a member says so, and does not wait for ever: no service is taken for a promise", async () => {
   const { services } = switchableServices(() => {

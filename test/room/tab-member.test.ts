@@ -16,9 +16,9 @@ import { RoomRefusal } from "../../src/transport/room.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
 import { newKeyPair, signingKey } from "../../src/transport/greeting/signing-key.ts";
 import type { SigningKey } from "../../src/transport/greeting/signing-key.ts";
-import { switchableServices } from "../../src/room/switchable-services.ts";
-import { TabMember } from "../../src/room/tab-member.ts";
-import type { TabState } from "../../src/room/tab-state.ts";
+import { switchableServices } from "../../src/room/common/switchable-services.ts";
+import { TabMember } from "../../src/room/member/tab-member.ts";
+import type { TabState } from "../../src/room/common/tab-state.ts";
 import { FakeRegistry } from "./support/registry.ts";
 
 /** Twenty times as fast as the wall's: an election takes 0.1 s. */

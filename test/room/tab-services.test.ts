@@ -5,7 +5,7 @@ import { createServices } from "../../src/member/services/member-services.ts";
 import type { Member } from "../../src/member/node/member.ts";
 import { authUserAddRequest } from "../../src/protocol/api/auth.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
-import { tabServices } from "../../src/room/tab-services.ts";
+import { tabServices } from "../../src/room/member/tab-services.ts";
 import { startMember } from "../client/support/own-member.ts";
 import { CALL } from "../member/support/cluster.ts";
 

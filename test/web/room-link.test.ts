@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { OpenRoomError } from "../../src/room/errors.ts";
+import { OpenRoomError } from "../../src/room/common/errors.ts";
 import { newRoomSecret } from "../../src/transport/room-secret.ts";
 import { refusalOf, roomLink } from "../../web/room/room-link.ts";
 import { roomSettings } from "../../web/room/room-settings.ts";

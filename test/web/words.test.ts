@@ -5,11 +5,11 @@ import { edgeSituation } from "../../web/edge/edge-situation.ts";
 import { bytesOfHex, hexOf, keyText, previewOf, sizeText, textOf } from "../../web/model/bytes-text.ts";
 import { pageMode } from "../../web/page-mode.ts";
 import { JOIN_REFUSALS } from "../../src/protocol/peer/join-refusal.ts";
-import { roomOutage } from "../../src/room/outage.ts";
+import { roomOutage } from "../../src/room/member/outage.ts";
 import { roomProblem, standingOf } from "../../src/room/room-connection.ts";
 import { roomSituation } from "../../web/room/room-situation.ts";
 import type { RoomKnowledge } from "../../web/room/room-situation.ts";
-import type { RunningState, TabState } from "../../src/room/tab-state.ts";
+import type { RunningState, TabState } from "../../src/room/common/tab-state.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 

@@ -1,5 +1,5 @@
 /** Makes a room's link, and the page's text for somebody who is not admitted. */
-import { OpenRoomError } from "../../src/room/errors.ts";
+import { OpenRoomError } from "../../src/room/common/errors.ts";
 import { PageRefusal } from "../page-refusal.ts";
 
 /** The parameter that asks for a room without a secret. */

@@ -7,7 +7,7 @@ import { countOf, numberText, sizeText } from "../model/bytes-text.ts";
 import { durationText, lagText, shortId, UNKNOWN } from "../model/situation.ts";
 import type { Action, Fact, MemberRow, Situation, Tone } from "../model/situation.ts";
 import { roomProblem } from "../../src/room/room-connection.ts";
-import type { RunningState, StoppedState, TabState } from "../../src/room/tab-state.ts";
+import type { RunningState, StoppedState, TabState } from "../../src/room/common/tab-state.ts";
 
 export interface RoomKnowledge {
   /** Anybody who knows its name may join. */

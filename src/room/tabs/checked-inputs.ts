@@ -4,7 +4,7 @@ import type { Services } from "../../member/api/services.ts";
 import { RPC_KINDS } from "../../protocol/api/rpc/rpc-kinds.ts";
 import type { AnyRpcKinds } from "../../protocol/api/rpc/rpc-kinds.ts";
 import { NotSentError } from "../../client/common/transport-errors.ts";
-import type { TabTransport } from "../tab-transport.ts";
+import type { TabTransport } from "../member/tab-transport.ts";
 import type { HolderCheck } from "./holder-check.ts";
 
 type Method = (this: void, message: unknown, context: unknown) => unknown;

@@ -1,6 +1,6 @@
 /** What the tab with the member tells the tabs that it serves, beside their calls; and what they ask of it. */
 import type { MemberView } from "../../member/api/services.ts";
-import type { TabState } from "../tab-state.ts";
+import type { TabState } from "../common/tab-state.ts";
 
 export interface RoomNews {
   readonly type: "news";

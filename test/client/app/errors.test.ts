@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { ConflictError, InvalidValueError, isRetryable, LeaseLostError } from "../../../src/client/app/errors.ts";
 import { CompactedError, EtcdError, GrpcCode } from "../../../src/client/client.ts";
 import { OutboxFullError } from "../../../src/client/outbox/errors.ts";
-import { OpenRoomError } from "../../../src/room/errors.ts";
+import { OpenRoomError } from "../../../src/room/common/errors.ts";
 
 const README = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
 

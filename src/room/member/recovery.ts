@@ -1,12 +1,12 @@
 /** How a tab begins a new incarnation of its room: it takes the room, ends its member, and gives the store to a new one. */
-import type { Member } from "../member/node/member.ts";
-import type { StateTables } from "../mvcc/tables/tables.ts";
-import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import type { Identity } from "../storage/storage.ts";
-import type { RoomRegistry } from "../transport/room.ts";
-import { deferred } from "./deferred.ts";
-import type { Deferred } from "./deferred.ts";
-import { nameOf } from "./entry.ts";
+import type { Member } from "../../member/node/member.ts";
+import type { StateTables } from "../../mvcc/tables/tables.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import type { Identity } from "../../storage/storage.ts";
+import type { RoomRegistry } from "../../transport/room.ts";
+import { deferred } from "../common/deferred.ts";
+import type { Deferred } from "../common/deferred.ts";
+import { nameOf } from "../entrance/entry.ts";
 
 /** A new incarnation for which the room was taken. */
 export interface Recovery {

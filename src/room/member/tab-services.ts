@@ -3,14 +3,14 @@
  * when the member has been running for a moment. It does not wait for a call, because a tab may live longer than the
  * server that it came from, or than the version of the page that is served there.
  */
-import { coreServices } from "../member/services/core-services.ts";
-import { lazyService } from "../member/api/lazy-service.ts";
-import { loadedOnce } from "../member/api/loaded-once.ts";
-import type { Member } from "../member/node/member.ts";
-import { memberView } from "../member/services/member-view.ts";
-import type { Services } from "../member/api/services.ts";
-import { simpleTokenProvider } from "../member/auth/token-providers.ts";
-import { RPC_KINDS } from "../protocol/api/rpc/rpc-kinds.ts";
+import { coreServices } from "../../member/services/core-services.ts";
+import { lazyService } from "../../member/api/lazy-service.ts";
+import { loadedOnce } from "../../member/api/loaded-once.ts";
+import type { Member } from "../../member/node/member.ts";
+import { memberView } from "../../member/services/member-view.ts";
+import type { Services } from "../../member/api/services.ts";
+import { simpleTokenProvider } from "../../member/auth/token-providers.ts";
+import { RPC_KINDS } from "../../protocol/api/rpc/rpc-kinds.ts";
 
 /** After the start, when the page is drawn and the first elections are over. */
 const LOAD_AFTER_MS = 3_000;

@@ -8,10 +8,10 @@
  * A secret that this browser has used before is not asked about again, so a member comes in without a server. Nothing of
  * the room is opened before this is decided.
  */
-import { isRoomSecret, newRoomSecret } from "../transport/room-secret.ts";
-import { RoomRefusal } from "../transport/room.ts";
-import type { RoomInfo, RoomRefusalCode } from "../transport/room.ts";
-import { OpenRoomError } from "./errors.ts";
+import { isRoomSecret, newRoomSecret } from "../../transport/room-secret.ts";
+import { RoomRefusal } from "../../transport/room.ts";
+import type { RoomInfo, RoomRefusalCode } from "../../transport/room.ts";
+import { OpenRoomError } from "../common/errors.ts";
 
 export interface DoorOptions {
   /** Undefined: none was given. */

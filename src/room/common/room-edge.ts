@@ -3,8 +3,8 @@
  * everything and forward what they are asked to write. What a profile knows of them is kept beside its store, so that it
  * finds them without asking.
  */
-import type { MemberId } from "../protocol/peer/raft-message.ts";
-import type { RoomEdge, RoomInfo, RoomRegistry } from "../transport/room.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { RoomEdge, RoomInfo, RoomRegistry } from "../../transport/room.ts";
 
 /**
  * Who is a voter of a room's cluster. "tabs": the tabs themselves. "edge": objects at the server, and tabs are learners.

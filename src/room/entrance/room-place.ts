@@ -1,6 +1,6 @@
 /** Where a room is: at its signalling server, and in this browser. */
-import { isRoomName } from "../transport/room-name.ts";
-import { OpenRoomError } from "./errors.ts";
+import { isRoomName } from "../../transport/room-name.ts";
+import { OpenRoomError } from "../common/errors.ts";
 
 export interface RoomPlace {
   readonly name: string;

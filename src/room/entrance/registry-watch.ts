@@ -1,10 +1,10 @@
 /** A running member asks the room's registry from time to time: whom to dial, and whether the room is still its own. */
-import type { Clock } from "../member/clock.ts";
-import type { Member } from "../member/node/member.ts";
-import type { RoomEdge, RoomInfo, RoomRegistry } from "../transport/room.ts";
+import type { Clock } from "../../member/clock.ts";
+import type { Member } from "../../member/node/member.ts";
+import type { RoomEdge, RoomInfo, RoomRegistry } from "../../transport/room.ts";
 import { checkRegistry } from "./entry.ts";
-import { messageOf, type Patience } from "./patience.ts";
-import type { RunningState } from "./tab-state.ts";
+import { messageOf, type Patience } from "../common/patience.ts";
+import type { RunningState } from "../common/tab-state.ts";
 
 export interface RegistryWatch {
   readonly registry: RoomRegistry;

@@ -1,7 +1,7 @@
 /** Why a tab's member cannot serve, as its callers and its page are told. Pure. */
-import type { MemberProblem } from "../member/api/services.ts";
-import type { OutageResponse } from "../member/options.ts";
-import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import type { MemberProblem } from "../../member/api/services.ts";
+import type { OutageResponse } from "../../member/options.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
 /** What a request waits for an end of what is known. A shorter outage is not worth an error. */
 const FAIL_AFTER_MS = 1_000;

@@ -2,9 +2,9 @@
  * The key by which this browser profile is known in a room. Each room has its own: two rooms cannot tell that it is one
  * profile. It stays when the profile leaves the room, so that one that was removed does not come back as somebody else.
  */
-import { keptKeyPair } from "../storage/indexeddb/indexeddb-keys.ts";
-import { newKeyPair, signingKey } from "../transport/greeting/signing-key.ts";
-import type { KeyPair, SigningKey } from "../transport/greeting/signing-key.ts";
+import { keptKeyPair } from "../../storage/indexeddb/indexeddb-keys.ts";
+import { newKeyPair, signingKey } from "../../transport/greeting/signing-key.ts";
+import type { KeyPair, SigningKey } from "../../transport/greeting/signing-key.ts";
 
 export async function ownKey(room: string): Promise<SigningKey> {
   return signingKey(await keptKeyPair(room, isKeyPair, newKeyPair));

@@ -1,6 +1,6 @@
 /** Waits of a tab's member for those who may not answer now. */
-import type { Clock } from "../member/clock.ts";
-import { RoomRefusal } from "../transport/room.ts";
+import type { Clock } from "../../member/clock.ts";
+import { RoomRefusal } from "../../transport/room.ts";
 
 const FIRST_PAUSE_MS = 300;
 const GROWTH = 1.5;

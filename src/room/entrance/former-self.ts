@@ -6,9 +6,9 @@
  * Only the profile itself can know that: nobody else runs a member with its store, since it holds the room's lock. Any
  * member may remove another one, so this gives nobody a right.
  */
-import type { ClusterService } from "../member/api/services.ts";
-import type { Member } from "../member/node/member.ts";
-import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import type { ClusterService } from "../../member/api/services.ts";
+import type { Member } from "../../member/node/member.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
 /** The member that this profile was last. */
 export interface FormerSelf {

@@ -10,40 +10,40 @@
  * stopped member goes on answering serializable reads, and another life begins when there is room, from what the disk
  * holds and under the same id (full-disk.ts).
  */
-import { Prng } from "../base/prng.ts";
-import type { FlaggedOptions } from "../member/flags.ts";
-import type { Clock } from "../member/clock.ts";
-import { bootstrapStorage } from "../member/node/bootstrap.ts";
-import { Member } from "../member/node/member.ts";
-import type { BootstrapOptions } from "../member/options.ts";
-import type { ProblemCode, Services } from "../member/api/services.ts";
-import { member as memberRecord } from "../protocol/api/cluster.ts";
-import { EtcdError, GrpcCode } from "../protocol/errors.ts";
-import type { MemberId } from "../protocol/peer/raft-message.ts";
-import { StorageError } from "../storage/storage-error.ts";
-import type { StateTables } from "../mvcc/tables/tables.ts";
-import type { Identity, Storage } from "../storage/storage.ts";
-import type { SignallingState } from "../transport/channel.ts";
-import { RoomRefusal } from "../transport/room.ts";
-import type { RoomEdge, RoomRefusalCode, RoomRegistry } from "../transport/room.ts";
-import type { SigningKey } from "../transport/greeting/signing-key.ts";
+import { Prng } from "../../base/prng.ts";
+import type { FlaggedOptions } from "../../member/flags.ts";
+import type { Clock } from "../../member/clock.ts";
+import { bootstrapStorage } from "../../member/node/bootstrap.ts";
+import { Member } from "../../member/node/member.ts";
+import type { BootstrapOptions } from "../../member/options.ts";
+import type { ProblemCode, Services } from "../../member/api/services.ts";
+import { member as memberRecord } from "../../protocol/api/cluster.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import { StorageError } from "../../storage/storage-error.ts";
+import type { StateTables } from "../../mvcc/tables/tables.ts";
+import type { Identity, Storage } from "../../storage/storage.ts";
+import type { SignallingState } from "../../transport/channel.ts";
+import { RoomRefusal } from "../../transport/room.ts";
+import type { RoomEdge, RoomRefusalCode, RoomRegistry } from "../../transport/room.ts";
+import type { SigningKey } from "../../transport/greeting/signing-key.ts";
 import type { TabTransport } from "./tab-transport.ts";
-import { enter } from "./entry.ts";
-import type { Entry } from "./entry.ts";
+import { enter } from "../entrance/entry.ts";
+import type { Entry } from "../entrance/entry.ts";
 import { FullDisk } from "./full-disk.ts";
-import { removeFormerSelf } from "./former-self.ts";
-import type { ProfileMemory } from "./former-self.ts";
+import { removeFormerSelf } from "../entrance/former-self.ts";
+import type { ProfileMemory } from "../entrance/former-self.ts";
 import { handOver, transferLeadership } from "./hand-over.ts";
-import type { SwitchableServices } from "./switchable-services.ts";
+import type { SwitchableServices } from "../common/switchable-services.ts";
 import { roomOutage } from "./outage.ts";
 import type { OutageFacts } from "./outage.ts";
-import { messageOf, Patience } from "./patience.ts";
+import { messageOf, Patience } from "../common/patience.ts";
 import { prepareRecovery, replaceStore } from "./recovery.ts";
 import type { Recovery } from "./recovery.ts";
-import { belongs, watchRegistry } from "./registry-watch.ts";
-import { refusalText } from "./room-door.ts";
+import { belongs, watchRegistry } from "../entrance/registry-watch.ts";
+import { refusalText } from "../entrance/room-door.ts";
 import { tabServices } from "./tab-services.ts";
-import type { RunningState, TabState } from "./tab-state.ts";
+import type { RunningState, TabState } from "../common/tab-state.ts";
 
 export interface TabMemberOptions {
   /** See MemberOptions.quotaBackendBytes; the settings may say otherwise. */

@@ -1,6 +1,6 @@
 /** A leader that closes, or whose page is hidden, lets another member lead, so that nobody waits for an election time-out. */
-import type { Member } from "../member/node/member.ts";
-import { successorOf } from "../member/node/successor.ts";
+import type { Member } from "../../member/node/member.ts";
+import { successorOf } from "../../member/node/successor.ts";
 
 const LIMIT_MS = 1_500;
 const LOOK_EVERY_MS = 10;

@@ -1,9 +1,9 @@
 /** Chance and small memory of a browser profile. */
-import { parseEdge } from "../transport/room.ts";
-import type { RoomEdge } from "../transport/room.ts";
-import { isRoomSecret } from "../transport/room-secret.ts";
+import { parseEdge } from "../../transport/room.ts";
+import type { RoomEdge } from "../../transport/room.ts";
+import { isRoomSecret } from "../../transport/room-secret.ts";
 import type { ProfileMemory } from "./former-self.ts";
-import type { EdgeMemory } from "./room-edge.ts";
+import type { EdgeMemory } from "../common/room-edge.ts";
 import type { KnownSecrets } from "./room-door.ts";
 
 /** 64 random bits; 0 means "nobody" in Raft. */

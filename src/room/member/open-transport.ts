@@ -1,16 +1,16 @@
 /** The transport of a tab's member: WebRTC to the other tabs, or a WebSocket to the objects of its room's cluster. */
-import { assert } from "../base/assert.ts";
-import { loadedOnce } from "../member/api/loaded-once.ts";
-import type { SignallingState } from "../transport/channel.ts";
-import type { MemberId } from "../protocol/peer/raft-message.ts";
-import type { GreetingCredentials } from "../transport/greeting/handshake.ts";
-import type { SigningKey } from "../transport/greeting/signing-key.ts";
-import { credentialsOf, roomKeys } from "../transport/room-secret.ts";
-import type { RoomEdge, RoomRegistry } from "../transport/room.ts";
-import type { Identity } from "../storage/storage.ts";
-import { signallingToken } from "./identifiers.ts";
-import { peerAddress } from "./room-edge.ts";
-import type { RoomPlace } from "./room-place.ts";
+import { assert } from "../../base/assert.ts";
+import { loadedOnce } from "../../member/api/loaded-once.ts";
+import type { SignallingState } from "../../transport/channel.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { GreetingCredentials } from "../../transport/greeting/handshake.ts";
+import type { SigningKey } from "../../transport/greeting/signing-key.ts";
+import { credentialsOf, roomKeys } from "../../transport/room-secret.ts";
+import type { RoomEdge, RoomRegistry } from "../../transport/room.ts";
+import type { Identity } from "../../storage/storage.ts";
+import { signallingToken } from "../entrance/identifiers.ts";
+import { peerAddress } from "../common/room-edge.ts";
+import type { RoomPlace } from "../entrance/room-place.ts";
 import type { TabTransport } from "./tab-transport.ts";
 
 export interface TransportOptions {
@@ -40,11 +40,11 @@ export async function openTransport(
 
 const webRtcParts = /* @__PURE__ */ loadedOnce(() =>
   Promise.all([
-    import("../transport/peerjs.ts"),
-    import("../transport/dtls.ts"),
-    import("../transport/webrtc.ts"),
-    import("../transport/relay/relay-port.ts"),
-    import("../transport/relay/relayed-transport.ts"),
+    import("../../transport/peerjs.ts"),
+    import("../../transport/dtls.ts"),
+    import("../../transport/webrtc.ts"),
+    import("../../transport/relay/relay-port.ts"),
+    import("../../transport/relay/relayed-transport.ts"),
   ]),
 );
 
@@ -62,7 +62,7 @@ async function openSockets(
   { memberId: id, clusterId: cluster }: Identity,
   onState: OnSignalling,
 ): Promise<TabTransport> {
-  const { SocketDialer } = await import("../transport/socket/socket-dialer.ts");
+  const { SocketDialer } = await import("../../transport/socket/socket-dialer.ts");
   const { registry: registryKey } = roomKeys(place.name, secret);
   assert(registryKey !== undefined, "a room at the edge has a secret");
   const dial = (object: bigint): WebSocket | undefined => {

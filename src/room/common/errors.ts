@@ -1,5 +1,5 @@
 /** Why a room was not opened. */
-import { errorDocs, EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { errorDocs, EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
 /** Why a room was not opened. */
 export type OpenRoomErrorReason =

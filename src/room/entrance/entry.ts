@@ -9,8 +9,8 @@
  *   still says the same; else it is thrown away.
  * - A store with a past goes on by itself, without asking: nothing that the registry says can make it wrong.
  */
-import type { Identity, Storage } from "../storage/storage.ts";
-import type { RoomInfo, RoomRegistry } from "../transport/room.ts";
+import type { Identity, Storage } from "../../storage/storage.ts";
+import type { RoomInfo, RoomRegistry } from "../../transport/room.ts";
 
 export type Entry =
   | { readonly type: "found" | "join"; readonly identity: Identity }

@@ -1,12 +1,12 @@
 /** What a tab's member serves beside keys, watches and leases: a chunk of its own, see tab-services.ts. */
-import type { CoreServices, DeferredServices } from "../member/services/core-services.ts";
-import type { TokenProvider } from "../member/auth/credentials.ts";
-import { healthChecks } from "../member/services/health.ts";
-import type { Member } from "../member/node/member.ts";
-import { deferredServices } from "../member/services/deferred-services.ts";
-import type { HealthService } from "../member/api/services.ts";
-import { paced } from "../member/auth/pace.ts";
-import { memberPasswords } from "../member/auth/passwords.ts";
+import type { CoreServices, DeferredServices } from "../../member/services/core-services.ts";
+import type { TokenProvider } from "../../member/auth/credentials.ts";
+import { healthChecks } from "../../member/services/health.ts";
+import type { Member } from "../../member/node/member.ts";
+import { deferredServices } from "../../member/services/deferred-services.ts";
+import type { HealthService } from "../../member/api/services.ts";
+import { paced } from "../../member/auth/pace.ts";
+import { memberPasswords } from "../../member/auth/passwords.ts";
 
 export interface TabDeferredServices extends DeferredServices {
   readonly health: Omit<HealthService, "metrics">;

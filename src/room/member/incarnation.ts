@@ -2,19 +2,19 @@
  * The state of a new incarnation of a room: what a snapshot holds, in a cluster of a new id with one member of a new id.
  * Members of the former incarnation cannot mix with it: their frames name another cluster.
  */
-import { concatAll, equalBytes } from "../base/bytes.ts";
-import { Sha256 } from "../base/sha256.ts";
-import type { Member } from "../member/node/member.ts";
-import { snapshotStateOf } from "../member/services/maintenance/snapshot-service.ts";
-import { snapshotSources } from "../member/snapshot/snapshot-file.ts";
-import { inspectFile, restoreChunks } from "../member/snapshot/snapshot-import.ts";
-import { StateRestore } from "../member/snapshot/state-restore.ts";
-import type { StateTables } from "../mvcc/tables/tables.ts";
-import { member as memberRecord } from "../protocol/api/cluster.ts";
-import { BoltReader } from "../protocol/bbolt/bolt-reader.ts";
-import { BoltWriter } from "../protocol/bbolt/bolt-writer.ts";
-import { DecodeError } from "../protocol/decode-error.ts";
-import type { Identity } from "../storage/storage.ts";
+import { concatAll, equalBytes } from "../../base/bytes.ts";
+import { Sha256 } from "../../base/sha256.ts";
+import type { Member } from "../../member/node/member.ts";
+import { snapshotStateOf } from "../../member/services/maintenance/snapshot-service.ts";
+import { snapshotSources } from "../../member/snapshot/snapshot-file.ts";
+import { inspectFile, restoreChunks } from "../../member/snapshot/snapshot-import.ts";
+import { StateRestore } from "../../member/snapshot/state-restore.ts";
+import type { StateTables } from "../../mvcc/tables/tables.ts";
+import { member as memberRecord } from "../../protocol/api/cluster.ts";
+import { BoltReader } from "../../protocol/bbolt/bolt-reader.ts";
+import { BoltWriter } from "../../protocol/bbolt/bolt-writer.ts";
+import { DecodeError } from "../../protocol/decode-error.ts";
+import type { Identity } from "../../storage/storage.ts";
 
 const HASH_BYTES = 32;
 const BLOCK_BYTES = 512;

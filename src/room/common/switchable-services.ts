@@ -5,10 +5,10 @@
  * Every method of every service is handed on as it is called, so nothing here has to change with them. Only those that
  * do not answer with a promise have an answer of their own.
  */
-import type { CallContext, MemberView, Services } from "../member/api/services.ts";
-import { SYSTEM_BACKOFF } from "../client/common/backoff.ts";
-import { NotSentError } from "../client/common/transport-errors.ts";
-import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import type { CallContext, MemberView, Services } from "../../member/api/services.ts";
+import { SYSTEM_BACKOFF } from "../../client/common/backoff.ts";
+import { NotSentError } from "../../client/common/transport-errors.ts";
+import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 
 export interface SwitchableServices {
   readonly services: Services;

@@ -1,6 +1,6 @@
 /** A tab whose disk is full looks for room: when something may have changed, and otherwise less and less often. */
-import type { Clock } from "../member/clock.ts";
-import type { Patience } from "./patience.ts";
+import type { Clock } from "../../member/clock.ts";
+import type { Patience } from "../common/patience.ts";
 
 export interface FullDiskDeps {
   readonly clock: Clock;

@@ -1,8 +1,8 @@
 /** Where a tab is on its way to being a member of its room. */
-import type { ProblemCode } from "../member/api/services.ts";
-import type { SignallingState } from "../transport/channel.ts";
+import type { ProblemCode } from "../../member/api/services.ts";
+import type { SignallingState } from "../../transport/channel.ts";
 import type { RoomShape } from "./room-edge.ts";
-import type { RoomInfo, RoomRefusalCode } from "../transport/room.ts";
+import type { RoomInfo, RoomRefusalCode } from "../../transport/room.ts";
 
 /** Where a tab is on its way to being a member. */
 export type TabState =
