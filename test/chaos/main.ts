@@ -13,7 +13,8 @@ const HELP = `Harms a cluster of real processes while HTTP and gRPC clients, wat
   npm run chaos -- --round 30          seconds of harm in a round (default 45)
   npm run chaos -- --verbose           each harm as it is done
 
-It needs what \`npm run build\` makes. All is on loopback, and ends with it.
+It needs what \`npm run build\` makes. All is on loopback, and ends with it. Disks are filled on Linux as root: each member's
+data is on a small one of its own, which is mounted for the round.
 `;
 
 const { values } = parseArgs({

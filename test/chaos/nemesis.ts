@@ -1,22 +1,38 @@
-/** Does harm to members that run, one thing at a time, and undoes it: SIGKILL, SIGSTOP, cut and slow links. */
+/** Does harm to members that run, one thing at a time, and undoes it: SIGKILL, SIGSTOP, full disks, cut and slow links. */
 import type { Prng } from "../../src/base/prng.ts";
 import { initialMembersOf } from "../../worker/process/initial-cluster.ts";
 import { CLUSTER_TOKEN, type ProcessCluster, type ProcessMemberUnderTest } from "../support/process-cluster.ts";
+import type { SmallDisks } from "./small-disks.ts";
 import { type LinkFaults, NO_FAULTS, type PeerProxy } from "./peer-proxy.ts";
 
-type Harm = "kill" | "kill-all" | "stop" | "isolate" | "cut-pair" | "slow" | "lossy";
+type Harm = "kill" | "kill-all" | "stop" | "disk-full" | "isolate" | "cut-pair" | "slow" | "lossy";
 
-const HARMS: readonly Harm[] = ["kill", "kill", "stop", "isolate", "cut-pair", "slow", "lossy", "kill-all"];
+const HARMS: readonly Harm[] = [
+  ...(["kill", "kill", "kill-all", "stop", "disk-full"] as const),
+  ...(["isolate", "cut-pair", "slow", "lossy"] as const),
+];
+
+export interface NemesisOptions {
+  readonly cluster: ProcessCluster;
+  /** In the order of the members. */
+  readonly proxies: readonly PeerProxy[];
+  readonly disks: SmallDisks | undefined;
+  readonly prng: Prng;
+  readonly say: (line: string) => void;
+}
 
 export class Nemesis {
   readonly counts: Map<Harm, number> = new Map();
   readonly #cluster: ProcessCluster;
+  /** Undefined: none is filled. */
+  readonly #disks: SmallDisks | undefined;
   readonly #prng: Prng;
   readonly #say: (line: string) => void;
   readonly #faults: Map<string, LinkFaults> = new Map();
 
-  constructor(cluster: ProcessCluster, proxies: readonly PeerProxy[], prng: Prng, say: (line: string) => void) {
+  constructor({ cluster, proxies, disks, prng, say }: NemesisOptions) {
     this.#cluster = cluster;
+    this.#disks = disks;
     this.#prng = prng;
     this.#say = say;
     const { members } = cluster;
@@ -30,7 +46,7 @@ export class Nemesis {
 
   /** Does one thing, waits a while, and undoes it. */
   async harm(): Promise<void> {
-    const harm = this.#prng.pick([...HARMS]);
+    const harm = this.#prng.pick(HARMS.filter((one) => one !== "disk-full" || this.#disks !== undefined));
     this.counts.set(harm, (this.counts.get(harm) ?? 0) + 1);
     const { members } = this.#cluster;
     const victim = this.#prng.pick(members);
@@ -51,6 +67,11 @@ export class Nemesis {
         victim.signal("SIGSTOP");
         await sleep(lastsMs);
         victim.signal("SIGCONT");
+        break;
+      case "disk-full":
+        await this.#disks?.fill(victim.name);
+        await sleep(lastsMs);
+        await this.#disks?.makeRoom(victim.name);
         break;
       case "isolate":
       case "cut-pair":

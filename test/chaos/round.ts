@@ -12,6 +12,7 @@ import { LockHolders } from "./lock-holders.ts";
 import { Nemesis, sleep } from "./nemesis.ts";
 import { differences, Front, healed, Recorded } from "./observers.ts";
 import { PeerProxy } from "./peer-proxy.ts";
+import { SmallDisks } from "./small-disks.ts";
 
 export interface RoundOptions {
   readonly seed: number;
@@ -41,22 +42,21 @@ export async function round({ seed, seconds, members, say }: RoundOptions): Prom
     proxies.push(proxy);
     return proxy.port;
   };
+  const names = Array.from({ length: members }, (_, at) => `m${at + 1}`);
+  const disks = await SmallDisks.mount(folder, names);
+  if (disks === undefined) say("no disk is filled: this process may not mount one");
   const cluster = await ProcessCluster.start(folder, members, { peerToken: "chaos between members", reached });
   const fronts: Front[] = [];
   try {
     await cluster.leader();
     for (const { url } of cluster.members) fronts.push(await Front.before(url));
-    return await played(
-      cluster,
-      fronts,
-      new Nemesis(cluster, inOrder(proxies, cluster), prng.fork(), say),
-      prng,
-      seconds,
-    );
+    const nemesis = new Nemesis({ cluster, proxies: inOrder(proxies, cluster), disks, prng: prng.fork(), say });
+    return await played(cluster, fronts, nemesis, prng, seconds);
   } finally {
     for (const front of fronts) await front.close();
     await cluster.stop();
     for (const proxy of proxies) proxy.close();
+    await disks?.unmount();
     await rm(folder, { recursive: true, force: true });
   }
 }
