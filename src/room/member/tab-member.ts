@@ -11,80 +11,31 @@
  * holds and under the same id (full-disk.ts).
  */
 import { Prng } from "../../base/prng.ts";
-import type { FlaggedOptions } from "../../member/flags.ts";
-import type { Clock } from "../../member/clock.ts";
-import { bootstrapStorage } from "../../member/node/bootstrap.ts";
-import { Member } from "../../member/node/member.ts";
-import type { BootstrapOptions } from "../../member/options.ts";
 import type { ProblemCode, Services } from "../../member/api/services.ts";
-import { member as memberRecord } from "../../protocol/api/cluster.ts";
+import type { Member } from "../../member/node/member.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import { StorageError } from "../../storage/storage-error.ts";
-import type { StateTables } from "../../mvcc/tables/tables.ts";
-import type { Identity, Storage } from "../../storage/storage.ts";
-import type { SignallingState } from "../../transport/channel.ts";
+import type { Storage } from "../../storage/storage.ts";
 import { RoomRefusal } from "../../transport/room.ts";
-import type { RoomEdge, RoomRefusalCode, RoomRegistry } from "../../transport/room.ts";
-import type { SigningKey } from "../../transport/greeting/signing-key.ts";
-import type { TabTransport } from "./tab-transport.ts";
-import { enter } from "../entrance/entry.ts";
-import type { Entry } from "../entrance/entry.ts";
-import { FullDisk } from "./full-disk.ts";
-import { removeFormerSelf } from "../entrance/former-self.ts";
-import type { ProfileMemory } from "../entrance/former-self.ts";
-import { handOver, transferLeadership } from "./hand-over.ts";
-import type { SwitchableServices } from "../common/switchable-services.ts";
-import { roomOutage } from "./outage.ts";
-import type { OutageFacts } from "./outage.ts";
+import type { RoomEdge, RoomRefusalCode } from "../../transport/room.ts";
 import { messageOf, Patience } from "../common/patience.ts";
-import { prepareRecovery, replaceStore } from "./recovery.ts";
-import type { Recovery } from "./recovery.ts";
+import type { RunningState, TabState } from "../common/tab-state.ts";
+import { comeIn } from "../entrance/come-in.ts";
+import type { Beginning } from "../entrance/come-in.ts";
+import { removeFormerSelf } from "../entrance/former-self.ts";
 import { belongs, watchRegistry } from "../entrance/registry-watch.ts";
 import { refusalText } from "../entrance/room-door.ts";
+import { FullDisk } from "./full-disk.ts";
+import { handOver, transferLeadership } from "./hand-over.ts";
+import type { OutageFacts } from "./outage.ts";
+import { prepareRecovery, replaceStore } from "./recovery.ts";
+import type { Recovery } from "./recovery.ts";
+import { roomMember } from "./room-member.ts";
+import type { TabMemberOptions } from "./tab-member-options.ts";
 import { tabServices } from "./tab-services.ts";
-import type { RunningState, TabState } from "../common/tab-state.ts";
-
-export interface TabMemberOptions {
-  /** See MemberOptions.quotaBackendBytes; the settings may say otherwise. */
-  readonly quotaBytes?: () => Promise<number>;
-  readonly settings: FlaggedOptions;
-  readonly registry: RoomRegistry;
-  /** Rejects with StorageError. */
-  readonly openStorage: () => Promise<Storage>;
-  /** Whether the disk has room again, after a write found it full. Rejects with StorageError. */
-  readonly hasRoom: () => Promise<boolean>;
-  readonly deleteStorage: () => Promise<void>;
-  /** Makes the store, which nobody uses, that of another member, with the state that `fill` writes; all of it or nothing. */
-  readonly replaceStorage: (identity: Identity, fill: (tables: StateTables) => void) => Promise<void>;
-  readonly openTransport: (
-    identity: Identity,
-    key: SigningKey | undefined,
-    edge: RoomEdge | undefined,
-    onSignalling: (state: SignallingState, text: string) => void,
-    onRelayed: (peers: readonly MemberId[]) => void,
-  ) => Promise<TabTransport>;
-  /** The objects of the room's cluster; undefined: all its members are tabs. */
-  readonly edge: () => RoomEdge | undefined;
-  readonly clock: Clock;
-  readonly memory: ProfileMemory;
-  /** This profile's own key in this room. */
-  readonly ownKey: () => Promise<SigningKey | undefined>;
-  /** 64 random bits, not 0. */
-  readonly newId: () => bigint;
-  readonly late: SwitchableServices;
-  readonly onChange: (state: TabState) => void;
-  /** The registry has refused a tab that has nothing of the room yet: another secret holds there. */
-  readonly onRefused: () => void;
-  /** Called once for each cluster that the tab comes into. */
-  readonly onRunning: (member: Member, services: Services) => void;
-}
+import type { TabTransport } from "./tab-transport.ts";
 
 type End = "again" | "recover" | "full" | "over";
-
-const QUIESCE_AFTER_TICKS = 30;
-/** A page with an open data channel is heard every second, hidden too, so ten seconds of silence mean that it is gone. */
-const AUTOPILOT = { votersMax: 5, replaceAfterMs: 10_000, goneAfterMs: 60_000, learnerGoneAfterMs: 10 * 60_000 };
 
 export class TabMember {
   readonly #options: TabMemberOptions;
@@ -253,9 +204,17 @@ export class TabMember {
   /** Whoever is refused has no log yet, and keeps nothing of a room that is not its own. */
   async #enterAndBecome(storage: Storage): Promise<End> {
     try {
-      const entry = await this.#enter(storage);
-      if (entry === undefined) return "over";
-      return entry.type === "discard" ? "again" : await this.#become(storage, entry);
+      const { registry, newId, clock } = this.#options;
+      const sinceMs = clock.nowMs();
+      const beginning = await comeIn(storage, {
+        registry,
+        newId,
+        patience: this.#patience,
+        signal: this.#session.signal,
+        onAsking: (trouble) => this.#change({ type: "asking", sinceMs, trouble }),
+      });
+      if (this.#isOver || beginning === undefined) return "over";
+      return beginning === "discard" ? "again" : await this.#run(storage, beginning);
     } catch (error) {
       if (!(error instanceof RoomRefusal)) throw error;
       await this.#discard(storage);
@@ -265,43 +224,14 @@ export class TabMember {
     }
   }
 
-  /** Asks until somebody answers. Undefined when all is over. */
-  async #enter(storage: Storage): Promise<Entry | undefined> {
-    const { registry, newId, clock } = this.#options;
-    const sinceMs = clock.nowMs();
-    this.#change({ type: "asking", sinceMs, trouble: undefined });
-    return this.#patience.until(
-      () => enter(storage, registry, newId),
-      (trouble) => this.#change({ type: "asking", sinceMs, trouble }),
-      this.#session.signal,
-    );
-  }
-
-  async #become(storage: Storage, entry: Exclude<Entry, { readonly type: "discard" }>): Promise<End> {
-    const { identity } = entry;
-    const beginning = beginningOf(entry);
-    await prepared(storage, identity, beginning);
-    if (entry.type === "found") {
-      const confirmed = await this.#patience.until(
-        () => this.#options.registry.confirm(identity.memberId, identity.clusterId),
-        () => {},
-        this.#session.signal,
-      );
-      if (confirmed === undefined) return "over";
-      if (!confirmed) return "again";
-    }
-    if (this.#isOver) return "over";
-    return this.#run(storage, identity, beginning, entry.type === "join");
-  }
-
-  async #run(storage: Storage, identity: Identity, bootstrap: BootstrapOptions, isNew: boolean): Promise<End> {
+  async #run(storage: Storage, beginning: Beginning): Promise<End> {
     const { clock, late, newId, onRunning, openTransport, ownKey, settings } = this.#options;
     const edge = this.#options.edge();
     this.#edge = edge;
     // An object of the edge does not ask for keys yet.
     const key = edge === undefined ? await ownKey() : undefined;
     const transport = await openTransport(
-      identity,
+      beginning.identity,
       key,
       edge,
       (state, text) => this.#update({ signalling: { state, text } }),
@@ -324,22 +254,17 @@ export class TabMember {
       isConflict: false,
       aloneSinceMs: edge === undefined ? nowMs : undefined,
     });
-    const member = new Member({
+    const member: Member = roomMember({
       storage,
       transport,
       clock,
       prng: new Prng(newId()),
-      identity,
-      bootstrap,
+      beginning,
       key: key?.fingerprint,
-      admission: "authenticated",
-      // At the edge the objects vote, and only they decide who votes. An object sleeps while nothing happens.
-      ...(edge === undefined ? { autopilot: AUTOPILOT } : { quiesceAfterTicks: QUIESCE_AFTER_TICKS }),
+      isAtEdge: edge !== undefined,
       quotaBackendBytes,
-      confirmsFreshness: true,
-      outage: (problem) => roomOutage(problem, this.#outageFacts),
-
-      ...settings,
+      settings,
+      outageFacts: () => this.#outageFacts,
       onStopped: ({ code, text }) => {
         // A member that we stop ourselves says so too.
         if (this.#member !== member) return;
@@ -354,7 +279,7 @@ export class TabMember {
     const services = tabServices(member);
     late.attach(services);
     onRunning(member, services);
-    if (key === undefined) this.#replaceFormerSelf(member, services, isNew);
+    if (key === undefined) this.#replaceFormerSelf(member, services, beginning.isNew);
     this.#watchRegistry(member);
     const end = await ended;
     if (end === "full") this.#transport = undefined;
@@ -445,15 +370,4 @@ export class TabMember {
     this.#state = state;
     this.#options.onChange(state);
   }
-}
-
-function beginningOf({ type, identity }: Exclude<Entry, { readonly type: "discard" }>): BootstrapOptions {
-  if (type !== "found") return { type: "join" };
-  return { type: "found", members: [memberRecord({ id: identity.memberId, name: identity.name })] };
-}
-
-function prepared(storage: Storage, identity: Identity, beginning: BootstrapOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    bootstrapStorage(storage, identity, beginning, (error) => (error === undefined ? resolve() : reject(error)));
-  });
 }
