@@ -1,16 +1,20 @@
 /** Members in processes of their own: real workerd processes, sockets and signals. */
-import { mkdtemp, rm, stat } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { get as httpGet } from "node:http";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { quorate } from "../cli/support/fake-terminal.ts";
 import { hasOpenssl, makeCertificates } from "../grpc/support/certificates.ts";
 import { ProcessCluster, type ProcessMemberUnderTest } from "../support/process-cluster.ts";
 
 /** How Node reports a connection that the other side ended in the handshake. */
 const ENDED = /alert|hang up|ECONNRESET|EPIPE/;
 const TOKEN = "a secret of the members";
+/** As `etcdctl endpoint hashkv` printed it of the fixture's etcd. */
+const HASH_OF_ETCD = 2_049_612_868;
 let folder: string;
 let cluster: ProcessCluster | undefined;
 
@@ -90,6 +94,48 @@ test("a member joins only after it was added; removed, it serves no more, and do
   await newcomer.start();
   await expect(newcomer.get("a")).rejects.toThrow("permanently removed");
   expect(await first.get("a")).toBe("1");
+});
+
+describe("a snapshot", () => {
+  const FIXTURE = new URL("../cli/fixtures/etcd-v3.7.1-snapshot.db.gz", import.meta.url);
+  const restore = async (into: ProcessMemberUnderTest): ReturnType<typeof quorate> => {
+    const file = join(folder, "etcd.db");
+    await writeFile(file, gunzipSync(await readFile(FIXTURE)));
+    return quorate(into.url, ["restore", file, "--auth-off", "--quiet"]);
+  };
+  const hashOf = async (member: ProcessMemberUnderTest): Promise<unknown> =>
+    (await member.post("/v3/maintenance/hashkv", { revision: 10 }))["hash"];
+
+  test("of an etcd goes into a member that is alone; SIGKILL changes nothing, and others join it", async () => {
+    cluster = await ProcessCluster.start(folder, 1);
+    const [first] = three(cluster);
+    await cluster.leader();
+    const before = await first.post("/v3/cluster/member/list", {});
+    const restored = await restore(first);
+    expect(restored.err).toBe("");
+    expect(restored.code).toBe(0);
+    await first.kill();
+    await first.start();
+    await eventually(async () => expect(await hashOf(first)).toBe(HASH_OF_ETCD));
+    const after = await first.post("/v3/cluster/member/list", {});
+    // Another cluster, so that no member of the former one can mix with it.
+    expect(clusterOf(after)).not.toBe(clusterOf(before));
+
+    const again = await restore(first);
+    expect([again.code, again.err]).toEqual([3, expect.stringContaining("the cluster is not empty")]);
+    const newcomer = await cluster.newcomer();
+    await first.post("/v3/cluster/member/add", { peerURLs: [newcomer.peerUrl] });
+    await newcomer.start();
+    await eventually(async () => expect(await hashOf(newcomer)).toBe(HASH_OF_ETCD));
+  });
+
+  test("does not go into one of several, which is told what to do", async () => {
+    cluster = await ProcessCluster.start(folder, 2);
+    await cluster.leader();
+    const { code, err } = await restore(three(cluster)[0]);
+    expect([code, err]).toEqual([3, expect.stringContaining("start one with a new --data-dir")]);
+    await three(cluster)[1].put("goes", "on");
+  });
 });
 
 describe("the listener for members", () => {
@@ -177,6 +223,10 @@ function statusOf(
       .once("error", reject)
       .end();
   });
+}
+
+function clusterOf(response: Record<string, unknown>): unknown {
+  return (response["header"] as Record<string, unknown>)["cluster_id"];
 }
 
 function three(of: ProcessCluster | undefined): readonly [ProcessMemberUnderTest, ...ProcessMemberUnderTest[]] & {

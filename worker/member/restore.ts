@@ -54,7 +54,7 @@ export const NOT_EMPTY: StepResponse = {
     code: GrpcCode.FailedPrecondition,
     message:
       "the cluster is not empty: a snapshot is restored where nothing was ever written " +
-      "(`npx quorate cluster create NAME` makes such a cluster)",
+      "(`npx quorate cluster create NAME` makes such a cluster, `npx quorate serve` with a new --data-dir such a member)",
   },
 };
 

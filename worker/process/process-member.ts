@@ -38,7 +38,7 @@ import { REMOVED, type Reason, refusal } from "../common/refusal.ts";
 import { objectClock } from "../member/clock.ts";
 import { flaggedOptions } from "../member/member-flags.ts";
 import { OperatorLog } from "../member/operator-log.ts";
-import type { RestoreReply, StepResponse } from "../member/restore.ts";
+import { type ClientStep, EdgeRestore, NOT_EMPTY, type RestoreReply, type StepResponse } from "../member/restore.ts";
 import { replyAsRemoved, type Tombstone, tombstoneOf, writeTombstone } from "../member/tombstone.ts";
 import { initialClusterId, initialMembersOf } from "./initial-cluster.ts";
 import { listOfPeers, PeerClient } from "./peer-client.ts";
@@ -46,17 +46,25 @@ import type { PeerList, ProcessRpc } from "./peer-rpc.ts";
 import type { ProcessEnv } from "./process-env.ts";
 
 const REOPEN_AFTER_MS = 2_000;
+const RESTORING = "A snapshot is being restored into this member.";
 /** The worker in front knows one member, under this number. */
 const NUMBER = 1;
-const NO_RESTORE = {
-  code: GrpcCode.Unimplemented,
-  message: "members in processes of their own do not take a snapshot",
-} as const;
+/** Members of one start would have to agree, and here each has a process, which may not even run. */
+const NOT_ALONE: StepResponse = {
+  status: 412,
+  body: {
+    code: GrpcCode.FailedPrecondition,
+    message:
+      "a snapshot is restored into a member that is its whole cluster: start one with a new --data-dir and without " +
+      "--initial-cluster, restore, and add the others to it (`npx quorate member add`)",
+  },
+};
 
 interface Running {
   readonly type: "running";
   readonly log: OperatorLog;
   readonly member: Member;
+  readonly storage: Storage;
   readonly transport: HttpTransport;
   readonly app: Hono;
   readonly calls: ReadonlyMap<string, KvCall>;
@@ -85,12 +93,14 @@ interface Start {
 
 export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessRpc {
   readonly #entrance: Entrance;
+  readonly #restores: EdgeRestore;
   #state: State | undefined;
   #opening: Promise<State> | undefined;
 
   constructor(ctx: DurableObjectState, env: ProcessEnv) {
     super(ctx, env);
     this.#entrance = new Entrance(env);
+    this.#restores = this.#makeRestores();
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -145,12 +155,18 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
     return this.refusal(context);
   }
 
-  restoreRefusal(context: CallContext): Promise<ErrorParts | undefined> {
-    return this.refusal(context);
+  /** Where auth is enabled something was written, so no restore can begin. */
+  async restoreRefusal(context: CallContext): Promise<StepResponse | ErrorParts | undefined> {
+    const refused = await this.refusal(context);
+    if (refused !== undefined) return refused;
+    return this.#state?.type === "running" && this.#state.member.machine.auth.enabled ? NOT_EMPTY : undefined;
   }
 
-  async restore(): Promise<StepResponse> {
-    return { status: 501, body: NO_RESTORE };
+  /** Executes a step of a client's restore. */
+  async restore(step: ClientStep, context: CallContext): Promise<StepResponse | ErrorParts> {
+    const refused = await this.restoreRefusal(context);
+    if (refused !== undefined) return refused;
+    return this.#isAlone() ? this.#restores.take(step) : NOT_ALONE;
   }
 
   async restoring(): Promise<RestoreReply> {
@@ -174,6 +190,10 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
       const tombstone = tombstoneOf(this.ctx.storage);
       this.#state = tombstone === undefined ? undefined : { type: "removed", tombstone };
       if (this.#state !== undefined) return this.#state;
+      if (await this.#restores.isPrepared()) {
+        this.#down("starting", RESTORING);
+        return this.#state as unknown as Down;
+      }
       const running = await this.#run();
       // It may have stopped during the start.
       this.#state ??= running;
@@ -223,7 +243,7 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
     });
     const log = new OperatorLog(member, storage, this.env.INITIAL_CLUSTER_TOKEN, this.env.MEMBER_NAME);
     member.start();
-    return { type: "running", log, member, transport, app, calls: kvCalls(services.kv) };
+    return { type: "running", log, member, storage, transport, app, calls: kvCalls(services.kv) };
   }
 
   /** A store that has data keeps its identity, whatever the flags say, as in etcd. */
@@ -256,6 +276,40 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
     return { identity, bootstrap: { type: "join" }, known };
   }
 
+  #isAlone(): boolean {
+    const { INITIAL_CLUSTER, INITIAL_CLUSTER_STATE, INITIAL_CLUSTER_TOKEN } = this.env;
+    return (
+      INITIAL_CLUSTER_STATE !== "existing" && initialMembersOf(INITIAL_CLUSTER, INITIAL_CLUSTER_TOKEN).length === 1
+    );
+  }
+
+  #makeRestores(): EdgeRestore {
+    const { INITIAL_CLUSTER, INITIAL_CLUSTER_TOKEN } = this.env;
+    // Another cluster, so other ids: a member of the former one cannot mix with it.
+    const members = (restore: string): readonly MemberRecord[] =>
+      initialMembersOf(INITIAL_CLUSTER, `${INITIAL_CLUSTER_TOKEN} restored ${restore}`);
+    return new EdgeRestore({
+      size: 1,
+      storage: this.ctx.storage,
+      isRemoved: () => tombstoneOf(this.ctx.storage) !== undefined,
+      running: () => (this.#state?.type === "running" ? this.#state.storage : undefined),
+      suspend: () => {
+        if (this.#state?.type === "running") this.#state.member.stop();
+        this.#down("starting", RESTORING);
+      },
+      resume: () => {
+        if (this.#state?.type === "down") this.#state = undefined;
+      },
+      call: () => Promise.reject(new Error(RESTORING)),
+      identity: (restore) => {
+        const restored = members(restore);
+        const clusterId = initialClusterId(restored, INITIAL_CLUSTER_TOKEN);
+        return { clusterId, memberId: restored[0]?.id ?? 0n, name: this.env.MEMBER_NAME };
+      },
+      members,
+    });
+  }
+
   #refusal(state: Down | Removed): Response {
     return refusal(NUMBER, reasonOf(state), this.env.MEMBER_NAME);
   }
@@ -271,7 +325,7 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
 
   #down(code: ProblemCode, text: string): void {
     // The operator reads the process's log.
-    console.error(text);
+    if (code !== "starting") console.error(text);
     this.#state = { type: "down", reason: { code, text }, sinceMs: Date.now() };
   }
 }

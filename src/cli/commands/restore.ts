@@ -23,10 +23,11 @@ export const restoreCommand: Command = {
   usage: "FILE [options]",
   summary: "Makes a new cluster of FILE, a snapshot of Quorate's or etcd's, where an empty cluster is.",
   details: `
-The endpoint's cluster must be one that nothing was ever written to: a new deployment, or \`npm start -- --data DIR\`
-with a new DIR. It becomes another cluster, with ids of its own. Keys keep their revisions and versions, leases begin
-with their whole time to live, users, roles and whether auth is on stay as they were. If anything breaks before the
-end, the cluster is as empty as it was. An endpoint that is closed takes its setup token (--token, or QUORATE_TOKEN).
+The endpoint's cluster must be one that nothing was ever written to: a new deployment, \`npm start -- --data DIR\` with
+a new DIR, or one member of \`quorate serve\` that others join later. It becomes another cluster, with ids of its own.
+Keys keep their revisions and versions, leases begin with their whole time to live, users, roles and whether auth is
+on stay as they were. If anything breaks before the end, the cluster is as empty as it was. An endpoint that is closed
+takes its setup token (--token, or QUORATE_TOKEN).
 
 Users keep their passwords, those of an etcd too, but for hashes that cost too much to verify here (an etcd's
 --bcrypt-cost above 12). So that no user is locked out, a file with such ones and auth enabled needs --auth-off; set
