@@ -2,10 +2,8 @@ import { describe, expect, test } from "vitest";
 import { EMPTY_BYTES } from "../../src/base/bytes.ts";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import type { StateTables } from "../../src/mvcc/tables/tables.ts";
-import {
-  openDurableObjectStorage,
-  type DurableObjectStorageOptions,
-} from "../../src/storage/durable-object/durable-object.ts";
+import type { DurableObjectStorageOptions } from "../../src/storage/durable-object/durable-object-options.ts";
+import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { storageContract } from "../contract/storage.ts";

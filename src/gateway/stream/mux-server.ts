@@ -1,43 +1,32 @@
 /**
  * The member's end of a multiplexed connection (protocol/mux-frame.ts): many calls and streams over one WebSocket, of a
- * client or of a proxy that serves many. A response is pulled from the member when both the stream and the connection have credit. So
- * a slow reader delays only its own stream, and nothing accumulates here. A connection on which nothing arrives for a
- * while is closed, with its streams.
+ * client or of a proxy that serves many. Each stream has its reader's pace (mux-stream.ts), so a slow reader delays only
+ * its own, and nothing accumulates here. A connection on which nothing arrives for a while is closed, with its streams.
  */
 import { KEEP_ALIVE_PING } from "../../protocol/keep-alive.ts";
 import { unreachable } from "../../base/assert.ts";
-import type { Share } from "../../member/limits/caller-budget.ts";
 import type { CallContext, Services } from "../../member/api/services.ts";
 import {
   CONNECTION_CREDIT_BYTES,
   decodeFrames,
-  piecesOf,
   SOCKET_MESSAGE_BYTES_MAX,
   STREAM_CREDIT_BYTES,
   TOKEN_LENGTH_MAX,
 } from "../../protocol/mux-frame.ts";
 import type { MuxFrame } from "../../protocol/mux-frame.ts";
-import { unreadableRequest } from "../../protocol/decode-error.ts";
-import {
-  errInvalidAuthToken,
-  errRequestTooManyRequests,
-  errStopped,
-  EtcdError,
-  GrpcCode,
-} from "../../protocol/errors.ts";
-import { decode, encode } from "../../protocol/codec/proto-codec.ts";
+import { errInvalidAuthToken, errRequestTooManyRequests, EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { CallerLimits } from "../http/caller-limits.ts";
 import { muxMethods } from "./mux-methods.ts";
 import type { MuxMethod } from "./mux-methods.ts";
 import type { SavedSocket } from "./hibernation.ts";
-import { resumedStream, savedStream } from "./mux-saving.ts";
+import { resumedStream } from "./mux-saving.ts";
 import { MuxSender, type MuxSocket } from "./mux-sender.ts";
+import { type MuxShares, muxShares } from "./mux-shares.ts";
+import { endOf, type MuxConnection, MuxStream, type MuxStreamParts } from "./mux-stream.ts";
 import { MuxWatchdog } from "./mux-watchdog.ts";
 import { encodeSaved, restoredContext, type RestoredSocket, type SavedStream } from "./saved-stream.ts";
-import { asEtcdError } from "../http/errors.ts";
-import { type UnfinishedRequest, UnfinishedRequests } from "./unfinished-requests.ts";
+import { UnfinishedRequests } from "./unfinished-requests.ts";
 import { UnreadBytes } from "./unread-bytes.ts";
-import type { BidiStream } from "./websocket.ts";
 
 export interface MuxLimits {
   /** Limit of a request, in bytes. */
@@ -61,8 +50,6 @@ const CLOSE_POLICY = 1008;
 const CLOSE_TOO_BIG = 1009;
 const CLOSE_RESTART = 1012;
 const CLOSE_TRY_AGAIN_LATER = 1013;
-/** The same limit as in the gRPC proxy's codec. */
-const MESSAGES_MAX = 1 << 16;
 
 /** A caller of a multiplexed connection, as its request tells. */
 export interface MuxPeer extends CallContext {
@@ -79,7 +66,7 @@ export function serveMux(
   peer: MuxPeer = NOBODY,
   callers?: CallerLimits,
 ): void {
-  const shares = sharesOf(peer, callers);
+  const shares = muxShares(peer, callers);
   if (shares === undefined) return socket.close(CLOSE_TRY_AGAIN_LATER, "too many requests");
   const server = new MuxServer(services, socket, limits, peer, shares);
   connect(server, socket);
@@ -96,7 +83,7 @@ export function resumeMux(
 ): void {
   const { address, takesMarks: isCurrent } = restored;
   const peer: MuxPeer = { ...NOBODY, isCurrent, ...(address === "" ? {} : { address }) };
-  const shares = sharesOf(peer, callers);
+  const shares = muxShares(peer, callers);
   if (shares === undefined) throw errRequestTooManyRequests;
   const server = new MuxServer(services, socket, limits, peer, shares, restored);
   try {
@@ -114,59 +101,22 @@ function connect(server: MuxServer, socket: MuxSocket): void {
   socket.addEventListener("error", () => server.close(CLOSE_NORMAL, ""));
 }
 
-/** Shares against which the connection counts; absent if nothing is counted. */
-interface Shares {
-  readonly socket: Share | undefined;
-  /** Bytes of incomplete requests, of all streams of the connection. */
-  readonly unfinished: Share | undefined;
-  readonly unread: Share | undefined;
-}
-
-/** Returns undefined if the caller has too many sockets. */
-function sharesOf(peer: CallContext, callers: CallerLimits | undefined): Shares | undefined {
-  try {
-    return {
-      socket: callers?.take("sockets", peer),
-      unfinished: callers?.take("unfinished_bytes", peer, 0),
-      unread: callers?.take("unread_bytes", peer, 0),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-interface ServerStream {
-  readonly id: number;
-  readonly method: MuxMethod;
-  readonly context: CallContext;
-  /** Absent for a method with one request and one response. */
-  readonly stream: BidiStream<unknown, unknown> | undefined;
-  /** Of a call that waits for others; aborted when its caller is gone. */
-  abort: AbortController | undefined;
-  isCalled: boolean;
-  credit: number;
-  isOver: boolean;
-  readonly unfinished: UnfinishedRequest;
-  /** Cost of the token, which is kept as long as the stream. */
-  readonly tokenBytes: number;
-  wake: () => void;
-}
-
-class MuxServer {
+class MuxServer implements MuxConnection {
+  /** What all streams together may still send, in bytes. */
+  credit: number = CONNECTION_CREDIT_BYTES;
   readonly #services: Services;
   readonly #methods: ReadonlyMap<string, MuxMethod>;
   readonly #socket: MuxSocket;
   readonly #unfinished: UnfinishedRequests;
   readonly #maxStreams: number;
-  readonly #streams: Map<number, ServerStream> = new Map();
+  readonly #streams: Map<number, MuxStream> = new Map();
   readonly #watchdog: MuxWatchdog;
   readonly #address: string | undefined;
   readonly #isCurrent: boolean;
-  readonly #shares: Shares;
+  readonly #shares: MuxShares;
   readonly #unread: UnreadBytes | undefined;
   readonly #unused: ReturnType<typeof setTimeout> | undefined;
   readonly #sender: MuxSender;
-  #credit: number = CONNECTION_CREDIT_BYTES;
   /** The latest. */
   #token = "";
   #isOver = false;
@@ -176,7 +126,7 @@ class MuxServer {
     socket: MuxSocket,
     limits: MuxLimits,
     { address, isCurrent = false }: MuxPeer,
-    shares: Shares,
+    shares: MuxShares,
     restored?: RestoredSocket,
   ) {
     this.#services = services;
@@ -219,14 +169,14 @@ class MuxServer {
   resume(restored: RestoredSocket): void {
     const { progress, takesBatches, streams, address } = restored;
     this.#sender.takesBatches = takesBatches;
-    this.#credit = progress.credit;
+    this.credit = progress.credit;
     const credits = new DataView(progress.credits.buffer, progress.credits.byteOffset, progress.credits.byteLength);
     for (const [at, saved] of streams.entries()) {
       const context = restoredContext(saved, address);
       const { method, stream } = resumedStream(this.#services, this.#methods, saved, context, progress);
-      const serverStream = this.#streamOf(saved.id, method, context, stream, credits.getUint32(4 * at));
-      this.#streams.set(saved.id, serverStream);
-      void this.#respond(serverStream, stream);
+      const unfinished = this.#unfinished.open();
+      const credit = credits.getUint32(4 * at);
+      this.#start({ id: saved.id, method, context, stream, credit, unfinished, tokenBytes: 0 });
     }
   }
 
@@ -250,16 +200,15 @@ class MuxServer {
       case "open":
         return this.#open(frame);
       case "piece":
-        return this.#piece(frame);
-      case "cancel": {
-        const serverStream = this.#streams.get(frame.stream);
-        if (serverStream !== undefined) this.#forget(serverStream);
+        // A stream that has ended: the other side did not know it yet when it sent this.
+        return this.#streams.get(frame.stream)?.received(frame.bytes, frame.isLast);
+      case "cancel":
+        this.#streams.get(frame.stream)?.close();
         return;
-      }
       case "credit":
         return this.#credited(frame.stream, frame.bytes);
       case "ping":
-        return this.#send(frame);
+        return this.send(frame);
       case "mark":
         if (this.#unread?.returned(frame.stream) !== true) this.close(CLOSE_POLICY, "a mark that was not sent");
         return;
@@ -276,7 +225,7 @@ class MuxServer {
     this.#isOver = true;
     this.#watchdog.stop();
     this.#firstStreamOpened();
-    for (const serverStream of this.#streams.values()) this.#forget(serverStream);
+    for (const stream of this.#streams.values()) stream.close();
     try {
       this.#socket.close(code, reason);
     } catch {
@@ -293,15 +242,15 @@ class MuxServer {
 
   /** Returns undefined while anything but quiet watches and keep-alives is open. */
   #save(): SavedSocket | undefined {
-    if (this.#isOver || this.#streams.size === 0 || this.#credit <= 0 || this.#unread?.isRead === false)
+    if (this.#isOver || this.#streams.size === 0 || this.credit <= 0 || this.#unread?.isRead === false)
       return undefined;
     const streams: SavedStream[] = [];
     const credits = new DataView(new ArrayBuffer(4 * this.#streams.size));
     let revision = 0;
-    for (const { id, context, stream, credit, unfinished } of this.#streams.values()) {
-      const saved = credit > 0 && unfinished.isEmpty ? savedStream(id, context, stream) : undefined;
+    for (const stream of this.#streams.values()) {
+      const saved = stream.saved();
       if (saved === undefined) return undefined;
-      credits.setUint32(4 * streams.length, credit);
+      credits.setUint32(4 * streams.length, stream.credit);
       streams.push(saved.stream);
       // All of them are at the newest revision of the member.
       revision = Math.max(revision, saved.revision);
@@ -313,7 +262,7 @@ class MuxServer {
       { path: "", address, takesBatches, takesMarks: this.#isCurrent, streams },
       {
         revision,
-        credit: this.#credit,
+        credit: this.credit,
         credits: new Uint8Array(credits.buffer),
         unmarked: this.#unread?.unmarked ?? 0,
       },
@@ -332,35 +281,18 @@ class MuxServer {
       }
       const tokenBytes = this.#holdToken(token);
       const context = { token: this.#token, requireLeader, address: this.#address };
-      const serverStream = this.#streamOf(id, method, context, method.open?.(context), STREAM_CREDIT_BYTES, tokenBytes);
-      this.#streams.set(id, serverStream);
-      if (serverStream.stream !== undefined) void this.#respond(serverStream, serverStream.stream);
+      const stream = method.open?.(context);
+      const unfinished = this.#unfinished.open();
+      this.#start({ id, method, context, stream, credit: STREAM_CREDIT_BYTES, unfinished, tokenBytes });
     } catch (error) {
-      this.#sendEnd(id, error);
+      this.send(endOf(id, error));
     }
   }
 
-  #streamOf(
-    id: number,
-    method: MuxMethod,
-    context: CallContext,
-    stream: ServerStream["stream"],
-    credit: number,
-    tokenBytes = 0,
-  ): ServerStream {
-    return {
-      id,
-      method,
-      context,
-      stream,
-      abort: undefined,
-      isCalled: false,
-      credit,
-      isOver: false,
-      unfinished: this.#unfinished.open(),
-      tokenBytes,
-      wake: () => {},
-    };
+  #start(parts: MuxStreamParts): void {
+    const stream = new MuxStream(this, parts);
+    this.#streams.set(parts.id, stream);
+    stream.start();
   }
 
   /** Returns the cost. Streams one after the other with the same token share one copy, which costs nothing. */
@@ -372,119 +304,21 @@ class MuxServer {
     return token.length;
   }
 
-  #piece({ stream: id, bytes, isLast }: MuxFrame & { readonly type: "piece" }): void {
-    const serverStream = this.#streams.get(id);
-    // The stream has ended; the other side did not know it yet when it sent this.
-    if (serverStream === undefined) return;
-    try {
-      const message = serverStream.unfinished.add(bytes, isLast);
-      if (message === undefined) return;
-      const request = decoded(serverStream.method, message);
-      if (serverStream.stream === undefined) void this.#call(serverStream, request);
-      else serverStream.stream.request(request);
-    } catch (error) {
-      this.#end(serverStream, error);
-    }
-  }
-
-  /**
-   * Never above the initial credit: a caller that returns credit for bytes it was not sent would fill the socket's
-   * buffer.
-   */
   #credited(id: number, bytes: number): void {
-    if (id !== 0) {
-      const serverStream = this.#streams.get(id);
-      if (serverStream === undefined) return;
-      serverStream.credit = Math.min(serverStream.credit + bytes, STREAM_CREDIT_BYTES);
-      return serverStream.wake();
-    }
-    this.#credit = Math.min(this.#credit + bytes, CONNECTION_CREDIT_BYTES);
-    for (const serverStream of this.#streams.values()) serverStream.wake();
+    if (id !== 0) return this.#streams.get(id)?.credited(bytes);
+    // Never above the initial credit, as for a stream.
+    this.credit = Math.min(this.credit + bytes, CONNECTION_CREDIT_BYTES);
+    for (const stream of this.#streams.values()) stream.wake();
   }
 
-  async #call(serverStream: ServerStream, request: unknown): Promise<void> {
-    const { method, context } = serverStream;
-    // A second request on the stream of a single call is not read.
-    if (serverStream.isCalled) return;
-    serverStream.isCalled = true;
-    if (method.rpc.isPatient === true) serverStream.abort = new AbortController();
-    const signal = serverStream.abort?.signal;
-    try {
-      const response = await method.call?.(request, signal === undefined ? context : { ...context, signal });
-      if (await this.#sendResponse(serverStream, response)) this.#end(serverStream, undefined);
-    } catch (error) {
-      this.#end(serverStream, error);
-    }
+  forget(stream: MuxStream): void {
+    this.#streams.delete(stream.id);
+    this.#shares.unfinished?.shrink(stream.tokenBytes);
   }
 
-  async #respond(serverStream: ServerStream, stream: BidiStream<unknown, unknown>): Promise<void> {
-    const { method } = serverStream;
-    try {
-      while (await this.#hasRoom(serverStream)) {
-        const response = await stream.next();
-        if (serverStream.isOver) return;
-        // Neither side ended this watch: the client continues it on another member.
-        if (response === undefined) return this.#end(serverStream, method.rpc.kind === "bidi" ? errStopped : undefined);
-        if (!(await this.#sendResponse(serverStream, response))) return;
-      }
-    } catch (error) {
-      this.#end(serverStream, error);
-    }
-  }
-
-  /** Returns false if the stream has ended. */
-  async #sendResponse(serverStream: ServerStream, response: unknown): Promise<boolean> {
-    for (const piece of piecesOf(serverStream.id, encode(serverStream.method.rpc.response, response))) {
-      if (serverStream.credit <= 0 || this.#credit <= 0) await this.#hasRoom(serverStream);
-      if (serverStream.isOver) return false;
-      serverStream.credit -= piece.bytes.length;
-      this.#credit -= piece.bytes.length;
-      this.#send(piece);
-    }
-    return !serverStream.isOver;
-  }
-
-  async #hasRoom(serverStream: ServerStream): Promise<boolean> {
-    while (!serverStream.isOver && (serverStream.credit <= 0 || this.#credit <= 0)) {
-      await new Promise<void>((resolve) => {
-        serverStream.wake = resolve;
-      });
-    }
-    return !serverStream.isOver;
-  }
-
-  #end(serverStream: ServerStream, thrown: unknown): void {
-    if (serverStream.isOver) return;
-    this.#forget(serverStream);
-    this.#sendEnd(serverStream.id, thrown);
-  }
-
-  #sendEnd(stream: number, thrown: unknown): void {
-    const error = thrown === undefined ? undefined : asEtcdError(thrown);
-    this.#send({ type: "end", stream, code: error?.code ?? GrpcCode.OK, message: error?.message ?? "" });
-  }
-
-  #forget(serverStream: ServerStream): void {
-    serverStream.isOver = true;
-    this.#streams.delete(serverStream.id);
-    serverStream.unfinished.drop();
-    this.#shares.unfinished?.shrink(serverStream.tokenBytes);
-    serverStream.stream?.close();
-    serverStream.abort?.abort();
-    serverStream.wake();
-  }
-
-  #send(frame: MuxFrame): void {
+  send(frame: MuxFrame): void {
     if (this.#isOver) return;
     this.#watchdog.watch();
     this.#sender.send(frame);
-  }
-}
-
-function decoded({ rpc }: MuxMethod, message: Uint8Array): unknown {
-  try {
-    return decode(rpc.request, message, { messagesMax: MESSAGES_MAX });
-  } catch (error) {
-    throw unreadableRequest(error);
   }
 }

@@ -17,50 +17,18 @@
 import { assert } from "../../base/assert.ts";
 import type { HardState, LogIndex, Term } from "../../protocol/peer/raft-message.ts";
 import type { LogReader } from "../../raft/log/log-reader.ts";
+import { Commits, explained } from "./durable-object-commits.ts";
+import { type DurableObjectStorageOptions, type StorageSettings, withDefaults } from "./durable-object-options.ts";
+import { createTables, isEmpty, recreate } from "./durable-object-tables.ts";
 import { SqlStagedState } from "./durable-object-staged.ts";
-import { CREATE_LOG } from "../sqlite/sql-log-rows.ts";
 import { SqlLog } from "../sqlite/sql-log.ts";
-import { CREATE_META, MetaTable, checkApplied } from "../sqlite/sql-meta.ts";
-import { migrate, type Migrated, SCHEMA, type Schema } from "../sqlite/sql-schema.ts";
-import { STATE_STATEMENTS, otherGeneration, type Generation } from "../sqlite/sql-statements.ts";
+import { MetaTable, checkApplied } from "../sqlite/sql-meta.ts";
+import { migrate, SCHEMA } from "../sqlite/sql-schema.ts";
+import { otherGeneration } from "../sqlite/sql-statements.ts";
 import { SqlStateTables } from "../sqlite/sql-tables.ts";
 import type { DurableObjectStorageLike } from "../sqlite/sql.ts";
 import { StorageError } from "../storage-error.ts";
 import type { Done, Identity, LogBatch, StagedState, Storage } from "../storage.ts";
-
-/** Calls back after a delay in milliseconds unless cancelled. Returns the function that cancels it. */
-export type Timer = (callback: () => void, delayMs: number) => () => void;
-
-export interface DurableObjectStorageOptions {
-  /** Default setTimeout. A pending timer keeps an object from hibernating, so none is pending while all is written. */
-  readonly timer?: Timer;
-  /**
-   * State rows are written with log writes once there are this many. Default 4,096, which a start after a crash applies
-   * again within a fraction of a second.
-   */
-  readonly flushRows?: number;
-  /** The same in bytes. Default 4 MiB. */
-  readonly flushBytes?: number;
-  /** How many of them one write takes along, unless more have come since the last one. Default 128. */
-  readonly sliceRows?: number;
-  /** State rows cause a write of all of them once there are this many. Default 16,384. */
-  readonly backlogRows?: number;
-  /** The same in bytes. Default 16 MiB. */
-  readonly backlogBytes?: number;
-  /** State rows cause a write of their own if nothing changed for this time, in milliseconds. Default 200. */
-  readonly idleMs?: number;
-  /** Default: the current one. */
-  readonly schema?: Schema;
-  /** Called after the tables of an older version were brought to the current one. */
-  readonly onMigrated?: (migrated: Migrated) => void;
-  /** Bytes of recent entries kept in memory. Default 1 MiB. */
-  readonly tailBytes?: number;
-  /**
-   * Whether the platform holds back everything that leaves the object until the writes before it are durable. Durable
-   * Objects do, unless a write allows otherwise. Default false.
-   */
-  readonly hasOutputGate?: boolean;
-}
 
 export function openDurableObjectStorage(
   storage: DurableObjectStorageLike,
@@ -84,21 +52,13 @@ const SLICE_BYTES = 128 * 1024;
 /** Pause between two slices while nothing else is written. */
 const SLICE_EVERY_MS = 5;
 
-/** A transaction that was made and whose sync() has not resolved yet. */
-interface Unsynced {
-  readonly done: readonly Done[];
-  /** The applied index that is durable with it. */
-  readonly applied: LogIndex;
-  /** When the write of state rows began; undefined if it wrote none. */
-  readonly stateSinceMs: number | undefined;
-}
-
 class DurableObjectStorage implements Storage {
   readonly hardState: HardState;
   readonly appliedAtOpen: LogIndex;
   onStateWritten: ((durationMs: number) => void) | undefined;
   readonly #storage: DurableObjectStorageLike;
-  readonly #options: Required<Omit<DurableObjectStorageOptions, "schema" | "onMigrated">>;
+  readonly #options: StorageSettings;
+  readonly #commits: Commits;
   readonly #meta: MetaTable;
   readonly #log: SqlLog;
   #identity: Identity | undefined;
@@ -114,7 +74,6 @@ class DurableObjectStorage implements Storage {
   #slicedCount: number = 0;
   #slicedBytes: number = 0;
   #writtenApplied: LogIndex;
-  #durableApplied: LogIndex;
 
   /** Calls of this turn that are not written yet. */
   #turn: Done[] = [];
@@ -127,10 +86,6 @@ class DurableObjectStorage implements Storage {
   #flushIdle: boolean = false;
   #newIdentity: boolean = false;
   #installing: boolean = false;
-  /** Written, waiting for sync(). */
-  #unsynced: Unsynced[] = [];
-  #syncedCount: number = 0;
-  #failure: StorageError | undefined;
   #closed: boolean = false;
   #cancelTimer: (() => void) | undefined;
   #changedSinceTimer: boolean = false;
@@ -139,17 +94,7 @@ class DurableObjectStorage implements Storage {
 
   constructor(storage: DurableObjectStorageLike, options: DurableObjectStorageOptions) {
     this.#storage = storage;
-    this.#options = {
-      timer: options.timer ?? timeout,
-      flushRows: options.flushRows ?? 4_096,
-      flushBytes: options.flushBytes ?? 4 * 1024 * 1024,
-      sliceRows: options.sliceRows ?? 128,
-      backlogRows: options.backlogRows ?? 16_384,
-      backlogBytes: options.backlogBytes ?? 16 * 1024 * 1024,
-      idleMs: options.idleMs ?? 200,
-      tailBytes: options.tailBytes ?? 1024 * 1024,
-      hasOutputGate: options.hasOutputGate ?? false,
-    };
+    this.#options = withDefaults(options);
     const { sql } = storage;
     if (!MetaTable.exists(sql)) storage.transactionSync(() => createTables(storage));
     const migrated = migrate(storage, options.schema ?? SCHEMA);
@@ -161,7 +106,11 @@ class DurableObjectStorage implements Storage {
     this.#tables = new SqlStateTables(sql, state.generation, state.counters);
     this.#marked = { applied: state.applied, term: state.appliedTerm };
     this.#writtenApplied = state.applied;
-    this.#durableApplied = state.applied;
+    this.#commits = new Commits(
+      () => this.#storage.sync(),
+      state.applied,
+      (durationMs) => this.onStateWritten?.(durationMs),
+    );
     this.appliedAtOpen = state.applied;
     const { hardState } = this.#log;
     this.hardState = { ...hardState, commit: Math.max(hardState.commit, state.applied) };
@@ -184,7 +133,7 @@ class DurableObjectStorage implements Storage {
   }
 
   get durableApplied(): LogIndex {
-    return this.#durableApplied;
+    return this.#commits.durableApplied;
   }
 
   get hasOutputGate(): boolean {
@@ -232,7 +181,7 @@ class DurableObjectStorage implements Storage {
   }
 
   compactLog(index: LogIndex): void {
-    assert(index <= this.#durableApplied, `entry ${index} is applied durably before it is dropped`);
+    assert(index <= this.#commits.durableApplied, `entry ${index} is applied durably before it is dropped`);
     this.#log.compact(index);
     // What comes next may be the eviction.
     if (this.#log.isEmptied) this.#schedule(undefined);
@@ -293,21 +242,20 @@ class DurableObjectStorage implements Storage {
     this.#isTurnForMessages = true;
     const startMs = Date.now();
     let wroteState = false;
-    if (this.#closed) this.#failure ??= new StorageError("closed", "the store was closed");
-    if (this.#failure === undefined) {
+    if (this.#closed) this.#commits.fail(new StorageError("closed", "the store was closed"));
+    if (this.#commits.failure === undefined) {
       try {
         wroteState = this.#flushForced || this.#installing ? this.#writeAll() : this.#writeSlice();
       } catch (error) {
-        this.#failure = explained(error);
+        this.#commits.fail(explained(error));
       }
     }
     // Writes of rows of the state are timed, and `done` calls keep their order.
-    if (isForMessages && !wroteState && this.#unsynced.length === 0) {
-      for (const each of done) each(this.#failure);
+    if (isForMessages && !wroteState && this.#commits.isSynced) {
+      for (const each of done) each(this.#commits.failure);
       return;
     }
-    this.#unsynced.push({ done, applied: this.#writtenApplied, stateSinceMs: wroteState ? startMs : undefined });
-    void this.#sync(this.#syncedCount + this.#unsynced.length);
+    this.#commits.add({ done, applied: this.#writtenApplied, stateSinceMs: wroteState ? startMs : undefined });
   }
 
   /** Writes the log and all of the state. Returns whether it wrote rows of the state. */
@@ -387,23 +335,6 @@ class DurableObjectStorage implements Storage {
     this.#flushing = undefined;
   }
 
-  /** sync() covers all writes before it was called: the first `count` transactions of this object. */
-  async #sync(count: number): Promise<void> {
-    try {
-      if (this.#failure === undefined) await this.#storage.sync();
-    } catch (error) {
-      this.#failure ??= explained(error);
-    }
-    while (this.#syncedCount < count) {
-      const oldest = this.#unsynced.shift();
-      if (oldest === undefined) return;
-      this.#syncedCount++;
-      if (this.#failure === undefined) this.#durableApplied = oldest.applied;
-      if (oldest.stateSinceMs !== undefined) this.onStateWritten?.(Date.now() - oldest.stateSinceMs);
-      for (const done of oldest.done) done(this.#failure);
-    }
-  }
-
   #armTimer(delayMs: number = this.#options.idleMs): void {
     this.#cancelTimer ??= this.#options.timer(() => this.#idle(), delayMs);
   }
@@ -411,7 +342,7 @@ class DurableObjectStorage implements Storage {
   /** Writes the state rows after an idle moment, so that a wake-up has nothing to apply again. */
   #idle(): void {
     this.#cancelTimer = undefined;
-    if (this.#closed || this.#failure !== undefined) return;
+    if (this.#closed || this.#commits.failure !== undefined) return;
     if (this.#changedSinceTimer) {
       this.#changedSinceTimer = false;
       this.#armTimer();
@@ -432,40 +363,7 @@ class DurableObjectStorage implements Storage {
     try {
       recreate(this.#storage, otherGeneration(this.#tables.generation));
     } catch (error) {
-      this.#failure ??= explained(error);
+      this.#commits.fail(explained(error));
     }
   }
-}
-
-function createTables(storage: DurableObjectStorageLike): void {
-  const { a, b } = STATE_STATEMENTS;
-  for (const text of [...CREATE_META, ...CREATE_LOG, ...a.create, ...b.create]) storage.sql.exec(text);
-  MetaTable.create(storage.sql);
-  SqlLog.create(storage.sql);
-}
-
-function isEmpty(storage: DurableObjectStorageLike, generation: Generation): boolean {
-  const [row] = storage.sql.exec(STATE_STATEMENTS[generation].isEmpty).toArray();
-  return row?.["empty"] === 1;
-}
-
-function recreate(storage: DurableObjectStorageLike, generation: Generation): void {
-  const { drop, create } = STATE_STATEMENTS[generation];
-  storage.transactionSync(() => {
-    for (const text of [...drop, ...create]) storage.sql.exec(text);
-  });
-}
-
-function explained(error: unknown): StorageError {
-  if (error instanceof StorageError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  if (/SQLITE_FULL|SQLITE_TOOBIG|disk is full|limit/i.test(text)) {
-    return new StorageError("quota", `the Durable Object's storage takes no more: ${text}`, error);
-  }
-  return new StorageError("unknown", `the Durable Object's storage failed: ${text}`, error);
-}
-
-function timeout(callback: () => void, delayMs: number): () => void {
-  const id = setTimeout(callback, delayMs);
-  return () => clearTimeout(id);
 }

@@ -7,10 +7,8 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
 import { Prng } from "../../../src/base/prng.ts";
 import { utf8Encode } from "../../../src/base/utf8.ts";
-import {
-  openDurableObjectStorage,
-  type DurableObjectStorageOptions,
-} from "../../../src/storage/durable-object/durable-object.ts";
+import type { DurableObjectStorageOptions } from "../../../src/storage/durable-object/durable-object-options.ts";
+import { openDurableObjectStorage } from "../../../src/storage/durable-object/durable-object.ts";
 import type { RevisionRow } from "../../../src/mvcc/tables/tables.ts";
 import { STATE_STATEMENTS } from "../../../src/storage/sqlite/sql-statements.ts";
 import { EMPTY_COUNTERS, type StateCounters } from "../../../src/storage/sqlite/sql-keys.ts";
