@@ -2,12 +2,12 @@
  * What a cluster at the edge would cost: rows, requests and time in memory are counted in real workerd while something is
  * done, and multiplied by the list prices. A month and a million are extrapolated from what is measured.
  */
+import { unreachable } from "../../src/base/assert.ts";
 import { dollarsOf, PRICES_OF, times, type Usage } from "./bill/prices.ts";
 import { EdgeFolder } from "./edge/server.ts";
 import { type Aim, atMost, type Figure, spreadOf } from "./figures.ts";
-import type { BenchOptions } from "./options.ts";
+import type { BenchOptions, BillRow } from "./options.ts";
 
-const SIZES = [1, 3, 5] as const;
 const MONTH_S = 30 * 86_400;
 const MILLION = 1_000_000;
 const WRITERS = 32;
@@ -26,13 +26,13 @@ interface Meter extends Omit<Usage, "seconds"> {
   readonly loaded: number;
 }
 
-export async function benchBill({ isQuick }: BenchOptions): Promise<readonly Figure[]> {
+export async function benchBill({ isQuick, members, rows }: BenchOptions): Promise<readonly Figure[]> {
   const figures: Figure[] = [];
-  for (const size of SIZES) {
+  for (const size of members) {
     const folder = await EdgeFolder.make({ CLUSTER_SIZE: String(size) }, "test/bench/bill/metered-worker.ts");
     const server = await folder.start();
     try {
-      figures.push(...(await new Bill(server.url, size, isQuick ? 1_000 : 5_000).figures()));
+      figures.push(...(await new Bill(server.url, size, isQuick ? 1_000 : 5_000).figures(rows)));
     } finally {
       await server.stop();
       await folder.remove();
@@ -52,36 +52,52 @@ class Bill {
     this.#puts = puts;
   }
 
-  async figures(): Promise<readonly Figure[]> {
+  /** In the order of BILL_ROWS. */
+  async figures(rows: ReadonlySet<BillRow>): Promise<readonly Figure[]> {
     await this.#post("/v3/kv/put", put(0));
     await this.#post("/v3/lease/grant", { ID: 7, TTL: 86_400 });
     await this.#asleep();
-    const alone = await this.#used(() => this.#post("/v3/kv/put", put(0)));
+    const figures: Figure[] = [];
+    for (const row of rows) figures.push(await this.#measure(row));
+    return figures;
+  }
+
+  async #measure(row: BillRow): Promise<Figure> {
+    switch (row) {
+      case "put":
+        return this.#figure("a put out of sleep", await this.#used(() => this.#post("/v3/kv/put", put(0))));
+      case "puts":
+        return this.#million();
+      case "lease": {
+        const used = await this.#used(() => this.#post("/v3/lease/keepalive", { ID: 7 }));
+        return this.#month("a lease kept alive for a month", "keep-alive", used);
+      }
+      case "status": {
+        const used = await this.#used(() => this.#post("/v3/maintenance/status", {}));
+        return this.#month("a month of status calls", "status call", used);
+      }
+      case "idle": {
+        const used = times(await this.#idle(), MONTH_S / (EVICTED_AFTER_MS / 1_000));
+        return this.#figure("an idle month", used, undefined, atMost(0));
+      }
+      case "watch":
+        return this.#figure("a month of a held watch", await this.#watched(), undefined, atMost(0));
+      case "wake":
+        return this.#wakeFigure(await this.#wakes());
+      default:
+        return unreachable(row);
+    }
+  }
+
+  async #million(): Promise<Figure> {
     const many = await this.#used(() => this.#putMany());
-    const million = times(many, MILLION / this.#puts);
-    const keepAlive = await this.#used(() => this.#post("/v3/lease/keepalive", { ID: 7 }));
-    const status = await this.#used(() => this.#post("/v3/maintenance/status", {}));
-    const idle = await this.#idle();
-    const wakes = await this.#wakes();
-    const watched = await this.#watched();
-    const n = `${this.#puts} puts by ${WRITERS} clients, times ${MILLION / this.#puts}`;
-    return [
-      this.#figure("a put out of sleep", alone),
-      this.#figure("a million puts", million, `extrapolated from ${n}`, this.#millionAim()),
-      this.#figure(
-        "a lease kept alive for a month",
-        times(keepAlive, MONTH_S / KEEP_ALIVE_EVERY_S),
-        `one keep-alive out of sleep, every ${KEEP_ALIVE_EVERY_S} s`,
-      ),
-      this.#figure(
-        "a month of status calls",
-        times(status, MONTH_S / KEEP_ALIVE_EVERY_S),
-        `one status call out of sleep, every ${KEEP_ALIVE_EVERY_S} s`,
-      ),
-      this.#figure("an idle month", times(idle, MONTH_S / (EVICTED_AFTER_MS / 1_000)), undefined, atMost(0)),
-      this.#figure("a month of a held watch", watched, undefined, atMost(0)),
-      this.#wakeFigure(wakes),
-    ];
+    const how = `extrapolated from ${this.#puts} puts by ${WRITERS} clients, times ${MILLION / this.#puts}`;
+    return this.#figure("a million puts", times(many, MILLION / this.#puts), how, this.#millionAim());
+  }
+
+  #month(what: string, call: string, used: Usage): Figure {
+    const how = `one ${call} out of sleep, every ${KEEP_ALIVE_EVERY_S} s`;
+    return this.#figure(what, times(used, MONTH_S / KEEP_ALIVE_EVERY_S), how);
   }
 
   #millionAim(): Aim | undefined {
@@ -111,21 +127,17 @@ class Bill {
     return this.#between(before, await this.#meter());
   }
 
-  /**
-   * Milliseconds that a linearizable read takes longer after a sleep in which all members were evicted. The members sleep
-   * when it is called, and afterwards.
-   */
+  /** Milliseconds that a linearizable read takes longer after a sleep in which all members were evicted. */
   async #wakes(): Promise<readonly number[]> {
     const wakes: number[] = [];
     for (let wake = 0; wake < WAKES; wake++) {
-      if (wake > 0) await pause(EVICTED_AFTER_MS);
+      await this.#evicted();
       const first = await this.#readMs();
       const warm: number[] = [];
       for (let read = 0; read < WARM_READS; read++) warm.push(await this.#readMs());
       wakes.push(first - (spreadOf(warm)?.median ?? 0));
       await this.#asleep();
     }
-    await pause(EVICTED_AFTER_MS);
     return wakes;
   }
 
@@ -154,6 +166,7 @@ class Bill {
    * loaded again were kept in memory, and so they would be for the whole month.
    */
   async #watched(): Promise<Usage> {
+    await this.#evicted();
     const { loaded: loadedBefore } = await this.#meter();
     const socket = new WebSocket(`${this.#url.replace("http", "ws")}/m/1/v3/watch`);
     await new Promise((resolve, reject) => {
@@ -165,7 +178,7 @@ class Bill {
     });
     await this.#asleep();
     const before = await this.#meter();
-    await pause(EVICTED_AFTER_MS);
+    await this.#evicted();
     const used = this.#between(before, await this.#meter());
     for (let number = 1; number <= this.#size; number++) await this.#post(`/m/${number}/v3/maintenance/status`, {});
     const loadedAgain = (await this.#meter()).loaded - before.loaded;
@@ -204,6 +217,12 @@ class Bill {
   async #asleep(): Promise<void> {
     do await pause(250);
     while ((await this.#meter()).isAwake);
+  }
+
+  /** Waits until the platform has evicted the members, whose clocks stand still. */
+  async #evicted(): Promise<void> {
+    await this.#asleep();
+    await pause(EVICTED_AFTER_MS);
   }
 
   async #meter(): Promise<Meter> {

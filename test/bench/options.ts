@@ -10,11 +10,18 @@ export type Section = "core" | "edge" | "grpc" | "tabs" | "reopen" | "size" | "b
 const USUAL: readonly Section[] = ["core", "edge", "grpc", "tabs", "size"];
 const SECTIONS: readonly Section[] = [...USUAL, "reopen", "bill"];
 
+/** What can be measured of the bill alone. A name is that of one or more rows. */
+export const BILL_ROWS = ["put", "puts", "lease", "status", "idle", "wake", "watch"] as const;
+export type BillRow = (typeof BILL_ROWS)[number];
+const BILL_SIZES = ["1", "3", "5"];
+
 export const HELP: string = `Measures how fast Quorate is on this machine, and prints a table.
 
   npm run bench                        everything, in about ten minutes
   npm run bench -- core edge           these sections: ${SECTIONS.join(", ")}
-  npm run bench -- bill                what Cloudflare would charge, for 1, 3 and 5 members, in about four minutes
+  npm run bench -- bill                what Cloudflare would charge, for 1, 3 and 5 members, in about five minutes
+  npm run bench -- bill --members 3 --rows puts,wake
+                                       only that, of clusters of these sizes; rows: ${BILL_ROWS.join(", ")}
   npm run bench -- --quick             fewer and shorter runs, about two minutes
   npm run bench -- --json              the same as JSON, with every run
   npm run bench -- edge grpc --reference URL[,URL…]
@@ -28,6 +35,9 @@ export interface BenchOptions {
   readonly isJson: boolean;
   readonly isQuick: boolean;
   readonly reference: readonly string[];
+  /** Of the bill. */
+  readonly members: readonly number[];
+  readonly rows: ReadonlySet<BillRow>;
   readonly sections: readonly Section[];
 }
 
@@ -41,6 +51,8 @@ export function benchOptions(argv: readonly string[]): BenchOptions {
       json: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       reference: { type: "string", default: "" },
+      members: { type: "string", default: BILL_SIZES.join() },
+      rows: { type: "string", default: BILL_ROWS.join() },
     },
   });
   const sections = positionals.map((name) => {
@@ -60,6 +72,17 @@ export function benchOptions(argv: readonly string[]): BenchOptions {
     isJson: values.json,
     isQuick: values.quick,
     reference,
+    members: chosen("--members", values.members, BILL_SIZES).map(Number),
+    rows: new Set(chosen("--rows", values.rows, BILL_ROWS)),
     sections: sections.length === 0 ? USUAL : sections,
   };
+}
+
+/** In their own order. */
+function chosen<Name extends string>(flag: string, text: string, known: readonly Name[]): readonly Name[] {
+  const given = text.split(",");
+  if (!given.every((each) => known.some((name) => name === each))) {
+    throw new Error(`${flag} is a list of ${known.join(", ")}, not "${text}".`);
+  }
+  return known.filter((name) => given.includes(name));
 }

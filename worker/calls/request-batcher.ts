@@ -7,6 +7,9 @@
  *     c ──► waits                                                                  ► in b's batch
  *     d ──► waits                                                                  ► in b's batch
  *
+ * The clients of a batch with several calls come again together, or nearly so. The next batch waits a moment for them:
+ * each batch is billed as a row in the log of every member and as requests between them.
+ *
  * Callers are served fairly. A caller with nothing in flight need not wait for the batch of another one, as long as few
  * are in flight. A batch takes calls of all waiting callers, one caller after the other. While several callers are
  * active, none has many more calls in flight than the busiest of the others (`shareOf`). So a caller that sends a flood
@@ -55,6 +58,8 @@ const CALLS_MAX = 256;
 const CHARACTERS_MAX = 1024 * 1024;
 /** Maximum number of batches in flight, of different callers. */
 const IN_FLIGHT_MAX = 4;
+/** What a call may wait so that others come along. Only a call that follows a batch of several does. */
+const GATHER_MS = 2;
 /** Far above the duration of a batch in normal operation. A batch that takes longer delays no other call. */
 const CHECK_MS = 100;
 /** For a call behind another one of its caller. Each check of each call is an event of its own. */
@@ -70,6 +75,8 @@ export class RequestBatcher<Call extends BatchableCall, Result> {
     quantum: TURN_CHARACTERS,
   });
   readonly #inFlight: Set<InFlightBatch> = new Set();
+  /** The last batch that was sent had several calls. */
+  #hasCompany: boolean = false;
   readonly #recent: RecentCallers = new RecentCallers(CALLS_MAX, () => Date.now());
 
   async send(call: Call, send: Send<Call, Result>): Promise<Result> {
@@ -121,7 +128,9 @@ export class RequestBatcher<Call extends BatchableCall, Result> {
   }
 
   async #sendBatch(own: Entry<Call, Result>, batch: InFlightBatch, send: Send<Call, Result>): Promise<Result> {
+    if (this.#hasCompany) await gathered();
     const others = this.#takeBatch(own, batch);
+    this.#hasCompany = others.length > 0;
     try {
       const results = await send([own.call, ...others.map(({ call }) => call)]);
       others.forEach((other, at) => resolveEntry(other, { type: "result", result: results[at + 1] as Result }));
@@ -179,6 +188,13 @@ export class RequestBatcher<Call extends BatchableCall, Result> {
     for (const entry of entries) entry.isWaiting = false;
     this.#waiting.remove(entries);
   }
+}
+
+/** No `new Promise` here either; see `#turnOf`. */
+function gathered(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setTimeout(resolve, GATHER_MS);
+  return promise;
 }
 
 function resolveEntry<Call, Result>(entry: Entry<Call, Result>, outcome: Turn<Result>): void {

@@ -55,6 +55,23 @@ describe("a request batcher", () => {
     expect(await Promise.all(asked)).toEqual(["a", "b", "c", "d"].map((body) => `answer to ${body}`));
   });
 
+  test("waits a moment for the other clients of a batch with several calls, which come again", async () => {
+    const queue = new RequestBatcher<Call, string>();
+    const requests = new Requests();
+    const ask = (...bodies: string[]) => bodies.map((body) => queue.send({ body }, requests.send));
+    const asked = ask("a", "b", "c");
+    requests.answer(0);
+    await untilSent(requests, 2);
+    requests.answer(1);
+    await Promise.all(asked);
+
+    const again = ask("d", "e", "f");
+    await untilSent(requests, 3);
+    expect(requests.sent).toEqual([["a"], ["b", "c"], ["d", "e", "f"]]);
+    requests.answer(2);
+    await Promise.all(again);
+  });
+
   test("executes each call once, whatever the number and the size", async () => {
     const queue = new RequestBatcher<Call, string>();
     const requests = new Requests();
