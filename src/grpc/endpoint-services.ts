@@ -39,8 +39,10 @@ const MAX_CONNECTIONS = 64;
 export function endpointServices(options: EndpointOptions): EndpointServices {
   const { endpoint, timeoutMs, token = "" } = options;
   const WebSocket = options.WebSocket ?? platformWebSocket();
-  const pool = new MuxPool({ token, WebSocket, endpoint, timeoutMs });
-  const services = httpServices({ endpoint, timeoutMs, token, fetch: agentFetch(MAX_CONNECTIONS), WebSocket });
+  // Node reports each frame of HTTP/2 by itself: without it, each call would be a message of its own.
+  const shared = { token, WebSocket, endpoint, timeoutMs, afterEvents: setImmediate };
+  const pool = new MuxPool(shared);
+  const services = httpServices({ ...shared, fetch: agentFetch(MAX_CONNECTIONS) });
 
   function opened<Request, Response, Kind extends "unary" | "serverStream">(
     rpc: Rpc<Request, Response, Kind>,

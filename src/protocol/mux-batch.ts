@@ -10,16 +10,19 @@ export interface FrameBatchHost {
   readonly send: (bytes: Uint8Array) => void;
   /** Runs `look` in this turn of the event loop, after what is already due in it: a microtask. */
   readonly defer: (look: () => void) => void;
+  /** Looks that find no new frame before the batch is sent. Default 8. */
+  readonly quietLooks?: number;
 }
 
 /**
- * Looks that find no new frame before the batch is sent. A stream with more to send adds its next frame some microtasks
- * after the last one, and a batch that did not wait for it would have one frame per stream.
+ * A stream with more to send adds its next frame some microtasks after the last one, and a batch that did not wait for it
+ * would have one frame per stream.
  */
 const QUIET_LOOKS = 8;
 
 export class FrameBatch {
   readonly #host: FrameBatchHost;
+  readonly #quietLooksMin: number;
   #frames: Uint8Array[] = [];
   #bytes = 0;
   #isDeferred = false;
@@ -29,6 +32,7 @@ export class FrameBatch {
 
   constructor(host: FrameBatchHost) {
     this.#host = host;
+    this.#quietLooksMin = host.quietLooks ?? QUIET_LOOKS;
   }
 
   add(frame: MuxFrame): void {
@@ -46,7 +50,7 @@ export class FrameBatch {
   #look(): void {
     this.#quietLooks = this.#frames.length === this.#seen ? this.#quietLooks + 1 : 0;
     this.#seen = this.#frames.length;
-    if (this.#frames.length > 0 && this.#quietLooks < QUIET_LOOKS) return this.#host.defer(() => this.#look());
+    if (this.#frames.length > 0 && this.#quietLooks < this.#quietLooksMin) return this.#host.defer(() => this.#look());
     this.#isDeferred = false;
     this.flush();
   }

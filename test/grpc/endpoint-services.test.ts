@@ -69,9 +69,38 @@ test("frequent calls of all clients share one WebSocket, many to a message, and 
 
   member.webSockets = "none";
   member.breakConnections();
-  await until(async () => member.sockets === 0);
+  await until(async () => {
+    const before = member.requests.length;
+    await kv.range(rangeRequest({ key: key(0) }), CALL);
+    return member.requests.length > before;
+  });
   await putAll();
   expect(member.requests.length).toBeGreaterThanOrEqual(requests + 50);
+  services.close();
+  await member.close();
+});
+
+test("calls of several events of the loop share a message, as HTTP/2 reports each frame by itself", async () => {
+  const member = await serveMember();
+  const services = endpointServices({ endpoint: member.endpoint, timeoutMs: 10_000 });
+  const key = (at: number): Uint8Array => Uint8Array.of(at);
+  const range = (at: number): Promise<unknown> => services.kv.range(rangeRequest({ key: key(at) }), CALL);
+  await until(async () => {
+    const before = member.requests.length;
+    await range(0);
+    return member.requests.length === before;
+  });
+  const messages = member.messages.length;
+  const calls: Promise<unknown>[] = [];
+  await new Promise<void>((resolve) => {
+    // Events that wait together: the callbacks of one phase of Node's loop, with the microtasks of each in between.
+    for (let at = 0; at < 20; at++) setTimeout(() => calls.push(range(at)), 1);
+    setTimeout(resolve, 1);
+  });
+  await Promise.all(calls);
+  expect(calls.length).toBe(20);
+  // Pings are messages, too.
+  expect(member.messages.length - messages).toBeLessThan(10);
   services.close();
   await member.close();
 });

@@ -49,6 +49,20 @@ describe("the frames of a turn", () => {
     expect(sent).toEqual([BATCH_FRAMES_MAX, 1]);
   });
 
+  test("leave at the first look where no other event waits any more", () => {
+    const sent: number[] = [];
+    const looks: (() => void)[] = [];
+    const batch = new FrameBatch({
+      send: (bytes) => sent.push(decodeFrames(bytes)?.frames.length ?? 0),
+      defer: (look) => looks.push(look),
+      quietLooks: 0,
+    });
+    for (let at = 0; at < 3; at++) batch.add(frameOf(at));
+    expect([looks.length, sent]).toEqual([1, []]);
+    looks[0]?.();
+    expect([looks.length, sent]).toEqual([1, [3]]);
+  });
+
   test("leave in the turn in which they were added, and nothing looks for more after that", async () => {
     const { batch, sent, pending } = lab();
     batch.add(frameOf(1));

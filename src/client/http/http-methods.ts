@@ -5,6 +5,7 @@
  */
 import { iterableSource } from "../common/iterable-source.ts";
 import type { WebSocketConstructor } from "../common/web-socket-like.ts";
+import type { MuxOptions } from "../mux/mux-connection.ts";
 import type { CallContext, Services } from "../../member/api/services.ts";
 import { EtcdError } from "../../protocol/errors.ts";
 import type { RpcTable } from "../../protocol/api/rpc/rpc-table.ts";
@@ -18,6 +19,8 @@ import { LazySocket } from "./lazy-socket.ts";
 export interface HttpServicesOptions extends HttpOptions {
   /** For the shared WebSocket. Without it, calls are HTTP requests and each watch a streamed HTTP response. */
   readonly WebSocket?: WebSocketConstructor;
+  /** As in MuxOptions, for the shared WebSocket. */
+  readonly afterEvents?: MuxOptions["afterEvents"];
   /** Called with the outcome of each call over the shared WebSocket. */
   readonly onOutcome?: (error: EtcdError | undefined) => void;
 }
@@ -39,9 +42,9 @@ export const NO_CONTEXT: CallContext = { token: "", requireLeader: false };
 export function transportOf(options: HttpServicesOptions): Transport {
   const caller = new HttpCaller(options);
   const { endpoint } = caller;
-  const { WebSocket } = options;
+  const { WebSocket, afterEvents } = options;
   const token = caller.tokenOf(NO_CONTEXT);
-  const socket = WebSocket === undefined ? undefined : new LazySocket({ endpoint, token, WebSocket });
+  const socket = WebSocket === undefined ? undefined : new LazySocket({ endpoint, token, WebSocket, afterEvents });
   return { caller, socket, WebSocket, onOutcome: options.onOutcome ?? (() => {}) };
 }
 

@@ -3,12 +3,14 @@
  * loads this code, and closed when nothing was under way for two seconds.
  */
 import type { WebSocketConstructor } from "../common/web-socket-like.ts";
-import { MuxConnection } from "../mux/mux-connection.ts";
+import { MuxConnection, type MuxOptions } from "../mux/mux-connection.ts";
 
 export interface SharedSocketOptions {
   readonly endpoint: string;
   readonly token: string;
   readonly WebSocket: WebSocketConstructor;
+  /** As in MuxOptions. */
+  readonly afterEvents?: MuxOptions["afterEvents"];
 }
 
 /** A watch waits this long for the socket. */
@@ -59,10 +61,9 @@ export class SharedSocket {
   }
 
   async #open(): Promise<MuxConnection | undefined> {
-    const { endpoint, token, WebSocket } = this.#options;
     try {
       return await new Promise<MuxConnection | undefined>((resolve) => {
-        const options = { endpoint, token, WebSocket, timeoutMs: CONNECT_MS, closeAfterMs: CLOSE_AFTER_MS };
+        const options = { ...this.#options, timeoutMs: CONNECT_MS, closeAfterMs: CLOSE_AFTER_MS };
         const connection: MuxConnection = new MuxConnection(options, {
           onOpen: () => {
             this.#refusals = 0;

@@ -38,6 +38,11 @@ export interface MuxOptions {
   readonly pingEveryMs?: number;
   /** Milliseconds after which a connection without streams is closed. Default 30,000. */
   readonly closeAfterMs?: number;
+  /**
+   * Runs a function when all events that already wait were handled: Node's `setImmediate`. The frames of all of them then
+   * share a message of the socket. Default: those of one event do.
+   */
+  readonly afterEvents?: ((run: () => void) => void) | undefined;
 }
 
 export interface MuxListener {
@@ -99,7 +104,8 @@ export class MuxConnection {
     this.#batch = new FrameBatch({
       send: (bytes) => this.#transmit(bytes),
       // A promise, because a worker's queueMicrotask costs many times as much.
-      defer: (look) => void Promise.resolve().then(look),
+      defer: options.afterEvents ?? ((look) => void Promise.resolve().then(look)),
+      ...(options.afterEvents === undefined ? {} : { quietLooks: 0 }),
     });
     this.#pings = new MuxPings(
       {
