@@ -3,7 +3,7 @@
  *
  * A new leader cannot know which deadlines its predecessor promised last. So it gives each lease its full TTL again (or
  * what was left at the last checkpoint), and an election timeout on top: a predecessor that did not know yet that it
- * was deposed may have renewed for that long at most. So a lease may expire late, and never early.
+ * was deposed renewed for less than that (member/background/lessor.ts). So a lease may expire late, and never early.
  *
  * Time is given in milliseconds of the leader's clock.
  */
@@ -29,6 +29,8 @@ interface Timed {
   /** Its time in the queue of deadlines; never after `endsMs`. undefined: not queued. */
   queuedMs: number | undefined;
   checkpointQueued: boolean;
+  /** A checkpoint was taken and is not applied yet. */
+  isCheckpointing: boolean;
 }
 
 /** The deadline of each lease, kept from one leadership of a member to its next; see saved-expiry.ts. */
@@ -80,6 +82,7 @@ export class Expiry {
     const lease = this.#leases.get(id);
     if (lease === undefined) return;
     lease.remainingTtl = remainingTtl;
+    lease.isCheckpointing = false;
     this.#queueCheckpoint(lease, nowMs);
   }
 
@@ -92,9 +95,10 @@ export class Expiry {
     return lease !== undefined && lease.endsMs <= nowMs;
   }
 
-  /** Returns whether the table has a checkpoint of the lease. A renewal must clear that first. */
+  /** Returns whether the table has a checkpoint of the lease, or may get one. A renewal must clear that first. */
   isCheckpointed(id: bigint): boolean {
-    return (this.#leases.get(id)?.remainingTtl ?? 0) > 0;
+    const lease = this.#leases.get(id);
+    return lease !== undefined && (lease.isCheckpointing || lease.remainingTtl > 0);
   }
 
   /** Renews a lease. Returns its TTL in seconds; undefined if there is no such lease. */
@@ -150,8 +154,10 @@ export class Expiry {
       if (lease !== undefined && lease.endsMs > nowMs) {
         const remainingTtl = Math.ceil((lease.endsMs - nowMs) / 1_000);
         const known = lease.remainingTtl > 0 ? lease.remainingTtl : lease.ttl;
-        if (remainingTtl < known) taken.push({ id: lease.id, remainingTtl });
-        else this.#queueCheckpoint(lease, nowMs);
+        if (remainingTtl < known) {
+          lease.isCheckpointing = true;
+          taken.push({ id: lease.id, remainingTtl });
+        } else this.#queueCheckpoint(lease, nowMs);
       }
       first = this.#checkpoints.first;
     }
@@ -198,7 +204,7 @@ export class Expiry {
 }
 
 function timedOf({ id, ttl, remainingTtl }: Lease, endsMs: number): Timed {
-  return { id, ttl, remainingTtl, endsMs, queuedMs: undefined, checkpointQueued: false };
+  return { id, ttl, remainingTtl, endsMs, queuedMs: undefined, checkpointQueued: false, isCheckpointing: false };
 }
 
 /** After a change of leaders many leases would expire in the same second. Those beyond the rate get more time. */

@@ -35,6 +35,9 @@ const HIBERNATION_MS_MAX = 2 ** 31 - 1;
 /** Earliest wake-up to request while active: the cluster cannot quiesce sooner. */
 const ALARM_MS_MIN = 5_000;
 
+/** A quorum's confirmation of this leader counts for this part of the extension; see `#isConfirmed`. */
+const CONFIRMED_SHARE = 0.5;
+
 const RENEW = "lease/renew";
 const REMAINING = "lease/remaining";
 
@@ -64,6 +67,8 @@ export class Lessor implements LeaseListener {
   readonly #expiry: Expiry = new Expiry();
   /** Term of the own leadership; 0 while another member leads. */
   #term = 0;
+  /** When the last confirmation by a quorum was asked for. */
+  #confirmedMs = -Infinity;
   #revoking = 0;
   #checkedMs = -Infinity;
   #cancelWake: (() => void) | undefined;
@@ -77,14 +82,20 @@ export class Lessor implements LeaseListener {
   constructor(host: LessorHost) {
     this.#host = host;
     this.#saved = host.wakeup?.saved;
-    host.rpc.handle(RENEW, (payload, done) => this.#serve(payload, done, (id, then) => this.#renew(id, then)));
-    host.rpc.handle(REMAINING, (payload, done) => this.#serve(payload, done, (id, then) => this.#remaining(id, then)));
+    host.rpc.handle(RENEW, (payload, done) =>
+      this.#serve(payload, done, this.#isConfirmed, (id, then) => this.#renew(id, then)),
+    );
+    host.rpc.handle(REMAINING, (payload, done) =>
+      this.#serve(payload, done, false, (id, then) => this.#remaining(id, then)),
+    );
   }
 
   // ── called on any member, served by the leader ─────────────────────────────────────────────────────────────────────
 
   renew(id: bigint, done: TtlCallback): void {
-    this.#callLeader(RENEW, id, done);
+    if (!this.#isConfirmed) return this.#callLeader(RENEW, id, done);
+    this.#host.wake();
+    this.#renew(id, done);
   }
 
   remaining(id: bigint, done: TtlCallback): void {
@@ -146,6 +157,7 @@ export class Lessor implements LeaseListener {
    */
   promote(term: number, inheritedIndex: number): void {
     this.demote();
+    this.#confirmedMs = -Infinity;
     this.#term = term;
     const leases: Lease[] = [];
     this.#host.table().scan((lease) => leases.push(lease) > 0);
@@ -238,6 +250,15 @@ export class Lessor implements LeaseListener {
     return this.#term !== 0;
   }
 
+  /**
+   * True if a quorum has confirmed this leader so recently that it renews without asking again. A successor was elected
+   * after the quorum was asked, and gives each lease its TTL and the extension. So a renewal within the extension ends
+   * no later than that, even if this leader is deposed and does not know it.
+   */
+  get #isConfirmed(): boolean {
+    return this.#leading && this.#host.clock.nowMs() - this.#confirmedMs < CONFIRMED_SHARE * this.#host.extensionMs;
+  }
+
   // ── helpers ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #revoke(id: bigint): void {
@@ -291,7 +312,12 @@ export class Lessor implements LeaseListener {
     this.#host.wake();
   }
 
-  #serve(payload: Uint8Array, done: RpcCallback, respond: (id: bigint, then: TtlCallback) => void): void {
+  #serve(
+    payload: Uint8Array,
+    done: RpcCallback,
+    isConfirmed: boolean,
+    respond: (id: bigint, then: TtlCallback) => void,
+  ): void {
     let id: bigint;
     try {
       ({ id } = decode(leaseKeepAliveRequestSchema, payload));
@@ -308,9 +334,14 @@ export class Lessor implements LeaseListener {
       });
     };
     if (!this.#leading) return then({ ok: false, error: errNotLeader });
+    if (isConfirmed) return respond(id, then);
     // A deposed leader must not respond: no other member would know of its renewal.
+    const askedMs = this.#host.clock.nowMs();
     this.#host.linearizable(
-      () => respond(id, then),
+      () => {
+        this.#confirmedMs = Math.max(this.#confirmedMs, askedMs);
+        respond(id, then);
+      },
       (error) => then({ ok: false, error }),
     );
   }

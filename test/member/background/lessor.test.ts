@@ -20,7 +20,7 @@ const EXTENSION_MS = 1_000;
 
 /** The lessor of a leader, whose proposals the test applies or loses. */
 class World {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock;
   readonly proposed: { readonly request: InternalRequest; readonly done: (outcome: Outcome<unknown>) => void }[] = [];
   /** Terms of the log's entries. */
   readonly terms: Map<number, number> = new Map();
@@ -29,8 +29,13 @@ class World {
   readonly table: LeaseTable;
   readonly lessor: Lessor;
   readonly rpc: Rpc;
+  /** How often a quorum was asked whether this member leads. */
+  asked = 0;
+  /** No quorum answers. */
+  isCutOff = false;
 
-  constructor(record?: SavedExpiry) {
+  constructor(record?: SavedExpiry, clock: VirtualClock = new VirtualClock()) {
+    this.clock = clock;
     const host = {
       id: 1n,
       firstCall: 0,
@@ -44,7 +49,10 @@ class World {
       rpc: this.rpc,
       table: () => this.table,
       write: (request, done) => void this.proposed.push({ request, done }),
-      linearizable: (read) => read(),
+      linearizable: (read) => {
+        this.asked += 1;
+        if (!this.isCutOff) read();
+      },
       logTerm: (index) => this.terms.get(index),
       newest: () => ({ term: 1, index: 1 }),
       extensionMs: EXTENSION_MS,
@@ -226,6 +234,64 @@ test("a deposed leader revokes nothing and renews nothing", async () => {
   expect(world.proposed).toEqual([]);
   expect(world.call("renew", 5n).result).toBe("etcdserver: not leader");
   expect(world.call("remaining", 5n).result).toBe("etcdserver: not leader");
+});
+
+describe("M64 a leader", () => {
+  test("asks a quorum once for all keep-alives of half an election timeout", async () => {
+    world.lessor.promote(1, 1);
+    world.table.grant(5n, 10);
+    const renewed: (number | undefined)[] = [];
+    for (let at = 0; at < 10; at++) {
+      await world.clock.advance(100);
+      if (at % 5 === 0) renewed.push(world.call("renew", 5n).result as number);
+      else world.lessor.renew(5n, (outcome) => renewed.push(outcome.ok ? outcome.value : undefined));
+    }
+    expect(renewed).toEqual(Array.from({ length: 10 }, () => 10));
+    expect(world.asked).toBe(2);
+    world.call("remaining", 5n);
+    expect(world.asked).toBe(3);
+  });
+
+  test("asks again when it has led anew", () => {
+    world.lessor.promote(1, 1);
+    world.table.grant(5n, 10);
+    world.call("renew", 5n);
+    world.lessor.promote(3, 9);
+    world.isCutOff = true;
+    expect(world.call("renew", 5n).result).toBe(undefined);
+    expect(world.asked).toBe(2);
+  });
+
+  test("that is cut off has promised nothing that its successor does not keep", async () => {
+    const successor = new World(undefined, world.clock);
+    world.lessor.promote(1, 1);
+    for (const { table } of [world, successor]) table.grant(5n, 10);
+    expect(world.call("renew", 5n).result).toBe(10);
+    world.isCutOff = true;
+    // As early as it can be: every voter of the successor has answered this leader before.
+    successor.lessor.promote(2, 2);
+    let renewedMs = world.clock.nowMs();
+    while (successor.revocations.length === 0) {
+      await world.clock.advance(50);
+      if (world.call("renew", 5n).result === 10) renewedMs = world.clock.nowMs();
+      successor.lessor.tick();
+    }
+    expect(renewedMs).toBeGreaterThan(0);
+    expect(world.clock.nowMs() - renewedMs).toBeGreaterThanOrEqual(10_000);
+  });
+});
+
+test("M26 a keep-alive while a checkpoint is on its way resets it", async () => {
+  world.lessor.promote(1, 1);
+  world.table.grant(5n, 600);
+  await world.pass(301_000);
+  expect(world.proposed.map(({ request }) => request.type)).toEqual(["leaseCheckpoint"]);
+  const keepAlive = world.call("renew", 5n);
+  expect([keepAlive.result, world.proposed.length]).toEqual([undefined, 2]);
+  world.apply(0);
+  world.apply(1);
+  expect(keepAlive.result).toBe(600);
+  expect(world.table.get(5n)?.remainingTtl).toBe(0);
 });
 
 test("a keep-alive of a checkpointed lease responds when its checkpoint is reset", async () => {
