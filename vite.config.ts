@@ -20,11 +20,13 @@ const TOGETHER = 2;
 /** Half a minute and more each: with `QUORATE_LONG=1`, as in CI. */
 const LONG = [
   "test/e2e/backup.test.ts",
+  "test/e2e/connect-clusters.test.ts",
   "test/e2e/edge-rooms.test.ts",
   "test/e2e/relay.test.ts",
   "test/e2e/floods.test.ts",
   "test/e2e/gone-callers.test.ts",
   "test/e2e/hibernation.test.ts",
+  "test/e2e/shared-socket.test.ts",
   "test/worker/edge/edge-sleep.test.ts",
   "test/worker/edge/hibernation.test.ts",
   "test/worker/edge/room-sleep.test.ts",
