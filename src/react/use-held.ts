@@ -10,7 +10,7 @@ const RETRY_MS = 1_000;
 /** Options of `useLock` and `useLeader`. */
 export interface HoldOptions extends Pick<LockOptions, "ttl"> {
   /** Waits and holds only while true. Default true. */
-  readonly isWanted?: boolean;
+  readonly isWanted?: boolean | undefined;
 }
 
 /** Returns the lock while it is held, otherwise undefined. */

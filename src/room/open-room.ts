@@ -27,30 +27,30 @@ export interface OpenRoomOptions {
    * The origin of a Quorate server, at which the room's members find each other, with "/c/NAME" for one of its clusters:
    * each has rooms of its own. Default: the page's own origin.
    */
-  readonly signalling?: string;
+  readonly signalling?: string | undefined;
   /**
    * The room's secret, or a link or fragment with it (`location.hash`), which may have none. Default: the one that this
    * browser knows, and for a new room a new one.
    */
   readonly secret?: string | undefined;
   /** An open room, without a secret: anybody who knows its name may join it. Default false. */
-  readonly open?: boolean;
+  readonly open?: boolean | undefined;
   /**
    * Who votes in a room that is founded now: "tabs", the tabs themselves, or "edge", an object at the server, which keeps
    * the room when all tabs are closed; tabs then are learners, which hold everything and forward writes. A room that there
    * is keeps the shape that it was founded with. Default "tabs".
    */
-  readonly shape?: RoomShape;
+  readonly shape?: RoomShape | undefined;
   /** STUN and TURN servers. Default: PeerJS's own; none when the signalling server is on this machine. */
-  readonly iceServers?: readonly RTCIceServer[];
+  readonly iceServers?: readonly RTCIceServer[] | undefined;
   /** The member's settings, under the names of etcd's flags: `{ "auto-compaction-retention": "1h" }`. */
-  readonly flags?: Readonly<Partial<Record<MemberFlagName, string>>>;
+  readonly flags?: Readonly<Partial<Record<MemberFlagName, string>>> | undefined;
   /** Asks the browser once to keep what is stored; Firefox asks its user. Default true. */
-  readonly persist?: boolean;
+  readonly persist?: boolean | undefined;
   /** Closes the client when it aborts. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Settings of `client.outbox`. */
-  readonly outbox?: OutboxOptions;
+  readonly outbox?: OutboxOptions | undefined;
 }
 
 /**

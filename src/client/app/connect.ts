@@ -14,29 +14,29 @@ export interface ConnectOptions {
   /** `https://host:port`, with a path (`/m/1`) to address one member of several. */
   readonly endpoint: string;
   /** Name of one of the endpoint's clusters, which lie under `/c/NAME/`. Default: the endpoint's own. */
-  readonly cluster?: string;
+  readonly cluster?: string | undefined;
   /**
    * The user in whose name calls are made. The client authenticates before its first call, and again when its token has
    * expired.
    */
-  readonly user?: User;
+  readonly user?: User | undefined;
   /** A token that was issued elsewhere. Ignored when `user` is given. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** Makes a member without a leader reject calls and end watches at once. Default false. */
-  readonly requireLeader?: boolean;
+  readonly requireLeader?: boolean | undefined;
   /** Limit for a call with all its retries, in milliseconds. Default 10,000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Closes the client when aborted. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Default: the platform's. */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
   /**
    * For the one WebSocket that calls and watches share. Default: the platform's. Without one, with `false`, and where
    * it is refused, calls are HTTP requests and watches HTTP responses.
    */
-  readonly WebSocket?: WebSocketConstructor | false;
+  readonly WebSocket?: WebSocketConstructor | false | undefined;
   /** Settings of `client.outbox`. */
-  readonly outbox?: OutboxOptions;
+  readonly outbox?: OutboxOptions | undefined;
 }
 
 /**

@@ -68,7 +68,7 @@ export interface Namespace<Value> {
    * Yields all entries of one revision in pages (default 500 keys), as fast as the loop consumes them. Rejects with
    * InvalidValueError at the first value that the schema rejects.
    */
-  entries(options?: ReadOptions & { readonly pageSize?: number }): AsyncIterableIterator<Entry<Value>>;
+  entries(options?: ReadOptions & { readonly pageSize?: number | undefined }): AsyncIterableIterator<Entry<Value>>;
   /** Lists, then watches until closed: a map whose entries are always of one revision. The caller closes it. */
   live(options?: LiveOptions): Live<Value>;
   /** Queues writes of this namespace's values; `Outbox` describes the calls. */
