@@ -45,7 +45,7 @@ class CountedSocket extends WebSocket {
 
 const clients: ApplicationClient[] = [];
 afterEach(async () => {
-  await Promise.all(clients.splice(0).map((client) => client.close()));
+  await Promise.all(clients.splice(0).map((each) => each.close()));
   sockets.length = 0;
 });
 

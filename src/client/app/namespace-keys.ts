@@ -135,10 +135,10 @@ export class NamespaceKeys<Value> {
     return { entries, invalid: refused, revision };
   }
 
-  async *entries({ pageSize = PAGE, ...options }: ReadOptions & { readonly pageSize?: number } = {}): AsyncGenerator<
-    Entry<Value>,
-    undefined
-  > {
+  async *entries({
+    pageSize = PAGE,
+    ...options
+  }: ReadOptions & { readonly pageSize?: number | undefined } = {}): AsyncGenerator<Entry<Value>, undefined> {
     for await (const { kvs } of pagesOf(this.#range, this.#prefix, { ...options, limit: pageSize })) {
       for (const kv of kvs) yield await entryOf(kv, this.#prefix, this.#format);
     }
