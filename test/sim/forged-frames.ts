@@ -6,7 +6,7 @@ import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import type { FrameBody } from "../../src/protocol/peer/frame-schema.ts";
 import { internalRaftRequestSchema } from "../../src/protocol/peer/internal-schema.ts";
 import { putRequest } from "../../src/protocol/api/kv.ts";
-import { memberChangeCallSchema } from "../../src/protocol/peer/member-change-schema.ts";
+import { memberChangeCall, memberChangeCallSchema } from "../../src/protocol/peer/member-change-schema.ts";
 import { encode } from "../../src/protocol/codec/proto-codec.ts";
 import type { ConfState, Entry, RaftMessage } from "../../src/protocol/peer/raft-message.ts";
 import { encodeChange } from "../../src/raft/conf-change/conf-change-entry.ts";
@@ -117,7 +117,7 @@ function messages(base: Pick<RaftMessage, "from" | "to" | "term">, victim: Victi
 }
 
 function rpcFrames({ id }: Victim): readonly Forgery[] {
-  const change = { changeId: 9n, rule: "remove", memberId: id, peerUrls: [], isLearner: false } as const;
+  const change = memberChangeCall({ changeId: 9n, rule: "remove", memberId: id });
   const payloads: { readonly [Method in keyof typeof RPC_RULES]: Uint8Array } = {
     "cluster/change": encode(memberChangeCallSchema, change),
     hashkv: NOTHING,

@@ -18,6 +18,7 @@ import { leaseKeepAliveRequest, leaseKeepAliveResponse } from "../../protocol/ap
 import type { Lease } from "../../protocol/api/lease.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { Clock } from "../clock.ts";
+import { errReadOnlyMember } from "../../protocol/invitation-errors.ts";
 import type { Wakeup } from "../options.ts";
 import type { Outcome } from "../outcome.ts";
 import type { Rpc, RpcCallback } from "../peer/rpc.ts";
@@ -58,6 +59,8 @@ export interface LessorHost {
   readonly wakeup: Wakeup | undefined;
   /** Ends quiescence. */
   readonly wake: () => void;
+  /** True for a member that was invited to read only. Default: false. */
+  readonly isReader?: () => boolean;
   /** False while leases cannot be revoked, because an alarm is active. Default: true. */
   readonly mayRevoke?: () => boolean;
 }
@@ -93,6 +96,8 @@ export class Lessor implements LeaseListener {
   // ── called on any member, served by the leader ─────────────────────────────────────────────────────────────────────
 
   renew(id: bigint, done: TtlCallback): void {
+    // The leader would drop it unread.
+    if (this.#host.isReader?.() === true) return done({ ok: false, error: errReadOnlyMember });
     if (!this.#isConfirmed) return this.#callLeader(RENEW, id, done);
     this.#host.wake();
     this.#renew(id, done);

@@ -17,6 +17,8 @@ import type { AutopilotOptions } from "../options.ts";
 export interface AutopilotMember {
   readonly id: MemberId;
   readonly learner: boolean;
+  /** False for one that was invited to read only. */
+  readonly mayVote: boolean;
   /** True if it has the whole log, or nearly. */
   readonly caughtUp: boolean;
   /** Milliseconds since the last contact; 0 for the leader itself, Infinity if there was none. */
@@ -44,7 +46,7 @@ export function autopilotStep(view: AutopilotView, options: AutopilotOptions): A
 function votingStep(view: AutopilotView, options: AutopilotOptions): AutopilotStep | undefined {
   const members = [...view.members].sort((left, right) => (left.id < right.id ? -1 : 1));
   const voters = members.filter((member) => !member.learner);
-  const ready = members.filter((member) => member.learner && member.caughtUp && isPresent(member));
+  const ready = members.filter((member) => member.learner && member.mayVote && member.caughtUp && isPresent(member));
   const { goneAfterMs, replaceAfterMs = goneAfterMs } = options;
   const gone = voters.filter((member) => isSilentFor(goneAfterMs, member, view)).toSorted(longestSilentFirst);
   const replaceable = voters.filter((member) => isSilentFor(replaceAfterMs, member, view)).toSorted(longestSilentFirst);

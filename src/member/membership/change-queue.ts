@@ -12,6 +12,7 @@ import type { MemberChangeAnswer, MemberChangeCall } from "../../protocol/peer/m
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { ConfChange, ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
 import type { RaftStatus } from "../../raft/ready.ts";
+import { errInvitedMember, errReadOnlyMember } from "../../protocol/invitation-errors.ts";
 import { mayAdd, mayPromote, mayRemove } from "./change-rules.ts";
 import type { Connections } from "./connections.ts";
 import type { Membership } from "./membership.ts";
@@ -58,10 +59,12 @@ export class ChangeQueue {
     return this.#queue.length + (this.#proposed === undefined ? 0 : 1);
   }
 
-  take(payload: Uint8Array, done: RpcCallback): void {
+  take(payload: Uint8Array, done: RpcCallback, from: MemberId): void {
     if (this.#host.status().role !== "leader") return done({ ok: false, error: errNotLeader });
     const call = callOf(payload);
     if (call === undefined) return done({ ok: false, error: new EtcdError(GrpcCode.Internal, "no call for a change") });
+    const denied = this.#denial(call, from);
+    if (denied !== undefined) return done({ ok: false, error: denied });
     const same = [...this.#queue, this.#proposed].find((waiting) => waiting?.call.changeId === call.changeId);
     if (same !== undefined) {
       // The caller has sent the request again. It no longer awaits the response to the first one.
@@ -124,6 +127,13 @@ export class ChangeQueue {
     }
   }
 
+  /** Whoever may only read changes nothing, and whoever was invited invites nobody. */
+  #denial({ rule }: MemberChangeCall, from: MemberId): EtcdError | undefined {
+    const guest = this.#host.membership().guest(from);
+    if (guest?.role === "reader") return errReadOnlyMember;
+    return guest !== undefined && (rule === "invite" || rule === "revoke") ? errInvitedMember : undefined;
+  }
+
   #refusal({ rule, memberId, isLearner }: MemberChangeCall): EtcdError | "wait" | undefined {
     const { id: self, connections, isStrict } = this.#host;
     const { members } = this.#host.membership();
@@ -138,6 +148,8 @@ export class ChangeQueue {
         return mayPromote(progress.get(memberId)?.match, progress.get(self)?.match ?? 0, members, isStrict);
       }
       case "update":
+      case "invite":
+      case "revoke":
       case "none":
         return undefined;
       default:
@@ -145,11 +157,15 @@ export class ChangeQueue {
     }
   }
 
-  #changeOf({ changeId, rule, memberId, peerUrls, isLearner }: MemberChangeCall): ConfChange {
+  #changeOf({ changeId, rule, memberId, peerUrls, isLearner, ...call }: MemberChangeCall): ConfChange {
     const { maxLearners, membership, newMemberId } = this.#host;
     const id = rule === "add" ? newMemberId(membership().everCount) : memberId;
     const raftAttributes = { peerUrls, isLearner };
-    const context = encode(memberChangeSchema, memberChange({ id, raftAttributes, rule, maxLearners }));
+    const { invite, invitation } = call;
+    const context = encode(
+      memberChangeSchema,
+      memberChange({ id, raftAttributes, rule, maxLearners, invite, invitation }),
+    );
     const changes = [{ type: typeOf(rule, isLearner), nodeId: id }];
     return { id: changeId, transition: "auto", changes, context };
   }
@@ -164,6 +180,8 @@ function typeOf(rule: MemberChangeCall["rule"], isLearner: boolean): ConfChangeT
     case "remove":
       return "remove-node";
     case "update":
+    case "invite":
+    case "revoke":
     case "none":
       return "update-node";
     default:

@@ -16,13 +16,18 @@ import {
   errUnhealthy,
 } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
+import { errInvitationNotFound, errReadOnlyMember } from "../../protocol/invitation-errors.ts";
+import type { Guest, Invitations } from "../../protocol/peer/invitations-schema.ts";
 import type { MemberChange } from "../../protocol/peer/member-change-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import { invitationOf, inviteRefusal } from "./invitations.ts";
 
 export interface KnownMembers {
   readonly members: readonly Member[];
   get(id: MemberId): Member | undefined;
   wasRemoved(id: MemberId): boolean;
+  readonly invitations: Invitations;
+  guest(id: MemberId): Guest | undefined;
 }
 
 /** Returns why the change must not take effect; undefined if it may. */
@@ -36,11 +41,16 @@ export function refusalOf(change: MemberChange, known: KnownMembers): EtcdError 
       return urlTaken(change, known) ?? tooManyLearners(change, known);
     case "promote":
       if (member === undefined) return errMemberNotFound;
+      if (known.guest(id)?.role === "reader") return errReadOnlyMember;
       return member.isLearner ? undefined : errMemberNotLearner;
     case "update":
       return member === undefined ? errMemberNotFound : urlTaken(change, known);
     case "remove":
       return member === undefined ? errMemberNotFound : undefined;
+    case "invite":
+      return change.invite === undefined ? errInvitationNotFound : inviteRefusal(known.invitations, change.invite);
+    case "revoke":
+      return invitationOf(known.invitations, change.invitation) === undefined ? errInvitationNotFound : undefined;
     case "none":
       return undefined;
     default:

@@ -12,10 +12,16 @@
  */
 import type { Member as MemberRecord } from "../../protocol/api/cluster.ts";
 import { EtcdError, errNoLeader, errStopped, errTimeout, errUnhealthy } from "../../protocol/errors.ts";
-import { memberChangeAnswerSchema, memberChangeCallSchema } from "../../protocol/peer/member-change-schema.ts";
+import type { Invite } from "../../protocol/peer/invitations-schema.ts";
+import {
+  memberChangeAnswerSchema,
+  memberChangeCall,
+  memberChangeCallSchema,
+} from "../../protocol/peer/member-change-schema.ts";
 import type { ChangeRule, MemberChangeAnswer, MemberChangeCall } from "../../protocol/peer/member-change-schema.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { ConfChange, MemberId } from "../../protocol/peer/raft-message.ts";
+import { errReadOnlyMember } from "../../protocol/invitation-errors.ts";
 import { CHANGE_METHOD, ChangeQueue } from "./change-queue.ts";
 import type { ChangeQueueHost } from "./change-queue.ts";
 import { Connections } from "./connections.ts";
@@ -65,7 +71,7 @@ export class ClusterChanges {
     this.#host = host;
     this.#connections = new Connections(host.electionTicks, host.tickMs);
     this.#queue = new ChangeQueue({ ...host, connections: this.#connections });
-    host.rpc.handle(CHANGE_METHOD, (payload, done) => this.#queue.take(payload, done));
+    host.rpc.handle(CHANGE_METHOD, (payload, done, from) => this.#queue.take(payload, done, from));
   }
 
   /** Calls of this member, and calls that it serves as the leader. */
@@ -74,19 +80,28 @@ export class ClusterChanges {
   }
 
   add(peerUrls: readonly string[], isLearner: boolean, done: ChangeCallback): void {
-    this.#call("add", 0n, peerUrls, isLearner, done);
+    this.#call({ rule: "add", peerUrls, isLearner }, done);
   }
 
   remove(id: MemberId, done: ChangeCallback): void {
-    this.#call("remove", id, [], false, done);
+    this.#call({ rule: "remove", memberId: id }, done);
   }
 
   update(id: MemberId, peerUrls: readonly string[], done: ChangeCallback): void {
-    this.#call("update", id, peerUrls, false, done);
+    this.#call({ rule: "update", memberId: id, peerUrls }, done);
   }
 
   promote(id: MemberId, done: ChangeCallback): void {
-    this.#call("promote", id, [], false, done);
+    this.#call({ rule: "promote", memberId: id }, done);
+  }
+
+  /** Makes an invitation to a room. */
+  invite(invite: Invite, done: ChangeCallback): void {
+    this.#call({ rule: "invite", memberId: this.#host.id, invite }, done);
+  }
+
+  revokeInvitation(invitation: Uint8Array, done: ChangeCallback): void {
+    this.#call({ rule: "revoke", memberId: this.#host.id, invitation }, done);
   }
 
   // ── called by the member ───────────────────────────────────────────────────────────────────────────────────────────
@@ -137,15 +152,14 @@ export class ClusterChanges {
   // ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #call(
-    rule: Exclude<ChangeRule, "none">,
-    memberId: MemberId,
-    peerUrls: readonly string[],
-    isLearner: boolean,
+    change: Partial<MemberChangeCall> & { readonly rule: Exclude<ChangeRule, "none"> },
     done: ChangeCallback,
   ): void {
-    const { rpc, leader, newChangeId, nowMs, timeoutMs, wake } = this.#host;
+    const { id, membership, rpc, leader, newChangeId, nowMs, timeoutMs, wake } = this.#host;
+    // Nobody would take it.
+    if (membership().guest(id)?.role === "reader") return done({ ok: false, error: errReadOnlyMember });
     const changeId = newChangeId();
-    const request = { changeId, rule, memberId, peerUrls, isLearner };
+    const request = memberChangeCall({ ...change, changeId });
     const sinceMs = nowMs();
     const untilMs = sinceMs + timeoutMs;
     this.#calls.set(changeId, { request, done, sinceMs, response: undefined, untilMs, wasSent: leader() !== 0n });

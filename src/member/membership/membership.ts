@@ -17,8 +17,11 @@ import { confStateSchema } from "../../protocol/peer/raft-message-schema.ts";
 import type { ConfChange, ConfState, MemberId } from "../../protocol/peer/raft-message.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
+import { invitationsSchema } from "../../protocol/peer/invitations-schema.ts";
+import type { Guest, Invitations } from "../../protocol/peer/invitations-schema.ts";
 import { refusalOf } from "./change-rules.ts";
-import { bind, mayBind, NO_KEYS, unbind } from "./member-keys.ts";
+import { enterBy, guestWithKey, invite, mayEnter, NO_INVITATIONS, revoke, withoutGuest } from "./invitations.ts";
+import { bind, keyOf, mayBind, memberWithKey, NO_KEYS, unbind } from "./member-keys.ts";
 import type { MemberKeys } from "./member-keys.ts";
 
 const RECENT_KEY = textKey("recentChanges");
@@ -27,6 +30,7 @@ const RECENT_KEY = textKey("recentChanges");
  */
 const RECENT_MAX = 16;
 const KEYS_KEY = textKey("memberKeys");
+const INVITATIONS_KEY = textKey("invitations");
 const CONF_STATE_KEY = textKey("confState");
 const EMPTY_CONF_STATE: ConfState = {
   voters: [],
@@ -43,6 +47,7 @@ export class Membership {
   readonly #removed = new Set<MemberId>();
   #recent: readonly RecentChange[];
   #keys: MemberKeys;
+  #invitations: Invitations;
 
   constructor(tables: StateTables) {
     this.#tables = tables;
@@ -59,6 +64,8 @@ export class Membership {
     this.#recent = recent === undefined ? [] : decode(recentChangesSchema, recent).changes;
     const keys = tables.bucket("meta").get(KEYS_KEY);
     this.#keys = keys === undefined ? NO_KEYS : decode(memberKeysSchema, keys);
+    const invitations = tables.bucket("meta").get(INVITATIONS_KEY);
+    this.#invitations = invitations === undefined ? NO_INVITATIONS : decode(invitationsSchema, invitations);
   }
 
   get confState(): ConfState {
@@ -91,6 +98,17 @@ export class Membership {
     return this.#keys;
   }
 
+  /** Of a room: who is invited, and who came by an invitation. */
+  get invitations(): Invitations {
+    return this.#invitations;
+  }
+
+  /** Undefined for a member that came without an invitation, and for one that is none. */
+  guest(id: MemberId): Guest | undefined {
+    const key = keyOf(this.#keys, id);
+    return key && guestWithKey(this.#invitations, key);
+  }
+
   /** Number of members that have ever existed. */
   get everCount(): number {
     return this.#members.size + this.#removed.size;
@@ -112,14 +130,23 @@ export class Membership {
     return refusalOf(context, this) ?? "apply";
   }
 
-  /** A removed member does not return under its id, nor under another one with its key. */
+  /**
+   * A removed member does not return under its id, nor under another one with its key. An invitation lets in as many as it
+   * says, and who may only read does not vote.
+   */
   #allows(change: ConfChange, context: MemberChange | undefined): boolean {
+    if (context !== undefined && context.invitation.length > 0) {
+      if (!mayEnter(this.#invitations, context.key, context.invitation)) return false;
+    }
     if (context !== undefined && context.key.length > 0) {
       const gone = change.changes.filter(({ type }) => type === "remove-node");
       const left = gone.reduce((keys, { nodeId }) => unbind(keys, nodeId, "may-return"), this.#keys);
       if (!mayBind(left, context.id, context.key)) return false;
     }
-    return change.changes.every(({ type, nodeId }) => type === "remove-node" || !this.#removed.has(nodeId));
+    return change.changes.every(({ type, nodeId }) => {
+      if (type === "add-node" && this.guest(nodeId)?.role === "reader") return false;
+      return type === "remove-node" || !this.#removed.has(nodeId);
+    });
   }
 
   /**
@@ -136,11 +163,10 @@ export class Membership {
           this.#upsert(single.nodeId, context?.id === single.nodeId ? context : undefined);
           break;
         case "update-node":
-          // A change that binds a key carries nothing else.
-          if (context !== undefined && context.key.length === 0) this.#update(context);
+          if (context !== undefined) this.#updateBy(context);
           break;
         case "remove-node":
-          this.#keep(unbind(this.#keys, single.nodeId, context?.rule === "remove" ? "removed" : "may-return"));
+          this.#unbind(single.nodeId, context?.rule === "remove" ? "removed" : "may-return");
           this.#members.delete(single.nodeId);
           this.#removed.add(single.nodeId);
           this.#tables.bucket("members").set(idKey(single.nodeId), EMPTY_BYTES);
@@ -151,6 +177,9 @@ export class Membership {
     }
     if (context !== undefined && context.key.length > 0 && this.#members.has(context.id)) {
       this.#keep(bind(this.#keys, context.id, context.key));
+      if (context.invitation.length > 0) {
+        this.#keepInvitations(enterBy(this.#invitations, context.key, context.invitation, this.#hasKey));
+      }
     }
     this.#confState = confState;
     this.#tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
@@ -172,6 +201,36 @@ export class Membership {
     this.#store(context === undefined ? { ...memberOf(NO_RECORD), id } : memberOf(context));
   }
 
+  #updateBy(context: MemberChange): void {
+    switch (context.rule) {
+      case "invite":
+        if (context.invite !== undefined) this.#keepInvitations(invite(this.#invitations, context.invite));
+        break;
+      case "revoke":
+        this.#keepInvitations(revoke(this.#invitations, context.invitation, this.#hasKey));
+        break;
+      case "none":
+      case "add":
+      case "promote":
+      case "update":
+      case "remove":
+        // A change that binds a key carries nothing else.
+        if (context.key.length === 0) this.#update(context);
+        break;
+      default:
+        unreachable(context.rule);
+    }
+  }
+
+  /** The key of a member that somebody removed does not come back, and no invitation helps it. */
+  #unbind(id: MemberId, how: "may-return" | "removed"): void {
+    const key = keyOf(this.#keys, id);
+    if (key !== undefined && how === "removed") this.#keepInvitations(withoutGuest(this.#invitations, key));
+    this.#keep(unbind(this.#keys, id, how));
+  }
+
+  readonly #hasKey = (key: Uint8Array): boolean => memberWithKey(this.#keys, key) !== undefined;
+
   #update({ id, raftAttributes }: MemberChange): void {
     const known = this.#members.get(id);
     if (known !== undefined) this.#store({ ...known, peerUrls: raftAttributes?.peerUrls ?? [] });
@@ -186,6 +245,12 @@ export class Membership {
     if (keys === this.#keys) return;
     this.#keys = keys;
     this.#tables.bucket("meta").set(KEYS_KEY, encode(memberKeysSchema, keys));
+  }
+
+  #keepInvitations(invitations: Invitations): void {
+    if (invitations === this.#invitations) return;
+    this.#invitations = invitations;
+    this.#tables.bucket("meta").set(INVITATIONS_KEY, encode(invitationsSchema, invitations));
   }
 
   #store(member: Member): void {

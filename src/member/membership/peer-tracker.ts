@@ -155,6 +155,7 @@ export class PeerTracker {
     const members = [...status.progress].map(([id, progress]) => ({
       id,
       learner: progress.isLearner,
+      mayVote: this.#host.membership().guest(id)?.role !== "reader",
       caughtUp: progress.match + CAUGHT_UP_ENTRIES >= status.lastIndex,
       sinceContactMs: this.sinceContactMs(id),
     }));

@@ -13,6 +13,8 @@ import { encode } from "../../protocol/codec/proto-codec.ts";
 import type { ConfChange, ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
 import type { Clock } from "../clock.ts";
+import { errReadOnlyMember } from "../../protocol/invitation-errors.ts";
+import type { Membership } from "../membership/membership.ts";
 import type { Driver } from "./driver.ts";
 import { stoppedError, type Lifecycle } from "./lifecycle.ts";
 import type { Settings } from "../options.ts";
@@ -33,6 +35,7 @@ export interface AdmissionDeps {
   readonly quiescence: Quiescence;
   readonly proposals: Proposals;
   readonly reads: Reads;
+  readonly machine: { readonly membership: Membership };
 }
 
 export class Admission {
@@ -69,8 +72,10 @@ export class Admission {
     caller: Caller = NOBODY,
     key?: string,
   ): void {
-    const { lifecycle, raft, settings, proposals } = this.#parts;
+    const { id: self, lifecycle, machine, raft, settings, proposals } = this.#parts;
     if (lifecycle.problem !== undefined) return done({ ok: false, error: stoppedError(lifecycle.problem) });
+    // The others would drop it unread (frame-policy.ts).
+    if (machine.membership.guest(self)?.role === "reader") return done({ ok: false, error: errReadOnlyMember });
     const id = this.newRequestId();
     const header = { id, username: caller.username, authRevision: caller.revision };
     const bytes = encode(internalRaftRequestSchema, { header, request });

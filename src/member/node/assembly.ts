@@ -223,6 +223,7 @@ function makeLessor(parts: Assembly): Lessor {
     },
     extensionMs: settings.electionTicks * settings.tickMs,
     wakeup: parts.options.wakeup,
+    isReader: () => parts.machine.membership.guest(parts.id)?.role === "reader",
     wake: () => lifecycle.runOrStop(() => parts.admission.wake()),
     mayRevoke: () => !parts.machine.alarms.has("CORRUPT"),
   });

@@ -21,6 +21,7 @@ import type { Raft } from "../../raft/raft.ts";
 import type { Transport } from "../../transport/transport.ts";
 import type { Clock } from "../clock.ts";
 import type { Role } from "../peer/frame-policy.ts";
+import { keyOf } from "../membership/member-keys.ts";
 import type { Membership } from "../membership/membership.ts";
 import type { MemberOptions, Settings } from "../options.ts";
 import type { PeerGate } from "./peer-gate.ts";
@@ -36,6 +37,7 @@ const LEARNER: readonly Role[] = ["learner"];
 const PROMOTED: readonly Role[] = ["learner", "successor"];
 const SUCCESSOR: readonly Role[] = ["successor"];
 const NEWCOMER: readonly Role[] = ["newcomer"];
+const READER: readonly Role[] = ["reader"];
 /** It has the id of a member, and another key, or the key of a removed member. It may send nothing. */
 const IMPOSTOR: readonly Role[] = [];
 const FORMER: readonly Role[] = ["former"];
@@ -65,8 +67,17 @@ export class PeerRoles {
 
   /** Returns the roles of the peer that sent a frame. */
   rolesOf(peer: MemberId): readonly Role[] {
-    const { raft, machine, transport, peerGate } = this.#parts;
-    if (!peerGate.isLetIn(peer)) return IMPOSTOR;
+    if (!this.#parts.peerGate.isLetIn(peer)) return IMPOSTOR;
+    const roles = this.#withoutInvitation(peer);
+    const guest = this.#parts.machine.membership.guest(peer);
+    if (guest === undefined) return roles;
+    const isMember = roles.some((role) => role === "voter" || role === "learner");
+    if (guest.role === "reader" && isMember && peer !== this.#parts.raft.leader) return READER;
+    return [...roles, "guest"];
+  }
+
+  #withoutInvitation(peer: MemberId): readonly Role[] {
+    const { raft, machine, transport } = this.#parts;
     // A removed leader keeps leading until a voter takes over. So its last messages must be accepted.
     if (peer === raft.leader) return VOTER;
     if (machine.membership.wasRemoved(peer)) return FORMER;
@@ -74,7 +85,10 @@ export class PeerRoles {
     const listed = this.#listed.get(peer);
     if (role === "voter" || listed === "voter" || this.#isTrustedDial(peer)) return VOTER;
     const maySucceed = !this.hearsLeader && transport.isAuthenticated(peer);
-    if (role === "learner" || listed === "learner") return maySucceed ? PROMOTED : LEARNER;
+    if (role === "learner" || listed === "learner") {
+      if (this.#isJustInvited(peer)) return READER;
+      return maySucceed ? PROMOTED : LEARNER;
+    }
     return maySucceed ? SUCCESSOR : NEWCOMER;
   }
 
@@ -117,6 +131,13 @@ export class PeerRoles {
       // The same peers whose responses are accepted (frame-policy.ts).
       return roles.includes("voter") || (roles.includes("learner") && !this.hearsLeader);
     });
+  }
+
+  /** Until its admission is applied here, this member does not know as what it was invited. */
+  #isJustInvited(peer: MemberId): boolean {
+    const { machine, transport } = this.#parts;
+    const isUnknown = keyOf(machine.membership.keys, peer) === undefined;
+    return isUnknown && transport.proofOf?.(peer)?.knowsSecret === false;
   }
 
   /**

@@ -5,6 +5,9 @@
  *   voter      The configuration names it, an entry of the own log that is not applied yet adds it, or it is the leader
  *              that this member follows: a removed or demoted leader keeps leading until a voter takes over.
  *   learner    The same without a vote.
+ *   reader     A learner that was invited to read only. It takes part in replication, and asks for nothing that changes
+ *              anything: no write, no lease kept alive, no change of members, nobody else's admission, no other leader.
+ *   guest      In addition to voter or learner: it was invited, and lets nobody else in.
  *   successor  A member that may vote since an entry that this member does not have: this member was frozen or partitioned
  *              while the members were replaced one by one, and could never catch up if it trusted only the members that
  *              it knows (thesis, §4.1). peer-roles.ts decides which peers these are.
@@ -18,7 +21,7 @@ import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import { JOIN_REFUSALS } from "../../protocol/peer/join-refusal.ts";
 import type { MemberId, RaftMessage, Term } from "../../protocol/peer/raft-message.ts";
 
-export type Role = "voter" | "learner" | "successor" | "newcomer" | "former";
+export type Role = "voter" | "learner" | "reader" | "guest" | "successor" | "newcomer" | "former";
 
 interface Rule {
   readonly from: readonly Role[];
@@ -28,7 +31,9 @@ interface Rule {
 
 /** Members of the cluster. */
 const MEMBERS: readonly Role[] = ["voter", "learner"];
+const ALL_MEMBERS: readonly Role[] = ["voter", "learner", "reader"];
 const VOTERS: readonly Role[] = ["voter"];
+const WITHOUT_VOTE: readonly Role[] = ["learner", "reader"];
 /** Peers that may lead or be elected. */
 const LEADERS: readonly Role[] = ["voter", "successor"];
 const NOBODY: readonly Role[] = [];
@@ -36,39 +41,40 @@ const NOBODY: readonly Role[] = [];
 /** Rules per kind of frame. `notifies` is set here once for all messages of a frame. */
 export const FRAME_RULES: { readonly [Kind in FrameBody["type"]]: Rule } = {
   /** RAFT_RULES has the rule for each message. */
-  raft: { from: ["voter", "learner", "successor"], notifies: true },
+  raft: { from: ["voter", "learner", "reader", "successor"], notifies: true },
   "snapshot-chunk": { from: LEADERS },
-  "snapshot-ack": { from: MEMBERS },
-  join: { from: ["voter", "learner", "successor", "newcomer"], notifies: true },
+  "snapshot-ack": { from: ALL_MEMBERS },
+  join: { from: ["voter", "learner", "reader", "successor", "newcomer"], notifies: true },
   /**
    * Only a receiver that is not a member yet accepts it from a successor. It does not accept "you were removed" from
    * one: the transport's word alone must not stop a member.
    */
   "join-response": { from: ["voter", "learner", "successor"] },
-  ping: { from: MEMBERS },
-  pong: { from: MEMBERS },
-  goodbye: { from: MEMBERS },
+  ping: { from: ALL_MEMBERS },
+  pong: { from: ALL_MEMBERS },
+  goodbye: { from: ALL_MEMBERS },
   /** RPC_RULES has the rule for each call. */
-  rpc: { from: MEMBERS },
-  "rpc-response": { from: MEMBERS },
+  rpc: { from: ALL_MEMBERS },
+  /** Taken as the response to an own call only. */
+  "rpc-response": { from: ALL_MEMBERS },
   quiet: { from: VOTERS },
-  wake: { from: MEMBERS, notifies: true },
-  "not-leading": { from: MEMBERS },
+  wake: { from: ALL_MEMBERS, notifies: true },
+  "not-leading": { from: ALL_MEMBERS },
 };
 
 export const RAFT_RULES: { readonly [Type in RaftMessage["type"]]: readonly Role[] } = {
   append: LEADERS,
-  "append-response": MEMBERS,
+  "append-response": ALL_MEMBERS,
   vote: LEADERS,
   "vote-response": VOTERS,
   "pre-vote": LEADERS,
   "pre-vote-response": VOTERS,
   heartbeat: LEADERS,
-  "heartbeat-response": MEMBERS,
+  "heartbeat-response": ALL_MEMBERS,
   /** Snapshots arrive only as chunks, never as a message. */
   snapshot: NOBODY,
   propose: MEMBERS,
-  "read-index": MEMBERS,
+  "read-index": ALL_MEMBERS,
   "read-index-response": VOTERS,
   "timeout-now": VOTERS,
   "transfer-leader": MEMBERS,
@@ -78,8 +84,8 @@ type RpcMethod = "cluster/change" | "hashkv" | "lease/remaining" | "lease/renew"
 
 export const RPC_RULES: { readonly [Method in RpcMethod]: readonly Role[] } = {
   "cluster/change": MEMBERS,
-  hashkv: MEMBERS,
-  "lease/remaining": MEMBERS,
+  hashkv: ALL_MEMBERS,
+  "lease/remaining": ALL_MEMBERS,
   "lease/renew": MEMBERS,
 };
 
@@ -124,8 +130,8 @@ export function checkBody(body: FrameBody, sender: Sender, receiver: Receiver): 
     case "snapshot-chunk":
       return body.message.from === sender.id && body.message.to === receiver.id;
     case "join":
-      // Members forward the join requests of others.
-      return body.memberId !== 0n && (body.memberId === sender.id || allows(MEMBERS, sender.roles));
+      // Members forward the join requests of others. One that was invited cannot tell whom it may.
+      return body.memberId !== 0n && (body.memberId === sender.id || forwards(sender.roles));
     case "join-response":
       return isJoinResponseTaken(body.refusal, sender, receiver);
     case "rpc":
@@ -167,7 +173,15 @@ export function maySpeakForSuccessors(kind: FrameBody["type"], { roles }: Sender
 function isMessageTaken(message: RaftMessage, sender: Sender, receiver: Receiver): boolean {
   const { type, from, to, term } = message;
   if (from !== sender.id || to !== receiver.id || !allows(RAFT_RULES[type], sender.roles)) return false;
-  return !sender.roles.includes("learner") || allows(LEADERS, sender.roles) || isNear(term, receiver.term);
+  // It could change the members itself, and invite whom it likes.
+  if (type === "propose" && sender.roles.includes("guest")) {
+    if (message.entries.some((entry) => entry.type === "conf-change")) return false;
+  }
+  return !allows(WITHOUT_VOTE, sender.roles) || allows(LEADERS, sender.roles) || isNear(term, receiver.term);
+}
+
+function forwards(roles: readonly Role[]): boolean {
+  return allows(MEMBERS, roles) && !roles.includes("guest");
 }
 
 function isNear(term: Term, own: Term): boolean {

@@ -14,6 +14,12 @@ export const JOIN_REFUSALS = {
   otherKey: "other-key",
   /** A member with this key was removed. It does not come back under another id either. */
   keyRemoved: "key-removed",
+  /** The invitation is none of this room, or was forgotten after its end. */
+  invitationUnknown: "invitation-unknown",
+  invitationExpired: "invitation-expired",
+  /** As many browsers came by it as were invited. */
+  invitationUsed: "invitation-used",
+  invitationRevoked: "invitation-revoked",
 } as const;
 
 export type JoinRefusal = (typeof JOIN_REFUSALS)[keyof typeof JOIN_REFUSALS];

@@ -8,9 +8,16 @@ import { raftAttributesSchema, memberAttributesSchema, memberSchema } from "../a
 import type { Member, MemberAttributes, RaftAttributes } from "../api/cluster.ts";
 import { bool, bytes, closedEnum, id, message, optional, repeated, string, uint, always } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
+import { inviteSchema } from "./invitations-schema.ts";
+import type { Invite } from "./invitations-schema.ts";
 
-/** "none": automatic changes of a room (a new member joins, the autopilot promotes), which etcd does not have. */
-export type ChangeRule = "none" | "add" | "promote" | "update" | "remove";
+/**
+ * "none": automatic changes of a room (a new member joins, the autopilot promotes), which etcd does not have. Nor has it
+ * "invite" and "revoke", which change nothing but the invitations of a room.
+ */
+export type ChangeRule = "none" | "add" | "promote" | "update" | "remove" | "invite" | "revoke";
+
+const RULES: readonly ChangeRule[] = ["none", "add", "promote", "update", "remove", "invite", "revoke"];
 
 export interface MemberChange {
   readonly id: bigint;
@@ -21,14 +28,16 @@ export interface MemberChange {
   readonly maxLearners: number;
   /** The fingerprint of the member's key, in a room; otherwise empty. */
   readonly key: Uint8Array;
-  /** The id of the invitation by which it comes, if there is one; otherwise empty. */
+  /** The id of the invitation by which it comes, or that is revoked; otherwise empty. */
   readonly invitation: Uint8Array;
+  /** Of the rule "invite". */
+  readonly invite: Invite | undefined;
 }
 
 export function memberChange(set?: Partial<MemberChange>): MemberChange {
   return {
     ...{ id: 0n, raftAttributes: undefined, memberAttributes: undefined, rule: "none", maxLearners: 0 },
-    ...{ key: EMPTY_BYTES, invitation: EMPTY_BYTES, ...set },
+    ...{ key: EMPTY_BYTES, invitation: EMPTY_BYTES, invite: undefined, ...set },
   };
 }
 
@@ -39,10 +48,11 @@ export const memberChangeSchema: Schema<MemberChange> = message<MemberChange>(
     id: id(1, "ID", "unsigned"),
     raftAttributes: optional(2, "raft_attributes", () => raftAttributesSchema),
     memberAttributes: optional(3, "member_attributes", () => memberAttributesSchema),
-    rule: closedEnum<ChangeRule>(4, "rule", ["none", "add", "promote", "update", "remove"]),
+    rule: closedEnum<ChangeRule>(4, "rule", RULES),
     maxLearners: uint(5, "max_learners"),
     key: bytes(6, "key"),
     invitation: bytes(7, "invitation"),
+    invite: optional(8, "invite", () => inviteSchema),
   },
 );
 
@@ -55,17 +65,30 @@ export interface MemberChangeCall {
   readonly memberId: bigint;
   readonly peerUrls: readonly string[];
   readonly isLearner: boolean;
+  /** Of the rule "invite". */
+  readonly invite: Invite | undefined;
+  /** The id of the invitation that is revoked; otherwise empty. */
+  readonly invitation: Uint8Array;
+}
+
+export function memberChangeCall(set?: Partial<MemberChangeCall>): MemberChangeCall {
+  return {
+    ...{ changeId: 0n, rule: "none", memberId: 0n, peerUrls: [], isLearner: false },
+    ...{ invite: undefined, invitation: EMPTY_BYTES, ...set },
+  };
 }
 
 export const memberChangeCallSchema: Schema<MemberChangeCall> = message<MemberChangeCall>(
   "quorate.MemberChangeCall",
-  () => ({ changeId: 0n, rule: "none", memberId: 0n, peerUrls: [], isLearner: false }),
+  () => memberChangeCall(),
   {
     changeId: id(1, "change_id", "unsigned"),
-    rule: closedEnum<ChangeRule>(2, "rule", ["none", "add", "promote", "update", "remove"]),
+    rule: closedEnum<ChangeRule>(2, "rule", RULES),
     memberId: id(3, "member_id", "unsigned"),
     peerUrls: repeated(string(4, "peer_urls")),
     isLearner: bool(5, "is_learner"),
+    invite: optional(6, "invite", () => inviteSchema),
+    invitation: bytes(7, "invitation"),
   },
 );
 

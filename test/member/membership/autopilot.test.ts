@@ -6,11 +6,12 @@ import type { AutopilotMember, AutopilotStep, AutopilotView } from "../../../src
 const OPTIONS = { votersMax: 5, goneAfterMs: 60_000 };
 const LEADER = 1n;
 
-type Kind = "voter" | "silent voter" | "gone voter" | "learner" | "slow learner" | "gone learner";
+type Kind = "voter" | "silent voter" | "gone voter" | "learner" | "slow learner" | "reading learner" | "gone learner";
 
 function member(id: bigint, kind: Kind): AutopilotMember {
   const sinceContactMs = kind.startsWith("gone") ? 100_000 : kind.startsWith("silent") ? 20_000 : 100;
-  return { id, learner: kind.endsWith("learner"), caughtUp: kind !== "slow learner", sinceContactMs };
+  const [learner, mayVote] = [kind.endsWith("learner"), kind !== "reading learner"];
+  return { id, learner, mayVote, caughtUp: kind !== "slow learner", sinceContactMs };
 }
 
 /** The leader votes and has id 1; the others follow it. */
@@ -61,6 +62,11 @@ describe("the autopilot", () => {
 
   test("promotes no learner that has not caught up, or is not present", () => {
     expect(settled(view("slow learner", "gone learner", "learner")).steps).toEqual([]);
+  });
+
+  test("M66 promotes nobody that was invited to read only", () => {
+    expect(settled(view("reading learner", "reading learner", "learner")).steps).toEqual([]);
+    expect(settled(view("voter", "gone voter", "reading learner")).end.members.at(-1)?.learner).toBe(true);
   });
 
   test("gives the vote of a voter that is gone to a present learner", () => {

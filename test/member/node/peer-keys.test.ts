@@ -115,7 +115,11 @@ describe("M61 a peer with the id of a member and another key is nobody", () => {
     const { cluster, leader } = await founded();
     await joined(cluster, 2n, BOB);
     const gate = (id: bigint, key: Uint8Array | undefined): string | undefined =>
-      new PeerGate({ transport: cluster.network.transportFor(99n), machine: leader.member.machine }).refusalOf(id, {
+      new PeerGate({
+        transport: cluster.network.transportFor(99n),
+        clock: cluster.clock,
+        machine: leader.member.machine,
+      }).refusalOf(id, {
         ...{ key, knowsSecret: true, invitation: undefined, isHost: false },
       });
     expect(gate(2n, BOB)).toBeUndefined();
