@@ -1,4 +1,5 @@
 /** The txns of an outbox. Each compares the marker with the value that this copy knows, and moves it to another one. */
+import { type EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { KvClient } from "../client.ts";
 import { compare, op } from "../facade/txn.ts";
 import type { RequestOp, Txn } from "../facade/txn.ts";
@@ -106,4 +107,14 @@ export function valueOf(kv: KeyValue | undefined): string | undefined {
 export function distinct(kvs: readonly KeyValue[]): readonly KeyValue[] {
   const byKey = new Map(kvs.map((kv) => [kv.key.join(), kv]));
   return [...byKey.values()];
+}
+
+/** The same request would fail again. */
+export function isAboutTheWrite({ code }: EtcdError): boolean {
+  return (
+    code === GrpcCode.InvalidArgument ||
+    code === GrpcCode.NotFound ||
+    code === GrpcCode.PermissionDenied ||
+    code === GrpcCode.OutOfRange
+  );
 }

@@ -18,30 +18,22 @@
 import { assert, must } from "../../base/assert.ts";
 import type { KvClient } from "../client.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import type { LeaseClient } from "../facade/lease.ts";
-import { compare, op } from "../facade/txn.ts";
 import type { KeyValue } from "../common/types.ts";
 import { footprintOf, isIndependent } from "./footprint.ts";
 import type { Interval } from "./footprint.ts";
-import { commitWrites, distinct, moveMarker, rangeAt, valueOf, type Sendable } from "./marked-txn.ts";
-import { digestOf, markerOf, markerText, type Decision, type Marker } from "./marker.ts";
+import { commitWrites, isAboutTheWrite, moveMarker, valueOf, type Sendable } from "./marked-txn.ts";
+import { digestOf, markerText } from "./marker.ts";
 import type { OutboxLog } from "./outbox-log.ts";
 import type { OutboxIdentity, StoredEntry } from "./outbox-store.ts";
 import type { OutboxHandler } from "./outbox-types.ts";
-import type { OutboxVerdict } from "./verdict.ts";
 import { plansOf, type Plan } from "./plan.ts";
+import { Registration, type RegistrationOptions } from "./registration.ts";
+import { CONDITION_FAILED, EXPIRED, Settlement } from "./settlement.ts";
+import type { OutboxVerdict } from "./verdict.ts";
 
-export interface SenderOptions {
+export interface SenderOptions extends RegistrationOptions {
   readonly kv: Pick<KvClient, "txn" | "range">;
-  readonly lease: Pick<LeaseClient, "grant" | "keepAliveOnce">;
-  readonly log: OutboxLog;
   readonly handlers: ReadonlyMap<string, OutboxHandler>;
-  readonly markerPrefix: string;
-  readonly markerTtl: number;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-  /** Random, and never the same twice. */
-  readonly newId: () => string;
 }
 
 export type Step =
@@ -58,14 +50,13 @@ export type Step =
 const OPERATIONS_MAX = 127;
 const BATCH_BYTES_MAX = 256 * 1024;
 const CONFLICTS_MAX = 100;
-const RENEWALS_PER_TTL = 10;
 const AGAIN: Step = { type: "again" };
-const EXPIRED = "its time passed before it was sent";
-const CONDITION_FAILED = "the condition of the write did not hold";
 
 export class Sender {
   readonly #options: SenderOptions;
   readonly #log: OutboxLog;
+  readonly #registration: Registration;
+  readonly #settlement: Settlement;
   /** Puts whose condition did not hold, with the number of times. */
   readonly #conflicts: Map<string, number> = new Map();
   #batchMax = OPERATIONS_MAX;
@@ -75,6 +66,8 @@ export class Sender {
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#registration = new Registration(options);
+    this.#settlement = new Settlement({ ...options, onSettled: (id) => void this.#conflicts.delete(id) });
   }
 
   /** Rejects with EtcdError only if the store fails. */
@@ -84,9 +77,12 @@ export class Sender {
     if (head === undefined) return { type: "idle" };
     const { identity, sentTo } = this.#log.meta;
     // Nothing is sent before there is an identity.
-    if (identity === undefined && head.seq <= sentTo) return this.#abandon("what is stored of this outbox is damaged");
-    if (identity?.isRegistered !== true) return this.#calling(() => this.#register(identity));
-    if (this.#isRenewalDue(identity)) return this.#calling(() => this.#renew(identity));
+    if (identity === undefined && head.seq <= sentTo) {
+      return again(this.#settlement.abandon("what is stored of this outbox is damaged"));
+    }
+    if (identity?.isRegistered !== true) return this.#calling(() => again(this.#registration.register(identity)));
+    if (this.#registration.isRenewalDue(identity))
+      return this.#calling(() => again(this.#registration.renew(identity)));
     // What a lost request has done is known before anything else is marked as sent.
     if (this.#checked !== identity.key) return this.#calling(() => this.#check(identity));
     if (head.expiresAt <= this.#options.now()) return this.#fence(identity, head, "expired", EXPIRED);
@@ -109,50 +105,9 @@ export class Sender {
     return true;
   }
 
-  /** The key is chosen durably before it is created, so that a lost answer leaves no marker that nobody knows. */
-  async #register(known: OutboxIdentity | undefined): Promise<Step> {
-    const { kv, lease, markerPrefix, markerTtl, newId, now } = this.#options;
-    if (known === undefined) {
-      const renewedAt = now();
-      const granted = await lease.grant(markerTtl);
-      const marker = markerText({ to: 0, decision: "registered", id: newId(), of: digestOf([]) });
-      const identity = { key: markerPrefix + newId(), lease: granted.id, marker, isRegistered: false, renewedAt };
-      await this.#log.commit({ identity });
-      return AGAIN;
-    }
-    const { key, marker } = known;
-    try {
-      const { succeeded, responses } = await kv
-        .txn()
-        .if(compare.createRevision(key).equals(0))
-        .then(op.put(key, marker, { lease: known.lease }))
-        .else(op.range(key))
-        .commit();
-      const isOurs = succeeded || valueOf(rangeAt(responses, 0)) === marker;
-      await this.#log.commit({ identity: isOurs ? { ...known, isRegistered: true } : null });
-    } catch (error) {
-      // Its lease is gone. Nothing was sent under this key, so another one does as well.
-      if (!(error instanceof EtcdError) || error.code !== GrpcCode.NotFound) throw error;
-      await this.#log.commit({ identity: null });
-    }
-    return AGAIN;
-  }
-
-  #isRenewalDue({ renewedAt }: OutboxIdentity): boolean {
-    return this.#options.now() >= renewedAt + (this.#options.markerTtl * 1_000) / RENEWALS_PER_TTL;
-  }
-
-  /** If the lease is gone, so is the marker, and the next txn finds that. */
-  async #renew(identity: OutboxIdentity): Promise<Step> {
-    const renewedAt = this.#options.now();
-    await this.#options.lease.keepAliveOnce(identity.lease);
-    await this.#log.commit({ identity: { ...identity, renewedAt } });
-    return AGAIN;
-  }
-
   async #check(identity: OutboxIdentity): Promise<Step> {
     const { kvs } = await this.#options.kv.range(identity.key);
-    if (valueOf(kvs[0]) !== identity.marker) return this.#moved(identity, kvs[0]);
+    if (valueOf(kvs[0]) !== identity.marker) return again(this.#settlement.moved(identity, kvs[0]));
     this.#checked = identity.key;
     return AGAIN;
   }
@@ -207,12 +162,12 @@ export class Sender {
         case "committed": {
           this.#batchMax = Math.min(OPERATIONS_MAX, this.#batchMax * 2);
           const { type, revision } = found;
-          return await this.#settle(identity, committed, last.entry, { type, revision });
+          return await again(this.#settlement.settle(identity, committed, last.entry, { type, revision }));
         }
         case "refused": {
           const { kvs, revision } = found;
           const verdict = { type: "refused", found: kvs, revision, reason: CONDITION_FAILED } as const;
-          return await this.#settle(identity, refused, last.entry, verdict);
+          return await again(this.#settlement.settle(identity, refused, last.entry, verdict));
         }
         case "neither":
           return await this.#nothingDone(identity, batch, found.marker);
@@ -229,7 +184,7 @@ export class Sender {
     batch: readonly Sendable[],
     marker: KeyValue | undefined,
   ): Promise<Step> {
-    if (valueOf(marker) !== identity.marker) return this.#moved(identity, marker);
+    if (valueOf(marker) !== identity.marker) return again(this.#settlement.moved(identity, marker));
     if (batch.length > 1) {
       this.#batchMax = Math.ceil(batch.length / 2);
       return AGAIN;
@@ -262,115 +217,15 @@ export class Sender {
     return this.#calling(async () => {
       const marker = markerText({ to: entry.seq, decision, id: entry.id, of: digestOf([entry]) });
       const found = await moveMarker(this.#options.kv, identity, marker);
-      if (found.type === "neither") return this.#moved(identity, found.marker);
-      return this.#settle(identity, marker, entry, await this.#verdictOf(decision, found.revision, entry, reason));
+      if (found.type === "neither") return again(this.#settlement.moved(identity, found.marker));
+      const verdict = await this.#settlement.verdictOf(decision, found.revision, entry, reason);
+      return again(this.#settlement.settle(identity, marker, entry, verdict));
     });
   }
 
   /** Durable before the request leaves. Returns false if another sender was faster. */
   async #markSent(seq: number): Promise<boolean> {
     return seq <= this.#log.meta.sentTo || this.#log.commit({ sentTo: seq });
-  }
-
-  // ── what the marker says ──────────────────────────────────────────────────────────────────────────────────────
-
-  /** The marker is not where this copy of the outbox has it. */
-  async #moved(identity: OutboxIdentity, kv: KeyValue | undefined): Promise<Step> {
-    await this.#log.reload();
-    const now = this.#log.meta.identity;
-    // Another sender has settled meanwhile, or begun anew.
-    if (now?.key !== identity.key || now.marker !== identity.marker) return AGAIN;
-    if (kv === undefined) {
-      return this.#abandon(
-        "the cluster does not know this outbox any more: it was not used for too long, or the data is another",
-      );
-    }
-    const [before, marker] = [markerOf(identity.marker), markerOf(kv.value)];
-    const entry = marker === undefined ? undefined : this.#log.entry(marker.to);
-    if (
-      marker === undefined ||
-      marker.decision === "registered" ||
-      marker.to <= (before?.to ?? 0) ||
-      entry?.id !== marker.id ||
-      !this.#mayDecide(marker)
-    ) {
-      // Who names a write of this outbox has it, and has decided all before it.
-      const to = marker !== undefined && entry?.id === marker.id ? marker.to : 0;
-      return this.#abandon("another copy of this browser profile has used this outbox", to);
-    }
-    const verdict = await this.#verdictOf(marker.decision, kv.modRevision, entry, undefined);
-    return this.#settle(identity, markerText(marker), entry, verdict);
-  }
-
-  /**
-   * Only a commit decides several writes, and only those that it was about. Everybody with the right to write markers could
-   * write another one; and a copy of this store, from before, may have sent what is still pending here one by one.
-   */
-  #mayDecide({ decision, to, of }: Marker): boolean {
-    const decided: StoredEntry[] = [];
-    for (const entry of this.#log.pending()) if (entry.seq <= to) decided.push(entry);
-    if (decided.length === 0 || (decided.length > 1 && decision !== "committed")) return false;
-    return of === undefined || of === digestOf(decided);
-  }
-
-  async #verdictOf(
-    decision: Exclude<Decision, "registered">,
-    revision: number,
-    entry: StoredEntry,
-    reason: string | undefined,
-  ): Promise<OutboxVerdict> {
-    switch (decision) {
-      case "committed":
-        return { type: "committed", revision };
-      case "expired":
-        return { type: "expired", mayBeCommitted: false, reason: reason ?? EXPIRED };
-      case "refused": {
-        const found = await this.#foundAt(revision, entry);
-        return { type: "refused", found, revision, reason: reason ?? CONDITION_FAILED };
-      }
-    }
-  }
-
-  /** What stood there when the write was refused. */
-  async #foundAt(revision: number, { write }: StoredEntry): Promise<readonly KeyValue[] | undefined> {
-    const compared = write.type === "txn" ? write.compare : [{ key: write.key, rangeEnd: undefined }];
-    if (compared.length === 0) return undefined;
-    try {
-      const found: KeyValue[] = [];
-      for (const { key, rangeEnd } of compared) {
-        const range = rangeEnd === undefined || rangeEnd.length === 0 ? {} : { rangeEnd };
-        found.push(...(await this.#options.kv.range(key, { ...range, revision })).kvs);
-      }
-      return distinct(found);
-    } catch (error) {
-      // Compacted, or the right to read was withdrawn. Other errors pass, and the marker still says the same then.
-      if (error instanceof EtcdError && isAboutTheWrite(error)) return undefined;
-      throw error;
-    }
-  }
-
-  /** Records what a marker has decided: all that is pending up to its write. */
-  async #settle(identity: OutboxIdentity, marker: string, last: StoredEntry, verdict: OutboxVerdict): Promise<Step> {
-    const verdicts = new Map<number, OutboxVerdict>();
-    for (const { seq } of this.#log.pending()) {
-      if (seq > last.seq) break;
-      assert(verdict.type === "committed" || seq === last.seq, "a write is refused alone, and the first of all");
-      verdicts.set(seq, verdict);
-    }
-    this.#conflicts.delete(last.id);
-    await this.#log.commit({ identity: { ...identity, marker }, verdicts });
-    return AGAIN;
-  }
-
-  /** Nobody can tell what became of what was sent, by this copy or by another. The rest goes on under another key. */
-  async #abandon(reason: string, sentByOther = 0): Promise<Step> {
-    const verdicts = new Map<number, OutboxVerdict>();
-    const sentTo = Math.max(this.#log.meta.sentTo, sentByOther);
-    for (const { seq } of this.#log.pending()) {
-      if (seq <= sentTo) verdicts.set(seq, { type: "expired", mayBeCommitted: true, reason });
-    }
-    await this.#log.commit({ identity: null, verdicts });
-    return AGAIN;
   }
 
   async #calling(run: () => Promise<Step>): Promise<Step> {
@@ -407,12 +262,8 @@ function batchOf(plans: readonly Plan[]): readonly Sendable[] {
   return batch;
 }
 
-/** The same request would fail again. */
-function isAboutTheWrite({ code }: EtcdError): boolean {
-  return (
-    code === GrpcCode.InvalidArgument ||
-    code === GrpcCode.NotFound ||
-    code === GrpcCode.PermissionDenied ||
-    code === GrpcCode.OutOfRange
-  );
+/** Something was done, once that is over. */
+async function again(done: Promise<void>): Promise<Step> {
+  await done;
+  return AGAIN;
 }
