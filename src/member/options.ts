@@ -2,6 +2,7 @@
 import { assert } from "../base/assert.ts";
 import type { Prng } from "../base/prng.ts";
 import type { Member as MemberRecord } from "../protocol/api/cluster.ts";
+import type { ClusterShape } from "../protocol/peer/cluster-shape-schema.ts";
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { ResumePoint } from "../raft/config.ts";
 import type { Identity, Storage } from "../storage/storage.ts";
@@ -14,7 +15,7 @@ import type { MemberProblem, ProblemCode } from "./api/services.ts";
 /** How a fresh store is initialized. A store that has data ignores it. */
 export type BootstrapOptions =
   /** An initial member. All initial members get the same list. */
-  | { readonly type: "found"; readonly members: readonly MemberRecord[] }
+  | { readonly type: "found"; readonly members: readonly MemberRecord[]; readonly shape?: ClusterShape | undefined }
   /** Added later: sends join requests until the log contains it as a member. */
   | { readonly type: "join" };
 

@@ -56,6 +56,12 @@ export interface Faults {
   readonly silenceEveryMs: number;
   /** Browser profiles that queue writes; undefined: none. */
   readonly outbox: OutboxFaults | undefined;
+  /** A room of shape "mixed": its first member is an object, which alone is evicted, and all others are tabs. */
+  readonly isMixed: boolean;
+  /** A tab is closed: it says goodbye, stops, and is opened again later. */
+  readonly leaveEveryMs: number;
+  /** Some pairs of tabs reach each other over the object's server only, and not while that is down. */
+  readonly isRelayed: boolean;
 }
 
 /** What happens to browser profiles that queue writes. Times are means between events of one profile. */
@@ -81,7 +87,7 @@ export function drawFaults(prng: Prng): Faults {
   const on = (probability: number): boolean => prng.bool(probability);
   const every = (probability: number, lowMs: number, highMs: number): number =>
     on(probability) ? prng.int(lowMs, highMs) : NEVER;
-  return {
+  const faults = {
     lossProbability: on(0.6) ? 0.01 + prng.next() * 0.15 : 0,
     duplicateProbability: on(0.5) ? 0.02 + prng.next() * 0.1 : 0,
     delayMs: 1 + prng.int(0, 40),
@@ -127,4 +133,6 @@ export function drawFaults(prng: Prng): Faults {
         }
       : undefined,
   };
+  const isMixed = faults.isRoom && on(0.5);
+  return { ...faults, isMixed, leaveEveryMs: isMixed ? every(0.8, 2_000, 12_000) : NEVER, isRelayed: on(0.5) };
 }

@@ -68,7 +68,53 @@ const OUTBOXES: Partial<Faults> = {
   },
 };
 
+/** A room of an object and tabs, which come and go, and whose server is often down. */
+const MIXED: Partial<Faults> = {
+  isRoom: true,
+  isMixed: true,
+  isRelayed: true,
+  leaveEveryMs: 1_500,
+  crashEveryMs: 2_500,
+  partitionEveryMs: 3_000,
+};
+
 export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: "mixed: several votes change at once without a joint configuration",
+    file: "src/raft/conf-change/conf-change.ts",
+    old: 'change.transition === "auto" && change.changes.length === 1',
+    new: 'change.transition === "auto" && change.changes.length >= 1',
+    faults: MIXED,
+  },
+  {
+    name: "mixed: the shape is forgotten at a restart",
+    file: "src/member/membership/membership.ts",
+    old: "this.#shape = shape === undefined ? NO_SHAPE : decode(clusterShapeSchema, shape);",
+    new: "this.#shape = shape === undefined || tables !== undefined ? NO_SHAPE : decode(clusterShapeSchema, shape);",
+    faults: MIXED,
+  },
+  {
+    name: "mixed: an object that comes back stays behind the tabs",
+    file: "src/member/membership/mixed-autopilot.ts",
+    old: "  if (isObject) return 0;",
+    new: "  if (isObject) return isVoter ? 0 : 4;",
+    faults: MIXED,
+  },
+  {
+    name: "mixed: entries are committed by the incoming half of a joint configuration",
+    file: "src/raft/conf-change/quorum.ts",
+    old: "return Math.min(this.incoming.committedIndex(acknowledged), this.outgoing.committedIndex(acknowledged));",
+    new: "return this.incoming.committedIndex(acknowledged);",
+    faults: MIXED,
+  },
+  {
+    name: "mixed: a voter that is not there is promoted",
+    file: "src/member/membership/mixed-autopilot.ts",
+    old: "return member.mayVote && member.isCaughtUp && isPresent(member);",
+    new: "return member.mayVote && (member.isCaughtUp || isPresent(member));",
+    foundBy: "test/member/membership/mixed-autopilot.test.ts",
+    faults: MIXED,
+  },
   {
     name: "entries of an older term are committed by counting",
     file: "src/raft/leadership.ts",

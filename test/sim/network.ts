@@ -26,6 +26,8 @@ export class SimNetwork {
   readonly #host: NetworkHost;
   readonly #cut: Set<string> = new Set();
   readonly #deaf: Set<string> = new Set();
+  /** Pairs whose server is down. */
+  readonly #unrelayed: Set<string> = new Set();
   #isMended = false;
   #isForging = false;
   #forgersKey: Uint8Array | undefined;
@@ -90,6 +92,16 @@ export class SimNetwork {
     return pairs.join(" ");
   }
 
+  /** Whether the server is up that relays between the pairs that have no other way. */
+  relay(pairs: readonly (readonly [bigint, bigint])[], isUp: boolean): void {
+    this.#unrelayed.clear();
+    for (const [left, right] of pairs) {
+      const name = `${left}-${right}`;
+      if (!isUp) this.#unrelayed.add(name);
+      this.transport.setLink(left, right, isUp && !this.#cut.has(name));
+    }
+  }
+
   /** From now on everything arrives, soon and once. */
   mend(): void {
     this.#isMended = true;
@@ -101,7 +113,7 @@ export class SimNetwork {
     for (const name of names) {
       if (!this.#cut.delete(name)) continue;
       const [left, right] = name.split("-").map(BigInt) as [bigint, bigint];
-      this.transport.setLink(left, right, true);
+      this.transport.setLink(left, right, !this.#unrelayed.has(name));
     }
   }
 

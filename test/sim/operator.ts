@@ -4,6 +4,7 @@ import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import { compactionRequest } from "../../src/protocol/api/kv.ts";
 import { MembershipWorkload } from "./membership-workload.ts";
 import type { Machine } from "./sim-member.ts";
+import { OBJECT } from "./world.ts";
 import type { World } from "./world.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -43,12 +44,13 @@ export class Operator {
     this.#every(faults.transferEveryMs, () => this.#transfer());
     this.#every(faults.compactEveryMs, () => this.#compact());
     this.#every(faults.evictEveryMs, () => {
-      for (const machine of machines.values()) if (prng.bool(0.8)) machine.evict();
+      for (const machine of machines.values()) if (prng.bool(0.8) && this.#world.mayEvict(machine)) machine.evict();
     });
     this.#every(faults.lullEveryMs, () => {
       this.#silentUntilMs = this.#world.queue.nowMs + prng.int(2_000, 12_000);
       this.#trace("clients fall silent");
     });
+    this.#every(faults.leaveEveryMs, () => this.#leave(prng.pick([...machines.values()])));
     this.#every(faults.silenceEveryMs, () => this.#silenceDisk(prng.pick([...machines.values()])));
     this.#roam();
   }
@@ -70,9 +72,29 @@ export class Operator {
     const { prng, queue, faults } = this.#world;
     this.#trace(`crash ${machine.id}`);
     machine.powerOff();
+    this.#world.serve(machine, false);
     queue.after(prng.int(10, faults.downMs), () => {
+      this.#world.serve(machine, true);
       if (machine.isOn) return;
       this.#trace(`start ${machine.id}`);
+      machine.powerOn();
+    });
+  }
+
+  /** As a page that is left: whatever it has still to do, it has milliseconds for. */
+  #leave(machine: Machine): void {
+    const { running, incarnation } = machine;
+    const { prng, queue } = this.#world;
+    if (running === undefined || machine.isFrozen || machine.id === OBJECT) return;
+    this.#trace(`${machine.id} leaves`);
+    const { voters } = running.machine.membership.confState;
+    if (running.leader === machine.id) running.transferLeader(prng.pick(voters));
+    running.sayGoodbye();
+    queue.after(prng.int(0, 30), () => {
+      if (machine.incarnation === incarnation) machine.powerOff();
+    });
+    queue.after(prng.int(200, 12_000), () => {
+      if (!machine.isOn) this.#trace(`${machine.id} comes back`);
       machine.powerOn();
     });
   }
@@ -140,6 +162,8 @@ export class Operator {
     const { voters } = leader.machine.membership.confState;
     if (voters.length < 3 || voters.length % 2 === 0 || queue.nowMs - this.#changedMs < CALM_MS) return;
     const victim = machines.get(prng.pick(voters));
+    // The platform keeps what an object has stored.
+    if (faults.isMixed && victim?.id === OBJECT) return;
     if (victim === undefined || voters.some((id) => machines.get(id)?.isLost === true)) return;
     this.#trace(`${victim.id} loses its database`);
     victim.loseDatabase();

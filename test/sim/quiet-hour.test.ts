@@ -40,6 +40,9 @@ const HEALTHY: Faults = {
   evictEveryMs: NEVER,
   silenceEveryMs: NEVER,
   outbox: undefined,
+  isMixed: false,
+  leaveEveryMs: Infinity,
+  isRelayed: false,
 };
 
 const STATUS_EVERY_MS = 20_000;

@@ -19,6 +19,7 @@ export const CLUSTER_ID = 99n;
 /** A room transfers the vote of a tab that is gone to another one. The time is shorter here, so that it happens. */
 const REPLACE_AFTER_MS = 3_500;
 const GONE_AFTER_MS = 6_000;
+export const VOTERS_MAX = 5;
 
 export interface MachineHost {
   readonly queue: EventQueue;
@@ -198,7 +199,7 @@ export class Machine {
       admission: "authenticated",
       quiesceAfterTicks: faults.quiesceAfterTicks,
       ...(faults.isRoom
-        ? { autopilot: { votersMax: 5, replaceAfterMs: REPLACE_AFTER_MS, goneAfterMs: GONE_AFTER_MS } }
+        ? { autopilot: { votersMax: VOTERS_MAX, replaceAfterMs: REPLACE_AFTER_MS, goneAfterMs: GONE_AFTER_MS } }
         : {}),
       resumption: { saved: this.#point, save: (point) => this.#savePoint(this.incarnation, point) },
       cluster: { maxLearners: 3, newMemberId: this.#host.newMemberId },

@@ -17,9 +17,10 @@ import { History, KEYS } from "./history.ts";
 import { checkKey } from "./linearizability.ts";
 import { Operator } from "./operator.ts";
 import { checkRevisionOrder, placesOf } from "./revision-order.ts";
+import { VOTERS_MAX } from "./sim-member.ts";
 import type { Machine } from "./sim-member.ts";
 import { Violation } from "./state-checker.ts";
-import { World } from "./world.ts";
+import { OBJECT, World } from "./world.ts";
 
 const CLIENTS = 4;
 const HEAL_LIMIT_MS = 90_000;
@@ -128,6 +129,7 @@ class Simulation {
     world.trace("everything is mended");
     for (const client of this.#clients) client.stop();
     world.network.mend();
+    for (const machine of world.machines.values()) world.serve(machine, true);
     for (const machine of world.machines.values()) machine.powerOn();
     const progress = { wrote: false };
     const startMs = world.queue.nowMs;
@@ -177,9 +179,16 @@ class Simulation {
     }
     const { voters } = membership.confState;
     if (faults.isRoom && voters.length % 2 === 0) return false;
+    if (faults.isMixed && !this.#votes(voters, running.length)) return false;
     return watchers.every(({ member, nextRevision }) => {
       return member === undefined || !running.includes(member) || nextRevision > checker.model.revision;
     });
+  }
+
+  /** Returns whether the object votes, and with it as many tabs as may. */
+  #votes(voters: readonly bigint[], running: number): boolean {
+    const count = Math.min(running, VOTERS_MAX);
+    return voters.includes(OBJECT) && voters.length === (count % 2 === 1 ? count : count - 1);
   }
 
   /**
@@ -207,7 +216,8 @@ class Simulation {
       if (faults.quiesceAfterTicks > 0) {
         if (!(await this.#quiesces())) throw new Violation(`quiet: ${this.#describe()}`);
         await this.#world.runSettled(this.#world.queue.nowMs + faults.diskMs);
-        if (faults.evictEveryMs < Infinity) for (const machine of machines.values()) machine.evict();
+        if (faults.evictEveryMs < Infinity)
+          for (const machine of machines.values()) if (this.#world.mayEvict(machine)) machine.evict();
       }
       const machine = machines.get(id);
       machine?.powerOn();

@@ -143,8 +143,8 @@ export class StateChecker {
 
   /** Checks that membership and Raft's configuration agree, and that removed members are in neither. */
   checkMembership({ id, machine: { membership } }: Member): void {
-    const { voters, learners } = membership.confState;
-    const counted = [...voters, ...learners];
+    const { voters, learners, learnersNext } = membership.confState;
+    const counted = [...voters, ...learners, ...learnersNext];
     const wrong = counted.find((one) => !membership.has(one) || membership.wasRemoved(one));
     if (wrong === undefined && counted.length === membership.members.length) return;
     throw new Violation(`membership: ${id} counts ${counted.join(" ")}, of whom ${wrong} does not belong to it`);

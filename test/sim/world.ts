@@ -14,6 +14,8 @@ import { Machine } from "./sim-member.ts";
 import { StateChecker, Violation } from "./state-checker.ts";
 import { Watcher } from "./watcher.ts";
 
+/** The first member; of a mixed room the object. */
+export const OBJECT = 1n;
 /** Checking every member's whole state after every event would take most of the time. */
 const DEEP_CHECK_EVERY_STEPS = 32;
 const HASH_CHECK_EVERY_STEPS = 4_096;
@@ -110,6 +112,23 @@ export class World {
     return alive;
   }
 
+  /** May be evicted from memory: every member of a cluster at the edge, and of a room only its object. */
+  mayEvict({ id }: Machine): boolean {
+    return !this.faults.isMixed || id === OBJECT;
+  }
+
+  /** The server of a mixed room is up or down, and with it what it relays. */
+  serve(machine: Machine, isUp: boolean): void {
+    if (!this.faults.isMixed || !this.faults.isRelayed || machine.id !== OBJECT) return;
+    const tabs = [...this.machines.keys()].filter((id) => id !== OBJECT);
+    const pairs = tabs.flatMap((left) =>
+      tabs.flatMap((right): readonly (readonly [bigint, bigint])[] =>
+        left < right && (left + right) % 3n === 0n ? [[left, right]] : [],
+      ),
+    );
+    this.network.relay(pairs, isUp);
+  }
+
   leader(): Member | undefined {
     let leader: Member | undefined;
     for (const member of this.alive) {
@@ -125,7 +144,8 @@ export class World {
 
   #found(count: number): void {
     if (this.faults.isRoom) {
-      this.#addMachine({ type: "found", members: [memberRecord({ id: 1n, name: "m1" })] });
+      const shape = this.faults.isMixed ? ({ shape: "mixed", objects: [OBJECT] } as const) : undefined;
+      this.#addMachine({ type: "found", members: [memberRecord({ id: OBJECT, name: "m1" })], shape });
       for (let at = 1; at < count; at++) this.addNewcomer();
       return;
     }

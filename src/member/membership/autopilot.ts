@@ -40,7 +40,7 @@ const PRESENT_MS = 3_000;
 export type AutopilotStep = { readonly type: "promote" | "demote" | "remove"; readonly id: MemberId };
 
 export function autopilotStep(view: AutopilotView, options: AutopilotOptions): AutopilotStep | undefined {
-  return votingStep(view, options) ?? roomForAnother(view, options);
+  return votingStep(view, options) ?? removalStep(view, options);
 }
 
 function votingStep(view: AutopilotView, options: AutopilotOptions): AutopilotStep | undefined {
@@ -62,8 +62,10 @@ function votingStep(view: AutopilotView, options: AutopilotOptions): AutopilotSt
   return grows || replaceable.length >= 1 ? { type: "promote", id: candidate.id } : undefined;
 }
 
-/** A learner without any contact since this member leads has been silent for at least that long. */
-function roomForAnother(
+/**
+ * Makes room for another learner. One without any contact since this member leads has been silent for at least that long.
+ */
+export function removalStep(
   { members, learnersMax, leadingMs }: AutopilotView,
   { learnerGoneAfterMs = Infinity }: AutopilotOptions,
 ): AutopilotStep | undefined {

@@ -150,6 +150,7 @@ export class ChangeQueue {
       case "update":
       case "invite":
       case "revoke":
+      case "shape":
       case "none":
         return undefined;
       default:
@@ -158,15 +159,16 @@ export class ChangeQueue {
   }
 
   #changeOf({ changeId, rule, memberId, peerUrls, isLearner, ...call }: MemberChangeCall): ConfChange {
-    const { maxLearners, membership, newMemberId } = this.#host;
+    const { id: self, maxLearners, membership, newMemberId } = this.#host;
     const id = rule === "add" ? newMemberId(membership().everCount) : memberId;
     const raftAttributes = { peerUrls, isLearner };
-    const { invite, invitation } = call;
+    const { invite, invitation, shape } = call;
     const context = encode(
       memberChangeSchema,
-      memberChange({ id, raftAttributes, rule, maxLearners, invite, invitation }),
+      memberChange({ id, raftAttributes, rule, maxLearners, invite, invitation, shape }),
     );
-    const changes = [{ type: typeOf(rule, isLearner), nodeId: id }];
+    // A change of the shape names no member, and Raft wants one.
+    const changes = [{ type: typeOf(rule, isLearner), nodeId: rule === "shape" ? self : id }];
     return { id: changeId, transition: "auto", changes, context };
   }
 }
@@ -182,6 +184,7 @@ function typeOf(rule: MemberChangeCall["rule"], isLearner: boolean): ConfChangeT
     case "update":
     case "invite":
     case "revoke":
+    case "shape":
     case "none":
       return "update-node";
     default:

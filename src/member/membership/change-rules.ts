@@ -4,6 +4,7 @@
  * sees who is connected.
  */
 import { unreachable } from "../../base/assert.ts";
+import { errBadShape, isShape } from "./cluster-shape.ts";
 import type { Member } from "../../protocol/api/cluster.ts";
 import {
   errLearnerNotReady,
@@ -19,11 +20,13 @@ import type { EtcdError } from "../../protocol/errors.ts";
 import { errInvitationNotFound, errReadOnlyMember } from "../../protocol/invitation-errors.ts";
 import type { Guest, Invitations } from "../../protocol/peer/invitations-schema.ts";
 import type { MemberChange } from "../../protocol/peer/member-change-schema.ts";
+import type { ClusterShape } from "../../protocol/peer/cluster-shape-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import { invitationOf, inviteRefusal } from "./invitations.ts";
 
 export interface KnownMembers {
   readonly members: readonly Member[];
+  readonly shape: ClusterShape;
   get(id: MemberId): Member | undefined;
   wasRemoved(id: MemberId): boolean;
   readonly invitations: Invitations;
@@ -51,6 +54,8 @@ export function refusalOf(change: MemberChange, known: KnownMembers): EtcdError 
       return change.invite === undefined ? errInvitationNotFound : inviteRefusal(known.invitations, change.invite);
     case "revoke":
       return invitationOf(known.invitations, change.invitation) === undefined ? errInvitationNotFound : undefined;
+    case "shape":
+      return isShape(change.shape) ? undefined : errBadShape;
     case "none":
       return undefined;
     default:
@@ -65,7 +70,10 @@ function urlTaken({ id, raftAttributes }: MemberChange, { members }: KnownMember
 
 function tooManyLearners({ raftAttributes, maxLearners }: MemberChange, known: KnownMembers): EtcdError | undefined {
   if (raftAttributes?.isLearner !== true) return undefined;
-  return known.members.filter((member) => member.isLearner).length < maxLearners ? undefined : errTooManyLearners;
+  const { shape, objects } = known.shape;
+  // Tabs join by themselves, and have a limit of their own.
+  const learners = known.members.filter(({ id, isLearner }) => isLearner && (shape === "none" || objects.includes(id)));
+  return learners.length < maxLearners ? undefined : errTooManyLearners;
 }
 
 /** Connection to a member. "unknown": leadership is too young to decide. "back": it was down a moment ago. */

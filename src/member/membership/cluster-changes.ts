@@ -19,6 +19,7 @@ import {
   memberChangeCallSchema,
 } from "../../protocol/peer/member-change-schema.ts";
 import type { ChangeRule, MemberChangeAnswer, MemberChangeCall } from "../../protocol/peer/member-change-schema.ts";
+import type { ClusterShape } from "../../protocol/peer/cluster-shape-schema.ts";
 import { decode, encode } from "../../protocol/codec/proto-codec.ts";
 import type { ConfChange, MemberId } from "../../protocol/peer/raft-message.ts";
 import { errReadOnlyMember } from "../../protocol/invitation-errors.ts";
@@ -102,6 +103,11 @@ export class ClusterChanges {
 
   revokeInvitation(invitation: Uint8Array, done: ChangeCallback): void {
     this.#call({ rule: "revoke", memberId: this.#host.id, invitation }, done);
+  }
+
+  /** Who votes from now on. The leader promotes and demotes accordingly. */
+  reshape(shape: ClusterShape, done: ChangeCallback): void {
+    this.#call({ rule: "shape", shape }, done);
   }
 
   // ── called by the member ───────────────────────────────────────────────────────────────────────────────────────────
@@ -202,7 +208,7 @@ export class ClusterChanges {
     const voters = this.#host.membership().members.filter(({ isLearner }) => !isLearner);
     const isThere = (id: MemberId): boolean => id === this.#host.id || this.#connections.of(id) !== "down";
     const hasQuorum = voters.filter(({ id }) => isThere(id)).length > Math.floor(voters.length / 2);
-    if (hasQuorum || rule === "update") return undefined;
+    if (hasQuorum || rule === "update" || rule === "shape") return undefined;
     return rule === "remove" && !isThere(memberId) ? undefined : errUnhealthy;
   }
 

@@ -10,7 +10,7 @@ import type { Member, MemberAttributes, MembershipMember } from "../../protocol/
 import { membershipMemberSchema } from "../../protocol/api/schema/cluster-schema.ts";
 import { DecodeError } from "../../protocol/decode-error.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
-import { memberChangeSchema, recentChangesSchema } from "../../protocol/peer/member-change-schema.ts";
+import { memberChange, memberChangeSchema, recentChangesSchema } from "../../protocol/peer/member-change-schema.ts";
 import type { MemberChange, RecentChange } from "../../protocol/peer/member-change-schema.ts";
 import { memberKeysSchema } from "../../protocol/peer/member-keys-schema.ts";
 import { confStateSchema } from "../../protocol/peer/raft-message-schema.ts";
@@ -20,6 +20,9 @@ import type { StateTables } from "../../mvcc/tables/tables.ts";
 import { invitationsSchema } from "../../protocol/peer/invitations-schema.ts";
 import type { Guest, Invitations } from "../../protocol/peer/invitations-schema.ts";
 import { refusalOf } from "./change-rules.ts";
+import { clusterShapeSchema, NO_SHAPE } from "../../protocol/peer/cluster-shape-schema.ts";
+import type { ClusterShape } from "../../protocol/peer/cluster-shape-schema.ts";
+import { shapeAfter } from "./cluster-shape.ts";
 import { enterBy, guestWithKey, invite, mayEnter, NO_INVITATIONS, revoke, withoutGuest } from "./invitations.ts";
 import { bind, keyOf, mayBind, memberWithKey, NO_KEYS, unbind } from "./member-keys.ts";
 import type { MemberKeys } from "./member-keys.ts";
@@ -31,6 +34,7 @@ const RECENT_KEY = textKey("recentChanges");
 const RECENT_MAX = 16;
 const KEYS_KEY = textKey("memberKeys");
 const INVITATIONS_KEY = textKey("invitations");
+const SHAPE_KEY = textKey("clusterShape");
 const CONF_STATE_KEY = textKey("confState");
 const EMPTY_CONF_STATE: ConfState = {
   voters: [],
@@ -48,6 +52,7 @@ export class Membership {
   #recent: readonly RecentChange[];
   #keys: MemberKeys;
   #invitations: Invitations;
+  #shape: ClusterShape;
 
   constructor(tables: StateTables) {
     this.#tables = tables;
@@ -66,6 +71,8 @@ export class Membership {
     this.#keys = keys === undefined ? NO_KEYS : decode(memberKeysSchema, keys);
     const invitations = tables.bucket("meta").get(INVITATIONS_KEY);
     this.#invitations = invitations === undefined ? NO_INVITATIONS : decode(invitationsSchema, invitations);
+    const shape = tables.bucket("meta").get(SHAPE_KEY);
+    this.#shape = shape === undefined ? NO_SHAPE : decode(clusterShapeSchema, shape);
   }
 
   get confState(): ConfState {
@@ -107,6 +114,11 @@ export class Membership {
   guest(id: MemberId): Guest | undefined {
     const key = keyOf(this.#keys, id);
     return key && guestWithKey(this.#invitations, key);
+  }
+
+  /** Of a room: who votes, and which members are objects. */
+  get shape(): ClusterShape {
+    return this.#shape;
   }
 
   /** Number of members that have ever existed. */
@@ -181,6 +193,7 @@ export class Membership {
         this.#keepInvitations(enterBy(this.#invitations, context.key, context.invitation, this.#hasKey));
       }
     }
+    this.#reshape(shapeAfter(this.#shape, context));
     this.#confState = confState;
     this.#tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
     this.#markLearners();
@@ -208,6 +221,8 @@ export class Membership {
         break;
       case "revoke":
         this.#keepInvitations(revoke(this.#invitations, context.invitation, this.#hasKey));
+        break;
+      case "shape":
         break;
       case "none":
       case "add":
@@ -253,6 +268,12 @@ export class Membership {
     this.#tables.bucket("meta").set(INVITATIONS_KEY, encode(invitationsSchema, invitations));
   }
 
+  #reshape(shape: ClusterShape): void {
+    if (shape === this.#shape) return;
+    this.#shape = shape;
+    this.#tables.bucket("meta").set(SHAPE_KEY, encode(clusterShapeSchema, shape));
+  }
+
   #store(member: Member): void {
     this.#members.set(member.id, member);
     this.#tables.bucket("members").set(idKey(member.id), encodeMember(member));
@@ -275,15 +296,26 @@ export function writeMembership(tables: StateTables, voters: readonly Member[]):
   for (const member of voters) tables.bucket("members").set(idKey(member.id), encodeMember(member));
 }
 
+/** The context of the change by which a member is there from the beginning. */
+export function encodeFounding(member: Member, shape: ClusterShape | undefined): Uint8Array {
+  return shape === undefined
+    ? encodeMember(member)
+    : encode(memberChangeSchema, memberChange({ ...recordOf(member), shape }));
+}
+
 export function encodeMember(member: Member): Uint8Array {
-  const record: MembershipMember = {
+  const record = recordOf(member);
+  const bytes = encode(membershipMemberSchema, record);
+  assert(bytes.length > 0, "an empty record marks a removed member");
+  return bytes;
+}
+
+function recordOf(member: Member): MembershipMember {
+  return {
     id: member.id,
     raftAttributes: { peerUrls: member.peerUrls, isLearner: false },
     memberAttributes: { name: member.name, clientUrls: member.clientUrls },
   };
-  const bytes = encode(membershipMemberSchema, record);
-  assert(bytes.length > 0, "an empty record marks a removed member");
-  return bytes;
 }
 
 const NO_RECORD: MembershipMember = { id: 0n, raftAttributes: undefined, memberAttributes: undefined };

@@ -1,19 +1,12 @@
 /**
- * Tracks contact with peers: which to stay connected with, and when the last contact with each was. Sends join requests,
- * and runs the autopilot.
+ * Tracks contact with peers: which to stay connected with, when the last contact with each was, and which have said that
+ * they leave. Sends join requests.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
-import type { ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
-import type { RaftStatus } from "../../raft/ready.ts";
-import { autopilotStep } from "./autopilot.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Membership } from "./membership.ts";
 import type { MemberOptions } from "../options.ts";
-
-/** Entries that a learner may be behind and still count as caught up. It gets them while its promotion is in flight. */
-const CAUGHT_UP_ENTRIES = 10;
-
-const CHANGES = { promote: "add-node", demote: "add-learner", remove: "remove-node" } as const;
 
 const NO_LEADER = 0n;
 const JOIN_EVERY_TICKS = 5;
@@ -21,8 +14,8 @@ const ORPHAN_TICKS = 20;
 /** The voters that respond meanwhile are those that are here. */
 const LEADERLESS_TICKS = 10;
 const REMOVED_TICKS = 3;
-/** The autopilot runs every few ticks. After a longer gap another member has led meanwhile. */
-const LEADING_GAP_TICKS = 10;
+/** What a member sent before it left may arrive so much later. */
+const GOODBYE_TICKS = 20;
 
 /** The member that gets it fills in what the transport has proof of. */
 function joinRequest(memberId: MemberId, name: string): FrameBody {
@@ -34,10 +27,8 @@ export interface PeerTrackerHost {
   readonly name: string;
   readonly options: MemberOptions;
   readonly tickMs: number;
-  readonly learnersMax: number;
   readonly membership: () => Membership;
   readonly send: (to: MemberId, body: FrameBody) => void;
-  readonly change: (type: ConfChangeType, id: MemberId, context: Uint8Array) => void;
 }
 
 export class PeerTracker {
@@ -48,9 +39,8 @@ export class PeerTracker {
    */
   readonly #lastContactTicks: Map<MemberId, number> = new Map();
   #ticks = 0;
-  /** While leading: the tick at which leadership began, and the last tick at which it was seen. */
-  #leadingSinceTicks = 0;
-  #ledAtTicks = -Infinity;
+  /** Members that have said goodbye, and when. */
+  readonly #left: Map<MemberId, number> = new Map();
   readonly #up: Set<MemberId> = new Set();
   #dialed: ReadonlySet<MemberId> = new Set();
   /** Peers that a member has named. */
@@ -62,8 +52,18 @@ export class PeerTracker {
 
   /** All other members of the configuration. */
   get others(): readonly MemberId[] {
-    const { voters, learners } = this.#host.membership().confState;
-    return [...voters, ...learners].filter((id) => id !== this.#host.id);
+    const { voters, learners, learnersNext } = this.#host.membership().confState;
+    return [...voters, ...learners, ...learnersNext].filter((id) => id !== this.#host.id);
+  }
+
+  /** Ticks of this member's clock, which stands still while the member is frozen or quiesced. */
+  get ticks(): number {
+    return this.#ticks;
+  }
+
+  /** No peer is connected, though there are other members. */
+  get isCutOff(): boolean {
+    return this.#up.size === 0 && this.others.length > 0;
   }
 
   tick(): void {
@@ -72,6 +72,17 @@ export class PeerTracker {
 
   recordContact(from: MemberId): void {
     this.#lastContactTicks.set(from, this.#ticks);
+    const leftAtTicks = this.#left.get(from) ?? Infinity;
+    if (this.#ticks - leftAtTicks > GOODBYE_TICKS) this.#left.delete(from);
+  }
+
+  /** The peer leaves on purpose. It counts as gone until it is connected again. */
+  recordGoodbye(from: MemberId): void {
+    if (this.#host.membership().has(from)) this.#left.set(from, this.#ticks);
+  }
+
+  hasLeft(member: MemberId): boolean {
+    return this.#left.has(member);
   }
 
   /** Returns the milliseconds since the last contact; 0 for this member, Infinity if there was none. */
@@ -83,10 +94,15 @@ export class PeerTracker {
 
   up(peer: MemberId): void {
     this.#up.add(peer);
+    this.#left.delete(peer);
   }
 
   down(peer: MemberId): void {
     this.#up.delete(peer);
+  }
+
+  isUp(peer: MemberId): boolean {
+    return this.#up.has(peer);
   }
 
   /** Connects to `peers` in addition to the members. A newcomer needs them: it knows no member yet. */
@@ -110,6 +126,11 @@ export class PeerTracker {
     const peers = new Set([...this.#dialed, ...this.#referred, ...members]);
     peers.delete(this.#host.id);
     this.#host.options.transport.setPeers([...peers]);
+  }
+
+  /** Tells all connected peers that this member leaves, so that they need not wait until they notice. */
+  sayGoodbye(): void {
+    for (const peer of this.#up) this.#host.send(peer, { type: "goodbye" });
   }
 
   /**
@@ -143,24 +164,5 @@ export class PeerTracker {
   wakePeers(): void {
     if (!this.#host.membership().wasRemoved(this.#host.id)) return;
     for (const peer of this.#up) this.#host.send(peer, { type: "wake" });
-  }
-
-  /** Makes the next safe step towards an odd number of present voters. Runs on the leader of a room. */
-  autopilot(status: RaftStatus): void {
-    const options = this.#host.options.autopilot;
-    if (options === undefined) return;
-    if (this.#ticks - this.#ledAtTicks > LEADING_GAP_TICKS) this.#leadingSinceTicks = this.#ticks;
-    this.#ledAtTicks = this.#ticks;
-    const leadingMs = (this.#ticks - this.#leadingSinceTicks) * this.#host.tickMs;
-    const members = [...status.progress].map(([id, progress]) => ({
-      id,
-      learner: progress.isLearner,
-      mayVote: this.#host.membership().guest(id)?.role !== "reader",
-      caughtUp: progress.match + CAUGHT_UP_ENTRIES >= status.lastIndex,
-      sinceContactMs: this.sinceContactMs(id),
-    }));
-    const { id: leader, learnersMax } = this.#host;
-    const step = autopilotStep({ members, leader, leadingMs, learnersMax }, options);
-    if (step !== undefined) this.#host.change(CHANGES[step.type], step.id, EMPTY_BYTES);
   }
 }

@@ -4,13 +4,14 @@
  */
 import { NOBODY } from "../../auth/auth-store.ts";
 import type { Caller } from "../../auth/auth-store.ts";
+import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { Prng } from "../../base/prng.ts";
 import { errRequestTooLarge, errRequestTooManyRequests } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import { internalRaftRequestSchema } from "../../protocol/peer/internal-schema.ts";
 import type { InternalRequest } from "../../protocol/peer/internal.ts";
 import { encode } from "../../protocol/codec/proto-codec.ts";
-import type { ConfChange, ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
+import type { ConfChange, ConfChangeSingle, ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
 import type { Clock } from "../clock.ts";
 import { errReadOnlyMember } from "../../protocol/invitation-errors.ts";
@@ -103,7 +104,15 @@ export class Admission {
     instead?: MemberId,
   ): "accepted" | "no-leader" | "pending" {
     const removal = instead === undefined ? [] : [{ type: "remove-node", nodeId: instead } as const];
-    const changes = [...removal, { type, nodeId }];
+    return this.#change([...removal, { type, nodeId }], context);
+  }
+
+  /** Promotes and demotes at once, through a joint configuration if more than one vote changes. */
+  changeVotes(changes: readonly ConfChangeSingle[]): "accepted" | "no-leader" | "pending" {
+    return this.#change(changes, EMPTY_BYTES);
+  }
+
+  #change(changes: readonly ConfChangeSingle[], context: Uint8Array): "accepted" | "no-leader" | "pending" {
     const change: ConfChange = { id: this.newRequestId(), transition: "auto", changes, context };
     const result = this.#parts.raft.proposeConfChange(change);
     this.wake();

@@ -23,6 +23,7 @@ import { Applier } from "./applier.ts";
 import { Availability } from "./availability.ts";
 import { Freshness } from "./freshness.ts";
 import { Attributes } from "../membership/attributes.ts";
+import { AutopilotRunner } from "../membership/autopilot-runner.ts";
 import { OwnKey } from "../membership/own-key.ts";
 import { MembershipMonitor } from "./membership-monitor.ts";
 import { Callers } from "../limits/callers.ts";
@@ -98,6 +99,7 @@ export class Assembly {
   readonly admission: Admission;
   readonly retention: LogRetention;
   readonly peers: PeerTracker;
+  readonly autopilot: AutopilotRunner;
   readonly snapshots: Snapshots;
   readonly commitDelay: CommitDelay;
   readonly quiescence: Quiescence;
@@ -151,6 +153,7 @@ export class Assembly {
     this.admission = new Admission(this, prng);
     this.retention = logRetention(limits);
     this.peers = makePeerTracker(this);
+    this.autopilot = makeAutopilot(this);
     this.snapshots = makeSnapshots(this, prng);
     this.commitDelay = new CommitDelay(commitDelayMs, clock, (messages) =>
       this.lifecycle.runOrStop(() => this.driver.send(messages)),
@@ -312,10 +315,21 @@ function makePeerTracker(parts: Assembly): PeerTracker {
     name: parts.name,
     options: parts.options,
     tickMs: parts.settings.tickMs,
-    learnersMax: parts.settings.limits.joinedLearners,
     membership: () => parts.machine.membership,
     send: (to, body) => parts.outbox.send(to, body),
+  });
+}
+
+function makeAutopilot(parts: Assembly): AutopilotRunner {
+  return new AutopilotRunner({
+    id: parts.id,
+    options: parts.options.autopilot,
+    tickMs: parts.settings.tickMs,
+    learnersMax: parts.settings.limits.joinedLearners,
+    membership: () => parts.machine.membership,
+    peers: () => parts.peers,
     change: (type, id, context) => parts.admission.changeMembership(type, id, context),
+    changeVotes: (changes) => parts.admission.changeVotes(changes),
   });
 }
 
@@ -352,7 +366,9 @@ function makeQuiescence(parts: Assembly): Quiescence {
       rpc.pending > 0 ||
       changes.pending > 0 ||
       lessor.isBusy ||
+      parts.autopilot.isWaiting ||
       snapshots.holdsRows,
+    isCutOff: () => parts.autopilot.isObject && parts.peers.isCutOff,
     startTicking: () => parts.ticker.start(),
     stopTicking: () => parts.ticker.stop(),
     onQuiesce: () => {

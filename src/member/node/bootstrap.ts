@@ -6,7 +6,7 @@
 import type { Entry, HardState } from "../../protocol/peer/raft-message.ts";
 import { encodeChange } from "../../raft/conf-change/conf-change-entry.ts";
 import type { Identity, Storage } from "../../storage/storage.ts";
-import { encodeMember } from "../membership/membership.ts";
+import { encodeFounding } from "../membership/membership.ts";
 import type { BootstrapOptions } from "../options.ts";
 
 export const BOOTSTRAP_TERM = 1;
@@ -51,7 +51,7 @@ function writeBootstrap(storage: Storage, options: BootstrapOptions, done: (erro
   }
   const entries = options.members.map((member, at): Entry => {
     const changes = [{ type: "add-node", nodeId: member.id } as const];
-    const change = { id: 0n, transition: "auto", changes, context: encodeMember(member) } as const;
+    const change = { id: 0n, transition: "auto", changes, context: encodeFounding(member, options.shape) } as const;
     return { type: "conf-change", term: BOOTSTRAP_TERM, index: at + 1, data: encodeChange(change) };
   });
   storage.append({ hardState: bootstrapHardState(entries.length), entries, install: undefined }, done);

@@ -5,6 +5,8 @@ import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
 import type { Transport } from "../../transport/transport.ts";
 import type { MembershipMonitor } from "./membership-monitor.ts";
+import type { AutopilotRunner } from "../membership/autopilot-runner.ts";
+import type { LeaderTracker } from "./leader-tracker.ts";
 import type { ClusterChanges } from "../membership/cluster-changes.ts";
 import type { CommitDelay } from "../peer/commit-delay.ts";
 import type { Driver } from "./driver.ts";
@@ -35,6 +37,8 @@ export interface InboxDeps {
   readonly commitDelay: CommitDelay;
   readonly snapshots: Snapshots;
   readonly peers: PeerTracker;
+  readonly autopilot: AutopilotRunner;
+  readonly leader: LeaderTracker;
   readonly changes: ClusterChanges;
   readonly rpc: Rpc;
   readonly writes: WritesInFlight;
@@ -121,9 +125,11 @@ export class Inbox {
       case "join-response":
         this.#parts.membershipMonitor.onJoinResponse(body);
         break;
+      case "goodbye":
+        this.#onGoodbye(from);
+        break;
       case "ping":
       case "pong":
-      case "goodbye":
         // Transports and later versions use these kinds; a member does nothing for them.
         break;
       default:
@@ -140,6 +146,13 @@ export class Inbox {
     }
   }
 
+  /** The leader takes its vote, if it has one. */
+  #onGoodbye(from: MemberId): void {
+    const { peers, autopilot, quiescence, id, leader } = this.#parts;
+    peers.recordGoodbye(from);
+    if (leader.id === id && autopilot.watches(from)) quiescence.onRequest();
+  }
+
   #onPeerUp(peer: MemberId): void {
     this.#parts.peers.up(peer);
     this.#parts.snapshots.peerUp(peer);
@@ -153,6 +166,13 @@ export class Inbox {
     this.#parts.metrics.peers.down(peer);
     this.#parts.raft.reportUnreachable(peer);
     this.#parts.freshness.connectionChanged(peer);
+    this.#watchSilence(peer);
     this.#parts.driver.schedule();
+  }
+
+  /** A leader that sleeps would not notice that a voter stays away. */
+  #watchSilence(peer: MemberId): void {
+    const { autopilot, quiescence, id, leader } = this.#parts;
+    if (leader.id === id && autopilot.watches(peer)) quiescence.onRequest();
   }
 }

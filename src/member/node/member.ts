@@ -156,6 +156,11 @@ export class Member {
     this.#parts.admission.transferLeader(to);
   }
 
+  /** Tells the connected peers that this member leaves: in a room with objects it loses its vote at once. */
+  sayGoodbye(): void {
+    if (this.problem === undefined) this.#parts.peers.sayGoodbye();
+  }
+
   /** Ends quiescence and schedules pending work: calls to the leader, leases that have expired. */
   wake(): void {
     this.#parts.admission.wake();

@@ -38,6 +38,8 @@ export interface QuiescenceHost {
   readonly isSilent: (peer: MemberId) => boolean;
   readonly send: (to: MemberId, body: FrameBody) => void;
   readonly hasWork: () => boolean;
+  /** True if no other member is connected, and a clock that waits for one is not worth its price. */
+  readonly isCutOff: () => boolean;
   readonly startTicking: () => void;
   readonly stopTicking: () => void;
   /** Called when the leader is about to stop its clock. */
@@ -96,7 +98,7 @@ export class Quiescence {
     }
     if (this.#host.leader() !== this.#host.id) {
       this.#askSilentLeader();
-      return false;
+      return this.#stopsCutOff();
     }
     const idle = !this.#host.hasWork() && isIdle(this.#host.raft().status(), this.#host.isSilent);
     this.#idleTicks = idle ? this.#idleTicks + 1 : 0;
@@ -199,6 +201,17 @@ export class Quiescence {
     const leader = this.#host.leader();
     if (this.#state !== "active" || leader === 0n) return;
     if (this.#host.raft().silentTicks === this.#silentTicks) this.#host.send(leader, { type: "wake" });
+  }
+
+  /** An object that all tabs have left without a quorum waits for the first one that comes back. */
+  #stopsCutOff(): boolean {
+    const isOver = this.#host.leader() === 0n && this.#host.isCutOff() && !this.#host.hasWork();
+    this.#idleTicks = isOver ? this.#idleTicks + 1 : 0;
+    if (this.#idleTicks < this.#afterTicks) return false;
+    this.#state = "quiesced";
+    this.#idleTicks = 0;
+    this.#host.stopTicking();
+    return true;
   }
 
   #isLeading(message: RaftMessage): boolean {

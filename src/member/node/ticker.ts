@@ -3,6 +3,7 @@ import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
 import type { Attributes } from "../membership/attributes.ts";
 import type { Clock } from "../clock.ts";
+import type { AutopilotRunner } from "../membership/autopilot-runner.ts";
 import type { ClusterChanges } from "../membership/cluster-changes.ts";
 import type { Availability } from "./availability.ts";
 import type { Driver } from "./driver.ts";
@@ -43,6 +44,7 @@ export interface TickerDeps {
   readonly snapshots: Snapshots;
   readonly leaderMonitor: LeaderMonitor;
   readonly peers: PeerTracker;
+  readonly autopilot: AutopilotRunner;
   readonly changes: ClusterChanges;
   readonly attributes: Attributes;
   readonly ownKey: OwnKey;
@@ -94,7 +96,7 @@ export class Ticker {
     changes.tick();
     attributes.tick();
     this.#parts.ownKey.tick();
-    if (leader.isSelf && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) peers.autopilot(raft.status());
+    if (leader.isSelf && this.#ticks % AUTOPILOT_EVERY_TICKS === 0) this.#parts.autopilot.run(raft.status());
     peers.contactPeers(leader.id);
     this.#parts.driver.schedule();
   }

@@ -8,16 +8,18 @@ import { raftAttributesSchema, memberAttributesSchema, memberSchema } from "../a
 import type { Member, MemberAttributes, RaftAttributes } from "../api/cluster.ts";
 import { bool, bytes, closedEnum, id, message, optional, repeated, string, uint, always } from "../codec/schema.ts";
 import type { Schema } from "../codec/schema.ts";
+import { clusterShapeSchema } from "./cluster-shape-schema.ts";
+import type { ClusterShape } from "./cluster-shape-schema.ts";
 import { inviteSchema } from "./invitations-schema.ts";
 import type { Invite } from "./invitations-schema.ts";
 
 /**
  * "none": automatic changes of a room (a new member joins, the autopilot promotes), which etcd does not have. Nor has it
- * "invite" and "revoke", which change nothing but the invitations of a room.
+ * "invite" and "revoke", which change nothing but the invitations of a room, and "shape", which says who votes in it.
  */
-export type ChangeRule = "none" | "add" | "promote" | "update" | "remove" | "invite" | "revoke";
+export type ChangeRule = "none" | "add" | "promote" | "update" | "remove" | "invite" | "revoke" | "shape";
 
-const RULES: readonly ChangeRule[] = ["none", "add", "promote", "update", "remove", "invite", "revoke"];
+const RULES: readonly ChangeRule[] = ["none", "add", "promote", "update", "remove", "invite", "revoke", "shape"];
 
 export interface MemberChange {
   readonly id: bigint;
@@ -32,12 +34,14 @@ export interface MemberChange {
   readonly invitation: Uint8Array;
   /** Of the rule "invite". */
   readonly invite: Invite | undefined;
+  /** Of the rule "shape", and of a room that is founded. */
+  readonly shape: ClusterShape | undefined;
 }
 
 export function memberChange(set?: Partial<MemberChange>): MemberChange {
   return {
     ...{ id: 0n, raftAttributes: undefined, memberAttributes: undefined, rule: "none", maxLearners: 0 },
-    ...{ key: EMPTY_BYTES, invitation: EMPTY_BYTES, invite: undefined, ...set },
+    ...{ key: EMPTY_BYTES, invitation: EMPTY_BYTES, invite: undefined, shape: undefined, ...set },
   };
 }
 
@@ -53,6 +57,7 @@ export const memberChangeSchema: Schema<MemberChange> = message<MemberChange>(
     key: bytes(6, "key"),
     invitation: bytes(7, "invitation"),
     invite: optional(8, "invite", () => inviteSchema),
+    shape: optional(9, "shape", () => clusterShapeSchema),
   },
 );
 
@@ -69,12 +74,14 @@ export interface MemberChangeCall {
   readonly invite: Invite | undefined;
   /** The id of the invitation that is revoked; otherwise empty. */
   readonly invitation: Uint8Array;
+  /** Of the rule "shape". */
+  readonly shape: ClusterShape | undefined;
 }
 
 export function memberChangeCall(set?: Partial<MemberChangeCall>): MemberChangeCall {
   return {
     ...{ changeId: 0n, rule: "none", memberId: 0n, peerUrls: [], isLearner: false },
-    ...{ invite: undefined, invitation: EMPTY_BYTES, ...set },
+    ...{ invite: undefined, invitation: EMPTY_BYTES, shape: undefined, ...set },
   };
 }
 
@@ -89,6 +96,7 @@ export const memberChangeCallSchema: Schema<MemberChangeCall> = message<MemberCh
     isLearner: bool(5, "is_learner"),
     invite: optional(6, "invite", () => inviteSchema),
     invitation: bytes(7, "invitation"),
+    shape: optional(8, "shape", () => clusterShapeSchema),
   },
 );
 

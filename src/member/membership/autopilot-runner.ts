@@ -1,0 +1,152 @@
+/**
+ * Runs the autopilot on the leader of a room: gives it what the leader sees, and proposes the step that it returns. Which
+ * rules hold depends on the shape of the cluster in the log: those of a room of tabs (autopilot.ts), or those of one whose
+ * cluster has objects (mixed-autopilot.ts).
+ */
+import { EMPTY_BYTES } from "../../base/bytes.ts";
+import type { ConfChangeSingle, ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
+import type { ProgressStatus, RaftStatus } from "../../raft/ready.ts";
+import type { AutopilotOptions } from "../options.ts";
+import { autopilotStep, removalStep } from "./autopilot.ts";
+import type { Membership } from "./membership.ts";
+import { PRESENT_MS, votesStep } from "./mixed-autopilot.ts";
+import type { MixedOptions, MixedView, VotesStep } from "./mixed-autopilot.ts";
+
+/** Entries that a learner may be behind and still count as caught up. It gets them while its promotion is in flight. */
+const CAUGHT_UP_ENTRIES = 10;
+const CHANGES = { promote: "add-node", demote: "add-learner", remove: "remove-node" } as const;
+/** It runs every few ticks. After a longer gap another member has led meanwhile. */
+const LEADING_GAP_TICKS = 10;
+/** Where the log says who votes, no member needs an option. */
+const MIXED_DEFAULTS: MixedOptions = { votersMax: 5, goneAfterMs: 10_000 };
+
+export interface AutopilotHost {
+  readonly id: MemberId;
+  readonly options: AutopilotOptions | undefined;
+  readonly tickMs: number;
+  readonly learnersMax: number;
+  readonly membership: () => Membership;
+  readonly peers: () => {
+    readonly ticks: number;
+    sinceContactMs(member: MemberId): number;
+    hasLeft(member: MemberId): boolean;
+    isUp(member: MemberId): boolean;
+  };
+  readonly change: (type: ConfChangeType, id: MemberId, context: Uint8Array) => void;
+  readonly changeVotes: (changes: readonly ConfChangeSingle[]) => void;
+}
+
+export class AutopilotRunner {
+  readonly #host: AutopilotHost;
+  /** While leading: the tick at which leadership began, and the last tick at which it was seen. */
+  #leadingSinceTicks = 0;
+  #ledAtTicks = -Infinity;
+  #isWaiting = false;
+
+  constructor(host: AutopilotHost) {
+    this.#host = host;
+  }
+
+  /** A silent voter will lose its vote soon: the leader's clock must go on until then. */
+  get isWaiting(): boolean {
+    return this.#isWaiting && this.#host.peers().ticks - this.#ledAtTicks <= LEADING_GAP_TICKS;
+  }
+
+  /** This member is an object of a cluster in which tabs vote, and pays for its clock. */
+  get isObject(): boolean {
+    const { shape, objects } = this.#host.membership().shape;
+    return shape === "mixed" && objects.includes(this.#host.id);
+  }
+
+  /** Whether the connection to this peer, which has ended, was that to a voter whose vote the autopilot may take. */
+  watches(peer: MemberId): boolean {
+    const { shape, confState } = this.#host.membership();
+    return shape.shape === "mixed" && confState.voters.includes(peer);
+  }
+
+  run(status: RaftStatus): void {
+    const { options, tickMs } = this.#host;
+    const { ticks } = this.#host.peers();
+    if (ticks - this.#ledAtTicks > LEADING_GAP_TICKS) this.#leadingSinceTicks = ticks;
+    this.#ledAtTicks = ticks;
+    const leadingMs = (ticks - this.#leadingSinceTicks) * tickMs;
+    this.#isWaiting = false;
+    if (this.#host.membership().shape.shape !== "none") this.#keepVotes(status, leadingMs);
+    else if (options !== undefined) this.#keepTabs(status, leadingMs, options);
+  }
+
+  #keepTabs(status: RaftStatus, leadingMs: number, options: AutopilotOptions): void {
+    const { id: leader, learnersMax, change } = this.#host;
+    const step = autopilotStep({ members: this.#tabsOf(status), leader, leadingMs, learnersMax }, options);
+    if (step !== undefined) change(CHANGES[step.type], step.id, EMPTY_BYTES);
+  }
+
+  #keepVotes(status: RaftStatus, leadingMs: number): void {
+    const { options } = this.#host;
+    const { votersMax, goneAfterMs } = options ?? MIXED_DEFAULTS;
+    const mixed = { votersMax, goneAfterMs: options?.replaceAfterMs ?? goneAfterMs };
+    const view = this.#viewOf(status, leadingMs);
+    const step = votesStep(view, mixed);
+    if (step !== undefined) return this.#host.changeVotes(changesOf(step));
+    this.#isWaiting = votesStep(this.#withoutSilent(view), { ...mixed, goneAfterMs: PRESENT_MS }) !== undefined;
+    if (options !== undefined) this.#removeTab(status, leadingMs, options);
+  }
+
+  /** As it will be if those that are silent, or have lost their connection, stay away. */
+  #withoutSilent(view: MixedView): MixedView {
+    const peers = this.#host.peers();
+    const members = view.members.map((member) =>
+      member.id === view.leader || peers.isUp(member.id) ? member : { ...member, sinceContactMs: Infinity },
+    );
+    return { ...view, members, leadingMs: Infinity };
+  }
+
+  #removeTab(status: RaftStatus, leadingMs: number, options: AutopilotOptions): void {
+    const { id: leader, learnersMax, membership, change } = this.#host;
+    const { objects } = membership().shape;
+    const members = this.#tabsOf(status).filter(({ id }) => !objects.includes(id));
+    const step = removalStep({ members, leader, leadingMs, learnersMax }, options);
+    if (step !== undefined) change(CHANGES[step.type], step.id, EMPTY_BYTES);
+  }
+
+  #tabsOf(status: RaftStatus): readonly Parameters<typeof autopilotStep>[0]["members"][number][] {
+    return [...status.progress].map(([id, progress]) => ({
+      id,
+      learner: progress.isLearner,
+      mayVote: this.#mayVote(id),
+      caughtUp: isCaughtUp(progress, status),
+      sinceContactMs: this.#host.peers().sinceContactMs(id),
+    }));
+  }
+
+  #mayVote(id: MemberId): boolean {
+    return this.#host.membership().guest(id)?.role !== "reader";
+  }
+
+  #viewOf(status: RaftStatus, leadingMs: number): MixedView {
+    const { id: leader, membership } = this.#host;
+    const peers = this.#host.peers();
+    const { shape, objects } = membership().shape;
+    const members = [...status.progress].map(([id, progress]) => ({
+      id,
+      isVoter: !progress.isLearner,
+      mayVote: this.#mayVote(id),
+      isObject: objects.includes(id),
+      isCaughtUp: isCaughtUp(progress, status),
+      hasLeft: peers.hasLeft(id),
+      sinceContactMs: peers.sinceContactMs(id),
+    }));
+    return { shape, members, leader, leadingMs };
+  }
+}
+
+function changesOf({ promote, demote }: VotesStep): readonly ConfChangeSingle[] {
+  return [
+    ...promote.map((nodeId) => ({ type: "add-node", nodeId }) as const),
+    ...demote.map((nodeId) => ({ type: "add-learner", nodeId }) as const),
+  ];
+}
+
+function isCaughtUp({ match }: ProgressStatus, { lastIndex }: RaftStatus): boolean {
+  return match + CAUGHT_UP_ENTRIES >= lastIndex;
+}
