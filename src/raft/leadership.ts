@@ -14,7 +14,7 @@ import type {
 import { NONE, type Core } from "./core.ts";
 import { Progress } from "./progress.ts";
 import { ReadQueue } from "./read-queue.ts";
-import { acknowledgeReads, admitEarlyReads } from "./reads.ts";
+import { acknowledgeReads, confirmReads } from "./reads.ts";
 import { becomeFollower, enterTerm } from "./roles.ts";
 import { entriesBytes } from "./log/unstable.ts";
 import { askSuccessor, retire } from "./transfer.ts";
@@ -195,7 +195,7 @@ export function maybeCommit(core: Core): void {
   if (index <= core.log.committed || !core.log.hasEntry(index, core.term)) return;
   core.log.commitTo(index);
   core.wantsAppends = true;
-  admitEarlyReads(core);
+  confirmReads(core);
 }
 
 /** Sends one append (or snapshot) if one is due. Returns true if another may follow. */

@@ -14,18 +14,13 @@ export interface ReadRequest {
 }
 
 export interface NumberedRead extends ReadRequest {
-  /** The commit index when the read arrived. */
+  /** What the read waits for: the commit index when it arrived, or the end of the log that its leader found (R44). */
   readonly index: LogIndex;
 }
 
 const NO_CONTEXT: Uint8Array = new Uint8Array(0);
 
 export class ReadQueue {
-  /**
-   * Reads that arrived before the leader committed an entry of its term: it cannot know the commit index yet (§6.4,
-   * step 1).
-   */
-  #early: ReadRequest[] = [];
   #unconfirmed: NumberedRead[] = [];
   #confirmedCount = 0;
   /** The run of the leader (Core.run), so that responses to its run before a restart prove nothing. */
@@ -41,26 +36,11 @@ export class ReadQueue {
   }
 
   get size(): number {
-    return this.#early.length + this.#unconfirmed.length;
+    return this.#unconfirmed.length;
   }
 
   get isFull(): boolean {
     return this.size >= MAX_PENDING_READS;
-  }
-
-  get hasUnconfirmed(): boolean {
-    return this.#unconfirmed.length > 0;
-  }
-
-  addEarly(request: ReadRequest): void {
-    this.#early.push(request);
-  }
-
-  takeEarly(): readonly ReadRequest[] {
-    if (this.#early.length === 0) return this.#early;
-    const requests = this.#early;
-    this.#early = [];
-    return requests;
   }
 
   add(request: ReadRequest, index: LogIndex): void {
@@ -78,7 +58,7 @@ export class ReadQueue {
 
   /** Returns the position that a heartbeat carries: none when no read waits. */
   heartbeatContext(): Uint8Array {
-    return this.hasUnconfirmed ? encodePosition(this.#run, this.position) : NO_CONTEXT;
+    return this.size > 0 ? encodePosition(this.#run, this.position) : NO_CONTEXT;
   }
 }
 

@@ -7,16 +7,17 @@ import { decodePosition, type ReadRequest } from "./read-queue.ts";
 
 /** Returns false if too many reads wait already. */
 export function requestRead(core: Core, request: ReadRequest): boolean {
-  if (core.reads.isFull) return false;
-  if (isSettled(core)) admit(core, request);
-  else core.reads.addEarly(request);
+  const { reads, log, settledIndex } = core;
+  if (reads.isFull) return false;
+  // Nothing beyond the last entry that the leader found was committed before it led.
+  const index = Math.max(log.committed, settledIndex);
+  if (core.quorum.isOnly(core.id) && isSettled(core)) {
+    respond(core, request, index);
+    return true;
+  }
+  reads.add(request, index);
+  core.wantsHeartbeats = true;
   return true;
-}
-
-/** Call after each commit: reads that arrived before the term's first commit can be admitted now. */
-export function admitEarlyReads(core: Core): void {
-  if (core.reads.size === 0 || !isSettled(core)) return;
-  for (const request of core.reads.takeEarly()) admit(core, request);
 }
 
 export function acknowledgeReads(core: Core, from: MemberId, context: Uint8Array): void {
@@ -27,22 +28,16 @@ export function acknowledgeReads(core: Core, from: MemberId, context: Uint8Array
   confirmReads(core);
 }
 
-/** Completes the reads that a quorum has proven. Call it also after a change of the quorum. */
+/**
+ * Completes the reads that a quorum has proven, once what they wait for is committed. Call it also after a commit and after
+ * a change of the quorum.
+ */
 export function confirmReads(core: Core): void {
-  if (!core.reads.hasUnconfirmed) return;
+  if (core.reads.size === 0 || !isSettled(core)) return;
   const position = core.quorum.committedIndex((id) =>
     id === core.id ? core.reads.position : (core.progress.get(id)?.readPosition ?? 0),
   );
   for (const read of core.reads.confirm(position)) respond(core, read, read.index);
-}
-
-function admit(core: Core, request: ReadRequest): void {
-  if (core.quorum.isOnly(core.id)) {
-    respond(core, request, core.log.committed);
-    return;
-  }
-  core.reads.add(request, core.log.committed);
-  core.wantsHeartbeats = true;
 }
 
 function respond(core: Core, request: ReadRequest, index: LogIndex): void {

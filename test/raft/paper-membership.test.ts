@@ -613,17 +613,28 @@ describe("§8 linearizable reads", () => {
     expect(member.reads).toHaveLength(1);
   });
 
-  test("R44 §8 a read before the term's first commit waits for it", () => {
+  test("R44 §8 a read before the term's first commit waits for it, with its round of heartbeats at the same time", () => {
     const member = solo(3, { logTerms: [1] });
     makeLeader(member);
     expect(member.raft.readIndex(context(1))).toBe("accepted");
-    member.raft.tick();
-    for (const round of heartbeatContexts(member)) member.raft.step(heartbeatResponse(2n, 2, round));
+    const [round = failed()] = heartbeatContexts(member);
+    member.raft.step(heartbeatResponse(2n, 2, round));
     sent(member);
     expect(member.reads).toEqual([]);
     member.raft.step(accepted(2n, 2, 2));
+    sent(member);
+    expect(member.reads).toEqual([{ context: context(1), index: 2 }]);
+  });
+
+  test("R44 §8 the term's first commit does not replace the round of heartbeats", () => {
+    const member = solo(3, { logTerms: [1] });
+    makeLeader(member);
+    member.raft.readIndex(context(1));
     const [round = failed()] = heartbeatContexts(member);
-    member.raft.step(heartbeatResponse(2n, 2, round));
+    member.raft.step(accepted(2n, 2, 2));
+    sent(member);
+    expect(member.reads).toEqual([]);
+    member.raft.step(heartbeatResponse(3n, 2, round));
     sent(member);
     expect(member.reads).toEqual([{ context: context(1), index: 2 }]);
   });
