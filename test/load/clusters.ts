@@ -22,19 +22,20 @@ interface Meter {
   readonly isAwake: boolean;
 }
 
-export async function idleClusters(scale: number): Promise<readonly Cost[]> {
+/** They are watched for `idleS` seconds while nobody asks them anything. */
+export async function idleClusters(scale: number, idleS: number): Promise<readonly Cost[]> {
   const count = Math.round(CLUSTERS * scale);
   const folder = await EdgeFolder.make({ CLUSTER_SIZE: "1" }, METERED);
   const server = await folder.start();
   try {
-    return await measured(server, count, folder.path);
+    return await measured(server, count, folder.path, idleS);
   } finally {
     await server.stop();
     await folder.remove();
   }
 }
 
-async function measured(server: EdgeServer, count: number, folder: string): Promise<readonly Cost[]> {
+async function measured(server: EdgeServer, count: number, folder: string, idleS: number): Promise<readonly Cost[]> {
   const { url } = server;
   await put(url, "first", "of the first cluster");
   const before = await rssBytes(server.pid);
@@ -49,7 +50,7 @@ async function measured(server: EdgeServer, count: number, folder: string): Prom
   await pause(EVICTED_AFTER_MS);
   const quiet = await rssBytes(server.pid);
   const open = (await readdir(`/proc/${server.pid}/fd`)).length;
-  const [idleBefore, idleAfter] = [await meter(url), (await pause(EVICTED_AFTER_MS), await meter(url))];
+  const [idleBefore, idleAfter] = [await meter(url), (await pause(idleS * 1_000), await meter(url))];
 
   const names = await listed(url);
   if (new Set(names).size !== count) throw new Error(`${names.length} of ${count} clusters are listed`);
@@ -69,7 +70,7 @@ async function measured(server: EdgeServer, count: number, folder: string): Prom
     { what: "with all of them, as they were written to", value: busy / 2 ** 20, unit: "MB" },
     { what: "with all of them, evicted", value: quiet / 2 ** 20, unit: "MB" },
     { what: "files that are open then", value: open, unit: "files" },
-    { what: "while all are idle: rows written", value: idleAfter.rowsWritten - idleBefore.rowsWritten, unit: "rows" },
+    { what: `while all are idle, for ${idleS} s: rows written`, value: idleAfter.rowsWritten - idleBefore.rowsWritten, unit: "rows" },
     { what: "rows read", value: idleAfter.rowsRead - idleBefore.rowsRead, unit: "rows" },
     { what: "requests", value: idleAfter.requests - idleBefore.requests, unit: "requests" },
     { what: "time in memory", value: idleAfter.awakeMs - idleBefore.awakeMs, unit: "ms" },

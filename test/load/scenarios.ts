@@ -19,7 +19,8 @@ export interface Cost {
   readonly unit: string;
 }
 
-export type Scenario = (scale: number) => Promise<readonly Cost[]>;
+/** `idleS`: how long what is idle is watched. */
+export type Scenario = (scale: number, idleS: number) => Promise<readonly Cost[]>;
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   watches: manyWatches,
