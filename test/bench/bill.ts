@@ -4,6 +4,7 @@
  */
 import { unreachable } from "../../src/base/assert.ts";
 import { dollarsOf, PRICES_OF, times, type Usage } from "./bill/prices.ts";
+import { startRival } from "./edge/rival.ts";
 import { EdgeFolder } from "./edge/server.ts";
 import { type Aim, atMost, type Figure, spreadOf } from "./figures.ts";
 import type { BenchOptions, BillRow } from "./options.ts";
@@ -58,11 +59,11 @@ class Bill {
     await this.#post("/v3/lease/grant", { ID: 7, TTL: 86_400 });
     await this.#asleep();
     const figures: Figure[] = [];
-    for (const row of rows) figures.push(await this.#measure(row));
+    for (const row of rows) figures.push(...(row === "wake" ? await this.#wakes() : [await this.#measure(row)]));
     return figures;
   }
 
-  async #measure(row: BillRow): Promise<Figure> {
+  async #measure(row: Exclude<BillRow, "wake">): Promise<Figure> {
     switch (row) {
       case "put":
         return this.#figure("a put out of sleep", await this.#used(() => this.#post("/v3/kv/put", put(0))));
@@ -82,8 +83,6 @@ class Bill {
       }
       case "watch":
         return this.#figure("a month of a held watch", await this.#watched(), undefined, atMost(0));
-      case "wake":
-        return this.#wakeFigure(await this.#wakes());
       default:
         return unreachable(row);
     }
@@ -127,34 +126,29 @@ class Bill {
     return this.#between(before, await this.#meter());
   }
 
-  /** Milliseconds that a linearizable read takes longer after a sleep in which all members were evicted. */
-  async #wakes(): Promise<readonly number[]> {
-    const wakes: number[] = [];
-    for (let wake = 0; wake < WAKES; wake++) {
-      await this.#evicted();
-      const first = await this.#readMs();
-      const warm: number[] = [];
-      for (let read = 0; read < WARM_READS; read++) warm.push(await this.#readMs());
-      wakes.push(first - (spreadOf(warm)?.median ?? 0));
-      await this.#asleep();
+  /**
+   * What a linearizable read takes longer after a sleep in which all members were evicted, and what a plain object's read
+   * does in the same moment: that much is workerd's own.
+   */
+  async #wakes(): Promise<readonly Figure[]> {
+    const rival = await startRival();
+    try {
+      const [ours, plain]: [number[], number[]] = [[], []];
+      await post(`${rival.url}/v3/kv/put`, put(0));
+      for (let wake = 0; wake < WAKES; wake++) {
+        await this.#evicted();
+        ours.push(await wakeMs(this.#url));
+        plain.push(await wakeMs(rival.url));
+        await this.#asleep();
+      }
+      const what = "the first read after a sleep takes longer by";
+      return [
+        { name: `${this.#members}: ${what}`, unit: "ms", runs: ours, aim: atMost(50), command: COMMAND },
+        { name: `a plain object: ${what}`, unit: "ms", runs: plain, aim: undefined, command: COMMAND },
+      ];
+    } finally {
+      await rival.stop();
     }
-    return wakes;
-  }
-
-  async #readMs(): Promise<number> {
-    const sinceMs = performance.now();
-    await this.#post("/v3/kv/range", { key: btoa("bench/0") });
-    return performance.now() - sinceMs;
-  }
-
-  #wakeFigure(runs: readonly number[]): Figure {
-    return {
-      name: `${this.#members}: the first read after a sleep takes longer by`,
-      unit: "ms",
-      runs,
-      aim: atMost(50),
-      command: COMMAND,
-    };
   }
 
   get #members(): string {
@@ -230,14 +224,31 @@ class Bill {
     return (await response.json()) as Meter;
   }
 
-  async #post(path: string, body: object): Promise<void> {
-    const response = await fetch(`${this.#url}${path}`, { method: "POST", body: JSON.stringify(body) });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${text}`);
+  #post(path: string, body: object): Promise<void> {
+    return post(this.#url + path, body);
   }
 }
 
-function put(at: number): object {
+/** How much longer the first read takes than those after it. */
+async function wakeMs(url: string): Promise<number> {
+  const readMs = async (): Promise<number> => {
+    const sinceMs = performance.now();
+    await post(`${url}/v3/kv/range`, { key: put(0).key });
+    return performance.now() - sinceMs;
+  };
+  const first = await readMs();
+  const warm: number[] = [];
+  for (let read = 0; read < WARM_READS; read++) warm.push(await readMs());
+  return first - (spreadOf(warm)?.median ?? 0);
+}
+
+async function post(url: string, body: object): Promise<void> {
+  const response = await fetch(url, { method: "POST", body: JSON.stringify(body) });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${text}`);
+}
+
+function put(at: number): { readonly key: string; readonly value: string } {
   return { key: btoa(`bench/${at % 1_000}`), value: btoa("v".repeat(100)) };
 }
 

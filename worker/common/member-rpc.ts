@@ -12,6 +12,8 @@ export type FramesResponse =
 export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
   /** Accepts frames of another member (src/transport/http.ts) and returns frames for it. */
   raft(batch: Uint8Array): Promise<FramesResponse>;
+  /** Opens the member if it was evicted. Called by another one that needs it in a moment, and opens meanwhile. */
+  wake(): Promise<void>;
   /** Executes a step of a client's restore. */
   restore(step: ClientStep, context: CallContext): Promise<StepResponse | ErrorParts>;
   /** Returns why the caller may not use this endpoint; undefined if it may. */

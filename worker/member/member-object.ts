@@ -102,7 +102,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
 
   /** Accepts frames of another member (src/transport/http.ts) and returns frames for it. */
   async raft(batch: Uint8Array): Promise<FramesResponse> {
-    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened("peer");
     try {
       switch (state.type) {
         case "down":
@@ -115,6 +115,10 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     } catch (error) {
       return { type: "refused", isBad: error instanceof BadBatchError, reason: messageOf(error) };
     }
+  }
+
+  async wake(): Promise<void> {
+    await this.#opened("peer");
   }
 
   /** Executes a batch of calls to the gateway's paths; see batched-calls.ts. */
@@ -248,18 +252,19 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     throw new Error(state.type === "down" ? state.text : REMOVED.text);
   }
 
-  #opened(): Promise<MemberState> {
+  /** A member that a client needs will need a quorum. What a peer asks, it has asked the others, too. */
+  #opened(by: "client" | "peer" = "client"): Promise<MemberState> {
     if (this.#state?.type === "running" || this.#state?.type === "removed") return Promise.resolve(this.#state);
     if (this.#state?.type === "down" && Date.now() - this.#state.sinceMs < REOPEN_AFTER_MS) {
       return Promise.resolve(this.#state);
     }
-    this.#opening ??= this.#open().finally(() => {
+    this.#opening ??= this.#open(by).finally(() => {
       this.#opening = undefined;
     });
     return this.#opening;
   }
 
-  async #open(): Promise<MemberState> {
+  async #open(by: "client" | "peer"): Promise<MemberState> {
     try {
       this.#state = this.#removed();
       if (this.#state !== undefined) return this.#state;
@@ -267,6 +272,8 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
         this.#down(DELETED.code, DELETED.text);
         return this.#state as unknown as Down;
       }
+      // Their objects are loaded while this one opens its storage.
+      if (by === "client") this.#peers.wakeFounders(this.#number);
       if (await this.#restores.isPrepared()) {
         this.#down("starting", "A snapshot is being restored into this cluster.");
         return this.#state as unknown as Down;

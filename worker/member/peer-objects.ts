@@ -1,6 +1,6 @@
 /** The objects of the other members, as one member calls them. */
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
-import { type Env, locationOptions, locationsOf } from "../common/env.ts";
+import { clusterSize, type Env, locationOptions, locationsOf } from "../common/env.ts";
 import { objectNameOf } from "../common/identity.ts";
 import type { MemberRpc } from "../common/member-rpc.ts";
 
@@ -29,6 +29,13 @@ export class PeerObjects {
     }
   }
 
+  /** Loads the members that founded the cluster. Those that cannot be reached are asked again by frames, as all others. */
+  wakeFounders(own: number): void {
+    for (let number = 1; number <= clusterSize(this.#env); number++) {
+      if (number !== own) this.stub(number).wake().catch(ignore);
+    }
+  }
+
   stub(number: number): DurableObjectStub<MemberRpc> {
     const known = this.#stubs.get(number);
     if (known !== undefined) return known;
@@ -39,3 +46,5 @@ export class PeerObjects {
     return stub;
   }
 }
+
+function ignore(): void {}

@@ -134,6 +134,10 @@ export class EdgeMember extends Deployed {
     return event(() => super.raft(batch));
   }
 
+  override wake(): Promise<void> {
+    return event(() => super.wake());
+  }
+
   override ask(calls: Parameters<Member["ask"]>[0]): ReturnType<Member["ask"]> {
     return event(() => super.ask(calls));
   }
