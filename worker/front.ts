@@ -6,6 +6,7 @@ import { noPage } from "../src/gateway/http/no-page.ts";
 import { SERVICE_WORKER_POLICY, withSecurityHeaders } from "../src/gateway/http/security-headers.ts";
 import { GrpcCode } from "../src/protocol/errors.ts";
 import { backupResponse } from "./backup/backup-route.ts";
+import { clusterMetrics } from "./calls/cluster-metrics.ts";
 import type { CheckedOptions } from "./checked-options.ts";
 import { type Cluster, clustersOf } from "./clusters/clusters.ts";
 import { type Address, addressed, addressOf, belowPrefix, withPath } from "./common/address.ts";
@@ -125,6 +126,11 @@ async function respond({ request, address, route, cluster, ctx }: Visit): Promis
       return balancer.forwardToAny(addressed(request, address), address.path, ctx);
     case "member":
       return (await balancer.forwardTo(addressed(request, withPath(address, route.path)), route.number)) ?? notFound();
+    case "metrics":
+      // A preflight of CORS is a member's.
+      return request.method === "GET" || request.method === "HEAD"
+        ? clusterMetrics(balancer, addressed(request, address), env.CLUSTER_NAME)
+        : balancer.forwardToAny(addressed(request, address), address.path, ctx);
     case "restore":
       return restoreResponse(
         route.step,

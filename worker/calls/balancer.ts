@@ -180,6 +180,11 @@ export class Balancer {
     return this.#tryOrder().find((number) => !asked.has(number));
   }
 
+  /** Numbers of the members, learners too, as far as they are known. */
+  get numbers(): readonly number[] {
+    return [...this.#live.all];
+  }
+
   /** What callers have sent of bodies that are incomplete. */
   get unfinished(): UnfinishedBodies {
     return this.#unfinished;

@@ -17,6 +17,8 @@ export type Route =
   | { readonly type: "any-member" }
   /** `path` is the path at the member. Only members know whether the number exists (balancer.ts). */
   | { readonly type: "member"; readonly number: number; readonly path: string }
+  /** Of all members together. */
+  | { readonly type: "metrics" }
   | { readonly type: "restore"; readonly step: string }
   | { readonly type: "backups"; readonly step: string }
   /** The list of clusters. It belongs to the deployment, so it has no path within a cluster. */
@@ -30,7 +32,7 @@ export type Route =
 interface Row {
   /** A folder if it ends in a slash. */
   readonly path: string;
-  readonly to: "any-member" | "restore" | "backups" | "clusters" | "signalling" | "script";
+  readonly to: "any-member" | "metrics" | "restore" | "backups" | "clusters" | "signalling" | "script";
   readonly right: Right;
 }
 
@@ -43,7 +45,7 @@ const TABLE: readonly Row[] = [
   { path: "/v3beta/", to: "any-member", right: "caller" },
   { path: "/quorate/v1/", to: "any-member", right: "caller" },
   { path: "/quorate/status", to: "any-member", right: "caller" },
-  { path: "/metrics", to: "any-member", right: "caller" },
+  { path: "/metrics", to: "metrics", right: "caller" },
   { path: "/version", to: "any-member", right: "caller" },
   { path: "/health", to: "any-member", right: "everybody" },
   { path: "/livez", to: "any-member", right: "everybody" },
@@ -68,6 +70,7 @@ const ONE_MEMBER = /^\/m\/([^/]*)(\/.*)?$/;
 export function routeOf(path: string): Route {
   const row = rowOf(path);
   if (row?.to === "any-member") return ANY_MEMBER;
+  if (row?.to === "metrics") return { type: "metrics" };
   if (row?.to === "restore") return { type: "restore", step: path.slice(row.path.length) };
   if (row?.to === "backups") return { type: "backups", step: path.slice(row.path.length) };
   if (row?.to === "clusters") return { type: "clusters" };
@@ -77,7 +80,8 @@ export function routeOf(path: string): Route {
   if (one === null) return { type: "asset" };
   const number = /^[1-9]\d{0,4}$/.test(one[1] ?? "") ? Number(one[1]) : 0;
   const rest = one[2] ?? "/";
-  if (number < 1 || rowOf(rest)?.to !== "any-member") return { type: "nowhere" };
+  const to = rowOf(rest)?.to;
+  if (number < 1 || (to !== "any-member" && to !== "metrics")) return { type: "nowhere" };
   return { type: "member", number, path: rest };
 }
 

@@ -67,6 +67,20 @@ test("/metrics of a member at the edge has real numbers of its disk and its peer
     const labels = `cluster="quorate",member="edge-${at + 1}"`;
     expect(samples.filter((line) => !line.replace(/,le="[^"]*"/, "").includes(`${labels}}`))).toEqual([]);
   }
+  const all = (await (await edge("/metrics")).text()).split("\n");
+  expect(all.filter((line) => line.startsWith("quorate_member_up{"))).toHaveLength(3);
+  expect(all.filter((line) => line.startsWith("etcd_server_has_leader{"))).toEqual(
+    [1, 2, 3].map((number) => `etcd_server_has_leader{cluster="quorate",member="edge-${number}"} 1`),
+  );
+  // Prometheus takes a family only as one block behind its comments.
+  let type = "";
+  for (const line of all.filter((each) => each !== "")) {
+    type = /^# TYPE (\S+)/.exec(line)?.[1] ?? type;
+    if (!line.startsWith("#")) expect(line.startsWith(type)).toBe(true);
+  }
+  const types = all.filter((line) => line.startsWith("# TYPE"));
+  expect(types.length).toBeGreaterThan(10);
+  expect(new Set(types).size).toBe(types.length);
   await create("measured");
   expect(await (await edge("/c/measured/metrics")).text()).toContain(
     'etcd_server_has_leader{cluster="measured",member="edge-1"} 1\n',
