@@ -38,8 +38,8 @@ function labelsOf(name: string): ReadonlySet<string> | undefined {
   return new Set(samples.flatMap((line) => [...line.matchAll(/[{,](\w+)="/g)].map(([, label]) => label ?? "")));
 }
 
-/** The first is the edge's own (test/worker/edge/edge-upkeep.test.ts), the second Prometheus' when it scrapes. */
-const OF_SCRAPE = ["cluster", "instance"];
+/** The first two are the edge's own (test/worker/edge/edge-upkeep.test.ts), the third Prometheus' when it scrapes. */
+const OF_SCRAPE = ["cluster", "member", "instance"];
 
 test.each(queries)("%s", (_title, expr) => {
   const names = [...expr.matchAll(/\b(?:etcd|grpc|quorate)_\w+/g)]

@@ -70,7 +70,11 @@ async function measured(server: EdgeServer, count: number, folder: string, idleS
     { what: "with all of them, as they were written to", value: busy / 2 ** 20, unit: "MB" },
     { what: "with all of them, evicted", value: quiet / 2 ** 20, unit: "MB" },
     { what: "files that are open then", value: open, unit: "files" },
-    { what: `while all are idle, for ${idleS} s: rows written`, value: idleAfter.rowsWritten - idleBefore.rowsWritten, unit: "rows" },
+    {
+      what: `while all are idle, for ${idleS} s: rows written`,
+      value: idleAfter.rowsWritten - idleBefore.rowsWritten,
+      unit: "rows",
+    },
     { what: "rows read", value: idleAfter.rowsRead - idleBefore.rowsRead, unit: "rows" },
     { what: "requests", value: idleAfter.requests - idleBefore.requests, unit: "requests" },
     { what: "time in memory", value: idleAfter.awakeMs - idleBefore.awakeMs, unit: "ms" },

@@ -27,7 +27,6 @@ test("a member with a damaged store says what is damaged, the others go on, and 
     'quorate_member_up{cluster="quorate",member="edge-2"} 0',
     'quorate_member_up{cluster="quorate",member="edge-3"} 1',
   ]);
-
 });
 
 test("a member that a client needs loads the others while it opens its own storage", async () => {
