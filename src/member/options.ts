@@ -213,6 +213,11 @@ export interface MemberOptions {
    * Default 0. Must be less than `tickMs`.
    */
   readonly commitDelayMs?: number;
+  /**
+   * Milliseconds that appends may wait for voters whom no majority needs (peer/quorum-first.ts). For transports that bill
+   * each message. Default 0. Must be less than `tickMs`.
+   */
+  readonly spareDelayMs?: number;
   /** Default: a timer of the clock. */
   readonly wakeup?: Wakeup;
   /** Default: each restart of a leader causes an election. */
@@ -256,6 +261,7 @@ export interface Settings {
   readonly requestTimeoutMs: number;
   readonly quiesceAfterTicks: number;
   readonly commitDelayMs: number;
+  readonly spareDelayMs: number;
   readonly authTokenTtlMs: number;
   readonly bcryptCost: number;
   /** As configured; Quota interprets it. */
@@ -294,6 +300,7 @@ export function settingsOf(options: MemberOptions): Settings {
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000 + 2 * electionTicks * tickMs,
     quiesceAfterTicks: options.quiesceAfterTicks ?? 0,
     commitDelayMs: options.commitDelayMs ?? 0,
+    spareDelayMs: options.spareDelayMs ?? 0,
     authTokenTtlMs: options.authTokenTtlMs ?? 300_000,
     bcryptCost: options.bcryptCost ?? BCRYPT_COST_DEFAULT,
     learnersRefuse: options.cluster?.learnersRefuse ?? false,
@@ -305,6 +312,7 @@ export function settingsOf(options: MemberOptions): Settings {
   };
   assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");
   assert(settings.commitDelayMs < tickMs, "a delayed commit index leaves before the heartbeat that repeats it");
+  assert(settings.spareDelayMs < tickMs, "a delayed append leaves before the heartbeat that would look for it");
   assert(settings.limits.catchUpEntries < settings.limits.logEntries, "what is kept is less than what is allowed");
   assert(
     settings.bcryptCost >= BCRYPT_COST_MIN && settings.bcryptCost <= BCRYPT_COST_MAX,

@@ -9,6 +9,8 @@ export interface Faults {
   readonly lossProbability: number;
   readonly duplicateProbability: number;
   readonly delayMs: number;
+  /** Messages to members that no majority needs wait for this time, as at the edge; 0: none does. */
+  readonly spareDelayMs: number;
   readonly slowProbability: number;
   readonly slowMs: number;
   // The disks.
@@ -134,5 +136,12 @@ export function drawFaults(prng: Prng): Faults {
       : undefined,
   };
   const isMixed = faults.isRoom && on(0.5);
-  return { ...faults, isMixed, leaveEveryMs: isMixed ? every(0.8, 2_000, 12_000) : NEVER, isRelayed: on(0.5) };
+  return {
+    ...faults,
+    isMixed,
+    leaveEveryMs: isMixed ? every(0.8, 2_000, 12_000) : NEVER,
+    isRelayed: on(0.5),
+    // Not drawn, so that a seed draws what it always drew.
+    spareDelayMs: faults.delayMs % 2 === 0 ? 2 * faults.delayMs : 0,
+  };
 }

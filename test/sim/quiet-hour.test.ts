@@ -11,6 +11,7 @@ const HEALTHY: Faults = {
   lossProbability: 0,
   duplicateProbability: 0,
   delayMs: 5,
+  spareDelayMs: 20,
   slowProbability: 0,
   slowMs: 0,
   diskMs: 2,

@@ -20,6 +20,8 @@ export const CLUSTER_ID = 99n;
 const REPLACE_AFTER_MS = 3_500;
 const GONE_AFTER_MS = 6_000;
 export const VOTERS_MAX = 5;
+/** As at the edge. */
+const COMMIT_DELAY_MS = 5;
 
 export interface MachineHost {
   readonly queue: EventQueue;
@@ -198,6 +200,8 @@ export class Machine {
       key: this.key,
       admission: "authenticated",
       quiesceAfterTicks: faults.quiesceAfterTicks,
+      spareDelayMs: faults.spareDelayMs,
+      commitDelayMs: Math.min(faults.spareDelayMs, COMMIT_DELAY_MS),
       ...(faults.isRoom
         ? { autopilot: { votersMax: VOTERS_MAX, replaceAfterMs: REPLACE_AFTER_MS, goneAfterMs: GONE_AFTER_MS } }
         : {}),

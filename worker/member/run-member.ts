@@ -37,6 +37,7 @@ import { resumptionOf, wakeupOf } from "./saved-state.ts";
 const QUIESCE_AFTER_TICKS = 12;
 /** Each request between members is billed. */
 const COMMIT_DELAY_MS = 5;
+const SPARE_DELAY_MS = 20;
 
 export interface RunHost {
   readonly ctx: DurableObjectState;
@@ -78,6 +79,7 @@ export async function runMember(host: RunHost): Promise<Running> {
     bootstrap,
     quiesceAfterTicks: QUIESCE_AFTER_TICKS,
     commitDelayMs: COMMIT_DELAY_MS,
+    spareDelayMs: SPARE_DELAY_MS,
     wakeup: await wakeupOf(ctx.storage),
     resumption: await resumptionOf(ctx.storage),
     cluster: { ...flagged.cluster, ...clusterOptions(number, { ...env, CLUSTER_NAME: name }) },

@@ -30,7 +30,6 @@ import { Callers } from "../limits/callers.ts";
 import { StoreMaintenance } from "../background/store-maintenance.ts";
 import type { Clock } from "../clock.ts";
 import { ClusterChanges } from "../membership/cluster-changes.ts";
-import { CommitDelay } from "../peer/commit-delay.ts";
 import { Driver } from "./driver.ts";
 import { startingHardState } from "./bootstrap.ts";
 import { FrameFilter } from "./frame-filter.ts";
@@ -52,6 +51,7 @@ import { Quiescence } from "./quiescence.ts";
 import { Reads } from "./reads.ts";
 import { PeerTracker } from "../membership/peer-tracker.ts";
 import { Rpc } from "../peer/rpc.ts";
+import { SendDelays } from "../peer/send-delays.ts";
 import { SimpleTokens } from "../auth/simple-tokens.ts";
 import { Snapshots } from "../snapshot/snapshots.ts";
 import { StateMachine } from "../apply/state-machine.ts";
@@ -101,7 +101,7 @@ export class Assembly {
   readonly peers: PeerTracker;
   readonly autopilot: AutopilotRunner;
   readonly snapshots: Snapshots;
-  readonly commitDelay: CommitDelay;
+  readonly sendDelays: SendDelays;
   readonly quiescence: Quiescence;
   readonly hashQueue: HashQueue;
   readonly leaderMonitor: LeaderMonitor;
@@ -120,7 +120,7 @@ export class Assembly {
     this.storage = storage;
     this.transport = transport;
     this.clock = clock;
-    const { limits, commitDelayMs, electionTicks } = this.settings;
+    const { limits, electionTicks } = this.settings;
     this.metrics = new MemberMetrics(() => clock.nowMs());
     storage.onStateWritten = (durationMs) => this.metrics.stateWriteSeconds.observe(durationMs / 1_000);
     this.callers = new Callers(limits);
@@ -155,9 +155,13 @@ export class Assembly {
     this.peers = makePeerTracker(this);
     this.autopilot = makeAutopilot(this);
     this.snapshots = makeSnapshots(this, prng);
-    this.commitDelay = new CommitDelay(commitDelayMs, clock, (messages) =>
-      this.lifecycle.runOrStop(() => this.driver.send(messages)),
-    );
+    this.sendDelays = new SendDelays({
+      ...this.settings,
+      id: this.id,
+      clock,
+      send: (messages) => this.lifecycle.runOrStop(() => this.driver.send(messages)),
+      confState: () => this.machine.membership.confState,
+    });
     this.quiescence = makeQuiescence(this);
     this.hashQueue = makeHashQueue(this);
     this.leaderMonitor = new LeaderMonitor(electionTicks);
@@ -177,13 +181,13 @@ export class Assembly {
  * closes last.
  */
 function stopInOrder(parts: Assembly): void {
-  const { lifecycle, ticker, commitDelay, lessor, changes, rpc, maintenance, hashQueue, snapshots, proposals, reads } =
+  const { lifecycle, ticker, sendDelays, lessor, changes, rpc, maintenance, hashQueue, snapshots, proposals, reads } =
     parts;
   lifecycle.onStop((problem) => {
     const error = stoppedError(problem);
     parts.storageFailure.stop();
     ticker.stop();
-    commitDelay.stop();
+    sendDelays.stop();
     lessor.demote();
     changes.stop(problem === WAS_REMOVED);
     rpc.failAll(error);

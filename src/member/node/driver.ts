@@ -37,7 +37,6 @@ import type { Storage } from "../../storage/storage.ts";
 import type { Availability } from "./availability.ts";
 import type { Applier } from "./applier.ts";
 import type { Clock } from "../clock.ts";
-import type { CommitDelay } from "../peer/commit-delay.ts";
 import type { LeaderTracker } from "./leader-tracker.ts";
 import type { Lifecycle } from "./lifecycle.ts";
 import type { MemberMetrics } from "../metrics/member-metrics.ts";
@@ -47,6 +46,7 @@ import type { Quiescence } from "./quiescence.ts";
 import { raftFrames } from "../peer/raft-frames.ts";
 import type { Reads } from "./reads.ts";
 import type { Rpc } from "../peer/rpc.ts";
+import type { SendDelays } from "../peer/send-delays.ts";
 import type { Snapshots } from "../snapshot/snapshots.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
 import type { StorageFailure } from "./storage-failure.ts";
@@ -70,7 +70,7 @@ export interface DriverDeps {
   readonly rpc: Rpc;
   readonly quiescence: Quiescence;
   readonly writes: WritesInFlight;
-  readonly commitDelay: CommitDelay;
+  readonly sendDelays: SendDelays;
   readonly snapshots: Snapshots;
   readonly outbox: Outbox;
   readonly metrics: MemberMetrics;
@@ -158,12 +158,12 @@ export class Driver {
 
   /** Executes one Ready, in the order that Raft relies on. */
   #process(ready: Ready): void {
-    const { leader, commitDelay, reads, applier } = this.#parts;
+    const { leader, sendDelays, reads, applier } = this.#parts;
     if (ready.softState !== undefined) {
       leader.onLeaderChanged(ready.softState.leader);
       applier.startLeases();
     }
-    this.send(commitDelay.holdBack(ready.messages, ready.committed));
+    this.send(sendDelays.holdBack(ready));
     if (ready.persist !== undefined) this.#persist(ready.persist);
     for (const { context, index } of ready.readStates) reads.confirm(context, index);
     if (ready.committed.length > 0) applier.apply(ready.committed);

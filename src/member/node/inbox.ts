@@ -8,7 +8,6 @@ import type { MembershipMonitor } from "./membership-monitor.ts";
 import type { AutopilotRunner } from "../membership/autopilot-runner.ts";
 import type { LeaderTracker } from "./leader-tracker.ts";
 import type { ClusterChanges } from "../membership/cluster-changes.ts";
-import type { CommitDelay } from "../peer/commit-delay.ts";
 import type { Driver } from "./driver.ts";
 import type { FrameFilter } from "./frame-filter.ts";
 import type { Freshness } from "./freshness.ts";
@@ -19,6 +18,7 @@ import type { PeerGate } from "./peer-gate.ts";
 import type { Quiescence } from "./quiescence.ts";
 import type { PeerTracker } from "../membership/peer-tracker.ts";
 import type { Rpc } from "../peer/rpc.ts";
+import type { SendDelays } from "../peer/send-delays.ts";
 import type { Snapshots } from "../snapshot/snapshots.ts";
 import type { WritesInFlight } from "./writes-in-flight.ts";
 
@@ -34,7 +34,7 @@ export interface InboxDeps {
   readonly peerGate: PeerGate;
   readonly joinHandler: JoinHandler;
   readonly quiescence: Quiescence;
-  readonly commitDelay: CommitDelay;
+  readonly sendDelays: SendDelays;
   readonly snapshots: Snapshots;
   readonly peers: PeerTracker;
   readonly autopilot: AutopilotRunner;
@@ -90,7 +90,7 @@ export class Inbox {
   }
 
   #onBody(from: MemberId, body: FrameBody): void {
-    const { id, quiescence, snapshots, commitDelay, rpc } = this.#parts;
+    const { id, quiescence, snapshots, sendDelays, rpc } = this.#parts;
     switch (body.type) {
       case "raft":
         this.#onRaft(from, body);
@@ -116,7 +116,7 @@ export class Inbox {
         break;
       case "rpc":
         quiescence.onRequest();
-        commitDelay.recordRequest(from);
+        sendDelays.recordRequest(from);
         rpc.onRequest(from, body);
         break;
       case "rpc-response":
@@ -138,11 +138,11 @@ export class Inbox {
   }
 
   #onRaft(from: MemberId, { messages }: RaftBody): void {
-    const { raft, quiescence, commitDelay } = this.#parts;
+    const { raft, quiescence, sendDelays } = this.#parts;
     quiescence.onRaft(from, messages);
     for (const message of messages) {
       raft.step(message);
-      if (message.type === "propose" || message.type === "read-index") commitDelay.recordRequest(from);
+      if (message.type === "propose" || message.type === "read-index") sendDelays.recordRequest(from);
     }
   }
 

@@ -50,7 +50,7 @@ export class CommitDelay {
       // The new append repeats everything that the delayed one contains.
       const before = this.#waiting.get(message.to);
       this.#waiting.delete(message.to);
-      if (isUrgent || message.entries.length > 0 || this.#hasRecentRequest(message.to)) return true;
+      if (isUrgent || message.entries.length > 0 || this.hasRecentRequest(message.to)) return true;
       this.#waiting.set(message.to, { message, dueMs: before?.dueMs ?? this.#clock.nowMs() + this.#delayMs });
       this.#cancelTimer ??= this.#clock.setTimer(this.#delayMs, () => this.#sendDue());
       return false;
@@ -74,7 +74,8 @@ export class CommitDelay {
     if (due.length > 0) this.#send(due.map(({ message }) => message));
   }
 
-  #hasRecentRequest(member: MemberId): boolean {
+  /** True if a client of the follower may wait for the commit index. */
+  hasRecentRequest(member: MemberId): boolean {
     const lastRequestMs = this.#lastRequestMs.get(member);
     return lastRequestMs !== undefined && this.#clock.nowMs() - lastRequestMs < RECENT_REQUEST_MS;
   }
