@@ -1,10 +1,10 @@
 /** etcd's gRPC through `quorate grpc` in front of the edge; and, if asked, an etcd beside it, called the same way. */
-import { spawn } from "node:child_process";
-import { buildAll, ROOT } from "../../worker/local/build.ts";
+import { buildAll } from "../../worker/local/build.ts";
 import { leaderOf } from "./edge/reference.ts";
 import { EdgeFolder } from "./edge/server.ts";
 import type { Figure } from "./figures.ts";
 import type { BenchOptions } from "./options.ts";
+import { startFront } from "./grpc/front.ts";
 import { runNode } from "./processes.ts";
 
 interface Load {
@@ -70,33 +70,4 @@ function figuresOf({ name, unit, ours, theirs }: Load, { reference }: BenchOptio
   // Run by run: the two of a pair were measured one after the other.
   const ratios = ours.map((own, at) => own / (theirs[at] ?? Number.NaN));
   return [figure("", unit, ours), figure(": etcd", unit, theirs), figure(": Quorate ÷ etcd", "×", ratios)];
-}
-
-interface Front {
-  readonly address: string;
-  stop(): Promise<void>;
-}
-
-/** As users start it. */
-async function startFront(endpoint: string): Promise<Front> {
-  const argv = ["src/cli/main.ts", "grpc", "--endpoint", endpoint, "--listen", "127.0.0.1:0"];
-  const child = spawn(process.execPath, argv, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
-  const ended = new Promise<void>((resolve) => child.once("close", () => resolve()));
-  const address = await new Promise<string>((resolve, reject) => {
-    let text = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      text += chunk;
-      const found = /127\.0\.0\.1:\d+/.exec(text);
-      if (found !== null) resolve(found[0]);
-    });
-    child.once("error", reject);
-    child.once("close", (code) => reject(new Error(`quorate grpc ended with ${code}`)));
-  });
-  return {
-    address,
-    async stop() {
-      child.kill("SIGINT");
-      await ended;
-    },
-  };
 }

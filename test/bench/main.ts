@@ -7,6 +7,7 @@ import type { Figure } from "./figures.ts";
 import { benchGrpc } from "./grpc.ts";
 import { benchOptions, type BenchOptions, HELP, type Section } from "./options.ts";
 import { benchReopen } from "./reopen.ts";
+import { benchScale } from "./scale.ts";
 import { benchSize } from "./size.ts";
 import { json, machine, table } from "./table.ts";
 import { benchTabs } from "./tabs.ts";
@@ -51,6 +52,8 @@ function measure(section: Section, options: BenchOptions): Promise<readonly Figu
       return benchGrpc(options);
     case "tabs":
       return benchTabs(options);
+    case "scale":
+      return benchScale(options);
     case "reopen":
       return benchReopen(options);
     case "size":

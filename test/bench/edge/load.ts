@@ -1,15 +1,15 @@
 /**
  * The client of the edge's figures, in a process of its own:
  *
- *   node test/bench/edge/load.ts URL put|linearizable|serializable CONNECTIONS [MS]
+ *   node test/bench/edge/load.ts URL put|linearizable|serializable CONNECTIONS [MS [KEYS]]
  *   node test/bench/edge/load.ts URL paced PUTS
- *   node test/bench/edge/load.ts URL fill
+ *   node test/bench/edge/load.ts URL fill [KEYS [SECONDS]]
  *
- * Prints what came of it as JSON.
+ * Prints what came of it as JSON. A fill prints how many keys it has written.
  */
 import { percentile } from "../figures.ts";
 import { Connection } from "./connection.ts";
-import { fill, OPERATIONS, type Operation, preparedRequests } from "./requests.ts";
+import { fill, KEYS, OPERATIONS, type Operation, preparedRequests } from "./requests.ts";
 
 export interface LoadResult {
   readonly perSecond: number;
@@ -25,19 +25,20 @@ const FILL_CONNECTIONS = 8;
 const PACED_CONNECTIONS = 50;
 const PACED_PER_SECOND = 150;
 
-const [url = "", name = "", connectionCount = "1", milliseconds = "1500"] = process.argv.slice(2);
-if (name === "fill") await fillAll();
+const [url = "", name = "", connectionCount = "1", milliseconds = "1500", keyCount = String(KEYS)] =
+  process.argv.slice(2);
+if (name === "fill") await fillAll(process.argv[4], process.argv[5]);
 else if (name === "paced") console.log(JSON.stringify(await paced(Number(connectionCount))));
 else console.log(JSON.stringify(await load(operationOf(name), Number(connectionCount), Number(milliseconds))));
 
-async function fillAll(): Promise<void> {
+async function fillAll(keys: string = String(KEYS), seconds: string = "Infinity"): Promise<void> {
   const connections = await openConnections(FILL_CONNECTIONS);
-  await fill(url, connections);
+  console.log(await fill(url, connections, Number(keys), performance.now() + Number(seconds) * 1_000));
   for (const connection of connections) connection.close();
 }
 
 async function load(operation: Operation, count: number, measuredMs: number): Promise<LoadResult> {
-  const requests = preparedRequests(url, operation);
+  const requests = preparedRequests(url, operation, Number(keyCount));
   const connections = await openConnections(count);
   const warmUp = await run(connections, requests, measuredMs / 3);
   const startMs = performance.now();

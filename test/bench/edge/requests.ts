@@ -20,19 +20,25 @@ export function rangeRequest(url: string, at: number, serializable: boolean): Bu
   return postRequest(`${url}/v3/kv/range`, { key: keyAt(at), ...(serializable ? { serializable } : {}) });
 }
 
-export function preparedRequests(url: string, operation: Operation): readonly Buffer[] {
+/** Of the first `keys` keys, over all of them. */
+export function preparedRequests(url: string, operation: Operation, keys: number = KEYS): readonly Buffer[] {
   return Array.from({ length: PREPARED }, (_, at) => {
-    const key = (at * 61_803) % KEYS;
+    const key = (at * 61_803) % keys;
     return operation === "put" ? putRequest(url, key) : rangeRequest(url, key, operation === "serializable");
   });
 }
 
-/** All keys, many in a transaction. */
-export async function fill(url: string, connections: readonly Connection[]): Promise<void> {
+/** Writes keys, many in a transaction, until it is time to stop. Returns how many. */
+export async function fill(
+  url: string,
+  connections: readonly Connection[],
+  keys: number = KEYS,
+  untilMs: number = Infinity,
+): Promise<number> {
   let next = 0;
   await Promise.all(
     connections.map(async (connection) => {
-      while (next < KEYS) {
+      while (next < keys && performance.now() < untilMs) {
         const from = next;
         next += FILL_OPERATIONS;
         const success = Array.from({ length: FILL_OPERATIONS }, (_, at) => ({
@@ -43,6 +49,7 @@ export async function fill(url: string, connections: readonly Connection[]): Pro
       }
     }),
   );
+  return next;
 }
 
 function keyAt(at: number): string {
