@@ -90,14 +90,14 @@ async function measureCount(bench: Bench, server: EdgeServer): Promise<void> {
   const countMs: number[] = [];
   const others: number[] = [];
   for (let time = 0; time < (bench.options.isQuick ? 1 : 3); time++) {
-    let isCounting = true;
+    const count = { isOver: false };
     const startMs = performance.now();
     const counted = counting.send(all).then(({ status, body }) => {
-      isCounting = false;
+      count.isOver = true;
       if (status !== 200) throw new Error(`the count was answered ${status}: ${body.toString()}`);
     });
     const tookMs: number[] = [];
-    while (isCounting) {
+    while (!count.isOver) {
       const sentMs = performance.now();
       await reading.send(rangeRequest(server.url, tookMs.length, true));
       tookMs.push(performance.now() - sentMs);
