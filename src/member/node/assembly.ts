@@ -39,7 +39,8 @@ import { JoinHandler } from "./join-handler.ts";
 import { LeaderTracker } from "./leader-tracker.ts";
 import { LeaderMonitor } from "./leader-monitor.ts";
 import { Lessor } from "../background/lessor.ts";
-import { Lifecycle, stoppedError, WAS_REMOVED } from "./lifecycle.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { stopInOrder } from "./stop-order.ts";
 import { logRetention } from "../apply/log-retention.ts";
 import type { LogRetention } from "../apply/log-retention.ts";
 import { MemberMetrics } from "../metrics/member-metrics.ts";
@@ -174,30 +175,6 @@ export class Assembly {
   header(revision: number): ResponseHeader {
     return { clusterId: this.clusterId, memberId: this.id, revision, raftTerm: this.raft.term };
   }
-}
-
-/**
- * Registers the steps of stopping. The parts that act by themselves stop first. Then pending calls fail. The transport
- * closes last.
- */
-function stopInOrder(parts: Assembly): void {
-  const { lifecycle, ticker, sendDelays, lessor, changes, rpc, maintenance, hashQueue, snapshots, proposals, reads } =
-    parts;
-  lifecycle.onStop((problem) => {
-    const error = stoppedError(problem);
-    parts.storageFailure.stop();
-    ticker.stop();
-    sendDelays.stop();
-    lessor.demote();
-    changes.stop(problem === WAS_REMOVED);
-    rpc.failAll(error);
-    maintenance.stop();
-    hashQueue.stop();
-    snapshots.stop();
-    proposals.failAll(error);
-    reads.failAll(error);
-    parts.transport.close();
-  });
 }
 
 function makeRpc({ id, settings, clock, outbox, lifecycle }: Assembly, prng: Prng): Rpc {
