@@ -26,6 +26,7 @@ const LONG = [
   "test/e2e/floods.test.ts",
   "test/e2e/gone-callers.test.ts",
   "test/e2e/hibernation.test.ts",
+  "test/e2e/invitations.test.ts",
   "test/e2e/shared-socket.test.ts",
   "test/worker/edge/edge-sleep.test.ts",
   "test/worker/edge/hibernation.test.ts",

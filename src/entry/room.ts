@@ -14,6 +14,7 @@ export { openRoom } from "../room/open-room.ts";
 export type { OpenRoomOptions } from "../room/open-room.ts";
 export { OpenRoomError } from "../room/common/errors.ts";
 export type { OpenRoomErrorReason } from "../room/common/errors.ts";
+export type { InviteOptions, NewRoomInvitation, RoomInvitation } from "../room/member/invitations.ts";
 export type { Room, RoomClient } from "../room/room-client.ts";
 export type { RoomShape } from "../room/common/room-edge.ts";
 export type { RunningState, StoppedState, TabState } from "../room/common/tab-state.ts";

@@ -5,17 +5,20 @@ import { SYSTEM_BACKOFF } from "../client/common/backoff.ts";
 import type { OutboxOptions } from "../client/outbox/outbox-types.ts";
 import type { FlaggedOptions, MemberFlagName } from "../member/flags.ts";
 import { roomKeys } from "../transport/room-secret.ts";
-import { roomRegistry } from "../transport/room.ts";
-import type { FetchLike, RoomCredential, RoomRegistry } from "../transport/room.ts";
+import type { HeldInvitation } from "../transport/invitation-code.ts";
+import { RoomRefusal, roomRegistry } from "../transport/room.ts";
+import type { FetchLike, RoomCredential, RoomInfo, RoomRegistry } from "../transport/room.ts";
 import { checkBrowserSupport } from "./common/browser-support.ts";
 import { OpenRoomError } from "./common/errors.ts";
-import { edgeMemory, knownSecrets } from "./entrance/identifiers.ts";
+import { edgeMemory, knownInvitations, knownSecrets } from "./entrance/identifiers.ts";
 import { takeName } from "./open-names.ts";
 import { OwnRoom } from "./own-room.ts";
 import type { Admission } from "./own-room.ts";
 import { loadWebRtc } from "./member/open-transport.ts";
 import type { RoomClient } from "./room-client.ts";
-import { secretAtDoor, secretIn } from "./entrance/room-door.ts";
+import { guestRegistry } from "./entrance/guest-registry.ts";
+import { keyAtDoor, keyIn } from "./entrance/room-door.ts";
+import type { GivenKey } from "./entrance/room-door.ts";
 import { withEdgeMemory } from "./common/room-edge.ts";
 import type { EdgeMemory, RoomShape } from "./common/room-edge.ts";
 import { roomPlace } from "./entrance/room-place.ts";
@@ -29,8 +32,8 @@ export interface OpenRoomOptions {
    */
   readonly signalling?: string | undefined;
   /**
-   * The room's secret, or a link or fragment with it (`location.hash`), which may have none. Default: the one that this
-   * browser knows, and for a new room a new one.
+   * The room's secret, or a link or fragment with it or with an invitation (`location.hash`), which may have neither.
+   * Default: what this browser knows, and for a new room a new secret.
    */
   readonly secret?: string | undefined;
   /** An open room, without a secret: anybody who knows its name may join it. Default false. */
@@ -68,7 +71,7 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
   const edges = edgeMemory(place.key);
   const isAtEdge = options.shape === "edge" || edges.get() !== undefined;
   checkBrowserSupport(globalThis, isAtEdge);
-  const given = secretIn(options.secret ?? "");
+  const given = keyIn(options.secret ?? "");
   const openName = takeName(place.key, name);
   const over = new AbortController();
   const room = new OwnRoom({
@@ -109,7 +112,7 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
 /** Rejects with OpenRoomError. */
 async function admission(
   place: RoomPlace,
-  given: string | undefined,
+  given: GivenKey | undefined,
   { flags, open = false, shape = "tabs" }: OpenRoomOptions,
   edges: EdgeMemory,
   over: AbortSignal,
@@ -121,20 +124,40 @@ async function admission(
     const credential: RoomCredential = registry === undefined ? { type: "open" } : { type: "key", key: registry };
     return withEdgeMemory(roomRegistry(signalling, name, credential, send, shape), edges);
   };
+  const guestRegistryWith = ({ registry }: HeldInvitation, send: FetchLike): RoomRegistry =>
+    withEdgeMemory(guestRegistry(roomRegistry(signalling, name, { type: "key", key: registry }, send)), edges);
   if (shape === "edge" && open)
     throw new OpenRoomError("invalid", "A room at the edge has a secret, and cannot be open.");
   // A claim is never given up half-way: whoever forgot what it was given would leave the room to nobody.
   const patient: FetchLike = (url, init) => fetch(url, init);
   const hasty: FetchLike = (url, init) => fetch(url, { ...init, signal: AbortSignal.any([init.signal, over]) });
-  const secrets = knownSecrets(key);
-  const secret = await secretAtDoor({
-    given,
-    open,
-    secrets,
-    ask: (tried) => registryWith(tried, hasty).info(),
+  const [secrets, invitations] = [knownSecrets(key), knownInvitations(key)];
+  const ask = async (tried: GivenKey | undefined): Promise<RoomInfo> =>
+    tried !== undefined && "invitation" in tried
+      ? guestRegistryWith(await held(name, tried.invitation), hasty).info()
+      : registryWith(tried?.secret, hasty).info();
+  const shown = await keyAtDoor({
+    ...{ given, open, secrets, invitations, ask },
     hasStore: () => hasDatabase(place.database),
   });
-  return { secret, registry: registryWith(secret, patient), settings, onRefused: () => secrets.forget() };
+  if (shown !== undefined && "invitation" in shown) {
+    const invitation = await held(name, shown.invitation);
+    const registry = guestRegistryWith(invitation, patient);
+    return { secret: undefined, invitation, registry, settings, onRefused: () => invitations.forget() };
+  }
+  const secret = shown?.secret;
+  const registry = registryWith(secret, patient);
+  return { secret, invitation: undefined, registry, settings, onRefused: () => secrets.forget() };
+}
+
+/** Few come by an invitation. Rejects with RoomRefusal for a code that is no key. */
+async function held(room: string, code: string): Promise<HeldInvitation> {
+  const { heldInvitation } = await import("../transport/invitation-code.ts");
+  try {
+    return await heldInvitation(room, code);
+  } catch {
+    throw new RoomRefusal("invitation-unknown");
+  }
 }
 
 /** Most rooms have none, and need not load how they are read. */

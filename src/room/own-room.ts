@@ -9,6 +9,7 @@ import type { Deferred } from "./common/deferred.ts";
 import { OpenRoomError } from "./common/errors.ts";
 import { askToPersist } from "./entrance/identifiers.ts";
 import type { Room } from "./room-client.ts";
+import type { InvitationHost, InviteOptions, NewRoomInvitation, RoomInvitation } from "./member/invitations.ts";
 import type { RoomShape } from "./common/room-edge.ts";
 import { roomProblem, standingOf } from "./room-connection.ts";
 import { RoomSession } from "./room-session.ts";
@@ -19,7 +20,7 @@ import type { SwitchableServices } from "./common/switchable-services.ts";
 import type { TabState } from "./common/tab-state.ts";
 
 /** What is decided before anything of the room is opened. */
-export type Admission = Pick<RoomSessionOptions, "secret" | "registry" | "settings" | "onRefused">;
+export type Admission = Pick<RoomSessionOptions, "secret" | "invitation" | "registry" | "settings" | "onRefused">;
 
 export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceServers" | "edges"> {
   readonly open: boolean;
@@ -33,6 +34,8 @@ export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceS
 
 const OTHER_HAS_MEMBER =
   "another tab of this browser profile has the room’s member: do it there, or call takeOver() first";
+const INVITED = "only members that know the room’s secret found it anew";
+const NO_MEMBER = "this tab has no member of its room yet";
 const CLOSED = "The room was closed.";
 const LEFT = "This browser left the room, in another of its tabs.";
 const LAST_CALLS_MS = 1_000;
@@ -118,7 +121,9 @@ export class OwnRoom implements Room {
   get link(): string | undefined {
     if (this.#admission === undefined) return undefined;
     const url = new URL(location.href);
-    const { secret } = this.#admission;
+    const { invitation, secret } = this.#admission;
+    // An invitation is its holder's.
+    if (invitation !== undefined) return undefined;
     url.hash = secret === undefined ? "" : `k=${secret}`;
     return url.href;
   }
@@ -157,6 +162,41 @@ export class OwnRoom implements Room {
     }
   }
 
+  get invited(): "member" | "reader" | undefined {
+    const view = this.#viewNow;
+    return view?.members.find(({ id }) => id === view.id)?.invited;
+  }
+
+  async invite(options: InviteOptions = {}): Promise<NewRoomInvitation> {
+    const host = this.#inviter();
+    const { listInvitations, makeInvitation } = await import("./member/invitations.ts");
+    const { id, code } = await makeInvitation(host, options);
+    const made = listInvitations(host.member, host.nowMs).find((one) => one.id === id);
+    if (made === undefined) throw new EtcdError(GrpcCode.Aborted, "the invitation has ended already");
+    const link = new URL(location.href);
+    link.hash = `i=${code}`;
+    return { ...made, link: link.href };
+  }
+
+  async invitations(): Promise<readonly RoomInvitation[]> {
+    const { member, nowMs } = this.#inviter();
+    return (await import("./member/invitations.ts")).listInvitations(member, nowMs);
+  }
+
+  async revoke(id: string): Promise<void> {
+    const host = this.#inviter();
+    await (await import("./member/invitations.ts")).revokeInvitation(host, id);
+  }
+
+  /** Throws EtcdError. */
+  #inviter(): InvitationHost {
+    if (this.#news !== undefined) throw new EtcdError(GrpcCode.FailedPrecondition, OTHER_HAS_MEMBER);
+    const [member, admission] = [this.#member, this.#admission];
+    if (member === undefined || admission === undefined) throw new EtcdError(GrpcCode.Unavailable, NO_MEMBER);
+    const { secret, registry } = admission;
+    return { room: this.#options.place.name, shape: this.shape, secret, member, registry, nowMs: Date.now() };
+  }
+
   takeOver(): void {
     this.#session?.takeOver();
   }
@@ -169,6 +209,7 @@ export class OwnRoom implements Room {
     const session = this.#session;
     if (session === undefined) throw new EtcdError(GrpcCode.FailedPrecondition, "this tab has no member of its room");
     if (this.#news !== undefined) throw new EtcdError(GrpcCode.FailedPrecondition, OTHER_HAS_MEMBER);
+    if (this.invited !== undefined) throw new EtcdError(GrpcCode.FailedPrecondition, INVITED);
     const bytes = snapshot instanceof Blob ? new Uint8Array(await snapshot.arrayBuffer()) : snapshot;
     try {
       await session.recover(bytes);

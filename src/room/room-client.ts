@@ -1,6 +1,7 @@
 /** What `openRoom` returns. */
 import type { ApplicationClient } from "../client/app/application-client.ts";
 import type { MemberView, MemberViewPeer } from "../member/api/services.ts";
+import type { InviteOptions, NewRoomInvitation, RoomInvitation } from "./member/invitations.ts";
 import type { RoomShape } from "./common/room-edge.ts";
 import type { TabState } from "./common/tab-state.ts";
 
@@ -37,6 +38,23 @@ export interface Room {
   readonly link: string | undefined;
   /** Undefined before `admitted`, and in an open room. */
   readonly secret: string | undefined;
+  /**
+   * Makes an invitation to this room: a link that lets in as many browser profiles as it says, until its time, and that
+   * shows nobody the room's secret. Resolves when it is in the log of the room.
+   *
+   * Rejects with EtcdError: without a quorum, of a room without a secret or with its cluster at the edge, of a member that
+   * was invited itself, and in a tab that another one serves.
+   */
+  invite(options?: InviteOptions): Promise<NewRoomInvitation>;
+  /** The invitations that were made, the latest first, as this tab knows them. Also those that are over, for a while. */
+  invitations(): Promise<readonly RoomInvitation[]>;
+  /**
+   * Ends an invitation: nobody comes in by it any more. Members that came in stay; `client.cluster` removes them, and then
+   * they do not come back by any invitation. Rejects as `invite` does.
+   */
+  revoke(id: string): Promise<void>;
+  /** As what this browser was invited. Undefined: it knows the room's secret, or is not a member yet. */
+  readonly invited: "member" | "reader" | undefined;
   /** Anybody who knows the room's name may join it. */
   readonly isOpen: boolean;
   /**

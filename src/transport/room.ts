@@ -24,6 +24,17 @@ export interface RoomInfo {
   readonly members: readonly MemberId[];
   /** The objects of the room's cluster. Undefined: all its members are tabs. */
   readonly edge?: RoomEdge | undefined;
+  /** The version of the list of guests that the registry has; undefined if it has none. */
+  readonly guests?: string | undefined;
+}
+
+/** Who comes by an invitation, as the registry knows it: by the hash of what it shows, in hexadecimal digits. */
+export interface RoomGuest {
+  readonly hash: string;
+  /** Milliseconds since 1970 until which newcomers are let in. Undefined: without end. */
+  readonly untilMs?: number;
+  /** Why nobody is let in by it any more. */
+  readonly over?: "used" | "revoked";
 }
 
 /** The members of a room's cluster that are objects at the server. */
@@ -52,6 +63,8 @@ export interface RoomRegistry {
   forget(cluster: bigint): Promise<boolean>;
   /** Returns a token with which that peer may connect to signalling, once and soon. It replaces `token`. */
   ticket(peerId: string, token: string): Promise<string>;
+  /** Replaces the list of those who may meet the members without the room's key. `version` identifies it. */
+  setGuests(version: string, guests: readonly RoomGuest[]): Promise<void>;
 }
 
 /** What is sent to the registry: a key, or that the room is meant to be open. */
@@ -71,13 +84,27 @@ export class RoomError extends Error {
   }
 }
 
-/** Why the registry denies access: the room has a key and none or another one was sent; or it has none. */
-export type RoomRefusalCode = "key-needed" | "key-wrong" | "room-open";
+/**
+ * Why a room denies access: it has a key and none or another one was sent; it has none; or the invitation is over, or was
+ * never one.
+ */
+export type RoomRefusalCode = "key-needed" | "key-wrong" | "room-open" | InvitationRefusalCode;
+
+/** Why nobody comes in by an invitation; also values of JOIN_REFUSALS. */
+export type InvitationRefusalCode =
+  | "invitation-unknown"
+  | "invitation-expired"
+  | "invitation-used"
+  | "invitation-revoked";
 
 const REFUSAL_WORDS: Readonly<Record<RoomRefusalCode, string>> = {
   "key-needed": "the room is closed, and no secret was shown",
   "key-wrong": "the room is closed by another secret",
   "room-open": "the room is open and has no secret",
+  "invitation-unknown": "the room has no such invitation",
+  "invitation-expired": "the invitation has expired",
+  "invitation-used": "the invitation is used up",
+  "invitation-revoked": "the invitation was revoked",
 };
 
 /** A retry cannot succeed. */
@@ -124,6 +151,9 @@ export function roomRegistry(
     peers: async () => parsePeers(await request(`${base}peerjs/peers`)),
     forget: async (cluster) => parseBoolean(await request(`${base}forget`, { cluster: `${cluster}` }), "forgotten"),
     ticket: async (id, token) => parseTicket(await request(`${base}ticket`, { id, token })),
+    setGuests: async (version, guests) => {
+      await request(`${base}guests`, { version, guests });
+    },
   };
 }
 
@@ -161,6 +191,11 @@ function refusalOf(status: number, text: string): RoomError {
   return isRefusalCode(code) ? new RoomRefusal(code) : new RoomError(`the room answered ${status}`);
 }
 
+/** Of what a member says. */
+export function isInvitationRefusal(code: string | undefined): code is InvitationRefusalCode {
+  return code?.startsWith("invitation-") === true && isRefusalCode(code);
+}
+
 function isRefusalCode(code: unknown): code is RoomRefusalCode {
   return REFUSALS.has(code);
 }
@@ -184,14 +219,22 @@ async function boundedText(response: Response): Promise<string> {
 }
 
 function parseInfo(body: unknown): RoomInfo {
-  const { access, cluster, member, confirmed, since, peers, edge } = fieldsOf(body);
+  const { access, cluster, member, confirmed, since, peers, edge, guests } = fieldsOf(body);
   if (!isAccess(access)) throw new RoomError("the room's answer is not one");
   const members = parsePeers(peers);
   if (cluster === null) {
     return { access, cluster: undefined, founder: undefined, confirmed: false, sinceMs: 0, members };
   }
   if (typeof confirmed !== "boolean" || typeof since !== "number") throw new RoomError("the room's answer is not one");
-  const info = { access, cluster: parseId(cluster), founder: parseId(member), confirmed, sinceMs: since, members };
+  const ids = { cluster: parseId(cluster), founder: parseId(member) };
+  const info = {
+    access,
+    ...ids,
+    confirmed,
+    sinceMs: since,
+    members,
+    ...(typeof guests === "string" ? { guests } : {}),
+  };
   return edge === undefined ? info : { ...info, edge: parseEdge(edge) };
 }
 

@@ -1,30 +1,31 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { isRoomSecret, newRoomSecret } from "../../src/transport/room-secret.ts";
 import { RoomError, RoomRefusal } from "../../src/transport/room.ts";
 import type { RoomInfo, RoomRefusalCode } from "../../src/transport/room.ts";
 import { OpenRoomError } from "../../src/room/common/errors.ts";
-import { refusalText, secretAtDoor, secretIn } from "../../src/room/entrance/room-door.ts";
+import { keyAtDoor, keyIn, refusalText } from "../../src/room/entrance/room-door.ts";
 
 const [SECRET, OTHER] = [newRoomSecret(), newRoomSecret()];
 
 /** A browser profile before a room. */
 class Visit {
   known: string | undefined;
+  invitation: string | undefined;
   hasStore = false;
   answer: RoomInfo["access"] | RoomRefusalCode | "no answer" = "free";
   readonly asked: (string | undefined)[] = [];
   reason: OpenRoomError["reason"] | undefined;
 
-  constructor(given: Partial<Pick<Visit, "known" | "hasStore" | "answer">> = {}) {
+  constructor(given: Partial<Pick<Visit, "known" | "invitation" | "hasStore" | "answer">> = {}) {
     Object.assign(this, given);
   }
 
   /** The secret, or the error in words. */
   async come(search: string, hash: string): Promise<string | undefined> {
     try {
-      return await secretAtDoor({
+      const key = await keyAtDoor({
         open: new URLSearchParams(search).has("open"),
-        given: secretIn(hash),
+        given: keyIn(hash),
         secrets: {
           get: () => this.known,
           set: (secret) => (this.known ??= secret),
@@ -32,12 +33,20 @@ class Visit {
             this.known = undefined;
           },
         },
-        ask: async (secret) => {
-          this.asked.push(secret);
+        invitations: {
+          get: () => this.invitation,
+          set: (code) => (this.invitation ??= code),
+          forget: () => {
+            this.invitation = undefined;
+          },
+        },
+        ask: async (tried) => {
+          this.asked.push(tried && ("secret" in tried ? tried.secret : tried.invitation));
           return this.#info();
         },
         hasStore: async () => this.hasStore,
       });
+      return key && ("secret" in key ? key.secret : key.invitation);
     } catch (error) {
       if (!(error instanceof OpenRoomError)) throw error;
       this.reason = error.reason;
@@ -123,8 +132,50 @@ test("without an answer nobody comes in by a secret that was never tried, nor ge
 
 test("a secret is given by itself, as a link, or as a fragment, which may have none", () => {
   for (const text of [SECRET, `https://q.example/?room=a#k=${SECRET}`, `#k=${SECRET}`, `#view=2&k=${SECRET}`]) {
-    expect(secretIn(text)).toBe(SECRET);
+    expect(keyIn(text)).toEqual({ secret: SECRET });
   }
-  for (const text of ["", "#", "#top", "https://q.example/?room=a#top"]) expect(secretIn(text)).toBeUndefined();
-  expect(() => secretIn("hunter2")).toThrow(OpenRoomError);
+  for (const text of ["", "#", "#top", "https://q.example/?room=a#top"]) expect(keyIn(text)).toBeUndefined();
+  expect(() => keyIn("hunter2")).toThrow(OpenRoomError);
+});
+
+describe("an invitation", () => {
+  const CODE = "i".repeat(128);
+  const OTHER_CODE = "j".repeat(128);
+
+  test("is tried at the registry before anything of the room is opened, and remembered", async () => {
+    const visit = new Visit({ answer: "closed" });
+    expect(await visit.come(NAME, `#i=${CODE}`)).toBe(CODE);
+    expect([visit.asked, visit.invitation, visit.known]).toEqual([[CODE], CODE, undefined]);
+    // Nobody is asked about what is known, and the link is needed no more.
+    expect(await visit.come(NAME, `#i=${CODE}`)).toBe(CODE);
+    expect(await visit.come(NAME, "")).toBe(CODE);
+    expect(visit.asked).toHaveLength(1);
+    expect(await visit.come(NAME, `#i=${OTHER_CODE}`)).toBe(OTHER_CODE);
+    expect(visit.invitation).toBe(OTHER_CODE);
+  });
+
+  test.each(["invitation-expired", "invitation-used", "invitation-revoked", "invitation-unknown"] as const)(
+    "that the registry refuses is not remembered: %s",
+    async (answer) => {
+      const visit = new Visit({ answer });
+      expect(await visit.come(NAME, `#i=${CODE}`)).toBe(refusalText(answer));
+      expect([visit.reason, visit.invitation]).toEqual([answer, undefined]);
+    },
+  );
+
+  test("is not needed by whoever knows the secret, and forgotten when a secret comes", async () => {
+    const member = new Visit({ known: SECRET, answer: "closed" });
+    expect(await member.come(NAME, `#i=${CODE}`)).toBe(SECRET);
+    expect([member.asked, member.invitation]).toEqual([[], undefined]);
+    const guest = new Visit({ invitation: CODE, answer: "closed" });
+    expect(await guest.come(NAME, `#k=${SECRET}`)).toBe(SECRET);
+    expect([guest.known, guest.invitation]).toEqual([SECRET, undefined]);
+  });
+
+  test("that is cut is named as such, and one to an open room is none", async () => {
+    const visit = new Visit({ answer: "closed" });
+    expect(await visit.come(NAME, `#i=${CODE.slice(1)}`)).toMatch(/^This link is not whole: the invitation/);
+    expect(await visit.come(`${NAME}&open`, `#i=${CODE}`)).toMatch(/asks for an open room/);
+    expect([visit.reason, visit.asked]).toEqual(["invalid", []]);
+  });
 });

@@ -73,8 +73,8 @@ let server: Server;
 
 function connect(keyOfDialed: Uint8Array = KEY): { near: End; accepted: End[] } {
   const accepted: End[] = [];
-  const dialer = new RelayPort(1n, KEY, server.wire("m1"));
-  const dialed = new RelayPort(2n, keyOfDialed, server.wire("m2"));
+  const dialer = new RelayPort(1n, () => KEY, server.wire("m1"));
+  const dialed = new RelayPort(2n, () => keyOfDialed, server.wire("m2"));
   dialer.start({ onSignalling: () => {}, onChannel: () => {} });
   dialed.start({ onSignalling: () => {}, onChannel: (channel) => void accepted.push(watched(channel)) });
   const near = watched(dialer.dial("m2") as Channel);

@@ -8,10 +8,13 @@ const SECRET = newRoomSecret();
 
 test("a room's link carries its settings, and its secret where no server sees it", () => {
   const given = { "max-txn-ops": "256" };
-  const closed = roomLink("https://q.example", "planning", given, SECRET);
+  const closed = roomLink("https://q.example", "planning", given, { isOpen: false, secret: SECRET });
   expect(closed).toBe(`https://q.example/?room=planning&max-txn-ops=256#k=${SECRET}`);
-  const open = new URL(roomLink("https://q.example", "planning", given, undefined));
+  const open = new URL(roomLink("https://q.example", "planning", given, { isOpen: true, secret: undefined }));
   expect([open.searchParams.has("open"), open.hash]).toEqual([true, ""]);
+  // Of somebody who was invited: neither a secret nor the invitation.
+  const guest = roomLink("https://q.example", "planning", given, { isOpen: false, secret: undefined });
+  expect(guest).toBe("https://q.example/?room=planning&max-txn-ops=256");
 });
 
 test("whoever asked for an open room without saying so is shown the way in, and nobody else", () => {

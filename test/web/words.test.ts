@@ -310,3 +310,16 @@ test("the edge is ready with a quorum, says how many are there, and what is wron
     text: "No member can be asked (9 s): does not answer. Trying again.",
   });
 });
+
+test("whoever was invited to read only is told, in three places, and is offered nothing that only members do", () => {
+  const members = VIEW.members.map((one) => ({ ...one, learner: one.id === "1", invited: "reader" as const }));
+  const reader: MemberView = { ...VIEW, role: "learner", leader: "2", members };
+  const shown = situation(RUNNING, reader);
+  expect(shown.readOnly).toMatch(/^You were invited to read only/);
+  expect(shown.standing.text).toBe("Ready: reads are served, and you were invited to read only.");
+  expect(shown.facts).toContainEqual({ label: "Room", value: "by invitation: read only" });
+  expect(situation(RUNNING, VIEW).readOnly).toBeUndefined();
+  const alone = { code: "no-quorum", text: "No quorum.", sinceWallMs: NOON } as const;
+  expect(labels(situation(RUNNING, { ...reader, problem: alone }, 60_000))).toEqual([]);
+  expect(labels(situation(RUNNING, { ...VIEW, problem: alone }, 60_000))).toEqual(["Go on from this tab’s data"]);
+});

@@ -1,5 +1,6 @@
 /** Where the page gets its data from: the edge or a room. The view is the same for both. */
 import type { Client } from "../../src/client/client.ts";
+import type { Inviting } from "./inviting.ts";
 import type { Situation } from "./situation.ts";
 
 export interface PageSource {
@@ -10,6 +11,8 @@ export interface PageSource {
   readonly client: Client;
   /** Replaces everything by what a snapshot holds; undefined where the page cannot. */
   readonly restore: ((snapshot: Blob) => Promise<void>) | undefined;
+  /** Undefined where nobody can be invited. */
+  readonly inviting?: Inviting | undefined;
   /** Resolves when reads can be answered. */
   readonly opened: Promise<void>;
   /** How the list of keys is read. Rooms read the tab's own replica, which needs no quorum. */

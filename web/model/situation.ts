@@ -23,6 +23,8 @@ export interface MemberRow {
   readonly name: string;
   readonly isSelf: boolean;
   readonly role: "leader" | "voter" | "learner" | "candidate" | "unknown";
+  /** As what it was invited. */
+  readonly invited?: "member" | "reader" | undefined;
   /** How far it is behind, in words. */
   readonly lag: string;
   /** Undefined if this page cannot know it. */
@@ -40,6 +42,8 @@ export interface Situation {
   readonly facts: readonly Fact[];
   readonly members: readonly MemberRow[];
   readonly revision: number;
+  /** Why nothing can be changed here; absent where it can. */
+  readonly readOnly?: string | undefined;
 }
 
 export const UNKNOWN = "–";

@@ -1,5 +1,6 @@
 /** Makes a room's link, and the page's text for somebody who is not admitted. */
 import { OpenRoomError } from "../../src/room/common/errors.ts";
+import type { Room } from "../../src/entry/room.ts";
 import { PageRefusal } from "../page-refusal.ts";
 
 /** The parameter that asks for a room without a secret. */
@@ -7,9 +8,11 @@ export function roomLink(
   server: string,
   room: string,
   given: Readonly<Record<string, string>>,
-  secret: string | undefined,
+  { isOpen, secret }: Pick<Room, "isOpen" | "secret">,
 ): string {
   const address = `${server}/?${new URLSearchParams({ room, ...given })}`;
+  // An invitation stays in this browser: who gets the address needs one of his own.
+  if (secret === undefined && !isOpen) return address;
   return secret === undefined ? `${address}&open` : `${address}#k=${secret}`;
 }
 

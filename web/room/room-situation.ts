@@ -53,7 +53,15 @@ export function roomSituation(knowledge: RoomKnowledge, actions: RoomActions): S
     facts: factsOf(view, knowledge),
     members: view === undefined ? [] : view.members.map((peer) => rowOf(peer, view)),
     revision: view?.revision ?? 0,
+    readOnly: invitedAs(view) === "reader" ? READ_ONLY : undefined,
   };
+}
+
+const READ_ONLY =
+  "You were invited to read only: you see everything in this room as it changes, and cannot change anything.";
+
+function invitedAs(view: MemberView | undefined): "member" | "reader" | undefined {
+  return view?.members.find(({ id }) => id === view.id)?.invited;
 }
 
 const STOPPED_BADGES: Partial<Record<StoppedState["code"], string>> = { removed: "Removed", refused: "Refused" };
@@ -172,12 +180,14 @@ function notThisBrowsers({ deleteStore }: RoomActions): Standing {
 function withoutQuorum(
   text: string,
   { sinceWallMs = Infinity }: MemberProblem,
-  { nowWallMs, recoveryTrouble }: RoomKnowledge,
+  { nowWallMs, recoveryTrouble, view }: RoomKnowledge,
   { recover }: RoomActions,
 ): Standing {
+  const isInvited = invitedAs(view) !== undefined;
   const trouble =
     recoveryTrouble === undefined ? "" : ` This tab’s data did not become a new room: ${recoveryTrouble}.`;
-  if (nowWallMs - sinceWallMs < OFFER_RECOVERY_AFTER_MS) return say("bad", text);
+  // Only who knows the room's secret founds it anew.
+  if (nowWallMs - sinceWallMs < OFFER_RECOVERY_AFTER_MS || isInvited) return say("bad", text);
   return say("bad", `${text}${trouble}`, [
     { label: "Go on from this tab’s data", warning: RECOVERY_WARNING, run: recover },
   ]);
@@ -247,7 +257,11 @@ function serving(state: RunningState, view: MemberView): Standing {
     return say("busy", `Ready, but newcomers cannot find this room: ${state.signalling.text}.${stake}`);
   }
   const kept = state.shape === "edge" ? " The server keeps this room, also while no tab is open." : "";
-  return say("good", `Ready: reads and writes are served.${kept}${relayedText(state)}${stake}`);
+  const served =
+    invitedAs(view) === "reader"
+      ? "reads are served, and you were invited to read only"
+      : "reads and writes are served";
+  return say("good", `Ready: ${served}.${kept}${relayedText(state)}${stake}`);
 }
 
 /** What passes over the server is sealed, and takes longer. */
@@ -282,9 +296,16 @@ function factsOf(view: MemberView | undefined, { isOpen, state }: RoomKnowledge)
     { label: "Revision", value: number(view?.revision) },
     { label: "Members", value: view === undefined ? UNKNOWN : membersText(view.members) },
     { label: "Stored", value: view === undefined ? UNKNOWN : sizeText(view.dbSizeBytes) },
-    { label: "Room", value: isOpen ? "open to anybody" : "closed: by its link" },
+    { label: "Room", value: entranceText(isOpen, view) },
     { label: "Who votes", value: votersText(state) },
   ];
+}
+
+function entranceText(isOpen: boolean, view: MemberView | undefined): string {
+  if (isOpen) return "open to anybody";
+  const invited = invitedAs(view);
+  if (invited === undefined) return "closed: by its link";
+  return invited === "reader" ? "by invitation: read only" : "by invitation";
 }
 
 function votersText(state: TabState): string {
@@ -322,6 +343,7 @@ function rowOf(peer: MemberViewPeer, view: MemberView): MemberRow {
     name: peer.name === "" ? shortId(peer.id) : peer.name,
     isSelf,
     role: peer.learner ? "learner" : voter,
+    invited: peer.invited,
     lag: lagText(behind),
     present: isSelf ? true : (peer.active ?? (isLeader ? true : undefined)),
   };

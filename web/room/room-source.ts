@@ -1,6 +1,7 @@
 /** A room as the page shows it. */
-import type { RoomClient } from "../../src/entry/room.ts";
+import type { Room, RoomClient } from "../../src/entry/room.ts";
 import { roomProblem } from "../../src/room/room-connection.ts";
+import type { Inviting } from "../model/inviting.ts";
 import type { PageSource } from "../model/page-source.ts";
 import { roomSituation } from "./room-situation.ts";
 import type { RoomActions } from "./room-situation.ts";
@@ -21,6 +22,7 @@ export class RoomSource implements PageSource {
   readonly restore: PageSource["restore"];
   /** Why this tab's data did not become a new room, as of the last attempt. */
   #recoveryTrouble: string | undefined;
+  readonly inviting: PageSource["inviting"];
   readonly opened: Promise<void>;
   readonly serializable: boolean = true;
   readonly refreshMs: number = 400;
@@ -31,11 +33,13 @@ export class RoomSource implements PageSource {
 
   constructor(client: RoomClient, link: string) {
     const { room } = client;
+    const isInvited = room.secret === undefined && !room.isOpen;
     this.client = client;
     this.title = room.name;
     this.opened = room.opened;
-    this.share = { link, text: room.isOpen ? OPEN_TEXT : CLOSED_TEXT };
-    this.restore = (snapshot) => room.recover(snapshot);
+    this.share = isInvited ? undefined : { link, text: room.isOpen ? OPEN_TEXT : CLOSED_TEXT };
+    this.inviting = room.secret === undefined ? undefined : invitingTo(room);
+    this.restore = isInvited ? undefined : (snapshot) => room.recover(snapshot);
     const leave = (): void => void room.leave().finally(() => location.reload());
     this.#actions = {
       joinOther: leave,
@@ -76,4 +80,14 @@ export class RoomSource implements PageSource {
     this.#hadProblem = hasProblem;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function invitingTo(room: Room): Inviting {
+  return {
+    // At the edge there are none yet.
+    mayInvite: () => room.shape === "tabs",
+    invite: async (wanted) => (await room.invite(wanted)).link,
+    list: () => room.invitations(),
+    revoke: (id) => room.revoke(id),
+  };
 }

@@ -14,7 +14,7 @@ export async function startRoom(room: string, location: Location): Promise<PageS
   const shape = shapeIn(location.search);
   const client = await admittedTo(room, flags, shape, location);
   const given = { ...(shape === undefined ? {} : { shape }), ...flags };
-  const link = roomLink(`${location.origin}${clusterBase(location.pathname)}`, room, given, client.room.secret);
+  const link = roomLink(`${location.origin}${clusterBase(location.pathname)}`, room, given, client.room);
   history.replaceState(history.state, "", link);
   // Another secret is another room, so the page is loaded anew.
   addEventListener("hashchange", () => location.reload());

@@ -19,6 +19,8 @@ export interface KeyDialogOptions {
   readonly client: Client;
   /** Undefined for a new key. */
   readonly kv: KeyValue | undefined;
+  /** Why it cannot be changed. */
+  readonly readOnly?: string | undefined;
   readonly onDelete: (kv: KeyValue) => void;
   readonly onClose: () => void;
 }
@@ -55,6 +57,7 @@ class OpenDialog implements KeyDialog {
   readonly #asHex: HTMLInputElement = h("input", { type: "radio", name: "form", id: "as-hex" });
   readonly #facts: HTMLElement = h("dl", { class: "key-facts" });
   readonly #note: HTMLElement = h("p", { class: "muted small" });
+  readonly #readOnly: HTMLElement = h("p", { class: "read-only-note", role: "note" });
   readonly #problem: HTMLElement = h("div", { class: "problem", role: "alert" });
   readonly #save: HTMLButtonElement = h("button", { type: "submit", class: "primary" }, "Save");
   readonly #delete: HTMLButtonElement = h("button", { type: "button", class: "danger" }, "Delete");
@@ -96,6 +99,7 @@ class OpenDialog implements KeyDialog {
       this.#value,
       this.#note,
       this.#facts,
+      this.#readOnly,
       this.#problem,
       h("div", { class: "buttons" }, this.#delete, h("span", { class: "spring" }), close, this.#save),
     );
@@ -128,7 +132,12 @@ class OpenDialog implements KeyDialog {
   #show(kv: KeyValue | undefined): void {
     this.#kv = kv;
     this.#problem.replaceChildren();
-    this.#delete.hidden = kv === undefined;
+    const { readOnly } = this.#options;
+    this.#delete.hidden = kv === undefined || readOnly !== undefined;
+    this.#save.hidden = readOnly !== undefined;
+    this.#value.readOnly = readOnly !== undefined;
+    this.#readOnly.textContent = readOnly ?? "";
+    this.#readOnly.hidden = readOnly === undefined;
     if (kv === undefined) {
       this.#asText.checked = true;
       return;

@@ -18,7 +18,8 @@ export interface KeysPartOptions {
 export interface KeysPart {
   readonly element: HTMLElement;
   readonly list: KeyList;
-  show(): void;
+  /** `readOnly`: why nothing can be changed. */
+  show(readOnly?: string): void;
 }
 
 const FILTER_AFTER_MS = 150;
@@ -35,6 +36,7 @@ export function keysPart(options: KeysPartOptions): KeysPart {
   );
   const range = h("p", { class: "muted number", role: "status" });
   const empty = h("p", { class: "empty muted" });
+  const reason = h("p", { class: "read-only-note", id: "read-only", role: "note" });
   const turns = turnButtons(list);
   const filter = filterField(list);
   const create = h(
@@ -53,6 +55,7 @@ export function keysPart(options: KeysPartOptions): KeysPart {
     "section",
     { class: "panel keys-panel", "aria-labelledby": "keys-title" },
     h("div", { class: "panel-head" }, h("h2", { id: "keys-title" }, "Keys"), filter, create, folder),
+    reason,
     h("table", { class: "keys", role: "table", "aria-labelledby": "keys-title" }, tableHead(), body),
     empty,
     h("div", { class: "panel-foot" }, range, turns.element),
@@ -60,18 +63,24 @@ export function keysPart(options: KeysPartOptions): KeysPart {
   return {
     element,
     list,
-    show() {
+    show(readOnly) {
       const { page, error } = list;
+      setText(reason, readOnly ?? "");
+      reason.hidden = readOnly === undefined;
+      setAttribute(element, "data-read-only", readOnly === undefined ? undefined : "");
       rows.show(page?.kvs ?? []);
       // A few changed rows are highlighted; of many none is.
       const news = changed.splice(0);
       if (news.length <= FLASHES_MAX) for (const row of news) flash(row);
       setText(range, rangeText(page, error));
-      setText(empty, emptyText(page, filterValue(filter)));
+      setText(empty, emptyText(page, filterValue(filter), readOnly !== undefined));
       empty.hidden = empty.textContent === "";
       turns.show(page);
       // Without a source there is no list to read.
-      for (const button of [create, folder]) button.disabled = page === undefined;
+      for (const button of [create, folder]) {
+        button.disabled = page === undefined || readOnly !== undefined;
+        setAttribute(button, "aria-describedby", readOnly === undefined ? undefined : "read-only");
+      }
     },
   };
 }
@@ -184,8 +193,9 @@ function rangeText(page: KeyPage | undefined, error: string | undefined): string
   return `${trouble}${from} to ${to} of ${countOf(page.total, "key")} at ${at}`;
 }
 
-function emptyText(page: KeyPage | undefined, prefix: string): string {
+function emptyText(page: KeyPage | undefined, prefix: string, isReadOnly: boolean): string {
   if (page === undefined || page.kvs.length > 0) return "";
   if (prefix !== "") return "No key begins with this prefix.";
+  if (isReadOnly) return "There are no keys yet.";
   return "There are no keys yet. Put one, or drop a folder anywhere on this page.";
 }

@@ -5,7 +5,8 @@ import type { PageSource } from "../model/page-source.ts";
 import { UNKNOWN } from "../model/situation.ts";
 import type { MemberRow } from "../model/situation.ts";
 import { ask } from "./confirm-dialog.ts";
-import { h, icon, KeyedRows, setAttribute, setText } from "./dom.ts";
+import { copyRow } from "./copy-row.ts";
+import { h, KeyedRows, setAttribute, setText } from "./dom.ts";
 import type { Row } from "./dom.ts";
 import type { Part } from "./header.ts";
 
@@ -27,7 +28,7 @@ export function membersPart({ share, client, restore }: Pick<PageSource, "share"
     hint,
     snapshotPart(client),
     ...(restore === undefined ? [] : [restorePart(restore)]),
-    ...(share === undefined ? [] : [sharePart(share.link, share.text)]),
+    ...(share === undefined ? [] : [h("div", { class: "share" }, ...copyRow("share", share.link, share.text))]),
   );
   return {
     element,
@@ -62,11 +63,16 @@ function memberRow(): Row<MemberRow> {
       setAttribute(name, "title", `member ${member.id}`);
       setText(self, member.isSelf ? "this browser" : "");
       setText(trouble, member.trouble ?? "");
-      setText(role, member.role === "unknown" ? UNKNOWN : member.role);
+      setText(role, member.role === "unknown" ? UNKNOWN : `${member.role}${invitedText(member)}`);
       setAttribute(role, "data-role", member.role);
       setText(lag, member.lag);
     },
   };
+}
+
+function invitedText({ invited }: MemberRow): string {
+  if (invited === undefined) return "";
+  return invited === "reader" ? ", reads only" : ", guest";
 }
 
 /** Downloads all data as a file: from this tab's own replica in a room, else from the member that answers. */
@@ -123,29 +129,4 @@ function restorePart(restore: (snapshot: Blob) => Promise<void>): HTMLElement {
   input.addEventListener("change", () => void begin());
   const label = h("label", { for: "restore", class: "visually-hidden" }, "A snapshot to restore");
   return h("p", {}, button, label, input, " ", done);
-}
-
-function sharePart(link: string, text: string): HTMLElement {
-  const field = h("input", { id: "share", class: "mono", readonly: true, value: link, onfocus: () => field.select() });
-  const done = h("span", { class: "visually-hidden", role: "status" });
-  const button = h("button", { type: "button", class: "with-icon" }, icon("copy"), "Copy");
-  const copy = async (): Promise<void> => {
-    try {
-      await navigator.clipboard.writeText(link);
-      setText(done, "The link was copied.");
-      button.replaceChildren("Copied");
-    } catch {
-      field.select();
-      button.replaceChildren("Selected");
-    }
-    setTimeout(() => button.replaceChildren(icon("copy"), "Copy"), 2000);
-  };
-  button.addEventListener("click", () => void copy());
-  return h(
-    "div",
-    { class: "share" },
-    h("label", { for: "share", class: "muted small" }, text),
-    h("div", { class: "share-row" }, field, button),
-    done,
-  );
 }

@@ -11,6 +11,7 @@ import { eventsPart } from "./events.ts";
 import { factsPart, headerPart, standingPart } from "./header.ts";
 import { openKeyDialog } from "./key-dialog.ts";
 import type { KeyDialog } from "./key-dialog.ts";
+import { invitationsPart } from "./invitations.ts";
 import { keysPart } from "./keys.ts";
 import { membersPart } from "./members.ts";
 import { uploadPanel } from "./upload-panel.ts";
@@ -18,16 +19,25 @@ import { uploadPanel } from "./upload-panel.ts";
 export function showPage(root: HTMLElement, mode: "edge" | "room", source: PageSource): void {
   const { client, serializable, refreshMs } = source;
   const { now, soon } = drawing(() => draw());
-  const parts = [headerPart(mode, source), standingPart(), factsPart(), membersPart(source)] as const;
-  const [header, standing, facts, members] = parts;
+  const shown = [headerPart(mode, source), standingPart(), factsPart(), membersPart(source)] as const;
+  const [header, standing, facts, members] = shown;
+  const invitations = source.inviting === undefined ? [] : [invitationsPart(source.inviting)];
+  const parts = [...shown, ...invitations];
+  const readOnly = (): string | undefined => source.situation().readOnly;
   const events = eventsPart(now);
-  const upload = uploadPanel(client, soon);
+  const upload = uploadPanel(client, soon, () => readOnly() === undefined);
   let dialog: KeyDialog | undefined;
   const open = (kv: KeyValue | undefined): void => {
     const onClose = (): void => {
       dialog = undefined;
     };
-    dialog = openKeyDialog({ client, kv, onClose, onDelete: (deleted) => void askAndDelete(source, deleted) });
+    dialog = openKeyDialog({
+      client,
+      kv,
+      readOnly: readOnly(),
+      onClose,
+      onDelete: (deleted) => void askAndDelete(source, deleted),
+    });
   };
   const keys = keysPart({
     makeList: (onChange) => new KeyList({ client, serializable, refreshMs, onChange }),
@@ -41,20 +51,13 @@ export function showPage(root: HTMLElement, mode: "edge" | "room", source: PageS
     const situation = source.situation();
     for (const part of parts) part.show(situation);
     keys.list.changed(situation.revision);
-    keys.show();
+    keys.show(situation.readOnly);
     events.show();
     upload.show();
   };
 
-  root.replaceChildren(
-    h("div", { class: "page" }, header.element, standing.element, facts.element, columns(keys, members, events)),
-    upload.element,
-    h(
-      "div",
-      { class: "drop-hint", "aria-hidden": "true" },
-      h("p", {}, "Drop a folder: each of its files becomes a key."),
-    ),
-  );
+  const body = columns(keys, [members, ...invitations, events]);
+  put(root, [header, standing, facts, { element: body }], upload);
   source.subscribe(soon);
   draw();
   const follow = {
@@ -76,14 +79,26 @@ export function showPage(root: HTMLElement, mode: "edge" | "room", source: PageS
   );
 }
 
+function put(root: HTMLElement, parts: readonly Element[], upload: Element): void {
+  root.replaceChildren(
+    h("div", { class: "page" }, ...parts.map(({ element }) => element)),
+    upload.element,
+    h(
+      "div",
+      { class: "drop-hint", "aria-hidden": "true" },
+      h("p", {}, "Drop a folder: each of its files becomes a key."),
+    ),
+  );
+}
+
 type Element = { readonly element: HTMLElement };
 
-function columns(keys: Element, members: Element, events: Element): HTMLElement {
+function columns(keys: Element, others: readonly Element[]): HTMLElement {
   return h(
     "main",
     { class: "columns" },
     h("div", { class: "column wide" }, keys.element),
-    h("div", { class: "column" }, members.element, events.element),
+    h("div", { class: "column" }, ...others.map(({ element }) => element)),
   );
 }
 

@@ -14,10 +14,10 @@ export interface UploadPanel {
   show(): void;
 }
 
-export function uploadPanel(client: Client, redraw: () => void): UploadPanel {
+export function uploadPanel(client: Client, redraw: () => void, mayPut: () => boolean): UploadPanel {
   let upload: Upload | undefined;
   const start = (folder: Folder): void => {
-    if (upload?.state === "running") return;
+    if (upload?.state === "running" || !mayPut()) return;
     askForFolder(folder, (prefix) => {
       const files = folder.files.map((file) => ({ ...file, key: prefix + file.key }));
       upload = new Upload(client.kv, files, redraw);

@@ -28,7 +28,13 @@ export type Access =
   | { readonly type: "closed"; readonly keyHash: string };
 
 /** Why a request is rejected. src/transport/room.ts reads these codes. */
-export type AccessRefusal = "key-needed" | "key-wrong" | "room-open";
+export type AccessRefusal =
+  | "key-needed"
+  | "key-wrong"
+  | "room-open"
+  | "invitation-expired"
+  | "invitation-used"
+  | "invitation-revoked";
 
 const FREE: Access = { type: "free" };
 const OPEN: Access = { type: "open" };

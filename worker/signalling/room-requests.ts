@@ -58,14 +58,14 @@ export function parseObject(text: string): Record<string, unknown> | undefined {
 }
 
 /** Returns undefined if the body is longer than that of any valid request. No more than that is read. */
-export async function boundedText(request: Request): Promise<string | undefined> {
+export async function boundedText(request: Request, maxBytes: number = MAX_BODY_BYTES): Promise<string | undefined> {
   if (request.body === null) return "";
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
   for await (const part of request.body as ReadableStream<Uint8Array>) {
     bytes += part.length;
-    if (bytes > MAX_BODY_BYTES) return undefined;
+    if (bytes > maxBytes) return undefined;
     text += decoder.decode(part, { stream: true });
   }
   return text + decoder.decode();

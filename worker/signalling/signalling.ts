@@ -11,6 +11,7 @@
  *                                  "shape":"edge" and "size":1, 3 or 5 for one whose cluster lives in objects
  *     {base}founded|forget   POST  {"member":"…","cluster":"…"}
  *     {base}ticket           POST  {"id":"…","token":"…"}: a token for one WebSocket
+ *     {base}guests           POST  {"version":"…","guests":[{"hash":"…"}]}: who else may ask (room-guests.ts)
  *
  * A room that was claimed with a key (room-access.ts) requires it in `Authorization: Bearer …`. A WebSocket sends it
  * there too, or uses a ticket (room-tickets.ts) as its token.
@@ -31,7 +32,17 @@ import { callerAddress } from "../../src/gateway/http/caller-address.ts";
 import { AddressBudget } from "./address-budget.ts";
 import { claim, confirm, forget, isClaimFresh, type RoomClaim, type RoomClaimSlot } from "./room-claims.ts";
 import { edgeClaim, edgeOf, edgeSizeOf, foundAtRegistry, newEdgeKey } from "./room-cluster.ts";
-import { type Access, accessOf, accessRefusal, shownKeyHash, type StoredAccess } from "./room-access.ts";
+import {
+  type Access,
+  accessOf,
+  type AccessRefusal,
+  accessRefusal,
+  shownKeyHash,
+  type StoredAccess,
+} from "./room-access.ts";
+import { guestRefusal, parseGuests, type RoomGuests } from "./room-guests.ts";
+import { CORS, REFUSALS, respond, tooMany } from "./room-responses.ts";
+import { type Attachment, attachmentOf, errorOf, expel, refuse, replace } from "./room-sockets.ts";
 import { RoomTickets } from "./room-tickets.ts";
 import {
   boundedText,
@@ -56,23 +67,13 @@ const MAX_SOCKETS = 256;
 /** Requests of one address in one room, per minute. */
 const MAX_REQUESTS = 600;
 const MAX_FAILURES = 30;
+const MAX_GUESTS_BYTES = 64 * 1024;
 /** PeerJS pings every 5 s, but only once a minute in a hidden tab. */
 const DEAD_AFTER_MS = 90_000;
 const QUEUE_LIMITS = { maxSignals: 200, maxBytes: 1024 * 1024, waitMs: 5000 };
 /** RELAY is not PeerJS's: frames between two members that cannot connect, sealed (src/transport/relay/). */
 const FORWARDED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE", "RELAY"]);
 const QUEUED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE"]);
-
-interface Attachment {
-  readonly id: string;
-  readonly token: string;
-  readonly seenMs: number;
-  /** Another socket has replaced this one, which is about to close. */
-  readonly replaced: boolean;
-  readonly address: string;
-  /** Hash of the key that was sent for this socket. */
-  readonly keyHash: string | undefined;
-}
 
 interface Caller {
   readonly address: string;
@@ -175,13 +176,17 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
 
   async #post(rest: string, request: Request, caller: Caller): Promise<Response> {
     if (!POSTS.has(rest)) return respond(404, { error: "no such path" });
-    const text = await inTime(boundedText(request)).catch(() => undefined);
+    const text = await inTime(boundedText(request, rest === "guests" ? MAX_GUESTS_BYTES : undefined)).catch(
+      () => undefined,
+    );
     if (text === undefined) return respond(400, { error: "the body is too large, came too slowly or broke off" });
     const body = parseObject(text);
     // Checked again: the room may have been claimed while the body arrived.
     const refusal = this.#refused(caller);
     if (refusal !== undefined) return refusal;
     if (rest === "ticket") return this.#ticket(body, caller);
+    if (this.#isGuest(caller)) return respond(403, { error: "only members that know the room's secret do this" });
+    if (rest === "guests") return this.#setGuests(parseGuests(body), caller);
     const ids = parseClaim(body);
     if (ids === undefined || (rest !== "forget" && ids.member === "")) {
       return respond(400, { error: 'expected {"member":"<decimal id>","cluster":"<decimal id>"}' });
@@ -260,6 +265,36 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     return respond(200, { ticket: this.#tickets.issue({ id, token, keyHash: shown }, nowMs) });
   }
 
+  /** Disconnects those who are guests no more. */
+  #setGuests(list: RoomGuests | undefined, caller: Caller): Response {
+    const access = this.#access(caller.nowMs);
+    if (list === undefined) return respond(400, { error: 'expected {"version":"…","guests":[{"hash":"<SHA-256>"}]}' });
+    if (access.type !== "closed") return respond(409, { error: "a room without a key has no guests" });
+    this.ctx.storage.kv.put("guests", list);
+    for (const socket of this.ctx.getWebSockets()) {
+      const keyHash = attachmentOf(socket)?.keyHash;
+      const isGone = keyHash !== undefined && this.#refusalOf(keyHash, caller.nowMs) !== undefined;
+      if (isGone) expel(socket, "the invitation is over");
+    }
+    return respond(200, { guests: list.version });
+  }
+
+  get #guests(): RoomGuests | undefined {
+    return this.ctx.storage.kv.get<RoomGuests>("guests");
+  }
+
+  #isGuest({ shown, nowMs }: Caller): boolean {
+    const access = this.#access(nowMs);
+    return access.type === "closed" && shown !== undefined && accessRefusal(access, shown) !== undefined;
+  }
+
+  #refusalOf(shown: string | undefined, nowMs: number): AccessRefusal | undefined {
+    const refusal = accessRefusal(this.#access(nowMs), shown);
+    if (refusal !== "key-wrong" || shown === undefined) return refusal;
+    const asGuest = guestRefusal(this.#guests?.guests ?? [], shown, nowMs);
+    return asGuest === "admitted" ? undefined : (asGuest ?? refusal);
+  }
+
   #access(nowMs: number): Access {
     return accessOf(this.#storedAccess, this.#slot.get(), nowMs);
   }
@@ -279,7 +314,7 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
   }
 
   #refused(caller: Caller): Response | undefined {
-    const code = accessRefusal(this.#access(caller.nowMs), caller.shown);
+    const code = this.#refusalOf(caller.shown, caller.nowMs);
     if (code === undefined) return undefined;
     if (!this.#failures.spend(caller.address, caller.nowMs)) return tooMany();
     const headers = code === "key-needed" ? { "www-authenticate": "Bearer" } : undefined;
@@ -294,7 +329,8 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     const isVisible = access !== "free" || this.#storedAccess?.keyHash === shown;
     if (founding === undefined || !isVisible) return { access, cluster: null, peers };
     const { cluster, member, confirmed, sinceMs } = founding;
-    return { access, cluster, member, confirmed, since: sinceMs, peers, edge: edgeOf(founding) };
+    const guests = this.#guests?.version;
+    return { access, cluster, member, confirmed, since: sinceMs, peers, edge: edgeOf(founding), guests };
   }
 
   get #slot(): RoomClaimSlot {
@@ -408,57 +444,10 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
   }
 }
 
-const CORS: Record<string, string> = {
-  "access-control-allow-origin": "*",
-  "access-control-allow-methods": "GET, POST, OPTIONS",
-  "access-control-allow-headers": "authorization, content-type",
-  "access-control-max-age": "86400",
-};
-
-/** Clients read the codes; the texts are for human readers. */
-const REFUSALS = {
-  "key-needed": "this room is closed: it answers only who shows its key",
-  "key-wrong": "this room is closed, and that is not its key",
-  "room-open": "this room is open: it has no key, and takes none",
-} as const;
 const CROWDED = "Server has reached its concurrent user limit";
-const POSTS: ReadonlySet<string> = new Set(["found", "founded", "forget", "ticket"]);
-
-function respond(status: number, body: object, headers: Readonly<Record<string, string>> = {}): Response {
-  return Response.json(body, { status, headers: { ...CORS, ...headers, "cache-control": "no-store" } });
-}
-
-function tooMany(): Response {
-  return respond(429, { error: "too many requests" }, { "retry-after": "60" });
-}
+const POSTS: ReadonlySet<string> = new Set(["found", "founded", "forget", "ticket", "guests"]);
 
 /** Where the platform reports no addresses, all callers share one. */
 function callerOf(request: Request): Caller {
   return { address: callerAddress(request) ?? "", shown: shownKeyHash(request.headers), nowMs: Date.now() };
-}
-
-function attachmentOf(socket: WebSocket): Attachment | undefined {
-  return (socket.deserializeAttachment() as Attachment | null) ?? undefined;
-}
-
-function replace(socket: WebSocket): void {
-  const attachment = attachmentOf(socket);
-  if (attachment === undefined || attachment.replaced) return;
-  socket.serializeAttachment({ ...attachment, replaced: true });
-  socket.close(1000, "replaced");
-}
-
-function expel(socket: WebSocket, reason: string): void {
-  const attachment = attachmentOf(socket);
-  if (attachment !== undefined) socket.serializeAttachment({ ...attachment, replaced: true });
-  if (socket.readyState !== WebSocket.CLOSED) socket.close(1008, reason);
-}
-
-function refuse(socket: WebSocket, msg: string): void {
-  socket.send(JSON.stringify(errorOf(msg)));
-  socket.close(1008, msg);
-}
-
-function errorOf(msg: string): object {
-  return { type: "ERROR", payload: { msg } };
 }

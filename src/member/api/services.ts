@@ -196,6 +196,8 @@ export interface MemberViewPeer {
   readonly id: string;
   readonly name: string;
   readonly learner: boolean;
+  /** As what it came in by an invitation; absent for one that knows the room's secret. */
+  readonly invited?: "member" | "reader";
   /** Set by the leader only: highest index known to be stored on that member. */
   readonly match?: number;
   /** Set by the leader only: true if the member was heard within the longest election timeout. */

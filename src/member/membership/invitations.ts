@@ -58,15 +58,21 @@ export function inviteRefusal(known: Invitations, { invitation, room, nowMs }: I
   if (invitationOf(known, id) !== undefined) {
     return new EtcdError(GrpcCode.AlreadyExists, "quorate: there is this invitation already");
   }
-  const open = known.made.filter((one) => whyOver(one, nowMs) === undefined);
-  if (open.length < INVITATIONS_MAX) return undefined;
-  return new EtcdError(GrpcCode.ResourceExhausted, `quorate: a room has at most ${INVITATIONS_MAX} open invitations`);
+  const kept = known.made.filter((one) => !isForgettable(known, one, nowMs));
+  if (kept.length < INVITATIONS_MAX) return undefined;
+  const text = `quorate: a room has at most ${INVITATIONS_MAX} invitations that are open or have guests`;
+  return new EtcdError(GrpcCode.ResourceExhausted, text);
 }
 
 export function invite(known: Invitations, { invitation, room, nowMs }: Invite): Invitations {
   const excess = known.made.length + 1 - INVITATIONS_MAX;
-  const over = known.made.filter((one) => whyOver(one, nowMs) !== undefined).slice(0, Math.max(0, excess));
+  const over = known.made.filter((one) => isForgettable(known, one, nowMs)).slice(0, Math.max(0, excess));
   return { ...known, room, made: [...known.made.filter((one) => !over.includes(one)), invitation] };
+}
+
+/** Those who came by it come back by it. */
+function isForgettable({ guests }: Invitations, one: Invitation, nowMs: number): boolean {
+  return whyOver(one, nowMs) !== undefined && !guests.some((guest) => equalBytes(guest.invitation, one.id));
 }
 
 /**

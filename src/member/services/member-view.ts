@@ -24,7 +24,11 @@ export function memberView(member: Member): MemberView {
     compactRevision: store.compactRevision,
     dbSizeBytes: member.sizeBytes,
     members: membership.members.map((peer): MemberViewPeer => {
-      const base = { id: String(peer.id), name: peer.name, learner: peer.isLearner };
+      const invited = membership.guest(peer.id)?.role;
+      const base = {
+        ...{ id: String(peer.id), name: peer.name, learner: peer.isLearner },
+        ...(invited === undefined ? {} : { invited }),
+      };
       const progress = hasStopped ? undefined : raft.progress.get(peer.id);
       if (progress === undefined) return base;
       return { ...base, match: progress.match, active: peer.id === member.id || member.isActive(peer.id) };

@@ -17,6 +17,12 @@ export type OpenRoomErrorReason =
   | "room-open"
   /** This browser has stored the room, but not its secret, and the signalling server does not know the room. */
   | "secret-unknown"
+  /** The room has no such invitation: the link was changed, or it ended long ago. */
+  | "invitation-unknown"
+  | "invitation-expired"
+  /** As many browser profiles as it was for have come in by it. */
+  | "invitation-used"
+  | "invitation-revoked"
   /** The signalling server does not respond, so nobody can say whose room this is. */
   | "unreachable";
 
@@ -45,6 +51,10 @@ function codeOf(reason: OpenRoomErrorReason): GrpcCode {
       return GrpcCode.Unimplemented;
     case "key-needed":
     case "key-wrong":
+    case "invitation-unknown":
+    case "invitation-expired":
+    case "invitation-used":
+    case "invitation-revoked":
       return GrpcCode.PermissionDenied;
     case "unreachable":
       return GrpcCode.Unavailable;

@@ -1,10 +1,11 @@
 /** Chance and small memory of a browser profile. */
 import { parseEdge } from "../../transport/room.ts";
 import type { RoomEdge } from "../../transport/room.ts";
+import { isInvitationCode } from "../../transport/invitation-text.ts";
 import { isRoomSecret } from "../../transport/room-secret.ts";
 import type { ProfileMemory } from "./former-self.ts";
 import type { EdgeMemory } from "../common/room-edge.ts";
-import type { KnownSecrets } from "./room-door.ts";
+import type { KnownKeys } from "./room-door.ts";
 
 /** 64 random bits; 0 means "nobody" in Raft. */
 export function randomId(): bigint {
@@ -31,19 +32,27 @@ export function signallingToken(room: string): string {
 }
 
 /** The room's secret, beside its store: whoever can read the one can read the other. */
-export function knownSecrets(room: string): KnownSecrets {
-  const place = `quorate/secret/${room}`;
+export function knownSecrets(room: string): KnownKeys {
+  return knownKeys(`quorate/secret/${room}`, isRoomSecret);
+}
+
+/** The invitation by which this profile came, for its way back. */
+export function knownInvitations(room: string): KnownKeys {
+  return knownKeys(`quorate/invitation/${room}`, isInvitationCode);
+}
+
+function knownKeys(place: string, isKey: (text: string) => boolean): KnownKeys {
   return {
     get: () => {
       const known = quietly(() => localStorage.getItem(place)) ?? "";
-      return isRoomSecret(known) ? known : undefined;
+      return isKey(known) ? known : undefined;
     },
-    set: (secret) => {
+    set: (key) => {
       // Another tab of this profile may have been faster.
       const known = quietly(() => localStorage.getItem(place)) ?? "";
-      if (isRoomSecret(known)) return known;
-      quietly(() => localStorage.setItem(place, secret));
-      return secret;
+      if (isKey(known)) return known;
+      quietly(() => localStorage.setItem(place, key));
+      return key;
     },
     forget: () => {
       quietly(() => localStorage.removeItem(place));

@@ -1,7 +1,8 @@
 /** A running member asks the room's registry from time to time: whom to dial, and whether the room is still its own. */
 import type { Clock } from "../../member/clock.ts";
 import type { Member } from "../../member/node/member.ts";
-import type { RoomEdge, RoomInfo, RoomRegistry } from "../../transport/room.ts";
+import { isInvitationRefusal } from "../../transport/room.ts";
+import type { InvitationRefusalCode, RoomEdge, RoomInfo, RoomRegistry } from "../../transport/room.ts";
 import { checkRegistry } from "./entry.ts";
 import { messageOf, type Patience } from "../common/patience.ts";
 import type { RunningState } from "../common/tab-state.ts";
@@ -19,6 +20,8 @@ export interface RegistryWatch {
   readonly update: (changes: Partial<RunningState>) => void;
   /** The store is of no use: the tab begins anew. */
   readonly onDiscard: () => void;
+  /** The members do not let this newcomer in: its invitation is over. */
+  readonly onRefused: (code: InvitationRefusalCode) => void;
 }
 
 const FIRST_POLL_MS = 300;
@@ -34,6 +37,8 @@ export async function watchRegistry(member: Member, watch: RegistryWatch, signal
   let joiningMs = FIRST_POLL_MS;
   while (!signal.aborted) {
     await askRegistry(member, watch, signal);
+    if (signal.aborted) return;
+    if (!belongs(member) && isInvitationRefusal(member.joinRefusal)) return watch.onRefused(member.joinRefusal);
     joiningMs = Math.min(joiningMs * POLL_GROWTH, POLL_WHILE_JOINING_MS);
     await watch.patience.pause(belongs(member) ? settledMs(member, watch) : joiningMs, signal);
   }
@@ -84,6 +89,20 @@ async function obey(member: Member, room: RoomInfo, watch: RegistryWatch): Promi
     // The next round asks again, and says what is wrong.
   }
   if (verdict === "discard") watch.onDiscard();
+  if (verdict === "agrees") await tellWhoIsInvited(member, room, watch);
+}
+
+/** Who is removed, or comes in by the last use, changes it without a word to the registry. */
+async function tellWhoIsInvited(member: Member, room: RoomInfo, { registry }: RegistryWatch): Promise<void> {
+  const { membership } = member.machine;
+  const isNobody = membership.invitations.made.length === 0 && room.guests === undefined;
+  if (isNobody || member.unavailable !== undefined || membership.guest(member.id) !== undefined) return;
+  try {
+    const { tellGuests } = await import("./guest-list.ts");
+    await tellGuests(member, registry, room);
+  } catch {
+    // The next round tells it.
+  }
 }
 
 function isEmptyFounding(member: Member): boolean {

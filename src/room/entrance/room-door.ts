@@ -4,10 +4,12 @@
  *     secret given   with that one, if the room has it; whoever comes first claims the room with it
  *     nothing given  with the one that this browser knows; if it knows none and the room is free, with a new one
  *     open           without any: the room is open to everybody who knows its name
+ *     invited        with the invitation of a link, or the one that this browser knows, if it knows no secret
  *
  * A secret that this browser has used before is not asked about again, so a member comes in without a server. Nothing of
  * the room is opened before this is decided.
  */
+import { isInvitationCode } from "../../transport/invitation-text.ts";
 import { isRoomSecret, newRoomSecret } from "../../transport/room-secret.ts";
 import { RoomRefusal } from "../../transport/room.ts";
 import type { RoomInfo, RoomRefusalCode } from "../../transport/room.ts";
@@ -15,40 +17,58 @@ import { OpenRoomError } from "../common/errors.ts";
 
 export interface DoorOptions {
   /** Undefined: none was given. */
-  readonly given: string | undefined;
+  readonly given: GivenKey | undefined;
   /** An open room is wanted. */
   readonly open: boolean;
-  readonly secrets: KnownSecrets;
-  /** Asks the registry with that secret, or with none. */
-  readonly ask: (secret: string | undefined) => Promise<RoomInfo>;
+  readonly secrets: KnownKeys;
+  readonly invitations: KnownKeys;
+  /** Asks the registry with that key, or with none. */
+  readonly ask: (key: GivenKey | undefined) => Promise<RoomInfo>;
   /** Whether this browser has stored a room of this name. */
   readonly hasStore: () => Promise<boolean>;
 }
 
+/** What somebody brings: the room's secret, or the code of an invitation. */
+export type GivenKey = { readonly secret: string } | { readonly invitation: string };
+
 /** What this browser profile remembers. */
-export interface KnownSecrets {
+export interface KnownKeys {
   get(): string | undefined;
   /** Returns the one that is known from now on. */
-  set(secret: string): string;
+  set(key: string): string;
   forget(): void;
 }
 
 /** Undefined: for an open room. Rejects with OpenRoomError. */
-export async function secretAtDoor(options: DoorOptions): Promise<string | undefined> {
-  const { open, given, secrets } = options;
+export async function keyAtDoor(options: DoorOptions): Promise<GivenKey | undefined> {
+  const { open, given, secrets, invitations } = options;
   if (open) {
     if (given === undefined) return undefined;
     throw new OpenRoomError(
       "invalid",
-      "This link asks for an open room and carries a secret. A room has the one or the other.",
+      "This link asks for an open room and carries a secret or an invitation. A room has the one or the other.",
     );
   }
   const known = secrets.get();
-  if (given === undefined) return known ?? secretOfNewRoom(options);
-  if (given === known) return known;
+  // Whoever knows the secret needs no invitation.
+  if (known !== undefined && (given === undefined || "invitation" in given)) return { secret: known };
+  if (given === undefined) {
+    const invitation = invitations.get();
+    return invitation === undefined ? { secret: await secretOfNewRoom(options) } : { invitation };
+  }
+  if ("invitation" in given) return invitedBy(given.invitation, options);
+  if (given.secret === known) return given;
   await asked(options.ask(given));
   secrets.forget();
-  return secrets.set(given);
+  invitations.forget();
+  return { secret: secrets.set(given.secret) };
+}
+
+async function invitedBy(invitation: string, { invitations, ask }: DoorOptions): Promise<GivenKey> {
+  if (invitation === invitations.get()) return { invitation };
+  await asked(ask({ invitation }));
+  invitations.forget();
+  return { invitation: invitations.set(invitation) };
 }
 
 export function refusalText(code: RoomRefusalCode): string {
@@ -69,22 +89,53 @@ export function refusalText(code: RoomRefusalCode): string {
         "Rooms that were founded by older versions of Quorate are open, too. To have a closed one, found a room of " +
         "another name, and put into it what you save from this one."
       );
+    case "invitation-unknown":
+      return (
+        "This invitation is none of this room, so nothing of the room is shown. Either the link was changed on its way, or " +
+        "the invitation ended long ago. Ask whoever sent it for a new one."
+      );
+    case "invitation-expired":
+      return "This invitation has expired, so nothing of the room is shown. Ask whoever sent it for a new one.";
+    case "invitation-used":
+      return (
+        "This invitation is used up: as many browsers as it was for have come in by it. Nothing of the room is shown. Ask " +
+        "whoever sent it for a new one."
+      );
+    case "invitation-revoked":
+      return "This invitation was revoked by a member of the room, so nothing of the room is shown.";
   }
 }
 
 /**
- * The secret in a text: the secret itself, or a link or fragment whose `k` it is. Undefined where there is none.
+ * What a text brings: a secret, a link or fragment whose `k` it is, or one whose `i` is an invitation. Undefined where there
+ * is none.
  *
  * Throws OpenRoomError for one that is cut.
  */
-export function secretIn(text: string): string | undefined {
+export function keyIn(text: string): GivenKey | undefined {
   const hash = text.indexOf("#");
-  const given = hash === -1 ? text || null : new URLSearchParams(text.slice(hash + 1).replaceAll("+", "%2B")).get("k");
-  if (given === null || isRoomSecret(given)) return given ?? undefined;
+  if (hash === -1) return text === "" ? undefined : { secret: wholeSecret(text) };
+  const parameters = new URLSearchParams(text.slice(hash + 1).replaceAll("+", "%2B"));
+  const [secret, invitation] = [parameters.get("k"), parameters.get("i")];
+  if (secret !== null) return { secret: wholeSecret(secret) };
+  return invitation === null ? undefined : { invitation: wholeInvitation(invitation) };
+}
+
+function wholeSecret(text: string): string {
+  if (isRoomSecret(text)) return text;
   throw new OpenRoomError(
     "invalid",
-    `This link is not whole: the secret behind #k= has 43 letters, digits, - and _, and what is here (${given.length} of ` +
+    `This link is not whole: the secret behind #k= has 43 letters, digits, - and _, and what is here (${text.length} of ` +
       "them) is none. Ask for the link again, and copy all of it.",
+  );
+}
+
+function wholeInvitation(text: string): string {
+  if (isInvitationCode(text)) return text;
+  throw new OpenRoomError(
+    "invalid",
+    `This link is not whole: the invitation behind #i= has 128 letters, digits, - and _, and what is here (${text.length} ` +
+      "of them) is none. Ask for the link again, and copy all of it.",
   );
 }
 

@@ -5,7 +5,10 @@ import type { SignallingState } from "../../transport/channel.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { GreetingCredentials } from "../../transport/greeting/handshake.ts";
 import type { SigningKey } from "../../transport/greeting/signing-key.ts";
+import { invitationOf } from "../../member/membership/invitations.ts";
+import type { Invitations } from "../../protocol/peer/invitations-schema.ts";
 import { credentialsOf, roomKeys } from "../../transport/room-secret.ts";
+import type { HeldInvitation } from "../../transport/invitation-code.ts";
 import type { RoomEdge, RoomRegistry } from "../../transport/room.ts";
 import type { Identity } from "../../storage/storage.ts";
 import { signallingToken } from "../entrance/identifiers.ts";
@@ -17,12 +20,16 @@ export interface TransportOptions {
   readonly place: RoomPlace;
   /** Undefined: for an open room. */
   readonly secret: string | undefined;
+  /** By which this browser came, if it does not know the secret. */
+  readonly invitation: HeldInvitation | undefined;
   readonly registry: RoomRegistry;
   readonly iceServers: readonly RTCIceServer[] | undefined;
 }
 
 type OnSignalling = (state: SignallingState, text: string) => void;
 type OnRelayed = (peers: readonly MemberId[]) => void;
+/** What the member's log says. */
+type Invited = () => Invitations;
 
 /** Loads what it needs, which is much for WebRTC. */
 export async function openTransport(
@@ -32,9 +39,10 @@ export async function openTransport(
   edge: RoomEdge | undefined,
   onSignalling: OnSignalling,
   onRelayed: OnRelayed,
+  invited: Invited,
 ): Promise<TabTransport> {
   return edge === undefined
-    ? openWebRtc(options, identity, key, onSignalling, onRelayed)
+    ? openWebRtc(options, identity, key, onSignalling, onRelayed, invited)
     : openSockets(options, edge, identity, onSignalling);
 }
 
@@ -73,12 +81,14 @@ async function openSockets(
 }
 
 async function openWebRtc(
-  { place, secret, registry, iceServers }: TransportOptions,
+  options: TransportOptions,
   { memberId: id }: Identity,
   member: SigningKey | undefined,
   onSignalling: OnSignalling,
   onRelayed: OnRelayed,
+  invited: Invited,
 ): Promise<TabTransport> {
+  const { place, secret, invitation, registry, iceServers } = options;
   if (typeof RTCPeerConnection === "undefined") {
     throw new Error("the members of this room are browser tabs, which meet by WebRTC, and this browser has none");
   }
@@ -90,15 +100,37 @@ async function openWebRtc(
     room: place.name,
     token: signallingToken(place.key),
     certificate: await newCertificate(),
-    ...(secret === undefined ? {} : { ticket: (peerId, token) => registry.ticket(peerId, token) }),
+    ...(secret === undefined && invitation === undefined
+      ? {}
+      : { ticket: (peerId, token) => registry.ticket(peerId, token) }),
     ...(iceServers === undefined ? {} : { iceServers }),
   });
-  const keys = roomKeys(place.name, secret);
-  const shown = { ...credentialsOf(keys), member };
-  const credentials = (): GreetingCredentials => shown;
+  const credentials = (): GreetingCredentials => credentialsIn(options, member, invited());
+  const keys = invitation === undefined ? roomKeys(place.name, secret) : undefined;
+  const relayKey = (): Uint8Array | undefined => keys?.relay ?? sharedKey(invited().room.relay);
   return new RelayedTransport({
     direct: new WebRtcTransport({ id, port, credentials, onSignalling }),
-    relay: new WebRtcTransport({ id, port: new RelayPort(id, keys.relay, port.relay), credentials }),
+    relay: new WebRtcTransport({ id, port: new RelayPort(id, relayKey, port.relay), credentials }),
     onRelayed,
   });
+}
+
+/**
+ * Whoever was invited greets by its invitation until its log has the room's key. It has no admission key, ever. Members know
+ * the key of an invitation that is over, too, and so can say that it is.
+ */
+function credentialsIn(
+  { place, secret, invitation }: TransportOptions,
+  member: SigningKey | undefined,
+  invitations: Invitations,
+): GreetingCredentials {
+  const invitationKey = (id: Uint8Array): Uint8Array | undefined => invitationOf(invitations, id)?.greetingKey;
+  if (invitation === undefined) return { ...credentialsOf(roomKeys(place.name, secret)), member, invitationKey };
+  const roomKey = sharedKey(invitations.room.greeting);
+  return roomKey === undefined ? { roomKey: invitation.key, member, invitation } : { roomKey, member, invitationKey };
+}
+
+/** Undefined before the log has it. */
+function sharedKey(key: Uint8Array): Uint8Array | undefined {
+  return key.length === 0 ? undefined : key;
 }

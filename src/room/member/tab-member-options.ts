@@ -4,6 +4,7 @@ import type { Clock } from "../../member/clock.ts";
 import type { Services } from "../../member/api/services.ts";
 import type { Member } from "../../member/node/member.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
+import type { Invitations } from "../../protocol/peer/invitations-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { Identity, Storage } from "../../storage/storage.ts";
 import type { SignallingState } from "../../transport/channel.ts";
@@ -32,6 +33,7 @@ export interface TabMemberOptions {
     edge: RoomEdge | undefined,
     onSignalling: (state: SignallingState, text: string) => void,
     onRelayed: (peers: readonly MemberId[]) => void,
+    invited: () => Invitations,
   ) => Promise<TabTransport>;
   /** The objects of the room's cluster; undefined: all its members are tabs. */
   readonly edge: () => RoomEdge | undefined;
@@ -43,7 +45,7 @@ export interface TabMemberOptions {
   readonly newId: () => bigint;
   readonly late: SwitchableServices;
   readonly onChange: (state: TabState) => void;
-  /** The registry has refused a tab that has nothing of the room yet: another secret holds there. */
+  /** A tab that has nothing of the room yet is refused: another secret holds there, or its invitation is over. */
   readonly onRefused: () => void;
   /** Called once for each cluster that the tab comes into. */
   readonly onRunning: (member: Member, services: Services) => void;

@@ -24,6 +24,7 @@ import { comeIn } from "../entrance/come-in.ts";
 import type { Beginning } from "../entrance/come-in.ts";
 import { removeFormerSelf } from "../entrance/former-self.ts";
 import { belongs, watchRegistry } from "../entrance/registry-watch.ts";
+import { NO_INVITATIONS } from "../../member/membership/invitations.ts";
 import { refusalText } from "../entrance/room-door.ts";
 import { FullDisk } from "./full-disk.ts";
 import { handOver, transferLeadership } from "./hand-over.ts";
@@ -53,6 +54,8 @@ export class TabMember {
   #edge: RoomEdge | undefined;
   #recovery: Recovery | undefined;
   #isRecovering = false;
+  /** By the members: what was stored while it asked them is of no use. */
+  #isTurnedAway = false;
 
   constructor(options: TabMemberOptions) {
     this.#options = options;
@@ -175,7 +178,7 @@ export class TabMember {
     this.#session.abort();
     const storage = this.#storage;
     if (storage === undefined) return end;
-    if (end === "again") await this.#discard(storage);
+    if (end === "again" || this.#isTurnedAway) await this.#discard(storage);
     if (end === "recover") await this.#replace(storage);
     if (end === "full") await storage.close().catch(() => {});
     return end;
@@ -218,8 +221,7 @@ export class TabMember {
     } catch (error) {
       if (!(error instanceof RoomRefusal)) throw error;
       await this.#discard(storage);
-      this.#options.onRefused();
-      this.#stopWith("refused", refusalText(error.code), false, error.code);
+      this.#refused(error.code);
       return "over";
     }
   }
@@ -236,6 +238,7 @@ export class TabMember {
       edge,
       (state, text) => this.#update({ signalling: { state, text } }),
       (peers) => this.#update({ relayed: peers.map(String) }),
+      () => this.#member?.machine.membership.invitations ?? NO_INVITATIONS,
     );
     const quotaBackendBytes = (await this.#options.quotaBytes?.()) ?? 0;
     if (this.#isOver) return "over";
@@ -316,6 +319,10 @@ export class TabMember {
       state: () => (this.#state.type === "running" ? this.#state : undefined),
       update: (changes: Partial<RunningState>) => this.#update(changes),
       onDiscard: () => this.#endSession?.("again"),
+      onRefused: (code: RoomRefusalCode) => {
+        this.#isTurnedAway = true;
+        this.#refused(code);
+      },
     };
     watchRegistry(member, watch, this.#session.signal).catch((error: unknown) => this.#stopFor(error));
   }
@@ -329,6 +336,11 @@ export class TabMember {
   async #discard(storage: Storage): Promise<void> {
     await storage.close().catch(() => {});
     await this.#options.deleteStorage();
+  }
+
+  #refused(code: RoomRefusalCode): void {
+    this.#options.onRefused();
+    this.#stopWith("refused", refusalText(code), false, code);
   }
 
   #stopFor(error: unknown): void {

@@ -31,13 +31,13 @@ const LOW_WATER_BYTES = 64 * 1024;
 
 export class RelayPort implements PeerPort {
   readonly #id: MemberId;
-  readonly #key: Uint8Array;
+  readonly #key: () => Uint8Array | undefined;
   readonly #wire: RelayWire;
   readonly #channels: Map<string, RelayChannel> = new Map();
   #events: PeerPortEvents | undefined;
 
-  /** `key`: of the room, for this use (room-secret.ts). */
-  constructor(id: MemberId, key: Uint8Array, wire: RelayWire) {
+  /** `key`: of the room, for this use (room-secret.ts); undefined while this member does not know it. */
+  constructor(id: MemberId, key: () => Uint8Array | undefined, wire: RelayWire) {
     this.#id = id;
     this.#key = key;
     this.#wire = wire;
@@ -55,6 +55,7 @@ export class RelayPort implements PeerPort {
   dial(peerId: string): Channel | undefined {
     const dialed = memberOfPeerId(peerId);
     if (!this.#wire.isOpen || dialed === undefined || this.#channels.size >= MAX_CHANNELS) return undefined;
+    if (this.#key() === undefined) return undefined;
     const dialerNonce = newNonce();
     const channel = this.#newChannel(peerId, dialerNonce, true);
     this.#send(peerId, DIAL, dialerNonce);
@@ -90,18 +91,19 @@ export class RelayPort implements PeerPort {
     const channel = this.#channels.get(nameOf(peerId, name));
     if (bytes[0] === DIAL && channel === undefined) this.#dialed(peerId, peer, name);
     else if (bytes[0] === ACCEPT && channel?.dialed === true && body.length === RELAY_NONCE_BYTES) {
-      channel.opened(this.#key, { dialer: this.#id, dialed: peer, dialerNonce: name, dialedNonce: body });
+      channel.opened(this.#key(), { dialer: this.#id, dialed: peer, dialerNonce: name, dialedNonce: body });
     } else if (bytes[0] === DATA) channel?.received(body);
     else if (bytes[0] === CLOSE) channel?.end("the peer closed the connection");
   }
 
   #dialed(peerId: string, peer: MemberId, name: Uint8Array): void {
-    if (this.#channels.size >= MAX_CHANNELS) return;
+    const key = this.#key();
+    if (this.#channels.size >= MAX_CHANNELS || key === undefined) return;
     const dialedNonce = newNonce();
     const channel = this.#newChannel(peerId, name, false);
     this.#send(peerId, ACCEPT, name, dialedNonce);
     this.#events?.onChannel(channel);
-    channel.opened(this.#key, { dialer: peer, dialed: this.#id, dialerNonce: name, dialedNonce });
+    channel.opened(key, { dialer: peer, dialed: this.#id, dialerNonce: name, dialedNonce });
   }
 
   #changed(isOpen: boolean): void {
@@ -153,8 +155,8 @@ class RelayChannel implements Channel {
     if (this.#seal !== undefined) events.onOpen();
   }
 
-  opened(key: Uint8Array, ends: RelayEnds): void {
-    if (this.#isClosed || this.#seal !== undefined) return;
+  opened(key: Uint8Array | undefined, ends: RelayEnds): void {
+    if (key === undefined || this.#isClosed || this.#seal !== undefined) return;
     this.#seal = new RelaySeal(key, ends, this.dialed);
     this.#fingerprints = relayBindings(key, ends, this.dialed);
     this.#events?.onOpen();

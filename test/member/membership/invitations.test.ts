@@ -394,7 +394,9 @@ describe("M65 the list of invitations", () => {
 
   test("is bounded: one that is over makes room, the oldest first, and where all are open none is made", () => {
     const open = many(INVITATIONS_MAX, () => ({}));
-    expect(inviteRefusal(open, inviteOf())?.message).toBe("quorate: a room has at most 128 open invitations");
+    expect(inviteRefusal(open, inviteOf())?.message).toBe(
+      "quorate: a room has at most 128 invitations that are open or have guests",
+    );
     const later = inviteOf({ expiresMs: 9 * HOUR_MS }, 2 * HOUR_MS);
     expect(inviteRefusal(open, later)).toBeUndefined();
     const ended = revoke(

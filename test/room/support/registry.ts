@@ -54,6 +54,10 @@ export class FakeRegistry implements RoomRegistry {
     return token;
   }
 
+  async setGuests(): Promise<void> {
+    this.#check();
+  }
+
   #check(): void {
     if (this.refusal !== undefined) throw new RoomRefusal(this.refusal);
     if (!this.isReachable) throw new RoomError("the room could not be asked: no network");

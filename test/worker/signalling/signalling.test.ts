@@ -593,3 +593,88 @@ describe("an open room", () => {
     expect(await ask("192.0.2.2")).toBe(200);
   });
 });
+
+describe("guests of a closed room", () => {
+  const KEY = "k".repeat(43);
+  const GUEST = "g".repeat(43);
+  const OTHER = "o".repeat(43);
+  const NEVER = 4_102_444_800_000;
+
+  const registryWith = (room: string, key: string): ReturnType<typeof roomRegistry> =>
+    roomRegistry(ORIGIN, room, { type: "key", key }, (url, init) => worker.fetch(url, init));
+
+  async function hashOf(key: string): Promise<string> {
+    const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key)));
+    return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  }
+
+  async function closedRoom(): Promise<string> {
+    const room = `guests-${crypto.randomUUID().slice(0, 8)}`;
+    const registry = registryWith(room, KEY);
+    await registry.claim(1n, 2n);
+    await registry.confirm(1n, 2n);
+    return room;
+  }
+
+  const codeOf = (call: Promise<unknown>): Promise<unknown> =>
+    call.then(
+      () => "answered",
+      (error: unknown) => (error instanceof RoomRefusal ? error.code : String(error)),
+    );
+
+  test("a guest asks who is here and connects, and does nothing else", async () => {
+    const room = await closedRoom();
+    const [owner, guest] = [registryWith(room, KEY), registryWith(room, GUEST)];
+    expect(await codeOf(guest.info())).toBe("key-wrong");
+    await owner.setGuests("v1", [{ hash: await hashOf(GUEST), untilMs: NEVER }]);
+    expect(await guest.info()).toMatchObject({ access: "closed", cluster: 2n, guests: "v1" });
+    const ticket = await guest.ticket("guest", "token");
+    const client = await join(room, "guest", ticket);
+    for (const call of [
+      guest.claim(9n, 9n),
+      guest.confirm(1n, 2n),
+      guest.forget(2n),
+      guest.setGuests("mine", [{ hash: await hashOf(OTHER) }]),
+    ]) {
+      expect(await codeOf(call)).toBe("RoomError: the room answered 403");
+    }
+    expect(await codeOf(registryWith(room, OTHER).info())).toBe("key-wrong");
+    expect((await owner.info()).guests).toBe("v1");
+    client.socket.close();
+  });
+
+  test("whose time is over, who is revoked or comes too late is told, and its connection ends", async () => {
+    const room = await closedRoom();
+    const [owner, guest] = [registryWith(room, KEY), registryWith(room, GUEST)];
+    const hash = await hashOf(GUEST);
+    await owner.setGuests("v1", [{ hash }]);
+    const client = await join(room, "guest", await guest.ticket("guest", "token"));
+    await owner.setGuests("v2", [{ hash, over: "revoked" }]);
+    expect((await client.closed).code).toBe(1008);
+    expect(await codeOf(guest.info())).toBe("invitation-revoked");
+    await owner.setGuests("v3", [{ hash, over: "used" }]);
+    expect(await codeOf(guest.info())).toBe("invitation-used");
+    await owner.setGuests("v4", [{ hash, untilMs: 1 }]);
+    expect(await codeOf(guest.ticket("guest", "token"))).toBe("invitation-expired");
+    await owner.setGuests("v5", []);
+    expect(await codeOf(guest.info())).toBe("key-wrong");
+  });
+
+  test.each<[string, unknown]>([
+    ["no list", { version: "v" }],
+    ["no version", { guests: [] }],
+    ["a hash that is none", { version: "v", guests: [{ hash: "x" }] }],
+    ["a time that is none", { version: "v", guests: [{ hash: "0".repeat(64), untilMs: "soon" }] }],
+    ["another end", { version: "v", guests: [{ hash: "0".repeat(64), over: "so" }] }],
+    ["too many", { version: "v", guests: Array.from({ length: 257 }, () => ({ hash: "0".repeat(64) })) }],
+  ])("a list with %s is refused", async (_, body) => {
+    const room = await closedRoom();
+    const response = await worker.fetch(`${ORIGIN}/peerjs/room/${room}/guests`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${KEY}`, "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
+    expect(response.status).toBe(400);
+    await response.text();
+  });
+});
