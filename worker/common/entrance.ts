@@ -34,8 +34,8 @@ export const SETUP_TOKEN_LENGTH_MIN = 16;
 
 const CLOSED = "this endpoint is closed";
 const HOW =
-  'Send its setup token ("Authorization: Bearer SETUP_TOKEN"), add the user root and enable auth; ' +
-  'or deploy it with OPEN="true" for everybody.';
+  "`npx quorate auth init` opens it with its setup token, which stands where any token does until then " +
+  '("Authorization: Bearer SETUP_TOKEN", --token); or deploy it with OPEN="true" for everybody.';
 const HOW_IN_ROOM =
   'It is a room, for those who hold its secret: `npx quorate --room LINK`, or "Authorization: Bearer KEY" with the key that ' +
   "`npx quorate cluster key LINK` prints.";

@@ -19,7 +19,7 @@ export const authCommand: Command = {
   details: `
 A deployed endpoint is closed: until auth is enabled, it serves only who shows its setup token. init asks for root's
 password (or takes --password-file, or stdin), adds user and role root, and enables auth. From then on users and roles
-decide, and the setup token opens nothing any more.`,
+decide, and the setup token reads and writes nothing any more; the deployment's still manages its clusters.`,
   options: {
     "setup-token": { type: "string", value: "TOKEN", help: "init: the endpoint's; default --token, or $QUORATE_TOKEN" },
     ...PASSWORD_FILE,
@@ -118,8 +118,8 @@ function isError(error: unknown, known: EtcdError): boolean {
 }
 
 function nextText(endpoint: string): string {
-  return `Auth is enabled at ${endpoint}: root may do everything, nobody else anything, and the setup token opens nothing
-any more. What comes next:
+  return `Auth is enabled at ${endpoint}: root may do everything, nobody else anything. The setup token reads and writes
+nothing any more; the deployment's still makes and deletes clusters. What comes next:
 
   export QUORATE_ENDPOINT=${endpoint} QUORATE_USER=root:PASSWORD
 
