@@ -234,6 +234,7 @@ const config: OxlintConfig = defineConfig({
         "worker/examples/*/src/index.ts",
         "test/foreign/projects/worker/src/index.ts",
         "test/bench/bill/metered-worker.ts",
+        "test/upgrade/objects/two-builds.ts",
         "test/worker/main.ts",
         "test/support/count-reporter.ts",
       ],

@@ -7,7 +7,6 @@ import { endpointServices } from "../../src/grpc/endpoint-services.ts";
 import { type GrpcProxy, startGrpcProxy } from "../../src/grpc/proxy.ts";
 import { RPCS } from "../../src/protocol/api/rpc/rpc-table.ts";
 import { RawClient } from "../grpc/support/raw-client.ts";
-import type { ProcessCluster, ProcessMemberUnderTest } from "../support/process-cluster.ts";
 import type { Kv } from "./callers.ts";
 import type { Event, Log } from "./judge.ts";
 import { sleep } from "./nemesis.ts";
@@ -15,6 +14,20 @@ import { sleep } from "./nemesis.ts";
 const TIMEOUT_MS = 10_000;
 /** Ends what hangs: on a busy machine recovery takes long. */
 const HEALED_WITHIN_MS = 180_000;
+
+/** A member that runs somewhere: in a process of its own, or as an object. */
+export interface MemberUnderTest {
+  readonly name: string;
+  readonly url: string;
+  /** Rejects if the member does not serve. */
+  readonly post: (path: string, body: unknown) => Promise<Record<string, unknown>>;
+  readonly leads: () => Promise<boolean>;
+}
+
+export interface ClusterUnderTest {
+  readonly members: readonly MemberUnderTest[];
+  readonly leader: () => Promise<MemberUnderTest>;
+}
 
 /** A member's two ways in: its own HTTP API, and a gRPC proxy in front of it. */
 export class Front {
@@ -85,7 +98,7 @@ export class Recorded {
 }
 
 /** Waits until all members serve, and returns all that was ever written. */
-export async function healed(cluster: ProcessCluster, clients: readonly ApplicationClient[]): Promise<Log> {
+export async function healed(cluster: ClusterUnderTest, clients: readonly ApplicationClient[]): Promise<Log> {
   for (const member of cluster.members) {
     await served(cluster, member.name, () => member.post("/v3/kv/range", { key: btoa("key0") }));
   }
@@ -107,7 +120,7 @@ export async function healed(cluster: ProcessCluster, clients: readonly Applicat
  * Returns the response of a request, which is repeated until the cluster has recovered. A cluster that does not recover is
  * a fault, and the error says what each member answers.
  */
-export async function served<T>(cluster: ProcessCluster, name: string, request: () => Promise<T>): Promise<T> {
+export async function served<T>(cluster: ClusterUnderTest, name: string, request: () => Promise<T>): Promise<T> {
   const untilMs = Date.now() + HEALED_WITHIN_MS;
   for (;;) {
     try {
@@ -124,7 +137,7 @@ export async function served<T>(cluster: ProcessCluster, name: string, request: 
 }
 
 /** What each member says of itself. */
-async function answers(cluster: ProcessCluster): Promise<readonly string[]> {
+async function answers(cluster: ClusterUnderTest): Promise<readonly string[]> {
   const asked = cluster.members.map(async (member) => {
     const status = await member.post("/v3/maintenance/status", {}).then(
       (body) => JSON.stringify(body),
@@ -136,8 +149,8 @@ async function answers(cluster: ProcessCluster): Promise<readonly string[]> {
 }
 
 /** Members hold the same data at one revision. */
-export async function differences(cluster: ProcessCluster): Promise<readonly string[]> {
-  const range = async (member: ProcessMemberUnderTest): Promise<Record<string, unknown>> =>
+export async function differences(cluster: ClusterUnderTest): Promise<readonly string[]> {
+  const range = async (member: MemberUnderTest): Promise<Record<string, unknown>> =>
     await served(cluster, member.name, () => member.post("/v3/kv/range", { key: btoa("key0") }));
   const [first] = cluster.members;
   if (first === undefined) return [];

@@ -14,9 +14,31 @@ const run = promisify(execFile);
 export interface OtherBuild {
   readonly commit: string;
   readonly build: BuiltWorker;
+  /** The worker with the objects. */
+  readonly workerFile: string;
   /** This checkout's commit as if it spoke another version of the protocol. */
   readonly foreign: BuiltWorker;
   readonly remove: () => Promise<void>;
+}
+
+const COMMITS_BACK = 20;
+
+/** The oldest commit that is there, where there are not so many. */
+export async function someCommitsBack(): Promise<string> {
+  const commits = await git("rev-list", "--first-parent", `-n${COMMITS_BACK + 1}`, "HEAD");
+  const oldest = commits.split("\n").at(-1);
+  if (oldest === undefined || oldest === "") throw new Error("this checkout has no history");
+  return oldest;
+}
+
+/**
+ * The version of the protocol that a commit speaks. Undefined if the commit is not here, as in a shallow clone that ends later
+ * and where there is no repository.
+ */
+export async function protocolOf(commit: string): Promise<number | undefined> {
+  const text = await git("show", `${commit}:src/protocol/version.ts`).catch(() => undefined);
+  const version = /PROTOCOL_VERSION = (\d+)/.exec(text ?? "")?.[1];
+  return version === undefined ? undefined : Number(version);
 }
 
 /** With the installed packages of this checkout. Rejects if there is no such commit, as in a shallow clone. */
@@ -38,7 +60,8 @@ export async function buildOther(ref: string, foreignVersion: number): Promise<O
     if (changed === text) throw new Error("there is no version of the protocol to change");
     await writeFile(file, changed);
     await buildIn(foreignRoot);
-    return { commit, build: built(root), foreign: built(foreignRoot), remove };
+    const workerFile = join(root, "dist/worker/worker.js");
+    return { commit, build: built(root), workerFile, foreign: built(foreignRoot), remove };
   } catch (error) {
     await remove();
     throw error;

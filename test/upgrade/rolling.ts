@@ -1,28 +1,22 @@
 /** The steps of a rolling upgrade, with clients at work throughout. */
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { Prng } from "../../src/base/prng.ts";
-import { connect } from "../../src/client/app/connect.ts";
 import { PROTOCOL_VERSION } from "../../src/protocol/version.ts";
-import { Caller } from "../chaos/callers.ts";
-import { judge, judgeWatch } from "../chaos/judge.ts";
 import { sleep } from "../chaos/nemesis.ts";
-import { differences, Front, healed, Recorded, served } from "../chaos/observers.ts";
-import { History } from "../sim/history.ts";
+import { served } from "../chaos/observers.ts";
 import { built, ProcessCluster, type ProcessMemberUnderTest } from "../support/process-cluster.ts";
-import { buildOther } from "./other-build.ts";
+import { Clients } from "./clients.ts";
+import { ObjectCluster, type ObjectMember } from "./object-cluster.ts";
+import type { OtherBuild } from "./other-build.ts";
+import { type Say, Steps } from "./steps.ts";
 
 const MEMBERS = 3;
-const COMMITS_BACK = 20;
+/** Members try to connect again and again. */
+const NAMED_WITHIN_MS = 30_000;
 const FOREIGN_VERSION = PROTOCOL_VERSION + 1;
-const MOVED_WITHIN_MS = 30_000;
 
 export interface UpgradeOptions {
-  /** Undefined: some commits back. */
-  readonly from: string | undefined;
   readonly seconds: number;
   readonly seed: number;
 }
@@ -32,13 +26,13 @@ export interface UpgradeResult {
   readonly summary: string;
 }
 
-type Say = (line: string) => void;
-
-export async function upgrade({ from, seconds, seed }: UpgradeOptions, say: Say): Promise<UpgradeResult> {
-  const ref = from ?? (await someCommitsBack());
-  const other = await buildOther(ref, FOREIGN_VERSION);
+/** Members in processes of their own. */
+export async function upgradeProcesses(
+  other: OtherBuild,
+  { seconds, seed }: UpgradeOptions,
+  say: Say,
+): Promise<UpgradeResult> {
   const folder = await mkdtemp(join(tmpdir(), "quorate-rolling-"));
-  say(`${other.commit} is built`);
   const cluster = await ProcessCluster.start(folder, MEMBERS, { build: other.build });
   try {
     await cluster.leader();
@@ -64,7 +58,35 @@ export async function upgrade({ from, seconds, seed }: UpgradeOptions, say: Say)
   } finally {
     await cluster.stop();
     await rm(folder, { recursive: true, force: true });
-    await other.remove();
+  }
+}
+
+/** Objects of one deployment, in one workerd. */
+export async function upgradeObjects(
+  other: OtherBuild,
+  { seconds, seed }: UpgradeOptions,
+  say: Say,
+): Promise<UpgradeResult> {
+  const cluster = await ObjectCluster.start(other.workerFile, MEMBERS);
+  try {
+    await cluster.leader();
+    const clients = await Clients.of(cluster, seed);
+    const during = new Steps(cluster, seconds, say);
+    await during.pause(`all objects run ${other.commit}`);
+    for (const member of cluster.members) {
+      await member.deploy("new");
+      await during.pause(`the object of ${member.name} runs this commit`);
+      await during.lead(member);
+    }
+    const [first, second] = cluster.members as [ObjectMember, ObjectMember];
+    await first.deploy("old");
+    await during.lead(first);
+    await during.lead(second);
+    await first.deploy("new");
+    await during.pause("all objects run this commit");
+    return { wrong: await clients.judged(cluster), summary: clients.summary };
+  } finally {
+    await cluster.stop();
   }
 }
 
@@ -85,9 +107,10 @@ async function foreigner(
     const metrics = await (await fetch(`${url}/metrics`)).text();
     return metrics.includes(`quorate_peer_protocol_version_refused{theirs="${theirs}",ours="${ours}"} 1`);
   };
-  const named = await Promise.all(others.map(({ url }) => isNamed(url, FOREIGN_VERSION, PROTOCOL_VERSION)));
-  if (!named.includes(true)) wrong.push("no member names the version of the one that it cannot read");
-  if (!(await isNamed(member.url, PROTOCOL_VERSION, FOREIGN_VERSION))) {
+  const byOthers = async (): Promise<boolean> =>
+    (await Promise.all(others.map(({ url }) => isNamed(url, FOREIGN_VERSION, PROTOCOL_VERSION)))).includes(true);
+  if (!(await inTime(byOthers))) wrong.push("no member names the version of the one that it cannot read");
+  if (!(await inTime(() => isNamed(member.url, PROTOCOL_VERSION, FOREIGN_VERSION)))) {
     wrong.push(`${member.name} does not name the version of the others`);
   }
   await member.stop();
@@ -99,94 +122,11 @@ async function foreigner(
   return wrong;
 }
 
-class Steps {
-  readonly say: Say;
-  readonly #cluster: ProcessCluster;
-  readonly #seconds: number;
-
-  constructor(cluster: ProcessCluster, seconds: number, say: Say) {
-    this.#cluster = cluster;
-    this.#seconds = seconds;
-    this.say = say;
+async function inTime(isSo: () => Promise<boolean>): Promise<boolean> {
+  const untilMs = Date.now() + NAMED_WITHIN_MS;
+  while (!(await isSo())) {
+    if (Date.now() > untilMs) return false;
+    await sleep(200);
   }
-
-  async pause(what: string): Promise<void> {
-    this.say(what);
-    await sleep(this.#seconds * 1_000);
-  }
-
-  /** Moves the lead there and stays a while. */
-  async lead(member: ProcessMemberUnderTest): Promise<void> {
-    const untilMs = Date.now() + MOVED_WITHIN_MS;
-    while (!(await member.leads().catch(() => false))) {
-      if (Date.now() > untilMs) throw new Error(`${member.name} does not lead`);
-      const leader = await this.#cluster.leader();
-      const { header } = (await member.post("/v3/maintenance/status", {}).catch(() => ({ header: undefined }))) as {
-        header?: { member_id: string };
-      };
-      if (leader !== member && header !== undefined) {
-        await leader.post("/v3/maintenance/transfer-leadership", { targetID: header.member_id }).catch(() => {});
-      }
-      await sleep(200);
-    }
-    await this.pause(`${member.name} leads`);
-  }
-}
-
-/** Callers by HTTP and gRPC at all members, and a watch at each. */
-class Clients {
-  readonly #history = new History();
-  readonly #fronts: readonly Front[];
-  readonly #callers: readonly Caller[];
-  readonly #running: readonly Promise<void>[];
-  readonly #clients: readonly ReturnType<typeof connect>[];
-  readonly #watches: readonly Recorded[];
-  #revisions = 0;
-
-  private constructor(fronts: readonly Front[], urls: readonly string[], seed: number) {
-    const prng = new Prng(seed);
-    this.#fronts = fronts;
-    const [http, grpc] = [fronts.map((front) => front.http), fronts.map((front) => front.grpc)];
-    this.#callers = [http, http, grpc, grpc].map((kvs, id) => new Caller(id, kvs, this.#history, prng.fork()));
-    this.#clients = urls.map((url) => connect({ endpoint: url }));
-    this.#watches = this.#clients.map((client) => new Recorded(client));
-    this.#running = this.#callers.map((caller) => caller.run());
-  }
-
-  static async of({ members }: ProcessCluster, seed: number): Promise<Clients> {
-    const urls = members.map(({ url }) => url);
-    return new Clients(await Promise.all(urls.map((url) => Front.before(url))), urls, seed);
-  }
-
-  /** Ends them. Returns what is wrong. */
-  async judged(cluster: ProcessCluster): Promise<readonly string[]> {
-    for (const caller of this.#callers) caller.stop();
-    await Promise.all(this.#running);
-    const log = await healed(cluster, this.#clients);
-    this.#revisions = Math.max(...log.keys());
-    await Promise.all(this.#watches.map((watch) => watch.reaches(this.#revisions)));
-    const wrong = [...judge(this.#history, log)];
-    for (const [at, { seen }] of this.#watches.entries())
-      wrong.push(...judgeWatch(`the watch at m${at + 1}`, seen, log));
-    wrong.push(...(await differences(cluster)));
-    for (const watch of this.#watches) watch.close();
-    await Promise.all(this.#clients.map((client) => client.close()));
-    for (const front of this.#fronts) await front.close();
-    return wrong;
-  }
-
-  get summary(): string {
-    const { calls } = this.#history;
-    const answered = calls.filter(({ result }) => result !== undefined).length;
-    const seen = this.#watches.reduce((sum, watch) => sum + watch.seen.length, 0);
-    return `${answered} of ${calls.length} calls answered, ${this.#revisions} revisions, ${seen} responses of watches`;
-  }
-}
-
-/** The oldest commit that is there, where there are not so many. */
-async function someCommitsBack(): Promise<string> {
-  const { stdout } = await promisify(execFile)("git", ["rev-list", "--first-parent", `-n${COMMITS_BACK + 1}`, "HEAD"]);
-  const oldest = stdout.trim().split("\n").at(-1);
-  if (oldest === undefined) throw new Error("this checkout has no history");
-  return oldest;
+  return true;
 }
