@@ -159,8 +159,9 @@ export class QuorumFirst {
     return (entries.at(-1)?.index ?? 0) <= this.#committedIndex;
   }
 
+  /** In whole milliseconds, as the clocks of objects tell them: a timer for less would fire again and again. */
   get #lateMs(): number {
-    return Math.min(Math.max(LATE_FACTOR * this.#usualMs, LATE_MS_MIN), LATE_MS_MAX);
+    return Math.min(Math.max(Math.ceil(LATE_FACTOR * this.#usualMs), LATE_MS_MIN), LATE_MS_MAX);
   }
 
   #dueMs({ messages }: Spare): number {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { QuorumFirst } from "../../../src/member/peer/quorum-first.ts";
 import { putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
 import type {
@@ -98,7 +98,8 @@ describe("M71 an append", () => {
     expect(world.appended(2)).toEqual([3n]);
   });
 
-  test("is late after three times the usual time", async () => {
+  test("is late after three times the usual time, in whole milliseconds", async () => {
+    const setTimer = vi.spyOn(world.clock, "setTimer");
     for (let index = 1; index <= 40; index++) {
       world.appended(index);
       await world.clock.advance(1);
@@ -109,6 +110,7 @@ describe("M71 an append", () => {
     world.appended(41);
     await world.clock.advance(5);
     expect(world.sent).toEqual([append(3n, 41)]);
+    expect(setTimer.mock.calls.map(([delayMs]) => delayMs % 1)).toEqual(setTimer.mock.calls.map(() => 0));
   });
 
   test("of five voters leaves to two", () => {
