@@ -60,7 +60,7 @@ async function comes(
 ): Promise<Node> {
   cluster.strangers.add(id);
   cluster.proofs.set(id, { key, invitation, knowsSecret: false });
-  const node = await cluster.start(id, { type: "join" }, undefined, { key, admission: "all" });
+  const node = await cluster.start(id, { type: "join" }, undefined, { key });
   node.member.dial(dials);
   return node;
 }
@@ -323,10 +323,13 @@ describe("M67 whoever was invited lets nobody in", () => {
     await changed(cluster, leader, inviteOf());
     await joined(cluster, 2n, BOB);
     cluster.proofs.set(3n, { key: EVE });
-    const third = await cluster.start(3n, { type: "join" }, undefined, { key: EVE });
+    // As a guest sees it, who has no means to check.
+    cluster.strangers.add(3n);
+    const third = await cluster.start(3n, { type: "join" }, undefined, { key: EVE, admission: "all" });
     third.member.dial([2n]);
     await cluster.clock.advance(4_000);
     expect([has(leader, 3n), third.member.joinRefusal]).toEqual([false, undefined]);
+    cluster.strangers.delete(3n);
     third.member.dial([1n, 2n]);
     await cluster.clock.until(() => has(third, 3n), "let in by one that may");
     const lie = { type: "join", memberId: 9n, name: "friend", key: hash(9), invitation: new Uint8Array(0) } as const;
