@@ -1,4 +1,4 @@
-/** Clients of real members: each makes one call at a time over HTTP or gRPC, gives up in the end, and records both. */
+/** Clients of real members: each makes one call at a time, over whatever reaches one, gives up in the end, and records both. */
 import type { Prng } from "../../src/base/prng.ts";
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
 import type { KvService } from "../../src/member/api/services.ts";
@@ -16,16 +16,25 @@ const ALL_KEYS = { key: utf8Encode("key"), rangeEnd: utf8Encode("kez") };
 /** The unary part of etcd's KV service, over any transport. */
 export type Kv = Pick<KvService, "put" | "range" | "deleteRange" | "txn">;
 
+/** What a member answers, and at which revision. */
+export interface Answer {
+  readonly result: Result;
+  readonly revision: number;
+}
+
+/** Asks one member to do the operation. */
+export type Ask = (operation: Operation) => Promise<Answer>;
+
 export class Caller {
   readonly #id: number;
-  readonly #members: readonly Kv[];
+  readonly #members: readonly Ask[];
   readonly #history: History;
   readonly #prng: Prng;
   readonly #startedMs: number = Date.now();
   #sequence = 0;
   #stopped = false;
 
-  constructor(id: number, members: readonly Kv[], history: History, prng: Prng) {
+  constructor(id: number, members: readonly Ask[], history: History, prng: Prng) {
     this.#id = id;
     this.#members = members;
     this.#history = history;
@@ -39,11 +48,11 @@ export class Caller {
   async run(): Promise<void> {
     while (!this.#stopped) {
       const operation = this.#draw();
-      const kv = this.#prng.pick(this.#members);
+      const ask = this.#prng.pick(this.#members);
       const call = this.#history.start(operation, Date.now() - this.#startedMs);
       let over = false;
       // A response after giving up does not count.
-      const answered = execute(kv, operation).then(
+      const answered = ask(operation).then(
         ({ result, revision }) => {
           if (!over) this.#history.end(call, result, revision);
         },
@@ -84,9 +93,9 @@ export class Caller {
   }
 }
 
-interface Answer {
-  readonly result: Result;
-  readonly revision: number;
+/** Asks by etcd's KV service. */
+export function askKv(kv: Kv): Ask {
+  return (operation) => execute(kv, operation);
 }
 
 async function execute(kv: Kv, operation: Operation): Promise<Answer> {

@@ -1,9 +1,8 @@
 /** The judgement of chaos goes against what it should: a hand-made run with one thing wrong at a time. */
 import { expect, test } from "vitest";
 import { utf8Encode } from "../../src/base/utf8.ts";
-import type { WatchResponse } from "../../src/client/common/types.ts";
 import { History } from "../sim/history.ts";
-import { type Event, judge, judgeWatch, type Log } from "./judge.ts";
+import { type Event, judge, judgeWatch, type Log, type Sent } from "./judge.ts";
 
 const LOG: Log = new Map<number, readonly Event[]>([
   [2, [{ type: "PUT", key: "key0", value: "a" }]],
@@ -52,8 +51,9 @@ test("a write that was made twice is found", () => {
 });
 
 test("a watch that leaves out a revision, or is sent one again, is found", () => {
-  const sent = (revision: number, type: "PUT" | "DELETE" = "PUT"): WatchResponse =>
-    ({ events: [{ type, kv: { key: utf8Encode("key0"), modRevision: revision } }] }) as unknown as WatchResponse;
+  const sent = (revision: number, type: "PUT" | "DELETE" = "PUT"): Sent => ({
+    events: [{ type, kv: { key: utf8Encode("key0"), modRevision: revision } }],
+  });
   expect(judgeWatch("w", [sent(2), sent(3), sent(4, "DELETE")], LOG)).toEqual([]);
   expect(judgeWatch("w", [sent(2), sent(4, "DELETE")], LOG)).toEqual(["w was sent revision 4 in place of 3"]);
   expect(judgeWatch("w", [sent(2), sent(2)], LOG)).toEqual(["w was sent revision 2 in place of 3"]);

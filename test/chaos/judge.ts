@@ -3,7 +3,6 @@
  * on, is the order that every answer must agree with; the checkers are the simulator's.
  */
 import { utf8Decode, utf8Encode } from "../../src/base/utf8.ts";
-import type { WatchResponse } from "../../src/client/common/types.ts";
 import { putRequest, deleteRangeRequest } from "../../src/protocol/api/kv.ts";
 import type { RequestOp } from "../../src/protocol/api/kv.ts";
 import { encode } from "../../src/protocol/codec/proto-codec.ts";
@@ -22,6 +21,14 @@ export interface Event {
 
 /** Events by revision. */
 export type Log = ReadonlyMap<number, readonly Event[]>;
+
+/** What a watch was sent at once. */
+export interface Sent {
+  readonly events: readonly {
+    readonly type: "PUT" | "DELETE";
+    readonly kv: { readonly key: Uint8Array; readonly modRevision: number };
+  }[];
+}
 
 /** Returns what is wrong, first thing first. */
 export function judge(history: History, log: Log): readonly string[] {
@@ -44,7 +51,7 @@ export function judge(history: History, log: Log): readonly string[] {
 }
 
 /** Compares what a watcher was sent during the run with the log. */
-export function judgeWatch(name: string, seen: readonly WatchResponse[], log: Log): readonly string[] {
+export function judgeWatch(name: string, seen: readonly Sent[], log: Log): readonly string[] {
   let next = 0;
   for (const { events } of seen) {
     for (const [at, { type, kv }] of events.entries()) {

@@ -6,7 +6,7 @@ import { Prng } from "../../src/base/prng.ts";
 import { connect } from "../../src/client/app/connect.ts";
 import { History } from "../sim/history.ts";
 import { ProcessCluster } from "../support/process-cluster.ts";
-import { Caller } from "./callers.ts";
+import { askKv, Caller } from "./callers.ts";
 import { judge, judgeWatch } from "./judge.ts";
 import { LockHolders } from "./lock-holders.ts";
 import { Nemesis, sleep } from "./nemesis.ts";
@@ -69,9 +69,11 @@ async function played(
   seconds: number,
 ): Promise<RoundResult> {
   const history = new History();
-  const overHttp = fronts.map(({ http }) => http);
-  const overGrpc = fronts.map(({ grpc }) => grpc);
-  const callers = [overHttp, overHttp, overGrpc, overGrpc].map((kvs, id) => new Caller(id, kvs, history, prng.fork()));
+  const overHttp = fronts.map(({ http }) => askKv(http));
+  const overGrpc = fronts.map(({ grpc }) => askKv(grpc));
+  const callers = [overHttp, overHttp, overGrpc, overGrpc].map(
+    (asks, id) => new Caller(id, asks, history, prng.fork()),
+  );
   const clients = cluster.members.map(({ url }) => connect({ endpoint: url }));
   const holders = new LockHolders(clients);
   const watches = clients.map((client) => new Recorded(client));

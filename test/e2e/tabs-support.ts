@@ -63,16 +63,19 @@ export class Tab {
     return Tab.openIn(await browser.newContext(chromiumContextOptions()), server, room);
   }
 
-  static async openIn(context: BrowserContext, server: Pick<Server, "url">, room: string): Promise<Tab> {
-    const url = roomUrl(server, room);
+  static async openIn(
+    context: BrowserContext,
+    server: Pick<Server, "url">,
+    room: string,
+    shape?: "edge",
+  ): Promise<Tab> {
+    const url = roomUrl(server, room, shape);
     return new Tab(context, await openPage(context, url), url);
   }
 
   /** Of a room whose cluster is at the edge. */
   static async openAtEdge(browser: Browser, server: Pick<Server, "url">, room: string): Promise<Tab> {
-    const context = await browser.newContext(chromiumContextOptions());
-    const url = roomUrl(server, room, "edge");
-    return new Tab(context, await openPage(context, url), url);
+    return Tab.openIn(await browser.newContext(chromiumContextOptions()), server, room, "edge");
   }
 
   /** A profile in which the site may store so much and no more, until the quota is set anew. */
@@ -83,12 +86,7 @@ export class Tab {
     quotaSize: number,
   ): Promise<{ readonly tab: Tab; readonly setQuota: (bytes: number) => Promise<void> }> {
     const context = await browser.newContext(chromiumContextOptions());
-    // The browser heeds it only if it has not looked for room before; it lasts as long as this page.
-    const page = await context.newPage();
-    const session = await context.newCDPSession(page);
-    const setQuota = async (bytes: number): Promise<void> => {
-      await session.send("Storage.overrideQuotaForOrigin", { origin: server.url, quotaSize: bytes });
-    };
+    const setQuota = await quotaSetter(context, server);
     await setQuota(quotaSize);
     return { tab: await Tab.openIn(context, server, room), setQuota };
   }
@@ -211,6 +209,20 @@ export class Tab {
   }
 }
 
+/**
+ * Sets how many bytes the site may store in a profile. The browser heeds it only if it has not looked for room before.
+ */
+export async function quotaSetter(
+  context: BrowserContext,
+  { url }: Pick<Server, "url">,
+): Promise<(bytes: number) => Promise<void>> {
+  // It lasts as long as this page.
+  const session = await context.newCDPSession(await context.newPage());
+  return async (bytes) => {
+    await session.send("Storage.overrideQuotaForOrigin", { origin: url, quotaSize: bytes });
+  };
+}
+
 async function openPage(context: BrowserContext, url: string): Promise<Page> {
   const page = await context.newPage();
   page.setDefaultTimeout(STEP_MS);
@@ -232,7 +244,12 @@ export async function leaderOf(tabs: readonly Tab[]): Promise<Tab> {
 }
 
 /** A room of `count` tabs, all of them ready; three and five of them all vote. */
-export async function openRoom(browser: Browser, server: Server, room: string, count: number): Promise<readonly Tab[]> {
+export async function openRoom(
+  browser: Browser,
+  server: Pick<Server, "url">,
+  room: string,
+  count: number,
+): Promise<readonly Tab[]> {
   const tabs = [await Tab.open(browser, server, room)];
   await tabs[0]?.ready();
   while (tabs.length < count) tabs.push(await Tab.open(browser, server, room));

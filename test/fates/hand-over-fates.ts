@@ -1,25 +1,29 @@
 /** Leaders that leave while others write: how long do the writes of the others stall? */
-import { leaderOf } from "../e2e/tabs-support.ts";
+import { leaderOf, openRoom } from "../e2e/tabs-support.ts";
 import type { Tab } from "../e2e/tabs-support.ts";
 import { freeze } from "./page-life.ts";
-import { standing } from "./world.ts";
-import type { Fate, Outcome, World } from "./world.ts";
+import { standing } from "./claims.ts";
+import type { Fates, Outcome } from "./fate.ts";
+import type { World } from "./world.ts";
 
 const ROUNDS = 12;
 
-export const HAND_OVER_FATES: Readonly<Record<string, Fate>> = {
+export const HAND_OVER_FATES: Fates = {
   "leader-closed": {
     what: "the leader's tab is closed while others write; longest stall",
+    places: ["tabs"],
     lastsSeconds: ROUNDS,
     run: (world, rounds) => handOvers(world, rounds, ({ page }) => page.close({ runBeforeUnload: true })),
   },
   "leader-left": {
     what: "the leader's tab shows another page while others write; longest stall",
+    places: ["tabs"],
     lastsSeconds: ROUNDS,
     run: (world, rounds) => handOvers(world, rounds, async ({ page }) => void (await page.goto("about:blank"))),
   },
   "leader-freezes": {
     what: "the leader's page is frozen without being hidden before; longest stall",
+    places: ["tabs"],
     lastsSeconds: ROUNDS,
     run: (world, rounds) => handOvers(world, rounds, freeze),
   },
@@ -43,8 +47,8 @@ declare global {
 }
 
 async function handOvers(world: World, rounds: number, leave: (leader: Tab) => Promise<unknown>): Promise<Outcome> {
-  const { leader, follower, third } = await world.trio();
-  const tabs = [leader, follower, third];
+  // Nobody else calls: the tabs write as fast as they can.
+  const tabs = await openRoom(world.browser, { url: world.server.url }, world.room, 3);
   const stallsMs: number[] = [];
   let right = true;
   let says = "";

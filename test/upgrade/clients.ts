@@ -1,7 +1,7 @@
 /** The clients of a cluster that is upgraded, and the judgement of what they saw. */
 import { Prng } from "../../src/base/prng.ts";
 import { connect } from "../../src/client/app/connect.ts";
-import { Caller } from "../chaos/callers.ts";
+import { askKv, Caller } from "../chaos/callers.ts";
 import { judge, judgeWatch } from "../chaos/judge.ts";
 import { type ClusterUnderTest, differences, Front, healed, Recorded } from "../chaos/observers.ts";
 import { History } from "../sim/history.ts";
@@ -19,8 +19,8 @@ export class Clients {
   private constructor(fronts: readonly Front[], urls: readonly string[], seed: number) {
     const prng = new Prng(seed);
     this.#fronts = fronts;
-    const [http, grpc] = [fronts.map((front) => front.http), fronts.map((front) => front.grpc)];
-    this.#callers = [http, http, grpc, grpc].map((kvs, id) => new Caller(id, kvs, this.#history, prng.fork()));
+    const [http, grpc] = [fronts.map((front) => askKv(front.http)), fronts.map((front) => askKv(front.grpc))];
+    this.#callers = [http, http, grpc, grpc].map((asks, id) => new Caller(id, asks, this.#history, prng.fork()));
     this.#clients = urls.map((url) => connect({ endpoint: url }));
     this.#watches = this.#clients.map((client) => new Recorded(client));
     this.#running = this.#callers.map((caller) => caller.run());
