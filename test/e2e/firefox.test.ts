@@ -140,23 +140,26 @@ describe.skipIf(firefoxPath() === undefined)(
       await tab.close();
     });
 
-    test("a full disk: nothing of the aborted write is believed, reads go on, and it goes on when there is room", async () => {
+    test.for<readonly [string, Way]>([
+      ["in a write to the log", { together: 10, size: 50_000 }],
+      ["in a write of the state, which has many rows", { together: 1, size: 20_000 }],
+    ])("a full disk %s: nothing of it is believed, reads go on, and it goes on when there is room", async ([, way]) => {
       const tab = await open(newRoom());
       await ready(tab);
       await put(tab, "before", "here");
       await tab.evaluate(fill);
-      const { acknowledged, refused } = await tab.evaluate(putUntilFull);
+      const { acknowledged, refused } = await tab.evaluate(putUntilFull, way);
       expect(refused.length).toBeGreaterThan(0);
       await until(tab, ({ problem }) => problem !== undefined);
       await says(tab, /gives no more room to this site, which uses [\d.]+ MB of at most/);
       expect(await get(tab, "before")).toBe("here");
       await tab.evaluate(empty);
       await ready(tab);
-      expect(await wholeKeys(tab)).toEqual(acknowledged.toSorted());
+      expect(await wholeKeys(tab, way.size)).toEqual(acknowledged.toSorted());
       await put(tab, "after", "goes on");
       await tab.reload();
       await ready(tab);
-      expect(await wholeKeys(tab)).toEqual(acknowledged.toSorted());
+      expect(await wholeKeys(tab, way.size)).toEqual(acknowledged.toSorted());
       expect(await read(tab, "after")).toBe("goes on");
       await tab.close();
     });
@@ -268,15 +271,25 @@ function empty(): Promise<void> {
   });
 }
 
-/** Ten writes at a time, so that one transaction has several. Each value begins with its key's number, and ends with it. */
-async function putUntilFull(): Promise<{ readonly acknowledged: string[]; readonly refused: string[] }> {
+interface Way {
+  /** Writes at a time, which share a record of the log. */
+  readonly together: number;
+  /** Bytes of a value. */
+  readonly size: number;
+}
+
+/** Each value begins and ends with its key's number. */
+async function putUntilFull({
+  together,
+  size,
+}: Way): Promise<{ readonly acknowledged: string[]; readonly refused: string[] }> {
   const acknowledged: string[] = [];
   const refused: string[] = [];
-  for (let number = 0; number < 400 && refused.length === 0; number += 10) {
-    const puts = Array.from({ length: 10 }, async (_, at) => {
+  for (let number = 0; number < 2_000 && refused.length === 0; number += together) {
+    const puts = Array.from({ length: together }, async (_, at) => {
       const key = `k/${number + at}`;
-      const value = crypto.getRandomValues(new Uint8Array(50_000));
-      value[0] = value[49_999] = (number + at) % 256;
+      const value = crypto.getRandomValues(new Uint8Array(size));
+      value[0] = value[size - 1] = (number + at) % 256;
       const isDone = await window.quorate.kv.put(key, value).then(
         () => true,
         () => false,
@@ -289,15 +302,15 @@ async function putUntilFull(): Promise<{ readonly acknowledged: string[]; readon
 }
 
 /** The keys of `putUntilFull` that have a value; one that is not whole has a name of its own. */
-async function wholeKeys(tab: FirefoxTab): Promise<readonly string[]> {
-  const keys = await tab.evaluate(async () => {
+async function wholeKeys(tab: FirefoxTab, size: number): Promise<readonly string[]> {
+  const keys = await tab.evaluate(async (bytes: number) => {
     const { kvs } = await window.quorate.kv.range("k/", { prefix: true });
     return kvs.map(({ key, value }) => {
       const name = window.quorate.toText(key);
       const mark = Number(name.slice(2)) % 256;
-      return value.length === 50_000 && value[0] === mark && value[49_999] === mark ? name : `${name} is torn`;
+      return value.length === bytes && value[0] === mark && value[bytes - 1] === mark ? name : `${name} is torn`;
     });
-  });
+  }, size);
   return keys.toSorted();
 }
 
