@@ -209,6 +209,11 @@ export interface MemberOptions {
   /** Ticks without work after which the cluster quiesces; 0 (default): never. */
   readonly quiesceAfterTicks?: number;
   /**
+   * Whether a restarted member of such a cluster sleeps until something needs a leader. For platforms that load a member
+   * for each event. Default false.
+   */
+  readonly startsQuiet?: boolean;
+  /**
    * Milliseconds that a commit index may wait for the next append to a follower. For transports that bill each message.
    * Default 0. Must be less than `tickMs`.
    */
@@ -260,6 +265,7 @@ export interface Settings {
   readonly electionTicks: number;
   readonly requestTimeoutMs: number;
   readonly quiesceAfterTicks: number;
+  readonly startsQuiet: boolean;
   readonly commitDelayMs: number;
   readonly spareDelayMs: number;
   readonly authTokenTtlMs: number;
@@ -299,6 +305,7 @@ export function settingsOf(options: MemberOptions): Settings {
     electionTicks,
     requestTimeoutMs: options.requestTimeoutMs ?? 5_000 + 2 * electionTicks * tickMs,
     quiesceAfterTicks: options.quiesceAfterTicks ?? 0,
+    startsQuiet: options.startsQuiet ?? false,
     commitDelayMs: options.commitDelayMs ?? 0,
     spareDelayMs: options.spareDelayMs ?? 0,
     authTokenTtlMs: options.authTokenTtlMs ?? 300_000,

@@ -63,7 +63,7 @@ import {
 import { maybeLeaveJoint, switchConfiguration } from "./membership.ts";
 import { Persister } from "./persister.ts";
 import { requestRead } from "./reads.ts";
-import { isResuming, markResumable, resume } from "./resumption.ts";
+import { isResumable, isResuming, markResumable, resume } from "./resumption.ts";
 import type { BasicStatus, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
 import { becomeFollower } from "./roles.ts";
 import { statusOf } from "./status.ts";
@@ -121,6 +121,11 @@ export class Raft {
   /** Asks for the votes of the term that this member led before its restart. Returns whether it waits for them. */
   resume(): boolean {
     return resume(this.#core);
+  }
+
+  /** True for a leader that has written nothing since its point was made. */
+  get isResumable(): boolean {
+    return isResumable(this.#core);
   }
 
   get isResuming(): boolean {

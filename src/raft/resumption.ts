@@ -35,6 +35,12 @@ export function markResumable(core: Core): ResumePoint | undefined {
   return { term, index: lastIndex };
 }
 
+/** True for a leader at its point: everything is durable on all members as far as it knows, and nothing was sent since. */
+export function isResumable({ isLeader, resumeIndex, log, term }: Core): boolean {
+  const { lastIndex } = log;
+  return isLeader && resumeIndex === lastIndex && log.durableIndex === lastIndex && log.hasEntry(lastIndex, term);
+}
+
 /** Asks for the votes of this term again, once. Returns whether it waits for them. */
 export function resume(core: Core): boolean {
   if (isResuming(core)) return true;

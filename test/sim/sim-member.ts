@@ -202,6 +202,7 @@ export class Machine {
       quiesceAfterTicks: faults.quiesceAfterTicks,
       spareDelayMs: faults.spareDelayMs,
       commitDelayMs: Math.min(faults.spareDelayMs, COMMIT_DELAY_MS),
+      startsQuiet: faults.evictEveryMs < Infinity,
       ...(faults.isRoom
         ? { autopilot: { votersMax: VOTERS_MAX, replaceAfterMs: REPLACE_AFTER_MS, goneAfterMs: GONE_AFTER_MS } }
         : {}),

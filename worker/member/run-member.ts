@@ -78,6 +78,7 @@ export async function runMember(host: RunHost): Promise<Running> {
     identity,
     bootstrap,
     quiesceAfterTicks: QUIESCE_AFTER_TICKS,
+    startsQuiet: true,
     commitDelayMs: COMMIT_DELAY_MS,
     spareDelayMs: SPARE_DELAY_MS,
     wakeup: await wakeupOf(ctx.storage),

@@ -333,8 +333,7 @@ const SILENT_MS = 5_000;
 
 function makeQuiescence(parts: Assembly): Quiescence {
   const { proposals, reads, rpc, changes, lessor, snapshots } = parts;
-  const { quiesceAfterTicks, electionTicks } = parts.settings;
-  return new Quiescence(quiesceAfterTicks, electionTicks, {
+  return new Quiescence(parts.settings, {
     id: parts.id,
     raft: () => parts.raft,
     leader: () => parts.leader.id,

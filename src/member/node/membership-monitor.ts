@@ -17,6 +17,7 @@ import type { Lifecycle } from "./lifecycle.ts";
 import type { MemberOptions } from "../options.ts";
 import type { Outbox } from "../peer/outbox.ts";
 import type { PeerTracker } from "../membership/peer-tracker.ts";
+import type { Quiescence } from "./quiescence.ts";
 import type { Snapshots } from "../snapshot/snapshots.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
 
@@ -42,6 +43,7 @@ export interface MembershipMonitorDeps {
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
   readonly raft: Raft;
+  readonly quiescence: Quiescence;
   readonly machine: StateMachine;
   /** `term` is the term of the last applied entry. */
   readonly applier: { readonly term: number };
@@ -99,9 +101,10 @@ export class MembershipMonitor {
    * await.
    */
   campaignIfAlone(): void {
-    const { id, machine, raft } = this.#parts;
+    const { id, machine, raft, quiescence } = this.#parts;
     const { voters } = machine.membership.confState;
-    if (voters.length === 1 && voters[0] === id && !raft.resume()) raft.campaign();
+    if (quiescence.startsQuiet || voters.length !== 1 || voters[0] !== id) return;
+    if (!raft.resume()) raft.campaign();
   }
 
   /** Informs a removed member that still acts as a member. It may have been offline when it was removed. */

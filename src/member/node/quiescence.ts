@@ -13,13 +13,18 @@
  *       └── a leader is heard, or none leads ── waking ◄┘
  *
  * A quiesced member may be evicted from memory. It starts in the state "waking": who led may still lead, and goes on in
- * its term (raft/resumption.ts). So a cluster that sleeps does not elect at each wake-up.
+ * its term (raft/resumption.ts). So a cluster that sleeps does not elect at each wake-up. Where a platform loads a member
+ * for each event, also one that needs no leader, it starts in the state "quiesced" and wakes nobody (`startsQuiet`).
+ *
+ * A cluster that wrote nothing since it woke quiesces again after `REST_TICKS`: the leader is in the term and at the entry
+ * at which it quiesced before.
  */
 import type { FrameBody } from "../../protocol/peer/frame-schema.ts";
 import type { MemberId, RaftMessage } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
 import { BOOTSTRAP_TERM } from "./bootstrap.ts";
 import type { RaftStatus } from "../../raft/ready.ts";
+import type { Settings } from "../options.ts";
 
 export type QuiescenceState = "active" | "quiesced" | "waking";
 
@@ -28,6 +33,8 @@ export type QuiescenceState = "active" | "quiesced" | "waking";
  * it asks, it gets the time once more.
  */
 const WAKING_TICKS = 5;
+/** Idle ticks after which a cluster that wrote nothing quiesces again. */
+const REST_TICKS = 3;
 
 export interface QuiescenceHost {
   readonly id: MemberId;
@@ -50,6 +57,7 @@ export interface QuiescenceHost {
 
 export class Quiescence {
   readonly #afterTicks: number;
+  readonly #startsQuiet: boolean;
   /** Silence after which a follower asks its leader. The answer arrives before the shortest election timeout. */
   readonly #silentTicks: number;
   readonly #host: QuiescenceHost;
@@ -64,9 +72,16 @@ export class Quiescence {
   /** Members that have reported since the wake-up that they do not lead. */
   readonly #responses: Set<MemberId> = new Set();
 
-  /** `afterTicks`: idle ticks before the cluster quiesces; 0: never. */
-  constructor(afterTicks: number, electionTicks: number, host: QuiescenceHost) {
-    this.#afterTicks = afterTicks;
+  constructor(
+    {
+      quiesceAfterTicks,
+      startsQuiet,
+      electionTicks,
+    }: Pick<Settings, "quiesceAfterTicks" | "startsQuiet" | "electionTicks">,
+    host: QuiescenceHost,
+  ) {
+    this.#afterTicks = quiesceAfterTicks;
+    this.#startsQuiet = startsQuiet;
     this.#silentTicks = Math.ceil(electionTicks / 2);
     this.#host = host;
   }
@@ -102,7 +117,7 @@ export class Quiescence {
     }
     const idle = !this.#host.hasWork() && isIdle(this.#host.raft().status(), this.#host.isSilent);
     this.#idleTicks = idle ? this.#idleTicks + 1 : 0;
-    if (this.#idleTicks < this.#afterTicks) return false;
+    if (this.#idleTicks < (this.#host.raft().isResumable ? REST_TICKS : this.#afterTicks)) return false;
     const { term, lastIndex } = this.#host.raft().status();
     for (const peer of this.#host.others()) this.#host.send(peer, { type: "quiet", term, index: lastIndex });
     this.#host.onQuiesce();
@@ -110,11 +125,18 @@ export class Quiescence {
     return true;
   }
 
+  /** True for a restarted member that sleeps until something needs a leader. */
+  get startsQuiet(): boolean {
+    return this.#startsQuiet && this.#afterTicks > 0 && this.#isRestart;
+  }
+
   /** Called when the member has started. It is a restart if a term has had a leader. */
   onStart(): void {
-    const isRestart = this.#host.raft().term > BOOTSTRAP_TERM;
     this.#hasStarted = true;
-    if (this.#afterTicks > 0 && isRestart && this.#host.leader() === 0n) this.#findLeader();
+    const { leader, role } = this.#host.raft().basicStatus();
+    // Without `onStop`: this member does not know what the others hold.
+    if (this.startsQuiet && this.#state === "active" && leader === 0n && role === "follower") this.#stopClock();
+    else if (this.#afterTicks > 0 && this.#isRestart && leader === 0n) this.#findLeader();
     for (const member of this.#early) this.onWake(member);
     this.#early.clear();
   }
@@ -150,11 +172,13 @@ export class Quiescence {
     if (this.#state !== "quiesced") return;
     this.#host.startTicking();
     if (this.#host.leader() === this.#host.id) this.activate();
+    else if (this.#host.leader() === 0n) this.#findLeader();
     else this.#startWaking(false);
   }
 
   /** Called when a leader is known, possibly this member. */
   activate(): void {
+    if (this.#state === "quiesced") this.#host.startTicking();
     this.#state = "active";
     this.#idleTicks = 0;
   }
@@ -208,9 +232,7 @@ export class Quiescence {
     const isOver = this.#host.leader() === 0n && this.#host.isCutOff() && !this.#host.hasWork();
     this.#idleTicks = isOver ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks < this.#afterTicks) return false;
-    this.#state = "quiesced";
-    this.#idleTicks = 0;
-    this.#host.stopTicking();
+    this.#stopClock();
     return true;
   }
 
@@ -238,11 +260,19 @@ export class Quiescence {
     this.#responses.clear();
   }
 
+  get #isRestart(): boolean {
+    return this.#host.raft().term > BOOTSTRAP_TERM;
+  }
+
   #stop(): void {
+    this.#stopClock();
+    this.#host.onStop();
+  }
+
+  #stopClock(): void {
     this.#state = "quiesced";
     this.#idleTicks = 0;
     this.#host.stopTicking();
-    this.#host.onStop();
   }
 }
 

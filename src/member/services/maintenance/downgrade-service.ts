@@ -97,7 +97,8 @@ class VersionFollower {
     this.#member = member;
     member.whenStopped(() => this.#cancelTimer?.());
     // A previous run of this member may have stopped before the move. Whether it did is known only when its log is
-    // applied.
+    // applied. Where it is, no timer keeps a member in memory that was loaded for something else.
+    if (member.applied === member.basicStatus().lastIndex && this.#wanted() === undefined) return;
     this.#cancelTimer = member.clock.setTimer(CHECK_AFTER_START_MS, () => {
       this.#cancelTimer = undefined;
       this.check();
