@@ -30,7 +30,9 @@ const LONG = [
   "test/e2e/invitations.test.ts",
   "test/e2e/shared-socket.test.ts",
   "test/worker/edge/edge-sleep.test.ts",
+  "test/worker/clusters/deleted-sockets.test.ts",
   "test/worker/edge/hibernation.test.ts",
+  "test/worker/edge/revoked.test.ts",
   "test/worker/edge/room-sleep.test.ts",
 ];
 const isLong = process.env["QUORATE_LONG"] === "1";

@@ -5,6 +5,7 @@ import { badHost, hostRefusal } from "../src/gateway/http/hosts.ts";
 import { noPage } from "../src/gateway/http/no-page.ts";
 import { SERVICE_WORKER_POLICY, withSecurityHeaders } from "../src/gateway/http/security-headers.ts";
 import { GrpcCode } from "../src/protocol/errors.ts";
+import { CLOSE_FINAL } from "../src/protocol/mux-frame.ts";
 import { backupResponse } from "./backup/backup-route.ts";
 import { clusterMetrics } from "./calls/cluster-metrics.ts";
 import type { CheckedOptions } from "./checked-options.ts";
@@ -15,6 +16,7 @@ import { badName } from "./common/cluster-record.ts";
 import type { Env } from "./common/env.ts";
 import { roomObjectNameOf } from "./common/identity.ts";
 import { type PagePolicy, pagePolicyOf } from "./common/page-policy.ts";
+import { DELETED } from "./common/refusal.ts";
 import { REGISTRY_NAME } from "./common/registry-rpc.ts";
 import { type Route, routeOf } from "./common/routes.ts";
 import { restoreResponse } from "./member/restore-route.ts";
@@ -23,6 +25,7 @@ import type { Authorize, Quorate, RequestContext } from "./options.ts";
 import { signallingRoute } from "./signalling/signalling-route.ts";
 
 const SERVICE_WORKER = "/sw.js";
+const NO_CLUSTER = "there is no such cluster";
 
 /** A request with all that its handlers need. */
 interface Visit {
@@ -85,11 +88,15 @@ async function checked(
     case "named": {
       const cluster = await clusters.find(place.name);
       if ("missing" in cluster) {
+        if (isUpgrade(request)) return closedForGood(NO_CLUSTER);
         return withOrigin(statusResponse(404, GrpcCode.NotFound, cluster.missing), request, policy);
       }
       if (route.type === "clusters") return notFound();
       const visit = { request, address: withPath(address, place.path), route, cluster, ctx };
-      return withPrefix(stamped(await respond(visit), route, request, policy), `${place.base}/`);
+      const response = await respond(visit);
+      // Its members say so before this isolate knows it.
+      if (isUpgrade(request) && (await isDeleted(response))) return closedForGood(DELETED.text);
+      return withPrefix(stamped(response, route, request, policy), `${place.base}/`);
     }
   }
 }
@@ -199,6 +206,24 @@ function withPrefix(response: Response, prefix: string): Response {
   moved.headers.delete("content-type");
   moved.headers.set("location", `${prefix.slice(0, -1)}${location}`);
   return moved;
+}
+
+function isUpgrade({ headers }: Request): boolean {
+  return headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+async function isDeleted(response: Response): Promise<boolean> {
+  if (response.status !== 404) return false;
+  const { message }: { readonly message?: string } = await response.clone().json();
+  return message === DELETED.text;
+}
+
+/** A browser does not tell a page why a WebSocket was not opened, so the page would try for ever. */
+function closedForGood(reason: string): Response {
+  const { 0: client, 1: server } = new WebSocketPair();
+  server.accept();
+  server.close(CLOSE_FINAL + GrpcCode.NotFound, reason);
+  return new Response(null, { status: 101, webSocket: client });
 }
 
 /** etcd's response below /v3/. */

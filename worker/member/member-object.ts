@@ -19,6 +19,7 @@ import type { Member } from "../../src/member/node/member.ts";
 import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
 import { CLOSE_FINAL } from "../../src/protocol/mux-frame.ts";
+import { CLOSE_DELETED } from "../../src/transport/socket/socket-hub.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import { BadBatchError } from "../../src/transport/http-batch.ts";
 import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
@@ -152,8 +153,8 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
 
   /** Returns the error for a caller that may not use what no member serves; undefined if it may. */
   async refusal(context: CallContext): Promise<ErrorParts | undefined> {
-    // During a restore the member is down, and does not decide.
-    const state = this.#state ?? (await this.#opened());
+    // During a restore the member is down, and does not decide. The others are not loaded for it.
+    const state = this.#state ?? (await this.#opened("peer"));
     if (state.type === "down" && state.code === DELETED.code) return errorParts(errDeleted);
     return this.#entrance.callRefusal(context, state.type === "running" && state.member.machine.auth.enabled);
   }
@@ -197,7 +198,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       if (last > known) return last;
     }
     // Before the member stops, or clients would be told to try again.
-    this.#sockets.closeAll(CLOSE_FINAL + errDeleted.code, DELETED.text);
+    this.#closeAsDeleted();
     if (state.type === "running") {
       state.member.stop();
       await state.storage.close();
@@ -395,7 +396,14 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     return { result, hints: Object.fromEntries(response.headers) };
   }
 
+  /** Clients and tabs do not come back. */
+  #closeAsDeleted(): void {
+    closePeerSockets(this.ctx, DELETED.text, CLOSE_DELETED);
+    this.#sockets.closeAll(CLOSE_FINAL + errDeleted.code, DELETED.text);
+  }
+
   #down(code: ProblemCode, text: string): void {
+    if (code === DELETED.code) this.#closeAsDeleted();
     closePeerSockets(this.ctx, "the member does not run");
     if (code !== "starting") this.#tell("member-stopped", { code, reason: withoutRow(text) });
     this.#state = { type: "down", code, text, sinceMs: Date.now() };

@@ -108,9 +108,9 @@ export function isPeerSocket(ctx: DurableObjectState, socket: WebSocket): boolea
   return ctx.getTags(socket).includes(PEER_TAG);
 }
 
-/** Closes the sockets of an object whose member does not run: the tabs dial again. */
-export function closePeerSockets(ctx: DurableObjectState, reason: string): void {
-  for (const socket of ctx.getWebSockets(PEER_TAG)) socket.close(TRY_LATER, reason);
+/** Closes the sockets of an object whose member does not run: the tabs dial again, unless `code` says otherwise. */
+export function closePeerSockets(ctx: DurableObjectState, reason: string, code: number = TRY_LATER): void {
+  for (const socket of ctx.getWebSockets(PEER_TAG)) socket.close(code, reason);
 }
 
 class HibernatingSocket implements HubSocket {

@@ -7,7 +7,7 @@
  *
  * An object sleeps while nothing happens, and the platform responds to the pings in its place. So pings cost nothing, and
  * a connection that died is noticed all the same. No frame is sent before the object has proved that it knows the room's
- * key, and none is read.
+ * key, and none is read. A cluster that was deleted is not dialed again.
  */
 import { assert } from "../../base/assert.ts";
 import { concatAll } from "../../base/bytes.ts";
@@ -30,7 +30,7 @@ import {
   WELCOME,
   wrongVersion,
 } from "./socket-greeting.ts";
-import { CLOSE_BAD_GREETING, CLOSE_OTHER_CLUSTER, CLOSE_WRONG_KEY } from "./socket-hub.ts";
+import { CLOSE_BAD_GREETING, CLOSE_DELETED, CLOSE_OTHER_CLUSTER, CLOSE_WRONG_KEY } from "./socket-hub.ts";
 
 /** The part of a WebSocket that is used. */
 export interface DialedSocket {
@@ -44,7 +44,10 @@ export interface DialedSocket {
   addEventListener(type: "close", listener: (event: { readonly code: number; readonly reason: string }) => void): void;
 }
 
-/** `lost`: it is dialed again. `refused`: another attempt cannot succeed before something changes; it is made all the same, rarely. */
+/**
+ * `lost`: it is dialed again. `refused`: another attempt cannot succeed before something changes; it is made all the same,
+ * rarely, but not if the cluster was deleted.
+ */
 export type DialState = "connecting" | "open" | "lost" | "refused";
 
 export interface SocketDialerOptions {
@@ -271,8 +274,11 @@ export class SocketDialer implements Transport {
     if (line.socket !== socket) return;
     const wasReady = line.stage === "ready";
     this.#drop(line);
-    const isRefused = code >= CLOSE_BAD_GREETING && code < 5000;
-    this.#failed(line, reason === "" ? "the connection was lost" : reason, isRefused);
+    if (code === CLOSE_DELETED) this.#tell("refused", reason);
+    else {
+      const isRefused = code >= CLOSE_BAD_GREETING && code < 5000;
+      this.#failed(line, reason === "" ? "the connection was lost" : reason, isRefused);
+    }
     if (wasReady) this.#handlers?.onPeerDown(line.object);
   }
 

@@ -64,6 +64,8 @@ export const CLOSE_CROWDED = 4001;
 export const CLOSE_BAD_GREETING = 4400;
 export const CLOSE_OTHER_CLUSTER = 4409;
 export const CLOSE_WRONG_KEY = 4403;
+/** The room's cluster was deleted. The same number as other sockets' final error: NotFound (protocol/mux-frame.ts). */
+export const CLOSE_DELETED = 4005;
 
 const SOCKETS_MAX = 256;
 const UNPROVEN_MAX = 32;

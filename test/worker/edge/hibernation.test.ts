@@ -6,6 +6,7 @@ import { httpServices } from "../../../src/client/http/http-services.ts";
 import type { Watcher } from "../../../src/client/facade/lazy-watcher.ts";
 import { edge, post, put, stubOf } from "../support/edge-kit.ts";
 import { EdgeWebSocket } from "../support/edge-web-socket.ts";
+import { JsonSocket } from "../support/json-socket.ts";
 
 const MEMBERS = [1, 2, 3];
 const open: { close(): void }[] = [];
@@ -60,6 +61,12 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
+async function jsonSocket(path: string): Promise<JsonSocket> {
+  const socket = await JsonSocket.open(path);
+  open.push(socket);
+  return socket;
+}
+
 async function events(watcher: Watcher, count: number): Promise<string[]> {
   const seen: string[] = [];
   while (seen.length < count) {
@@ -109,7 +116,7 @@ test("1,000 watches on eight sockets of all members get exactly the events that 
 });
 
 test("what a watch asked for is kept: earlier values, filters, its id, progress; and a watch that begins in the future", async () => {
-  const socket = await JsonSocket.open("/m/1/v3/watch");
+  const socket = await jsonSocket("/m/1/v3/watch");
   const { header } = await post<{ header: { revision: string } }>("/v3/kv/range", { key: btoa("none") });
   const later = Number(header.revision) + 4;
   socket.send({ create_request: { key: btoa("kept"), prev_kv: true, filters: ["NODELETE"], watch_id: 7 } });
@@ -162,6 +169,37 @@ test("a socket that was not saved is closed when its member was evicted, and its
   expect(sockets).toHaveLength(2);
 });
 
+test("a socket over which something was sent is not resumed from before it: nothing comes twice", async () => {
+  const socket = await jsonSocket("/m/1/v3/watch");
+  socket.send({ create_request: { key: btoa("sent") } });
+  await socket.until(1);
+  while ((await attachments(1)).some(({ saved }) => saved === undefined)) await pause(50);
+  // Only the member sends: nothing is received that would mark the socket, too.
+  await put("sent", "1", "/m/2");
+  await socket.until(2);
+  await evictDurableObject(stubOf(1));
+  const second = await put("sent", "2", "/m/1");
+  // It is closed, or was saved again just before.
+  const isOver = (): boolean => socket.isClosed || socket.revisions.includes(String(second));
+  while (!isOver()) await pause(10);
+  expect(socket.revisions).toEqual([...new Set(socket.revisions)]);
+  if (socket.closed !== undefined) expect(socket.closed.code).toBe(1012);
+});
+
+test("the ids that a stream gives to its watches go on after its member was evicted", async () => {
+  const socket = await jsonSocket("/m/2/v3/watch");
+  for (const key of ["a", "b", "c"]) socket.send({ create_request: { key: btoa(`ids/${key}`) } });
+  await socket.until(3);
+  // The highest one is free by then, and no event of it may be taken for one of another watch.
+  socket.send({ cancel_request: { watch_id: 2 } });
+  await socket.until(4);
+  await evicted();
+  socket.send({ create_request: { key: btoa("ids/d") } });
+  await socket.until(5);
+  expect(socket.heard.map(({ result }) => result?.watch_id ?? "0")).toEqual(["0", "1", "2", "2", "3"]);
+  expect(socket.isClosed).toBe(false);
+});
+
 test("what a watch still needed when its member was evicted may be compacted; a quiet watch needs nothing", async () => {
   const watcher = clientOf(3).watch("quiet/", { prefix: true });
   await watcher.created;
@@ -179,46 +217,5 @@ test("what a watch still needed when its member was evicted may be compacted; a 
 async function collect(watcher: Watcher, seen: string[]): Promise<void> {
   for await (const { events: some } of watcher) {
     for (const { kv } of some) seen.push(`${new TextDecoder().decode(kv.key)} ${kv.modRevision}`);
-  }
-}
-
-interface Result {
-  readonly header: { readonly revision: string };
-  readonly watch_id?: string;
-  readonly canceled?: boolean;
-  readonly events?: readonly {
-    readonly kv: { readonly mod_revision: string };
-    readonly prev_kv?: { readonly value: string };
-  }[];
-}
-
-/** A WebSocket of etcd's own form: JSON, and no pings. */
-class JsonSocket {
-  readonly heard: { readonly result?: Result }[] = [];
-  isClosed = false;
-  readonly #socket: WebSocket;
-
-  constructor(socket: WebSocket) {
-    this.#socket = socket;
-    socket.addEventListener("message", ({ data }) => this.heard.push(JSON.parse(String(data)) as { result?: Result }));
-    socket.addEventListener("close", () => {
-      this.isClosed = true;
-    });
-    socket.accept();
-    open.push(socket);
-  }
-
-  static async open(path: string): Promise<JsonSocket> {
-    const { webSocket } = await edge(path, { headers: { upgrade: "websocket" } });
-    if (webSocket === null) throw new Error("no WebSocket was accepted");
-    return new JsonSocket(webSocket);
-  }
-
-  send(request: object): void {
-    this.#socket.send(JSON.stringify(request));
-  }
-
-  async until(count: number): Promise<void> {
-    while (this.heard.length < count && !this.isClosed) await pause(10);
   }
 }
