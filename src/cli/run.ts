@@ -1,5 +1,6 @@
 /** Runs a command line and returns its exit code. */
-import { CompactedError, EtcdError, GrpcCode } from "../client/client.ts";
+import { EtcdError, GrpcCode } from "../client/client.ts";
+import { CompactedError } from "../client/facade/compacted-error.ts";
 import { grpcCodeName } from "../protocol/errors.ts";
 import { SERVER_VERSION } from "../protocol/version.ts";
 import { alarmCommand } from "./commands/alarm.ts";

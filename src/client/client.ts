@@ -17,20 +17,14 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CallContext, MemberView, Services } from "../member/api/services.ts";
-import { EtcdError, GrpcCode } from "../protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../protocol/etcd-error.ts";
 import type { User } from "./facade/authenticated.ts";
 import { clientServices } from "./common/client-services.ts";
 import type { ClientServices } from "./common/client-services.ts";
 import { count, headerOf, toText } from "./common/convert.ts";
-import type { LeaseClient } from "./facade/lease.ts";
-import type { ElectionClient, LockClient } from "./facade/lock.ts";
-import type { MaintenanceClient } from "./facade/maintenance.ts";
-import type { AuthClient } from "./facade/auth.ts";
-import type { ClusterClient } from "./facade/cluster.ts";
-import { CompactedError } from "./facade/compacted-error.ts";
 import { lazyFacades } from "./facade/lazy-facades.ts";
+import type { LazyFacades } from "./facade/lazy-facades.ts";
 import { lazyUser } from "./facade/lazy-user.ts";
-import type { Watcher } from "./facade/lazy-watcher.ts";
 import { callIn } from "./common/call.ts";
 import type { Call, CallOptions } from "./common/call.ts";
 import { SYSTEM_BACKOFF } from "./common/backoff.ts";
@@ -56,10 +50,10 @@ import type {
   PutResult,
   RangeOptions,
   RangeResult,
-  WatchOptions,
 } from "./common/types.ts";
 
-export { CompactedError, EtcdError, GrpcCode, toText };
+export { EtcdError, GrpcCode } from "../protocol/etcd-error.ts";
+export { toText } from "./common/convert.ts";
 
 /** Result of `status()`. `MemberView` describes the fields. */
 export type Status = MemberView;
@@ -101,23 +95,10 @@ export interface KvClient {
 }
 
 /** etcd's calls, as `createClient` makes them for any transport. */
-export interface Client extends AsyncDisposable {
+export interface Client extends LazyFacades, AsyncDisposable {
   /** Resolves when the services can serve calls. */
   readonly ready: Promise<void>;
   readonly kv: KvClient;
-  readonly lease: LeaseClient;
-  readonly lock: LockClient;
-  readonly election: ElectionClient;
-  readonly auth: AuthClient;
-  readonly cluster: ClusterClient;
-  readonly maintenance: MaintenanceClient;
-  /**
-   * Starts a watch at once. `created` of the watcher resolves when the server has registered it. The caller ends it
-   * with `return()`, by leaving its loop, or with `options.signal`.
-   */
-  watch(key: Bytes, options?: WatchOptions): Watcher;
-  /** Returns the state of the member that serves the call, its role and its view of the cluster. */
-  status(options?: CallOptions): Promise<Status>;
   /**
    * Ends all watches and all keep-alives, and makes further calls reject with Canceled. Leases are not revoked. `await using`
    * does the same.

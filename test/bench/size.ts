@@ -1,29 +1,19 @@
 /** What pages and applications load, and which part of it is for what. */
 import { pageConfig } from "../../worker/local/build.ts";
 import { type Aim, atMost, type Figure } from "./figures.ts";
-import { built, builtLibrary, chunksWith, type Part, partsOf, total } from "./size/chunks.ts";
+import { built, builtLibrary, chunksWith, type Output, type Part, partsOf, total } from "./size/chunks.ts";
+import { clientPage } from "./size/client-page.ts";
+import { startWithout, TRIALS } from "./size/without.ts";
 
 const COMMAND = "npm run bench -- size";
 const ROOM = "src/entry/room.ts";
 const ROOM_PAGE = "web/room/start.ts";
 const PEERJS = "src/transport/peerjs.ts";
-const CLIENT = "test/bench/size/connect-page.ts";
 const HOOKS = "src/entry/react.ts";
-/** What a page runs that has a live map of a namespace, writes into it and holds a lock. */
-const MAPS_AND_LOCKS = [
-  "src/client/app/namespace.ts",
-  "src/client/app/namespace-keys.ts",
-  "src/client/app/live-follower.ts",
-  "src/client/app/held-lock.ts",
-  "src/client/facade/lease.ts",
-  "src/client/facade/lock.ts",
-  "src/client/facade/watcher.ts",
-  "src/protocol/api/rpc/lease-rpcs.ts",
-  "src/protocol/api/rpc/lock-rpcs.ts",
-  "src/protocol/api/rpc/watch-rpcs.ts",
-];
+/** What a page loads that has a live map of a namespace, writes into it and holds a lock. */
+const MAPS_AND_LOCKS = ["client/app/app-parts.js", "client/facade/common-facades.js", "client/http/common-services.js"];
 /** How its watch reaches the endpoint. */
-const SOCKET = "src/client/mux/mux-connection.ts";
+const SOCKET = "client/http/shared-socket.js";
 
 /** Bytes after compression. */
 export interface Sizes {
@@ -40,6 +30,8 @@ export interface Sizes {
   readonly clientWithMapsAndLocks: number;
   readonly clientSocket: number;
   readonly clientLater: number;
+  /** What Vite adds to the start of the first page that loads anything by need. */
+  readonly vitePreloading: number;
   /** Beside the client and React. */
   readonly hooks: number;
 }
@@ -48,12 +40,12 @@ interface Measured {
   readonly sizes: Sizes;
   readonly member: readonly Part[];
   readonly memberLater: readonly Part[];
-  readonly client: readonly Part[];
   readonly mapsAndLocks: readonly Part[];
 }
 
 export async function benchSize(): Promise<readonly Figure[]> {
-  const { sizes, member, memberLater, client, mapsAndLocks } = await measure();
+  const { sizes, member, memberLater, mapsAndLocks } = await measure();
+  const whole = await startWithout([]);
   return [
     figure("a room's member at its start, with peerjs", sizes.memberAtStart + sizes.peerJs, atMost(65)),
     figure("a room's member at its start, without peerjs", sizes.memberAtStart, atMost(40)),
@@ -63,8 +55,18 @@ export async function benchSize(): Promise<readonly Figure[]> {
     figure("the HTTP client with a namespace, a live map and a lock", sizes.clientWithMapsAndLocks, atMost(14)),
     figure("the HTTP client's shared socket, loaded with the first watch", sizes.clientSocket, undefined),
     figure("what else the HTTP client loads with the first call that needs it", sizes.clientLater, undefined),
+    figure("what Vite adds to the first page that loads anything by need", sizes.vitePreloading, undefined),
     figure("the React hooks, beside the client", sizes.hooks, atMost(2)),
-    ...shares("of the HTTP client at its start,", client),
+    ...(await Promise.all(
+      TRIALS.map(async (trial) =>
+        figure(`of the HTTP client at its start, ${trial.name}`, whole - (await startWithout([trial])), undefined),
+      ),
+    )),
+    figure(
+      "the HTTP client at its start, if it could get and put keys and nothing else",
+      await startWithout(TRIALS.filter(({ isSpare }) => isSpare)),
+      undefined,
+    ),
     ...shares("of what a namespace, a live map and a lock add to the HTTP client,", mapsAndLocks),
     ...shares("of a room's member at its start,", member),
     ...shares("of what a room's member loads later,", memberLater),
@@ -79,16 +81,16 @@ async function measure(): Promise<Measured> {
   const [member, page, client, react] = await Promise.all([
     builtLibrary(ROOM),
     built(pageConfig()),
-    builtLibrary(CLIENT),
+    clientPage(),
     builtLibrary(HOOKS, ["react"]),
   ]);
   const begun = chunksWith(member, [ROOM]);
   const carried = chunksWith(member, [ROOM, PEERJS]);
   const shown = chunksWith(page, ["web/index.html", ROOM_PAGE, PEERJS]);
   const looks = page.filter(({ type }) => type === "asset");
-  const clientBegun = chunksWith(client, [CLIENT]);
-  const used = chunksWith(client, [CLIENT, ...MAPS_AND_LOCKS]);
-  const watching = chunksWith(client, [CLIENT, ...MAPS_AND_LOCKS, SOCKET]);
+  const clientBegun = client.chunksWith([]);
+  const used = client.chunksWith(MAPS_AND_LOCKS);
+  const watching = client.chunksWith([...MAPS_AND_LOCKS, SOCKET]);
   const sizes = {
     memberAtStart: total(begun),
     peerJs: total(carried) - total(begun),
@@ -97,19 +99,17 @@ async function measure(): Promise<Measured> {
     clientAtStart: total(clientBegun),
     clientWithMapsAndLocks: total(used),
     clientSocket: total(watching) - total(used),
-    clientLater: total(client) - total(watching),
+    clientLater: total(client.outputs) - total(watching),
+    vitePreloading: client.preloading,
     hooks: total(chunksWith(react, [HOOKS])),
   };
-  const without = (some: readonly object[]): typeof client => used.filter((output) => !some.includes(output));
+  const without = (all: readonly Output[], some: readonly object[]): readonly Output[] =>
+    all.filter((output) => !some.includes(output));
   return {
     sizes,
     member: partsOf(carried, folderOf),
-    memberLater: partsOf(
-      member.filter((output) => !carried.includes(output)),
-      folderOf,
-    ),
-    client: partsOf(clientBegun, pathOf),
-    mapsAndLocks: partsOf(without(clientBegun), pathOf),
+    memberLater: partsOf(without(member, carried), folderOf),
+    mapsAndLocks: partsOf(without(used, clientBegun), pathOf),
   };
 }
 

@@ -14,6 +14,9 @@ const OWNER = { QUORATE_TOKEN: "0123456789-setup-token" };
 /** The same name and password in both: what is told apart is told apart by the cluster. */
 const ROOT = { name: "root", password: "pw" };
 
+/** A machine with others at work takes long to hash a password. */
+const PATIENT_MS = 100_000;
+
 let folder: string;
 let server: EdgeServer;
 
@@ -50,7 +53,14 @@ afterEach(async () => {
 });
 
 function client(cluster: string, options: Partial<ConnectOptions> = {}): ApplicationClient {
-  const opened = connect({ endpoint: server.url, cluster, user: ROOT, WebSocket: CountedSocket, ...options });
+  const opened = connect({
+    endpoint: server.url,
+    cluster,
+    user: ROOT,
+    WebSocket: CountedSocket,
+    timeoutMs: PATIENT_MS,
+    ...options,
+  });
   clients.push(opened);
   return opened;
 }

@@ -2,6 +2,7 @@
  * `npm run build:package`, which `npm pack` runs first: the package as plain JavaScript with its types, into dist/package.
  *
  *     src/entry/*.ts ── tsc ──► dist/package/entry/*.js, *.d.ts   modules as they are, so that bundlers drop what is unused
+ *                                 those that connect() loads at its start are one (join-modules.ts)
  *     worker/entry.ts ─ tsc ──► dist/package/worker/*.js, *.d.ts  over the same modules, so that an error's class is one class
  *     peerjs ────────── Vite ─► dist/package/vendor/peerjs.js     without its adapter for the media of old browsers, and its serialization
  *     cli, grpc ─────── Vite ─► dist/package/node/*.js            with grpc-js inside: no user of a page needs to install it
@@ -13,6 +14,7 @@ import { promisify } from "node:util";
 import { build } from "vite";
 import { buildWorker, DIST, pageConfig, ROOT } from "./build.ts";
 import { readDeployed } from "./deployed.ts";
+import { joinModules } from "./join-modules.ts";
 
 const PACKAGE: string = join(DIST, "package");
 
@@ -21,9 +23,24 @@ if (process.argv[1] === import.meta.filename) await buildPackage();
 export async function buildPackage(): Promise<void> {
   await rm(PACKAGE, { recursive: true, force: true });
   await emitModules();
+  await joinClient(PACKAGE);
   await bundlePeerJs();
   await bundleForNode();
   await bundleForServe();
+}
+
+/** What a page needs that calls `connect()`, as it is in the package. `npm run bench -- size` measures it. */
+export async function emitClient(folder: string): Promise<void> {
+  await emit("src/entry", "src", folder);
+  await joinClient(folder);
+}
+
+async function joinClient(folder: string): Promise<void> {
+  // A room has no use for what speaks HTTP, nor for the parts that it would load by need.
+  await joinModules(folder, "client/app/connect.js", {
+    "client/start.js": (module) => !speaksHttp(module),
+    "client/http/start.js": speaksHttp,
+  });
 }
 
 /** In the package, src is the root. */
@@ -37,6 +54,10 @@ async function emitModules(): Promise<void> {
   for (const name of await readdir(PACKAGE, { recursive: true })) {
     if (/\.(?:js|d\.ts)$/.test(name)) await withPackagePaths(join(PACKAGE, name));
   }
+}
+
+function speaksHttp(module: string): boolean {
+  return module.startsWith("client/http/") || module === "client/app/connect.js";
 }
 
 async function emit(project: string, rootDir: string, outDir: string): Promise<void> {

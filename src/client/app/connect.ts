@@ -4,7 +4,7 @@ import { type ApplicationClient, applicationClient } from "./application-client.
 import { Connection } from "./connection.ts";
 import { createClient } from "../client.ts";
 import { httpClientServices } from "../http/http-client-services.ts";
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../../protocol/etcd-error.ts";
 import { SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { OutboxOptions } from "../outbox/outbox-types.ts";
 import type { WebSocketConstructor } from "../common/web-socket-like.ts";
@@ -76,7 +76,7 @@ export function connect(options: ConnectOptions): ApplicationClient {
 /** The server decides which names there are; here only what would change the path is refused. */
 function clusterEndpoint(endpoint: string, cluster: string | undefined): string {
   if (cluster === undefined) return endpoint;
-  if (!/^[\w.~-]{1,64}$/.test(cluster) || /^\.+$/.test(cluster)) {
+  if (!/^(?!\.+$)[\w.~-]{1,64}$/.test(cluster)) {
     throw new EtcdError(
       GrpcCode.InvalidArgument,
       `a cluster's name is 1 to 64 of a-z A-Z 0-9 . _ ~ -, not "${cluster}"`,

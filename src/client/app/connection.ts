@@ -2,8 +2,8 @@
  * State of the connection to an endpoint, derived from the outcomes of its requests and sockets; or of a room's member, which
  * sets it. Sends nothing itself.
  */
-import { GrpcCode } from "../../protocol/errors.ts";
-import type { EtcdError } from "../../protocol/errors.ts";
+import { GrpcCode } from "../../protocol/etcd-error.ts";
+import type { EtcdError } from "../../protocol/etcd-error.ts";
 import type { WebSocketConstructor, WebSocketLike } from "../common/web-socket-like.ts";
 import { Store } from "../common/store.ts";
 
@@ -49,7 +49,7 @@ export class Connection {
       try {
         const response = await send(input, init);
         const { status } = response;
-        if (status === 502 || status === 503 || status === 504) {
+        if (status >= 502 && status <= 504) {
           this.set("unavailable", `the endpoint responds with ${status}`);
         } else this.set("connected", "");
         return response;

@@ -1,6 +1,6 @@
 /** What a live map shows, and what it needs of its client. */
 import type { Watcher } from "../facade/lazy-watcher.ts";
-import type { EtcdError } from "../../protocol/errors.ts";
+import type { EtcdError } from "../../protocol/etcd-error.ts";
 import type { BackoffTimer } from "../common/backoff.ts";
 import type { Bytes, RangeOptions, RangeResult, WatchOptions } from "../common/types.ts";
 import type { Entry } from "./entry.ts";

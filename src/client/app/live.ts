@@ -1,5 +1,5 @@
 /** A map that follows a namespace, as its readers see it. live-follower.ts keeps it up to date, and is loaded for it. */
-import { EtcdError } from "../../protocol/errors.ts";
+import { EtcdError } from "../../protocol/etcd-error.ts";
 import { backoffMs } from "../common/backoff.ts";
 import { Store } from "../common/store.ts";
 import type { Entry } from "./entry.ts";

@@ -14,8 +14,8 @@ export interface PendingReads<Value> {
 export function pendingOverlay<Value>(outbox: LazyOutbox, prefix: string, format: LazyFormat<Value>): Overlay<Value> {
   return (known, shown, over) => {
     const show = async (): Promise<void> => {
-      const { showPending } = await import("./pending.ts");
-      showPending(outbox, prefix, await format(), { known, shown, over });
+      const code = await import("./pending.ts");
+      code.showPending(outbox, prefix, await format(), { known, shown, over });
     };
     // Without an outbox there is nothing to lay over what is known.
     show().catch(() => {

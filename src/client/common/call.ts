@@ -1,6 +1,6 @@
 /** How each of etcd's calls is made: while the client is open, until it is given up or its time has passed. */
 import type { CallContext } from "../../member/api/services.ts";
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../../protocol/etcd-error.ts";
 import { invalid } from "./convert.ts";
 import { canceledError } from "./transport-errors.ts";
 

@@ -1,6 +1,6 @@
 /** Converts between the client's types and the protocol's: bytes, ids, key ranges and results. */
-import { EMPTY_BYTES, prefixEnd } from "../../base/bytes.ts";
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { EMPTY_BYTES, prefixEnd } from "../../base/key-bytes.ts";
+import { EtcdError, GrpcCode } from "../../protocol/etcd-error.ts";
 import type { ResponseHeader } from "../../protocol/api/header.ts";
 import type { KeyValue as WireKeyValue } from "../../protocol/api/kv.ts";
 import type { Bytes, Header, Id, KeyRange, KeyValue } from "./types.ts";

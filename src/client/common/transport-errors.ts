@@ -1,5 +1,5 @@
 /** Failures between the client and a server, whatever carries the call. */
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../../protocol/etcd-error.ts";
 
 /** The request cannot have reached the server, so even a write may be retried. */
 export class NotSentError extends EtcdError {

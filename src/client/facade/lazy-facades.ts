@@ -8,6 +8,7 @@ import type { ClientServices } from "../common/client-services.ts";
 import type { Bytes, WatchOptions } from "../common/types.ts";
 import type { AuthClient } from "./auth.ts";
 import type { ClusterClient } from "./cluster.ts";
+import { commonFacades, rareFacades } from "./lazy-code.ts";
 import { lazyFacade } from "./lazy-facade.ts";
 import { lazyLease } from "./lazy-lease.ts";
 import { lazyWatcher } from "./lazy-watcher.ts";
@@ -16,6 +17,7 @@ import type { LeaseClient } from "./lease.ts";
 import type { ElectionClient, LockClient } from "./lock.ts";
 import type { MaintenanceClient } from "./maintenance.ts";
 
+/** What a client has beside its keys. */
 export interface LazyFacades {
   readonly lease: LeaseClient;
   readonly lock: LockClient;
@@ -23,7 +25,12 @@ export interface LazyFacades {
   readonly auth: AuthClient;
   readonly cluster: ClusterClient;
   readonly maintenance: MaintenanceClient;
+  /**
+   * Starts a watch at once. `created` of the watcher resolves when the server has registered it. The caller ends it
+   * with `return()`, by leaving its loop, or with `options.signal`.
+   */
   watch(key: Bytes, options?: WatchOptions): Watcher;
+  /** Returns the state of the member that serves the call, its role and its view of the cluster. */
   status(options?: CallOptions): Promise<MemberView>;
 }
 
@@ -37,43 +44,53 @@ export interface LazyFacadesHost {
   readonly closed: AbortSignal;
 }
 
-const code = /* @__PURE__ */ loadedOnce(() => import("./common-facades.ts"));
-const rare = /* @__PURE__ */ loadedOnce(() => import("./rare-facades.ts"));
-
 export function lazyFacades(host: LazyFacadesHost): LazyFacades {
   const { services, context, backoff, checkOpen, closed } = host;
   const { common, all } = services;
   // What is called while the client is open is made, though it may be closed when the code has come.
   const call = callIn(context, () => {});
   return {
-    lease: lazyLease({ code, lease: async () => (await common()).lease, call, backoff, checkOpen, closed }),
+    lease: lazyLease({
+      code: commonFacades,
+      lease: async () => (await common()).lease,
+      call,
+      backoff,
+      checkOpen,
+      closed,
+    }),
     lock: lazyFacade<LockClient>(
       { lock: 1, unlock: 1 },
-      async () => (await code()).lockClient(await common(), call),
+      async () => (await commonFacades()).lockClient(await common(), call),
       checkOpen,
     ),
     election: lazyElection(host, call),
     auth: lazyAuth(host, call),
     cluster: lazyFacade<ClusterClient>(
       { members: 1, add: 1, remove: 1, update: 1, promote: 1 },
-      async () => (await rare()).clusterClient(await all(), call),
+      async () => (await rareFacades()).clusterClient(await all(), call),
       checkOpen,
     ),
     maintenance: lazyMaintenance(host, call),
     watch(key, options = {}) {
       checkOpen();
-      return lazyWatcher({ code, service: async () => (await common()).watch, context, backoff, closed }, key, options);
+      return lazyWatcher(
+        { code: commonFacades, service: async () => (await common()).watch, context, backoff, closed },
+        key,
+        options,
+      );
     },
     async status(options) {
       checkOpen();
-      const [{ statusOf }, loaded] = await Promise.all([rare(), all()]);
+      const [{ statusOf }, loaded] = await Promise.all([rareFacades(), all()]);
       return call(options, (named) => statusOf(loaded, named));
     },
   };
 }
 
 function lazyElection({ services, context, checkOpen }: LazyFacadesHost, call: Call): ElectionClient {
-  const election = loadedOnce(async () => (await code()).electionClient(await services.common(), context, call));
+  const election = loadedOnce(async () =>
+    (await commonFacades()).electionClient(await services.common(), context, call),
+  );
   return {
     ...lazyFacade<ElectionClient>({ campaign: 1, proclaim: 1, leader: 1, resign: 1 }, election, checkOpen),
     observe(name, options) {
@@ -115,13 +132,13 @@ function lazyAuth({ services, checkOpen }: LazyFacadesHost, call: Call): AuthCli
       grantPermission: 1,
       revokePermission: 1,
     },
-    async () => (await rare()).authClient(await services.all(), call),
+    async () => (await rareFacades()).authClient(await services.all(), call),
     checkOpen,
   );
 }
 
 function lazyMaintenance({ services, checkOpen }: LazyFacadesHost, call: Call): MaintenanceClient {
-  const maintenance = loadedOnce(async () => (await rare()).maintenanceClient(await services.all(), call));
+  const maintenance = loadedOnce(async () => (await rareFacades()).maintenanceClient(await services.all(), call));
   return {
     ...lazyFacade<MaintenanceClient>(
       { moveLeader: 1, status: 1, alarms: 1, disarm: 1, defragment: 1, hashKv: 1, hash: 1, downgrade: 1 },

@@ -1,7 +1,7 @@
 /** Leases and their keep-alives, whose code is loaded with the first call. */
 import type { LeaseService } from "../../member/api/services.ts";
 import { loadedOnce } from "../../member/api/loaded-once.ts";
-import type { EtcdError } from "../../protocol/errors.ts";
+import type { EtcdError } from "../../protocol/etcd-error.ts";
 import { idOf } from "../common/convert.ts";
 import { lazyFacade } from "./lazy-facade.ts";
 import type { LeaseClient, LeaseClientHost, leaseCalls, renewUntilStopped } from "./lease.ts";

@@ -2,11 +2,12 @@
 import { loadedOnce } from "../../member/api/loaded-once.ts";
 import type { ClientServices } from "../common/client-services.ts";
 import type { User } from "./authenticated.ts";
+import { rareFacades } from "./lazy-code.ts";
 import { lazyFacade } from "./lazy-facade.ts";
 
 export function lazyUser(given: ClientServices, user: User): ClientServices {
   const all = loadedOnce(async () => {
-    const [{ authenticated }, services] = await Promise.all([import("./rare-facades.ts"), given.all()]);
+    const [{ authenticated }, services] = await Promise.all([rareFacades(), given.all()]);
     return authenticated(services, user);
   });
   const kv = async (): Promise<ClientServices["kv"]> => (await all()).kv;

@@ -3,7 +3,7 @@
  * txn.
  */
 import { unreachable } from "../../base/assert.ts";
-import { EMPTY_BYTES } from "../../base/bytes.ts";
+import { EMPTY_BYTES } from "../../base/key-bytes.ts";
 import { deleteRangeRequest, putRequest, rangeRequest } from "../../protocol/api/kv.ts";
 import type {
   DeleteRangeRequest,
@@ -16,7 +16,7 @@ import type {
   SortTarget,
   TxnResponse,
 } from "../../protocol/api/kv.ts";
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../../protocol/etcd-error.ts";
 import {
   count,
   headerOf,

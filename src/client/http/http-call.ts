@@ -4,7 +4,7 @@
  * have been executed although no response arrived.
  */
 import type { CallContext } from "../../member/api/services.ts";
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../../protocol/etcd-error.ts";
 import { responseError, connectionError, parseJson, statusError } from "./http-errors.ts";
 import { canceledError, NotSentError, timeoutError } from "../common/transport-errors.ts";
 import { backoffMs, SYSTEM_BACKOFF } from "../common/backoff.ts";

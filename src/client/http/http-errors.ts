@@ -1,5 +1,5 @@
 /** Failures between the client and a server, as EtcdErrors that say where and what. */
-import { EtcdError, GrpcCode, grpcCodeOf } from "../../protocol/errors.ts";
+import { EtcdError, GrpcCode, grpcCodeOf } from "../../protocol/etcd-error.ts";
 import { NotSentError, servedError } from "../common/transport-errors.ts";
 
 /** Node aborts a response without data for five minutes, such as that of a watch without events. */

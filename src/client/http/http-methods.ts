@@ -4,49 +4,18 @@
  * retried while the server is unavailable; writes only if they surely were not sent.
  */
 import { iterableSource } from "../common/iterable-source.ts";
-import type { WebSocketConstructor } from "../common/web-socket-like.ts";
-import type { MuxOptions } from "../mux/mux-connection.ts";
 import type { CallContext, Services } from "../../member/api/services.ts";
-import { EtcdError } from "../../protocol/errors.ts";
+import { EtcdError } from "../../protocol/etcd-error.ts";
 import type { RpcTable } from "../../protocol/api/rpc/rpc-table.ts";
 import type { Rpc, RpcKind } from "../../protocol/api/rpc/rpc.ts";
-import { HttpCaller } from "./http-call.ts";
-import type { HttpOptions } from "./http-call.ts";
+import type { HttpCaller } from "./http-call.ts";
 import type { streamedOverHttp } from "./http-streams.ts";
 import { lineOf, requestText, responseOf } from "./json-messages.ts";
-import { LazySocket } from "./lazy-socket.ts";
-
-export interface HttpServicesOptions extends HttpOptions {
-  /** For the shared WebSocket. Without it, calls are HTTP requests and each watch a streamed HTTP response. */
-  readonly WebSocket?: WebSocketConstructor;
-  /** As in MuxOptions, for the shared WebSocket. */
-  readonly afterEvents?: MuxOptions["afterEvents"];
-  /** Called with the outcome of each call over the shared WebSocket. */
-  readonly onOutcome?: (error: EtcdError | undefined) => void;
-}
-
-/** How calls reach the endpoint. */
-export interface Transport {
-  readonly caller: HttpCaller;
-  readonly socket: LazySocket | undefined;
-  readonly WebSocket: WebSocketConstructor | undefined;
-  readonly onOutcome: (error: EtcdError | undefined) => void;
-}
+import type { Transport } from "./http-transport.ts";
 
 type AnyRpc = Rpc<unknown, unknown, RpcKind>;
 type AnyMethod = (message: unknown, context: CallContext) => unknown;
 type StreamedOverHttp = typeof streamedOverHttp;
-
-export const NO_CONTEXT: CallContext = { token: "", requireLeader: false };
-
-export function transportOf(options: HttpServicesOptions): Transport {
-  const caller = new HttpCaller(options);
-  const { endpoint } = caller;
-  const { WebSocket, afterEvents } = options;
-  const token = caller.tokenOf(NO_CONTEXT);
-  const socket = WebSocket === undefined ? undefined : new LazySocket({ endpoint, token, WebSocket, afterEvents });
-  return { caller, socket, WebSocket, onOutcome: options.onOutcome ?? (() => {}) };
-}
 
 /** The compiler compares the table with the services in member/api/table-services.ts. */
 export function served<Name extends keyof RpcTable>(

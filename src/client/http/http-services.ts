@@ -14,8 +14,9 @@ import { commonServices } from "./common-services.ts";
 import type { HttpCaller } from "./http-call.ts";
 import { unexpectedResponseError, parseJson } from "./http-errors.ts";
 import { httpHealth } from "./http-health.ts";
-import { NO_CONTEXT, served, transportOf } from "./http-methods.ts";
-import type { HttpServicesOptions, Transport } from "./http-methods.ts";
+import { served } from "./http-methods.ts";
+import { NO_CONTEXT, transportOf } from "./http-transport.ts";
+import type { HttpServicesOptions, Transport } from "./http-transport.ts";
 import { streamedOverHttp } from "./http-streams.ts";
 
 export interface HttpServices extends Services {

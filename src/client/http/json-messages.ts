@@ -8,9 +8,9 @@ import { unreachable } from "../../base/assert.ts";
 import { jsonName } from "../../protocol/codec/schema.ts";
 import type { FieldKind, FieldSpec, Schema } from "../../protocol/codec/schema.ts";
 import { toBytes, toText } from "../common/convert.ts";
-import { unexpectedResponseError, parseJson, statusError } from "./http-errors.ts";
-
-type Bag = Record<string, unknown>;
+import { parseJson, statusError } from "./http-errors.ts";
+import { checked, fromBase64, idOf, intOf, isBag, readMessage, refuse, toBase64 } from "./json-values.ts";
+import type { Bag } from "./json-values.ts";
 
 export function requestText<Message>(schema: Schema<Message>, message: Message): string {
   return JSON.stringify(jsonOf(schema, message));
@@ -20,22 +20,11 @@ export function lineOf<Message>(schema: Schema<Message>, endpoint: string, line:
   const json = parseJson(line);
   const error = statusError(json);
   if (error !== undefined) throw error;
-  return read(schema, endpoint, line, isBag(json) ? json["result"] : undefined);
+  return readMessage(endpoint, line, () => messageOf(schema, isBag(json) ? json["result"] : undefined));
 }
 
 export function responseOf<Message>(schema: Schema<Message>, endpoint: string, text: string): Message {
-  return read(schema, endpoint, text, parseJson(text));
-}
-
-/** Thrown and caught in this file only. */
-class NotTheMessage extends Error {}
-
-function read<Message>(schema: Schema<Message>, endpoint: string, text: string, json: unknown): Message {
-  try {
-    return messageOf(schema, json);
-  } catch (error) {
-    throw error instanceof NotTheMessage ? unexpectedResponseError(endpoint, text) : error;
-  }
+  return readMessage(endpoint, text, () => messageOf(schema, parseJson(text)));
 }
 
 function jsonOf(schema: Schema<unknown>, message: unknown): Bag {
@@ -130,48 +119,4 @@ function valueOf(kind: FieldKind, json: unknown): unknown {
     default:
       return unreachable(kind);
   }
-}
-
-function checked(type: "boolean" | "string", json: unknown): unknown {
-  return typeof json === type ? json : refuse();
-}
-
-function intOf(json: unknown): number {
-  const value = typeof json === "string" && json !== "" ? Number(json) : json;
-  return Number.isSafeInteger(value) ? (value as number) : refuse();
-}
-
-function idOf(json: unknown): bigint {
-  if (typeof json === "string" && /^-?\d{1,20}$/.test(json)) return BigInt(json);
-  return Number.isSafeInteger(json) ? BigInt(json as number) : refuse();
-}
-
-/** The argument list of a call is bounded, so the bytes are converted in pieces. */
-function toBase64(bytes: Uint8Array): string {
-  let units = "";
-  for (let at = 0; at < bytes.length; at += PIECE) units += String.fromCharCode(...bytes.subarray(at, at + PIECE));
-  return btoa(units);
-}
-
-const PIECE = 8_192;
-
-/** Gateways write the standard alphabet; protojson accepts the other one, too. */
-function fromBase64(json: unknown): Uint8Array {
-  const text = checked("string", json) as string;
-  try {
-    const units = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    const bytes = new Uint8Array(units.length);
-    for (let at = 0; at < units.length; at++) bytes[at] = units.charCodeAt(at);
-    return bytes;
-  } catch {
-    return refuse();
-  }
-}
-
-function refuse(): never {
-  throw new NotTheMessage();
-}
-
-function isBag(json: unknown): json is Bag {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }

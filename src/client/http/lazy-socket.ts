@@ -18,7 +18,8 @@ export class LazySocket {
 
   constructor(options: SharedSocketOptions) {
     this.#load = loadedOnce(async () => {
-      const socket = new (await import("./shared-socket.ts")).SharedSocket(options);
+      const code = await import("./shared-socket.ts");
+      const socket = new code.SharedSocket(options);
       if (this.#isClosed) socket.close();
       return (this.#socket = socket);
     });

@@ -24,8 +24,8 @@ export function lazyOutbox(host: OutboxHost, options: OutboxOptions = {}): LazyO
 
   const load = async (): Promise<OpenedOutbox> => {
     try {
-      const { openOutbox } = await import("./open-outbox.ts");
-      const outbox = await openOutbox(host, options, snapshots, handlers);
+      const code = await import("./open-outbox.ts");
+      const outbox = await code.openOutbox(host, options, snapshots, handlers);
       return outbox;
     } catch (error) {
       opened = undefined;

@@ -1,5 +1,5 @@
 /** Code that is loaded when it is first needed. */
-import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import { EtcdError, GrpcCode } from "../../protocol/etcd-error.ts";
 
 /** Loads once, and again after a failure. Rejects with an EtcdError. */
 export function loadedOnce<Part>(load: () => Promise<Part>): () => Promise<Part> {

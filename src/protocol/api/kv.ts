@@ -5,42 +5,17 @@
  * An enum's value is its name. It is a number if a peer sent a value that etcd's enum does not have, because etcd keeps
  * such a value and responds accordingly (`sort_target: 99` is "invalid sort option", not a decoding error).
  */
-import { EMPTY_BYTES } from "../../base/bytes.ts";
+import { EMPTY_BYTES } from "../../base/key-bytes.ts";
 import { responseHeader } from "./header.ts";
 import type { ResponseHeader } from "./header.ts";
+import type { KeyValue } from "./key-value.ts";
 
-export interface KeyValue {
-  readonly key: Uint8Array;
-  readonly createRevision: number;
-  readonly modRevision: number;
-  readonly version: number;
-  readonly value: Uint8Array;
-  readonly lease: bigint;
-}
-
-export function keyValue(set?: Partial<KeyValue>): KeyValue {
-  return {
-    key: EMPTY_BYTES,
-    createRevision: 0,
-    modRevision: 0,
-    version: 0,
-    value: EMPTY_BYTES,
-    lease: 0n,
-    ...set,
-  };
-}
-
-export type EventType = "PUT" | "DELETE";
-
-export interface Event {
-  readonly type: EventType;
-  readonly kv: KeyValue | undefined;
-  readonly prevKv: KeyValue | undefined;
-}
-
-export function event(set?: Partial<Event>): Event {
-  return { type: "PUT", kv: undefined, prevKv: undefined, ...set };
-}
+export { compactionRequest, compactionResponse } from "./compaction.ts";
+export type { CompactionRequest, CompactionResponse } from "./compaction.ts";
+export { event } from "./event.ts";
+export type { Event, EventType } from "./event.ts";
+export { keyValue } from "./key-value.ts";
+export type { KeyValue } from "./key-value.ts";
 
 export type SortOrder = "NONE" | "ASCEND" | "DESCEND" | number;
 export type SortTarget = "KEY" | "VERSION" | "CREATE" | "MOD" | "VALUE" | number;
@@ -214,21 +189,4 @@ export interface TxnResponse {
 
 export function txnResponse(set?: Partial<TxnResponse>): TxnResponse {
   return { header: responseHeader(), succeeded: false, responses: [], ...set };
-}
-
-export interface CompactionRequest {
-  readonly revision: number;
-  readonly physical: boolean;
-}
-
-export function compactionRequest(set?: Partial<CompactionRequest>): CompactionRequest {
-  return { revision: 0, physical: false, ...set };
-}
-
-export interface CompactionResponse {
-  readonly header: ResponseHeader;
-}
-
-export function compactionResponse(set?: Partial<CompactionResponse>): CompactionResponse {
-  return { header: responseHeader(), ...set };
 }

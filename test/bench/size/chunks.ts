@@ -28,8 +28,9 @@ export function builtLibrary(entry: string, external: readonly string[] = []): P
 }
 
 export async function built(config: InlineConfig): Promise<readonly Output[]> {
-  const result = await build({ ...config, build: { ...config.build, write: false } });
-  if (!("output" in result)) throw new Error("one build was expected");
+  // Of a library Vite returns a list.
+  const [result] = [await build({ ...config, build: { ...config.build, write: false } })].flat();
+  if (result === undefined || !("output" in result)) throw new Error("one build was expected");
   return result.output.filter(({ fileName }) => !fileName.endsWith(".map"));
 }
 

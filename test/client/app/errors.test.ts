@@ -2,7 +2,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { ConflictError, InvalidValueError, isRetryable, LeaseLostError } from "../../../src/client/app/errors.ts";
-import { CompactedError, EtcdError, GrpcCode } from "../../../src/client/client.ts";
+import { EtcdError, GrpcCode } from "../../../src/client/client.ts";
+import { CompactedError } from "../../../src/client/facade/compacted-error.ts";
 import { OutboxFullError } from "../../../src/client/outbox/errors.ts";
 import { OpenRoomError } from "../../../src/room/common/errors.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { httpServices } from "../../../src/client/http/http-services.ts";
-import type { HttpServicesOptions } from "../../../src/client/http/http-methods.ts";
+import type { HttpServicesOptions } from "../../../src/client/http/http-transport.ts";
 import type { BackoffTimer } from "../../../src/client/common/backoff.ts";
 import type { CallContext, Services } from "../../../src/member/api/services.ts";
 import { GrpcCode } from "../../../src/protocol/errors.ts";

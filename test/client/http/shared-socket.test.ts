@@ -3,18 +3,19 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createClient, GrpcCode } from "../../../src/client/client.ts";
 import type { Client } from "../../../src/client/client.ts";
 import { httpServices } from "../../../src/client/http/http-services.ts";
-import type { HttpServices } from "../../../src/client/http/http-services.ts";
+import { httpClientServices } from "../../../src/client/http/http-client-services.ts";
+import type { HttpClientServices } from "../../../src/client/http/http-client-services.ts";
 import { MUX_PATH } from "../../../src/protocol/mux-frame.ts";
 import { serveMember } from "../support/served-member.ts";
 import type { ServedMember } from "../support/served-member.ts";
 
 let served: ServedMember;
-let services: HttpServices;
+let services: HttpClientServices;
 let client: Client;
 
 beforeEach(async () => {
   served = await serveMember();
-  services = httpServices({ endpoint: served.endpoint, WebSocket });
+  services = httpClientServices({ endpoint: served.endpoint, WebSocket });
   client = createClient(services);
 });
 afterEach(async () => {
@@ -45,11 +46,14 @@ describe("which way a call takes", () => {
 
   test("frequent calls open one socket, and then nothing is requested over HTTP any more", async () => {
     const overHttp = (): number => served.requests.filter((path) => path !== MUX_PATH).length;
-    await vi.waitFor(async () => {
-      const before = overHttp();
-      await client.kv.put("k", "v");
-      expect(overHttp()).toBe(before);
-    });
+    await vi.waitFor(
+      async () => {
+        const before = overHttp();
+        await client.kv.put("k", "v");
+        expect(overHttp()).toBe(before);
+      },
+      { timeout: 30_000 },
+    );
     expect(served.requests.filter((path) => path === MUX_PATH)).toHaveLength(1);
     served.requests.length = 0;
     await client.kv.range("k");
