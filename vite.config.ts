@@ -23,6 +23,7 @@ const LONG = [
   "test/e2e/connect-clusters.test.ts",
   "test/e2e/edge-rooms.test.ts",
   "test/e2e/firefox.test.ts",
+  "test/e2e/mixed-rooms.test.ts",
   "test/e2e/relay.test.ts",
   "test/e2e/floods.test.ts",
   "test/e2e/gone-callers.test.ts",

@@ -10,6 +10,7 @@ import { backupResponse } from "./backup/backup-route.ts";
 import { clusterMetrics } from "./calls/cluster-metrics.ts";
 import type { CheckedOptions } from "./checked-options.ts";
 import { type Cluster, clustersOf } from "./clusters/clusters.ts";
+import { shapeResponse } from "./clusters/shape-route.ts";
 import { type Address, addressed, addressOf, belowPrefix, withPath } from "./common/address.ts";
 import { clusterPathOf } from "./common/cluster-path.ts";
 import { badName } from "./common/cluster-record.ts";
@@ -148,6 +149,8 @@ async function respond({ request, address, route, cluster, ctx }: Visit): Promis
       );
     case "backups":
       return backupResponse(route.step, new URLSearchParams(address.search).get("name") ?? "", request, cluster);
+    case "shape":
+      return shapeResponse(addressed(request, address), cluster);
     case "clusters":
       return registry(addressed(request, address), env);
     case "signalling":

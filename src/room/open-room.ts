@@ -39,9 +39,10 @@ export interface OpenRoomOptions {
   /** An open room, without a secret: anybody who knows its name may join it. Default false. */
   readonly open?: boolean | undefined;
   /**
-   * Who votes in a room that is founded now: "tabs", the tabs themselves, or "edge", an object at the server, which keeps
-   * the room when all tabs are closed; tabs then are learners, which hold everything and forward writes. A room that there
-   * is keeps the shape that it was founded with. Default "tabs".
+   * Who votes in a room that is founded now: "tabs", the tabs themselves; or "edge", an object at the server, which keeps
+   * the room when all tabs are closed; tabs then are learners, which hold everything and forward writes; or "mixed", the
+   * object and tabs together, where tabs go on while the server cannot be reached. A room that there is keeps its shape,
+   * until `room.reshape()`. Default "tabs".
    */
   readonly shape?: RoomShape | undefined;
   /** STUN and TURN servers. Default: PeerJS's own; none when the signalling server is on this machine. */
@@ -69,7 +70,7 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
   checkBrowserSupport(globalThis, "document" in globalThis);
   const place = roomPlace(name, options.signalling, location.origin);
   const edges = edgeMemory(place.key);
-  const isAtEdge = options.shape === "edge" || edges.get() !== undefined;
+  const isAtEdge = isWithObjects(options.shape) || edges.get() !== undefined;
   checkBrowserSupport(globalThis, isAtEdge);
   const given = keyIn(options.secret ?? "");
   const openName = takeName(place.key, name);
@@ -126,7 +127,7 @@ async function admission(
   };
   const guestRegistryWith = ({ registry }: HeldInvitation, send: FetchLike): RoomRegistry =>
     withEdgeMemory(guestRegistry(roomRegistry(signalling, name, { type: "key", key: registry }, send)), edges);
-  if (shape === "edge" && open)
+  if (isWithObjects(shape) && open)
     throw new OpenRoomError("invalid", "A room at the edge has a secret, and cannot be open.");
   // A claim is never given up half-way: whoever forgot what it was given would leave the room to nobody.
   const patient: FetchLike = (url, init) => fetch(url, init);
@@ -158,6 +159,11 @@ async function held(room: string, code: string): Promise<HeldInvitation> {
   } catch {
     throw new RoomRefusal("invitation-unknown");
   }
+}
+
+/** WebRTC is loaded only when the log says that tabs vote, too. */
+function isWithObjects(shape: RoomShape | undefined): boolean {
+  return shape === "edge" || shape === "mixed";
 }
 
 /** Most rooms have none, and need not load how they are read. */

@@ -205,10 +205,20 @@ export class OwnRoom implements Room {
     await this.#session?.foundAnew();
   }
 
-  async recover(snapshot?: Blob | Uint8Array): Promise<void> {
+  async reshape(shape: "edge" | "mixed"): Promise<void> {
+    await this.#ownSession.reshape(shape);
+  }
+
+  /** Throws EtcdError where this tab has no member. */
+  get #ownSession(): RoomSession {
     const session = this.#session;
     if (session === undefined) throw new EtcdError(GrpcCode.FailedPrecondition, "this tab has no member of its room");
     if (this.#news !== undefined) throw new EtcdError(GrpcCode.FailedPrecondition, OTHER_HAS_MEMBER);
+    return session;
+  }
+
+  async recover(snapshot?: Blob | Uint8Array): Promise<void> {
+    const session = this.#ownSession;
     if (this.invited !== undefined) throw new EtcdError(GrpcCode.FailedPrecondition, INVITED);
     const bytes = snapshot instanceof Blob ? new Uint8Array(await snapshot.arrayBuffer()) : snapshot;
     try {

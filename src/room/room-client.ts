@@ -58,8 +58,8 @@ export interface Room {
   /** Anybody who knows the room's name may join it. */
   readonly isOpen: boolean;
   /**
-   * Who votes: "tabs", the tabs themselves, or "edge", objects at the server, where tabs are learners. Undefined while this
-   * tab is not a member.
+   * Who votes: "tabs", the tabs themselves; "edge", objects at the server, where tabs are learners; or "mixed", an object
+   * and tabs together. Undefined while this tab is not a member.
    */
   readonly shape: RoomShape | undefined;
   /** As this tab knows them. `active` is known at the leader only. */
@@ -72,6 +72,13 @@ export interface Room {
   takeOver(): void;
   /** For one who waits in vain for members to join: founds the room anew, empty. For a person to decide. */
   foundAnew(): Promise<void>;
+  /**
+   * Changes who votes in a room that has an object at its server: "edge", the object alone, or "mixed", with tabs. The
+   * change goes through the log, and votes move in steps that never stop the room. Resolves when it is decided. Rejects
+   * with EtcdError: code 9 in a room of tabs only and in a tab that another one serves, 7 while auth is enabled, 14 without
+   * a quorum.
+   */
+  reshape(shape: "edge" | "mixed"): Promise<void>;
   /**
    * Goes on without the former members: a new cluster under the room's name, whose only member is this tab, with what
    * this tab holds, or with a snapshot (of `maintenance.snapshot()`, or of etcd). What others have and this tab has not

@@ -65,7 +65,7 @@ export function roomProblem(state: TabState, view: MemberView, nowWallMs: number
   const problem = { ...view.problem, text: problemText(view.problem, nowWallMs) };
   if (state.type !== "running" || state.signalling.state === "open") return problem;
   if (STOPPED.has(problem.code)) return problem;
-  if (state.shape === "edge") {
+  if (state.shape !== "tabs") {
     const text = `This tab cannot reach the room’s server: ${state.signalling.text}.`;
     return { ...problem, code: "no-signalling", text: `${text} ${problem.text}` };
   }

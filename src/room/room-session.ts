@@ -131,6 +131,11 @@ export class RoomSession {
   }
 
   /** Only in the tab that has the member. */
+  reshape(shape: "edge" | "mixed"): Promise<void> {
+    return this.#tab.reshape(shape);
+  }
+
+  /** Only in the tab that has the member. */
   recover(snapshot?: Uint8Array): Promise<void> {
     return this.#tab.recover(snapshot);
   }
@@ -145,7 +150,8 @@ export class RoomSession {
       this.#tab.stop("stopped", text);
       void this.#release();
     };
-    if (this.#tab.transferLeadership()) soon(end);
+    const isHandedOver = this.#tab.transferLeadership();
+    if (this.#tab.sayGoodbye() || isHandedOver) soon(end);
     else end();
   }
 

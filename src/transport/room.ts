@@ -127,19 +127,19 @@ const TIMEOUT_MS = 10_000;
 
 /**
  * All methods reject only with RoomError. `baseUrl` is the URL below which `/peerjs/` is served. `shape` is that of a room
- * that is founded by a claim: with "edge" its cluster lives in objects, and every tab joins.
+ * that is founded by a claim: with "edge" and "mixed" its cluster has objects, and every tab joins.
  */
 export function roomRegistry(
   baseUrl: string,
   room: string,
   credential: RoomCredential,
   fetchLike: FetchLike,
-  shape: "tabs" | "edge" = "tabs",
+  shape: "tabs" | "edge" | "mixed" = "tabs",
 ): RoomRegistry {
   const base = new URL(roomPath(room, baseUrl), baseUrl).href;
   const request = requester(fetchLike, credential);
   const ids = (member: MemberId, cluster: bigint): object => ({ member: `${member}`, cluster: `${cluster}` });
-  const open = { ...(credential.type === "open" ? { open: true } : {}), ...(shape === "edge" ? { shape } : {}) };
+  const open = { ...(credential.type === "open" ? { open: true } : {}), ...(shape === "tabs" ? {} : { shape }) };
   return {
     claim: async (member, cluster) => {
       const body = await request(`${base}found`, { ...ids(member, cluster), ...open });

@@ -2,8 +2,8 @@
  * Two transports as one: each peer belongs to one of them. An object reaches other objects by RPC, and tabs through the
  * WebSockets that they hold.
  *
- * A far peer is never authenticated for the member. Whoever is may lead or campaign where no leader is heard
- * (member/node/peer-roles.ts), and a tab may do neither. Whether a tab may join is asked of the far transport itself.
+ * A far peer is authenticated for the member only where tabs vote: whoever is may lead or campaign where no leader is heard
+ * (member/node/peer-roles.ts). Whether a tab may join is asked of the far transport itself.
  */
 import type { MemberId } from "../protocol/peer/raft-message.ts";
 import type { Transport, TransportHandlers } from "./transport.ts";
@@ -12,6 +12,8 @@ export interface SplitTransportOptions {
   readonly near: Transport;
   readonly far: Transport;
   readonly isFar: (peer: MemberId) => boolean;
+  /** Whether tabs vote. */
+  readonly trustsFar: () => boolean;
 }
 
 export class SplitTransport implements Transport {
@@ -39,8 +41,8 @@ export class SplitTransport implements Transport {
   }
 
   isAuthenticated(peer: MemberId): boolean {
-    const { near, isFar } = this.#options;
-    return !isFar(peer) && near.isAuthenticated(peer);
+    const { near, far, isFar, trustsFar } = this.#options;
+    return isFar(peer) ? trustsFar() && far.isAuthenticated(peer) : near.isAuthenticated(peer);
   }
 
   close(): void {

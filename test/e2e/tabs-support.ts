@@ -42,7 +42,7 @@ export function newRoom(): string {
 }
 
 /** A room's link, with the secret that the tests' rooms have: it follows from the name. */
-export function roomUrl(server: Pick<Server, "url">, room: string, shape?: "edge"): string {
+export function roomUrl(server: Pick<Server, "url">, room: string, shape?: "edge" | "mixed"): string {
   const asked = shape === undefined ? "" : `&shape=${shape}`;
   return `${server.url}/?room=${room}${asked}#k=${createHash("sha256").update(room).digest("base64url")}`;
 }
@@ -76,6 +76,13 @@ export class Tab {
   /** Of a room whose cluster is at the edge. */
   static async openAtEdge(browser: Browser, server: Pick<Server, "url">, room: string): Promise<Tab> {
     return Tab.openIn(await browser.newContext(chromiumContextOptions()), server, room, "edge");
+  }
+
+  /** `before` runs in each page, before its own code. */
+  static async openLink(browser: Browser, url: string, before: () => void = () => {}): Promise<Tab> {
+    const context = await browser.newContext(chromiumContextOptions());
+    await context.addInitScript(before);
+    return new Tab(context, await openPage(context, url), url);
   }
 
   /** A profile in which the site may store so much and no more, until the quota is set anew. */

@@ -15,9 +15,11 @@ function recorded(name: string, log: string[]): Transport {
   };
 }
 
-test("each peer belongs to one of two transports, and a far one may neither lead nor campaign", () => {
+test("each peer belongs to one of two transports, and a far one may lead and campaign only where tabs vote", () => {
   const log: string[] = [];
-  const both = new SplitTransport({ near: recorded("near", log), far: recorded("far", log), isFar: (id) => id > 9n });
+  let tabsVote = false;
+  const [near, far] = [recorded("near", log), recorded("far", log)];
+  const both = new SplitTransport({ near, far, isFar: (id) => id > 9n, trustsFar: () => tabsVote });
   both.start({ onFrame: () => {}, onPeerUp: () => {}, onPeerDown: () => {} });
   both.setPeers([1n, 10n, 2n]);
   both.send(2n, new Uint8Array([1]));
@@ -26,4 +28,6 @@ test("each peer belongs to one of two transports, and a far one may neither lead
   const calls = ["near peers 1,2", "far peers 10", "near 2: 1", "far 10: 2"];
   expect(log).toEqual(["near starts", "far starts", ...calls, "near closes", "far closes"]);
   expect([both.isAuthenticated(1n), both.isAuthenticated(10n)]).toEqual([true, false]);
+  tabsVote = true;
+  expect([both.isAuthenticated(1n), both.isAuthenticated(10n)]).toEqual([true, true]);
 });

@@ -106,6 +106,8 @@ function situation(state: TabState, view: MemberView | undefined, nowMs = 0): Re
     joinOther: none,
     foundAnew: none,
     recover: none,
+    mix: none,
+    unmix: none,
     deleteStore: none,
     reload: none,
   });

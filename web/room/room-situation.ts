@@ -7,6 +7,7 @@ import { countOf, numberText, sizeText } from "../model/bytes-text.ts";
 import { durationText, lagText, shortId, UNKNOWN } from "../model/situation.ts";
 import type { Action, Fact, MemberRow, Situation, Tone } from "../model/situation.ts";
 import { roomProblem } from "../../src/room/room-connection.ts";
+import type { RoomShape } from "../../src/room/common/room-edge.ts";
 import type { RunningState, StoppedState, TabState } from "../../src/room/common/tab-state.ts";
 
 export interface RoomKnowledge {
@@ -20,6 +21,8 @@ export interface RoomKnowledge {
   readonly nowWallMs: number;
   /** Why this tab's data did not become a new room, when somebody wanted that. */
   readonly recoveryTrouble?: string | undefined;
+  /** Why it was not changed who votes. */
+  readonly reshapeTrouble?: string | undefined;
   /** Since when it has been unable to serve. */
   readonly problemSinceMs: number;
 }
@@ -28,6 +31,10 @@ export interface RoomActions {
   readonly joinOther: () => void;
   readonly foundAnew: () => void;
   readonly recover: () => void;
+  /** Tabs vote with the server's object from now on. */
+  readonly mix: () => void;
+  /** The server's object votes alone from now on. */
+  readonly unmix: () => void;
   readonly deleteStore: () => void;
   readonly reload: () => void;
 }
@@ -44,6 +51,12 @@ const RECOVERY_WARNING =
   "Do this only if the members that are missing are gone for good. The room begins anew with what this tab holds: what was " +
   "written since this copy is lost for the room, also if it was confirmed. The other members keep their copies of the old " +
   "room to themselves, are told so, and may join the new one as new members. This cannot be undone.";
+
+const MIX_WARNING =
+  "Browsers then vote together with the server, and go on while it cannot be reached. When all of them are closed in the same " +
+  "moment, the room waits until enough of them are open again. Who votes can change much: it is for people who are trusted.";
+const UNMIX_WARNING =
+  "The server alone then decides, with any number of browsers, or none. While it cannot be reached, nothing is written.";
 
 export function roomSituation(knowledge: RoomKnowledge, actions: RoomActions): Situation {
   const { state, view } = knowledge;
@@ -101,7 +114,8 @@ function standingOf(knowledge: RoomKnowledge, actions: RoomActions): Standing {
     case "served": {
       const standing = standingOf({ ...knowledge, state: state.holder }, actions);
       // What only the member can do is offered where it is.
-      const offered = standing.actions.filter(({ run }) => run !== actions.recover);
+      const own: readonly (() => void)[] = [actions.recover, actions.mix, actions.unmix];
+      const offered = standing.actions.filter(({ run }) => !own.includes(run));
       return { ...standing, text: `${standing.text} ${SERVED}`, actions: offered };
     }
     case "opening":
@@ -154,7 +168,7 @@ function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomAct
   if (state.isConflict && view !== undefined) return conflict(state.room, view, actions);
   if (view === undefined) return say("busy", "Starting.");
   const problem = roomProblem(state, view, nowWallMs);
-  if (problem === undefined) return serving(state, view);
+  if (problem === undefined) return serving(state, view, knowledge, actions);
   if (problem.code === "disk-full") return say("bad", problem.text);
   const duration = ` Since ${durationText(nowMs - problemSinceMs)}.`;
   // It is the same server.
@@ -162,7 +176,7 @@ function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomAct
   const hint = isSaid ? "" : ` ${sentence(state.roomTrouble)}`;
   const text = `${problem.text}${problem.sinceWallMs === undefined ? duration : ""}${hint}`;
   if (view.joinRefusal === JOIN_REFUSALS.otherKey) return notThisBrowsers(actions);
-  if (state.shape === "edge" && view.problem?.code !== "joining") return say("busy", text);
+  if (state.shape !== "tabs" && view.problem?.code !== "joining") return say("busy", text);
   if (view.problem?.code === "no-quorum") return withoutQuorum(text, problem, knowledge, actions);
   if (view.problem?.code !== "joining") return say("busy", text);
   if (problem.code === "no-signalling") return say("bad", text);
@@ -249,19 +263,35 @@ function conflict(room: RoomInfo | undefined, view: MemberView, { joinOther }: R
   return say("bad", text, [{ label: "Join the new one", warning, run: joinOther }]);
 }
 
-function serving(state: RunningState, view: MemberView): Standing {
+function serving(
+  state: RunningState,
+  view: MemberView,
+  { reshapeTrouble }: RoomKnowledge,
+  actions: RoomActions,
+): Standing {
   const voters = view.members.filter(({ learner }) => !learner).length;
   const stake =
     voters === 1 && view.role === "leader" ? " Only this browser votes yet: while it is closed, nobody can write." : "";
+  if (state.shape === "mixed" && state.signalling.state !== "open") {
+    return say(
+      "busy",
+      `Ready: the browsers go on without the room’s server, which cannot be reached.${relayedText(state)}`,
+    );
+  }
   if (state.signalling.state !== "open" && state.signalling.state !== "connecting") {
     return say("busy", `Ready, but newcomers cannot find this room: ${state.signalling.text}.${stake}`);
   }
-  const kept = state.shape === "edge" ? " The server keeps this room, also while no tab is open." : "";
-  const served =
-    invitedAs(view) === "reader"
-      ? "reads are served, and you were invited to read only"
-      : "reads and writes are served";
-  return say("good", `Ready: ${served}.${kept}${relayedText(state)}${stake}`);
+  const kept = state.shape === "tabs" ? "" : " The server keeps this room, also while no tab is open.";
+  const isReader = invitedAs(view) === "reader";
+  const served = isReader ? "reads are served, and you were invited to read only" : "reads and writes are served";
+  const trouble = reshapeTrouble === undefined ? "" : ` It was not changed who votes: ${sentence(reshapeTrouble)}`;
+  const text = `Ready: ${served}.${kept}${relayedText(state)}${stake}${trouble}`;
+  return say("good", text, invitedAs(view) === undefined ? reshapings(state, actions) : []);
+}
+
+function reshapings({ shape }: RunningState, { mix, unmix }: RoomActions): readonly Action[] {
+  if (shape === "edge") return [{ label: "Let browsers vote, too", warning: MIX_WARNING, run: mix }];
+  return shape === "mixed" ? [{ label: "Let only the server vote", warning: UNMIX_WARNING, run: unmix }] : [];
 }
 
 /** What passes over the server is sealed, and takes longer. */
@@ -311,8 +341,14 @@ function entranceText(isOpen: boolean, view: MemberView | undefined): string {
 function votersText(state: TabState): string {
   if (state.type === "served") return votersText(state.holder);
   if (state.type !== "running") return UNKNOWN;
-  return state.shape === "edge" ? "the server" : "the browsers";
+  return VOTERS[state.shape];
 }
+
+const VOTERS: Readonly<Record<RoomShape, string>> = {
+  tabs: "the browsers",
+  edge: "the server",
+  mixed: "the server and browsers",
+};
 
 const STOPPED_CODES: ReadonlySet<string> = new Set(["stopped", "storage", "disk-full", "removed"]);
 

@@ -22,6 +22,7 @@ export class RoomSource implements PageSource {
   readonly restore: PageSource["restore"];
   /** Why this tab's data did not become a new room, as of the last attempt. */
   #recoveryTrouble: string | undefined;
+  #reshapeTrouble: string | undefined;
   readonly inviting: PageSource["inviting"];
   readonly opened: Promise<void>;
   readonly serializable: boolean = true;
@@ -45,6 +46,8 @@ export class RoomSource implements PageSource {
       joinOther: leave,
       foundAnew: () => void room.foundAnew(),
       recover: () => void this.#recover(),
+      mix: () => void this.#reshape("mixed"),
+      unmix: () => void this.#reshape("edge"),
       deleteStore: leave,
       reload: () => location.reload(),
     };
@@ -56,7 +59,8 @@ export class RoomSource implements PageSource {
     const { isOpen, state, view } = this.client.room;
     const [problemSinceMs, recoveryTrouble] = [this.#problemSinceMs, this.#recoveryTrouble];
     const now = { nowMs: performance.now(), nowWallMs: Date.now() };
-    return roomSituation({ isOpen, state, view, ...now, problemSinceMs, recoveryTrouble }, this.#actions);
+    const troubles = { recoveryTrouble, reshapeTrouble: this.#reshapeTrouble };
+    return roomSituation({ isOpen, state, view, ...now, problemSinceMs, ...troubles }, this.#actions);
   }
 
   async #recover(): Promise<void> {
@@ -65,6 +69,16 @@ export class RoomSource implements PageSource {
       await this.client.room.recover();
     } catch (error) {
       this.#recoveryTrouble = error instanceof Error ? error.message : String(error);
+    }
+    this.#look();
+  }
+
+  async #reshape(shape: "edge" | "mixed"): Promise<void> {
+    this.#reshapeTrouble = undefined;
+    try {
+      await this.client.room.reshape(shape);
+    } catch (error) {
+      this.#reshapeTrouble = error instanceof Error ? error.message : String(error);
     }
     this.#look();
   }

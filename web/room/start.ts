@@ -47,8 +47,8 @@ async function admittedTo(
 /** Throws a text for people. */
 function shapeIn(search: string): RoomShape | undefined {
   const text = new URLSearchParams(search).get("shape");
-  if (text === null || text === "tabs" || text === "edge") return text ?? undefined;
-  throw new PageRefusal(`“${text}” is no shape of a room: “tabs” and “edge” are.`);
+  if (text === null || text === "tabs" || text === "edge" || text === "mixed") return text ?? undefined;
+  throw new PageRefusal(`“${text}” is no shape of a room: “tabs”, “edge” and “mixed” are.`);
 }
 
 /** Loads the parser of settings only for a room that has some; most have none. */

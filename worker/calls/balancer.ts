@@ -113,6 +113,11 @@ export class Balancer {
     return this.#askInTurn((member) => member.administratorRefusal(context));
   }
 
+  /** Changes who votes in a room's cluster; returns why not. Rejects if no member serves. */
+  reshape(shape: "edge" | "mixed"): Promise<ErrorParts | undefined> {
+    return this.#askInTurn((member) => member.reshape(shape));
+  }
+
   /** A snapshot of the first member that has one. Rejects if no member serves. */
   snapshot(): Promise<ReadableStream<Uint8Array>> {
     return this.#askInTurn((member) => member.snapshot());

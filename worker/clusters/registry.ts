@@ -12,10 +12,10 @@
  * know nothing of themselves ask here. Then its members are erased, and whatever could not be reached is tried again.
  */
 import { DurableObject } from "cloudflare:workers";
-import { inTime } from "../../src/gateway/http/body.ts";
 import { callContext } from "../../src/gateway/http/context.ts";
 import { responseOf } from "../../src/gateway/http/errors.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
+import { boundedJson } from "../common/bounded-json.ts";
 import { checkRecord, clusterEnv } from "../common/cluster-env.ts";
 import { clusterKey, type ClusterRecord, clusterSetupToken, recordOfKey } from "../common/cluster-record.ts";
 import { Entrance, SETUP_TOKEN_LENGTH_MIN } from "../common/entrance.ts";
@@ -29,7 +29,6 @@ import { ClusterTable } from "./cluster-table.ts";
 
 /** Of a setting without MAX_CLUSTERS. */
 const CLUSTERS_MAX = 100_000;
-const BODY_BYTES_MAX = 4096;
 const LIST_MAX = 1_000;
 const PAGE = 100;
 const ERASE_AGAIN_MS = 30_000;
@@ -94,7 +93,7 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
     }
     const refusal = this.#entrance.callRefusal(callContext(request), false);
     if (refusal !== undefined) return responseOf(refusal);
-    const body = await bodyOf(request);
+    const body = await boundedJson(request);
     if (body === undefined) return replied(refused(400, GrpcCode.InvalidArgument, "the body is not a JSON object"));
     return replied(await this.#take(step, body));
   }
@@ -266,15 +265,4 @@ function refused(status: number, code: GrpcCode, message: string): Refusal {
 
 function replied({ status, body }: Reply): Response {
   return Response.json(body, { status, headers: { "cache-control": "no-store" } });
-}
-
-async function bodyOf(request: Request): Promise<Record<string, unknown> | undefined> {
-  const declared = Number(request.headers.get("content-length") ?? NaN);
-  if (!(declared <= BODY_BYTES_MAX)) return undefined;
-  try {
-    const parsed: unknown = JSON.parse(await inTime(request.text()));
-    return typeof parsed === "object" && parsed !== null ? (parsed as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }

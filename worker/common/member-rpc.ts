@@ -26,6 +26,8 @@ export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
   snapshot(): Promise<ReadableStream<Uint8Array>>;
   /** Whether etcd's users decide who may do what. Rejects if the member is down. */
   isAuthEnabled(): Promise<boolean>;
+  /** Changes who votes in the cluster of a room. Returns why that is not possible; undefined if it is decided. */
+  reshape(shape: "edge" | "mixed"): Promise<ErrorParts | undefined>;
   /**
    * Deletes everything that the member has stored, for ever; for the registry, which has taken its cluster off the list.
    * Returns the highest number of a member that there ever was, as far as it knew. If that is more than `known`, nothing

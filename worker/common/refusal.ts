@@ -19,6 +19,12 @@ export const DELETED: Reason = { code: "deleted", text: "the cluster was deleted
 
 export const errDeleted: EtcdError = new EtcdError(GrpcCode.NotFound, DELETED.text);
 
+/** Tabs are members of a room only. */
+export const errNoRoom: EtcdError = new EtcdError(
+  GrpcCode.FailedPrecondition,
+  "this cluster is no room: all its members are objects",
+);
+
 /** `name` is how the message calls the member. */
 export function refusal(number: number, { code, text }: Reason, name: string = String(number)): Response {
   if (code === "deleted") {

@@ -21,6 +21,8 @@ export type Route =
   | { readonly type: "metrics" }
   | { readonly type: "restore"; readonly step: string }
   | { readonly type: "backups"; readonly step: string }
+  /** Who votes in a room's cluster. */
+  | { readonly type: "shape" }
   /** The list of clusters. It belongs to the deployment, so it has no path within a cluster. */
   | { readonly type: "clusters" }
   | { readonly type: "signalling" }
@@ -32,7 +34,7 @@ export type Route =
 interface Row {
   /** A folder if it ends in a slash. */
   readonly path: string;
-  readonly to: "any-member" | "metrics" | "restore" | "backups" | "clusters" | "signalling" | "script";
+  readonly to: "any-member" | "metrics" | "restore" | "backups" | "shape" | "clusters" | "signalling" | "script";
   readonly right: Right;
 }
 
@@ -56,6 +58,7 @@ const TABLE: readonly Row[] = [
   { path: PEER_PATH, to: "any-member", right: "everybody" },
   { path: "/quorate/restore/", to: "restore", right: "owner" },
   { path: "/quorate/backups/", to: "backups", right: "owner" },
+  { path: "/quorate/shape", to: "shape", right: "owner" },
   { path: "/quorate/clusters/", to: "clusters", right: "owner" },
   { path: "/peerjs", to: "signalling", right: "caller" },
   { path: "/peerjs/", to: "signalling", right: "caller" },
@@ -73,6 +76,7 @@ export function routeOf(path: string): Route {
   if (row?.to === "metrics") return { type: "metrics" };
   if (row?.to === "restore") return { type: "restore", step: path.slice(row.path.length) };
   if (row?.to === "backups") return { type: "backups", step: path.slice(row.path.length) };
+  if (row?.to === "shape") return { type: "shape" };
   if (row?.to === "clusters") return { type: "clusters" };
   if (row?.to === "signalling") return { type: "signalling" };
   if (row?.to === "script") return { type: "script" };

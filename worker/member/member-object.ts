@@ -31,7 +31,7 @@ import { LEADER_HEADER, MEMBERS_HEADER } from "../common/internal-headers.ts";
 import { membersHeader } from "../common/live-members.ts";
 import type { FramesResponse, MemberRpc } from "../common/member-rpc.ts";
 import { type EventName, operatorEvent, shownCluster, withoutRow } from "../common/operator-event.ts";
-import { DELETED, errDeleted, refusal, REMOVED } from "../common/refusal.ts";
+import { DELETED, errDeleted, errNoRoom, refusal, REMOVED } from "../common/refusal.ts";
 import type {
   CallFailure,
   CallResult,
@@ -185,6 +185,18 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   async isAuthEnabled(): Promise<boolean> {
     const state = await this.#running();
     return state.member.machine.auth.enabled;
+  }
+
+  async reshape(shape: "edge" | "mixed"): Promise<ErrorParts | undefined> {
+    const { member, tabs } = await this.#running();
+    if (tabs === undefined) return errorParts(errNoRoom);
+    const { members } = member.machine.membership;
+    const objects = members.map(({ id }) => id).filter((id) => this.#directory.numberOf(id) !== undefined);
+    return new Promise((resolve) => {
+      member.changes.reshape({ shape, objects }, (outcome) =>
+        resolve(outcome.ok ? undefined : errorParts(outcome.error)),
+      );
+    });
   }
 
   async erase(known: number): Promise<number> {

@@ -9,7 +9,13 @@ import { clusterIdOf, memberIdOf, memberNameOf, peerUrlOf } from "../common/iden
 /** Later members are admitted by the others. Their object is created when the leader first sends to it. */
 export function bootstrapOf(number: number, env: Env): BootstrapOptions {
   if (number > clusterSize(env)) return { type: "join" };
-  return { type: "found", members: initialMembersOf(env.CLUSTER_NAME, env) };
+  const members = initialMembersOf(env.CLUSTER_NAME, env);
+  const objects = members.map(({ id }) => id);
+  return { type: "found", members, shape: isRoom(env) ? { shape: "edge", objects } : undefined };
+}
+
+function isRoom({ ROOM = "" }: Env): boolean {
+  return ROOM !== "";
 }
 
 export function initialMembersOf(name: string, env: Env): readonly MemberRecord[] {

@@ -71,7 +71,10 @@ export async function runMember(host: RunHost): Promise<Running> {
   const member: Member = new Member({
     ...flagged,
     storage,
-    transport: tabs === undefined ? transport : withTabs(transport, tabs, host),
+    transport:
+      tabs === undefined
+        ? transport
+        : withTabs(transport, tabs, host, () => member.machine.membership.shape.shape === "mixed"),
     ...(tabs === undefined ? {} : { admission: tabs.admission }),
     clock: objectClock,
     prng: new Prng(seed()),
@@ -122,8 +125,13 @@ function tabsOf(
   return room === "" ? undefined : new PeerSockets({ ctx, id, cluster, room, isObject });
 }
 
-function withTabs(near: HttpTransport, { hub: far }: PeerSockets, { isObject }: RunHost): SplitTransport {
-  return new SplitTransport({ near, far, isFar: (peer) => !isObject(peer) });
+function withTabs(
+  near: HttpTransport,
+  { hub: far }: PeerSockets,
+  { isObject }: RunHost,
+  trustsFar: () => boolean,
+): SplitTransport {
+  return new SplitTransport({ near, far, isFar: (peer) => !isObject(peer), trustsFar });
 }
 
 function seed(): bigint {

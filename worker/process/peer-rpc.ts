@@ -7,8 +7,8 @@ export interface PeerList {
   readonly members: readonly { readonly id: string; readonly name: string; readonly peerUrls: readonly string[] }[];
 }
 
-/** Without what only the registry of many clusters, backups in a bucket and objects that were evicted call. */
-export interface ProcessRpc extends Omit<MemberRpc, "erase" | "isAuthEnabled" | "snapshot" | "wake"> {
+/** Without what only the registry of many clusters, backups in a bucket, rooms and objects that were evicted call. */
+export interface ProcessRpc extends Omit<MemberRpc, "erase" | "isAuthEnabled" | "snapshot" | "wake" | "reshape"> {
   /** Lists the members. Rejects if this one does not run. */
   peers(): Promise<PeerList>;
 }

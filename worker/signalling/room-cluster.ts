@@ -1,5 +1,5 @@
 /**
- * Rooms whose cluster has members that are objects (shape "edge"). Such a cluster is one of the deployment's clusters,
+ * Rooms whose cluster has members that are objects (shape "edge" or "mixed"). Such a cluster is one of the deployment's clusters,
  * served at /c/NAME/ under the room's name. The room's claim says which one it is; the registry has the record.
  *
  *     tab ── found, shape "edge" ──► room ── foundRoom ──► registry          the tab joins the cluster
@@ -9,7 +9,7 @@
  */
 import { type ClusterRecord, clusterKey, isClusterName, recordOfKey } from "../common/cluster-record.ts";
 import type { Env } from "../common/env.ts";
-import { clusterIdOf, memberIdOf } from "../common/identity.ts";
+import { clusterIdOf, memberIdOf, objectNameOf } from "../common/identity.ts";
 import { type FoundedRoom, REGISTRY_NAME } from "../common/registry-rpc.ts";
 import type { RoomClaim } from "./room-claims.ts";
 
@@ -20,6 +20,11 @@ export interface RoomEdge {
   readonly path: string;
   /** Ids of the objects in the order of their numbers, from 1. */
   readonly objects: readonly string[];
+}
+
+/** The shape of a room that is to have objects, from a request; undefined for any other. */
+export function objectShapeOf(shape: unknown): "edge" | "mixed" | undefined {
+  return shape === "edge" || shape === "mixed" ? shape : undefined;
 }
 
 /** The number of objects that vote, from a request; undefined if it is none. */
@@ -45,11 +50,36 @@ export function edgeOf({ edgeKey }: RoomClaim): RoomEdge | undefined {
   return { shape: "edge", path: `/c/${record.name}/`, objects };
 }
 
-/** Creates the cluster, or finds the one that there is already for the same room and secret. */
+/**
+ * Creates the cluster, or finds the one that there is already for the same room and secret. It begins with shape "edge". If
+ * it shall have another one and does not, nobody is in it yet, and the claim is made again.
+ */
 export async function foundAtRegistry(
-  { CLUSTER_REGISTRY }: Pick<Env, "CLUSTER_REGISTRY">,
+  env: Pick<Env, "CLUSTER_REGISTRY" | "MEMBERS">,
   key: string,
+  shape: "edge" | "mixed",
 ): Promise<FoundedRoom> {
+  const founded = await foundEdge(env, key);
+  if (founded.type === "refused" || shape === "edge") return founded;
+  const failure = await reshape(env, founded.key, shape);
+  return failure === undefined ? founded : { type: "refused", status: 503, message: failure };
+}
+
+/** Returns why the shape is not changed. */
+export async function reshape(
+  { MEMBERS }: Pick<Env, "MEMBERS">,
+  key: string,
+  shape: "edge" | "mixed",
+): Promise<string | undefined> {
+  try {
+    const failure = await MEMBERS.get(MEMBERS.idFromName(objectNameOf(key, 1))).reshape(shape);
+    return failure === undefined ? undefined : (JSON.parse(failure.body) as { readonly message: string }).message;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function foundEdge({ CLUSTER_REGISTRY }: Pick<Env, "CLUSTER_REGISTRY">, key: string): Promise<FoundedRoom> {
   const record: ClusterRecord | undefined = recordOfKey(key);
   if (CLUSTER_REGISTRY === undefined || record === undefined) {
     return { type: "refused", status: 501, message: "this worker keeps no list of clusters" };

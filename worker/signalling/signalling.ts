@@ -8,7 +8,7 @@
  *     {base}peerjs           WS    signalling: ?key=peerjs&id=…&token=…
  *     {base}room             GET   the room's cluster, and the ids that are online
  *     {base}found            POST  {"member":"…","cluster":"…"}, with "open":true for a room without a key, or with
- *                                  "shape":"edge" and "size":1, 3 or 5 for one whose cluster lives in objects
+ *                                  "shape":"edge" or "mixed" and "size":1, 3 or 5 for one whose cluster has objects
  *     {base}founded|forget   POST  {"member":"…","cluster":"…"}
  *     {base}ticket           POST  {"id":"…","token":"…"}: a token for one WebSocket
  *     {base}guests           POST  {"version":"…","guests":[{"hash":"…"}]}: who else may ask (room-guests.ts)
@@ -31,7 +31,7 @@ import type { RoomRpc } from "../common/room-rpc.ts";
 import { callerAddress } from "../../src/gateway/http/caller-address.ts";
 import { AddressBudget } from "./address-budget.ts";
 import { claim, confirm, forget, isClaimFresh, type RoomClaim, type RoomClaimSlot } from "./room-claims.ts";
-import { edgeClaim, edgeOf, edgeSizeOf, foundAtRegistry, newEdgeKey } from "./room-cluster.ts";
+import { edgeClaim, edgeOf, edgeSizeOf, foundAtRegistry, newEdgeKey, objectShapeOf } from "./room-cluster.ts";
 import {
   type Access,
   accessOf,
@@ -192,7 +192,8 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
       return respond(400, { error: 'expected {"member":"<decimal id>","cluster":"<decimal id>"}' });
     }
     if (rest === "forget") return this.#forget(ids.cluster, caller);
-    if (rest === "found" && body?.["shape"] === "edge") return this.#foundEdge(body["size"], caller);
+    const shape = rest === "found" ? objectShapeOf(body?.["shape"]) : undefined;
+    if (shape !== undefined) return this.#foundEdge(shape, body?.["size"], caller);
     return rest === "founded" ? this.#founded(ids, caller) : this.#found(ids, body?.["open"] === true, caller);
   }
 
@@ -210,7 +211,7 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
   }
 
   /** The cluster is created while the claim holds, and the claim is confirmed when it is. */
-  async #foundEdge(sizeGiven: unknown, caller: Caller): Promise<Response> {
+  async #foundEdge(shape: "edge" | "mixed", sizeGiven: unknown, caller: Caller): Promise<Response> {
     const size = edgeSizeOf(sizeGiven);
     if (size === undefined) return respond(400, { error: "the size of a room's edge is 1, 3 or 5" });
     const room = caller.shown;
@@ -223,7 +224,7 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     if (key === undefined) return respond(400, { error: "a room of this name or place can have no edge" });
     this.#choose({ keyHash: room, fixed: this.#storedAccess?.fixed === true });
     this.#slot.put(edgeClaim(key, caller.nowMs, false));
-    const founded = await foundAtRegistry(this.env, key);
+    const founded = await foundAtRegistry(this.env, key, shape);
     const { edgeKey } = this.#slot.get() ?? {};
     if (edgeKey !== key) return respond(200, { founded: false, ...this.#room(caller) });
     if (founded.type === "refused") {

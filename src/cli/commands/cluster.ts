@@ -3,6 +3,7 @@ import { latin1ToBytes } from "../../base/bytes.ts";
 import { Sha256 } from "../../base/sha256.ts";
 import { toHex } from "../../base/text-codes.ts";
 import { newRoom, roomTarget } from "../common/room-link.ts";
+import type { RoomTarget } from "../common/room-link.ts";
 import { deploymentOf, UsageError } from "../common/command.ts";
 import type { Command, Input } from "../common/command.ts";
 import { tokenOf } from "../common/connect.ts";
@@ -15,8 +16,8 @@ import type { Terminal } from "../output/terminal.ts";
 
 export const clusterCommand: Command = {
   name: "cluster",
-  usage: "create NAME | list | delete NAME | key LINK [options]",
-  summary: "Creates, lists or deletes the clusters that a deployment has beside its first one.",
+  usage: "create NAME | list | shape LINK | delete NAME | key LINK [options]",
+  summary: "Creates, lists, changes or deletes the clusters that a deployment has beside its first one.",
   details: `
 Each cluster has members, users, tokens, limits and alarms of its own. It is served at URL/c/NAME/, and every command
 takes --cluster NAME. Whoever manages clusters shows the deployment's setup token (--token, or QUORATE_TOKEN), unless the
@@ -24,14 +25,19 @@ endpoint is open. CLUSTERS of the deployment says which names there may be.
 
 create prints a setup token that opens the new cluster alone: give it to whoever is to own it, for \`quorate auth init\`.
 With --shape edge the cluster is a room, too: browser tabs become members of it by the link that create prints, as learners,
-and every command takes --room LINK. key prints what opens a room's cluster for others: the token that follows from its link.
+and every command takes --room LINK. With --shape mixed tabs vote together with an object, and go on while the server cannot
+be reached. shape changes a room from one to the other through its log, while it is in use. key prints what opens a room's cluster for others: the token that follows from its link.
 
 delete erases everything that the cluster's members have stored, and cannot be undone. The name may be used again, for
 another, empty cluster.`,
   options: {
     size: { type: "string", value: "N", help: "create: 1, 3 or 5 members; default as the first cluster" },
     locations: { type: "string", value: "LIST", help: "create: hints where the members are to be, as weur,enam,apac" },
-    shape: { type: "string", value: "edge", help: "create: a room, whose objects vote and whose tabs are learners" },
+    shape: {
+      type: "string",
+      value: "SHAPE",
+      help: "create, shape: a room; edge: its objects vote and its tabs are learners; mixed: they vote together",
+    },
     jurisdiction: { type: "string", value: "NAME", help: "create: where all data stays: eu, us or fedramp" },
     yes: { type: "boolean", help: "delete: I know that everything in it will be gone" },
     json: { type: "boolean", help: "create, list: print JSON" },
@@ -41,6 +47,7 @@ another, empty cluster.`,
     "quorate cluster create acme --size 3 --locations weur,weur,enam",
     "quorate put greeting hello --cluster staging",
     "quorate cluster create planning --shape edge",
+    "quorate cluster shape https://example.com/?room=planning#k=… --shape mixed",
     "quorate cluster delete staging --yes",
   ],
   run,
@@ -64,14 +71,15 @@ const PAGE = 1_000;
 
 async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
   const [verb, name = "", ...more] = input.positionals;
-  const isVerb = ["create", "list", "delete", "key"].includes(verb ?? "");
+  const isVerb = ["create", "list", "shape", "delete", "key"].includes(verb ?? "");
   if (more.length > 0 || (verb === "list") !== (name === "") || !isVerb) {
-    throw new UsageError("cluster takes create NAME, list, delete NAME, or key LINK");
+    throw new UsageError("cluster takes create NAME, list, shape LINK, delete NAME, or key LINK");
   }
   if (verb === "key") {
     await terminal.write(`${roomTarget(name).key}\n`);
     return ExitCode.ok;
   }
+  if (verb === "shape") return reshape(input, terminal, name);
   const endpoint = deploymentOf(input, terminal.env).replace(/\/+$/, "");
   const place = { endpoint, timeoutMs: input.milliseconds("timeout", 60_000), token: tokenOf(input, terminal) };
   if (verb === "create") return create(input, terminal, place, name);
@@ -81,7 +89,8 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
 
 async function create(input: Input, terminal: Terminal, place: Place, name: string): Promise<ExitCode> {
   const size = input.wholeNumber("size", 1);
-  const room = newRoomOf(input.text("shape"), place.endpoint, name);
+  const shape = shapeOf(input);
+  const room = shape === undefined ? undefined : newRoom(place.endpoint, name);
   const body = JSON.stringify({
     name,
     ...(size === undefined ? {} : { size }),
@@ -90,16 +99,42 @@ async function create(input: Input, terminal: Terminal, place: Place, name: stri
     ...(room === undefined ? {} : { room: hashOf(room.key) }),
   });
   const created = await postTo<Created>(place, "/quorate/clusters/create", WHAT, body);
+  if (room !== undefined && shape === "mixed") await changeShape(place.timeoutMs, room, shape);
   const link = room === undefined ? {} : { link: room.link };
   if (input.flag("json")) await terminal.write(jsonLine({ ...created, ...link }));
-  else await terminal.write(room === undefined ? createdText(created, place.endpoint) : roomText(created, room.link));
+  else
+    await terminal.write(
+      room === undefined ? createdText(created, place.endpoint) : roomText(created, shape, room.link),
+    );
   return ExitCode.ok;
 }
 
-function newRoomOf(shape: string | undefined, endpoint: string, name: string): ReturnType<typeof newRoom> | undefined {
-  if (shape === undefined) return undefined;
-  if (shape !== "edge") throw new UsageError(`--shape takes "edge", not "${shape}"; without it the cluster is no room`);
-  return newRoom(endpoint, name);
+async function reshape(input: Input, terminal: Terminal, link: string): Promise<ExitCode> {
+  const shape = shapeOf(input);
+  if (shape === undefined) throw new UsageError("shape takes the room’s link, and --shape edge or --shape mixed");
+  const room = roomTarget(link);
+  await changeShape(input.milliseconds("timeout", 60_000), room, shape);
+  await terminal.write(`Room ${room.name}: ${VOTERS[shape]}\n`);
+  return ExitCode.ok;
+}
+
+type Shape = "edge" | "mixed";
+
+const VOTERS: Readonly<Record<Shape, string>> = {
+  edge: "its objects vote, and its tabs are learners",
+  mixed: "its objects and its tabs vote together",
+};
+
+/** The room's key opens it, whoever manages the deployment's clusters. */
+async function changeShape(timeoutMs: number, { endpoint, name, key }: RoomTarget, shape: Shape): Promise<void> {
+  const place = { endpoint: `${endpoint}/c/${name}`, timeoutMs, token: key };
+  await postTo(place, "/quorate/shape", "change who votes in a room", JSON.stringify({ shape }));
+}
+
+function shapeOf(input: Input): Shape | undefined {
+  const shape = input.text("shape");
+  if (shape === undefined || shape === "edge" || shape === "mixed") return shape;
+  throw new UsageError(`--shape takes "edge" or "mixed", not "${shape}"; without it the cluster is no room`);
 }
 
 /** What the server keeps of a room's key. */
@@ -107,8 +142,11 @@ function hashOf(key: string): string {
   return toHex(new Sha256().update(latin1ToBytes(key)).digest());
 }
 
-function roomText({ name, size }: Created, link: string): string {
-  return `Room ${name} created: ${size} ${size === 1 ? "object votes" : "objects vote"}, and whoever opens this link is a learner:
+function roomText({ name, size }: Created, shape: Shape | undefined, link: string): string {
+  const objects = `${size} ${size === 1 ? "object votes" : "objects vote"}`;
+  const others =
+    shape === "mixed" ? "together with the tabs that open this link" : "and whoever opens this link is a learner";
+  return `Room ${name} created: ${objects}, ${others}:
 
   ${link}
 

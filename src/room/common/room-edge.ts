@@ -1,5 +1,5 @@
 /**
- * The objects of a room's cluster, where the room has some (shape "edge"). They vote; the tabs are learners, which hold
+ * The objects of a room's cluster, where the room has some. In shape "edge" they vote, and the tabs are learners, which hold
  * everything and forward what they are asked to write. What a profile knows of them is kept beside its store, so that it
  * finds them without asking.
  */
@@ -8,8 +8,9 @@ import type { RoomEdge, RoomInfo, RoomRegistry } from "../../transport/room.ts";
 
 /**
  * Who is a voter of a room's cluster. "tabs": the tabs themselves. "edge": objects at the server, and tabs are learners.
+ * "mixed": an object and tabs together, an odd number.
  */
-export type RoomShape = "tabs" | "edge";
+export type RoomShape = "tabs" | "edge" | "mixed";
 
 export interface EdgeMemory {
   get(): RoomEdge | undefined;
@@ -30,10 +31,18 @@ export function withEdgeMemory(registry: RoomRegistry, memory: EdgeMemory): Room
   };
 }
 
-/** The address of an object's socket for tabs; undefined for a member that is none of the room's objects. */
-export function peerAddress(server: string, { path, objects }: RoomEdge, member: MemberId): string | undefined {
-  const at = objects.indexOf(member);
-  if (at === -1) return undefined;
+/**
+ * The address of an object's socket for tabs; undefined for a member that is none of the room's objects. One that was added
+ * later has its number in its name.
+ */
+export function peerAddress(
+  server: string,
+  { path, objects }: RoomEdge,
+  name: string,
+  member: MemberId,
+): string | undefined {
+  const number = objects.indexOf(member) + 1 || Number(/^edge-([1-9][0-9]{0,4})$/.exec(name)?.[1] ?? 0);
+  if (number === 0) return undefined;
   const { origin } = new URL(server);
-  return `${origin.replace(/^http/, "ws")}${path}m/${at + 1}/quorate/peer`;
+  return `${origin.replace(/^http/, "ws")}${path}m/${number}/quorate/peer`;
 }

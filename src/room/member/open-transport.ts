@@ -1,4 +1,4 @@
-/** The transport of a tab's member: WebRTC to the other tabs, or a WebSocket to the objects of its room's cluster. */
+/** The transport of a tab's member: WebRTC to the other tabs, a WebSocket to the objects of its room's cluster, or both. */
 import { assert } from "../../base/assert.ts";
 import { loadedOnce } from "../../member/api/loaded-once.ts";
 import type { SignallingState } from "../../transport/channel.ts";
@@ -43,7 +43,7 @@ export async function openTransport(
 ): Promise<TabTransport> {
   return edge === undefined
     ? openWebRtc(options, identity, key, onSignalling, onRelayed, invited)
-    : openSockets(options, edge, identity, onSignalling);
+    : openAtEdge(options, identity, key, edge, onSignalling, onRelayed, invited);
 }
 
 const webRtcParts = /* @__PURE__ */ loadedOnce(() =>
@@ -64,20 +64,34 @@ export async function loadWebRtc(): Promise<void> {
   await webRtcParts();
 }
 
-async function openSockets(
-  { place, secret }: TransportOptions,
+async function openAtEdge(
+  options: TransportOptions,
+  identity: Identity,
+  key: SigningKey | undefined,
   edge: RoomEdge,
-  { memberId: id, clusterId: cluster }: Identity,
   onState: OnSignalling,
+  onRelayed: OnRelayed,
+  invited: Invited,
 ): Promise<TabTransport> {
-  const { SocketDialer } = await import("../../transport/socket/socket-dialer.ts");
+  const [{ SocketDialer }, { EdgeTransport }] = await Promise.all([
+    import("../../transport/socket/socket-dialer.ts"),
+    import("./edge-transport.ts"),
+  ]);
+  const { place, secret } = options;
+  const { memberId: id, clusterId: cluster } = identity;
   const { registry: registryKey } = roomKeys(place.name, secret);
   assert(registryKey !== undefined, "a room at the edge has a secret");
   const dial = (object: bigint): WebSocket | undefined => {
-    const address = peerAddress(place.signalling, edge, object);
+    const address = peerAddress(place.signalling, edge, transport.nameOf(object), object);
     return address === undefined ? undefined : new WebSocket(address);
   };
-  return new SocketDialer({ id, cluster, registryKey, dial, onState });
+  const transport = new EdgeTransport({
+    objects: edge.objects,
+    toObjects: new SocketDialer({ id, cluster, registryKey, dial, onState }),
+    // Whether newcomers can come is a question to the objects, and to no signalling server.
+    openToTabs: () => openWebRtc(options, identity, key, () => {}, onRelayed, invited),
+  });
+  return transport;
 }
 
 async function openWebRtc(

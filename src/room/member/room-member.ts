@@ -22,6 +22,7 @@ export interface RoomMemberOptions extends Pick<MemberOptions, "key"> {
   readonly quotaBackendBytes: number;
   readonly settings: FlaggedOptions;
   readonly outageFacts: () => OutageFacts;
+  readonly onMembership: () => void;
   readonly onStopped: (problem: Pick<MemberProblem, "code" | "text">) => void;
 }
 
@@ -41,8 +42,10 @@ export function roomMember(options: RoomMemberOptions): Member {
     bootstrap: beginning.bootstrap,
     key,
     admission: "authenticated",
-    // At the edge the objects vote, and only they decide who votes. An object sleeps while nothing happens.
-    ...(isAtEdge ? { quiesceAfterTicks: QUIESCE_AFTER_TICKS } : { autopilot: AUTOPILOT }),
+    // Where the room has objects, the log says who votes. An object sleeps while nothing happens.
+    ...(isAtEdge ? { quiesceAfterTicks: QUIESCE_AFTER_TICKS } : {}),
+    autopilot: AUTOPILOT,
+    onMembership: options.onMembership,
     quotaBackendBytes,
     confirmsFreshness: true,
     outage: (problem) => roomOutage(problem, options.outageFacts()),

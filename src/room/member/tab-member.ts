@@ -27,10 +27,11 @@ import { belongs, watchRegistry } from "../entrance/registry-watch.ts";
 import { NO_INVITATIONS } from "../../member/membership/invitations.ts";
 import { refusalText } from "../entrance/room-door.ts";
 import { FullDisk } from "./full-disk.ts";
-import { handOver, transferLeadership } from "./hand-over.ts";
+import { giveUpVote, handOver, sayGoodbye, transferLeadership } from "./hand-over.ts";
 import type { OutageFacts } from "./outage.ts";
 import { prepareRecovery, replaceStore } from "./recovery.ts";
 import type { Recovery } from "./recovery.ts";
+import { reshape } from "./reshape.ts";
 import { roomMember } from "./room-member.ts";
 import type { TabMemberOptions } from "./tab-member-options.ts";
 import { tabServices } from "./tab-services.ts";
@@ -104,9 +105,17 @@ export class TabMember {
     return this.#member !== undefined && transferLeadership(this.#member);
   }
 
-  /** Lets another member lead, stops, and closes the storage. Does not reject. */
+  /** Tells the others that this tab leaves, if that makes a difference to who votes. */
+  sayGoodbye(): boolean {
+    return this.#member !== undefined && sayGoodbye(this.#member);
+  }
+
+  /** Lets another member lead and gives up its vote, stops, and closes the storage. Does not reject. */
   async close(text: string): Promise<void> {
-    if (this.#member !== undefined) await handOver(this.#member);
+    if (this.#member !== undefined) {
+      await handOver(this.#member);
+      await giveUpVote(this.#member);
+    }
     this.stop("stopped", text);
     await this.#lived;
     await this.#storage?.close().catch(() => {});
@@ -151,6 +160,11 @@ export class TabMember {
     } finally {
       this.#isRecovering = false;
     }
+  }
+
+  /** Changes who votes. Rejects with EtcdError. */
+  async reshape(shape: "edge" | "mixed"): Promise<void> {
+    await reshape(this.#member, this.#edge, shape);
   }
 
   async #recoverFrom(member: Member, snapshot: Uint8Array | undefined): Promise<void> {
@@ -268,6 +282,7 @@ export class TabMember {
       quotaBackendBytes,
       settings,
       outageFacts: () => this.#outageFacts,
+      onMembership: () => this.#followMembership(),
       onStopped: ({ code, text }) => {
         // A member that we stop ourselves says so too.
         if (this.#member !== member) return;
@@ -288,6 +303,16 @@ export class TabMember {
     if (end === "full") this.#transport = undefined;
     else this.#dropMember("this tab begins anew");
     return end;
+  }
+
+  /** Not before the member runs: the first call comes while it is made. */
+  #followMembership(): void {
+    if (this.#member === undefined) return;
+    const { membership } = this.#member.machine;
+    this.#transport?.follow?.(membership);
+    const shape = membership.shape.shape === "mixed" ? "mixed" : "edge";
+    const isNews = this.#state.type === "running" && this.#state.shape !== shape;
+    if (this.#edge !== undefined && isNews) this.#update({ shape });
   }
 
   /** Where members have keys, the leader knows by its key who comes back. */

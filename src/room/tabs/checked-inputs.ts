@@ -46,6 +46,7 @@ export function checkedTransport(transport: TabTransport, check: HolderCheck): T
     isAuthenticated: (peer) => transport.isAuthenticated(peer),
     ...(transport.proofOf === undefined ? {} : { proofOf: (peer) => transport.proofOf?.(peer) }),
     retryNow: () => transport.retryNow(),
+    ...(transport.follow === undefined ? {} : { follow: (membership) => transport.follow?.(membership) }),
     close: () => transport.close(),
   };
 }
