@@ -80,10 +80,15 @@ export class World {
     else await this.queue.runUntilSettled(untilMs, () => this.#afterStep());
   }
 
-  /** Returns any member that a client reaches; undefined if none is. */
+  /**
+   * Returns any member that a client reaches; undefined if none is. After the faults it is one of the cluster: a member
+   * that was removed while it was away may never hear of it, and people do not go on asking it.
+   */
   pick(prng: Prng): Member | undefined {
+    const membership = this.healing ? this.leader()?.machine.membership : undefined;
     const up = [...this.machines.values()].filter(
-      (machine) => (machine.running && !machine.isFrozen) || machine.isEvicted,
+      (machine) =>
+        ((machine.running && !machine.isFrozen) || machine.isEvicted) && membership?.wasRemoved(machine.id) !== true,
     );
     if (up.length === 0) return undefined;
     const machine = prng.pick(up);
