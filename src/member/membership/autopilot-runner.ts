@@ -17,6 +17,8 @@ const CAUGHT_UP_ENTRIES = 10;
 const CHANGES = { promote: "add-node", demote: "add-learner", remove: "remove-node" } as const;
 /** It runs every few ticks. After a longer gap another member has led meanwhile. */
 const LEADING_GAP_TICKS = 10;
+/** A member that has come responds, and catches up, in this time. */
+const AWAKE_TICKS = 20;
 /** Where the log says who votes, no member needs an option. */
 const MIXED_DEFAULTS: MixedOptions = { votersMax: 5, goneAfterMs: 10_000 };
 
@@ -42,13 +44,15 @@ export class AutopilotRunner {
   #leadingSinceTicks = 0;
   #ledAtTicks = -Infinity;
   #isWaiting = false;
+  #awakeUntilTicks = 0;
 
   constructor(host: AutopilotHost) {
     this.#host = host;
   }
 
-  /** A silent voter will lose its vote soon: the leader's clock must go on until then. */
+  /** Votes may change soon: the leader's clock must go on until then. */
   get isWaiting(): boolean {
+    if (this.#host.peers().ticks < this.#awakeUntilTicks) return true;
     return this.#isWaiting && this.#host.peers().ticks - this.#ledAtTicks <= LEADING_GAP_TICKS;
   }
 
@@ -58,10 +62,15 @@ export class AutopilotRunner {
     return shape === "mixed" && objects.includes(this.#host.id);
   }
 
-  /** Whether the connection to this peer, which has ended, was that to a voter whose vote the autopilot may take. */
+  /** Whether it matters to who votes that this peer comes or goes. */
   watches(peer: MemberId): boolean {
-    const { shape, confState } = this.#host.membership();
-    return shape.shape === "mixed" && confState.voters.includes(peer);
+    const membership = this.#host.membership();
+    return membership.shape.shape === "mixed" && membership.has(peer);
+  }
+
+  /** Of a leader that was woken: it has not looked yet, and whoever has come has not responded yet. */
+  stayAwake(): void {
+    this.#awakeUntilTicks = this.#host.peers().ticks + AWAKE_TICKS;
   }
 
   run(status: RaftStatus): void {

@@ -148,9 +148,8 @@ export class Inbox {
 
   /** The leader takes its vote, if it has one. */
   #onGoodbye(from: MemberId): void {
-    const { peers, autopilot, quiescence, id, leader } = this.#parts;
-    peers.recordGoodbye(from);
-    if (leader.id === id && autopilot.watches(from)) quiescence.onRequest();
+    this.#parts.peers.recordGoodbye(from);
+    this.#watchVotes(from);
   }
 
   #onPeerUp(peer: MemberId): void {
@@ -158,6 +157,7 @@ export class Inbox {
     this.#parts.snapshots.peerUp(peer);
     this.#parts.freshness.connectionChanged(peer);
     this.#parts.freshness.peerUp(peer);
+    this.#watchVotes(peer);
     this.#parts.driver.schedule();
   }
 
@@ -166,13 +166,15 @@ export class Inbox {
     this.#parts.metrics.peers.down(peer);
     this.#parts.raft.reportUnreachable(peer);
     this.#parts.freshness.connectionChanged(peer);
-    this.#watchSilence(peer);
+    this.#watchVotes(peer);
     this.#parts.driver.schedule();
   }
 
-  /** A leader that sleeps would not notice that a voter stays away. */
-  #watchSilence(peer: MemberId): void {
+  /** A leader that sleeps would not notice that a voter stays away, or that an object is back. */
+  #watchVotes(peer: MemberId): void {
     const { autopilot, quiescence, id, leader } = this.#parts;
-    if (leader.id === id && autopilot.watches(peer)) quiescence.onRequest();
+    if (leader.id !== id || !autopilot.watches(peer)) return;
+    autopilot.stayAwake();
+    quiescence.onRequest();
   }
 }

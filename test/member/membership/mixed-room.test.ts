@@ -1,7 +1,7 @@
 /** Groups of an object and tabs, as real members in one process: M69 where the log says who votes. */
 import { describe, expect, test } from "vitest";
 import { member as memberRecord } from "../../../src/protocol/api/cluster.ts";
-import { putRequest } from "../../../src/protocol/api/kv.ts";
+import { putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
 import type { ClusterShape, ShapeName } from "../../../src/protocol/peer/cluster-shape-schema.ts";
 import { utf8Encode } from "../../../src/base/utf8.ts";
 import { CALL, Cluster } from "../support/cluster.ts";
@@ -21,7 +21,8 @@ class Room {
   static async founded(shape: ShapeName, tabs: number): Promise<Room> {
     const room = new Room();
     const members = [memberRecord({ id: OBJECT, name: "m1" })];
-    await room.cluster.start(OBJECT, { type: "found", members, shape: shapeOf(shape) });
+    const resumption = { saved: undefined, save: () => {} };
+    await room.cluster.start(OBJECT, { type: "found", members, shape: shapeOf(shape) }, undefined, { resumption });
     await room.cluster.elected();
     for (let at = 0; at < tabs; at++) await room.comes(BigInt(at + 2));
     return room;
@@ -32,6 +33,16 @@ class Room {
     node.member.dial([OBJECT]);
     await this.until(() => node.member.machine.membership.has(id), `${id} is let in`);
     return node;
+  }
+
+  /** The object leads, sleeps, and rests soon when it wrote nothing since. */
+  async letObjectLead(): Promise<void> {
+    const { member } = this.cluster.leader as Node;
+    if (member.id !== OBJECT) {
+      member.transferLeader(OBJECT);
+      await this.until(() => this.cluster.leader?.id === OBJECT, "leads");
+    }
+    await this.asleep();
   }
 
   get object(): Node {
@@ -103,6 +114,32 @@ describe("M69 a room of an object and tabs", () => {
     expect(room.object.member.machine.membership.shape).toEqual(shapeOf("mixed"));
     await room.until(() => votersAt(room.cluster.node(2n)).includes(OBJECT), "votes again");
     expect(votersAt(room.cluster.node(2n))).toHaveLength(3);
+  });
+
+  test("an object that comes back while the tabs sleep gets its vote, though it wakes nobody when it is loaded", async () => {
+    const room = await Room.founded("mixed", 3);
+    await room.untilVoters(1n, 1n, 2n, 3n);
+    const image = room.cluster.crash(OBJECT);
+    await room.untilVoters(2n, 2n, 3n, 4n);
+    await room.asleep();
+    await room.cluster.start(OBJECT, { type: "join" }, image, { startsQuiet: true });
+    await room.until(() => votersAt(room.cluster.node(2n)).includes(OBJECT), "votes again");
+    await room.asleep();
+  });
+
+  test("a leader that rests after a few ticks stays awake until it has looked who is gone", async () => {
+    for (const naps of [0, 1, 2]) {
+      const room = await Room.founded("mixed", 2);
+      await room.untilVoters(1n, 1n, 2n, 3n);
+      // Its term goes on, so it rests soon.
+      await room.letObjectLead();
+      for (let at = 0; at < naps; at++) {
+        await room.cluster.settled(room.object.services.kv.range(rangeRequest({ key: utf8Encode("key") }), CALL));
+        await room.asleep();
+      }
+      room.cluster.crash(3n);
+      await room.untilVoters(1n, 1n);
+    }
   });
 
   test("an object that all have left without a quorum stops its clock, until the first one is back", async () => {
