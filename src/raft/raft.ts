@@ -23,7 +23,7 @@
  * Files: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · transfer.ts hand-over · follower.ts the other
  * end · reads.ts read index · resumption.ts a term resumed · membership.ts, conf-change.ts, quorum.ts which members count · log.ts, unstable.ts,
  * writes.ts the log · persister.ts what is written next · progress.ts, inflights.ts flow control · well-formed.ts the
- * checks of a message.
+ * checks of a message · sole-voter.ts the end of a member that votes alone.
  */
 import { assert, unreachable } from "../base/assert.ts";
 import type {
@@ -66,6 +66,7 @@ import { requestRead } from "./reads.ts";
 import { isResumable, isResuming, markResumable, resume } from "./resumption.ts";
 import type { BasicStatus, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
 import { becomeFollower } from "./roles.ts";
+import { commitAlone } from "./sole-voter.ts";
 import { statusOf } from "./status.ts";
 import { beginTransfer } from "./transfer.ts";
 import { isWellFormed } from "./well-formed.ts";
@@ -239,6 +240,14 @@ export class Raft {
       readStates: core.takeReadStates(),
       softState: this.#takeSoftState(),
     };
+  }
+
+  /**
+   * For a member that will write no more: commits what is certain because nobody else votes (sole-voter.ts). Returns whether
+   * anything is. Call it when all that was committed is applied, and again after the next ready().
+   */
+  commitAlone(): boolean {
+    return commitAlone(this.#core);
   }
 
   /** On the leader: the last entry that its log held when it began to lead; a lessor's saved deadlines refer to it. */

@@ -5,10 +5,9 @@ import type { FlaggedOptions } from "../member/flags.ts";
 import type { Services } from "../member/api/services.ts";
 import type { Member } from "../member/node/member.ts";
 import { deleteIndexedDb, openIndexedDbStorage } from "../storage/indexeddb/indexeddb.ts";
-import type { HeldBytes } from "../storage/indexeddb/indexeddb.ts";
 import { hasRoom } from "../storage/indexeddb/indexeddb-room.ts";
 import { StorageError } from "../storage/storage-error.ts";
-import type { Storage } from "../storage/storage.ts";
+import type { HeldBytes, Storage } from "../storage/storage.ts";
 import { profileMemory, randomId } from "./entrance/identifiers.ts";
 import { ownKey } from "./entrance/own-key.ts";
 import { openTransport } from "./member/open-transport.ts";
@@ -184,6 +183,11 @@ export class RoomSession {
     return new TabMember({
       registry,
       openStorage: () => this.#openStorage(),
+      readStorage: async () => {
+        const reading = await import("../storage/indexeddb/indexeddb-reading.ts").catch(() => undefined);
+        await passed(check);
+        return reading?.readIndexedDb(place.database, (held) => roomFullText(held, place.key));
+      },
       hasRoom: async () => {
         await passed(check);
         return hasRoom(place.database);

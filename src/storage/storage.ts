@@ -60,6 +60,12 @@ export interface StagedState {
   abort(): void;
 }
 
+/** What a store has, in bytes. */
+export interface HeldBytes {
+  readonly log: number;
+  readonly state: number;
+}
+
 export interface Storage {
   /** undefined: a fresh store, on which only bootstrap() may be called. */
   readonly identity: Identity | undefined;

@@ -9,6 +9,7 @@ import type { FlaggedOptions } from "../../src/member/flags.ts";
 import { memberView } from "../../src/member/services/member-view.ts";
 import type { StateTables } from "../../src/mvcc/tables/tables.ts";
 import type { Identity } from "../../src/storage/storage.ts";
+import { ReadOnlyStorage } from "../../src/storage/common/read-only.ts";
 import { MemoryStorage } from "../../src/storage/memory/memory.ts";
 import type { MemoryImage } from "../../src/storage/memory/memory.ts";
 import { StorageCorruptError, StorageError } from "../../src/storage/storage-error.ts";
@@ -65,6 +66,14 @@ async function imageOf(identity: Identity, fill: (tables: StateTables) => void):
   return storage.crash();
 }
 
+/** What a disk holds that is too full to be written, as it is read from a browser's database. */
+function readOnly(image: MemoryImage): ReadOnlyStorage | undefined {
+  const { identity, log, tables, hardState, appliedAtOpen: applied, sizeBytes } = new MemoryStorage({ image });
+  if (identity === undefined) return undefined;
+  const held = { log: 0, state: sizeBytes };
+  return new ReadOnlyStorage({ identity, log, tables, hardState, applied, held }, new StorageError("quota", FULL));
+}
+
 class Profile {
   readonly registry: FakeRegistry;
   readonly #network: MemoryNetwork;
@@ -75,6 +84,11 @@ class Profile {
   refuseReplacing: Error | undefined;
   isFull = false;
   openings = 0;
+  readings = 0;
+  /** So often a small write fits where a member's do not. */
+  roomLies = 0;
+  failsFirstWrite = false;
+  refuseReading: Error | undefined;
   readonly seen: Set<TabState["type"]> = new Set();
   /** It outlives the store. */
   key: Promise<SigningKey> | undefined;
@@ -97,11 +111,18 @@ class Profile {
         if (this.openings > OPENINGS_MAX) throw new Error("the store is opened again and again");
         if (this.isFull) throw new StorageError("quota", FULL);
         this.storage = new MemoryStorage(this.image === undefined ? {} : { image: this.image });
+        if (this.failsFirstWrite) this.storage.failWrites(new StorageError("quota", FULL));
         return this.storage;
       },
+      readStorage: async () => {
+        this.readings += 1;
+        if (this.refuseReading !== undefined) throw this.refuseReading;
+        return this.image === undefined ? undefined : readOnly(this.image);
+      },
       hasRoom: async () => {
+        if (this.roomLies-- > 0) return true;
         if (this.isFull) return false;
-        this.image = this.storage?.image;
+        if (this.storage !== undefined) this.image = this.storage.image;
         return true;
       },
       deleteStorage: async () => {
@@ -488,7 +509,8 @@ describe("a full disk", () => {
     const id = tab.member?.id;
     home.seen.clear();
     home.fillDisk();
-    await expect(client.kv.put("a", "2")).rejects.toMatchObject({ code: 8, message: FULL });
+    const message = expect.stringContaining(`${FULL} This write was proposed before`);
+    await expect(client.kv.put("a", "2")).rejects.toMatchObject({ code: 8, message });
     expect((await client.kv.range("a", { serializable: true })).kvs[0]?.version).toBe(1);
     await expect(client.kv.range("a")).rejects.toMatchObject({ code: 8, message: FULL });
     await expect(client.kv.put("a", "3")).rejects.toMatchObject({ code: 8, message: FULL });
@@ -537,6 +559,96 @@ describe("a full disk", () => {
     await expect(client.kv.put("a", "1")).rejects.toMatchObject({ code: 14, message: FULL });
     home.isFull = false;
     await eventually(() => client.kv.put("a", "1"));
+  });
+
+  test("when the room is opened leaves what is stored to be read and watched, and the tab goes on by itself when there is room", async () => {
+    const { registry, profile } = room();
+    const home = profile();
+    const first = home.open();
+    await eventually(() => first.client.kv.put("a", "1"));
+    await eventually(() => first.client.kv.put("a", "2"));
+    const id = first.tab.member?.id;
+    home.close(first.tab);
+    const online = registry.online.length;
+    home.isFull = true;
+    const { tab, client } = home.open();
+    await home.until(({ type }) => type === "running");
+    expect((await client.kv.range("a", { serializable: true })).kvs[0]?.version).toBe(2);
+    expect((await client.status()).problem).toMatchObject({ code: "disk-full", text: FULL });
+    await expect(client.kv.put("a", "3")).rejects.toMatchObject({ code: 8, message: FULL });
+    await expect(client.kv.range("a")).rejects.toMatchObject({ code: 8, message: FULL });
+    expect([registry.online.length, home.storage?.pendingWrites]).toEqual([online, 0]);
+    const seen: number[] = [];
+    const watcher = client.watch("a", { startRevision: 1 });
+    const watching = (async (): Promise<void> => {
+      for await (const { events } of watcher) {
+        seen.push(...events.map(({ kv }) => kv.modRevision));
+        if (seen.length === 3) break;
+      }
+    })();
+    await eventually(async () => expect(seen).toEqual([2, 3]));
+    home.seen.clear();
+    home.isFull = false;
+    await eventually(() => client.kv.put("a", "3"));
+    await watching;
+    expect(seen).toEqual([2, 3, 4]);
+    expect(tab.member?.id).toBe(id);
+    // Nobody is told of the attempts to open it.
+    expect([...home.seen]).toEqual(["running"]);
+  });
+
+  test("when the room is opened is asked for again while what is stored is read, and read once", async () => {
+    const { profile } = room();
+    const home = profile();
+    const first = home.open();
+    await eventually(() => first.client.kv.put("a", "1"));
+    home.close(first.tab);
+    home.isFull = true;
+    home.roomLies = 3;
+    const { client } = home.open();
+    const before = home.openings;
+    await eventually(async () => expect(home.openings).toBeGreaterThan(before + 2));
+    expect(home.readings).toBe(1);
+    expect((await client.kv.range("a", { serializable: true })).count).toBe(1);
+  });
+
+  test("of which the first write of an opened store hears leaves all of its log to be read", async () => {
+    const { profile } = room();
+    const home = profile();
+    const first = home.open();
+    await eventually(() => first.client.kv.put("a", "1"));
+    home.close(first.tab);
+    home.failsFirstWrite = true;
+    const { client } = home.open();
+    await eventually(async () => expect((await client.status()).problem).toMatchObject({ code: "disk-full" }));
+    expect((await client.kv.range("a", { serializable: true })).count).toBe(1);
+    home.failsFirstWrite = false;
+    await eventually(() => client.kv.put("a", "2"));
+  });
+
+  test("and a store that is damaged stop the tab, as without a full disk", async () => {
+    const { profile } = room();
+    const home = profile();
+    home.isFull = true;
+    home.refuseReading = new StorageCorruptError("log", "3", "checksum");
+    home.open();
+    expect(await home.until(({ type }) => type === "stopped")).toMatchObject({ code: "storage", isDamaged: true });
+  });
+
+  test("and a tab that is closed while it reads end with it: nobody answers any more", async () => {
+    const { profile } = room();
+    const home = profile();
+    const first = home.open();
+    await eventually(() => first.client.kv.put("a", "1"));
+    home.close(first.tab);
+    home.isFull = true;
+    const { tab, client } = home.open();
+    await home.until(({ type }) => type === "running");
+    const { member } = tab;
+    await tab.close("closed");
+    await expect(client.kv.range("a", { serializable: true })).rejects.toThrow("closed");
+    expect(member?.problem?.code).toBe("stopped");
+    expect(home.image).toBeDefined();
   });
 
   test("is not looked at any more by a tab that was closed meanwhile", async () => {

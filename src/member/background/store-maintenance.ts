@@ -16,6 +16,8 @@ export interface StoreMaintenanceHost {
   readonly machine: StateMachine;
   /** Runs a step unless the member has stopped. */
   readonly runOrStop: (step: () => void) => void;
+  /** Runs a step unless the member has stopped and does not even read. */
+  readonly readOrStop: (step: () => void) => void;
   readonly mayCompact: () => boolean;
   readonly onCompacted: () => void;
 }
@@ -36,7 +38,6 @@ export class StoreMaintenance {
 
   /** Call after adding watchers, or after a reader has taken responses: history may have to be delivered. */
   syncWatchers(): void {
-    if (this.#isStopped) return;
     this.#cancelSync ??= this.#host.clock.setTimer(0, () => this.#sync());
   }
 
@@ -65,6 +66,7 @@ export class StoreMaintenance {
   stop(): void {
     this.#isStopped = true;
     this.#cancelSync?.();
+    this.#cancelSync = undefined;
     this.#cancelCompaction?.();
     this.#cancelProgress?.();
     this.#releaseWaiters();
@@ -72,7 +74,7 @@ export class StoreMaintenance {
 
   #sync(): void {
     this.#cancelSync = undefined;
-    this.#host.runOrStop(() => {
+    this.#host.readOrStop(() => {
       if (!this.#host.machine.hub.syncUnsynced(SYNC_REVISIONS)) return;
       this.#cancelSync = this.#host.clock.setTimer(PAUSE_MS, () => this.#sync());
     });

@@ -380,6 +380,7 @@ function makeMaintenance({ clock, machine, lifecycle, snapshots, hashQueue, appl
     clock,
     machine,
     runOrStop: (step) => lifecycle.runOrStop(step),
+    readOrStop: (step) => lifecycle.readOrStop(step),
     mayCompact: () => !snapshots.holdsRows && !hashQueue.holdsRows,
     onCompacted: () => applier.stateChanged(),
   });

@@ -1,4 +1,11 @@
-/** The end of a member. It stops once, for one reason, with all of its parts. Nothing of it runs afterwards. */
+/**
+ * The end of a member. It stops once, for one reason, with all of its parts. It writes and sends nothing afterwards.
+ *
+ *     running ──► reading (the disk is full) ──► stopped
+ *        └───────────────────────────────────────┘
+ *
+ * A member whose disk is full goes on reading: serializable reads and watches answer from its memory, until it is stopped.
+ */
 import { EtcdError, errStopped, GrpcCode } from "../../protocol/errors.ts";
 import type { MemberProblem } from "../api/services.ts";
 
@@ -6,9 +13,15 @@ export type Problem = MemberProblem;
 
 export const WAS_REMOVED: Problem = { code: "removed", text: "This member was removed from the cluster." };
 
-/** What those get who call a member that has stopped. A full disk is no end: the reason says what can be done. */
-export function stoppedError({ code, text }: Problem): EtcdError {
-  return code === "disk-full" ? new EtcdError(GrpcCode.ResourceExhausted, text) : errStopped;
+const UNKNOWN_OUTCOME = "This write was proposed before, and its outcome is unknown.";
+
+/**
+ * What those get who call a member that has stopped. A full disk is no end: the reason says what can be done. `isUnknown`:
+ * the call is a write that may be committed by the others.
+ */
+export function stoppedError({ code, text }: Problem, isUnknown: boolean = false): EtcdError {
+  if (code !== "disk-full") return errStopped;
+  return new EtcdError(GrpcCode.ResourceExhausted, isUnknown ? `${text} ${UNKNOWN_OUTCOME}` : text);
 }
 
 export class Lifecycle {
@@ -26,9 +39,22 @@ export class Lifecycle {
     return this.#problem;
   }
 
+  /** True if the member answers serializable reads and watches, from a memory that does not change any more. */
+  get isReading(): boolean {
+    return this.#problem?.code === "disk-full";
+  }
+
   /** Runs `action`. An exception means a broken invariant: the member stops before it can diverge from the others. */
   runOrStop(action: () => void): void {
-    if (this.#problem !== undefined) return;
+    if (this.#problem === undefined) this.#run(action);
+  }
+
+  /** Runs `action`, which only reads, also while the member does nothing else. */
+  readOrStop(action: () => void): void {
+    if (this.#problem === undefined || this.isReading) this.#run(action);
+  }
+
+  #run(action: () => void): void {
     try {
       action();
     } catch (error) {
@@ -41,7 +67,7 @@ export class Lifecycle {
     this.#steps.push(step);
   }
 
-  /** Calls `run` after all steps of stopping. The returned function removes it. */
+  /** Calls `run` after all steps of stopping, and again when a member that still reads ends. The returned function removes it. */
   whenStopped(run: () => void): () => void {
     this.#listeners.add(run);
     return () => this.#listeners.delete(run);
@@ -49,10 +75,17 @@ export class Lifecycle {
 
   /** Runs the steps of stopping, once. Nothing is sent afterwards, and every waiting call has failed. */
   stop(problem: Problem): void {
+    if (this.isReading) return this.#endReading(problem);
     if (this.#problem !== undefined) return;
     this.#problem = problem;
     for (const step of this.#steps) step(problem);
     for (const run of this.#listeners) run();
     this.#onStopped?.(problem);
+  }
+
+  #endReading(problem: Problem): void {
+    if (problem.code === "disk-full") return;
+    this.#problem = problem;
+    for (const run of this.#listeners) run();
   }
 }

@@ -22,6 +22,7 @@ import type { ConfChangeType, MemberId } from "../../protocol/peer/raft-message.
 import type { LogReader } from "../../raft/log/log-reader.ts";
 import type { BasicStatus, RaftStatus } from "../../raft/ready.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
+import type { StorageError } from "../../storage/storage-error.ts";
 import { Assembly } from "./assembly.ts";
 import type { Attributes } from "../membership/attributes.ts";
 import type { Callers } from "../limits/callers.ts";
@@ -97,6 +98,17 @@ export class Member {
     // A compaction may have been in progress when the member stopped.
     maintenance.scheduleCompaction(undefined);
     driver.schedule();
+  }
+
+  /**
+   * Begins the life of a member whose disk is full, instead of `start()`: what is known to be committed is applied, and the
+   * member reads. It takes no part in the cluster. Nothing is sent, written or received.
+   */
+  startReading(error: StorageError): void {
+    assert(!this.#isStarted, "a member starts once");
+    assert(error.kind === "quota", "only a full disk leaves what can be read");
+    this.#isStarted = true;
+    this.#parts.storageFailure.report(error);
   }
 
   /** Stays connected with `peers` in addition to the members. A newcomer needs them: it knows no member yet. */

@@ -53,6 +53,7 @@ export interface MembershipMonitorDeps {
   readonly snapshots: Snapshots;
   readonly attributes: Attributes;
   readonly outbox: Outbox;
+  readonly storageFailure: { readonly hasFailed: boolean };
 }
 
 export class MembershipMonitor {
@@ -101,7 +102,8 @@ export class MembershipMonitor {
    * await.
    */
   campaignIfAlone(): void {
-    const { id, machine, raft, quiescence } = this.#parts;
+    const { id, machine, raft, quiescence, storageFailure } = this.#parts;
+    if (storageFailure.hasFailed) return;
     const { voters } = machine.membership.confState;
     if (quiescence.startsQuiet || voters.length !== 1 || voters[0] !== id) return;
     if (!raft.resume()) raft.campaign();

@@ -136,11 +136,11 @@ export class Proposals {
     if (late.length > 0) this.#drop(late, error, errorIfUnknown);
   }
 
-  failAll(error: EtcdError): void {
-    this.#drop([...this.#byId.values()], error);
+  failAll(error: EtcdError, errorIfUnknown: EtcdError): void {
+    this.#drop([...this.#byId.values()], error, errorIfUnknown);
   }
 
-  #drop(dropped: readonly Proposal[], error: EtcdError, errorIfUnknown: EtcdError = error): void {
+  #drop(dropped: readonly Proposal[], error: EtcdError, errorIfUnknown: EtcdError): void {
     this.#unqueue(dropped);
     for (const waiting of dropped) {
       this.#forget(waiting);

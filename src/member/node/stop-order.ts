@@ -21,7 +21,7 @@ export interface StoppableParts {
   readonly maintenance: Stops;
   readonly hashQueue: Stops;
   readonly snapshots: Stops;
-  readonly proposals: Fails;
+  readonly proposals: { failAll(error: EtcdError, errorIfUnknown: EtcdError): void };
   readonly reads: Fails;
   readonly transport: { close(): void };
 }
@@ -44,7 +44,7 @@ export function stopInOrder(parts: StoppableParts): void {
     maintenance.stop();
     hashQueue.stop();
     snapshots.stop();
-    proposals.failAll(error);
+    proposals.failAll(error, stoppedError(problem, true));
     reads.failAll(error);
     parts.transport.close();
   });

@@ -2,6 +2,8 @@
  * The end of a member whose store has failed. Nothing is written any more, because what its disk holds is unknown. A
  * leader whose disk is full asks another member to lead first. That takes no write, and the others need not wait for an
  * election time-out. Raft counts nothing as durable here that was not reported as durable, so it does no harm meanwhile.
+ *
+ * With a full disk the member goes on reading (lifecycle.ts). What is known to be committed is applied first.
  */
 import { StorageError } from "../../storage/storage-error.ts";
 import type { Clock } from "../clock.ts";
@@ -10,6 +12,7 @@ import type { Freshness } from "./freshness.ts";
 import type { LeaderTracker } from "./leader-tracker.ts";
 import type { Lifecycle, Problem } from "./lifecycle.ts";
 import { successorOf } from "./successor.ts";
+import type { Entry } from "../../protocol/peer/raft-message.ts";
 import type { Raft } from "../../raft/raft.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
@@ -25,6 +28,7 @@ export interface StorageFailureDeps {
   readonly machine: StateMachine;
   readonly leader: LeaderTracker;
   readonly admission: { transferLeader(to: MemberId): void };
+  readonly applier: { apply(entries: readonly Entry[]): void };
   readonly availability: Availability;
   readonly freshness: Freshness;
 }
@@ -50,7 +54,7 @@ export class StorageFailure {
     const isFull = error instanceof StorageError && error.kind === "quota";
     if (!isFull) return lifecycle.stop({ code: "storage", text: error.message });
     this.#problem = { code: "disk-full", text: error.message, sinceWallMs: freshness.asOfWallMs };
-    if (!this.#handOver()) return lifecycle.stop(this.#problem);
+    if (!this.#handOver()) return this.#stop();
     this.#cancel = clock.setTimer(HAND_OVER_LIMIT_MS, () => this.#stop());
   }
 
@@ -64,7 +68,20 @@ export class StorageFailure {
   }
 
   #stop(): void {
-    if (this.#problem !== undefined) this.#parts.lifecycle.stop(this.#problem);
+    const { lifecycle } = this.#parts;
+    if (this.#problem === undefined) return;
+    lifecycle.runOrStop(() => this.#applyKnown());
+    lifecycle.stop(this.#problem);
+  }
+
+  /** A member that was opened a moment ago may still have much of its log to apply. */
+  #applyKnown(): void {
+    const { raft, applier } = this.#parts;
+    for (;;) {
+      const { committed } = raft.ready();
+      if (committed.length > 0) applier.apply(committed);
+      else if (!raft.commitAlone()) return;
+    }
   }
 
   #handOver(): boolean {

@@ -1,10 +1,11 @@
 /** Watch streams as an API layer sees them: requests in, responses pulled out one at a time. */
 import { unreachable } from "../../base/assert.ts";
-import { errNoLeader, errStopped } from "../../protocol/errors.ts";
+import { errNoLeader } from "../../protocol/errors.ts";
 import type { EtcdError } from "../../protocol/errors.ts";
 import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { HubStream, StreamPosition } from "../../mvcc/watch/watch-hub.ts";
 import type { Member } from "../node/member.ts";
+import { checkServing } from "../node/requests.ts";
 import type { CallContext, WatchStream } from "../api/services.ts";
 
 export interface RefusingStream extends Omit<WatchStream, "position"> {
@@ -16,8 +17,7 @@ export interface RefusingStream extends Omit<WatchStream, "position"> {
 /** Returns a function that opens streams without authorization; authorized-watch.ts adds it. */
 export function watchStreams(member: Member): (context: CallContext) => RefusingStream {
   return (context) => {
-    // Who follows keys opens another stream after an error that passes, and a full disk may.
-    if (member.problem !== undefined) throw errStopped;
+    checkWatching(member, context);
     return openWatchStream(member, context, member.callers.take("streams", context).release);
   };
 }
@@ -25,13 +25,19 @@ export function watchStreams(member: Member): (context: CallContext) => Refusing
 /** Returns a function that opens streams where former ones were. */
 export function resumedStreams(member: Member): (context: CallContext, position: StreamPosition) => RefusingStream {
   return (context, position) => {
-    if (member.problem !== undefined) throw errStopped;
+    checkWatching(member, context);
     const stream = new MemberWatchStream(member, context, member.callers.take("streams", context).release);
     // Whether there is a leader is found while the cluster is awake. That a member woke up is no reason to ask.
     if (context.requireLeader) stream.endWithoutLeader();
     stream.resume(position);
     return stream;
   };
+}
+
+/** With a full disk a watch tells what is here, and ends when the member does. Then its caller opens another one. */
+function checkWatching(member: Member, { requireLeader }: CallContext): void {
+  checkServing(member, true);
+  if (requireLeader && member.problem !== undefined) throw errNoLeader;
 }
 
 function openWatchStream(member: Member, context: CallContext, onClosed: () => void): RefusingStream {

@@ -47,7 +47,8 @@ export function problemText(problem: MemberProblem, nowWallMs: number): string {
   if (sinceWallMs === undefined) return text;
   const since = timeText(sinceWallMs, nowWallMs);
   if (code === "no-leader") return `No leader since ${since}: an election is under way.`;
-  if (code === "catching-up" || code === "disk-full") return `${text} This tab’s copy is as of ${since}.`;
+  if (code === "catching-up") return `${text} This tab’s copy is as of ${since}.`;
+  if (code === "disk-full") return `${text} This tab’s copy is from ${since} or before.`;
   if (code !== "no-quorum") return text;
   const works = "Reads marked serializable answer from this tab’s copy; writes fail.";
   return `No quorum: ${votersText(voters)} here since ${since}. ${works}`;

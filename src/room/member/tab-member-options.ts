@@ -6,6 +6,7 @@ import type { Member } from "../../member/node/member.ts";
 import type { StateTables } from "../../mvcc/tables/tables.ts";
 import type { Invitations } from "../../protocol/peer/invitations-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { ReadOnlyStorage } from "../../storage/common/read-only.ts";
 import type { Identity, Storage } from "../../storage/storage.ts";
 import type { SignallingState } from "../../transport/channel.ts";
 import type { SigningKey } from "../../transport/greeting/signing-key.ts";
@@ -22,6 +23,11 @@ export interface TabMemberOptions {
   readonly registry: RoomRegistry;
   /** Rejects with StorageError. */
   readonly openStorage: () => Promise<Storage>;
+  /**
+   * What is stored, for reading only: the disk is too full to open the store. Undefined: there is nothing to read. Rejects
+   * with StorageError.
+   */
+  readonly readStorage: () => Promise<ReadOnlyStorage | undefined>;
   /** Whether the disk has room again, after a write found it full. Rejects with StorageError. */
   readonly hasRoom: () => Promise<boolean>;
   readonly deleteStorage: () => Promise<void>;

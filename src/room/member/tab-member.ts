@@ -8,27 +8,29 @@
  * The tab holds the room's lock all the while (tab-lock.ts). What is decided on the way stands in entry.ts; here it is
  * done. A write that storage refuses ends it: a member does not go on in memory. If that is because the disk is full, the
  * stopped member goes on answering serializable reads, and another life begins when there is room, from what the disk
- * holds and under the same id (full-disk.ts).
+ * holds and under the same id (full-disk.ts). A store that cannot even be opened is read, and such a member made of it.
  */
 import { Prng } from "../../base/prng.ts";
 import type { ProblemCode, Services } from "../../member/api/services.ts";
 import type { Member } from "../../member/node/member.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import type { ReadOnlyStorage } from "../../storage/common/read-only.ts";
 import { StorageError } from "../../storage/storage-error.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { RoomRefusal } from "../../transport/room.ts";
 import type { RoomEdge, RoomRefusalCode } from "../../transport/room.ts";
 import { messageOf, Patience } from "../common/patience.ts";
-import type { RunningState, TabState } from "../common/tab-state.ts";
+import type { RunningState } from "../common/tab-state.ts";
 import { comeIn } from "../entrance/come-in.ts";
 import type { Beginning } from "../entrance/come-in.ts";
 import { removeFormerSelf } from "../entrance/former-self.ts";
 import { belongs, watchRegistry } from "../entrance/registry-watch.ts";
 import { NO_INVITATIONS } from "../../member/membership/invitations.ts";
 import { refusalText } from "../entrance/room-door.ts";
+import { CurrentState } from "./current-state.ts";
 import { FullDisk } from "./full-disk.ts";
 import { giveUpVote, handOver, sayGoodbye, transferLeadership } from "./hand-over.ts";
-import type { OutageFacts } from "./outage.ts";
+import { NO_TRANSPORT } from "./no-transport.ts";
 import { prepareRecovery, replaceStore } from "./recovery.ts";
 import type { Recovery } from "./recovery.ts";
 import { reshape } from "./reshape.ts";
@@ -43,7 +45,7 @@ export class TabMember {
   readonly #options: TabMemberOptions;
   readonly #patience: Patience;
   readonly #full: FullDisk;
-  #state: TabState = { type: "opening" };
+  readonly #state: CurrentState;
   #storage: Storage | undefined;
   #member: Member | undefined;
   #transport: TabTransport | undefined;
@@ -62,6 +64,8 @@ export class TabMember {
     this.#options = options;
     this.#patience = new Patience(options.clock);
     this.#full = new FullDisk({ clock: options.clock, patience: this.#patience, hasRoom: options.hasRoom });
+    const { clock, onChange } = options;
+    this.#state = new CurrentState({ clock, onChange, isReading: () => this.#isReading });
   }
 
   get member(): Member | undefined {
@@ -129,14 +133,14 @@ export class TabMember {
 
   /** For one who waits in vain: gives the room up for a new one, which this tab founds unless somebody is faster. */
   async foundAnew(): Promise<void> {
-    const { room } = this.#state.type === "running" ? this.#state : { room: undefined };
-    if (this.#member === undefined || belongs(this.#member) || room?.cluster === undefined) return;
+    const cluster = this.#state.running?.room?.cluster;
+    if (this.#member === undefined || belongs(this.#member) || cluster === undefined) return;
     if (this.#edge !== undefined) return;
     try {
-      await this.#options.registry.forget(room.cluster);
+      await this.#options.registry.forget(cluster);
       this.#endSession?.("again");
     } catch (error) {
-      this.#update({ roomTrouble: messageOf(error) });
+      this.#state.update({ roomTrouble: messageOf(error) });
     }
   }
 
@@ -170,7 +174,7 @@ export class TabMember {
   async #recoverFrom(member: Member, snapshot: Uint8Array | undefined): Promise<void> {
     const { registry, newId } = this.#options;
     const recovery = await prepareRecovery(member, snapshot, registry, newId);
-    if (this.#isOver) throw new EtcdError(GrpcCode.Canceled, "this tab's member has stopped");
+    if (this.#state.isOver) throw new EtcdError(GrpcCode.Canceled, "this tab's member has stopped");
     this.#recovery = recovery;
     this.#endSession?.("recover");
     await recovery.replaced.promise;
@@ -178,16 +182,15 @@ export class TabMember {
 
   async #live(): Promise<End> {
     this.#beginSession();
-    this.#change({ type: "opening" });
+    this.#state.set({ type: "opening" });
     let end: End;
     try {
       this.#storage = await this.#options.openStorage();
       end = await this.#enterAndBecome(this.#storage);
     } catch (error) {
       if (!(error instanceof StorageError) || error.kind !== "quota") throw error;
-      if (this.#isOver) return "over";
-      this.#waitForRoom(error.message);
-      end = "full";
+      if (!this.#state.isOver && !this.#isReading) await this.#read(error);
+      end = this.#state.isOver ? "over" : "full";
     }
     this.#session.abort();
     const storage = this.#storage;
@@ -200,15 +203,35 @@ export class TabMember {
 
   #beginSession(): AbortSignal {
     this.#session = new AbortController();
-    if (this.#isOver) this.#session.abort();
+    if (this.#state.isOver) this.#session.abort();
     return this.#session.signal;
   }
 
-  /** Without a member whose memory could answer. */
-  #waitForRoom(trouble: string): void {
-    if (this.#isReading) return;
-    this.#change({ type: "opening", trouble });
-    this.#options.late.detach(trouble);
+  /** Nothing can be written, and no member is left whose memory could answer. */
+  async #read(error: StorageError): Promise<void> {
+    const storage = await this.#readStorage();
+    if (this.#state.isOver) return;
+    if (storage === undefined) {
+      this.#state.set({ type: "opening", trouble: error.message });
+      return this.#options.late.detach(error.message);
+    }
+    this.#edge = this.#options.edge();
+    this.#state.run(this.#edge !== undefined, { state: "lost", text: "this tab takes no part while the disk is full" });
+    const beginning = { identity: storage.identity, bootstrap: { type: "join" } } as const;
+    const member = this.#newMember(storage, NO_TRANSPORT, beginning, undefined, 0);
+    this.#member = member;
+    member.startReading(storage.reason);
+    if (!this.#state.isOver) this.#attach(member);
+  }
+
+  async #readStorage(): Promise<ReadOnlyStorage | undefined> {
+    try {
+      return await this.#options.readStorage();
+    } catch (error) {
+      // There may be no database yet, or another page has it still.
+      if (error instanceof StorageError && (error.kind === "quota" || error.kind === "lost")) return undefined;
+      throw error;
+    }
   }
 
   async #replace(storage: Storage): Promise<void> {
@@ -228,9 +251,9 @@ export class TabMember {
         newId,
         patience: this.#patience,
         signal: this.#session.signal,
-        onAsking: (trouble) => this.#change({ type: "asking", sinceMs, trouble }),
+        onAsking: (trouble) => this.#state.set({ type: "asking", sinceMs, trouble }),
       });
-      if (this.#isOver || beginning === undefined) return "over";
+      if (this.#state.isOver || beginning === undefined) return "over";
       return beginning === "discard" ? "again" : await this.#run(storage, beginning);
     } catch (error) {
       if (!(error instanceof RoomRefusal)) throw error;
@@ -241,7 +264,7 @@ export class TabMember {
   }
 
   async #run(storage: Storage, beginning: Beginning): Promise<End> {
-    const { clock, late, newId, onRunning, openTransport, ownKey, settings } = this.#options;
+    const { openTransport, ownKey } = this.#options;
     const edge = this.#options.edge();
     this.#edge = edge;
     // An object of the edge does not ask for keys yet.
@@ -250,53 +273,25 @@ export class TabMember {
       beginning.identity,
       key,
       edge,
-      (state, text) => this.#update({ signalling: { state, text } }),
-      (peers) => this.#update({ relayed: peers.map(String) }),
+      (state, text) => this.#state.update({ signalling: { state, text } }),
+      (peers) => this.#state.update({ relayed: peers.map(String) }),
       () => this.#member?.machine.membership.invitations ?? NO_INVITATIONS,
     );
     const quotaBackendBytes = (await this.#options.quotaBytes?.()) ?? 0;
-    if (this.#isOver) return "over";
+    if (this.#state.isOver) return "over";
     const ended = new Promise<End>((resolve) => {
       this.#endSession = resolve;
     });
-    const nowMs = clock.nowMs();
-    this.#change({
-      type: "running",
-      sinceMs: nowMs,
-      shape: edge === undefined ? "tabs" : "edge",
-      signalling: { state: "connecting", text: "asking the signalling server" },
-      relayed: [],
-      room: undefined,
-      roomTrouble: undefined,
-      isConflict: false,
-      aloneSinceMs: edge === undefined ? nowMs : undefined,
-    });
-    const member: Member = roomMember({
-      storage,
-      transport,
-      clock,
-      prng: new Prng(newId()),
-      beginning,
-      key: key?.fingerprint,
-      isAtEdge: edge !== undefined,
-      quotaBackendBytes,
-      settings,
-      outageFacts: () => this.#outageFacts,
-      onMembership: () => this.#followMembership(),
-      onStopped: ({ code, text }) => {
-        // A member that we stop ourselves says so too.
-        if (this.#member !== member) return;
-        if (code === "disk-full") this.#endSession?.("full");
-        else this.#stopWith(code, text, false);
-      },
-    });
+    this.#state.run(this.#edge !== undefined, { state: "connecting", text: "asking the signalling server" });
+    const member = this.#newMember(storage, transport, beginning, key?.fingerprint, quotaBackendBytes);
+    // It answers reads until this one does.
+    const former = this.#member;
     this.#member = member;
     this.#transport = transport;
     member.start();
     if (edge !== undefined) member.dial(edge.objects);
-    const services = tabServices(member);
-    late.attach(services);
-    onRunning(member, services);
+    const services = this.#attach(member);
+    former?.stop();
     if (key === undefined) this.#replaceFormerSelf(member, services, beginning.isNew);
     this.#watchRegistry(member);
     const end = await ended;
@@ -305,14 +300,51 @@ export class TabMember {
     return end;
   }
 
+  #newMember(
+    storage: Storage,
+    transport: TabTransport,
+    beginning: Pick<Beginning, "identity" | "bootstrap">,
+    key: Uint8Array | undefined,
+    quotaBackendBytes: number,
+  ): Member {
+    const { clock, newId, settings } = this.#options;
+    const member: Member = roomMember({
+      storage,
+      transport,
+      clock,
+      prng: new Prng(newId()),
+      beginning,
+      key,
+      isAtEdge: this.#edge !== undefined,
+      quotaBackendBytes,
+      settings,
+      outageFacts: () => this.#state.outageFacts,
+      onMembership: () => this.#followMembership(),
+      onStopped: ({ code, text }) => {
+        // A member that we stop ourselves says so too.
+        if (this.#member !== member) return;
+        if (code === "disk-full") this.#endSession?.("full");
+        else this.#stopWith(code, text, false);
+      },
+    });
+    return member;
+  }
+
+  #attach(member: Member): Services {
+    const services = tabServices(member);
+    this.#options.late.attach(services);
+    this.#options.onRunning(member, services);
+    return services;
+  }
+
   /** Not before the member runs: the first call comes while it is made. */
   #followMembership(): void {
     if (this.#member === undefined) return;
     const { membership } = this.#member.machine;
     this.#transport?.follow?.(membership);
     const shape = membership.shape.shape === "mixed" ? "mixed" : "edge";
-    const isNews = this.#state.type === "running" && this.#state.shape !== shape;
-    if (this.#edge !== undefined && isNews) this.#update({ shape });
+    const isNews = this.#state.running?.shape !== shape;
+    if (this.#edge !== undefined && isNews) this.#state.update({ shape });
   }
 
   /** Where members have keys, the leader knows by its key who comes back. */
@@ -325,14 +357,6 @@ export class TabMember {
     memory.set({ memberId, clusterId });
   }
 
-  get #outageFacts(): OutageFacts {
-    const { clock } = this.#options;
-    const nowWallMs = clock.wallMs?.() ?? clock.nowMs();
-    const { aloneSinceMs } = this.#state.type === "running" ? this.#state : { aloneSinceMs: undefined };
-    const aloneSinceWallMs = aloneSinceMs === undefined ? undefined : nowWallMs - (clock.nowMs() - aloneSinceMs);
-    return { nowWallMs, aloneSinceWallMs };
-  }
-
   #watchRegistry(member: Member): void {
     const { registry, clock } = this.#options;
     const watch = {
@@ -341,8 +365,8 @@ export class TabMember {
       patience: this.#patience,
       edge: this.#edge,
       isRecovering: () => this.#isRecovering,
-      state: () => (this.#state.type === "running" ? this.#state : undefined),
-      update: (changes: Partial<RunningState>) => this.#update(changes),
+      state: () => this.#state.running,
+      update: (changes: Partial<RunningState>) => this.#state.update(changes),
       onDiscard: () => this.#endSession?.("again"),
       onRefused: (code: RoomRefusalCode) => {
         this.#isTurnedAway = true;
@@ -353,10 +377,6 @@ export class TabMember {
   }
 
   // ── the end ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-  get #isOver(): boolean {
-    return this.#state.type === "stopped";
-  }
 
   async #discard(storage: Storage): Promise<void> {
     await storage.close().catch(() => {});
@@ -375,8 +395,8 @@ export class TabMember {
   }
 
   #stopWith(code: ProblemCode, text: string, isDamaged: boolean, refusal?: RoomRefusalCode): void {
-    if (this.#isOver) return;
-    this.#change({ type: "stopped", code, text, isDamaged, refusal });
+    if (this.#state.isOver) return;
+    this.#state.set({ type: "stopped", code, text, isDamaged, refusal });
     this.#options.late.end(`this tab's member has stopped: ${text}`);
     this.#session.abort();
     this.#recovery?.replaced.reject(new EtcdError(GrpcCode.Canceled, text));
@@ -388,23 +408,12 @@ export class TabMember {
     const member = this.#member;
     this.#member = undefined;
     this.#transport = undefined;
-    if (!this.#isOver) this.#options.late.detach(text);
+    if (!this.#state.isOver) this.#options.late.detach(text);
     member?.stop();
-  }
-
-  #update(changes: Partial<RunningState>): void {
-    if (this.#state.type === "running") this.#change({ ...this.#state, ...changes });
   }
 
   /** A member that the full disk has stopped answers reads from its memory, until the next one is there. */
   get #isReading(): boolean {
     return this.#member?.problem?.code === "disk-full";
-  }
-
-  #change(state: TabState): void {
-    if (this.#isOver) return;
-    if (this.#isReading && (state.type === "opening" || state.type === "asking")) return;
-    this.#state = state;
-    this.#options.onChange(state);
   }
 }

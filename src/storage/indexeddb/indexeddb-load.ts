@@ -12,10 +12,14 @@ import { StateImage, loadBucketRow } from "./state-image.ts";
 import { StorageCorruptError, StorageError } from "../storage-error.ts";
 import type { Identity } from "../storage.ts";
 
-export interface Loaded {
+/** What a database holds, and the opening that may write to it. */
+export interface Loaded extends LoadedContent {
   readonly database: Database;
   /** Of this opening. */
   readonly fenceKey: FenceKey;
+}
+
+export interface LoadedContent {
   readonly identity: Identity | undefined;
   readonly state: StateMark;
   /** The number of the last write of the state. */
@@ -32,8 +36,8 @@ const REQUEST_BYTES = 4 * 1024 * 1024;
 const FIRST_RECORDS = 16;
 const RECORDS_MAX = 2_000;
 
-/** After the fence, so that nothing is written any more by the former opening. */
-export async function load(database: Database, fenceKey: FenceKey): Promise<Loaded> {
+/** After the fence nothing is written any more by the former opening. Whoever has no fence looks again: `isUnchanged`. */
+export async function load(database: Database): Promise<LoadedContent> {
   const [identityStored, markStored, begun] = await Promise.all(
     ["identity", "state", "begun"].map((key) => get(database, "meta", key)),
   );
@@ -46,7 +50,7 @@ export async function load(database: Database, fenceKey: FenceKey): Promise<Load
       throw new StorageCorruptError("meta", "identity", "it is missing, and there is a log");
     }
     const state: StateMark = { generation: 1, applied: 0, appliedTerm: 0 };
-    return { database, fenceKey, identity, state, stateWrite: 0, log: LogImage.fresh(), image, tables, tracker };
+    return { identity, state, stateWrite: 0, log: LogImage.fresh(), image, tables, tracker };
   }
   const state = markOf(markStored);
   const stateWrite = wholeWrite(markStored, begun);
@@ -59,7 +63,7 @@ export async function load(database: Database, fenceKey: FenceKey): Promise<Load
     const range = `[${window.firstIndex()}, ${window.lastIndex()}]`;
     throw new StorageCorruptError("meta", "state", `it is applied to ${state.applied}, the log holds ${range}`);
   }
-  return { database, fenceKey, identity, state, stateWrite, log, image, tables, tracker };
+  return { identity, state, stateWrite, log, image, tables, tracker };
 }
 
 async function readLog(database: Database): Promise<readonly LogRecord[]> {
@@ -185,8 +189,23 @@ function wholeWrite(stored: unknown, begun: unknown): number {
   return write;
 }
 
+/** Whether nothing was written since `content` was loaded: each write has a number, of the log or of the state. */
+export async function isUnchanged(database: Database, content: LoadedContent): Promise<boolean> {
+  const { identity, log, stateWrite, state } = content;
+  const begun = await get(database, "meta", "begun");
+  if (typeof begun === "number" ? begun !== stateWrite : stateWrite !== 0) return false;
+  if (identity === undefined) return (await get(database, "meta", "identity")) === undefined;
+  return isNewest(database, log.seq, state);
+}
+
 /** Checks a connection that was opened again: the disk must hold the last confirmed write. */
 export async function checkUnchanged(database: Database, seq: number, mark: StateMark): Promise<void> {
+  if (await isNewest(database, seq, mark)) return;
+  database.close();
+  throw new StorageError("lost", "the browser has lost data of this member that it had confirmed");
+}
+
+async function isNewest(database: Database, seq: number, mark: StateMark): Promise<boolean> {
   let newest = 0;
   const { store, done } = database.transaction("log");
   settle(done);
@@ -197,8 +216,5 @@ export async function checkUnchanged(database: Database, seq: number, mark: Stat
   }
   const stored: unknown = seq === 0 ? mark : await get(database, "meta", "state");
   const state = stored === undefined ? undefined : markOf(stored);
-  const same = newest === seq && state?.generation === mark.generation && state.applied === mark.applied;
-  if (same) return;
-  database.close();
-  throw new StorageError("lost", "the browser has lost data of this member that it had confirmed");
+  return newest === seq && state?.generation === mark.generation && state.applied === mark.applied;
 }

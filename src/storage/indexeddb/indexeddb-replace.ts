@@ -31,7 +31,7 @@ export async function replaceIndexedDb(
     const database = await openDatabase(name);
     try {
       const key = await fence(database, Math.random);
-      const { state, stateWrite, log } = await load(database, key);
+      const { state, stateWrite, log } = await load(database);
       const staged = new IdbStagedState(state.generation + 1, () => {});
       fill(staged.tables);
       staged.install();

@@ -33,7 +33,7 @@ import { fence } from "./indexeddb-fence.ts";
 import { load, type Loaded } from "./indexeddb-load.ts";
 import { writeAll, writeTogether } from "./indexeddb-writing.ts";
 import { StorageError } from "../storage-error.ts";
-import type { Done, Identity, LogBatch, StagedState, Storage } from "../storage.ts";
+import type { Done, HeldBytes, Identity, LogBatch, StagedState, Storage } from "../storage.ts";
 import { WaitingCalls } from "../common/waiting-calls.ts";
 import type { WaitingCall } from "../common/waiting-calls.ts";
 import { WriteBehind } from "../common/write-behind.ts";
@@ -58,22 +58,16 @@ export interface IndexedDbOptions {
   readonly explainFull?: ((held: HeldBytes | undefined) => Promise<string>) | undefined;
 }
 
-/** What a store has, in bytes. */
-export interface HeldBytes {
-  readonly log: number;
-  readonly state: number;
-}
-
 type WriteQueue = "log" | "state";
 
 export async function openIndexedDbStorage(options: IndexedDbOptions): Promise<Storage> {
   try {
     const database = await openDatabase(options.name);
     try {
-      const key = await fence(database, Math.random);
-      const loaded = await load(database, key);
-      await dropOtherGenerations(database, loaded.state.generation, key);
-      return new IndexedDbStorage(loaded, options);
+      const fenceKey = await fence(database, Math.random);
+      const content = await load(database);
+      await dropOtherGenerations(database, content.state.generation, fenceKey);
+      return new IndexedDbStorage({ ...content, database, fenceKey }, options);
     } catch (error) {
       database.close();
       throw error;

@@ -88,7 +88,7 @@ describe("proposals", () => {
     expect(late).toEqual([{ ok: false, error: errTimeout }]);
     expect(early).toEqual([]);
     expect(proposals.nextBatch(1_000).map((bytes) => bytes[0])).toEqual([2]);
-    proposals.failAll(errStopped);
+    proposals.failAll(errStopped, errStopped);
     expect(early).toEqual([{ ok: false, error: errStopped }]);
     expect(proposals.queued).toBe(0);
   });

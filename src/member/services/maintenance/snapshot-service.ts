@@ -27,7 +27,8 @@ const MEASURED_PER_TURN = 4;
 export function snapshotService(member: Member): Pick<MaintenanceService, "snapshot"> {
   return {
     async *snapshot(_request, context) {
-      checkLeader(member, context);
+      // Whoever has no room left may save what is here elsewhere.
+      checkLeader(member, context, true);
       const { release } = member.callers.take("snapshots", context, 1, isOwner(member, context));
       const hold = new Hold(member, release);
       try {
@@ -96,7 +97,7 @@ class Hold {
   }
 
   check(): void {
-    checkServing(this.#member);
+    checkServing(this.#member, true);
     if (this.#ended) throw errTimeout;
     // A snapshot from the leader has replaced the tables.
     if (this.#member.machine.store.keys !== this.#keys) throw errStopped;
