@@ -1,4 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
+import type { ClientServices } from "../../../src/client/common/client-services.ts";
+import { httpClientServices } from "../../../src/client/http/http-client-services.ts";
 import { httpServices } from "../../../src/client/http/http-services.ts";
 import type { HttpServicesOptions } from "../../../src/client/http/http-transport.ts";
 import type { BackoffTimer } from "../../../src/client/common/backoff.ts";
@@ -32,13 +34,29 @@ async function servicesTo(
   return { services: httpServices({ endpoint: stub.endpoint, backoff, ...options }), backoff, stub };
 }
 
-describe("trying again", () => {
+async function kvTo(
+  open: (options: HttpServicesOptions) => Pick<ClientServices, "kv">,
+  answer: Parameters<typeof startStub>[0],
+  options: Partial<HttpServicesOptions> = {},
+): Promise<{ readonly services: Pick<ClientServices, "kv">; readonly backoff: Pauses; readonly stub: StubServer }> {
+  stub = await startStub(answer);
+  const backoff = new Pauses();
+  return { services: open({ endpoint: stub.endpoint, backoff, ...options }), backoff, stub };
+}
+
+/** Single gets and puts have two ways: with the tables of messages, and without them. */
+const WAYS = [
+  ["by tables", httpServices],
+  ["as connect() makes them", httpClientServices],
+] as const;
+
+describe.each(WAYS)("trying again, calls %s", (_way, open) => {
   test("a read is repeated while the server says unavailable, with growing pauses", async () => {
     const {
       services,
       backoff,
       stub: server,
-    } = await servicesTo((_, response, attempt) =>
+    } = await kvTo(open, (_, response, attempt) =>
       attempt < 4 ? answerJson(response, 503, UNAVAILABLE) : answerJson(response, 200, { count: "7" }),
     );
     expect(await services.kv.range(rangeRequest({ key: KEY }), CALL)).toMatchObject({ count: 7 });
@@ -47,20 +65,20 @@ describe("trying again", () => {
   });
 
   test("a read gives up after the fourth repetition, with the server's own error", async () => {
-    const { services, stub: server } = await servicesTo((_, response) => answerJson(response, 503, UNAVAILABLE));
+    const { services, stub: server } = await kvTo(open, (_, response) => answerJson(response, 503, UNAVAILABLE));
     await expect(services.kv.range(rangeRequest({ key: KEY }), CALL)).rejects.toMatchObject(UNAVAILABLE);
     expect(server.requests).toHaveLength(5);
   });
 
   test("a read that is refused for another reason is not repeated", async () => {
     const refusal = { code: 3, message: "etcdserver: key is not provided" };
-    const { services, stub: server } = await servicesTo((_, response) => answerJson(response, 400, refusal));
+    const { services, stub: server } = await kvTo(open, (_, response) => answerJson(response, 400, refusal));
     await expect(services.kv.range(rangeRequest(), CALL)).rejects.toMatchObject(refusal);
     expect(server.requests).toHaveLength(1);
   });
 
   test("a write is never repeated when the server may have done it: neither on unavailable nor on a lost connection", async () => {
-    const { services, stub: server } = await servicesTo((_, response, attempt) =>
+    const { services, stub: server } = await kvTo(open, (_, response, attempt) =>
       attempt === 1 ? answerJson(response, 503, UNAVAILABLE) : response.destroy(),
     );
     await expect(services.kv.put(putRequest({ key: KEY }), CALL)).rejects.toMatchObject(UNAVAILABLE);
@@ -72,7 +90,7 @@ describe("trying again", () => {
   test("a write is retried when the connection failed, because the server cannot have received it", async () => {
     let attempts = 0;
     const refused = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
-    const { services } = await servicesTo((_, response) => answerJson(response, 200, {}), {
+    const { services } = await kvTo(open, (_, response) => answerJson(response, 200, {}), {
       fetch: (input, init) => {
         attempts++;
         return attempts === 1 ? Promise.reject(new TypeError("fetch failed", { cause: refused })) : fetch(input, init);
