@@ -34,6 +34,8 @@ test("a lease expires while its members are evicted from memory: an alarm wakes 
   while (!(await hasNote(leader))) await pause();
   const alarmMs = (await alarmOf(leader)) as number;
   for (const number of MEMBERS) await evictDurableObject(stubOf(number));
+  // Longer than the election timeout that a new leader adds.
+  await pause(2_000);
 
   expect(await runDurableObjectAlarm(stubOf(leader))).toBe(true);
   const { TTL } = await post<TimeToLive>(`/m/${leader}/v3/lease/timetolive`, { ID: 8 });
@@ -55,6 +57,6 @@ function hasNote(number: number): Promise<boolean> {
   );
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 50));
+function pause(ms = 50): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
