@@ -118,7 +118,7 @@ class LiveFollower<Value> {
       entries: inOrder(entries),
       invalid,
       revision: events.at(-1)?.kv.modRevision ?? this.#task.store.getSnapshot().revision,
-      isStale: false,
+      isStale: this.#isBehind,
     });
   }
 

@@ -2,8 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ApplicationClient } from "../../../src/client/app/application-client.ts";
 import { createClient } from "../../../src/client/client.ts";
 import { op } from "../../../src/client/facade/txn.ts";
-import type { Live } from "../../../src/client/app/live.ts";
+import { Live } from "../../../src/client/app/live.ts";
+import type { LiveHost } from "../../../src/client/app/live-snapshot.ts";
 import type { Namespace } from "../../../src/client/app/namespace.ts";
+import { valueFormat } from "../../../src/client/app/schema.ts";
+import { SYSTEM_BACKOFF } from "../../../src/client/common/backoff.ts";
 import { serveMember } from "../support/served-member.ts";
 import type { ServedMember } from "../support/served-member.ts";
 import { clientOf, eventually, keysOf } from "./kit.ts";
@@ -147,6 +150,36 @@ describe("a live namespace", () => {
     await numbers.put("bad", 2);
     await eventually(() => expect(valuesOf(live)).toEqual({ good: 1, bad: 2 }));
     expect(live.getSnapshot().invalid.size).toBe(0);
+  });
+
+  test("of a copy in this tab is stale while that catches up, also when changes arrive", async () => {
+    let isBehind = true;
+    const local = { ready: Promise.resolve(), isBehind: () => isBehind, subscribe: () => () => {} };
+    const { signal: closed } = new AbortController();
+    const { kv, watch } = client;
+    const range: LiveHost["range"] = (key, options) => kv.range(key, options);
+    live = new Live<number>(
+      {
+        local,
+        range,
+        watch,
+        backoff: SYSTEM_BACKOFF,
+        closed,
+        parts: () => import("../../../src/client/app/live-follower.ts"),
+      },
+      "n/",
+      async () => valueFormat<number>({}),
+    );
+    await live.ready;
+    for (const value of [1, 2, 3]) {
+      await numbers.put("a", value);
+      await eventually(() => expect(valuesOf(live)).toEqual({ a: value }));
+      expect(live.isStale).toBe(true);
+    }
+    isBehind = false;
+    await numbers.put("a", 4);
+    await eventually(() => expect(live.isStale).toBe(false));
+    expect(valuesOf(live)).toEqual({ a: 4 });
   });
 
   test("is stale after close(), of itself and of the client, and keeps what it had", async () => {
