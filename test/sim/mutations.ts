@@ -139,8 +139,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "reads complete without a round of heartbeats",
     file: "src/raft/reads.ts",
-    old: "if (core.quorum.isOnly(core.id)) {",
-    new: "if (core.isLeader) {",
+    old: "if (core.quorum.isOnly(core.id) && isSettled(core)) {",
+    new: "if (core.isLeader && isSettled(core)) {",
   },
   {
     name: "reads complete before the first commit of the term",
@@ -378,7 +378,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "outbox: what a refused write found is read later",
-    file: "src/client/outbox/sender.ts",
+    file: "src/client/outbox/settlement.ts",
     old: "{ ...range, revision }",
     new: "{ ...range, revision: 0 * revision }",
     faults: OUTBOXES,
@@ -399,14 +399,14 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "outbox: a copy of a store believes a marker that decided other writes",
-    file: "src/client/outbox/sender.ts",
+    file: "src/client/outbox/settlement.ts",
     old: "return of === undefined || of === digestOf(decided);",
     new: "return of === undefined || of.length > 0;",
     faults: OUTBOXES,
   },
   {
     name: "outbox: what another copy of a store has sent is sent again under another key",
-    file: "src/client/outbox/sender.ts",
+    file: "src/client/outbox/settlement.ts",
     old: "Math.max(this.#log.meta.sentTo, sentByOther)",
     new: "Math.max(this.#log.meta.sentTo, 0 * sentByOther)",
     faults: OUTBOXES,
