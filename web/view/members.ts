@@ -101,7 +101,7 @@ function snapshotPart(client: Client): HTMLElement {
     }
   };
   button.addEventListener("click", () => void save());
-  return h("p", {}, button, " ", done);
+  return h("p", { class: "action" }, button, " ", done);
 }
 
 const RESTORE_WARNING =
@@ -128,5 +128,5 @@ function restorePart(restore: (snapshot: Blob) => Promise<void>): HTMLElement {
   };
   input.addEventListener("change", () => void begin());
   const label = h("label", { for: "restore", class: "visually-hidden" }, "A snapshot to restore");
-  return h("p", {}, button, label, input, " ", done);
+  return h("p", { class: "action" }, button, label, input, " ", done);
 }
