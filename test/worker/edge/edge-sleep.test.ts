@@ -5,6 +5,8 @@ import { edge, get, post, put, stubOf } from "../support/edge-kit.ts";
 const MEMBERS = [1, 2, 3];
 /** More than the cluster takes to stand still. */
 const QUIET_MS = 4_000;
+/** Within these it stands still, unless the machine is busy. */
+const LOOKS = 100;
 
 interface Status {
   readonly leader?: string;
@@ -15,12 +17,19 @@ interface Status {
 
 const statusOf = (member: number): Promise<Status> => post<Status>(`/m/${member}/v3/maintenance/status`, {});
 
-/** Until the cluster stands still: then its leader has stored where it may go on. */
+/**
+ * Until the cluster stands still: then its leader has stored where it may go on. What a new cluster writes by itself may come
+ * after the status, so that is asked again, as a monitor does.
+ */
 async function quiet(): Promise<void> {
-  const { raftIndex } = await statusOf(1);
-  // What a new cluster writes by itself may come after the status.
-  const isQuiet = (point: number | undefined): boolean => point !== undefined && point >= Number(raftIndex);
-  while (!(await Promise.all(MEMBERS.map(pointOf))).some(isQuiet)) await pause(50);
+  for (;;) {
+    const { raftIndex } = await statusOf(1);
+    for (let look = 0; look < LOOKS; look++) {
+      const points = await Promise.all(MEMBERS.map(pointOf));
+      if (points.some((point) => point !== undefined && point >= Number(raftIndex))) return;
+      await pause(50);
+    }
+  }
 }
 
 function pointOf(number: number): Promise<number | undefined> {
