@@ -132,13 +132,15 @@ class Simulation {
     for (const machine of world.machines.values()) world.serve(machine, true);
     for (const machine of world.machines.values()) machine.powerOn();
     const progress = { wrote: false };
+    let tries = 0;
     const startMs = world.queue.nowMs;
     world.outboxes.mend();
     while (!progress.wrote || !world.outboxes.areSettled || !this.#isSettled()) {
       if (world.queue.nowMs - startMs > HEAL_LIMIT_MS) throw new Violation(`liveness: ${this.#describe()}`);
       await world.runSettled(world.queue.nowMs + 250);
       this.#operator.removeLost();
-      const member = world.leader() ?? world.alive[0];
+      // Without a leader people try one member after the other: some were removed and never heard of it, some sleep.
+      const member = world.leader() ?? world.alive[tries++ % world.alive.length];
       if (progress.wrote || member === undefined) continue;
       const request = putRequest({ key: utf8Encode("healed"), value: EMPTY });
       member.write({ type: "put", put: request }, (outcome) => {
