@@ -2,13 +2,14 @@
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "vite";
 import { LocalServer } from "../../src/serve/workerd-process.ts";
-import { DIST, ROOT } from "../../worker/local/build.ts";
+import { buildWorker, DIST, ROOT } from "../../worker/local/build.ts";
 import { readDeployed } from "../../worker/local/deployed.ts";
 import { localConfig } from "../../worker/local/local-config.ts";
 import type { ClusterUnderTest, MemberUnderTest } from "../chaos/observers.ts";
 
+/** The two builds lie beside the entry, and are not made part of it. */
+const EXTERNAL = /^cloudflare:|^(?:old|new)-build\.js$/;
 export type Deployed = "old" | "new";
 
 export class ObjectCluster implements ClusterUnderTest {
@@ -26,7 +27,7 @@ export class ObjectCluster implements ClusterUnderTest {
   static async start(oldWorkerFile: string, size: number): Promise<ObjectCluster> {
     const folder = await mkdtemp(join(tmpdir(), "quorate-objects-"));
     await mkdir(join(folder, "data"));
-    await buildEntry(folder);
+    await buildWorker("test/upgrade/objects/two-builds.ts", "two-builds.js", folder, EXTERNAL);
     for (const [from, to] of [
       [oldWorkerFile, "old-build.js"],
       [join(DIST, "worker/worker.js"), "new-build.js"],
@@ -87,27 +88,6 @@ export class ObjectMember implements MemberUnderTest {
     };
     return leader === header.member_id;
   }
-}
-
-async function buildEntry(folder: string): Promise<void> {
-  await build({
-    configFile: false,
-    root: ROOT,
-    logLevel: "warn",
-    publicDir: false,
-    build: {
-      target: "es2023",
-      outDir: folder,
-      emptyOutDir: false,
-      minify: false,
-      lib: {
-        entry: join(ROOT, "test/upgrade/objects/two-builds.ts"),
-        formats: ["es"],
-        fileName: () => "two-builds.js",
-      },
-      rolldownOptions: { external: /^cloudflare:|^(?:old|new)-build\.js$/ },
-    },
-  });
 }
 
 function configOf(folder: string, size: number): string {

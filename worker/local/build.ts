@@ -47,11 +47,12 @@ export async function buildAll(): Promise<void> {
   console.log(`built in ${((Date.now() - startedMs) / 1000).toFixed(1)} s`);
 }
 
-/** Builds one module for workerd into `outDir`. */
+/** Builds one module for workerd into `outDir`. `external` are imports that workerd resolves. */
 export async function buildWorker(
   entry: string,
   fileName: string,
   outDir: string = join(DIST, "worker"),
+  external: RegExp = /^cloudflare:/,
 ): Promise<void> {
   await build({
     configFile: false,
@@ -66,7 +67,7 @@ export async function buildWorker(
       minify: false,
       lib: { entry: join(ROOT, entry), formats: ["es"], fileName: () => fileName },
       // workerd loads one module: lazily loaded code is part of it.
-      rolldownOptions: { external: /^cloudflare:/, output: { codeSplitting: false } },
+      rolldownOptions: { external, output: { codeSplitting: false } },
     },
   });
 }

@@ -1,8 +1,7 @@
 /** The plain Durable Object (../rival), under the same workerd and with data of its own. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { build } from "vite";
-import { DIST, ROOT } from "../../../worker/local/build.ts";
+import { buildWorker, DIST, ROOT } from "../../../worker/local/build.ts";
 import { readDeployed } from "../../../worker/local/deployed.ts";
 import { type EdgeServer, startWorkerd } from "./server.ts";
 
@@ -16,20 +15,7 @@ export interface Rival extends EdgeServer {
 export async function startRival(): Promise<Rival> {
   const folder = await mkdtemp(join(DIST, "bench-rival-"));
   await mkdir(join(folder, "data"));
-  await build({
-    configFile: false,
-    root: ROOT,
-    logLevel: "warn",
-    publicDir: false,
-    build: {
-      target: "es2023",
-      outDir: folder,
-      emptyOutDir: false,
-      minify: false,
-      lib: { entry: join(ROOT, "test/bench/rival/plain-objects.ts"), formats: ["es"], fileName: () => "worker.js" },
-      rolldownOptions: { external: /^cloudflare:/ },
-    },
-  });
+  await buildWorker("test/bench/rival/plain-objects.ts", "worker.js", folder);
   await writeFile(join(folder, "workerd.capnp"), configOf(readDeployed(ROOT).compatibilityDate, join(folder, "data")));
   const server = await startWorkerd(folder);
   return {
