@@ -124,9 +124,21 @@ export function handleVote(core: Core, message: VoteMessage): void {
   // The response carries the requested term, not this member's. A pre-candidate that is ahead would take the latter for
   // outdated.
   core.sendDurable({ type, from: core.id, to: from, term, reject: false });
-  if (isPreVote) return;
+  if (isPreVote) {
+    if (core.role === "pre-candidate" && isBetter(core, message)) becomeFollower(core, core.term, NONE);
+    return;
+  }
   core.electionElapsed = 0;
   core.vote = from;
+}
+
+/**
+ * Members that campaign at the same moment, as all do after a restart, would split the votes and wait for an election
+ * timeout. So a pre-candidate yields to a voter with a longer log, and to one with a lower id where the logs are equal.
+ * Its own log is known to be no longer.
+ */
+function isBetter({ id, log, quorum }: Core, { from, lastIndex, lastTerm }: VoteMessage): boolean {
+  return quorum.has(from) && (lastTerm > log.lastTerm || lastIndex > log.lastIndex || from < id);
 }
 
 export function handleVoteResponse(core: Core, message: VoteResponse): void {

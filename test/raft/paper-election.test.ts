@@ -318,6 +318,28 @@ describe("thesis 9.6: pre-vote", () => {
   });
 });
 
+describe("members that campaign at the same moment", () => {
+  test.each([3, 5])("R55 of %i, the one with the lowest id is elected in the first election", (size) => {
+    const group = new Group(size);
+    for (let id = size; id > 0; id--) group.at(id).raft.campaign();
+    group.settle();
+    expect(group.at(1).raft.status()).toMatchObject({ role: "leader", term: 2 });
+  });
+
+  test.each([
+    ["an equal log", 2n, [2, 2], "pre-candidate"],
+    ["a longer log", 2n, [3, 2], "follower"],
+    ["a later last term and a shorter log", 2n, [1, 3], "follower"],
+    ["a shorter log", 2n, [1, 2], "pre-candidate"],
+    ["a longer log that is no voter", 9n, [3, 2], "pre-candidate"],
+  ] as const)("R55 a pre-candidate that a member with %s and a higher id asks", (_, from, end, role) => {
+    const member = solo(3, { logTerms: [1, 2] });
+    member.raft.campaign();
+    member.raft.step(preVote(from, 3, end));
+    expect(member.raft.status().role).toBe(role);
+  });
+});
+
 describe("§6 an active leader is not deposed", () => {
   test("R13 §6 a member that heard a leader within the timeout ignores vote requests", () => {
     for (const ask of [vote, preVote]) {

@@ -225,6 +225,22 @@ test.each([1, 3])(
   },
 );
 
+test.each([3, 5])("R55 a cluster of %i whose members all start again at the same moment elects once", async (size) => {
+  const cluster = await Cluster.founded(size, OPTIONS);
+  await cluster.elected();
+  const ids = [...cluster.nodes.keys()];
+  for (let times = 0; times < 10; times++) {
+    await cluster.settled(put(cluster.node(1n), "kept"));
+    const { term } = cluster.node(1n).member.basicStatus();
+    const images = ids.map((id) => cluster.crash(id));
+    await Promise.all(ids.map((id, at) => cluster.start(id, { type: "join" }, images[at])));
+    const sinceMs = cluster.clock.nowMs();
+    expect(await read(cluster, cluster.node(ids[times % size] ?? 1n))).toBe("kept");
+    expect(cluster.node(1n).member.basicStatus().term).toBe(term + 1);
+    expect(cluster.clock.nowMs() - sinceMs).toBeLessThan(1_000);
+  }
+});
+
 test("M56 a quiet cluster has cut its long log, goes on from there after a restart of all, and a newcomer gets a snapshot", async () => {
   const cluster = await Cluster.founded(3, OPTIONS);
   const leader = await cluster.elected();
