@@ -109,11 +109,15 @@ export class MembershipMonitor {
     if (!raft.resume()) raft.campaign();
   }
 
-  /** Informs a removed member that still acts as a member. It may have been offline when it was removed. */
+  /**
+   * Informs a removed member that still acts as a member. It may have been offline when it was removed. A cluster that
+   * sleeps wakes for it: the member would keep its clock, and ask, until somebody else needs the cluster.
+   */
   notifyRemoved(member: MemberId): void {
-    const { clusterId, outbox } = this.#parts;
-    if (!this.#isRemovalDurable || !this.#removalNotices.take()) return;
-    outbox.send(member, { ...REMOVED, clusterId, members: this.members });
+    const { clusterId, outbox, quiescence } = this.#parts;
+    if (!this.#removalNotices.take()) return;
+    if (this.#isRemovalDurable) outbox.send(member, { ...REMOVED, clusterId, members: this.members });
+    else quiescence.onRequest();
   }
 
   /**

@@ -41,11 +41,9 @@ class Edge {
   }
 
   /** Evicts all members, and loads them again. */
-  async restart(): Promise<void> {
-    const images = this.#ids.map((id) => this.cluster.crash(id));
-    await Promise.all(
-      this.#ids.map((id, at) => this.cluster.start(id, { type: "join" }, images[at], this.#options(id))),
-    );
+  async restart(ids = this.#ids): Promise<void> {
+    const images = ids.map((id) => this.cluster.crash(id));
+    await Promise.all(ids.map((id, at) => this.cluster.start(id, { type: "join" }, images[at], this.#options(id))));
     await this.cluster.clock.advance(0);
   }
 
@@ -120,4 +118,23 @@ test("M73 a leader that was cut off while it rested does not serve what another 
   await expect(edge.read(old.id)).rejects.toThrow("etcdserver: request timed out");
   for (const { id } of others) edge.cluster.network.setLink(old.id, id, true);
   expect(await edge.read(old.id)).toBe("new");
+});
+
+test("M14 a member that was removed unheard is told by a cluster that sleeps, and both rest", async () => {
+  const edge = new Edge(3);
+  const { id } = await edge.found();
+  const { cluster } = edge;
+  const away = [...cluster.nodes.keys()].find((each) => each !== id) ?? 0n;
+  const image = cluster.crash(away);
+  const leader = await cluster.elected();
+  leader.member.changeMembership("remove-node", away, new Uint8Array(0));
+  await cluster.clock.until(() => leader.member.machine.membership.wasRemoved(away), "removed");
+  await edge.quiesced();
+  await edge.restart([...cluster.nodes.keys()]);
+  const former = await cluster.start(away, { type: "join" }, image);
+  const read = former.services.kv.range(rangeRequest({ key: KEY }), CALL);
+  await expect(cluster.settled(read)).rejects.toThrow();
+  expect(former.member.problem?.code).toBe("removed");
+  cluster.crash(away);
+  await edge.quiesced();
 });
