@@ -134,11 +134,14 @@ export function handleVote(core: Core, message: VoteMessage): void {
 
 /**
  * Members that campaign at the same moment, as all do after a restart, would split the votes and wait for an election
- * timeout. So a pre-candidate yields to a voter with a longer log, and to one with a lower id where the logs are equal.
- * Its own log is known to be no longer.
+ * timeout. So a pre-candidate yields to a voter with a longer log. Where the logs are equal, it yields to the last leader,
+ * which may know more about its term than the log says, and to a lower id. Its own log is known to be no longer.
  */
-function isBetter({ id, log, quorum }: Core, { from, lastIndex, lastTerm }: VoteMessage): boolean {
-  return quorum.has(from) && (lastTerm > log.lastTerm || lastIndex > log.lastIndex || from < id);
+function isBetter({ id, log, quorum, term, vote }: Core, { from, lastIndex, lastTerm }: VoteMessage): boolean {
+  if (!quorum.has(from)) return false;
+  if (lastTerm > log.lastTerm || lastIndex > log.lastIndex || from === vote) return true;
+  const hasLed = vote === id && log.lastTerm === term;
+  return !hasLed && from < id;
 }
 
 export function handleVoteResponse(core: Core, message: VoteResponse): void {

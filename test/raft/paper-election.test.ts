@@ -326,6 +326,15 @@ describe("members that campaign at the same moment", () => {
     expect(group.at(1).raft.status()).toMatchObject({ role: "leader", term: 2 });
   });
 
+  test.each([3, 5])("R55 of %i, the one that led is elected again in the first election", (size) => {
+    const group = new Group(size);
+    group.elect(2);
+    for (let id = 1; id <= size; id++) group.at(id).crash();
+    for (let id = 1; id <= size; id++) group.at(id).raft.campaign();
+    group.settle();
+    expect(group.at(2).raft.status()).toMatchObject({ role: "leader", term: 3 });
+  });
+
   test.each([
     ["an equal log", 2n, [2, 2], "pre-candidate"],
     ["a longer log", 2n, [3, 2], "follower"],

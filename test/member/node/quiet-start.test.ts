@@ -133,7 +133,7 @@ test("M14 a member that was removed unheard is told by a cluster that sleeps, an
   await edge.restart([...cluster.nodes.keys()]);
   const former = await cluster.start(away, { type: "join" }, image);
   const read = former.services.kv.range(rangeRequest({ key: KEY }), CALL);
-  await expect(cluster.settled(read)).rejects.toThrow();
+  await expect(cluster.settled(read)).rejects.toThrow("etcdserver: server stopped");
   expect(former.member.problem?.code).toBe("removed");
   cluster.crash(away);
   await edge.quiesced();
