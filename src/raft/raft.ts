@@ -20,61 +20,31 @@
  * restarted member learns it again. The exception is the commit of a configuration change, which is written before it
  * is exposed (core.ts).
  *
- * Files: core.ts the state · election.ts terms and votes · leadership.ts replication and commit · transfer.ts hand-over · follower.ts the other
+ * Files: core.ts the state · dispatch.ts what a message does · proposals.ts what is proposed · election.ts terms and votes · leadership.ts replication and commit · transfer.ts hand-over · follower.ts the other
  * end · reads.ts read index · resumption.ts a term resumed · membership.ts, conf-change.ts, quorum.ts which members count · log.ts, unstable.ts,
  * writes.ts the log · persister.ts what is written next · progress.ts, inflights.ts flow control · well-formed.ts the
  * checks of a message · sole-voter.ts the end of a member that votes alone.
  */
-import { assert, unreachable } from "../base/assert.ts";
-import type {
-  AppendMessage,
-  ConfChange,
-  ConfState,
-  HeartbeatMessage,
-  LogIndex,
-  MemberId,
-  ProposeMessage,
-  RaftMessage,
-  ReadIndexMessage,
-  SnapshotMessage,
-  Term,
-  TransferLeaderMessage,
-} from "../protocol/peer/raft-message.ts";
-import { changeConfiguration, isJoint } from "./conf-change/conf-change.ts";
-import { decodeChange, encodeChange } from "./conf-change/conf-change-entry.ts";
+import { assert } from "../base/assert.ts";
+import type { ConfChange, ConfState, LogIndex, MemberId, RaftMessage, Term } from "../protocol/peer/raft-message.ts";
+import { changeConfiguration } from "./conf-change/conf-change.ts";
+import { encodeChange } from "./conf-change/conf-change-entry.ts";
 import { checkConfig, MAX_CONTEXT_BYTES, type RaftConfig, type ResumePoint } from "./config.ts";
 import { Core, NONE } from "./core.ts";
-import { campaign, handleTimeoutNow, handleVote, handleVoteResponse, settleTerm, tickElection } from "./election.ts";
-import { handleAppend, handleHeartbeat, handleSnapshot } from "./follower.ts";
+import { dispatch } from "./dispatch.ts";
+import { campaign, tickElection } from "./election.ts";
 import { checkInvariants } from "./invariants.ts";
-import {
-  appendProposals,
-  countOwnLog,
-  flush,
-  handleAppendResponse,
-  handleHeartbeatResponse,
-  releaseUncommitted,
-  reportSnapshot,
-  reportUnreachable,
-  reserveUncommitted,
-  tickLeader,
-  type Proposal,
-} from "./leadership.ts";
+import { countOwnLog, flush, releaseUncommitted, reportSnapshot, reportUnreachable, tickLeader } from "./leadership.ts";
 import { maybeLeaveJoint, switchConfiguration } from "./membership.ts";
 import { Persister } from "./persister.ts";
+import { mayChange, propose, type ProposeResult } from "./proposals.ts";
 import { requestRead } from "./reads.ts";
 import { isResumable, isResuming, markResumable, resume } from "./resumption.ts";
 import type { BasicStatus, RaftStatus, Ready, Role, SoftState } from "./ready.ts";
-import { becomeFollower } from "./roles.ts";
 import { commitAlone } from "./sole-voter.ts";
 import { statusOf } from "./status.ts";
 import { beginTransfer } from "./transfer.ts";
 import { isWellFormed } from "./well-formed.ts";
-
-/**
- * Requests of members to the leader. The response, if any, is of the leader's term. A proposal is for one term only.
- */
-type Request = ProposeMessage | ReadIndexMessage | TransferLeaderMessage;
 
 /**
  * One member of a Raft group. Inputs are ticks, messages, proposals and storage acknowledgements; what to do comes out of
@@ -102,7 +72,7 @@ export class Raft {
   /** Processes a message from any peer. Ignores a message that makes no sense. */
   step(message: RaftMessage): void {
     if (message.to !== this.#core.id || message.from === this.#core.id || !isWellFormed(message)) return;
-    this.#dispatch(message);
+    dispatch(this.#core, message);
   }
 
   /** Starts an election now, pre-vote first. */
@@ -137,14 +107,17 @@ export class Raft {
    * Proposes a batch, which is accepted or rejected as a whole. "accepted" promises nothing yet: only a committed entry
    * cannot be lost.
    */
-  propose(data: readonly Uint8Array[]): "accepted" | "no-leader" | "too-much-uncommitted" {
-    return this.#propose(data.map((bytes) => ({ type: "normal", data: bytes })));
+  propose(data: readonly Uint8Array[]): ProposeResult {
+    return propose(
+      this.#core,
+      data.map((bytes) => ({ type: "normal", data: bytes })),
+    );
   }
 
   /** Proposes a configuration change. Returns "pending" while an older change may be unapplied: only one at a time. */
   proposeConfChange(change: ConfChange): "accepted" | "no-leader" | "pending" {
-    if (this.#core.isLeader && !this.#mayChange(change)) return "pending";
-    const result = this.#propose([{ type: "conf-change", data: encodeChange(change) }]);
+    if (this.#core.isLeader && !mayChange(this.#core, change)) return "pending";
+    const result = propose(this.#core, [{ type: "conf-change", data: encodeChange(change) }]);
     return result === "too-much-uncommitted" ? "pending" : result;
   }
 
@@ -326,130 +299,10 @@ export class Raft {
     checkInvariants(this.#core);
   }
 
-  /** Processes the messages of a term, after the rules of terms. Requests have rules of their own. */
-  #dispatch(message: RaftMessage): void {
-    const core = this.#core;
-    if (isRequest(message)) {
-      if (core.isLeader) this.#serve(message);
-    } else if (settleTerm(core, message)) {
-      this.#dispatchInTerm(message);
-    }
-  }
-
-  #serve(message: Request): void {
-    const core = this.#core;
-    switch (message.type) {
-      case "propose":
-        return this.#acceptForwarded(message);
-      case "read-index":
-        // A copy, because the context may be a view into a whole frame, which waiting reads would keep in memory.
-        requestRead(core, { from: message.from, context: message.context.slice() });
-        return undefined;
-      case "transfer-leader":
-        return beginTransfer(core, message.transferee);
-      default:
-        return unreachable(message);
-    }
-  }
-
-  #dispatchInTerm(message: Exclude<RaftMessage, Request>): void {
-    const core = this.#core;
-    switch (message.type) {
-      case "vote":
-      case "pre-vote":
-        return handleVote(core, message);
-      case "vote-response":
-      case "pre-vote-response":
-        return handleVoteResponse(core, message);
-      case "append":
-        return this.#isFromLeader(message) ? handleAppend(core, message) : undefined;
-      case "heartbeat":
-        return this.#isFromLeader(message) ? handleHeartbeat(core, message) : undefined;
-      case "snapshot":
-        return this.#isFromLeader(message) ? handleSnapshot(core, message) : undefined;
-      case "append-response":
-        return core.isLeader ? handleAppendResponse(core, message) : undefined;
-      case "heartbeat-response":
-        return core.isLeader ? handleHeartbeatResponse(core, message) : undefined;
-      case "timeout-now":
-        return handleTimeoutNow(core, message);
-      case "read-index-response":
-        if (core.isLeader) return undefined;
-        core.leaderCommit = Math.max(core.leaderCommit, message.index);
-        core.readStates.push({ context: message.context, index: message.index });
-        return undefined;
-      default:
-        return unreachable(message);
-    }
-  }
-
-  /** Follows the sender. A term has one leader: a second member that claims to lead it is ignored. */
-  #isFromLeader(message: AppendMessage | HeartbeatMessage | SnapshotMessage): boolean {
-    const core = this.#core;
-    if (core.role === "follower" && core.leader === message.from) {
-      core.electionElapsed = 0;
-      core.doubtsLeader = false;
-      core.run = message.run ?? 0;
-      return true;
-    }
-    if (core.leader !== NONE) return false;
-    becomeFollower(core, core.term, message.from);
-    core.run = message.run ?? 0;
-    return true;
-  }
-
-  #propose(proposals: readonly Proposal[]): "accepted" | "no-leader" | "too-much-uncommitted" {
-    const core = this.#core;
-    if (core.isLeader) return this.#append(proposals);
-    if (core.leader === NONE) return "no-leader";
-    if (proposals.length === 0) return "accepted";
-    const entries = proposals.map(({ type, data }) => ({ type, term: 0, index: 0, data }));
-    const { id: from, leader: to, term, session } = core;
-    const run = core.run === 0 ? {} : { run: core.run };
-    core.send({ type: "propose", from, to, term, ...run, session, sequence: ++core.sequence, entries });
-    return "accepted";
-  }
-
-  #append(proposals: readonly Proposal[]): "accepted" | "no-leader" | "too-much-uncommitted" {
-    const core = this.#core;
-    if (core.transferee !== NONE || !core.quorum.has(core.id)) return "no-leader";
-    let bytes = 0;
-    for (const { data } of proposals) bytes += data.length;
-    if (!reserveUncommitted(core, bytes)) return "too-much-uncommitted";
-    if (proposals.length > 0) appendProposals(core, proposals);
-    return "accepted";
-  }
-
-  #mayChange(change: ConfChange): boolean {
-    const { conf, log, pendingConfIndex } = this.#core;
-    return pendingConfIndex <= log.applied && isJoint(conf) === (change.changes.length === 0);
-  }
-
-  /**
-   * A forwarded proposal is not forwarded again. Otherwise two members that take each other for the leader would loop.
-   */
-  #acceptForwarded(message: ProposeMessage): void {
-    const { from, session, sequence, run } = message;
-    // Its run before a restart may have accepted the proposal already.
-    if (run !== undefined && run !== this.#core.run) return;
-    if (message.term !== this.#core.term || !this.#core.proposalDedup.acceptOnce(from, session, sequence)) return;
-    const proposals: Proposal[] = [];
-    let hasChange = false;
-    for (const { type, data } of message.entries) {
-      if (type === "conf-change") {
-        const change = decodeChange(data);
-        if (change === undefined || hasChange || !this.#mayChange(change)) continue;
-        hasChange = true;
-      }
-      proposals.push({ type, data });
-    }
-    this.#append(proposals);
-  }
-
   /** Delivers the messages of a write that is now durable. The member's own vote is delivered in the same way. */
   #release(held: readonly RaftMessage[]): void {
     for (const message of held) {
-      if (message.to === this.#core.id) this.#dispatch(message);
+      if (message.to === this.#core.id) dispatch(this.#core, message);
       else this.#core.messages.push(message);
     }
   }
@@ -461,8 +314,4 @@ export class Raft {
     this.#reportedRole = role;
     return { leader, role };
   }
-}
-
-function isRequest(message: RaftMessage): message is Request {
-  return message.type === "propose" || message.type === "read-index" || message.type === "transfer-leader";
 }

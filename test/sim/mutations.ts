@@ -182,8 +182,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "proposals that were meant for an earlier run are appended again in the resumed term",
-    file: "src/raft/raft.ts",
-    old: "if (run !== undefined && run !== this.#core.run) return;",
+    file: "src/raft/proposals.ts",
+    old: "if (run !== undefined && run !== core.run) return;",
     new: "",
     faults: SLEEPY,
     seconds: "60",
@@ -204,8 +204,8 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "a forwarded proposal is appended as often as it is delivered",
-    file: "src/raft/raft.ts",
-    old: " || !this.#core.proposalDedup.acceptOnce(from, session, sequence)",
+    file: "src/raft/proposals.ts",
+    old: " || !core.proposalDedup.acceptOnce(from, session, sequence)",
     new: "",
   },
   {
@@ -257,7 +257,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: "configuration changes do not wait for each other",
-    file: "src/raft/raft.ts",
+    file: "src/raft/proposals.ts",
     old: "return pendingConfIndex <= log.applied && isJoint(conf)",
     new: "return pendingConfIndex <= Infinity && log.applied >= 0 && isJoint(conf)",
     faults: { membershipEveryMs: 100, partitionEveryMs: 1_500, crashEveryMs: 1_500, isRoom: false },
