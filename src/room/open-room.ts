@@ -42,7 +42,8 @@ export interface OpenRoomOptions {
    * Who votes in a room that is founded now: "tabs", the tabs themselves; or "edge", an object at the server, which keeps
    * the room when all tabs are closed; tabs then are learners, which hold everything and forward writes; or "mixed", the
    * object and tabs together, where tabs go on while the server cannot be reached. A room that there is keeps its shape,
-   * until `room.reshape()`. Default "tabs".
+   * until `room.reshape()`; `room.shapeAsked` tells whoever asked for another one. Default "edge" where the server can keep
+   * the room in an object, else "tabs"; an open room is one of tabs.
    */
   readonly shape?: RoomShape | undefined;
   /** STUN and TURN servers. Default: PeerJS's own; none when the signalling server is on this machine. */
@@ -70,14 +71,15 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
   checkBrowserSupport(globalThis, "document" in globalThis);
   const place = roomPlace(name, options.signalling, location.origin);
   const edges = edgeMemory(place.key);
-  const isAtEdge = isWithObjects(options.shape) || edges.get() !== undefined;
-  checkBrowserSupport(globalThis, isAtEdge);
+  const isOfTabs = edges.get() === undefined && (options.shape === "tabs" || options.open === true);
+  checkBrowserSupport(globalThis, !isOfTabs);
   const given = keyIn(options.secret ?? "");
   const openName = takeName(place.key, name);
   const over = new AbortController();
   const room = new OwnRoom({
     place,
     open: options.open === true,
+    shapeAsked: options.shape,
     iceServers: options.iceServers ?? (place.isLocal ? [] : undefined),
     persist: options.persist ?? true,
     edges,
@@ -103,7 +105,7 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
   });
   const close = (): Promise<void> => room.close();
   // It comes while the store opens, and is taken when it is needed.
-  if (!isAtEdge) void loadWebRtc().catch(() => {});
+  if (isOfTabs || isKnownAsTabs(place.key, edges)) void loadWebRtc().catch(() => {});
   void room.start(openName.free);
   if (options.signal?.aborted === true) void close();
   else options.signal?.addEventListener("abort", () => void close(), { once: true, signal: over.signal });
@@ -114,21 +116,22 @@ export function openRoom(name: string, options: OpenRoomOptions = {}): RoomClien
 async function admission(
   place: RoomPlace,
   given: GivenKey | undefined,
-  { flags, open = false, shape = "tabs" }: OpenRoomOptions,
+  { flags, open = false, shape }: OpenRoomOptions,
   edges: EdgeMemory,
   over: AbortSignal,
 ): Promise<Admission> {
   const { key, name, signalling } = place;
+  if (open && (shape === "edge" || shape === "mixed"))
+    throw new OpenRoomError("invalid", "A room at the edge has a secret, and cannot be open.");
   const settings = await settingsOf(flags ?? {});
+  const founded = shape ?? (open ? "tabs" : defaultShape());
   const registryWith = (secret: string | undefined, send: FetchLike): RoomRegistry => {
     const { registry } = roomKeys(name, secret);
     const credential: RoomCredential = registry === undefined ? { type: "open" } : { type: "key", key: registry };
-    return withEdgeMemory(roomRegistry(signalling, name, credential, send, shape), edges);
+    return withEdgeMemory(roomRegistry(signalling, name, credential, send, founded), edges);
   };
   const guestRegistryWith = ({ registry }: HeldInvitation, send: FetchLike): RoomRegistry =>
     withEdgeMemory(guestRegistry(roomRegistry(signalling, name, { type: "key", key: registry }, send)), edges);
-  if (isWithObjects(shape) && open)
-    throw new OpenRoomError("invalid", "A room at the edge has a secret, and cannot be open.");
   // A claim is never given up half-way: whoever forgot what it was given would leave the room to nobody.
   const patient: FetchLike = (url, init) => fetch(url, init);
   const hasty: FetchLike = (url, init) => fetch(url, { ...init, signal: AbortSignal.any([init.signal, over]) });
@@ -161,9 +164,15 @@ async function held(room: string, code: string): Promise<HeldInvitation> {
   }
 }
 
-/** WebRTC is loaded only when the log says that tabs vote, too. */
-function isWithObjects(shape: RoomShape | undefined): boolean {
-  return shape === "edge" || shape === "mixed";
+/** Tabs could not meet without WebRTC. */
+function defaultShape(): "any" | "edge" {
+  return typeof RTCPeerConnection === "undefined" ? "edge" : "any";
+}
+
+/** This browser has been in the room, and heard of no object. In a room with objects, WebRTC is loaded when tabs vote. */
+function isKnownAsTabs(key: string, edges: EdgeMemory): boolean {
+  const isKnown = knownSecrets(key).get() !== undefined || knownInvitations(key).get() !== undefined;
+  return isKnown && edges.get() === undefined;
 }
 
 /** Most rooms have none, and need not load how they are read. */

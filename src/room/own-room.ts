@@ -24,6 +24,7 @@ export type Admission = Pick<RoomSessionOptions, "secret" | "invitation" | "regi
 
 export interface OwnRoomOptions extends Pick<RoomSessionOptions, "place" | "iceServers" | "edges"> {
   readonly open: boolean;
+  readonly shapeAsked: RoomShape | undefined;
   readonly persist: boolean;
   /** Rejects with OpenRoomError. */
   readonly admit: () => Promise<Admission>;
@@ -116,6 +117,11 @@ export class OwnRoom implements Room {
   get shape(): RoomShape | undefined {
     const state = this.#news?.state ?? this.#state;
     return state.type === "running" ? state.shape : undefined;
+  }
+
+  get shapeAsked(): RoomShape | undefined {
+    const [{ shapeAsked }, { shape }] = [this.#options, this];
+    return shape === undefined || shape === shapeAsked ? undefined : shapeAsked;
   }
 
   get link(): string | undefined {

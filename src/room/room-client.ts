@@ -62,6 +62,8 @@ export interface Room {
    * and tabs together. Undefined while this tab is not a member.
    */
   readonly shape: RoomShape | undefined;
+  /** The shape that `openRoom` was asked for, where the room had another one before and keeps it. Undefined otherwise. */
+  readonly shapeAsked: RoomShape | undefined;
   /** As this tab knows them. `active` is known at the leader only. */
   readonly members: readonly MemberViewPeer[];
   /** Where this tab is on its way to being a member. */

@@ -66,12 +66,15 @@ export function roomProblem(state: TabState, view: MemberView, nowWallMs: number
   if (state.type !== "running" || state.signalling.state === "open") return problem;
   if (STOPPED.has(problem.code)) return problem;
   if (state.shape !== "tabs") {
-    const text = `This tab cannot reach the room’s server: ${state.signalling.text}.`;
+    const waiting = state.shape === "edge" ? ` ${READS_ONLY}` : "";
+    const text = `This tab cannot reach the room’s server: ${state.signalling.text}.${waiting}`;
     return { ...problem, code: "no-signalling", text: `${text} ${problem.text}` };
   }
   const text = `Other members cannot be found: ${state.signalling.text}.`;
   return { ...problem, code: "no-signalling", text: `${text} ${problem.text}` };
 }
+
+const READS_ONLY = "Until it is back, this tab reads its own copy, and writes wait or fail.";
 
 /** What the signalling server cannot change. */
 const STOPPED: ReadonlySet<ProblemCode> = new Set<ProblemCode>([

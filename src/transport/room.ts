@@ -121,20 +121,22 @@ export class RoomRefusal extends RoomError {
 const REFUSALS: ReadonlySet<unknown> = new Set(Object.keys(REFUSAL_WORDS));
 const ACCESSES: ReadonlySet<unknown> = new Set<RoomInfo["access"]>(["free", "open", "closed"]);
 const MAX_TICKET_LENGTH = 128;
+const MAX_REASON_LENGTH = 200;
 const MAX_ANSWER_BYTES = 64 * 1024;
 const MAX_PEERS = 1000;
 const TIMEOUT_MS = 10_000;
 
 /**
  * All methods reject only with RoomError. `baseUrl` is the URL below which `/peerjs/` is served. `shape` is that of a room
- * that is founded by a claim: with "edge" and "mixed" its cluster has objects, and every tab joins.
+ * that is founded by a claim: with "edge" and "mixed" its cluster has objects, and every tab joins. "any" is "edge" where the
+ * server can keep the room in an object, and else "tabs"; a server of an earlier version takes it for "tabs".
  */
 export function roomRegistry(
   baseUrl: string,
   room: string,
   credential: RoomCredential,
   fetchLike: FetchLike,
-  shape: "tabs" | "edge" | "mixed" = "tabs",
+  shape: "tabs" | "edge" | "mixed" | "any" = "tabs",
 ): RoomRegistry {
   const base = new URL(roomPath(room, baseUrl), baseUrl).href;
   const request = requester(fetchLike, credential);
@@ -176,9 +178,11 @@ function requester(fetchLike: FetchLike, credential: RoomCredential): Request {
           : { method: "POST", headers: { ...key, "content-type": "application/json" }, body: JSON.stringify(body) };
       const response = await fetchLike(url, { ...init, signal });
       const text = await boundedText(response);
-      // 409 is a valid response: the claim was lost.
-      if (!response.ok && response.status !== 409) throw refusalOf(response.status, text);
-      return JSON.parse(text) as unknown;
+      const parsed = parsedOf(text);
+      // 409 is a valid response if it describes the room: the claim was lost.
+      const isLost = response.status === 409 && isAccess(parsed["access"]);
+      if (!response.ok && !isLost) throw refusalOf(response.status, parsed);
+      return parsed;
     } catch (error) {
       if (error instanceof RoomError) throw error;
       throw new RoomError(`the room could not be asked: ${error instanceof Error ? error.message : String(error)}`);
@@ -186,9 +190,19 @@ function requester(fetchLike: FetchLike, credential: RoomCredential): Request {
   };
 }
 
-function refusalOf(status: number, text: string): RoomError {
-  const code = status === 401 || status === 403 ? fieldsOf(JSON.parse(text))["code"] : undefined;
-  return isRefusalCode(code) ? new RoomRefusal(code) : new RoomError(`the room answered ${status}`);
+function refusalOf(status: number, { code, error }: Record<string, unknown>): RoomError {
+  if ((status === 401 || status === 403) && isRefusalCode(code)) return new RoomRefusal(code);
+  const why = typeof error === "string" ? `: ${error.slice(0, MAX_REASON_LENGTH)}` : "";
+  return new RoomError(`the room answered ${status}${why}`);
+}
+
+/** What stands between this page and the server may answer with a page of its own. */
+function parsedOf(text: string): Record<string, unknown> {
+  try {
+    return fieldsOf(JSON.parse(text));
+  } catch {
+    return {};
+  }
 }
 
 /** Of what a member says. */

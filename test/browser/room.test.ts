@@ -16,7 +16,7 @@ function newName(): string {
 }
 
 function open(name: string, options: Parameters<typeof openRoom>[1] = {}): RoomClient {
-  const client = openRoom(name, { signalling, persist: false, ...options });
+  const client = openRoom(name, { signalling, persist: false, shape: "tabs", ...options });
   opened.push(client);
   return client;
 }

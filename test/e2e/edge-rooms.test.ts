@@ -112,25 +112,59 @@ test("a room keeps the shape that it was founded with, whatever a later link ask
   await founder.put("here", "1");
   const asTabs = await Tab.open(browser, server, room);
   await asTabs.ready();
-  expect([await asTabs.read("here"), await asTabs.page.evaluate(() => window.quorate.room.shape)]).toEqual([
-    "1",
-    "edge",
-  ]);
+  expect(await asTabs.read("here")).toBe("1");
+  expect(await shapesIn(asTabs)).toEqual(["edge", "tabs"]);
+  expect(await shapesIn(founder)).toEqual(["edge", undefined]);
+  await asTabs.says(/This link asks for a room in which the browsers would vote; the room has its own shape/);
 
   const other = await Tab.open(browser, server, plain);
   await other.ready();
   const asEdge = await Tab.openAtEdge(browser, server, plain);
   await asEdge.ready();
-  expect(await asEdge.page.evaluate(() => window.quorate.room.shape)).toBe("tabs");
+  expect(await shapesIn(asEdge)).toEqual(["tabs", "edge"]);
   expect((await asEdge.status()).clusterId).toBe((await other.status()).clusterId);
+  await asEdge.says(/This link asks for a room in which the server would vote/);
+
+  // Whoever names none is told nothing.
+  for (const [name, shape] of [
+    [room, "edge"],
+    [plain, "tabs"],
+  ] as const) {
+    const late = await Tab.openLink(browser, roomUrl(server, name));
+    await late.ready();
+    expect(await shapesIn(late)).toEqual([shape, undefined]);
+  }
 });
 
-test("a browser without WebRTC is a member of a room at the edge", async () => {
+test("a room for which no shape is asked is kept by an object, and read in a tab that opens without the server", async () => {
+  const room = newRoom();
+  const tab = await Tab.openLink(browser, roomUrl(server, room));
+  await tab.ready();
+  expect(await shapesIn(tab)).toEqual(["edge", undefined]);
+  await tab.put("kept", "by the server");
+  await tab.page.waitForFunction(() => navigator.serviceWorker.controller?.state === "activated");
+  await server.killWorkerd();
+  await tab.reopen();
+  await tab.says(/cannot reach the room’s server.*this tab reads its own copy, and writes wait or fail/);
+  expect(await tab.get("kept")).toBe("by the server");
+  const verdict = tab.page.evaluate(
+    async () => (await window.quorate.namespace<string>("queued/").outbox.put("a", "1").verdict).type,
+  );
+  server = await EdgeServer.start(data, [], server.port);
+  await tab.ready();
+  expect(await verdict).toBe("committed");
+});
+
+function shapesIn({ page }: Tab): Promise<readonly (string | undefined)[]> {
+  return page.evaluate(() => [window.quorate.room.shape, window.quorate.room.shapeAsked]);
+}
+
+test("a browser without WebRTC is a member of a room at the edge, and is told that it cannot be one of tabs", async () => {
   const context = await browser.newContext(chromiumContextOptions());
   await context.addInitScript(() => Reflect.deleteProperty(globalThis, "RTCPeerConnection"));
-  const room = newRoom();
+  const [room, plain] = [newRoom(), newRoom()];
   const page = await context.newPage();
-  await page.goto(roomUrl(server, room, "edge"));
+  await page.goto(roomUrl(server, room));
   await page.waitForFunction(() => window.quorate !== undefined);
   const value = await page.evaluate(async () => {
     await window.quorate.room.connected;
@@ -138,4 +172,22 @@ test("a browser without WebRTC is a member of a room at the edge", async () => {
     return window.quorate.toText((await window.quorate.kv.range("without")).kvs[0]?.value ?? new Uint8Array());
   });
   expect(value).toBe("WebRTC");
+
+  const founder = await Tab.open(browser, server, plain);
+  await founder.ready();
+  await page.goto("about:blank");
+  await page.goto(roomUrl(server, plain));
+  await page.waitForFunction(() => window.quorate !== undefined);
+  const why = await page.evaluate(() =>
+    window.quorate.ready.then(
+      () => ["none", ""],
+      (error: { readonly reason: string; readonly message: string }) => [error.reason, error.message],
+    ),
+  );
+  expect(why).toEqual(["unsupported", expect.stringContaining("this browser has none")]);
+  expect((await founder.status()).members).toHaveLength(1);
+  // The address alone says so.
+  await page.goto("about:blank");
+  await page.goto(roomUrl(server, plain, "tabs"));
+  expect(await page.getByRole("alert").textContent()).toContain("WebRTC (RTCPeerConnection)");
 });

@@ -41,7 +41,7 @@ describe.skipIf(firefoxPath() === undefined)(
     }, HANGS_MS);
 
     const open = (room: string, preload?: () => void): Promise<FirefoxTab> =>
-      FirefoxTab.open(firefox, roomUrl(server, room), preload);
+      FirefoxTab.open(firefox, roomUrl(server, room, "tabs"), preload);
 
     test("a learner whose leader is gone says so, refuses writes for that reason, and reads its copy; ready settles", async () => {
       const room = newRoom();

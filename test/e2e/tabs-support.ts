@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import type { Status } from "../../src/client/client.ts";
+import type { RoomShape } from "../../src/room/common/room-edge.ts";
 import type { RoomClient } from "../../src/room/room-client.ts";
 import { chromiumContextOptions } from "../support/chromium.ts";
 import { EdgeServer } from "../support/edge-server.ts";
@@ -42,7 +43,7 @@ export function newRoom(): string {
 }
 
 /** A room's link, with the secret that the tests' rooms have: it follows from the name. */
-export function roomUrl(server: Pick<Server, "url">, room: string, shape?: "edge" | "mixed"): string {
+export function roomUrl(server: Pick<Server, "url">, room: string, shape?: RoomShape): string {
   const asked = shape === undefined ? "" : `&shape=${shape}`;
   return `${server.url}/?room=${room}${asked}#k=${createHash("sha256").update(room).digest("base64url")}`;
 }
@@ -59,6 +60,7 @@ export class Tab {
     this.url = url;
   }
 
+  /** Of a room whose members are tabs. */
   static async open(browser: Browser, server: Pick<Server, "url">, room: string): Promise<Tab> {
     return Tab.openIn(await browser.newContext(chromiumContextOptions()), server, room);
   }
@@ -67,7 +69,7 @@ export class Tab {
     context: BrowserContext,
     server: Pick<Server, "url">,
     room: string,
-    shape?: "edge",
+    shape: RoomShape = "tabs",
   ): Promise<Tab> {
     const url = roomUrl(server, room, shape);
     return new Tab(context, await openPage(context, url), url);

@@ -41,20 +41,29 @@ export function roomSteps(install: () => Promise<string>, data: string): readonl
       },
     },
     {
-      name: "a room: two profiles of a Chromium are members of one, from a page of another origin",
-      run: () => inChromium(join(folder, "dist"), data),
+      name: "a room: two profiles of a Chromium are members of one, from a page of another origin; an object keeps it",
+      run: () => inChromium(join(folder, "dist"), data, { room: "planning" }, 3),
+    },
+    {
+      name: "a room of tabs: two profiles of a Chromium are members of one, from a page of another origin",
+      run: () => inChromium(join(folder, "dist"), data, { room: "theatre", shape: "tabs" }, 2),
     },
   ];
 }
 
-async function inChromium(dist: string, data: string): Promise<undefined> {
+async function inChromium(
+  dist: string,
+  data: string,
+  asked: Readonly<Record<string, string>>,
+  members: number,
+): Promise<undefined> {
   const pages = await StaticServer.start(dist);
   const { origin } = pages;
   const server = await EdgeServer.start(data, ["--allow-origin", origin]);
   const browser = await launchChromium();
   try {
-    const query = new URLSearchParams({ room: "planning", signalling: new URL(server.url).origin });
-    await meet(browser, `${origin}/?${query}`);
+    const query = new URLSearchParams({ ...asked, signalling: new URL(server.url).origin });
+    await meet(browser, `${origin}/?${query}`, members);
   } finally {
     await browser.close();
     await server.stop();
@@ -62,7 +71,7 @@ async function inChromium(dist: string, data: string): Promise<undefined> {
   }
 }
 
-async function meet(browser: Browser, url: string): Promise<void> {
+async function meet(browser: Browser, url: string, count: number): Promise<void> {
   const founder = await visit(browser, url);
   const link = await founder.evaluate(async () => {
     await window.client.ready;
@@ -77,8 +86,8 @@ async function meet(browser: Browser, url: string): Promise<void> {
   });
   check(got === "hello", `the guest read ${JSON.stringify(got)}`);
   const members = await guest.evaluate(() => window.client.room.members.length);
-  check(members === 2, `the guest sees ${members} members`);
-  // Both go through the founder, who votes alone; it closes, and opens again in the same page.
+  check(members === count, `the guest sees ${members} members`);
+  // In a room of tabs both go through the founder, who votes alone; it closes, and opens again in the same page.
   const again = await founder.evaluate(async () => {
     await window.client.close();
     const client = window.openAgain();

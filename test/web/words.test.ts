@@ -8,7 +8,7 @@ import { JOIN_REFUSALS } from "../../src/protocol/peer/join-refusal.ts";
 import { roomOutage } from "../../src/room/member/outage.ts";
 import { roomProblem, standingOf } from "../../src/room/room-connection.ts";
 import { roomSituation } from "../../web/room/room-situation.ts";
-import type { RoomKnowledge } from "../../web/room/room-situation.ts";
+import type { RoomActions, RoomKnowledge } from "../../web/room/room-situation.ts";
 import type { RunningState, TabState } from "../../src/room/common/tab-state.ts";
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -99,18 +99,20 @@ const JOINING: MemberView = {
   problem: { code: "joining", text: "Waiting to be added to the cluster by its leader." },
 };
 
+const none = (): void => {};
+const ACTIONS: RoomActions = {
+  joinOther: none,
+  foundAnew: none,
+  recover: none,
+  mix: none,
+  unmix: none,
+  deleteStore: none,
+  reload: none,
+};
+
 function situation(state: TabState, view: MemberView | undefined, nowMs = 0): ReturnType<typeof roomSituation> {
   const knowledge: RoomKnowledge = { isOpen: false, state, view, nowMs, nowWallMs: NOON + nowMs, problemSinceMs: 0 };
-  const none = (): void => {};
-  return roomSituation(knowledge, {
-    joinOther: none,
-    foundAnew: none,
-    recover: none,
-    mix: none,
-    unmix: none,
-    deleteStore: none,
-    reload: none,
-  });
+  return roomSituation(knowledge, ACTIONS);
 }
 
 const labels = ({ standing }: ReturnType<typeof roomSituation>): readonly string[] =>
@@ -126,6 +128,15 @@ test("a leader shows how far each member is behind, and that it alone votes", ()
     ["tab-0001", "leader", "in step", true],
     ["2", "learner", "100 behind", false],
   ]);
+});
+
+test("a link that asks for another shape than the room has is told so, and the room keeps its own", () => {
+  const asked = (shapeAsked: RoomKnowledge["shapeAsked"]): string => {
+    const knowledge = { isOpen: false, state: RUNNING, view: VIEW, nowMs: 0, nowWallMs: NOON, problemSinceMs: 0 };
+    return roomSituation({ ...knowledge, shapeAsked }, ACTIONS).standing.text;
+  };
+  expect(asked(undefined)).not.toContain("asks for");
+  expect(asked("edge")).toContain("asks for a room in which the server would vote; the room has its own shape");
 });
 
 test("a follower does not guess how far others are", () => {

@@ -13,6 +13,8 @@ import type { RunningState, StoppedState, TabState } from "../../src/room/common
 export interface RoomKnowledge {
   /** Anybody who knows its name may join. */
   readonly isOpen: boolean;
+  /** The link asks for it, and the room has another one. */
+  readonly shapeAsked?: RoomShape | undefined;
   readonly state: TabState;
   /** Undefined while there is no member. */
   readonly view: MemberView | undefined;
@@ -40,6 +42,12 @@ export interface RoomActions {
 }
 
 type Standing = Situation["standing"];
+
+const VOTERS: Readonly<Record<RoomShape, string>> = {
+  tabs: "the browsers",
+  edge: "the server",
+  mixed: "the server and browsers",
+};
 
 /** How long a newcomer waits for others before it is offered the room for itself. */
 const OFFER_ROOM_AFTER_MS = 5_000;
@@ -266,7 +274,7 @@ function conflict(room: RoomInfo | undefined, view: MemberView, { joinOther }: R
 function serving(
   state: RunningState,
   view: MemberView,
-  { reshapeTrouble }: RoomKnowledge,
+  { reshapeTrouble, shapeAsked }: RoomKnowledge,
   actions: RoomActions,
 ): Standing {
   const voters = view.members.filter(({ learner }) => !learner).length;
@@ -285,13 +293,18 @@ function serving(
   const isReader = invitedAs(view) === "reader";
   const served = isReader ? "reads are served, and you were invited to read only" : "reads and writes are served";
   const trouble = reshapeTrouble === undefined ? "" : ` It was not changed who votes: ${sentence(reshapeTrouble)}`;
-  const text = `Ready: ${served}.${kept}${relayedText(state)}${stake}${trouble}`;
+  const text = `Ready: ${served}.${kept}${relayedText(state)}${stake}${otherShapeText(shapeAsked)}${trouble}`;
   return say("good", text, invitedAs(view) === undefined ? reshapings(state, actions) : []);
 }
 
 function reshapings({ shape }: RunningState, { mix, unmix }: RoomActions): readonly Action[] {
   if (shape === "edge") return [{ label: "Let browsers vote, too", warning: MIX_WARNING, run: mix }];
   return shape === "mixed" ? [{ label: "Let only the server vote", warning: UNMIX_WARNING, run: unmix }] : [];
+}
+
+function otherShapeText(asked: RoomShape | undefined): string {
+  if (asked === undefined) return "";
+  return ` This link asks for a room in which ${VOTERS[asked]} would vote; the room has its own shape, and keeps it.`;
 }
 
 /** What passes over the server is sealed, and takes longer. */
@@ -343,12 +356,6 @@ function votersText(state: TabState): string {
   if (state.type !== "running") return UNKNOWN;
   return VOTERS[state.shape];
 }
-
-const VOTERS: Readonly<Record<RoomShape, string>> = {
-  tabs: "the browsers",
-  edge: "the server",
-  mixed: "the server and browsers",
-};
 
 const STOPPED_CODES: ReadonlySet<string> = new Set(["stopped", "storage", "disk-full", "removed"]);
 

@@ -56,11 +56,11 @@ export class RoomSource implements PageSource {
   }
 
   situation(): ReturnType<PageSource["situation"]> {
-    const { isOpen, state, view } = this.client.room;
+    const { isOpen, shapeAsked, state, view } = this.client.room;
     const [problemSinceMs, recoveryTrouble] = [this.#problemSinceMs, this.#recoveryTrouble];
     const now = { nowMs: performance.now(), nowWallMs: Date.now() };
     const troubles = { recoveryTrouble, reshapeTrouble: this.#reshapeTrouble };
-    return roomSituation({ isOpen, state, view, ...now, problemSinceMs, ...troubles }, this.#actions);
+    return roomSituation({ isOpen, shapeAsked, state, view, ...now, problemSinceMs, ...troubles }, this.#actions);
   }
 
   async #recover(): Promise<void> {

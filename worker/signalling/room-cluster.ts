@@ -22,9 +22,16 @@ export interface RoomEdge {
   readonly objects: readonly string[];
 }
 
+export interface WantedShape {
+  readonly shape: "edge" | "mixed";
+  /** Nobody has asked for a shape: where there can be no object, the room is one of tabs. */
+  readonly orTabs: boolean;
+}
+
 /** The shape of a room that is to have objects, from a request; undefined for any other. */
-export function objectShapeOf(shape: unknown): "edge" | "mixed" | undefined {
-  return shape === "edge" || shape === "mixed" ? shape : undefined;
+export function objectShapeOf(shape: unknown): WantedShape | undefined {
+  if (shape === "edge" || shape === "mixed") return { shape, orTabs: false };
+  return shape === "any" ? { shape: "edge", orTabs: true } : undefined;
 }
 
 /** The number of objects that vote, from a request; undefined if it is none. */

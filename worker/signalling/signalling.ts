@@ -8,7 +8,8 @@
  *     {base}peerjs           WS    signalling: ?key=peerjs&id=…&token=…
  *     {base}room             GET   the room's cluster, and the ids that are online
  *     {base}found            POST  {"member":"…","cluster":"…"}, with "open":true for a room without a key, or with
- *                                  "shape":"edge" or "mixed" and "size":1, 3 or 5 for one whose cluster has objects
+ *                                  "shape":"edge" or "mixed" and "size":1, 3 or 5 for one whose cluster has objects;
+ *                                  "shape":"any" is "edge" where there can be objects
  *     {base}founded|forget   POST  {"member":"…","cluster":"…"}
  *     {base}ticket           POST  {"id":"…","token":"…"}: a token for one WebSocket
  *     {base}guests           POST  {"version":"…","guests":[{"hash":"…"}]}: who else may ask (room-guests.ts)
@@ -25,34 +26,19 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { inTime } from "../../src/gateway/http/body.ts";
-import { recordOfKey } from "../common/cluster-record.ts";
 import type { Env } from "../common/env.ts";
 import type { RoomRpc } from "../common/room-rpc.ts";
 import { callerAddress } from "../../src/gateway/http/caller-address.ts";
 import { AddressBudget } from "./address-budget.ts";
-import { claim, confirm, forget, isClaimFresh, type RoomClaim, type RoomClaimSlot } from "./room-claims.ts";
-import { edgeClaim, edgeOf, edgeSizeOf, foundAtRegistry, newEdgeKey, objectShapeOf } from "./room-cluster.ts";
-import {
-  type Access,
-  accessOf,
-  type AccessRefusal,
-  accessRefusal,
-  shownKeyHash,
-  type StoredAccess,
-} from "./room-access.ts";
+import { edgeOf, objectShapeOf } from "./room-cluster.ts";
+import { type Caller, RoomFounding } from "./room-founding.ts";
+import { RoomOwnership } from "./room-ownership.ts";
+import { type Access, type AccessRefusal, accessRefusal, shownKeyHash } from "./room-access.ts";
 import { guestRefusal, parseGuests, type RoomGuests } from "./room-guests.ts";
 import { CORS, REFUSALS, respond, tooMany } from "./room-responses.ts";
 import { type Attachment, attachmentOf, errorOf, expel, refuse, replace } from "./room-sockets.ts";
 import { RoomTickets } from "./room-tickets.ts";
-import {
-  boundedText,
-  isPeerId,
-  isToken,
-  parseClaim,
-  parseMessage,
-  parseObject,
-  type ClaimIds,
-} from "./room-requests.ts";
+import { boundedText, isPeerId, isToken, parseClaim, parseMessage, parseObject } from "./room-requests.ts";
 import { type Signal, SignalQueue } from "./signalling-queue.ts";
 import { signallingRoute } from "./signalling-route.ts";
 
@@ -75,21 +61,24 @@ const QUEUE_LIMITS = { maxSignals: 200, maxBytes: 1024 * 1024, waitMs: 5000 };
 const FORWARDED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE", "LEAVE", "EXPIRE", "RELAY"]);
 const QUEUED: ReadonlySet<string> = new Set(["OFFER", "ANSWER", "CANDIDATE"]);
 
-interface Caller {
-  readonly address: string;
-  /** Hash of the key in the request. */
-  readonly shown: string | undefined;
-  readonly nowMs: number;
-}
-
 export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
   readonly #queue: SignalQueue = new SignalQueue(QUEUE_LIMITS);
   readonly #tickets: RoomTickets = new RoomTickets();
   readonly #requests: AddressBudget = new AddressBudget(MAX_REQUESTS);
   readonly #failures: AddressBudget = new AddressBudget(MAX_FAILURES);
+  readonly #ownership: RoomOwnership;
+  readonly #founding: RoomFounding;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
+    this.#ownership = new RoomOwnership(ctx.storage.kv, (key) => this.#close(key));
+    this.#founding = new RoomFounding({
+      env,
+      name: ctx.id.name ?? "",
+      ownership: this.#ownership,
+      describe: (caller) => this.#room(caller),
+      onlineCount: () => this.#online().length,
+    });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
   }
 
@@ -109,20 +98,11 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
   }
 
   async takeForCluster(key: string): Promise<boolean> {
-    const nowMs = Date.now();
-    const { room } = recordOfKey(key) ?? { room: "" };
-    const access = this.#access(nowMs);
-    const isForIt = access.type === "free" || (access.type === "closed" && access.keyHash === room);
-    if (room === "" || !isForIt || this.#isTaken(nowMs)) return false;
-    this.#choose({ keyHash: room, fixed: true });
-    this.#slot.put(edgeClaim(key, nowMs, true));
-    return true;
+    return this.#ownership.takeForCluster(key, Date.now());
   }
 
   async releaseFromCluster(key: string): Promise<void> {
-    if (this.#slot.get()?.edgeKey !== key) return;
-    this.#slot.delete();
-    this.ctx.storage.kv.delete("access");
+    this.#ownership.releaseFromCluster(key);
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
@@ -191,72 +171,11 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     if (ids === undefined || (rest !== "forget" && ids.member === "")) {
       return respond(400, { error: 'expected {"member":"<decimal id>","cluster":"<decimal id>"}' });
     }
-    if (rest === "forget") return this.#forget(ids.cluster, caller);
+    const founding = this.#founding;
+    if (rest === "forget") return founding.forget(ids.cluster, caller);
     const shape = rest === "found" ? objectShapeOf(body?.["shape"]) : undefined;
-    if (shape !== undefined) return this.#foundEdge(shape, body?.["size"], caller);
-    return rest === "founded" ? this.#founded(ids, caller) : this.#found(ids, body?.["open"] === true, caller);
-  }
-
-  /** This and the next methods await nothing between reading and writing: each is atomic. */
-  #found({ cluster, member }: ClaimIds, open: boolean, caller: Caller): Response {
-    if (this.#access(caller.nowMs).type === "free") {
-      if (open === (caller.shown !== undefined)) {
-        return respond(400, { error: 'a new room is claimed either with a key or with "open":true' });
-      }
-      this.#choose({ keyHash: caller.shown, fixed: this.#storedAccess?.fixed === true });
-    }
-    const founding = claim(this.#slot, cluster, member, caller.nowMs);
-    const founded = founding.cluster === cluster && founding.member === member;
-    return respond(200, { founded, ...this.#room(caller) });
-  }
-
-  /** The cluster is created while the claim holds, and the claim is confirmed when it is. */
-  async #foundEdge(shape: "edge" | "mixed", sizeGiven: unknown, caller: Caller): Promise<Response> {
-    const size = edgeSizeOf(sizeGiven);
-    if (size === undefined) return respond(400, { error: "the size of a room's edge is 1, 3 or 5" });
-    const room = caller.shown;
-    if (room === undefined)
-      return respond(400, { error: "a room with an edge has a secret, and is claimed with its key" });
-    // Whoever founded the room has chosen its shape.
-    if (this.#isTaken(caller.nowMs)) return respond(200, { founded: false, ...this.#room(caller) });
-    const name = this.ctx.id.name ?? "";
-    const key = newEdgeKey(name, size, room);
-    if (key === undefined) return respond(400, { error: "a room of this name or place can have no edge" });
-    this.#choose({ keyHash: room, fixed: this.#storedAccess?.fixed === true });
-    this.#slot.put(edgeClaim(key, caller.nowMs, false));
-    const founded = await foundAtRegistry(this.env, key, shape);
-    const { edgeKey } = this.#slot.get() ?? {};
-    if (edgeKey !== key) return respond(200, { founded: false, ...this.#room(caller) });
-    if (founded.type === "refused") {
-      this.#slot.delete();
-      return respond(founded.status, { error: founded.message });
-    }
-    this.#choose({ keyHash: room, fixed: true });
-    this.#slot.put(edgeClaim(founded.key, caller.nowMs, true));
-    return respond(200, { founded: false, ...this.#room(caller) });
-  }
-
-  #isTaken(nowMs: number): boolean {
-    const founding = this.#slot.get();
-    return founding !== undefined && (founding.confirmed || isClaimFresh(founding, nowMs));
-  }
-
-  #founded({ cluster, member }: ClaimIds, caller: Caller): Response {
-    const stored = this.#storedAccess;
-    // An expired claim can be confirmed only by the caller that made it.
-    const confirmed = stored?.keyHash === caller.shown && confirm(this.#slot, cluster, member);
-    if (confirmed && stored?.fixed === false) this.ctx.storage.kv.put("access", { ...stored, fixed: true });
-    return respond(confirmed ? 200 : 409, { ...this.#room(caller), confirmed });
-  }
-
-  #forget(cluster: string, caller: Caller): Response {
-    // Its data is at the edge, and whoever owns the deployment may delete it.
-    if (this.#slot.get()?.edgeKey !== undefined) return respond(409, { forgotten: false, ...this.#room(caller) });
-    // In an open room callers cannot be told apart. There, forgetting requires that no peer is online.
-    if (this.#access(caller.nowMs).type !== "closed" && this.#online().length > 1) {
-      return respond(409, { forgotten: false, ...this.#room(caller) });
-    }
-    return respond(200, { forgotten: forget(this.#slot, cluster), ...this.#room(caller) });
+    if (shape !== undefined) return founding.foundEdge(shape, ids, body?.["size"], caller);
+    return rest === "founded" ? founding.founded(ids, caller) : founding.found(ids, body?.["open"] === true, caller);
   }
 
   #ticket(body: Record<string, unknown> | undefined, { shown, nowMs }: Caller): Response {
@@ -297,20 +216,14 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
   }
 
   #access(nowMs: number): Access {
-    return accessOf(this.#storedAccess, this.#slot.get(), nowMs);
-  }
-
-  get #storedAccess(): StoredAccess | undefined {
-    return this.ctx.storage.kv.get<StoredAccess>("access");
+    return this.#ownership.access(nowMs);
   }
 
   /** Disconnects peers that connected before the room was claimed with a key, and do not have it. */
-  #choose(access: StoredAccess): void {
-    this.ctx.storage.kv.put("access", access);
-    if (access.keyHash === undefined) return;
+  #close(key: string): void {
     this.#queue.clear();
     for (const socket of this.ctx.getWebSockets()) {
-      if (attachmentOf(socket)?.keyHash !== access.keyHash) expel(socket, "the room is closed");
+      if (attachmentOf(socket)?.keyHash !== key) expel(socket, "the room is closed");
     }
   }
 
@@ -324,23 +237,14 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
 
   #room({ shown, nowMs }: Caller): object {
     const access = this.#access(nowMs).type;
-    const founding = this.#slot.get();
+    const founding = this.#ownership.slot.get();
     const peers = this.#online();
     // An expired claim is visible only to the caller that made it.
-    const isVisible = access !== "free" || this.#storedAccess?.keyHash === shown;
+    const isVisible = access !== "free" || this.#ownership.storedAccess?.keyHash === shown;
     if (founding === undefined || !isVisible) return { access, cluster: null, peers };
     const { cluster, member, confirmed, sinceMs } = founding;
     const guests = this.#guests?.version;
     return { access, cluster, member, confirmed, since: sinceMs, peers, edge: edgeOf(founding), guests };
-  }
-
-  get #slot(): RoomClaimSlot {
-    const { kv } = this.ctx.storage;
-    return {
-      get: () => kv.get<RoomClaim>("founding"),
-      put: (founding) => kv.put("founding", founding),
-      delete: () => void kv.delete("founding"),
-    };
   }
 
   #open(query: URLSearchParams, caller: Caller): Response {

@@ -43,8 +43,8 @@ export interface StoppedState {
   readonly type: "stopped";
   readonly code: ProblemCode;
   readonly text: string;
-  /** Why the registry refuses this tab, when `code` says that it does. */
-  readonly refusal?: RoomRefusalCode | undefined;
+  /** Why the registry refuses this tab, or that this browser cannot be a member here, when `code` says that it is refused. */
+  readonly refusal?: RoomRefusalCode | "unsupported" | undefined;
   /** What is stored here is damaged: the tab can only begin anew, under a new id. */
   readonly isDamaged: boolean;
 }

@@ -12,6 +12,7 @@ import type { HeldInvitation } from "../../transport/invitation-code.ts";
 import type { RoomEdge, RoomRegistry } from "../../transport/room.ts";
 import type { Identity } from "../../storage/storage.ts";
 import { signallingToken } from "../entrance/identifiers.ts";
+import { OpenRoomError } from "../common/errors.ts";
 import { peerAddress } from "../common/room-edge.ts";
 import type { RoomPlace } from "../entrance/room-place.ts";
 import type { TabTransport } from "./tab-transport.ts";
@@ -25,6 +26,9 @@ export interface TransportOptions {
   readonly registry: RoomRegistry;
   readonly iceServers: readonly RTCIceServer[] | undefined;
 }
+
+const WITHOUT_WEBRTC =
+  "The members of this room are browser tabs, which meet by WebRTC, and this browser has none. A room at the edge works without it.";
 
 type OnSignalling = (state: SignallingState, text: string) => void;
 type OnRelayed = (peers: readonly MemberId[]) => void;
@@ -104,7 +108,7 @@ async function openWebRtc(
 ): Promise<TabTransport> {
   const { place, secret, invitation, registry, iceServers } = options;
   if (typeof RTCPeerConnection === "undefined") {
-    throw new Error("the members of this room are browser tabs, which meet by WebRTC, and this browser has none");
+    throw new OpenRoomError("unsupported", WITHOUT_WEBRTC);
   }
   const parts = await webRtcParts();
   const [{ peerJsPort }, { newCertificate }, { WebRtcTransport }, { RelayPort }, { RelayedTransport }] = parts;

@@ -20,7 +20,8 @@ import type { Storage } from "../../storage/storage.ts";
 import { RoomRefusal } from "../../transport/room.ts";
 import type { RoomEdge, RoomRefusalCode } from "../../transport/room.ts";
 import { messageOf, Patience } from "../common/patience.ts";
-import type { RunningState } from "../common/tab-state.ts";
+import { OpenRoomError } from "../common/errors.ts";
+import type { RunningState, StoppedState } from "../common/tab-state.ts";
 import { comeIn } from "../entrance/come-in.ts";
 import type { Beginning } from "../entrance/come-in.ts";
 import { removeFormerSelf } from "../entrance/former-self.ts";
@@ -389,12 +390,15 @@ export class TabMember {
   }
 
   #stopFor(error: unknown): void {
+    if (error instanceof OpenRoomError && error.reason === "unsupported") {
+      return this.#stopWith("refused", error.message, false, error.reason);
+    }
     const kind = error instanceof StorageError ? error.kind : undefined;
     const code = kind === undefined ? "stopped" : "storage";
     this.#stopWith(code, messageOf(error), kind === "corrupt");
   }
 
-  #stopWith(code: ProblemCode, text: string, isDamaged: boolean, refusal?: RoomRefusalCode): void {
+  #stopWith(code: ProblemCode, text: string, isDamaged: boolean, refusal?: StoppedState["refusal"]): void {
     if (this.#state.isOver) return;
     this.#state.set({ type: "stopped", code, text, isDamaged, refusal });
     this.#options.late.end(`this tab's member has stopped: ${text}`);

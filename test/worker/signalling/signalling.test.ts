@@ -636,7 +636,9 @@ describe("guests of a closed room", () => {
       guest.forget(2n),
       guest.setGuests("mine", [{ hash: await hashOf(OTHER) }]),
     ]) {
-      expect(await codeOf(call)).toBe("RoomError: the room answered 403");
+      expect(await codeOf(call)).toBe(
+        "RoomError: the room answered 403: only members that know the room's secret do this",
+      );
     }
     expect(await codeOf(registryWith(room, OTHER).info())).toBe("key-wrong");
     expect((await owner.info()).guests).toBe("v1");

@@ -16,6 +16,8 @@ const say = (text: string): void => {
 const client = openRoom(parameter("room", "theatre"), {
   signalling: parameter("signalling", "http://localhost:8787"),
   secret: location.hash,
+  // The browsers alone hold the room.
+  shape: "tabs",
 });
 showConnection(client, element("connection"));
 name.value = localStorage.getItem("name") ?? `Guest ${crypto.randomUUID().slice(0, 4)}`;
