@@ -1,6 +1,6 @@
 /**
  * A tab that is served by another one of its profile, which has the member. Its calls travel as protobuf over one
- * connection with many streams.
+ * connection with many streams. One that reads often has a copy of the keys (copied-reads.ts).
  *
  * When the connection is lost, a call of which nothing was sent, or which only reads, is repeated by the caller of these
  * services (NotSentError). A write may have taken effect, and fails with Unavailable, which says so.
@@ -11,10 +11,13 @@ import { MuxConnection } from "../../client/mux/mux-connection.ts";
 import type { MuxCall } from "../../client/mux/mux-connection.ts";
 import type { CallContext, MemberView, Services } from "../../member/api/services.ts";
 import { rangeRequest } from "../../protocol/api/kv.ts";
+import type { RangeResponse } from "../../protocol/api/kv.ts";
 import { RPCS } from "../../protocol/api/rpc/rpc-table.ts";
 import type { RpcTable } from "../../protocol/api/rpc/rpc-table.ts";
 import type { Rpc, RpcKind } from "../../protocol/api/rpc/rpc.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
+import type { ResponseHeader } from "../../protocol/api/header.ts";
+import { CopiedReads } from "./copied-reads.ts";
 import { roomNews } from "./room-news.ts";
 import type { RoomNews, TabRequest } from "./room-news.ts";
 import { TabSocket } from "./tab-socket.ts";
@@ -30,22 +33,33 @@ export interface ServedTabOptions {
 type AnyRpc = Rpc<unknown, unknown, RpcKind>;
 type AnyMethod = (message: unknown, context: CallContext) => unknown;
 
+/** Nearly all responses; the parts of a streamed range have it within. */
+interface WithHeader {
+  readonly header?: ResponseHeader;
+  readonly rangeResponse?: RangeResponse;
+}
+
 /** The other tab may have to load the code first. */
 const OPEN_WITHIN_MS = 5_000;
 /** News that are older are asked for again. */
 const NEWS_FRESH_MS = 200;
 /** Within what a timer can wait. Locks tell when the other tab is gone. */
 const NEVER_MS = 2 ** 30;
+/** A store of more bytes, with its history, is not worth the attempt to copy its keys. */
+const LARGE_BYTES = 64 * 1024 * 1024;
 const NO_CONTEXT: CallContext = { token: "", requireLeader: false };
+const AUTH = RPCS.auth.authEnable.service;
 const UNKNOWN_OUTCOME =
   "the tab that served this one is gone, and it is not known whether this call took effect; look before it is repeated";
 
 export class ServedTab {
   readonly #options: ServedTabOptions;
   readonly #connection: MuxConnection;
+  readonly #reads: CopiedReads;
   #socket: TabSocket | undefined;
   #isOver = false;
   #askedMs: number = Number.NEGATIVE_INFINITY;
+  #view: MemberView | undefined;
   /** Who waits for the next news. */
   #lookers: ((view: MemberView | undefined) => void)[] = [];
 
@@ -55,6 +69,12 @@ export class ServedTab {
       this.#socket = socket;
     };
     const onOther = (data: unknown): void => this.#told(data);
+    this.#reads = new CopiedReads({
+      range: (request, context) => this.#call(RPCS.kv.range, request, context) as Promise<RangeResponse>,
+      watch: (context) => this.#open(RPCS.watch.watch, context),
+      nowMs: () => performance.now(),
+      isLarge: () => (this.#view?.dbSizeBytes ?? 0) > LARGE_BYTES,
+    });
     this.#connection = new MuxConnection(
       {
         endpoint: "the tab that serves this one",
@@ -86,11 +106,13 @@ export class ServedTab {
 
   close(): void {
     this.#isOver = true;
+    this.#reads.close();
     this.#connection.close();
   }
 
   #over(): void {
     const { onLost } = this.#options;
+    this.#reads.close();
     for (const looker of this.#lookers.splice(0)) looker(undefined);
     if (this.#isOver) return;
     this.#isOver = true;
@@ -100,6 +122,7 @@ export class ServedTab {
   #told(data: unknown): void {
     const news = this.#isOver ? undefined : roomNews(data);
     if (news === undefined) return;
+    this.#view = news.view;
     this.#options.onNews(news);
     for (const looker of this.#lookers.splice(0)) looker(news.view);
   }
@@ -109,7 +132,7 @@ export class ServedTab {
     const observe = (message: unknown, context: CallContext): MuxCall<unknown, unknown> =>
       this.#opened(election.observe, message, context);
     return {
-      kv: this.#service("kv", kv),
+      kv: { ...this.#service("kv", kv), range: (request, context) => this.#reads.range(request, context) },
       watch: { watch: (context) => this.#open(RPCS.watch.watch, context) },
       lease: this.#service("lease", lease),
       lock: this.#service("lock", lock),
@@ -125,7 +148,7 @@ export class ServedTab {
         },
         metrics: () => [],
       },
-      inspect: { view: () => this.#view() },
+      inspect: { view: () => this.#viewNow() },
     };
   }
 
@@ -139,7 +162,7 @@ export class ServedTab {
     }
   }
 
-  async #view(): Promise<MemberView> {
+  async #viewNow(): Promise<MemberView> {
     const view = await new Promise<MemberView | undefined>((resolve) => {
       this.#lookers.push(resolve);
       this.ask("look");
@@ -172,14 +195,34 @@ export class ServedTab {
   }
 
   #open<Request, Response>(rpc: Rpc<Request, Response, RpcKind>, context: CallContext): MuxCall<Request, Response> {
-    if (this.#connection.canOpen) return this.#connection.open(rpc, context);
+    if (this.#connection.canOpen) return this.#noting(this.#connection.open(rpc, context));
     return { request: () => {}, next: () => Promise.reject(goneError()), close: () => {} };
+  }
+
+  #noting<Request, Response>(stream: MuxCall<Request, Response>): MuxCall<Request, Response> {
+    const next = async (): Promise<Response | undefined> => {
+      const response = await stream.next();
+      this.#note(response);
+      return response;
+    };
+    return { request: (message) => stream.request(message), next, close: () => stream.close() };
+  }
+
+  /** Later reads see at least the revision that this tab was told. */
+  #note(response: unknown): void {
+    const { header, rangeResponse } = (response ?? {}) as WithHeader;
+    const told = header ?? rangeResponse?.header;
+    if (told !== undefined) this.#reads.noted(told);
   }
 
   async #call(rpc: AnyRpc, message: unknown, context: CallContext): Promise<unknown> {
     if (!this.#connection.canOpen) throw goneError();
     try {
-      return await this.#connection.call(rpc, message, context, { leftMs: Infinity, timeoutMs: Infinity });
+      const response = await this.#connection.call(rpc, message, context, { leftMs: Infinity, timeoutMs: Infinity });
+      this.#note(response);
+      // Who may read has changed.
+      if (rpc.service === AUTH) this.#reads.drop();
+      return response;
     } catch (error) {
       const isLost = !this.#connection.canOpen && error instanceof EtcdError && error.code === GrpcCode.Unavailable;
       if (!isLost || error instanceof NotSentError) throw error;
