@@ -16,8 +16,6 @@ import { DurableObject } from "cloudflare:workers";
 import { type ErrorParts, errorParts } from "../../src/gateway/http/errors.ts";
 import type { CallContext, ProblemCode } from "../../src/member/api/services.ts";
 import type { Member } from "../../src/member/node/member.ts";
-import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
-import { GrpcCode } from "../../src/protocol/errors.ts";
 import { CLOSE_FINAL } from "../../src/protocol/mux-frame.ts";
 import { CLOSE_DELETED } from "../../src/transport/socket/socket-hub.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
@@ -27,21 +25,13 @@ import { pathOf } from "../common/address.ts";
 import { PEER_PATH } from "../common/routes.ts";
 import { Entrance } from "../common/entrance.ts";
 import { clusterSize, type Env } from "../common/env.ts";
-import { LEADER_HEADER, MEMBERS_HEADER } from "../common/internal-headers.ts";
-import { membersHeader } from "../common/live-members.ts";
 import type { FramesResponse, MemberRpc } from "../common/member-rpc.ts";
 import { type EventName, operatorEvent, shownCluster, withoutRow } from "../common/operator-event.ts";
 import { DELETED, errDeleted, errNoRoom, refusal, REMOVED } from "../common/refusal.ts";
-import type {
-  CallFailure,
-  CallResult,
-  OpenResult,
-  ServiceCall,
-  ServiceTarget,
-  WithHints,
-} from "../common/service-rpc.ts";
+import type { CallResult, OpenResult, ServiceCall, ServiceTarget, WithHints } from "../common/service-rpc.ts";
 import { Directory } from "./directory.ts";
 import { ClientSockets } from "./client-sockets.ts";
+import { MemberHints } from "./member-hints.ts";
 import type { Down, MemberState, Removed, Running } from "./member-state.ts";
 import { identityOf, idName, initialMembersOf } from "./object-identity.ts";
 import { isOfListedCluster, objectPlace } from "./object-place.ts";
@@ -71,8 +61,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   readonly #entrance: Entrance;
   readonly #sockets: ClientSockets;
   #directory: Directory;
-  /** Reports the members to the worker; undefined as long as the membership never changed. */
-  #membersHeader: string | undefined;
+  readonly #hints: MemberHints;
   #isLeaving = false;
   readonly #peers: PeerObjects;
   #state: MemberState | undefined;
@@ -85,6 +74,11 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     this.#entrance = new Entrance(env);
     this.#sockets = new ClientSockets(ctx);
     this.#directory = this.#newDirectory();
+    this.#hints = new MemberHints({
+      number,
+      size: clusterSize(env),
+      numberOf: (id) => this.#directory.numberOf(id),
+    });
     this.#peers = new PeerObjects(env, (id) => this.#directory.numberOf(id));
     this.#restores = this.#makeRestores();
   }
@@ -93,7 +87,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "down") return refusal(this.#number, state);
     // A removed leader keeps leading until a voter has taken over. Clients should already use another member.
-    if (state.type === "removed" || this.#isLeaving) return this.#leaving();
+    if (state.type === "removed" || this.#isLeaving) return this.#hints.leaving();
     if (state.tabs !== undefined && pathOf(request.url) === PEER_PATH) return state.tabs.open(request);
     const response = await state.app.fetch(request);
     if (response.status === 101) return response;
@@ -126,7 +120,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   async ask(calls: readonly BatchedCall[]): Promise<BatchResponse> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
     if (state.type === "down") return rejectBatch(refusal(this.#number, state), calls);
-    if (state.type === "removed" || this.#isLeaving) return rejectBatch(this.#leaving(), calls);
+    if (state.type === "removed" || this.#isLeaving) return rejectBatch(this.#hints.leaving(), calls);
     const answers = await serveBatch(state.calls, calls, (context) =>
       this.#entrance.callRefusal(context, state.member.machine.auth.enabled),
     );
@@ -136,13 +130,13 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   /** A call of the worker's own code; see service-calls.ts. */
   async call(call: ServiceCall): Promise<WithHints<CallResult>> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
-    if (state.type !== "running" || this.#isLeaving) return this.#unserved(state);
+    if (state.type !== "running" || this.#isLeaving) return this.#hints.unserved(state);
     return { result: await serveCall(state.services, call), hints: this.#headers(state.member) };
   }
 
   async open(call: ServiceCall): Promise<WithHints<OpenResult>> {
     const state = this.#state?.type === "running" ? this.#state : await this.#opened();
-    if (state.type !== "running" || this.#isLeaving) return this.#unserved(state);
+    if (state.type !== "running" || this.#isLeaving) return this.#hints.unserved(state);
     return { result: serveStream(state.services, call), hints: this.#headers(state.member) };
   }
 
@@ -327,25 +321,16 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   }
 
   /** Hints for the worker, on each response. */
-  #headers({ leader }: Member): Record<string, string> {
+  #headers(member: Member): Record<string, string> {
     if (this.#state?.type === "running") this.#state.log.look();
-    const headers: Record<string, string> = {};
-    const number = leader === 0n ? undefined : this.#directory.numberOf(leader);
-    if (number !== undefined) headers[LEADER_HEADER] = String(number);
-    if (this.#membersHeader !== undefined) headers[MEMBERS_HEADER] = this.#membersHeader;
-    return headers;
+    return this.#hints.of(member);
   }
 
   /** The first call comes from the constructor, while the member is created. */
   #membershipChanged({ id, machine: { membership } }: Member): void {
     this.#directory.setEverCount(membership.everCount);
     this.#isLeaving = membership.wasRemoved(id);
-    const { members, everCount } = membership;
-    this.#membersHeader = this.#headerOf(members, everCount);
-  }
-
-  #headerOf(members: readonly MemberRecord[], everCount: number): string | undefined {
-    return membersHeader(members, everCount, clusterSize(this.env), (id) => this.#directory.numberOf(id));
+    this.#hints.setMembers(membership.members, membership.everCount);
   }
 
   #newDirectory(): Directory {
@@ -377,7 +362,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   #removed(): Removed | undefined {
     const tombstone = tombstoneOf(this.ctx.storage);
     if (tombstone === undefined) return undefined;
-    this.#membersHeader = tombstone.header;
+    this.#hints.members = tombstone.header;
     return { type: "removed", tombstone };
   }
 
@@ -386,26 +371,13 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     // If another member reported the removal, this member knows its successors, but has not applied the removal itself.
     const others = members.filter((one) => one.id !== id);
     const removed = [...new Set([...membership.removed, id])];
-    const header = this.#headerOf(others, others.length + removed.length);
-    this.#membersHeader = header;
+    this.#hints.setMembers(others, others.length + removed.length);
+    const header = this.#hints.members;
     const tombstone = { cluster: clusterId, member: id, members: others.map((one) => one.id), removed, header };
     this.#state = { type: "removed", tombstone };
     writeTombstone(this.ctx.storage, tombstone);
     void this.ctx.storage.deleteAlarm();
     this.#sockets.closeAll(CLOSE_RESTART, REMOVED.text);
-  }
-
-  #leaving(): Response {
-    const response = refusal(this.#number, REMOVED);
-    if (this.#membersHeader !== undefined) response.headers.set(MEMBERS_HEADER, this.#membersHeader);
-    return response;
-  }
-
-  async #unserved(state: MemberState): Promise<WithHints<CallFailure>> {
-    const response = state.type === "down" ? refusal(this.#number, state) : this.#leaving();
-    const { message }: { readonly message: string } = await response.json();
-    const result: CallFailure = { type: "error", code: GrpcCode.Unavailable, message };
-    return { result, hints: Object.fromEntries(response.headers) };
   }
 
   /** Clients and tabs do not come back. */
