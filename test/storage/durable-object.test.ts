@@ -70,6 +70,34 @@ async function opened(
   return { disk, storage, timer };
 }
 
+test("an opening knows the last revision without the lists of revisions, which it reads for a store of an older version", async () => {
+  const { disk, storage } = await opened();
+  await append(storage, batchOf([entry(1, 1)]));
+  apply(storage, 1);
+  await storage.close();
+  const queries: string[] = [];
+  const counted: NodeSqlite = {
+    ...disk,
+    sql: {
+      exec: (query, ...bindings) => {
+        queries.push(query);
+        return disk.sql.exec(query, ...bindings);
+      },
+      databaseSize: 0,
+    },
+  };
+  const lastRevision = (): { readonly is: number; readonly listsRead: number } => {
+    queries.length = 0;
+    const is = openDurableObjectStorage(counted, { timer: never }).tables.keys.lastMain();
+    return { is, listsRead: queries.filter((query) => query.includes("FROM quorate_revisions")).length };
+  };
+  const { is } = lastRevision();
+  expect(is).toBeGreaterThan(0);
+  expect(lastRevision()).toEqual({ is, listsRead: 0 });
+  disk.sql.exec("UPDATE quorate_meta SET value = json_remove(value, '$.counters.lastMain') WHERE name = 'state'");
+  expect(lastRevision()).toEqual({ is, listsRead: 1 });
+});
+
 describe("a write", () => {
   test("is reported done when sync() has resolved, not when the rows are written", async () => {
     const disk = nodeSqlite();

@@ -24,9 +24,14 @@ export interface StateCounters {
   readonly listed: number;
   /** The rows have been compacted up to this revision. */
   readonly compacted: number;
+  /** The main revision of the last entry in the lists. Undefined if an older version wrote the counters. */
+  readonly lastMain: number | undefined;
 }
 
-export const EMPTY_COUNTERS: StateCounters = { rows: 0, bytes: 0, listed: 0, compacted: 0 };
+export const EMPTY_COUNTERS: StateCounters = { rows: 0, bytes: 0, listed: 0, compacted: 0, lastMain: 0 };
+
+/** The counters that are not those of the lists. */
+type RowCounters = Omit<StateCounters, "listed" | "lastMain">;
 
 /** The rows of a flush, and how far it is. */
 interface FrozenRows {
@@ -38,7 +43,7 @@ interface FrozenRows {
   inserted: number;
   /** How many rows of the overlay the flush takes, with those that need not be written. */
   readonly overlaid: number;
-  readonly counters: Omit<StateCounters, "listed">;
+  readonly counters: RowCounters;
 }
 
 const BEFORE_ALL: RevisionId = { main: -1, sub: -1 };
@@ -60,7 +65,7 @@ export class SqlKeyTable implements KeyTable {
   /** The last revision that the current pass of compaction has seen. */
   #walkedMain: number = 0;
   #markedRows: number = 0;
-  #markedCounters: Omit<StateCounters, "listed">;
+  #markedCounters: RowCounters;
   #frozen: FrozenRows | undefined;
   /**
    * Whether SQLite's newest row of an overlaid key is live. count() reads it often; it is valid until the next flush.
@@ -76,7 +81,7 @@ export class SqlKeyTable implements KeyTable {
   ) {
     this.#table = `quorate_rows_${generation}`;
     this.#changed = changed;
-    this.#revisions = new SqlRevisions(sql, texts, generation, counters.listed);
+    this.#revisions = new SqlRevisions(sql, texts, generation, counters);
     this.#rows = new SqlRows(sql, texts, generation, () => this.#revisions.lastMain());
     this.#rowCount = counters.rows;
     this.#sizeBytes = counters.bytes;
@@ -273,7 +278,7 @@ export class SqlKeyTable implements KeyTable {
     this.#markedRows -= overlaid;
     this.#liveBelow.clear();
     this.#revisions.tidy(counters.rows);
-    return { ...counters, listed: this.#revisions.listed };
+    return { ...counters, listed: this.#revisions.listed, lastMain: this.#revisions.lastMain() };
   }
 
   /** Visits SQLite's lists, then the overlay, which also passes its rows. */

@@ -76,6 +76,7 @@ export class MetaTable {
         bytes: integerIn(counters, "bytes"),
         listed: integerIn(counters, "listed"),
         compacted: integerIn(counters, "compacted"),
+        lastMain: counters["lastMain"] === undefined ? undefined : integerIn(counters, "lastMain"),
       },
     };
   }

@@ -29,11 +29,17 @@ export class SqlRevisions {
   /** Undefined until it is read. */
   #lastMain: number | undefined;
 
-  constructor(sql: SqlLike, texts: StateStatements, generation: Generation, listed: number) {
+  constructor(
+    sql: SqlLike,
+    texts: StateStatements,
+    generation: Generation,
+    { listed, lastMain }: { readonly listed: number; readonly lastMain: number | undefined },
+  ) {
     this.#sql = sql;
     this.#texts = texts;
     this.#table = `quorate_revisions_${generation}`;
     this.#listed = listed;
+    this.#lastMain = lastMain;
   }
 
   /** Entries in all lists, dead ones included. */
