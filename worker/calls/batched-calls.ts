@@ -141,12 +141,21 @@ export async function rejectBatch(refusal: Response, calls: readonly BatchedCall
   return { headers: Object.fromEntries(refusal.headers), answers: calls.map(() => result) };
 }
 
+/** True if another member is needed for none of the calls, as far as their bodies show without being parsed. */
+export function needNobody(calls: readonly BatchedCall[]): boolean {
+  return calls.every(({ body }) => mayNeedNobody(body));
+}
+
+function mayNeedNobody(body: string): boolean {
+  return body.includes('"serializable"');
+}
+
 function batcherOf(
   batchers: Batchers,
   number: number,
   { body }: BatchedCall,
 ): RequestBatcher<BatchedCall, ReceivedResponse> {
-  const key = body.includes('"serializable"') ? -number : number;
+  const key = mayNeedNobody(body) ? -number : number;
   let batcher = batchers.get(key);
   if (batcher === undefined) {
     batcher = new RequestBatcher();

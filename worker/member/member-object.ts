@@ -20,7 +20,7 @@ import { CLOSE_FINAL } from "../../src/protocol/mux-frame.ts";
 import { CLOSE_DELETED } from "../../src/transport/socket/socket-hub.ts";
 import { StorageError } from "../../src/storage/storage-error.ts";
 import { BadBatchError } from "../../src/transport/http-batch.ts";
-import { serveBatch, type BatchResponse, type BatchedCall, rejectBatch } from "../calls/batched-calls.ts";
+import { type BatchedCall, type BatchResponse, needNobody, rejectBatch, serveBatch } from "../calls/batched-calls.ts";
 import { pathOf } from "../common/address.ts";
 import { PEER_PATH } from "../common/routes.ts";
 import { Entrance } from "../common/entrance.ts";
@@ -89,7 +89,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     // A removed leader keeps leading until a voter has taken over. Clients should already use another member.
     if (state.type === "removed" || this.#isLeaving) return this.#hints.leaving();
     if (state.tabs !== undefined && pathOf(request.url) === PEER_PATH) return state.tabs.open(request);
-    const response = await state.app.fetch(request);
+    const response = await state.app().fetch(request);
     if (response.status === 101) return response;
     for (const [name, value] of Object.entries(this.#headers(state.member))) response.headers.set(name, value);
     return response;
@@ -97,7 +97,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
 
   /** Accepts frames of another member (src/transport/http.ts) and returns frames for it. */
   async raft(batch: Uint8Array): Promise<FramesResponse> {
-    const state = this.#state?.type === "running" ? this.#state : await this.#opened("peer");
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened(false);
     try {
       switch (state.type) {
         case "down":
@@ -113,12 +113,12 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   }
 
   async wake(): Promise<void> {
-    await this.#opened("peer");
+    await this.#opened(false);
   }
 
   /** Executes a batch of calls to the gateway's paths; see batched-calls.ts. */
   async ask(calls: readonly BatchedCall[]): Promise<BatchResponse> {
-    const state = this.#state?.type === "running" ? this.#state : await this.#opened();
+    const state = this.#state?.type === "running" ? this.#state : await this.#opened(!needNobody(calls));
     if (state.type === "down") return rejectBatch(refusal(this.#number, state), calls);
     if (state.type === "removed" || this.#isLeaving) return rejectBatch(this.#hints.leaving(), calls);
     const answers = await serveBatch(state.calls, calls, (context) =>
@@ -148,7 +148,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
   /** Returns the error for a caller that may not use what no member serves; undefined if it may. */
   async refusal(context: CallContext): Promise<ErrorParts | undefined> {
     // During a restore the member is down, and does not decide. The others are not loaded for it.
-    const state = this.#state ?? (await this.#opened("peer"));
+    const state = this.#state ?? (await this.#opened(false));
     if (state.type === "down" && state.code === DELETED.code) return errorParts(errDeleted);
     return this.#entrance.callRefusal(context, state.type === "running" && state.member.machine.auth.enabled);
   }
@@ -259,19 +259,19 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     throw new Error(state.type === "down" ? state.text : REMOVED.text);
   }
 
-  /** A member that a client needs will need a quorum. What a peer asks, it has asked the others, too. */
-  #opened(by: "client" | "peer" = "client"): Promise<MemberState> {
+  /** `needsOthers`: what a client asks will take a quorum. What a peer asks, it has asked the others, too. */
+  #opened(needsOthers: boolean = true): Promise<MemberState> {
     if (this.#state?.type === "running" || this.#state?.type === "removed") return Promise.resolve(this.#state);
     if (this.#state?.type === "down" && Date.now() - this.#state.sinceMs < REOPEN_AFTER_MS) {
       return Promise.resolve(this.#state);
     }
-    this.#opening ??= this.#open(by).finally(() => {
+    this.#opening ??= this.#open(needsOthers).finally(() => {
       this.#opening = undefined;
     });
     return this.#opening;
   }
 
-  async #open(by: "client" | "peer"): Promise<MemberState> {
+  async #open(needsOthers: boolean): Promise<MemberState> {
     try {
       this.#state = this.#removed();
       if (this.#state !== undefined) return this.#state;
@@ -280,7 +280,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
         return this.#state as unknown as Down;
       }
       // Their objects are loaded while this one opens its storage.
-      if (by === "client") this.#peers.wakeFounders(this.#number);
+      if (needsOthers) this.#peers.wakeFounders(this.#number);
       if (await this.#restores.isPrepared()) {
         this.#down("starting", "A snapshot is being restored into this cluster.");
         return this.#state as unknown as Down;

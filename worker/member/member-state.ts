@@ -16,7 +16,8 @@ export interface Running {
   readonly transport: HttpTransport;
   /** Of a room's cluster. */
   readonly tabs: PeerSockets | undefined;
-  readonly app: Hono;
+  /** Serves HTTP. Made when it is first called: most of what an object is loaded for comes in batches. */
+  readonly app: () => Hono;
   readonly calls: ReadonlyMap<string, KvCall>;
   readonly services: Services;
   readonly log: OperatorLog;

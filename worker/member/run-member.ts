@@ -1,4 +1,5 @@
 /** Opens the member of an object over its storage, and starts it behind etcd's API. */
+import type { Hono } from "hono";
 import { Prng } from "../../src/base/prng.ts";
 import { gatewayApp } from "../../src/gateway/app.ts";
 import { bodyBytesFor } from "../../src/gateway/http/body.ts";
@@ -98,14 +99,16 @@ export async function runMember(host: RunHost): Promise<Running> {
   });
   const services = createServices(member, { tokens }, (context) => entrance.admit(context));
   const maxBodyBytes = bodyBytesFor(member.settings.limits.requestBytes);
-  const app = gatewayApp(services, {
-    allowedOrigins: allowedOrigins(env),
-    maxBodyBytes,
-    callers: member.callers,
-    admit: (request) => entrance.refusal(request, member.machine.auth.enabled),
-    acceptWebSocket: (_request, subprotocol) => host.sockets.accept(subprotocol),
-    metricLabels: { cluster: shownCluster(env.CLUSTER_NAME), member: memberNameOf(number) },
-  });
+  let app: Hono | undefined;
+  const makeApp = (): Hono =>
+    gatewayApp(services, {
+      allowedOrigins: allowedOrigins(env),
+      maxBodyBytes,
+      callers: member.callers,
+      admit: (request) => entrance.refusal(request, member.machine.auth.enabled),
+      acceptWebSocket: (_request, subprotocol) => host.sockets.accept(subprotocol),
+      metricLabels: { cluster: shownCluster(env.CLUSTER_NAME), member: memberNameOf(number) },
+    });
   const log = new OperatorLog(member, storage, env.CLUSTER_NAME, number);
   tabs?.serve(member);
   member.start();
@@ -113,7 +116,17 @@ export async function runMember(host: RunHost): Promise<Running> {
   host.sockets.resume((socket, saved) =>
     resumeSocket(services, socket, saved, { maxMessageBytes: maxBodyBytes }, member.callers),
   );
-  return { type: "running", log, member, storage, transport, tabs, app, calls: kvCalls(services.kv), services };
+  return {
+    type: "running",
+    log,
+    member,
+    storage,
+    transport,
+    tabs,
+    app: () => (app ??= makeApp()),
+    calls: kvCalls(services.kv),
+    services,
+  };
 }
 
 /** Only a room's cluster has tabs. */

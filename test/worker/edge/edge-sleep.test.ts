@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { expect, test } from "vitest";
-import { edge, get, post, put, stubOf } from "../support/edge-kit.ts";
+import { edge, get, post, put, type RangeAnswer, stubOf } from "../support/edge-kit.ts";
 
 const MEMBERS = [1, 2, 3];
 /** More than the cluster takes to stand still. */
@@ -47,6 +47,28 @@ async function evict(numbers: readonly number[]): Promise<void> {
   for (const number of numbers) await evictDurableObject(stubOf(number));
 }
 
+/** As a client sends it over a network: its body has a length. */
+async function range(serializable: boolean): Promise<string> {
+  const body = JSON.stringify({ key: btoa("kept"), ...(serializable ? { serializable } : {}) });
+  const headers = { "content-length": String(body.length) };
+  const response = await edge("/v3/kv/range", { method: "POST", headers, body });
+  const { kvs }: RangeAnswer = await response.json();
+  return atob(kvs?.[0]?.value ?? "");
+}
+
+/** Evicts the members that are in memory. Returns how many were. */
+async function evictLoaded(): Promise<number> {
+  let count = 0;
+  for (const number of MEMBERS) {
+    const wasLoaded = await evictDurableObject(stubOf(number)).then(
+      () => true,
+      () => false,
+    );
+    if (wasLoaded) count += 1;
+  }
+  return count;
+}
+
 test("M55 a cluster whose members are evicted keeps its term, and each member names the leader when it is asked first", async () => {
   await put("kept", "value");
   const { leader, raftTerm } = await statusOf(1);
@@ -89,4 +111,15 @@ test("M55 a put after the sleep goes on in the term, and is there after the next
   await evict(MEMBERS);
   expect([await get("key a", "/m/3"), await get("key b", "/m/1")]).toEqual(["a", "b"]);
   expect((await statusOf(1)).raftTerm).toBe(raftTerm);
+});
+
+test("M72 a serializable read loads the object that it asks; one that needs a leader loads the others, too", async () => {
+  await put("kept", "value");
+  await quiet();
+  await evict(MEMBERS);
+  expect(await range(true)).toBe("value");
+  await pause(200);
+  expect(await evictLoaded()).toBe(1);
+  expect(await range(false)).toBe("value");
+  expect(await evictLoaded()).toBe(3);
 });
