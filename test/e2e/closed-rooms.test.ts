@@ -1,10 +1,11 @@
 /** A room is closed to somebody who only knows its name; with `&open` it is open, and says so. */
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { expect, test } from "vitest";
 import { chromiumContextOptions } from "../support/chromium.ts";
 import { browserAndServer } from "./browser-and-server.ts";
-import { newRoom, openRoom, roomUrl, STEP_MS, Tab } from "./tabs-support.ts";
+import { newRoom, openRoom, roomUrl, Tab } from "./tabs-support.ts";
 import type { Server } from "./tabs-support.ts";
+import { refusalAt, untilReady, visit } from "./visits.ts";
 
 let browser: Browser;
 let server: Server;
@@ -12,26 +13,6 @@ let server: Server;
 browserAndServer((...started) => {
   [browser, server] = started;
 });
-
-/** A profile that has never been here. */
-async function visit(url: string): Promise<Page> {
-  const page = await (await browser.newContext(chromiumContextOptions())).newPage();
-  page.setDefaultTimeout(STEP_MS);
-  await page.goto(url);
-  return page;
-}
-
-async function refusalAt(url: string): Promise<string> {
-  const page = await visit(url);
-  const text = (await page.getByRole("alert").textContent()) ?? "";
-  expect(await page.evaluate(() => [window.quorate, document.title])).toEqual([undefined, "Quorate"]);
-  return text;
-}
-
-async function untilReady(page: Page): Promise<void> {
-  await page.waitForFunction(() => window.quorate !== undefined);
-  await page.evaluate(() => window.quorate.ready);
-}
 
 test("a new room gets a secret, which its link carries, this browser remembers and no request shows", async () => {
   const room = newRoom();
@@ -62,7 +43,7 @@ test("a new room gets a secret, which its link carries, this browser remembers a
   expect(await page.evaluate(async () => (await window.quorate.kv.range("mine")).kvs.length)).toBe(1);
 
   // And whoever gets the link is in.
-  const other = await visit(link);
+  const other = await visit(browser, link);
   await untilReady(other);
   expect(await other.evaluate(async () => (await window.quorate.kv.range("mine")).kvs.length)).toBe(1);
   const secret = link.slice(-43);
@@ -75,10 +56,10 @@ test("who has the name alone, a cut secret or another one sees an error at once,
   const url = roomUrl(server, room);
   const [tab] = await openRoom(browser, server, room, 1);
   await tab?.put("secret-key", "secret-value");
-  expect(await refusalAt(`${server.url}/?room=${room}`)).toContain("This room is closed");
-  expect(await refusalAt(url.slice(0, -1))).toContain("This link is not whole");
-  expect(await refusalAt(`${url.slice(0, -43)}${"A".repeat(43)}`)).toContain("not the secret of this room");
-  const open = await visit(`${server.url}/?room=${room}&open`);
+  expect(await refusalAt(browser, `${server.url}/?room=${room}`)).toContain("This room is closed");
+  expect(await refusalAt(browser, url.slice(0, -1))).toContain("This link is not whole");
+  expect(await refusalAt(browser, `${url.slice(0, -43)}${"A".repeat(43)}`)).toContain("not the secret of this room");
+  const open = await visit(browser, `${server.url}/?room=${room}&open`);
   await open.getByText("This room is closed: only who has its whole link").first().waitFor();
   expect((await tab?.status())?.members).toHaveLength(1);
 });
@@ -86,17 +67,17 @@ test("who has the name alone, a cut secret or another one sees an error at once,
 test("an open room is joined by its name and says what it is; a secret does not get onto it", async () => {
   const room = newRoom();
   const url = `${server.url}/?room=${room}&open`;
-  const founder = await visit(url);
+  const founder = await visit(browser, url);
   await untilReady(founder);
   await founder.evaluate(() => window.quorate.kv.put("for", "all"));
   expect(founder.url()).toBe(url);
   await founder.getByText("open to anybody").waitFor();
   await founder.getByText("anybody who knows its name can join it and change everything in it").waitFor();
-  const second = await visit(url);
+  const second = await visit(browser, url);
   await untilReady(second);
   expect(await second.evaluate(async () => (await window.quorate.kv.range("for")).kvs.length)).toBe(1);
-  expect(await refusalAt(roomUrl(server, room))).toContain("This room is open and has no secret");
-  const named = await visit(`${server.url}/?room=${room}`);
+  expect(await refusalAt(browser, roomUrl(server, room))).toContain("This room is open and has no secret");
+  const named = await visit(browser, `${server.url}/?room=${room}`);
   await named.getByRole("link", { name: "Open it as an open room" }).click();
   await untilReady(named);
 });
@@ -106,7 +87,7 @@ test("a stranger who has only the name gets nothing from the server and changes 
   const tabs = await openRoom(browser, server, room, 3);
   await tabs[0]?.put("kept", "by its members");
   const before = await Promise.all(tabs.map((tab) => tab.status()));
-  const page = await visit(`${server.url}/`);
+  const page = await visit(browser, `${server.url}/`);
   const answers = await page.evaluate(attack, {
     room,
     founder: before[0]?.id ?? "",

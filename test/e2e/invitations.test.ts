@@ -1,11 +1,11 @@
 /** Invitations to a room, with a real browser for each who is invited, and the real signalling server between them. */
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { expect, test } from "vitest";
 import { chromiumContextOptions } from "../support/chromium.ts";
 import { browserAndServer } from "./browser-and-server.ts";
 import { newRoom, openRoom, STEP_MS } from "./tabs-support.ts";
 import type { Server, Tab } from "./tabs-support.ts";
-import type { InviteOptions, NewRoomInvitation } from "../../src/room/member/invitations.ts";
+import { comesIn, countAt, invite, refusalAt, untilHas, visit } from "./visits.ts";
 
 let browser: Browser;
 let server: Server;
@@ -13,47 +13,6 @@ let server: Server;
 browserAndServer((...started) => {
   [browser, server] = started;
 });
-
-async function visit(url: string): Promise<Page> {
-  const page = await (await browser.newContext(chromiumContextOptions())).newPage();
-  page.setDefaultTimeout(STEP_MS);
-  await page.goto(url);
-  return page;
-}
-
-/** Comes in by the link. */
-async function comesIn(url: string): Promise<Page> {
-  const page = await visit(url);
-  await page.waitForFunction(() => window.quorate !== undefined);
-  await page.evaluate(() => window.quorate.ready);
-  return page;
-}
-
-async function refusalAt(url: string): Promise<string> {
-  const page = await visit(url);
-  const text = (await page.getByRole("alert").textContent()) ?? "";
-  expect(await page.evaluate(() => [window.quorate, document.title])).toEqual([undefined, "Quorate"]);
-  await page.context().close();
-  return text;
-}
-
-type Options = Omit<InviteOptions, "expires"> & { readonly expiresInMs?: number };
-
-function invite(tab: Tab, options: Options = {}): Promise<NewRoomInvitation> {
-  return tab.page.evaluate(async ({ expiresInMs, ...rest }) => {
-    const expires = expiresInMs === undefined ? {} : { expires: new Date(Date.now() + expiresInMs) };
-    return window.quorate.room.invite({ ...rest, ...expires });
-  }, options);
-}
-
-const valueIn = (page: Page, key: string): Promise<number> =>
-  page.evaluate(async (name) => (await window.quorate.kv.range(name, { serializable: true })).kvs.length, key);
-
-const until = (page: Page, key: string): Promise<unknown> =>
-  page.waitForFunction(
-    async (name) => (await window.quorate.kv.range(name, { serializable: true })).kvs.length > 0,
-    key,
-  );
 
 async function founded(): Promise<{ readonly room: string; readonly tab: Tab }> {
   const room = newRoom();
@@ -66,8 +25,8 @@ async function founded(): Promise<{ readonly room: string; readonly tab: Tab }> 
 test("a guest reads and writes, does not learn the secret, is back after a reload, and ends with its removal", async () => {
   const { tab } = await founded();
   const { id, link } = await invite(tab, { role: "member" });
-  const guest = await comesIn(link);
-  await until(guest, "kept");
+  const guest = await comesIn(browser, link);
+  await untilHas(guest, "kept");
   await guest.evaluate(() => window.quorate.kv.put("from", "a guest"));
   expect(await tab.get("from")).toBe("a guest");
   const told = await guest.evaluate(() => {
@@ -119,8 +78,8 @@ test("a guest reads and writes, does not learn the secret, is back after a reloa
 test("a reader sees everything and writes nothing: its page says so, its client is refused", async () => {
   const { tab } = await founded();
   const { link } = await invite(tab);
-  const reader = await comesIn(link);
-  await until(reader, "kept");
+  const reader = await comesIn(browser, link);
+  await untilHas(reader, "kept");
   const outcome = await reader.evaluate(async () => {
     const refused = (call: Promise<unknown>): Promise<string> =>
       call.then(
@@ -168,7 +127,7 @@ test("a reader whose page was changed to write all the same changes nothing: the
   await page.goto(link);
   await page.waitForFunction(() => window.quorate !== undefined);
   await page.evaluate(() => window.quorate.ready);
-  await until(page, "kept");
+  await untilHas(page, "kept");
   expect(changed).toBeGreaterThan(0);
   const word = await page.evaluate(() =>
     window.quorate.kv.put("kept", "changed", { timeoutMs: 3_000 }).then(
@@ -180,7 +139,7 @@ test("a reader whose page was changed to write all the same changes nothing: the
   expect(word).not.toContain("read only");
   expect(await tab.get("kept")).toBe("by its members");
   await tab.put("and", "the room goes on");
-  await until(page, "and");
+  await untilHas(page, "and");
 });
 
 test("an invitation that is over says so at once, and shows nothing of the room", async () => {
@@ -190,31 +149,31 @@ test("an invitation that is over says so at once, and shows nothing of the room"
     await invite(tab, { expiresInMs: 1_500 }),
     await invite(tab, { uses: 3 }),
   ];
-  const first = await comesIn(once.link);
+  const first = await comesIn(browser, once.link);
   await tab.page.evaluate((id) => window.quorate.room.revoke(id), ended.id);
-  expect(await refusalAt(ended.link)).toContain("This invitation was revoked");
+  expect(await refusalAt(browser, ended.link)).toContain("This invitation was revoked");
   await tab.page.waitForTimeout(1_600);
-  expect(await refusalAt(soon.link)).toContain("This invitation has expired");
+  expect(await refusalAt(browser, soon.link)).toContain("This invitation has expired");
   // The registry knows the used one, because a member came by it; the members refuse the second browser.
-  const second = await visit(once.link);
+  const second = await visit(browser, once.link);
   await second
     .getByText(/This invitation is used up/)
     .first()
     .waitFor();
   expect(await second.evaluate(() => window.quorate?.room.members.length ?? 0)).toBe(0);
-  expect(await valueIn(first, "kept")).toBe(1);
-  expect(await refusalAt(once.link.slice(0, -1))).toContain("This link is not whole");
-  expect(await refusalAt(`${once.link.slice(0, -128)}${"A".repeat(128)}`)).toContain("none of this room");
+  expect(await countAt(first, "kept")).toBe(1);
+  expect(await refusalAt(browser, once.link.slice(0, -1))).toContain("This link is not whole");
+  expect(await refusalAt(browser, `${once.link.slice(0, -128)}${"A".repeat(128)}`)).toContain("none of this room");
   const other = (await invite(tab)).link;
-  expect(await refusalAt(other.replace(room, newRoom()))).toContain("none of this room");
-  expect(await refusalAt(`${server.url}/?room=${room}`)).toContain("This room is closed");
+  expect(await refusalAt(browser, other.replace(room, newRoom()))).toContain("none of this room");
+  expect(await refusalAt(browser, `${server.url}/?room=${room}`)).toContain("This room is closed");
   expect((await tab.status()).members).toHaveLength(2);
 });
 
 test("two who take the last use at once: one is in, the other is told", async () => {
   const { tab } = await founded();
   const { link } = await invite(tab, { role: "member" });
-  const both = await Promise.all([visit(link), visit(link)]);
+  const both = await Promise.all([visit(browser, link), visit(browser, link)]);
   await Promise.any(
     both.map((page) =>
       page

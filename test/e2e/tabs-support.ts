@@ -22,14 +22,22 @@ export const STEP_MS = 60_000;
 /** With data of its own, which goes when it stops. */
 export interface Server {
   readonly url: string;
+  /** SIGKILL. */
+  kill(): Promise<unknown>;
+  /** After `kill`: the same data at the same address. */
+  restart(): Promise<void>;
   stop(): Promise<unknown>;
 }
 
 export async function startServer(): Promise<Server> {
   const data = await mkdtemp(join(tmpdir(), "quorate-tabs-"));
-  const server = await EdgeServer.start(data);
+  let server = await EdgeServer.start(data);
   return {
     url: server.url,
+    kill: () => server.killWorkerd(),
+    restart: async () => {
+      server = await EdgeServer.start(data, [], server.port);
+    },
     stop: async () => {
       await server.stop();
       await rm(data, { recursive: true, force: true });
