@@ -66,7 +66,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   transport: {
     below: ["base", "protocol"],
     npm: ["peerjs"],
-    folders: { greeting: [], ".": ["greeting"], socket: ["."], relay: [".", "greeting"] },
+    folders: { greeting: [], ".": ["greeting"], socket: [".", "greeting"], relay: [".", "greeting"] },
   },
   member: {
     below: [...CORE, "storage", "transport"],

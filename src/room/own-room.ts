@@ -200,7 +200,7 @@ export class OwnRoom implements Room {
     const [member, admission] = [this.#member, this.#admission];
     if (member === undefined || admission === undefined) throw new EtcdError(GrpcCode.Unavailable, NO_MEMBER);
     const { secret, registry } = admission;
-    return { room: this.#options.place.name, shape: this.shape, secret, member, registry, nowMs: Date.now() };
+    return { room: this.#options.place.name, secret, member, registry, nowMs: Date.now() };
   }
 
   takeOver(): void {

@@ -42,8 +42,8 @@ export interface Room {
    * Makes an invitation to this room: a link that lets in as many browser profiles as it says, until its time, and that
    * shows nobody the room's secret. Resolves when it is in the log of the room.
    *
-   * Rejects with EtcdError: without a quorum, of a room without a secret or with its cluster at the edge, of a member that
-   * was invited itself, and in a tab that another one serves.
+   * Rejects with EtcdError: without a quorum, of a room without a secret, of a member that was invited itself, and in a tab
+   * that another one serves.
    */
   invite(options?: InviteOptions): Promise<NewRoomInvitation>;
   /** The invitations that were made, the latest first, as this tab knows them. Also those that are over, for a while. */

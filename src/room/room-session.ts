@@ -8,7 +8,7 @@ import { deleteIndexedDb, openIndexedDbStorage } from "../storage/indexeddb/inde
 import { hasRoom } from "../storage/indexeddb/indexeddb-room.ts";
 import { StorageError } from "../storage/storage-error.ts";
 import type { HeldBytes, Storage } from "../storage/storage.ts";
-import { profileMemory, randomId } from "./entrance/identifiers.ts";
+import { randomId } from "./entrance/identifiers.ts";
 import { ownKey } from "./entrance/own-key.ts";
 import { openTransport } from "./member/open-transport.ts";
 import type { TransportOptions } from "./member/open-transport.ts";
@@ -203,7 +203,6 @@ export class RoomSession {
       },
       openTransport: async (...given) => checkedTransport(await openTransport(this.#options, ...given), check),
       edge: () => this.#options.edges.get(),
-      memory: profileMemory(place.key),
       quotaBytes: () => storageQuotaBytes(() => navigator.storage.estimate()),
       settings,
       ownKey: () => ownKey(place.key),

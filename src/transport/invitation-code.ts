@@ -28,10 +28,8 @@ const SALT = utf8Encode("quorate/invitation/1");
 export async function newInvitationCode(): Promise<string> {
   const pair = await crypto.subtle.generateKey(CURVE, true, ["sign", "verify"]);
   assert("privateKey" in pair, "ECDSA has pairs of keys");
-  const { d, x, y }: { readonly d?: string; readonly x?: string; readonly y?: string } = await crypto.subtle.exportKey(
-    "jwk",
-    pair.privateKey,
-  );
+  const exported: object = await crypto.subtle.exportKey("jwk", pair.privateKey);
+  const { d, x, y }: { readonly d?: string; readonly x?: string; readonly y?: string } = exported;
   const bytes = [d, x, y].map((number) => bytesOf(number ?? ""));
   assert(
     bytes.every((number) => number?.length === NUMBER_BYTES),

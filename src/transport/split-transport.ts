@@ -6,6 +6,7 @@
  * (member/node/peer-roles.ts). Whether a tab may join is asked of the far transport itself.
  */
 import type { MemberId } from "../protocol/peer/raft-message.ts";
+import type { PeerProof } from "./greeting/handshake.ts";
 import type { Transport, TransportHandlers } from "./transport.ts";
 
 export interface SplitTransportOptions {
@@ -15,6 +16,9 @@ export interface SplitTransportOptions {
   /** Whether tabs vote. */
   readonly trustsFar: () => boolean;
 }
+
+/** What it takes to be an object of the same deployment. */
+const NEAR: PeerProof = { key: undefined, knowsSecret: true, invitation: undefined, isHost: false };
 
 export class SplitTransport implements Transport {
   readonly maxFrameBytes: number;
@@ -43,6 +47,11 @@ export class SplitTransport implements Transport {
   isAuthenticated(peer: MemberId): boolean {
     const { near, far, isFar, trustsFar } = this.#options;
     return isFar(peer) ? trustsFar() && far.isAuthenticated(peer) : near.isAuthenticated(peer);
+  }
+
+  proofOf(peer: MemberId): PeerProof | undefined {
+    const { far, isFar } = this.#options;
+    return isFar(peer) ? far.proofOf?.(peer) : NEAR;
   }
 
   close(): void {

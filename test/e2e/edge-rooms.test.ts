@@ -1,30 +1,18 @@
 /** A room whose cluster is at the edge: an object votes, and the tabs of real browsers learn from it over a WebSocket each. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { chromiumContextOptions, launchChromium } from "../support/chromium.ts";
-import { EdgeServer } from "../support/edge-server.ts";
+import { expect, test } from "vitest";
+import { chromiumContextOptions } from "../support/chromium.ts";
 import { quorate } from "../cli/support/fake-terminal.ts";
+import { browserAndServer } from "./browser-and-server.ts";
 import { newRoom, roomUrl, Tab } from "./tabs-support.ts";
+import type { Server } from "./tabs-support.ts";
+import { comesIn, invite, refusalAt, untilHas, visit } from "./visits.ts";
 
 let browser: Browser;
-let data: string;
-let server: EdgeServer;
+let server: Server;
 
-beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), "quorate-edge-rooms-"));
-  [browser, server] = await Promise.all([launchChromium(), EdgeServer.start(data)]);
-});
-
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-});
-
-afterAll(async () => {
-  await Promise.all([browser.close(), server.stop()]);
-  await rm(data, { recursive: true, force: true });
+browserAndServer((...started) => {
+  [browser, server] = started;
 });
 
 test("a person alone works in a room at the edge, and finds everything after all tabs were closed", async () => {
@@ -71,14 +59,11 @@ test("a stranger with the name only gets nothing of it, by page or by request; a
   const tab = await Tab.openAtEdge(browser, server, room);
   await tab.ready();
   await tab.put("secret", "value");
-  const page = await (await browser.newContext()).newPage();
   for (const url of [`${server.url}/?room=${room}`, `${server.url}/?room=${room}&shape=edge`]) {
-    await page.goto(url);
-    expect(await page.getByRole("alert").textContent()).toContain("This room is closed");
+    expect(await refusalAt(browser, url)).toContain("This room is closed");
   }
-  await page.goto("about:blank");
-  await page.goto(`${server.url}/?room=${room}&shape=edge#k=${"A".repeat(43)}`);
-  expect(await page.getByRole("alert").textContent()).toContain("not the secret of this room");
+  const other = `${server.url}/?room=${room}&shape=edge#k=${"A".repeat(43)}`;
+  expect(await refusalAt(browser, other)).toContain("not the secret of this room");
   for (const path of ["v3/kv/range", "quorate/status", "metrics", "kv/secret", "m/1/v3/kv/range"]) {
     const init = path.includes("v3") ? { method: "POST", body: JSON.stringify({ key: btoa("secret") }) } : {};
     const response = await fetch(`${server.url}/c/${room}/${path}`, init);
@@ -87,16 +72,79 @@ test("a stranger with the name only gets nothing of it, by page or by request; a
   }
 });
 
+test("guests of a room at the edge: they never see the secret, the server refuses a reader's writes and whoever comes too late", async () => {
+  const room = newRoom();
+  const tab = await Tab.openAtEdge(browser, server, room);
+  await tab.ready();
+  await tab.put("kept", "by its members");
+  // By the page, as a person does it.
+  await tab.page.getByRole("button", { name: "Make an invitation" }).click();
+  const shown = tab.page.locator("#invitation");
+  await shown.waitFor();
+  const reader = await comesIn(browser, await shown.inputValue());
+  await untilHas(reader, "kept");
+  await reader
+    .getByText(/invited to read only/)
+    .first()
+    .waitFor();
+  const told = await reader.evaluate(async () => ({
+    wrote: await window.quorate.kv.put("kept", "changed").then(
+      () => "done",
+      (error: Error) => error.message,
+    ),
+    read: (await window.quorate.kv.range("kept")).kvs.length,
+    stored: JSON.stringify(localStorage),
+  }));
+  expect([told.wrote, told.read]).toEqual(["quorate: this member was invited to read only", 1]);
+  expect(told.stored).not.toContain(tab.url.slice(-43));
+
+  const [member, late, ended] = [
+    await invite(tab, { role: "member", uses: 2 }),
+    await invite(tab, { expiresInMs: 1_000 }),
+    await invite(tab, { uses: 3 }),
+  ];
+  const guest = await comesIn(browser, member.link);
+  await guest.evaluate(() => window.quorate.kv.put("from", "a guest"));
+  expect(await tab.read("from")).toBe("a guest");
+  await tab.page.evaluate((id) => window.quorate.room.revoke(id), ended.id);
+  expect(await refusalAt(browser, ended.link)).toContain("This invitation was revoked");
+  await tab.page.waitForTimeout(1_000);
+  expect(await refusalAt(browser, late.link)).toContain("This invitation has expired");
+
+  // Nobody who knows the secret is here: the server lets guests in and keeps them out.
+  const removed = await guest.evaluate(() => window.quorate.room.view?.id ?? "");
+  await tab.close();
+  const second = await comesIn(browser, member.link);
+  await untilHas(second, "from");
+  const third = await visit(browser, member.link);
+  await third
+    .getByText(/This invitation is used up/)
+    .first()
+    .waitFor();
+  const env = { QUORATE_ROOM: roomUrl(server, room) };
+  expect((await quorate(server.url, ["member", "remove", BigInt(removed).toString(16)], { env })).code).toBe(0);
+  await guest
+    .getByText(/was removed from its room/)
+    .first()
+    .waitFor();
+  await second.evaluate(() => window.quorate.kv.put("after", "its removal"));
+  await guest.reload();
+  await guest
+    .getByText(/was removed from its room/)
+    .first()
+    .waitFor();
+});
+
 test("the server is killed: tabs read their copies and say so, writes fail, and all go on when it is back", async () => {
   const room = newRoom();
   const tab = await Tab.openAtEdge(browser, server, room);
   await tab.ready();
   await tab.put("kept", "before");
-  await server.killWorkerd();
+  await server.kill();
   await tab.says(/cannot reach the room’s server/);
   expect(await tab.get("kept")).toBe("before");
   await expect(tab.put("lost", "x")).rejects.toThrow(/no quorum|no leader|cannot|timed out|unknown/);
-  server = await EdgeServer.start(data, [], server.port);
+  await server.restart();
   await tab.ready();
   expect(await tab.read("kept")).toBe("before");
   await tab.put("after", "on");
@@ -143,14 +191,14 @@ test("a room for which no shape is asked is kept by an object, and read in a tab
   expect(await shapesIn(tab)).toEqual(["edge", undefined]);
   await tab.put("kept", "by the server");
   await tab.page.waitForFunction(() => navigator.serviceWorker.controller?.state === "activated");
-  await server.killWorkerd();
+  await server.kill();
   await tab.reopen();
   await tab.says(/cannot reach the room’s server.*this tab reads its own copy, and writes wait or fail/);
   expect(await tab.get("kept")).toBe("by the server");
   const verdict = tab.page.evaluate(
     async () => (await window.quorate.namespace<string>("queued/").outbox.put("a", "1").verdict).type,
   );
-  server = await EdgeServer.start(data, [], server.port);
+  await server.restart();
   await tab.ready();
   expect(await verdict).toBe("committed");
 });

@@ -1,13 +1,11 @@
 /** A room in which an object and the tabs of real browsers vote together, and what becomes of it when either goes. */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { quorate } from "../cli/support/fake-terminal.ts";
-import { launchChromium } from "../support/chromium.ts";
-import { EdgeServer } from "../support/edge-server.ts";
-import { newRoom, roomUrl, Tab } from "./tabs-support.ts";
+import { browserAndServer } from "./browser-and-server.ts";
+import { newRoom, roomUrl, Tab, untilSucceeded } from "./tabs-support.ts";
+import type { Server } from "./tabs-support.ts";
+import { comesIn, invite, untilHas } from "./visits.ts";
 
 declare global {
   interface Window {
@@ -16,21 +14,10 @@ declare global {
 }
 
 let browser: Browser;
-let data: string;
-let server: EdgeServer;
+let server: Server;
 
-beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), "quorate-mixed-rooms-"));
-  [browser, server] = await Promise.all([launchChromium(), EdgeServer.start(data)]);
-});
-
-afterEach(async () => {
-  await Promise.all(browser.contexts().map((context) => context.close()));
-});
-
-afterAll(async () => {
-  await Promise.all([browser.close(), server.stop()]);
-  await rm(data, { recursive: true, force: true });
+browserAndServer((...started) => {
+  [browser, server] = started;
 });
 
 async function open(room: string, count: number): Promise<readonly Tab[]> {
@@ -91,13 +78,13 @@ test("three profiles and the edge: one tab learns, with a second three vote; the
 
   await untilConnected(tabs);
   // The tabs go on without the edge, and take its vote.
-  await server.killWorkerd();
+  await server.kill();
   await Promise.all(tabs.map((tab) => untilVote(tab, 3, false)));
   await (two as Tab).put("without-edge", "2");
   expect(await (three as Tab).read("without-edge")).toBe("2");
 
   // It is back, votes again, and has what it missed.
-  server = await EdgeServer.start(data, [], server.port);
+  await server.restart();
   await untilVote(one as Tab, 3, true);
   const env = { QUORATE_ROOM: roomUrl(server, room) };
   expect((await quorate(server.url, ["get", "without-edge"], { env })).out).toContain("2");
@@ -122,6 +109,34 @@ test("tabs that leave give up their votes; all are closed, the command line goes
   await tabs[0]?.ready();
   expect(await tabs[0]?.read("by-cli")).toBe("1");
   await tabs[0]?.put("reopened", "2");
+});
+
+test("guests of a mixed room: one votes, a reader never; both go on with the tabs while the server is gone", async () => {
+  const room = newRoom();
+  const [one] = (await open(room, 1)) as readonly [Tab];
+  const [asMember, asReader] = [await invite(one, { role: "member" }), await invite(one)];
+  const reader = await comesIn(browser, asReader.link);
+  // With one more tab there would be three who might vote.
+  await untilVote(one, 1, true);
+  const guest = await comesIn(browser, asMember.link);
+  await untilVote(one, 3, true);
+  await guest.evaluate(() => window.quorate.kv.put("from", "a guest"));
+  await untilHas(reader, "from");
+  const roles = await one.page.evaluate(() =>
+    window.quorate.room.members.map(({ invited, learner }) => [invited, learner]),
+  );
+  expect(roles).toContainEqual(["member", false]);
+  expect(roles).toContainEqual(["reader", true]);
+  // Whoever meets by the server's help is met when it is gone.
+  await one.page.waitForFunction(() => window.openChannels() >= 2);
+  const { leader } = await one.status();
+  await server.kill();
+  await untilSucceeded([one], leader);
+  await one.put("without", "the server");
+  await untilHas(guest, "without");
+  await untilHas(reader, "without");
+  await server.restart();
+  await one.ready();
 });
 
 test("edge to mixed and back and again: by the page, the command line and the client, while writes go on", async () => {

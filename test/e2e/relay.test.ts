@@ -5,6 +5,7 @@ import { chromiumContextOptions } from "../support/chromium.ts";
 import { browserAndServer } from "./browser-and-server.ts";
 import { newRoom, roomUrl, Tab } from "./tabs-support.ts";
 import type { Server } from "./tabs-support.ts";
+import { invite, untilHas, untilReady } from "./visits.ts";
 
 let browser: Browser;
 let server: Server;
@@ -21,6 +22,33 @@ async function withoutWebRtc(): Promise<BrowserContext> {
   });
   return context;
 }
+
+test("a guest whose network forbids WebRTC comes in for the first time over the server, and stays a guest", async () => {
+  const room = newRoom();
+  const host = await Tab.openIn(await withoutWebRtc(), server, room);
+  await host.ready();
+  await host.put("kept", "by its members");
+  const [{ link }, once] = [await invite(host, { role: "member" }), await invite(host)];
+  const context = await withoutWebRtc();
+  const guest = await context.newPage();
+  await guest.goto(link);
+  await untilReady(guest);
+  await untilHas(guest, "kept");
+  await guest.evaluate(() => window.quorate.kv.put("from", "a guest"));
+  expect(await host.read("from")).toBe("a guest");
+  expect(await guest.evaluate(() => [window.quorate.room.invited, window.quorate.room.secret])).toEqual([
+    "member",
+    undefined,
+  ]);
+  // Back by the key of the room that its log brought; another guest is let in by the host, not by this one.
+  await guest.reload();
+  await untilReady(guest);
+  await guest.evaluate(() => window.quorate.room.connected);
+  const second = await (await withoutWebRtc()).newPage();
+  await second.goto(once.link);
+  await untilReady(second);
+  await untilHas(second, "from");
+});
 
 test("tabs that cannot connect directly form a room over the server, say so, and it reads nothing", async () => {
   const room = newRoom();

@@ -136,7 +136,6 @@ class Profile {
         this.image = await imageOf(identity, fill);
       },
       edge: () => undefined,
-      memory: { get: () => undefined, set: () => {} },
       openTransport: async ({ memberId: id }, key, _edge, onSignalling) => {
         if (key !== undefined) this.registry.keys.set(id, key.fingerprint);
         this.registry.online = [...this.registry.online, id];

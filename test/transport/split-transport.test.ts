@@ -11,6 +11,7 @@ function recorded(name: string, log: string[]): Transport {
     send: (to, frame) => void log.push(`${name} ${to}: ${[...frame].join()}`),
     setPeers: (peers) => void log.push(`${name} peers ${[...peers].join()}`),
     isAuthenticated: () => true,
+    proofOf: () => ({ key: undefined, knowsSecret: false, invitation: undefined, isHost: false }),
     close: () => void log.push(`${name} closes`),
   };
 }
@@ -28,6 +29,8 @@ test("each peer belongs to one of two transports, and a far one may lead and cam
   const calls = ["near peers 1,2", "far peers 10", "near 2: 1", "far 10: 2"];
   expect(log).toEqual(["near starts", "far starts", ...calls, "near closes", "far closes"]);
   expect([both.isAuthenticated(1n), both.isAuthenticated(10n)]).toEqual([true, false]);
+  // An object proves by its place what a tab proves by its keys.
+  expect([both.proofOf(1n)?.knowsSecret, both.proofOf(10n)?.knowsSecret]).toEqual([true, false]);
   tabsVote = true;
   expect([both.isAuthenticated(1n), both.isAuthenticated(10n)]).toEqual([true, true]);
 });

@@ -98,8 +98,8 @@ export class RoomSource implements PageSource {
 
 function invitingTo(room: Room): Inviting {
   return {
-    // At the edge there are none yet.
-    mayInvite: () => room.shape === "tabs",
+    // Whoever is no member yet has nothing to invite to.
+    mayInvite: () => room.shape !== undefined,
     invite: async (wanted) => (await room.invite(wanted)).link,
     list: () => room.invitations(),
     revoke: (id) => room.revoke(id),

@@ -54,7 +54,7 @@ const TABLE: readonly Row[] = [
   { path: "/livez/", to: "any-member", right: "everybody" },
   { path: "/readyz", to: "any-member", right: "everybody" },
   { path: "/readyz/", to: "any-member", right: "everybody" },
-  /** WebSockets of a room's tabs, which prove that they know its secret (src/transport/socket/socket-greeting.ts). */
+  /** WebSockets of a room's tabs, which prove that they belong to it, and who they are (src/transport/socket/socket-greeting.ts). */
   { path: PEER_PATH, to: "any-member", right: "everybody" },
   { path: "/quorate/restore/", to: "restore", right: "owner" },
   { path: "/quorate/backups/", to: "backups", right: "owner" },

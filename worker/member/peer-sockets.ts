@@ -6,6 +6,7 @@
 import { EMPTY_BYTES } from "../../src/base/bytes.ts";
 import { fromHex } from "../../src/base/text-codes.ts";
 import { callerAddress } from "../../src/gateway/http/caller-address.ts";
+import { invitationOf } from "../../src/member/membership/invitations.ts";
 import type { Member } from "../../src/member/node/member.ts";
 import type { Newcomer } from "../../src/member/options.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
@@ -30,7 +31,7 @@ export interface PeerSocketsOptions {
 export class PeerSockets {
   readonly hub: SocketHub;
   readonly #ctx: DurableObjectState;
-  /** The room's tabs are admitted; objects are added by operators. */
+  /** Tabs that know the room's secret are admitted; guests by the log, and objects are added by operators. */
   readonly admission: (newcomer: Newcomer) => boolean;
   readonly #sockets: Map<WebSocket, HibernatingSocket> = new Map();
   #member: Member | undefined;
@@ -42,6 +43,7 @@ export class PeerSockets {
       id,
       cluster,
       keyHash: fromHex(room) ?? new Uint8Array(0),
+      invitationKey: (invitation) => this.#invitationKey(invitation),
       isReserved: isObject,
       onReady: (member) => this.#makeRoom(member),
       sockets: ctx.getWebSockets(PEER_TAG).map((socket) => this.#of(socket)),
@@ -71,6 +73,12 @@ export class PeerSockets {
     if (known.state?.stage === "ready") this.#ctx.storage.kv.put(SEEN_KEY + known.state.member, Date.now());
     this.hub.closed(known);
     this.#sockets.delete(socket);
+  }
+
+  /** Members know that of an invitation that is over, too, and so can say that it is. */
+  #invitationKey(invitation: Uint8Array): Uint8Array | undefined {
+    const known = this.#member?.machine.membership.invitations;
+    return known && invitationOf(known, invitation)?.greetingKey;
   }
 
   /**

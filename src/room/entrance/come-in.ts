@@ -21,8 +21,6 @@ export interface Entrance {
 export interface Beginning {
   readonly identity: Identity;
   readonly bootstrap: BootstrapOptions;
-  /** It joins, as a member that the others do not know. */
-  readonly isNew: boolean;
 }
 
 /**
@@ -46,7 +44,7 @@ export async function comeIn(storage: Storage, entrance: Entrance): Promise<Begi
     );
     if (isConfirmed !== true) return isConfirmed === undefined ? undefined : "discard";
   }
-  return { identity, bootstrap, isNew: entry.type === "join" };
+  return { identity, bootstrap };
 }
 
 function bootstrapOf({ type, identity }: Exclude<Entry, { readonly type: "discard" }>): BootstrapOptions {

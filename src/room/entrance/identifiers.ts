@@ -3,7 +3,6 @@ import { parseEdge } from "../../transport/room.ts";
 import type { RoomEdge } from "../../transport/room.ts";
 import { isInvitationCode } from "../../transport/invitation-text.ts";
 import { isRoomSecret } from "../../transport/room-secret.ts";
-import type { ProfileMemory } from "./former-self.ts";
 import type { EdgeMemory } from "../common/room-edge.ts";
 import type { KnownKeys } from "./room-door.ts";
 
@@ -56,22 +55,6 @@ function knownKeys(place: string, isKey: (text: string) => boolean): KnownKeys {
     },
     forget: () => {
       quietly(() => localStorage.removeItem(place));
-    },
-  };
-}
-
-/** Which member this profile was last, for a profile that loses its database and keeps this. */
-export function profileMemory(room: string): ProfileMemory {
-  const place = `quorate/member/${room}`;
-  return {
-    get: () => {
-      const [, clusterId, memberId] =
-        /^(\d{1,20})\/(\d{1,20})$/.exec(quietly(() => localStorage.getItem(place)) ?? "") ?? [];
-      if (clusterId === undefined || memberId === undefined) return undefined;
-      return { clusterId: BigInt(clusterId), memberId: BigInt(memberId) };
-    },
-    set: ({ clusterId, memberId }) => {
-      quietly(() => localStorage.setItem(place, `${clusterId}/${memberId}`));
     },
   };
 }

@@ -1,4 +1,6 @@
 /** A tab whose disk is full looks for room: when something may have changed, and otherwise less and less often. */
+import type { ReadOnlyStorage } from "../../storage/common/read-only.ts";
+import { StorageError } from "../../storage/storage-error.ts";
 import type { Clock } from "../../member/clock.ts";
 import type { Patience } from "../common/patience.ts";
 
@@ -35,5 +37,17 @@ export class FullDisk {
       this.#pauseMs = Math.min(this.#pauseMs * GROWTH, LIMIT_MS);
     } while (!signal.aborted && !(await hasRoom()));
     this.#lastMs = clock.nowMs();
+  }
+}
+
+/** Reads what is stored of a room; undefined where there is no database yet, or another page has it still. */
+export async function storedCopy(
+  read: () => Promise<ReadOnlyStorage | undefined>,
+): Promise<ReadOnlyStorage | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof StorageError && (error.kind === "quota" || error.kind === "lost")) return undefined;
+    throw error;
   }
 }

@@ -10,7 +10,6 @@ import { JOIN_REFUSALS } from "../../protocol/peer/join-refusal.ts";
 import type { GuestRole } from "../../protocol/peer/invitations-schema.ts";
 import { heldInvitation, newInvitationCode } from "../../transport/invitation-code.ts";
 import { roomKeys } from "../../transport/room-secret.ts";
-import type { RoomShape } from "../common/room-edge.ts";
 import { tellGuests } from "../entrance/guest-list.ts";
 import type { RoomRegistry } from "../../transport/room.ts";
 
@@ -51,7 +50,6 @@ const HASH_HEX = /^[0-9a-f]{64}$/;
 
 export interface InvitationHost {
   readonly room: string;
-  readonly shape: RoomShape | undefined;
   /** Of the room; undefined: this member was invited, or the room is open. */
   readonly secret: string | undefined;
   readonly member: Member;
@@ -110,10 +108,7 @@ async function tellRegistry({ member, registry }: InvitationHost): Promise<void>
   await tellGuests(member, registry).catch(() => {});
 }
 
-function secretOf({ secret, shape, member }: InvitationHost): string {
-  if (shape === "edge") {
-    throw new EtcdError(GrpcCode.Unimplemented, "quorate: a room whose cluster is at the edge has no invitations yet");
-  }
+function secretOf({ secret, member }: InvitationHost): string {
   if (secret !== undefined) return secret;
   const guest = member.machine.membership.guest(member.id);
   const text =

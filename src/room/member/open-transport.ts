@@ -5,10 +5,10 @@ import type { SignallingState } from "../../transport/channel.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import type { GreetingCredentials } from "../../transport/greeting/handshake.ts";
 import type { SigningKey } from "../../transport/greeting/signing-key.ts";
-import { invitationOf } from "../../member/membership/invitations.ts";
 import type { Invitations } from "../../protocol/peer/invitations-schema.ts";
-import { credentialsOf, roomKeys } from "../../transport/room-secret.ts";
+import { roomKeys } from "../../transport/room-secret.ts";
 import type { HeldInvitation } from "../../transport/invitation-code.ts";
+import type { TabCredentials } from "../../transport/socket/tab-greeting.ts";
 import type { RoomEdge, RoomRegistry } from "../../transport/room.ts";
 import type { Identity } from "../../storage/storage.ts";
 import { signallingToken } from "../entrance/identifiers.ts";
@@ -57,6 +57,7 @@ const webRtcParts = /* @__PURE__ */ loadedOnce(() =>
     import("../../transport/webrtc.ts"),
     import("../../transport/relay/relay-port.ts"),
     import("../../transport/relay/relayed-transport.ts"),
+    import("./tab-credentials.ts"),
   ]),
 );
 
@@ -81,21 +82,28 @@ async function openAtEdge(
     import("../../transport/socket/socket-dialer.ts"),
     import("./edge-transport.ts"),
   ]);
-  const { place, secret } = options;
+  const { place } = options;
   const { memberId: id, clusterId: cluster } = identity;
-  const { registry: registryKey } = roomKeys(place.name, secret);
-  assert(registryKey !== undefined, "a room at the edge has a secret");
+  const credentials = { by: shownToObjects(options), member: key };
   const dial = (object: bigint): WebSocket | undefined => {
     const address = peerAddress(place.signalling, edge, transport.nameOf(object), object);
     return address === undefined ? undefined : new WebSocket(address);
   };
   const transport = new EdgeTransport({
     objects: edge.objects,
-    toObjects: new SocketDialer({ id, cluster, registryKey, dial, onState }),
+    toObjects: new SocketDialer({ id, cluster, credentials, dial, onState }),
     // Whether newcomers can come is a question to the objects, and to no signalling server.
     openToTabs: () => openWebRtc(options, identity, key, () => {}, onRelayed, invited),
   });
   return transport;
+}
+
+/** A guest shows its invitation each time: an object knows it as long as somebody has come by it. */
+function shownToObjects({ place, secret, invitation }: TransportOptions): TabCredentials["by"] {
+  if (invitation !== undefined) return invitation;
+  const { registry: registryKey } = roomKeys(place.name, secret);
+  assert(registryKey !== undefined, "a room at the edge has a secret");
+  return { registryKey };
 }
 
 async function openWebRtc(
@@ -110,8 +118,8 @@ async function openWebRtc(
   if (typeof RTCPeerConnection === "undefined") {
     throw new OpenRoomError("unsupported", WITHOUT_WEBRTC);
   }
-  const parts = await webRtcParts();
-  const [{ peerJsPort }, { newCertificate }, { WebRtcTransport }, { RelayPort }, { RelayedTransport }] = parts;
+  const [{ peerJsPort }, { newCertificate }, { WebRtcTransport }, { RelayPort }, { RelayedTransport }, own] =
+    await webRtcParts();
   const port = peerJsPort({
     id,
     baseUrl: place.signalling,
@@ -123,32 +131,11 @@ async function openWebRtc(
       : { ticket: (peerId, token) => registry.ticket(peerId, token) }),
     ...(iceServers === undefined ? {} : { iceServers }),
   });
-  const credentials = (): GreetingCredentials => credentialsIn(options, member, invited());
-  const keys = invitation === undefined ? roomKeys(place.name, secret) : undefined;
-  const relayKey = (): Uint8Array | undefined => keys?.relay ?? sharedKey(invited().room.relay);
+  const credentials = (): GreetingCredentials => own.credentialsIn(options, member, invited());
+  const keys = own.relayKeys(options, invited);
   return new RelayedTransport({
     direct: new WebRtcTransport({ id, port, credentials, onSignalling }),
-    relay: new WebRtcTransport({ id, port: new RelayPort(id, relayKey, port.relay), credentials }),
+    relay: new WebRtcTransport({ id, port: new RelayPort(id, keys, port.relay), credentials }),
     onRelayed,
   });
-}
-
-/**
- * Whoever was invited greets by its invitation until its log has the room's key. It has no admission key, ever. Members know
- * the key of an invitation that is over, too, and so can say that it is.
- */
-function credentialsIn(
-  { place, secret, invitation }: TransportOptions,
-  member: SigningKey | undefined,
-  invitations: Invitations,
-): GreetingCredentials {
-  const invitationKey = (id: Uint8Array): Uint8Array | undefined => invitationOf(invitations, id)?.greetingKey;
-  if (invitation === undefined) return { ...credentialsOf(roomKeys(place.name, secret)), member, invitationKey };
-  const roomKey = sharedKey(invitations.room.greeting);
-  return roomKey === undefined ? { roomKey: invitation.key, member, invitation } : { roomKey, member, invitationKey };
-}
-
-/** Undefined before the log has it. */
-function sharedKey(key: Uint8Array): Uint8Array | undefined {
-  return key.length === 0 ? undefined : key;
 }

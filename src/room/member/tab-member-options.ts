@@ -13,7 +13,6 @@ import type { SigningKey } from "../../transport/greeting/signing-key.ts";
 import type { RoomEdge, RoomRegistry } from "../../transport/room.ts";
 import type { SwitchableServices } from "../common/switchable-services.ts";
 import type { TabState } from "../common/tab-state.ts";
-import type { ProfileMemory } from "../entrance/former-self.ts";
 import type { TabTransport } from "./tab-transport.ts";
 
 export interface TabMemberOptions {
@@ -44,7 +43,6 @@ export interface TabMemberOptions {
   /** The objects of the room's cluster; undefined: all its members are tabs. */
   readonly edge: () => RoomEdge | undefined;
   readonly clock: Clock;
-  readonly memory: ProfileMemory;
   /** This profile's own key in this room. */
   readonly ownKey: () => Promise<SigningKey | undefined>;
   /** 64 random bits, not 0. */

@@ -11,10 +11,9 @@
  * holds and under the same id (full-disk.ts). A store that cannot even be opened is read, and such a member made of it.
  */
 import { Prng } from "../../base/prng.ts";
-import type { ProblemCode, Services } from "../../member/api/services.ts";
+import type { ProblemCode } from "../../member/api/services.ts";
 import type { Member } from "../../member/node/member.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import type { ReadOnlyStorage } from "../../storage/common/read-only.ts";
 import { StorageError } from "../../storage/storage-error.ts";
 import type { Storage } from "../../storage/storage.ts";
 import { RoomRefusal } from "../../transport/room.ts";
@@ -24,12 +23,11 @@ import { OpenRoomError } from "../common/errors.ts";
 import type { RunningState, StoppedState } from "../common/tab-state.ts";
 import { comeIn } from "../entrance/come-in.ts";
 import type { Beginning } from "../entrance/come-in.ts";
-import { removeFormerSelf } from "../entrance/former-self.ts";
 import { belongs, watchRegistry } from "../entrance/registry-watch.ts";
 import { NO_INVITATIONS } from "../../member/membership/invitations.ts";
 import { refusalText } from "../entrance/room-door.ts";
 import { CurrentState } from "./current-state.ts";
-import { FullDisk } from "./full-disk.ts";
+import { FullDisk, storedCopy } from "./full-disk.ts";
 import { giveUpVote, handOver, sayGoodbye, transferLeadership } from "./hand-over.ts";
 import { NO_TRANSPORT } from "./no-transport.ts";
 import { prepareRecovery, replaceStore } from "./recovery.ts";
@@ -210,7 +208,7 @@ export class TabMember {
 
   /** Nothing can be written, and no member is left whose memory could answer. */
   async #read(error: StorageError): Promise<void> {
-    const storage = await this.#readStorage();
+    const storage = await storedCopy(this.#options.readStorage);
     if (this.#state.isOver) return;
     if (storage === undefined) {
       this.#state.set({ type: "opening", trouble: error.message });
@@ -223,16 +221,6 @@ export class TabMember {
     this.#member = member;
     member.startReading(storage.reason);
     if (!this.#state.isOver) this.#attach(member);
-  }
-
-  async #readStorage(): Promise<ReadOnlyStorage | undefined> {
-    try {
-      return await this.#options.readStorage();
-    } catch (error) {
-      // There may be no database yet, or another page has it still.
-      if (error instanceof StorageError && (error.kind === "quota" || error.kind === "lost")) return undefined;
-      throw error;
-    }
   }
 
   async #replace(storage: Storage): Promise<void> {
@@ -268,8 +256,7 @@ export class TabMember {
     const { openTransport, ownKey } = this.#options;
     const edge = this.#options.edge();
     this.#edge = edge;
-    // An object of the edge does not ask for keys yet.
-    const key = edge === undefined ? await ownKey() : undefined;
+    const key = await ownKey();
     const transport = await openTransport(
       beginning.identity,
       key,
@@ -291,9 +278,8 @@ export class TabMember {
     this.#transport = transport;
     member.start();
     if (edge !== undefined) member.dial(edge.objects);
-    const services = this.#attach(member);
+    this.#attach(member);
     former?.stop();
-    if (key === undefined) this.#replaceFormerSelf(member, services, beginning.isNew);
     this.#watchRegistry(member);
     const end = await ended;
     if (end === "full") this.#transport = undefined;
@@ -331,11 +317,10 @@ export class TabMember {
     return member;
   }
 
-  #attach(member: Member): Services {
+  #attach(member: Member): void {
     const services = tabServices(member);
     this.#options.late.attach(services);
     this.#options.onRunning(member, services);
-    return services;
   }
 
   /** Not before the member runs: the first call comes while it is made. */
@@ -346,16 +331,6 @@ export class TabMember {
     const shape = membership.shape.shape === "mixed" ? "mixed" : "edge";
     const isNews = this.#state.running?.shape !== shape;
     if (this.#edge !== undefined && isNews) this.#state.update({ shape });
-  }
-
-  /** Where members have keys, the leader knows by its key who comes back. */
-  #replaceFormerSelf(member: Member, { cluster }: Services, isNew: boolean): void {
-    const { memory } = this.#options;
-    const former = memory.get();
-    const { id: memberId, clusterId } = member;
-    const isReplaced = isNew && former?.clusterId === clusterId && former.memberId !== memberId;
-    if (isReplaced) removeFormerSelf(member, cluster, former);
-    memory.set({ memberId, clusterId });
   }
 
   #watchRegistry(member: Member): void {

@@ -10,7 +10,8 @@
  */
 import { concatBytes, EMPTY_BYTES } from "../../base/bytes.ts";
 import { utf8Decode, utf8Encode } from "../../base/utf8.ts";
-import { PUBLIC_KEY_BYTES, SIGNATURE_BYTES } from "./signing-key.ts";
+import { decodeSigned, encodeSigned, SIGNED_BYTES } from "./signed-by.ts";
+import type { SignedBy } from "./signed-by.ts";
 
 export const HELLO = 0x01;
 export const WELCOME = 0x04;
@@ -23,7 +24,6 @@ export const REFUSAL_CODE_BYTES_MAX = 32;
 
 const PROOF_BYTES = 32;
 const HEAD_BYTES: number = 2 + 8 + NONCE_BYTES;
-const SIGNED_BYTES: number = PUBLIC_KEY_BYTES + SIGNATURE_BYTES;
 const NO_INVITATION = new Uint8Array(INVITATION_ID_BYTES);
 const NOT_ONE = "a greeting that is none";
 
@@ -31,12 +31,6 @@ interface Head {
   /** Distinguishes one run of a member from another. */
   readonly session: bigint;
   readonly nonce: Uint8Array;
-}
-
-/** A public key, and a signature by its private key. */
-export interface SignedBy {
-  readonly publicKey: Uint8Array;
-  readonly signature: Uint8Array;
 }
 
 export interface Hello extends Head {
@@ -83,12 +77,7 @@ function bodyOf(message: GreetingMessage): Uint8Array {
   if (message.type === REFUSED) return concatBytes(message.proof, utf8Encode(message.code));
   const { proof, admission, member, invitation } = message;
   const flags = (admission ? 1 : 0) | (member ? 2 : 0) | (invitation ? 4 : 0);
-  return concatBytes(
-    new Uint8Array([flags]),
-    proof,
-    admission ?? EMPTY_BYTES,
-    ...[member, invitation].flatMap((signed) => (signed ? [signed.publicKey, signed.signature] : [])),
-  );
+  return concatBytes(new Uint8Array([flags]), proof, admission ?? EMPTY_BYTES, encodeSigned([member, invitation]));
 }
 
 /** Returns a greeting, or a text that says what is wrong with it. */
@@ -114,7 +103,7 @@ function welcomeOf(head: Head, body: Uint8Array): Welcome | undefined {
   const [flags = 0] = body;
   let at = 1;
   const take = (length: number): Uint8Array => body.slice(at, (at += length));
-  const signed = (): SignedBy => ({ publicKey: take(PUBLIC_KEY_BYTES), signature: take(SIGNATURE_BYTES) });
+  const signed = (): SignedBy => decodeSigned(take(SIGNED_BYTES));
   const [hasAdmission, hasMember, hasInvitation] = [1, 2, 4].map((flag) => (flags & flag) !== 0);
   const length =
     1 + PROOF_BYTES + (hasAdmission ? PROOF_BYTES : 0) + SIGNED_BYTES * (Number(hasMember) + Number(hasInvitation));

@@ -12,7 +12,8 @@
 import { EMPTY_BYTES, equalBytes, equalSecrets } from "../../base/bytes.ts";
 import { utf8Encode } from "../../base/utf8.ts";
 import { decodeGreeting, encodeGreeting, HELLO, NONCE_BYTES, REFUSED, WELCOME } from "./greeting-message.ts";
-import type { GreetingMessage, Hello, Refused, SignedBy, Welcome, WelcomeProofs } from "./greeting-message.ts";
+import type { GreetingMessage, Hello, Refused, Welcome, WelcomeProofs } from "./greeting-message.ts";
+import type { SignedBy } from "./signed-by.ts";
 import { FINGERPRINT_BYTES, isSignedBy, keyFingerprint } from "./signing-key.ts";
 import type { SigningKey } from "./signing-key.ts";
 import { keyedProof, transcript } from "./transcript.ts";

@@ -3,12 +3,13 @@
  * that forbids WebRTC, without a TURN server. The server forwards texts between members (type "RELAY") and reads nothing of
  * them, because they are sealed (relay-seal.ts). Whoever uses a channel greets on it as on any other.
  *
- *     DIAL    1  nonce of the dialer
+ *     DIAL    1  nonce of the dialer [id of an invitation]
  *     ACCEPT  2  nonce of the dialer, nonce of the dialed
  *     DATA    3  nonce of the dialer, sealed message
  *     CLOSE   4  nonce of the dialer
  *
- * The dialer's nonce names the channel. The server may lose, repeat, delay or invent these messages: that costs a
+ * The dialer's nonce names the channel. Whoever was invited and does not know the room's key yet names its invitation: then
+ * the channel is sealed with a key that follows from that, which the members know. The server may lose, repeat, delay or invent these messages: that costs a
  * channel, or opens one on which no greeting succeeds.
  */
 import { toHex, fromBase64, toBase64 } from "../../base/text-codes.ts";
@@ -28,18 +29,32 @@ const MAX_CHANNELS = 256;
 const MAX_PENDING_BYTES = 4 * 1024 * 1024;
 const DRAIN_EVERY_MS = 20;
 const LOW_WATER_BYTES = 64 * 1024;
+const NOTHING = new Uint8Array(0);
+
+/** By what channels are sealed. */
+export interface RelayKeys {
+  /** Of the channels that this member dials. Undefined: it has none. */
+  own(): RelayKey | undefined;
+  /** Of the channels of others, who name an invitation or none. Undefined: this member does not know it. */
+  of(invitation: Uint8Array | undefined): Uint8Array | undefined;
+}
+
+export interface RelayKey {
+  readonly key: Uint8Array;
+  /** Whose key it is. Undefined: it is the room's. */
+  readonly invitation: Uint8Array | undefined;
+}
 
 export class RelayPort implements PeerPort {
   readonly #id: MemberId;
-  readonly #key: () => Uint8Array | undefined;
+  readonly #keys: RelayKeys;
   readonly #wire: RelayWire;
   readonly #channels: Map<string, RelayChannel> = new Map();
   #events: PeerPortEvents | undefined;
 
-  /** `key`: of the room, for this use (room-secret.ts); undefined while this member does not know it. */
-  constructor(id: MemberId, key: () => Uint8Array | undefined, wire: RelayWire) {
+  constructor(id: MemberId, keys: RelayKeys, wire: RelayWire) {
     this.#id = id;
-    this.#key = key;
+    this.#keys = keys;
     this.#wire = wire;
   }
 
@@ -55,10 +70,11 @@ export class RelayPort implements PeerPort {
   dial(peerId: string): Channel | undefined {
     const dialed = memberOfPeerId(peerId);
     if (!this.#wire.isOpen || dialed === undefined || this.#channels.size >= MAX_CHANNELS) return undefined;
-    if (this.#key() === undefined) return undefined;
+    const own = this.#keys.own();
+    if (own === undefined) return undefined;
     const dialerNonce = newNonce();
-    const channel = this.#newChannel(peerId, dialerNonce, true);
-    this.#send(peerId, DIAL, dialerNonce);
+    const channel = this.#newChannel(peerId, dialerNonce, own.key, true);
+    this.#send(peerId, DIAL, dialerNonce, own.invitation);
     return channel;
   }
 
@@ -70,14 +86,14 @@ export class RelayPort implements PeerPort {
     for (const channel of this.#channels.values()) channel.close();
   }
 
-  #newChannel(peerId: string, name: Uint8Array, dialed: boolean): RelayChannel {
-    const key = nameOf(peerId, name);
-    const channel = new RelayChannel(peerId, dialed, {
+  #newChannel(peerId: string, name: Uint8Array, key: Uint8Array, dialed: boolean): RelayChannel {
+    const place = nameOf(peerId, name);
+    const channel = new RelayChannel(peerId, key, dialed, {
       wire: this.#wire,
       write: (type, body) => this.#send(peerId, type, name, body),
-      forget: () => this.#channels.delete(key),
+      forget: () => this.#channels.delete(place),
     });
-    this.#channels.set(key, channel);
+    this.#channels.set(place, channel);
     return channel;
   }
 
@@ -89,21 +105,21 @@ export class RelayPort implements PeerPort {
     const name = bytes.slice(1, 1 + RELAY_NONCE_BYTES);
     const body = bytes.slice(1 + RELAY_NONCE_BYTES);
     const channel = this.#channels.get(nameOf(peerId, name));
-    if (bytes[0] === DIAL && channel === undefined) this.#dialed(peerId, peer, name);
+    if (bytes[0] === DIAL && channel === undefined) this.#dialed(peerId, peer, name, body);
     else if (bytes[0] === ACCEPT && channel?.dialed === true && body.length === RELAY_NONCE_BYTES) {
-      channel.opened(this.#key(), { dialer: this.#id, dialed: peer, dialerNonce: name, dialedNonce: body });
+      channel.opened({ dialer: this.#id, dialed: peer, dialerNonce: name, dialedNonce: body });
     } else if (bytes[0] === DATA) channel?.received(body);
     else if (bytes[0] === CLOSE) channel?.end("the peer closed the connection");
   }
 
-  #dialed(peerId: string, peer: MemberId, name: Uint8Array): void {
-    const key = this.#key();
+  #dialed(peerId: string, peer: MemberId, name: Uint8Array, invitation: Uint8Array): void {
+    const key = this.#keys.of(invitation.length === 0 ? undefined : invitation);
     if (this.#channels.size >= MAX_CHANNELS || key === undefined) return;
     const dialedNonce = newNonce();
-    const channel = this.#newChannel(peerId, name, false);
+    const channel = this.#newChannel(peerId, name, key, false);
     this.#send(peerId, ACCEPT, name, dialedNonce);
     this.#events?.onChannel(channel);
-    channel.opened(key, { dialer: peer, dialed: this.#id, dialerNonce: name, dialedNonce });
+    channel.opened({ dialer: peer, dialed: this.#id, dialerNonce: name, dialedNonce });
   }
 
   #changed(isOpen: boolean): void {
@@ -111,7 +127,7 @@ export class RelayPort implements PeerPort {
     this.#events?.onSignalling(isOpen ? "open" : "lost", "");
   }
 
-  #send(peerId: string, type: number, name: Uint8Array, body: Uint8Array = new Uint8Array(0)): void {
+  #send(peerId: string, type: number, name: Uint8Array, body: Uint8Array = NOTHING): void {
     this.#wire.send(peerId, toBase64(concatAll([new Uint8Array([type]), name, body])));
   }
 }
@@ -125,6 +141,7 @@ interface ChannelHost {
 class RelayChannel implements Channel {
   readonly peerId: string;
   readonly dialed: boolean;
+  readonly #key: Uint8Array;
   readonly #host: ChannelHost;
   #events: ChannelEvents | undefined;
   #seal: RelaySeal | undefined;
@@ -136,8 +153,9 @@ class RelayChannel implements Channel {
   #opening: Promise<void> = Promise.resolve();
   #drain: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(peerId: string, dialed: boolean, host: ChannelHost) {
+  constructor(peerId: string, key: Uint8Array, dialed: boolean, host: ChannelHost) {
     this.peerId = peerId;
+    this.#key = key;
     this.dialed = dialed;
     this.#host = host;
   }
@@ -155,10 +173,10 @@ class RelayChannel implements Channel {
     if (this.#seal !== undefined) events.onOpen();
   }
 
-  opened(key: Uint8Array | undefined, ends: RelayEnds): void {
-    if (key === undefined || this.#isClosed || this.#seal !== undefined) return;
-    this.#seal = new RelaySeal(key, ends, this.dialed);
-    this.#fingerprints = relayBindings(key, ends, this.dialed);
+  opened(ends: RelayEnds): void {
+    if (this.#isClosed || this.#seal !== undefined) return;
+    this.#seal = new RelaySeal(this.#key, ends, this.dialed);
+    this.#fingerprints = relayBindings(this.#key, ends, this.dialed);
     this.#events?.onOpen();
   }
 

@@ -21,10 +21,17 @@ export interface RelayEnds {
 
 export const RELAY_NONCE_BYTES = 16;
 
+const INVITED_SALT = utf8Encode("quorate/relay/invited/1");
+
 type Use = "key of the dialer" | "key of the dialed" | "binding of the dialer" | "binding of the dialed";
 
 const COUNTER_AT = 4;
 const IV_BYTES = 12;
+
+/** The key of channels that a guest opens before it knows the room's: `shared` is its invitation's, which members know. */
+export function invitedRelayKey(shared: Uint8Array): Uint8Array {
+  return hkdfSha256(shared, INVITED_SALT, utf8Encode("relay"));
+}
 
 /** For the greeting, in place of the certificates: the channel's own transcript. */
 export function relayBindings(key: Uint8Array, ends: RelayEnds, isDialer: boolean): ChannelFingerprints {

@@ -10,27 +10,13 @@
  * key, and none is read. A cluster that was deleted is not dialed again.
  */
 import { assert } from "../../base/assert.ts";
-import { concatAll } from "../../base/bytes.ts";
 import { KEEP_ALIVE_PING } from "../../protocol/keep-alive.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 import { platformClock, type TransportClock } from "../clock.ts";
 import { MAX_FRAME_BYTES, MAX_QUEUE_BYTES, type Transport, type TransportHandlers } from "../transport.ts";
-import {
-  CHALLENGE,
-  challengeHead,
-  decodeIntroduction,
-  encodeIntroduction,
-  hashOfKey,
-  HELLO,
-  isObjectProof,
-  newNonce,
-  PROOF,
-  SOCKET_GREETING_VERSION,
-  tabProof,
-  WELCOME,
-  wrongVersion,
-} from "./socket-greeting.ts";
-import { CLOSE_BAD_GREETING, CLOSE_DELETED, CLOSE_OTHER_CLUSTER, CLOSE_WRONG_KEY } from "./socket-hub.ts";
+import { CLOSE_BAD_GREETING, CLOSE_DELETED, CLOSE_DENIED, CLOSE_OTHER_CLUSTER, CLOSE_WRONG_KEY } from "./socket-hub.ts";
+import { CHALLENGE, REFUSED, WELCOME, wrongVersion } from "./socket-message.ts";
+import { type TabCredentials, TabGreeting } from "./tab-greeting.ts";
 
 /** The part of a WebSocket that is used. */
 export interface DialedSocket {
@@ -53,8 +39,7 @@ export type DialState = "connecting" | "open" | "lost" | "refused";
 export interface SocketDialerOptions {
   readonly id: MemberId;
   readonly cluster: bigint;
-  /** `roomKeys(…).registry`. */
-  readonly registryKey: string;
+  readonly credentials: TabCredentials;
   /** Returns the socket to an object, or undefined if the id is none of an object. May throw. */
   readonly dial: (object: MemberId) => DialedSocket | undefined;
   /** The text tells the user why. */
@@ -76,7 +61,7 @@ interface Line {
   readonly object: MemberId;
   socket: DialedSocket | undefined;
   stage: "waiting" | "opening" | "greeting" | "proving" | "ready";
-  hello: Uint8Array;
+  greeting: TabGreeting | undefined;
   failures: number;
   unansweredPings: number;
   heard: boolean;
@@ -84,6 +69,8 @@ interface Line {
 }
 
 const REDIAL_MAX_MS = 30_000;
+/** Before the member forgets that it was denied. */
+const DENIED_REDIAL_MS = 10_000;
 const MAX_UNANSWERED_PINGS = 2;
 /** WebSocket.OPEN, which a test's socket does not bring. */
 const OPEN = 1;
@@ -94,7 +81,6 @@ export class SocketDialer implements Transport {
   readonly #clock: TransportClock;
   readonly #random: () => number;
   readonly #session: bigint;
-  readonly #keyHash: Uint8Array;
   readonly #lines: Map<MemberId, Line> = new Map();
   #handlers: TransportHandlers | undefined;
   #closed = false;
@@ -104,7 +90,6 @@ export class SocketDialer implements Transport {
     this.#clock = options.clock ?? platformClock;
     this.#random = options.random ?? Math.random;
     this.#session = options.session ?? crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
-    this.#keyHash = hashOfKey(options.registryKey);
   }
 
   start(handlers: TransportHandlers): void {
@@ -189,10 +174,10 @@ export class SocketDialer implements Transport {
 
   #opened(line: Line, socket: DialedSocket): void {
     if (line.socket !== socket || line.stage !== "opening") return;
-    const { id, cluster } = this.#options;
+    const { id: member, cluster, credentials } = this.#options;
     line.stage = "greeting";
-    line.hello = encodeIntroduction(HELLO, { cluster, member: id, session: this.#session, nonce: newNonce() });
-    this.#write(line, line.hello as Uint8Array<ArrayBuffer>);
+    line.greeting = new TabGreeting({ cluster, member, session: this.#session }, credentials);
+    this.#write(line, line.greeting.hello);
   }
 
   #received(line: Line, socket: DialedSocket, data: unknown): void {
@@ -207,22 +192,37 @@ export class SocketDialer implements Transport {
     if (line.stage === "ready") this.#handlers?.onFrame(line.object, message, () => {});
     else if (line.stage === "greeting" && message[0] === CHALLENGE) this.#challenged(line, socket, message);
     else if (line.stage === "proving" && message[0] === WELCOME) this.#welcomed(line, socket, message);
+    else if (line.stage === "proving" && message[0] === REFUSED) this.#refused(line, socket, message);
     else this.#ended(line, socket, "a greeting that is none", CLOSE_BAD_GREETING);
   }
 
   #challenged(line: Line, socket: DialedSocket, message: Uint8Array): void {
-    const { cluster, registryKey } = this.#options;
-    const object = decodeIntroduction(message);
-    if (typeof object === "string") return this.#ended(line, socket, object, CLOSE_BAD_GREETING);
-    const greeting = { hello: line.hello, challenge: challengeHead(message) };
-    if (object.member !== line.object || object.cluster !== cluster) {
+    const wrong = line.greeting?.challenged(message, line.object);
+    if (wrong === "other-cluster") {
       return this.#ended(line, socket, "the room has another cluster by now", CLOSE_OTHER_CLUSTER);
     }
-    if (!isObjectProof(message, this.#keyHash, greeting)) {
+    if (wrong === "unproved") {
       return this.#ended(line, socket, "a server that does not know this room", CLOSE_WRONG_KEY);
     }
+    if (wrong !== undefined) return this.#ended(line, socket, wrong.text, CLOSE_BAD_GREETING);
     line.stage = "proving";
-    this.#write(line, concatAll([new Uint8Array([PROOF, SOCKET_GREETING_VERSION]), tabProof(registryKey, greeting)]));
+    const proofs = line.greeting?.proofs();
+    if (proofs instanceof Uint8Array) return this.#write(line, proofs);
+    proofs?.then(
+      (signed) => {
+        if (line.socket === socket) this.#write(line, signed);
+      },
+      () => this.#ended(line, socket, "this browser’s own key does not sign", CLOSE_BAD_GREETING),
+    );
+  }
+
+  /** The server is there: what it says is the member's to tell. */
+  #refused(line: Line, socket: DialedSocket, message: Uint8Array): void {
+    const code = line.greeting?.refused(message);
+    if (code === undefined) return this.#ended(line, socket, "a refusal that is none", CLOSE_BAD_GREETING);
+    this.#tell("open", "");
+    this.#handlers?.onDenied?.(line.object, code);
+    this.#ended(line, socket, `the room does not let this tab in: ${code}`, CLOSE_DENIED);
   }
 
   #welcomed(line: Line, socket: DialedSocket, message: Uint8Array): void {
@@ -275,6 +275,7 @@ export class SocketDialer implements Transport {
     const wasReady = line.stage === "ready";
     this.#drop(line);
     if (code === CLOSE_DELETED) this.#tell("refused", reason);
+    else if (code === CLOSE_DENIED) this.#redial(line, DENIED_REDIAL_MS);
     else {
       const isRefused = code >= CLOSE_BAD_GREETING && code < 5000;
       this.#failed(line, reason === "" ? "the connection was lost" : reason, isRefused);
@@ -284,12 +285,15 @@ export class SocketDialer implements Transport {
 
   #failed(line: Line, reason: string, isRefused: boolean): void {
     const { redialMs = 500 } = this.#options;
-    const waitMs = isRefused ? REDIAL_MAX_MS : Math.min(redialMs * 2 ** line.failures, REDIAL_MAX_MS);
+    this.#redial(line, isRefused ? REDIAL_MAX_MS : Math.min(redialMs * 2 ** line.failures, REDIAL_MAX_MS));
+    const isOpenElsewhere = [...this.#lines.values()].some(({ stage }) => stage === "ready");
+    if (!isOpenElsewhere) this.#tell(isRefused ? "refused" : "lost", reason);
+  }
+
+  #redial(line: Line, waitMs: number): void {
     line.failures += 1;
     line.stage = "waiting";
     line.cancelTimer = this.#clock.after(waitMs * (0.5 + this.#random() / 2), () => this.#dial(line));
-    const isOpenElsewhere = [...this.#lines.values()].some(({ stage }) => stage === "ready");
-    if (!isOpenElsewhere) this.#tell(isRefused ? "refused" : "lost", reason);
   }
 
   #hangUp(line: Line): void {
@@ -303,6 +307,7 @@ export class SocketDialer implements Transport {
     line.cancelTimer();
     line.socket = undefined;
     line.stage = "waiting";
+    line.greeting = undefined;
     line.unansweredPings = 0;
     try {
       socket?.close(1000, "");
@@ -321,7 +326,7 @@ function newLine(object: MemberId): Line {
     object,
     socket: undefined,
     stage: "waiting",
-    hello: new Uint8Array(0),
+    greeting: undefined,
     failures: 0,
     unansweredPings: 0,
     heard: false,

@@ -1,47 +1,34 @@
 /**
- * The first messages on a WebSocket between a tab and an object of its room's cluster, in which each proves that it knows
- * the room:
+ * The first messages on a WebSocket between a tab and an object of its room's cluster, in which each proves that it belongs
+ * to the room, and the tab who it is:
  *
- *     tab                                                      object
- *      │ HELLO      version cluster member session nonce ─────────►
- *      ◄───────── CHALLENGE version cluster member session nonce proof
- *      │ PROOF      version proof ────────────────────────────────►
- *      ◄───────────────────────────────────────────── WELCOME version
+ *     tab                                                                 object
+ *      │ HELLO      version cluster member session nonce invitation ─────────►
+ *      ◄─────────────────── CHALLENGE version cluster member session nonce proof
+ *      │ PROOF      version flags proof [member] [invitation] ────────────────►
+ *      ◄───────────────── WELCOME version, or REFUSED version proof code │
  *
- * The object stores only a hash of the room's key (worker/signalling/room-access.ts), so the proofs are those of SCRAM
- * (RFC 5802). Both are HMACs under the hash, over both greetings and the side that proves. The tab's is combined with the
- * key itself by XOR. So the object learns the key, compares its hash, and whoever reads the object's storage cannot make
- * the tab's proof. A recording, an echo and a greeting for another member, cluster or session prove nothing.
+ * `proof` is an HMAC. `member` and `invitation` are a public key and a signature each. All of them cover both greetings, what
+ * is proved and by which side, and the tab's also the fingerprint of its member's key. So a recording, an echo, another key
+ * beside the proof, and a greeting for another member, cluster or session prove nothing.
+ *
+ * The object stores only a hash of the room's key (worker/signalling/room-access.ts), so for a tab that knows the room's
+ * secret the proofs are those of SCRAM (RFC 5802): the key of the HMACs is the hash, and the tab's is combined with the
+ * room's key itself by XOR. So the object learns that key, compares its hash, and whoever reads the object's storage cannot
+ * make the tab's proof.
+ *
+ * A tab that was invited knows no secret. The key of the HMACs is its invitation's, which the members have in their log, and
+ * it signs with the private key of the invitation, which they have not.
  */
-import { concatBytes, equalSecrets, latin1ToBytes } from "../../base/bytes.ts";
+import { concatBytes, equalBytes, equalSecrets, latin1ToBytes } from "../../base/bytes.ts";
 import { hmacSha256 } from "../../base/hmac-sha256.ts";
 import { Sha256 } from "../../base/sha256.ts";
 import { utf8Encode } from "../../base/utf8.ts";
-import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { SignedBy } from "../greeting/signed-by.ts";
+import { FINGERPRINT_BYTES, isSignedBy, keyFingerprint } from "../greeting/signing-key.ts";
 import { registryKeyBytes, registryKeyText } from "../room-secret.ts";
-
-export const HELLO = 0x01;
-export const CHALLENGE = 0x02;
-export const PROOF = 0x03;
-export const WELCOME = 0x04;
-export const SOCKET_GREETING_VERSION = 1;
-
-/** Larger than every message of a greeting. */
-export const SOCKET_GREETING_BYTES_MAX = 128;
-
-const NONCE_BYTES = 32;
-const PROOF_BYTES = 32;
-const INTRODUCTION_BYTES: number = 2 + 3 * 8 + NONCE_BYTES;
-const LABEL = utf8Encode("quorate socket greeting\0");
-
-/** What one end says of itself. */
-export interface Introduction {
-  readonly cluster: bigint;
-  readonly member: MemberId;
-  /** Distinguishes one run of a member, or one connection, from another. */
-  readonly session: bigint;
-  readonly nonce: Uint8Array;
-}
+import { SOCKET_GREETING_VERSION, SOCKET_PROOF_BYTES } from "./socket-message.ts";
+import type { TabProofs } from "./socket-message.ts";
 
 export interface GreetingBytes {
   readonly hello: Uint8Array;
@@ -49,74 +36,92 @@ export interface GreetingBytes {
   readonly challenge: Uint8Array;
 }
 
-export function newNonce(): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(NONCE_BYTES));
-}
+type Purpose = "object" | "tab" | "member" | "invitation" | "refusal";
 
-export function encodeIntroduction(type: typeof HELLO | typeof CHALLENGE, one: Introduction): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(INTRODUCTION_BYTES);
-  bytes[0] = type;
-  bytes[1] = SOCKET_GREETING_VERSION;
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(2, one.cluster);
-  view.setBigUint64(10, one.member);
-  view.setBigUint64(18, one.session);
-  bytes.set(one.nonce, 26);
-  return bytes;
-}
-
-/** Returns the introduction, or a text that says what is wrong with it. The type was checked before. */
-export function decodeIntroduction(bytes: Uint8Array): Introduction | string {
-  const wrong = wrongVersion(bytes);
-  if (wrong !== undefined) return wrong;
-  const size = INTRODUCTION_BYTES + (bytes[0] === CHALLENGE ? PROOF_BYTES : 0);
-  if (bytes.length !== size) return "a greeting of the wrong length";
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  return {
-    cluster: view.getBigUint64(2),
-    member: view.getBigUint64(10),
-    session: view.getBigUint64(18),
-    nonce: bytes.slice(26, INTRODUCTION_BYTES),
-  };
-}
-
-export function wrongVersion(bytes: Uint8Array): string | undefined {
-  const version = bytes[1] ?? 0;
-  if (version === SOCKET_GREETING_VERSION) return undefined;
-  return `the other side speaks version ${version} of this greeting, and this one ${SOCKET_GREETING_VERSION}`;
-}
-
-/** The part of a CHALLENGE that is proved. */
-export function challengeHead(challenge: Uint8Array): Uint8Array {
-  return challenge.slice(0, INTRODUCTION_BYTES);
-}
+const PURPOSES: Readonly<Record<Purpose, number>> = { object: 1, tab: 2, member: 3, invitation: 4, refusal: 5 };
+const LABEL = utf8Encode("quorate socket greeting\0");
+const NOTHING = new Uint8Array(0);
+const NO_KEY = new Uint8Array(FINGERPRINT_BYTES);
 
 /** The hash of a room's registry key, which the object has. */
 export function hashOfKey(registryKey: string): Uint8Array {
   return new Sha256().update(latin1ToBytes(registryKey)).digest();
 }
 
-export function objectProof(keyHash: Uint8Array, greeting: GreetingBytes): Uint8Array {
-  return hmacOf(keyHash, 1, greeting);
+export function objectProof(key: Uint8Array, greeting: GreetingBytes): Uint8Array {
+  return hmacSha256(key, transcript("object", greeting, NOTHING));
 }
 
-export function isObjectProof(challenge: Uint8Array, keyHash: Uint8Array, greeting: GreetingBytes): boolean {
-  return equalSecrets(challenge.slice(INTRODUCTION_BYTES), objectProof(keyHash, greeting));
+export function refusalProof(key: Uint8Array, greeting: GreetingBytes, code: string): Uint8Array {
+  return hmacSha256(key, transcript("refusal", greeting, utf8Encode(code)));
 }
 
-export function tabProof(registryKey: string, greeting: GreetingBytes): Uint8Array {
-  return xor(registryKeyBytes(registryKey), hmacOf(hashOfKey(registryKey), 2, greeting));
+/** Of a tab that was invited. `fingerprint`: of its member's key. */
+export function guestProof(key: Uint8Array, greeting: GreetingBytes, fingerprint: Uint8Array | undefined): Uint8Array {
+  return hmacSha256(key, transcript("tab", greeting, fingerprint ?? NO_KEY));
 }
 
-export function isTabProof(proof: Uint8Array, keyHash: Uint8Array, greeting: GreetingBytes): boolean {
-  if (proof.length !== PROOF_BYTES) return false;
-  const key = registryKeyText(xor(proof, hmacOf(keyHash, 2, greeting)));
-  return equalSecrets(hashOfKey(key), keyHash);
+/** Of a tab that knows the room's secret. */
+export function secretProof(
+  registryKey: string,
+  greeting: GreetingBytes,
+  fingerprint: Uint8Array | undefined,
+): Uint8Array {
+  return xor(registryKeyBytes(registryKey), guestProof(hashOfKey(registryKey), greeting, fingerprint));
 }
 
-/** Of a fixed length each, so that two different greetings never have the same bytes. */
-function hmacOf(keyHash: Uint8Array, role: number, { hello, challenge }: GreetingBytes): Uint8Array {
-  return hmacSha256(keyHash, concatBytes(LABEL, new Uint8Array([role]), hello, challenge));
+/** What the tab signs with its member's key, and with that of its invitation. */
+export function signedText(
+  purpose: "member" | "invitation",
+  greeting: GreetingBytes,
+  fingerprint: Uint8Array | undefined,
+): Uint8Array {
+  return transcript(purpose, greeting, fingerprint ?? NO_KEY);
+}
+
+/** What the object knows of a tab that has greeted. */
+export interface ExpectedTab {
+  readonly greeting: GreetingBytes;
+  /** The hash of the room's key, or the shared key of the tab's invitation. */
+  readonly key: Uint8Array;
+  /** The id of the invitation that the tab has named. */
+  readonly invitation: Uint8Array | undefined;
+}
+
+/** Returns whether the tab has proved all that it shows; in a later turn if it shows signatures. */
+export function isProved({ greeting, key, invitation }: ExpectedTab, shown: TabProofs): boolean | Promise<boolean> {
+  const fingerprint = fingerprintOf(shown);
+  const expected = guestProof(key, greeting, fingerprint);
+  if (invitation === undefined) {
+    if (shown.invitation !== undefined || !isSecretProof(shown.proof, key, expected)) return false;
+  } else {
+    const named = shown.invitation && keyFingerprint(shown.invitation.publicKey);
+    if (named === undefined || !equalBytes(named, invitation)) return false;
+    if (!equalSecrets(shown.proof, expected)) return false;
+  }
+  if (shown.member === undefined && shown.invitation === undefined) return true;
+  const isSigned = ({ publicKey, signature }: SignedBy, purpose: "member" | "invitation"): Promise<boolean> =>
+    isSignedBy(publicKey, signedText(purpose, greeting, fingerprint), signature);
+  return Promise.all([
+    shown.member === undefined || isSigned(shown.member, "member"),
+    shown.invitation === undefined || isSigned(shown.invitation, "invitation"),
+  ]).then((results) => results.every(Boolean));
+}
+
+/** Of the member's key that a tab shows. */
+export function fingerprintOf({ member }: TabProofs): Uint8Array | undefined {
+  return member && keyFingerprint(member.publicKey);
+}
+
+function isSecretProof(proof: Uint8Array, keyHash: Uint8Array, expected: Uint8Array): boolean {
+  if (proof.length !== SOCKET_PROOF_BYTES) return false;
+  return equalSecrets(hashOfKey(registryKeyText(xor(proof, expected))), keyHash);
+}
+
+/** Of a fixed length for each purpose, so that two different greetings never have the same bytes. */
+function transcript(purpose: Purpose, { hello, challenge }: GreetingBytes, about: Uint8Array): Uint8Array {
+  const head = new Uint8Array([SOCKET_GREETING_VERSION, PURPOSES[purpose]]);
+  return concatBytes(LABEL, head, hello, challenge, about);
 }
 
 function xor(left: Uint8Array, right: Uint8Array): Uint8Array {

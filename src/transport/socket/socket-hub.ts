@@ -1,6 +1,8 @@
 /**
  * The transport from an object to the tabs of its room: each tab holds one WebSocket, on which it has greeted
- * (socket-greeting.ts). The object never dials.
+ * (socket-greeting.ts). The object never dials. The member lets a tab in, by what it has proved, before its first frame.
+ *
+ *     new ── HELLO ──► challenged ── PROOF ──► verifying ── let in ──► ready
  *
  * The object may hibernate at any moment, and this transport with it. So all that it knows of a socket is the socket's
  * state, which the platform keeps, and there are no timers: the tab notices a dead connection and dials again. The number
@@ -9,31 +11,44 @@
  * What is sent to a tab is not queued here. workerd does not tell how much of it a slow reader has taken, but Raft has
  * only so much in flight to a member.
  */
+import { concatAll } from "../../base/bytes.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { PeerProof } from "../greeting/handshake.ts";
 import { MAX_FRAME_BYTES, type Transport, type TransportHandlers } from "../transport.ts";
+import { fingerprintOf, type GreetingBytes, isProved, objectProof, refusalProof } from "./socket-greeting.ts";
 import {
-  CHALLENGE,
-  decodeIntroduction,
-  encodeIntroduction,
-  type GreetingBytes,
+  decodeHello,
+  decodeProofs,
+  encodeChallenge,
+  encodeRefusal,
+  encodeWelcome,
   HELLO,
-  isTabProof,
   newNonce,
-  objectProof,
   PROOF,
   SOCKET_GREETING_BYTES_MAX,
-  SOCKET_GREETING_VERSION,
-  WELCOME,
-  wrongVersion,
-} from "./socket-greeting.ts";
-import { concatAll } from "../../base/bytes.ts";
+} from "./socket-message.ts";
 
 /** What is known of a socket. It can be stored by structured clone. */
 export type HubSocketState = { readonly address: string; readonly atMs: number } & (
   | { readonly stage: "new" }
-  | { readonly stage: "challenged"; readonly member: MemberId; readonly greeting: GreetingBytes }
-  | { readonly stage: "ready"; readonly member: MemberId }
+  | {
+      readonly stage: "challenged";
+      readonly member: MemberId;
+      readonly invitation: Uint8Array | undefined;
+      readonly greeting: GreetingBytes;
+    }
+  | { readonly stage: "verifying"; readonly member: MemberId }
+  | {
+      readonly stage: "ready";
+      readonly member: MemberId;
+      /** Fingerprint of the key that it has proved. Undefined: it has shown none. */
+      readonly key: Uint8Array | undefined;
+      /** The invitation that it has proved. Undefined: it knows the room's secret. */
+      readonly invitation: Uint8Array | undefined;
+    }
 );
+
+type Stage<Name extends HubSocketState["stage"]> = Extract<HubSocketState, { readonly stage: Name }>;
 
 /** One WebSocket, as the platform keeps it. */
 export interface HubSocket {
@@ -49,11 +64,13 @@ export interface SocketHubOptions {
   readonly cluster: bigint;
   /** `hashOfKey` of the room's key. */
   readonly keyHash: Uint8Array;
+  /** Returns the shared key of an invitation to the room, also of one that is over. */
+  readonly invitationKey: (id: Uint8Array) => Uint8Array | undefined;
   /** Ids that no tab may have: those of objects. */
   readonly isReserved: (id: MemberId) => boolean;
   /** Those that outlived a hibernation. */
   readonly sockets: readonly HubSocket[];
-  /** Called when a tab has proved that it belongs to the room. */
+  /** Called when a tab was let in. */
   readonly onReady?: (member: MemberId) => void;
   readonly nowMs: () => number;
 }
@@ -61,15 +78,20 @@ export interface SocketHubOptions {
 /** Codes of a close. Below 4400 the tab may try again. */
 export const CLOSE_REPLACED = 4000;
 export const CLOSE_CROWDED = 4001;
+/** This object may have missed the invitation, or its end. */
+export const CLOSE_UNKNOWN_INVITATION = 4002;
 export const CLOSE_BAD_GREETING = 4400;
-export const CLOSE_OTHER_CLUSTER = 4409;
 export const CLOSE_WRONG_KEY = 4403;
+export const CLOSE_OTHER_CLUSTER = 4409;
+/** The tab is who it says, and is not let in. */
+export const CLOSE_DENIED = 4410;
 /** The room's cluster was deleted. The same number as other sockets' final error: NotFound (protocol/mux-frame.ts). */
 export const CLOSE_DELETED = 4005;
 
 const SOCKETS_MAX = 256;
 const UNPROVEN_MAX = 32;
 const UNPROVEN_PER_ADDRESS_MAX = 8;
+const UNPROVED = "a tab that does not prove what it says: not the secret of this room, or not its own key";
 
 export class SocketHub implements Transport {
   readonly maxFrameBytes: number = MAX_FRAME_BYTES;
@@ -101,7 +123,12 @@ export class SocketHub implements Transport {
   setPeers(): void {}
 
   isAuthenticated(peer: MemberId): boolean {
-    return this.#ready.has(peer);
+    return this.proofOf(peer)?.knowsSecret === true;
+  }
+
+  proofOf(peer: MemberId): PeerProof | undefined {
+    const state = this.#ready.get(peer)?.state;
+    return state?.stage === "ready" ? proofIn(state) : undefined;
   }
 
   isConnected(peer: MemberId): boolean {
@@ -152,32 +179,49 @@ export class SocketHub implements Transport {
   }
 
   #greeted(socket: HubSocket, hello: Uint8Array): void {
-    const { id, cluster, keyHash, isReserved, nowMs } = this.#options;
-    const tab = decodeIntroduction(hello);
+    const { id, cluster, isReserved, nowMs } = this.#options;
+    const tab = decodeHello(hello);
     if (typeof tab === "string") return this.#end(socket, CLOSE_BAD_GREETING, tab);
+    const { member, invitation } = tab;
     if (tab.cluster !== cluster) return this.#end(socket, CLOSE_OTHER_CLUSTER, "the room has another cluster");
-    if (tab.member === 0n || isReserved(tab.member)) {
+    if (member === 0n || isReserved(member)) {
       return this.#end(socket, CLOSE_BAD_GREETING, "an id that no tab may have");
     }
+    const key = this.#keyFor(invitation);
+    if (key === undefined) return this.#end(socket, CLOSE_UNKNOWN_INVITATION, "an invitation that is not known here");
     const session = crypto.getRandomValues(new BigUint64Array(1))[0] ?? 0n;
-    const challenge = encodeIntroduction(CHALLENGE, { cluster, member: id, session, nonce: newNonce() });
+    const challenge = encodeChallenge({ cluster, member: id, session, nonce: newNonce() });
     const greeting = { hello: hello.slice(), challenge };
     const address = socket.state?.address ?? "";
-    socket.state = { stage: "challenged", member: tab.member, greeting, address, atMs: nowMs() };
-    this.#sendTo(socket, concatAll([challenge, objectProof(keyHash, greeting)]));
+    socket.state = { stage: "challenged", member, invitation, greeting, address, atMs: nowMs() };
+    this.#sendTo(socket, concatAll([challenge, objectProof(key, greeting)]));
   }
 
-  #proved(
-    socket: HubSocket,
-    { member, greeting, address }: Extract<HubSocketState, { readonly stage: "challenged" }>,
-    message: Uint8Array,
-  ): void {
-    const wrong = wrongVersion(message);
-    if (wrong !== undefined) return this.#end(socket, CLOSE_BAD_GREETING, wrong);
-    if (!isTabProof(message.slice(2), this.#options.keyHash, greeting)) {
-      return this.#end(socket, CLOSE_WRONG_KEY, "not the secret of this room");
-    }
-    socket.state = { stage: "ready", member, address, atMs: this.#options.nowMs() };
+  #proved(socket: HubSocket, state: Stage<"challenged">, message: Uint8Array): void {
+    const { member, invitation, greeting, address, atMs } = state;
+    const shown = decodeProofs(message);
+    if (typeof shown === "string") return this.#end(socket, CLOSE_BAD_GREETING, shown);
+    const key = this.#keyFor(invitation);
+    if (key === undefined) return this.#end(socket, CLOSE_UNKNOWN_INVITATION, "an invitation that is not known here");
+    const proved = isProved({ greeting, key, invitation }, shown);
+    const settle = (isTrue: boolean): void => {
+      if (!isTrue) return this.#end(socket, CLOSE_WRONG_KEY, UNPROVED);
+      const ready = { stage: "ready", member, key: fingerprintOf(shown), invitation } as const;
+      const code = this.#handlers?.admit?.(member, proofIn(ready));
+      if (code === undefined) return this.#letIn(socket, { ...ready, address, atMs: this.#options.nowMs() });
+      this.#sendTo(socket, encodeRefusal({ proof: refusalProof(key, greeting, code), code }));
+      this.#end(socket, CLOSE_DENIED, `not let in: ${code}`);
+    };
+    if (typeof proved === "boolean") return settle(proved);
+    socket.state = { stage: "verifying", member, address, atMs };
+    void proved.then((isTrue) => {
+      if (this.#sockets.has(socket) && socket.state?.stage === "verifying") settle(isTrue);
+    });
+  }
+
+  #letIn(socket: HubSocket, state: Stage<"ready"> & HubSocketState): void {
+    const { member } = state;
+    socket.state = state;
     const former = this.#ready.get(member);
     this.#ready.set(member, socket);
     // The tab has a new connection, so what was sent on the former one may be lost.
@@ -185,9 +229,15 @@ export class SocketHub implements Transport {
       this.#end(former, CLOSE_REPLACED, "replaced");
       this.#handlers?.onPeerDown(member);
     }
-    this.#sendTo(socket, new Uint8Array([WELCOME, SOCKET_GREETING_VERSION]));
+    this.#sendTo(socket, encodeWelcome());
     this.#options.onReady?.(member);
     if (this.#ready.get(member) === socket) this.#handlers?.onPeerUp(member);
+  }
+
+  /** Of the proofs of a tab that came by this invitation, or by the room's secret. */
+  #keyFor(invitation: Uint8Array | undefined): Uint8Array | undefined {
+    const { keyHash, invitationKey } = this.#options;
+    return invitation === undefined ? keyHash : invitationKey(invitation);
   }
 
   #sendTo(socket: HubSocket, message: Uint8Array<ArrayBuffer>): void {
@@ -203,6 +253,11 @@ export class SocketHub implements Transport {
     this.closed(socket);
     end(socket, code, reason);
   }
+}
+
+/** The socket of a room's secret has no invitation. */
+function proofIn({ key, invitation }: Pick<Stage<"ready">, "key" | "invitation">): PeerProof {
+  return { key, knowsSecret: invitation === undefined, invitation, isHost: false };
 }
 
 function oldest(sockets: readonly HubSocket[]): HubSocket | undefined {

@@ -13,6 +13,9 @@ import { createServices } from "../../../src/member/services/member-services.ts"
 import { MemoryImage, openMemoryStorage } from "../../../src/storage/memory/memory.ts";
 import type { Identity } from "../../../src/storage/storage.ts";
 import { newRoomSecret, roomKeys } from "../../../src/transport/room-secret.ts";
+import { newKeyPair, signingKey } from "../../../src/transport/greeting/signing-key.ts";
+import type { SigningKey } from "../../../src/transport/greeting/signing-key.ts";
+import type { HeldInvitation } from "../../../src/transport/invitation-code.ts";
 import { hashOfKey } from "../../../src/transport/socket/socket-greeting.ts";
 import { SocketDialer } from "../../../src/transport/socket/socket-dialer.ts";
 import { toHex } from "../../../src/base/text-codes.ts";
@@ -24,7 +27,8 @@ import { EdgeWebSocket } from "./edge-web-socket.ts";
 
 export interface Room {
   readonly record: ClusterRecord;
-  /** What follows from its secret. */
+  readonly secret: string;
+  /** What follows from it. */
   readonly key: string;
 }
 
@@ -32,16 +36,21 @@ let rooms = 0;
 
 export async function newRoom(): Promise<Room> {
   const name = `room-${++rooms}`;
-  const { registry: key = "" } = roomKeys(name, newRoomSecret());
+  const secret = newRoomSecret();
+  const { registry: key = "" } = roomKeys(name, secret);
   const created = await manage("create", { name, room: toHex(hashOfKey(key)) });
   expect(created.status).toBe(200);
-  return { record: created.body as unknown as ClusterRecord, key };
+  return { record: created.body as unknown as ClusterRecord, secret, key };
 }
 
 export interface Tab {
+  /** Of its browser profile. */
+  readonly own: SigningKey;
   readonly member: Member;
   readonly client: Client;
   readonly states: string[];
+  /** Past the member: whatever its rights, for as long as its socket is open. */
+  send(to: bigint, frame: Uint8Array): void;
   /** What its disk holds. */
   stop(): MemoryImage;
 }
@@ -54,7 +63,11 @@ afterEach(() => {
 
 interface Coming {
   readonly memberId?: bigint;
+  /** What it shows instead of the room's key. */
   readonly key?: string;
+  readonly invitation?: HeldInvitation;
+  /** Default: a new one. */
+  readonly own?: SigningKey;
   readonly clusterId?: bigint;
   readonly image?: MemoryImage;
 }
@@ -71,11 +84,12 @@ export async function openTab({ record, key }: Room, coming: Coming = {}): Promi
     bootstrapStorage(storage, identity, bootstrap, (error) => (error === undefined ? resolve() : reject(error)));
   });
   const states: string[] = [];
+  const own = coming.own ?? (await signingKey(await newKeyPair()));
   const object = memberIdOf(cluster, 1);
   const transport = new SocketDialer({
     id: memberId,
     cluster: clusterId,
-    registryKey: coming.key ?? key,
+    credentials: { by: coming.invitation ?? { registryKey: coming.key ?? key }, member: own },
     dial: (to) => (to === object ? new EdgeWebSocket(`ws://edge/c/${record.name}/m/1/quorate/peer`) : undefined),
     onState: (state, text) => states.push(text === "" ? state : `${state}: ${text}`),
     redialMs: 20,
@@ -87,6 +101,7 @@ export async function openTab({ record, key }: Room, coming: Coming = {}): Promi
     prng: new Prng(memberId),
     identity,
     bootstrap,
+    key: own.fingerprint,
     admission: "authenticated",
     quiesceAfterTicks: 30,
     confirmsFreshness: true,
@@ -94,9 +109,11 @@ export async function openTab({ record, key }: Room, coming: Coming = {}): Promi
   member.start();
   member.dial([object]);
   const tab: Tab = {
+    own,
     member,
     client: createClient(createServices(member)),
     states,
+    send: (to, frame) => transport.send(to, frame),
     stop: () => {
       member.stop();
       return image;
