@@ -115,9 +115,20 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       app: [".", "common", "facade", "http", "outbox"],
     },
   },
+  // A copy of some prefixes outside Raft.
+  replica: {
+    below: ["base", "protocol", "mvcc", "member", "client"],
+    npm: ["idb"],
+    folders: {
+      copy: [],
+      store: ["copy"],
+      follow: ["copy"],
+      ".": ["copy", "store", "follow"],
+    },
+  },
   // A browser tab as a member of a room.
   room: {
-    below: [...CORE, "storage", "transport", "member", "client", "gateway"],
+    below: [...CORE, "storage", "transport", "member", "client", "gateway", "replica"],
     folders: {
       common: [],
       // Who is let in, and where the room is found.
@@ -149,7 +160,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
   },
   // What the package exports.
   entry: {
-    below: ["base", "protocol", "raft", "transport", "member", "client", "room", "react", "grpc"],
+    below: ["base", "protocol", "raft", "transport", "member", "client", "replica", "room", "react", "grpc"],
     folders: { ".": [] },
   },
 };

@@ -8,6 +8,7 @@ import { type Documented, type EntryReference, referenceOf } from "./reference.t
 export const ENTRIES: Readonly<Record<string, string>> = {
   quorate: "src/entry/index.ts",
   "quorate/room": "src/entry/room.ts",
+  "quorate/replica": "src/entry/replica.ts",
   "quorate/react": "src/entry/react.ts",
   "quorate/worker": "worker/entry.ts",
   "quorate/grpc": "src/entry/grpc.ts",

@@ -3,8 +3,8 @@ import type { User } from "../facade/authenticated.ts";
 import { type ApplicationClient, applicationClient } from "./application-client.ts";
 import { Connection } from "./connection.ts";
 import { createClient } from "../client.ts";
+import { clusterEndpoint, platformWebSocket } from "../http/endpoint.ts";
 import { httpClientServices } from "../http/http-client-services.ts";
-import { EtcdError, GrpcCode } from "../../protocol/etcd-error.ts";
 import { SYSTEM_BACKOFF } from "../common/backoff.ts";
 import type { OutboxOptions } from "../outbox/outbox-types.ts";
 import type { WebSocketConstructor } from "../common/web-socket-like.ts";
@@ -71,20 +71,4 @@ export function connect(options: ConnectOptions): ApplicationClient {
   if (signal?.aborted === true) void client.close();
   else signal?.addEventListener("abort", () => void client.close(), { once: true });
   return client;
-}
-
-/** The server decides which names there are; here only what would change the path is refused. */
-function clusterEndpoint(endpoint: string, cluster: string | undefined): string {
-  if (cluster === undefined) return endpoint;
-  if (!/^(?!\.+$)[\w.~-]{1,64}$/.test(cluster)) {
-    throw new EtcdError(
-      GrpcCode.InvalidArgument,
-      `a cluster's name is 1 to 64 of a-z A-Z 0-9 . _ ~ -, not "${cluster}"`,
-    );
-  }
-  return `${endpoint.replace(/\/+$/, "")}/c/${cluster}`;
-}
-
-function platformWebSocket(): WebSocketConstructor | undefined {
-  return (globalThis as { readonly WebSocket?: WebSocketConstructor }).WebSocket;
 }

@@ -201,7 +201,7 @@ function mayResume(error: unknown): error is EtcdError {
 }
 
 /** On the wire the reason has no code of its own, only Go's printed form of an error. */
-function cancelError(response: WireResponse): EtcdError {
+export function cancelError(response: WireResponse): EtcdError {
   const { compactRevision, cancelReason } = response;
   if (compactRevision !== 0 || cancelReason === errCompacted.message) return new CompactedError(compactRevision);
   const printed = /^rpc error: code = (\w+) desc = (.*)$/s.exec(cancelReason);

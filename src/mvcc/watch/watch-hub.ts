@@ -20,7 +20,7 @@ import type { Event } from "../../protocol/api/kv.ts";
 import { watchResponse } from "../../protocol/api/watch.ts";
 import type { WatchCreateRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import { rowToEvent } from "../tables/messages.ts";
-import type { Store } from "../store.ts";
+import type { ReadView } from "../range/read-view.ts";
 import { RESPONSE_BYTES, eventsBytes, fragments, shapedEvents } from "./watch-events.ts";
 import { WatchIndex, type WatchParty, type WatchSpot } from "./watch-index.ts";
 import { WatchQueue } from "./watch-queue.ts";
@@ -49,7 +49,7 @@ const REASON_EMPTY_RANGE = "mvcc: watcher range is empty";
 const REASON_DUPLICATE_ID = "mvcc: duplicate watch ID provided on the WatchStream";
 
 export class WatchHub implements StreamHost {
-  #store: Store;
+  #store: ReadView;
   readonly #header: (revision: number) => ResponseHeader;
   readonly #options: WatchHubOptions;
   readonly #synced: WatchIndex = new WatchIndex();
@@ -61,7 +61,7 @@ export class WatchHub implements StreamHost {
   #revision: number;
   #oldestFirst = true;
 
-  constructor(store: Store, header: (revision: number) => ResponseHeader, options: WatchHubOptions) {
+  constructor(store: ReadView, header: (revision: number) => ResponseHeader, options: WatchHubOptions) {
     this.#store = store;
     this.#header = header;
     this.#options = options;
@@ -132,7 +132,7 @@ export class WatchHub implements StreamHost {
   }
 
   /** Replaces the store after a snapshot. All watchers continue from where they were, or end as compacted. */
-  replaceStore(store: Store): void {
+  replaceStore(store: ReadView): void {
     for (const watcher of this.#synced.watchers) this.#fallBehind(watcher, this.#revision + 1);
     this.#store = store;
     this.#revision = store.revision;

@@ -19,8 +19,10 @@ const clock: Clock = {
 };
 
 /** A group of one, which has elected itself when the promise resolves. */
-export async function startMember(): Promise<{ readonly member: Member; readonly services: Services }> {
-  const identity = { clusterId: 0xfedc_ba98_7654_3210n, memberId: 0xffff_0000_0000_0001n, name: "solo" };
+export async function startMember(
+  clusterId: bigint = 0xfedc_ba98_7654_3210n,
+): Promise<{ readonly member: Member; readonly services: Services }> {
+  const identity = { clusterId, memberId: 0xffff_0000_0000_0001n, name: "solo" };
   const storage = new MemoryStorage();
   const founder = memberRecord({ id: identity.memberId, name: identity.name });
   const bootstrap = { type: "found", members: [founder] } as const;
