@@ -48,6 +48,7 @@ export interface JoinHandlerDeps {
   readonly leader: { readonly id: MemberId };
   readonly outbox: { readonly send: (to: MemberId, body: FrameBody) => void };
   readonly admission: {
+    readonly wake: () => void;
     readonly changeMembership: (type: ConfChangeType, id: MemberId, context: Uint8Array, instead?: MemberId) => unknown;
   };
 }
@@ -63,7 +64,7 @@ export class JoinHandler {
 
   /** Handles a join request. `from` is the newcomer, or a member that forwards its request. */
   onJoin(from: MemberId, claimed: JoinRequest): void {
-    const { id, machine, leader, outbox, transport } = this.#parts;
+    const { id, machine, leader, outbox, transport, admission } = this.#parts;
     const { memberId } = claimed;
     if (memberId === id || machine.membership.wasRemoved(memberId) || !this.#allowance.take()) return;
     // What a newcomer says of itself is not asked, only what it has proved.
@@ -80,6 +81,8 @@ export class JoinHandler {
     }
     if (leader.id === id) this.#change(request);
     else if (leader.id !== 0n && leader.id !== from) outbox.send(leader.id, request);
+    // Nobody leads while all sleep. The newcomer asks again.
+    else if (machine.membership.has(id)) admission.wake();
   }
 
   /**

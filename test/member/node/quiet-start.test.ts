@@ -73,6 +73,15 @@ describe.each([1, 3, 5])("an evicted cluster of %i", (size) => {
     expect([edge.cluster.clock.timerCount, edge.framesSent]).toEqual([0, 0]);
   });
 
+  test("M72 a newcomer wakes the member that it asks, and is let in", async () => {
+    const edge = new Edge(size);
+    await edge.found();
+    await edge.restart();
+    const { member } = await edge.cluster.start(9n, { type: "join" }, undefined, { startsQuiet: false });
+    member.dial([BigInt(size)]);
+    await edge.cluster.clock.until(() => member.machine.membership.has(9n), "is let in");
+  });
+
   test("M72 whoever is asked first for what needs one finds the leader, which goes on in its term", async () => {
     const edge = new Edge(size);
     const leader = await edge.found();
