@@ -194,20 +194,32 @@ test("fifty watches of a page, a live map, a lock and its calls go over one conn
   expect(sockets).toEqual([MUX_PATH, MUX_PATH]);
 });
 
-test("where WebSockets are refused, calls and watches go over HTTP, and the page says that it is connected", async () => {
-  const few = HTTP_CONNECTIONS - 2;
+test("where WebSockets are refused, fifty watches and eight locks that wait leave the page connections for its calls", async () => {
   const { page, requests } = await openPage(true);
-  await watchMany(page, "refused/", few);
-  await putAll("refused/", few, "a");
-  await expectSeen(page, few, ["a"]);
-  const got = await page.evaluate(async () => {
-    for (let at = 0; at < 5; at++) await window.app.kv.put("refused", String(at));
-    const { kvs } = await window.app.kv.range("refused");
-    return [kvs[0]?.version, window.app.connection.getSnapshot().state];
-  });
-  expect(got).toEqual([5, "connected"]);
+  await watchMany(page, "refused/", WATCHES);
+  await putAll("refused/", WATCHES, "a");
+  await expectSeen(page, WATCHES, ["a"]);
+  const got = await page.evaluate(async (locks) => {
+    window.live = window.app.namespace("refused-live/").live();
+    await window.live.ready;
+    let holders = 0;
+    const hold = (): Promise<number> => window.app.withLock("refused-lock", () => (holders += 1));
+    const waiting = await window.app.withLock("refused-lock", async () => {
+      const others = Array.from({ length: locks }, hold);
+      const queue = async (): Promise<number> => (await window.app.kv.range("refused-lock/", { prefix: true })).count;
+      while ((await queue()) <= locks) await new Promise((resolve) => setTimeout(resolve, 20));
+      for (let at = 0; at < 5; at++) await window.app.kv.put("refused-live/x", String(at));
+      return { others, holders };
+    });
+    await Promise.all(waiting.others);
+    const { kvs } = await window.app.kv.range("refused-live/x");
+    return [waiting.holders, holders, kvs[0]?.version, window.app.connection.getSnapshot().state];
+  }, HTTP_CONNECTIONS + 2);
+  expect(got).toEqual([0, HTTP_CONNECTIONS + 2, 5, "connected"]);
+  await page.waitForFunction(() => window.live.get("x")?.value === 4);
   expect(requests.filter((path) => path === "/v3/kv/put")).toHaveLength(5);
-  expect(requests.filter((path) => path === "/v3/watch").length).toBeGreaterThanOrEqual(few);
+  // They all begin at once. The live map is one more, and so may be what waits for a lock.
+  expect(requests.filter((path) => path === "/v3/watch").length).toBeLessThan(WATCHES);
 });
 
 test("a socket that was refused after it was cut leaves the page with HTTP, and its watches without a gap", async () => {

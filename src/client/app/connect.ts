@@ -32,7 +32,7 @@ export interface ConnectOptions {
   readonly fetch?: typeof fetch | undefined;
   /**
    * For the one WebSocket that calls and watches share. Default: the platform's. Without one, with `false`, and where
-   * it is refused, calls are HTTP requests and watches HTTP responses.
+   * it is refused, calls are HTTP requests, and all watches share one HTTP response.
    */
   readonly WebSocket?: WebSocketConstructor | false | undefined;
   /** Settings of `client.outbox`. */

@@ -6,20 +6,21 @@ import { iterableSource } from "../common/iterable-source.ts";
 import type { WebSocketConstructor } from "../common/web-socket-like.ts";
 import type { HttpCaller } from "./http-call.ts";
 import { HttpNdjson } from "./http-ndjson.ts";
-import { HttpWatchStream } from "./http-watch.ts";
 import { lineOf, requestText } from "./json-messages.ts";
+import { SharedWatches } from "./shared-watches.ts";
 import { WebSocketWatchStream } from "./websocket-watch.ts";
 
 /** Time without another attempt after a WebSocket was refused. */
 const REFUSED_MS = 60_000;
 
-/** Each watch has a WebSocket of its own or, where these are refused, a streamed response. */
+/** Each watch has a WebSocket of its own, as an etcd serves it. Where these are refused, all share a streamed response. */
 export function watchesWithoutSharing(caller: HttpCaller, WebSocket: WebSocketConstructor | undefined): WatchService {
   const { endpoint, timeoutMs } = caller;
+  const shared = new SharedWatches(caller);
   let notBeforeMs = -Infinity;
   return {
     watch(context) {
-      if (WebSocket === undefined || performance.now() < notBeforeMs) return new HttpWatchStream(caller, context);
+      if (WebSocket === undefined || performance.now() < notBeforeMs) return shared.watch(context);
       const onRefused = (): void => {
         notBeforeMs = performance.now() + REFUSED_MS;
       };

@@ -8,7 +8,7 @@ import type { HttpOptions } from "./http-call.ts";
 import { LazySocket } from "./lazy-socket.ts";
 
 export interface HttpServicesOptions extends HttpOptions {
-  /** For the shared WebSocket. Without it, calls are HTTP requests and each watch a streamed HTTP response. */
+  /** For the shared WebSocket. Without it, calls are HTTP requests and all watches share a streamed HTTP response. */
   readonly WebSocket?: WebSocketConstructor;
   /** As in MuxOptions, for the shared WebSocket. */
   readonly afterEvents?: MuxOptions["afterEvents"];

@@ -19,7 +19,7 @@ export interface SessionServices {
   readonly kv: KvService;
   readonly watch: WatchService;
   readonly lease: LeaseService;
-  readonly places: Places;
+  readonly places: Pick<Places, "enter" | "remove" | "endLease">;
 }
 
 /** etcd's TTL for a caller without a lease. It is not kept alive. */

@@ -26,7 +26,7 @@ import type { SessionServices } from "./concurrency.ts";
 
 export function electionService(services: SessionServices): ElectionService {
   return {
-    campaign: (request, context) => withServiceErrors(() => campaign(services, request, context)),
+    campaign: (request, context) => withServiceErrors(() => campaignFor(services, request, context)),
     proclaim: ({ leader, value }, context) =>
       withServiceErrors(async () => {
         const proven = provided(leader);
@@ -56,7 +56,8 @@ function provided(leader: LeaderKey | undefined): LeaderKey {
   return leader;
 }
 
-function campaign(
+/** Waits until elected. Rejects with the errors of the services that it uses. */
+export function campaignFor(
   services: SessionServices,
   request: CampaignRequest,
   context: CallContext,

@@ -22,7 +22,7 @@ import type { SessionServices, Place } from "./concurrency.ts";
 
 export function lockService(services: SessionServices): LockService {
   return {
-    lock: (request, context) => withServiceErrors(() => lock(services, request, context)),
+    lock: (request, context) => withServiceErrors(() => acquireLock(services, request, context)),
     unlock: ({ key }, context) =>
       withServiceErrors(async () => {
         const { header } = await services.kv.deleteRange(deleteRangeRequest({ key }), context);
@@ -31,7 +31,12 @@ export function lockService(services: SessionServices): LockService {
   };
 }
 
-function lock(services: SessionServices, request: LockRequest, context: CallContext): Promise<LockResponse> {
+/** Waits until the lock is acquired. Rejects with the errors of the services that it uses. */
+export function acquireLock(
+  services: SessionServices,
+  request: LockRequest,
+  context: CallContext,
+): Promise<LockResponse> {
   const prefix = electionPrefix(request.name);
   return withPlace(services, prefix, request.lease, context, async (place) => {
     const { key, lease } = place;
