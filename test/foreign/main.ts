@@ -5,7 +5,8 @@
  *
  *   npm run foreign              needs `npm run build`, npm's registry or its cache, and Node 20 or newer as `node`
  *   npm run foreign -- --keep    leaves the projects where they are, and says where
- *   npm run foreign -- --only examples      one group: package, node, types, page, room, worker, examples
+ *   npm run foreign -- --only examples      one group: package, node, types, page, room, worker, quick-starts,
+ *                                examples
  *
  * QUORATE_ETCD names an etcd, against which some examples are run too.
  */
@@ -19,6 +20,7 @@ import { installProject } from "./project.ts";
 import { nodeSteps } from "./node-steps.ts";
 import { packageSteps } from "./package-steps.ts";
 import { pageSteps } from "./page-steps.ts";
+import { quickStartSteps } from "./quick-starts/steps.ts";
 import { roomSteps } from "./room-steps.ts";
 import { type Step, runSteps } from "./steps.ts";
 import { typeSteps } from "./type-steps.ts";
@@ -42,6 +44,7 @@ async function main(): Promise<number> {
         page: pageSteps(() => project("page")),
         room: roomSteps(() => project("room"), join(folder, "room-data")),
         worker: workerSteps(() => project("worker")),
+        "quick-starts": quickStartSteps(folder, tarball, server.url),
         examples: exampleSteps(folder, tarball, process.env["QUORATE_ETCD"]),
       };
       const steps = values.only === undefined ? Object.values(groups).flat() : (groups[values.only] ?? []);

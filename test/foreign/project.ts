@@ -1,6 +1,6 @@
 /** Makes projects outside the tree and installs the tarball into them. */
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { command } from "./command.ts";
 
 const ROOT: string = join(import.meta.dirname, "../..");
@@ -33,6 +33,27 @@ export async function installProject(folder: string, name: string, tarball: stri
   await cp(join(PROJECTS, name), folder, { recursive: true });
   await writeFile(join(folder, "package.json"), JSON.stringify({ name, private: true, type: "module" }));
   await install(folder, tarball, ...(PEERS[name] ?? []));
+  return folder;
+}
+
+/** Returns the folder of a new project with these files, by their paths. */
+export async function newProject(
+  folder: string,
+  files: Readonly<Record<string, string>>,
+  packages: readonly string[],
+  compilerOptions: Readonly<Record<string, unknown>>,
+): Promise<string> {
+  const tsconfig = { compilerOptions: { ...STRICT, ...compilerOptions }, include: ["src"] };
+  const all = {
+    ...files,
+    "package.json": JSON.stringify({ name: "quick-start", private: true, type: "module" }),
+    "tsconfig.json": JSON.stringify(tsconfig),
+  };
+  for (const [path, text] of Object.entries(all)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  await install(folder, ...packages);
   return folder;
 }
 

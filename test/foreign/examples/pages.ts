@@ -15,7 +15,7 @@ export class Pages {
     this.#server = server;
   }
 
-  static async whileOpen(root: string, run: (pages: Pages) => Promise<void>): Promise<void> {
+  static async whileOpen(root: string, run: (pages: Pages) => Promise<void>): Promise<undefined> {
     const server = await StaticServer.start(root);
     const browser = await launchChromium();
     try {
@@ -24,6 +24,7 @@ export class Pages {
       await browser.close();
       server.close();
     }
+    return undefined;
   }
 
   /** A browser profile of its own. */
@@ -33,8 +34,27 @@ export class Pages {
     return context;
   }
 
+  /** `example` is a folder of the server, or empty. */
   address(example: string, parameters: Readonly<Record<string, string>>): string {
-    return `${this.#server.origin}/${example}/?${new URLSearchParams(parameters)}`;
+    return `${this.#server.origin}/${example === "" ? "" : `${example}/`}?${new URLSearchParams(parameters)}`;
+  }
+
+  /** Opens a page and leaves it open. Returns the first line of its console that matches; rejects with what else it said. */
+  async said(profile: BrowserContext, address: string, awaited: RegExp): Promise<string> {
+    const page = await profile.newPage();
+    const lines: string[] = [];
+    const said = new Promise<string>((resolve) => {
+      page.on("console", (message) => {
+        lines.push(message.text());
+        if (awaited.test(message.text())) resolve(message.text());
+      });
+    });
+    page.on("pageerror", (error) => lines.push(String(error)));
+    await page.goto(address);
+    const late = new Promise<never>((_, reject) => {
+      setTimeout(() => reject(new Error(`the page said only ${JSON.stringify(lines)}`)), STEP_MS).unref();
+    });
+    return Promise.race([said, late]);
   }
 
   async open(profile: BrowserContext, address: string): Promise<Page> {
