@@ -30,15 +30,17 @@ export class Caller {
   readonly #members: readonly Ask[];
   readonly #history: History;
   readonly #prng: Prng;
+  readonly #pauseMs: number;
   readonly #startedMs: number = Date.now();
   #sequence = 0;
   #stopped = false;
 
-  constructor(id: number, members: readonly Ask[], history: History, prng: Prng) {
+  constructor(id: number, members: readonly Ask[], history: History, prng: Prng, pauseMs: number = PAUSE_MS) {
     this.#id = id;
     this.#members = members;
     this.#history = history;
     this.#prng = prng;
+    this.#pauseMs = pauseMs;
   }
 
   stop(): void {
@@ -60,7 +62,7 @@ export class Caller {
       );
       await Promise.race([answered, sleep(GIVE_UP_MS)]);
       over = true;
-      await sleep(this.#prng.int(5, 2 * PAUSE_MS));
+      await sleep(this.#prng.int(Math.floor(this.#pauseMs / 8), 2 * this.#pauseMs));
     }
   }
 

@@ -51,10 +51,10 @@ export class Front {
     };
   }
 
-  static async before(url: string): Promise<Front> {
-    const behind = endpointServices({ endpoint: url, timeoutMs: TIMEOUT_MS });
+  static async before(url: string, token = ""): Promise<Front> {
+    const behind = endpointServices({ endpoint: url, timeoutMs: TIMEOUT_MS, token });
     const proxy = await startGrpcProxy({ services: behind, listen: "127.0.0.1:0" });
-    const services = httpServices({ endpoint: url, timeoutMs: TIMEOUT_MS });
+    const services = httpServices({ endpoint: url, timeoutMs: TIMEOUT_MS, token });
     return new Front(services.kv, proxy, () => behind.close());
   }
 
@@ -102,7 +102,11 @@ export async function healed(cluster: ClusterUnderTest, clients: readonly Applic
   for (const member of cluster.members) {
     await served(cluster, member.name, () => member.post("/v3/kv/range", { key: btoa("key0") }));
   }
-  const client = clients[0] as ApplicationClient;
+  return await written(clients[0] as ApplicationClient);
+}
+
+/** Returns all that was ever written. */
+export async function written(client: ApplicationClient): Promise<Log> {
   const { header } = await client.kv.range("key0");
   const log = new Map<number, Event[]>();
   const watcher = client.watch("", { prefix: true, startRevision: 2 });
