@@ -246,7 +246,7 @@ describe("state is written behind", () => {
   });
 
   test("in an idle moment in slices, one after the other", async () => {
-    const { storage, timer } = await opened({ sliceRows: 2 });
+    const { storage, timer } = await opened({ sliceRows: 1, idleSliceRows: 2 });
     await append(storage, batchOf(entriesOf(1, 9, 1)));
     for (let index = 1; index <= 9; index++) apply(storage, index);
     const applied: number[] = [];

@@ -14,8 +14,13 @@ export interface DurableObjectStorageOptions {
   readonly flushRows?: number;
   /** The same in bytes. Default 4 MiB. */
   readonly flushBytes?: number;
-  /** How many of them one write takes along, unless more have come since the last one. Default 128. */
+  /**
+   * How many of them a write of the log takes along, unless more have come since the last one. Default 16: the request that
+   * waits for the write waits for their pages, too.
+   */
   readonly sliceRows?: number;
+  /** How many of them are written at once while nothing else is. Default 64. */
+  readonly idleSliceRows?: number;
   /** State rows cause a write of all of them once there are this many. Default 16,384. */
   readonly backlogRows?: number;
   /** The same in bytes. Default 16 MiB. */
@@ -42,7 +47,8 @@ export function withDefaults(options: DurableObjectStorageOptions): StorageSetti
     timer: options.timer ?? timeout,
     flushRows: options.flushRows ?? 4_096,
     flushBytes: options.flushBytes ?? 4 * 1024 * 1024,
-    sliceRows: options.sliceRows ?? 128,
+    sliceRows: options.sliceRows ?? 16,
+    idleSliceRows: options.idleSliceRows ?? 64,
     backlogRows: options.backlogRows ?? 16_384,
     backlogBytes: options.backlogBytes ?? 16 * 1024 * 1024,
     idleMs: options.idleMs ?? 200,

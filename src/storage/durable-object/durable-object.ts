@@ -287,7 +287,8 @@ class DurableObjectStorage implements Storage {
     }
     // A slice is as large as what came since the last one. Otherwise flushes would grow without end.
     const { markedCount, markedBytes } = this.#tables;
-    const rowsMax = Math.max(this.#options.sliceRows, markedCount - this.#slicedCount);
+    const { sliceRows, idleSliceRows } = this.#options;
+    const rowsMax = Math.max(isIdle ? idleSliceRows : sliceRows, markedCount - this.#slicedCount);
     const bytesMax = Math.max(SLICE_BYTES, markedBytes - this.#slicedBytes);
     this.#slicedCount = markedCount;
     this.#slicedBytes = markedBytes;

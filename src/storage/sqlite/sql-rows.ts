@@ -138,7 +138,6 @@ export class SqlRows {
    */
   insert(rows: readonly RevisionRow[]): void {
     let at = 0;
-    // A statement costs more than a row in it.
     for (; at + ROWS_AT_ONCE <= rows.length; at += ROWS_AT_ONCE) {
       this.#sql.exec(this.#texts.putRows, ...rows.slice(at, at + ROWS_AT_ONCE).flatMap(columnsOf));
     }

@@ -43,8 +43,12 @@ export interface StateStatements {
 }
 
 const ROW = "(?, ?, ?, ?, ?, ?, ?)";
-/** A Durable Object accepts 100 values per statement. */
-export const ROWS_AT_ONCE = 14;
+/**
+ * A statement costs more than a row in it. But for a statement of several rows SQLite keeps a copy of each page that it
+ * touches, to undo it, and once it has touched 15 pages it writes these copies to a file, from then on for all statements of
+ * the transaction. So a statement stays well below that: rows touch one or two pages each.
+ */
+export const ROWS_AT_ONCE = 4;
 
 export const STATE_STATEMENTS: Readonly<Record<Generation, StateStatements>> = {
   a: statementsOf("a"),
