@@ -32,6 +32,7 @@ const LONG = [
   "test/e2e/hibernation.test.ts",
   "test/e2e/invitations.test.ts",
   "test/e2e/personal-keys.test.ts",
+  "test/e2e/replica.test.ts",
   "test/e2e/shared-socket.test.ts",
   "test/worker/edge/edge-sleep.test.ts",
   "test/worker/clusters/deleted-sockets.test.ts",

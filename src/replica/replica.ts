@@ -285,8 +285,10 @@ export class LocalReplica {
       const isDenied = this.#denied.size > 0;
       return connection.set(isDenied ? "unavailable" : "joining", isDenied ? DENIED : error.message);
     }
-    if (meaningOf(error) === "compacted") return connection.set("catching-up", CATCHING_UP, this.#currentAtMs);
-    connection.set("disconnected", error.message, this.#currentAtMs);
+    // Listed, and not yet known to be current for a moment.
+    const since = this.#currentAtMs === 0 ? undefined : this.#currentAtMs;
+    if (meaningOf(error) === "compacted") return connection.set("catching-up", CATCHING_UP, since);
+    connection.set("disconnected", error.message, since);
   }
 
   #failed(error: unknown): void {

@@ -136,6 +136,39 @@ describe("RP reads", () => {
   });
 });
 
+describe("RP without WebSockets", () => {
+  test.each([["a/"], ["a/", "b/", "c/"]])(
+    "RP21 the prefixes %s are watched apart, and are of one revision",
+    async (...prefixes) => {
+      await fill();
+      world.isHalfDuplex = true;
+      const replica = page(...prefixes);
+      const live = replica.namespace("a/", { codec: text }).live();
+      await isCurrent(replica);
+      const { kv, op } = world.client();
+      for (let at = 0; at < 5; at++) {
+        await kv
+          .txn()
+          .then(op.put("a/n", `${at}`), op.put("b/n", `${at}`))
+          .commit();
+        await eventually(() => expect(shown(live)["n"]).toBe(`${at}`));
+      }
+      if (prefixes.length > 1) await eventually(async () => expect((await held(replica, "b/"))["n"]).toBe("4"));
+      await isCurrent(replica);
+      world.isHalfDuplex = false;
+    },
+  );
+
+  test("RP22 more prefixes than a browser has connections wait for a WebSocket", async () => {
+    await fill();
+    world.isHalfDuplex = true;
+    const replica = page("a/", "b/", "c/", "d/");
+    await eventually(() => expect(replica.connection.getSnapshot().reason).toContain("need a WebSocket"));
+    world.isHalfDuplex = false;
+    await isCurrent(replica);
+  });
+});
+
 describe("RP away and back", () => {
   test("RP6 a page that is opened again reads without a network, says since when, and goes on from its revision", async () => {
     await fill();

@@ -66,10 +66,18 @@ const ASK_AGAIN_LIMIT_MS = 2_000;
 const DENIED_RETRY_MS = 60_000;
 const DENIED_RETRY_LIMIT_MS = 60 * 60_000;
 
+/** Where WebSockets are refused: sessions before the next attempt to have one, and watches that a browser has room for. */
+const SESSIONS_APART = 20;
+const APART_MAX = 3;
+const TOO_MANY_APART = `more than ${APART_MAX} prefixes need a WebSocket, which is refused`;
+/** Changes gather so long before they are listed. */
+const GATHER_MS = 250;
+
 export class ClusterFollower {
   readonly #options: FollowerOptions;
   #failures = 0;
   #denials = 0;
+  #sessionsApart = 0;
   /** Lists, although the copy may be right: another tab knows better, or rights may have been given back. */
   #mustList = false;
   #session: AbortController = new AbortController();
@@ -119,9 +127,72 @@ export class ClusterFollower {
     if (this.#granted.length === 0) return this.#waitForRights(signal);
     const retry = this.#retryDenied(signal);
     try {
-      await this.#watch(signal);
+      if (this.#sessionsApart === 0) await this.#watch(signal);
+      else await this.#watchApart(signal);
+    } catch (error) {
+      if (!isHalfDuplex(error)) throw error;
+      // WebSockets are refused, at least for now.
+      this.#sessionsApart = SESSIONS_APART;
     } finally {
       retry();
+    }
+  }
+
+  /**
+   * Where a stream carries one watch and tells no progress, each prefix is watched for itself, and whatever changes, all are
+   * listed again: so all are of one revision.
+   */
+  async #watchApart(signal: AbortSignal): Promise<void> {
+    this.#sessionsApart--;
+    await this.#list(false);
+    const [granted, copy] = [this.#granted, this.#options.copy()];
+    if (copy === undefined || granted.length === 0) return;
+    if (granted.length > APART_MAX) throw new EtcdError(GrpcCode.Unavailable, TOO_MANY_APART);
+    const changed = new AbortController();
+    const over = AbortSignal.any([signal, changed.signal]);
+    let created = 0;
+    const onCreated = (): void => {
+      if (++created < granted.length) return;
+      this.#failures = 0;
+      this.#options.onCurrent(copy.revision);
+    };
+    try {
+      await Promise.race(granted.map((prefix) => this.#untilChange(prefix, copy, over, onCreated)));
+      await this.#options.backoff.sleep(GATHER_MS, signal);
+    } finally {
+      changed.abort();
+    }
+  }
+
+  /** Resolves with the first event under the prefix. */
+  async #untilChange(
+    prefix: Uint8Array,
+    { cluster, revision }: ReplicaCopy,
+    over: AbortSignal,
+    onCreated: () => void,
+  ): Promise<void> {
+    const stream = await this.#options.cluster.watch();
+    const close = (): void => stream.close();
+    if (over.aborted) return close();
+    over.addEventListener("abort", close, { once: true });
+    try {
+      const create = watchCreateRequest({ ...spanOf(prefix), startRevision: revision + 1 });
+      stream.request({ type: "create", create });
+      for (;;) {
+        const response = await stream.next();
+        if (response === undefined) throw new EtcdError(GrpcCode.Unavailable, "the watch stream ended");
+        checkCluster(response, cluster);
+        if (response.canceled) {
+          const error = cancelError(response);
+          if (meaningOf(error) === "denied") this.#options.onDenied([prefix]);
+          throw error;
+        }
+        if (response.created) onCreated();
+        else if (response.events.length > 0) return;
+      }
+    } finally {
+      over.removeEventListener("abort", close);
+      close();
     }
   }
 
@@ -232,6 +303,7 @@ class Watching {
   #created = 0;
   #isAsking = false;
   #wasCurrent = false;
+  #failure: unknown;
 
   constructor(options: FollowerOptions, stream: WatchStream, prefixes: readonly Uint8Array[], copy: ReplicaCopy) {
     this.#options = options;
@@ -252,7 +324,8 @@ class Watching {
     try {
       for (;;) {
         const response = await this.#stream.next();
-        if (response === undefined) throw new EtcdError(GrpcCode.Unavailable, "the watch stream ended");
+        if (response === undefined)
+          throw this.#failure ?? new EtcdError(GrpcCode.Unavailable, "the watch stream ended");
         this.#received(response);
         if (this.#wasCurrent) onCurrent();
       }
@@ -262,9 +335,7 @@ class Watching {
   }
 
   #received(response: WatchResponse): void {
-    if (response.header.clusterId !== 0n && response.header.clusterId !== this.#cluster) {
-      throw new EtcdError(GrpcCode.Unavailable, "another cluster answers at this address");
-    }
+    checkCluster(response, this.#cluster);
     if (response.canceled) return this.#canceled(response);
     if (response.created) {
       this.#created++;
@@ -334,8 +405,23 @@ class Watching {
       this.#isAsking && !signal.aborted;
       waitMs = Math.min(waitMs * 2, ASK_AGAIN_LIMIT_MS)
     ) {
-      this.#stream.request({ type: "progress", progress: {} });
+      try {
+        this.#stream.request({ type: "progress", progress: {} });
+      } catch (error) {
+        this.#failure = error;
+        return this.#stream.close();
+      }
       await this.#options.backoff.sleep(waitMs, signal);
     }
   }
+}
+
+function checkCluster({ header }: WatchResponse, cluster: bigint): void {
+  if (header.clusterId === 0n || header.clusterId === cluster) return;
+  throw new EtcdError(GrpcCode.Unavailable, "another cluster answers at this address");
+}
+
+/** As streams over plain HTTP are. */
+function isHalfDuplex(error: unknown): boolean {
+  return error instanceof EtcdError && error.code === GrpcCode.Unimplemented;
 }

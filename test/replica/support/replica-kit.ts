@@ -27,6 +27,8 @@ export const ANN: User = { name: "ann", password: "hers" };
 export class World {
   services: Services;
   isReachable = true;
+  /** A stream carries one watch and tells no progress, as over plain HTTP. */
+  isHalfDuplex = false;
   /** Ranges that reached the cluster, and watches that were opened there. */
   ranges: RangeRequest[] = [];
   watches = 0;
@@ -131,7 +133,8 @@ export class World {
       watch: (context) => {
         if (!this.isReachable) throw away();
         this.watches++;
-        const stream = this.services.watch.watch(context);
+        const opened = this.services.watch.watch(context);
+        const stream = this.isHalfDuplex ? halfDuplex(opened) : opened;
         this.#streams.add(stream);
         return stream;
       },
@@ -139,4 +142,17 @@ export class World {
     const names = ["kv", "lease", "lock", "election", "auth", "cluster", "maintenance", "health", "inspect"] as const;
     return { ...(Object.fromEntries(names.map((name) => [name, gated(name)])) as unknown as Services), watch };
   }
+}
+
+/** As HttpWatchStream. */
+function halfDuplex(stream: WatchStream): WatchStream {
+  let requests = 0;
+  return {
+    request(request) {
+      if (request.type === "progress" || requests++ > 0) throw new EtcdError(GrpcCode.Unimplemented, "over plain HTTP");
+      stream.request(request);
+    },
+    next: () => stream.next(),
+    close: () => stream.close(),
+  };
 }
