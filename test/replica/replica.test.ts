@@ -180,6 +180,7 @@ describe("RP away and back", () => {
     world.ranges = [];
     const again = page("a/", "b/");
     await again.ready;
+    expect(stateOf(again)).toBe("catching-up");
     expect(await held(again, "a/")).toEqual({ 1: "first a/1", 2: "first a/2" });
     const live = again.namespace("b/", { codec: text }).live();
     await live.ready;
@@ -231,6 +232,19 @@ describe("RP away and back", () => {
     await eventually(() => expect(shown(live)).toEqual({ 9: "another" }));
     await isCurrent(replica);
     await eventually(() => expect([disk.mark?.cluster, disk.keys()]).toEqual([0xabcn, ["a/9"]]));
+  });
+
+  test("RP8 another cluster counts as another, also when it has the same keys at the same revision", async () => {
+    await fill();
+    const replica = page("a/");
+    await isCurrent(replica);
+    await replica.close();
+    await world.becomesAnother(0xabcn);
+    await fill();
+    const again = page("a/");
+    await isCurrent(again);
+    expect((await again.kv.range("a/1", { serializable: true })).header.clusterId).toBe(String(0xabc));
+    await eventually(() => expect(disk.mark?.cluster).toBe(0xabcn));
   });
 
   test("RP9 the same cluster with another history, as after a restore, is copied anew, at a higher revision too", async () => {
@@ -396,6 +410,18 @@ describe("RP tabs of one profile", () => {
     });
     for (const one of pages) expect(await held(one, "a/")).toEqual(await held(pages[0] as ReplicaClient, "a/"));
     expect(pages.map((one) => one.replica.getSnapshot().storage)).toEqual(["indexeddb", "indexeddb"]);
+  });
+
+  test("RP23 what changed faster than it is stored is stored all the same", async () => {
+    const replica = page("a/");
+    await isCurrent(replica);
+    await eventually(() => expect(disk.mark).toBeDefined());
+    const { kv } = world.client();
+    await Promise.all(Array.from({ length: 5_000 }, (_, at) => kv.put(`a/${at % 2_500}`, `${at}`)));
+    await eventually(() => expect(disk.keys()).toHaveLength(2_500));
+    await eventually(() => expect(disk.mark?.revision).toBe(5_001));
+    expect(replica.replica.getSnapshot().storage).toBe("indexeddb");
+    expect(disk.replaces).toBe(1);
   });
 
   test("RP19 whoever forgets deletes it for all, and another page goes on in memory", async () => {

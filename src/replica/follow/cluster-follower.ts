@@ -99,7 +99,6 @@ export class ClusterFollower {
         const meaning = meaningOf(error);
         if (meaning === "over" || !(error instanceof EtcdError)) throw error;
         onLost(error);
-        if (meaning === "compacted") this.#mustList = true;
         if (meaning === "stranger") await this.#waitAsStranger(over);
         else await backoff.sleep(backoffMs(this.#failures++, RETRY_LIMIT_MS, backoff.random), over);
       }

@@ -31,7 +31,7 @@ export async function startMember(
   });
   const transport = new MemoryNetwork().transportFor(identity.memberId);
   const prng = new Prng(1);
-  const member = new Member({ storage, transport, clock, prng, identity, bootstrap, tickMs: 5 });
+  const member = new Member({ storage, transport, clock, prng, identity, bootstrap, tickMs: 5, bcryptCost: 4 });
   member.start();
   const services = createServices(member);
   // Waits for the leader, as every request does.

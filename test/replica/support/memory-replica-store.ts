@@ -18,6 +18,7 @@ export class Disk {
   pairs: Map<string, KeyValue> = new Map();
   isFull = false;
   writes = 0;
+  replaces = 0;
   readonly #open: Set<ReplicaStore> = new Set();
 
   open(): ReplicaStore {
@@ -48,6 +49,7 @@ export class Disk {
         if (isKnown && !isForced) return;
         this.#empty();
         this.#count();
+        this.replaces++;
         this.mark = mark;
         this.pairs = new Map(pairs.map((pair) => [bytesToLatin1(pair.key), pair]));
       },
