@@ -11,9 +11,11 @@ import { askToPersist } from "./entrance/identifiers.ts";
 import type { Room } from "./room-client.ts";
 import type { InvitationHost, InviteOptions, NewRoomInvitation, RoomInvitation } from "./member/invitations.ts";
 import type { RoomShape } from "./common/room-edge.ts";
-import { roomProblem, standingOf } from "./room-connection.ts";
+import { watchPage } from "./page-events.ts";
+import { standingOf } from "./room-connection.ts";
 import { RoomSession } from "./room-session.ts";
 import type { RoomSessionOptions } from "./room-session.ts";
+import { roomStatus } from "./room-status.ts";
 import type { RoomNews } from "./tabs/room-news.ts";
 import { switchableServices } from "./common/switchable-services.ts";
 import type { SwitchableServices } from "./common/switchable-services.ts";
@@ -40,21 +42,6 @@ const NO_MEMBER = "this tab has no member of its room yet";
 const CLOSED = "The room was closed.";
 const LEFT = "This browser left the room, in another of its tabs.";
 const LAST_CALLS_MS = 1_000;
-const NO_VIEW: Omit<MemberView, "problem"> = {
-  id: "0",
-  name: "",
-  clusterId: "0",
-  role: "learner",
-  term: 0,
-  leader: "0",
-  commit: 0,
-  applied: 0,
-  lastIndex: 0,
-  revision: 0,
-  compactRevision: 0,
-  dbSizeBytes: 0,
-  members: [],
-};
 
 export class OwnRoom implements Room {
   readonly name: string;
@@ -81,7 +68,9 @@ export class OwnRoom implements Room {
   constructor(options: OwnRoomOptions) {
     this.name = options.place.name;
     this.#options = options;
-    this.services = switchableServices((ofMember) => this.#statusOf(ofMember));
+    this.services = switchableServices((ofMember) =>
+      roomStatus(this.#news?.state ?? this.#state, ofMember, this.#viewNow),
+    );
     this.#look();
   }
 
@@ -351,14 +340,13 @@ export class OwnRoom implements Room {
   }
 
   #watchPage(): void {
-    const { signal } = this.#over;
-    addEventListener("online", () => this.#session?.retryNow(), { signal });
-    document.addEventListener("visibilitychange", () => this.#seen(), { signal });
-    document.addEventListener("resume", () => this.#seen(), { signal });
-    addEventListener("pagehide", () => this.#goAway("The page was left."), { signal });
-    document.addEventListener("freeze", () => this.#goAway("The page was frozen."), { signal });
-    addEventListener("pageshow", () => this.#comeBack(), { signal });
-    document.addEventListener("resume", () => this.#comeBack(), { signal });
+    const handlers = {
+      onOnline: () => this.#session?.retryNow(),
+      onSeen: () => this.#seen(),
+      onAway: (text: string) => this.#goAway(text),
+      onBack: () => this.#comeBack(),
+    };
+    watchPage(handlers, this.#over.signal);
   }
 
   /** What was true when the page was frozen or hidden may not be true now. */
@@ -397,20 +385,5 @@ export class OwnRoom implements Room {
     this.#changed({ type: "opening" });
     await former.close("The page was left.");
     if (this.#closed === undefined && this.#session === former && !this.#isAway) this.#begin(admission);
-  }
-
-  /** What `status()` tells: the member's view, or why there is none. */
-  #statusOf(ofMember: MemberView | undefined): MemberView {
-    const state = this.#news?.state ?? this.#state;
-    if (state.type === "stopped") {
-      return { ...(ofMember ?? this.#viewNow ?? NO_VIEW), problem: { code: state.code, text: state.text } };
-    }
-    if (ofMember === undefined) {
-      const code = state.type === "asking" && state.trouble !== undefined ? "no-signalling" : "starting";
-      return { ...NO_VIEW, problem: { code, text: standingOf(state, undefined, Date.now()).reason } };
-    }
-    const { problem: _, ...view } = ofMember;
-    const problem = roomProblem(state, ofMember, Date.now());
-    return problem === undefined ? view : { ...view, problem };
   }
 }
