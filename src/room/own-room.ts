@@ -4,6 +4,7 @@ import { EtcdError, GrpcCode } from "../protocol/errors.ts";
 import type { MemberView, MemberViewPeer } from "../member/api/services.ts";
 import type { Member } from "../member/node/member.ts";
 import { memberView } from "../member/services/member-view.ts";
+import { Listeners } from "./common/listeners.ts";
 import { deferred } from "./common/deferred.ts";
 import type { Deferred } from "./common/deferred.ts";
 import { OpenRoomError } from "./common/errors.ts";
@@ -15,6 +16,7 @@ import { watchPage } from "./page-events.ts";
 import { standingOf } from "./room-connection.ts";
 import { RoomSession } from "./room-session.ts";
 import type { RoomSessionOptions } from "./room-session.ts";
+import { invitations, invite, revoke } from "./inviting.ts";
 import { roomStatus } from "./room-status.ts";
 import type { RoomNews } from "./tabs/room-news.ts";
 import { switchableServices } from "./common/switchable-services.ts";
@@ -61,6 +63,7 @@ export class OwnRoom implements Room {
   #isAway = false;
   #state: TabState = { type: "opening" };
   #member: Member | undefined;
+  readonly #listeners: Listeners = new Listeners((isUsed) => this.#session?.follow(isUsed));
   /** Ends the notices of the member. */
   #unwatch: () => void = () => {};
   #closed: Promise<void> | undefined;
@@ -142,6 +145,10 @@ export class OwnRoom implements Room {
     return this.view?.members ?? [];
   }
 
+  subscribe(listener: () => void): () => void {
+    return this.#listeners.add(listener);
+  }
+
   /** Comes in when `free` resolves. Does not reject. */
   async start(free: Promise<void>): Promise<void> {
     try {
@@ -163,24 +170,15 @@ export class OwnRoom implements Room {
   }
 
   async invite(options: InviteOptions = {}): Promise<NewRoomInvitation> {
-    const host = this.#inviter();
-    const { listInvitations, makeInvitation } = await import("./member/invitations.ts");
-    const { id, code } = await makeInvitation(host, options);
-    const made = listInvitations(host.member, host.nowMs).find((one) => one.id === id);
-    if (made === undefined) throw new EtcdError(GrpcCode.Aborted, "the invitation has ended already");
-    const link = new URL(location.href);
-    link.hash = `i=${code}`;
-    return { ...made, link: link.href };
+    return invite(this.#inviter(), options);
   }
 
   async invitations(): Promise<readonly RoomInvitation[]> {
-    const { member, nowMs } = this.#inviter();
-    return (await import("./member/invitations.ts")).listInvitations(member, nowMs);
+    return invitations(this.#inviter());
   }
 
   async revoke(id: string): Promise<void> {
-    const host = this.#inviter();
-    await (await import("./member/invitations.ts")).revokeInvitation(host, id);
+    await revoke(this.#inviter(), id);
   }
 
   /** Throws EtcdError. */
@@ -279,6 +277,7 @@ export class OwnRoom implements Room {
       news: () => ({ type: "news", state: this.#state, view: this.#viewNow }),
       onRequest: (request) => void (request === "leave" ? this.leave() : this.foundAnew()),
     });
+    this.#session.follow(this.#listeners.isUsed);
     this.#session.start();
   }
 
@@ -306,7 +305,14 @@ export class OwnRoom implements Room {
   #running(member: Member): void {
     this.#forget();
     this.#member = member;
-    this.#unwatch = member.whenAvailabilityChanges(() => this.#look());
+    const unwatch = [
+      member.whenAvailabilityChanges(() => this.#look()),
+      member.whenViewChanges(() => {
+        this.#session?.progressed();
+        this.#listeners.notify();
+      }),
+    ];
+    this.#unwatch = () => unwatch.forEach((end) => end());
     this.#opened.resolve();
     this.#look();
   }
@@ -331,6 +337,7 @@ export class OwnRoom implements Room {
     if (this.#isOfRoom(view)) this.#ready.resolve();
     if (state === "connected") this.#connected.resolve();
     this.#session?.changed();
+    this.#listeners.notify();
   }
 
   /** Of a tab that is served: the member in the other tab is. */

@@ -70,6 +70,11 @@ export interface Room {
   readonly state: TabState;
   /** What the member tells of itself; undefined while there is none. */
   readonly view: MemberView | undefined;
+  /**
+   * Calls `listener` after `state`, `view` or `members` have changed; of a tab that is served, four times a second at most.
+   * Returns a function that ends it. Looking again and again is not needed, except for what only time changes.
+   */
+  subscribe(listener: () => void): () => void;
   /** While another tab serves this one: becomes the member in its place, and serves it. Does nothing otherwise. */
   takeOver(): void;
   /** For one who waits in vain for members to join: founds the room anew, empty. For a person to decide. */

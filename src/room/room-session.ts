@@ -15,12 +15,13 @@ import type { TransportOptions } from "./member/open-transport.ts";
 import type { EdgeMemory } from "./common/room-edge.ts";
 import type { RoomPlace } from "./entrance/room-place.ts";
 import { roomFullText } from "./room-full.ts";
+import { after, every, soon } from "./common/timers.ts";
 import { storageQuotaBytes } from "./common/storage-quota.ts";
 import type { SwitchableServices } from "./common/switchable-services.ts";
 import { tabClock } from "./member/tab-clock.ts";
 import { checkedClock, checkedServices, checkedTransport, passed } from "./tabs/checked-inputs.ts";
 import { HolderCheck } from "./tabs/holder-check.ts";
-import type { RoomNews, TabRequest } from "./tabs/room-news.ts";
+import type { PersonsRequest, RoomNews } from "./tabs/room-news.ts";
 import type { ServedTab } from "./tabs/served-tab.ts";
 import { TabLock } from "./tabs/tab-lock.ts";
 import { OwnLock, whenFree } from "./tabs/own-lock.ts";
@@ -45,7 +46,7 @@ export interface RoomSessionOptions extends TransportOptions {
   readonly onLeft: () => void;
   /** For the tabs that this one serves. */
   readonly news: () => RoomNews;
-  readonly onRequest: (request: Exclude<TabRequest, "look">) => void;
+  readonly onRequest: (request: PersonsRequest) => void;
 }
 
 const OTHER_TAB = "the room is taken over from another tab of this browser profile";
@@ -73,6 +74,7 @@ export class RoomSession {
   #served: ServedTab | undefined;
   /** Muted: another session follows, or the page is not shown. */
   #isSuspended = false;
+  #isFollowing = false;
 
   constructor(options: RoomSessionOptions) {
     this.#options = options;
@@ -117,6 +119,17 @@ export class RoomSession {
   /** Something that the tabs that are served show has changed. */
   changed(): void {
     this.#running?.tell();
+  }
+
+  /** The member's numbers have changed. */
+  progressed(): void {
+    this.#running?.progressed();
+  }
+
+  /** Whether the page shows numbers of the member, wherever that is. */
+  follow(isFollowing: boolean): void {
+    this.#isFollowing = isFollowing;
+    this.#served?.follow(isFollowing);
   }
 
   /** The news that are shown may be old. */
@@ -363,6 +376,7 @@ export class RoomSession {
           this.#lock.forgetHolder();
         },
       });
+      served.follow(this.#isFollowing);
       this.#served = served;
       this.#send({ type: "connect", tab: this.#id, holder });
     } catch {
@@ -371,24 +385,7 @@ export class RoomSession {
   }
 }
 
-/** After what the browser runs at once, even in a page that is being frozen. */
-function soon(run: () => void): void {
-  let turns = 8;
-  const next = (): void => (turns-- === 0 ? run() : queueMicrotask(next));
-  next();
-}
-
 /** Names a tab's own lock and its channel. */
 function channelOf({ lock }: RoomPlace, tab: string): string {
   return `${lock}/${tab}`;
-}
-
-function every(intervalMs: number, run: () => void): () => void {
-  const timer = setInterval(run, intervalMs);
-  return () => clearInterval(timer);
-}
-
-function after(delayMs: number, run: () => void): () => void {
-  const timer = setTimeout(run, delayMs);
-  return () => clearTimeout(timer);
 }

@@ -32,6 +32,29 @@ test("a second tab is served by the first: it reads and writes what the first do
   expect(snapshot).toMatchObject({ state: "connected", isServedByTab: true });
 });
 
+test("the page of a served tab shows the member's numbers as they change, and does not ask for them again and again", async () => {
+  const [first, second] = await twoTabs();
+  const revision = await first.put("number", "one");
+  const shown = second.page.locator('[data-fact="Revision"]');
+  await expect.poll(() => shown.textContent()).toBe(String(revision));
+  await second.page.evaluate(() => {
+    const asked: unknown[] = [];
+    const post = Reflect.get(BroadcastChannel.prototype, "postMessage") as (
+      this: BroadcastChannel,
+      data: unknown,
+    ) => void;
+    BroadcastChannel.prototype.postMessage = function postMessage(data: unknown): void {
+      if (data === "look") asked.push(data);
+      post.call(this, data);
+    };
+    Object.assign(window, { asked });
+  });
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  // It asked eight times before; a holder of an earlier version is asked every other second.
+  expect(await second.page.evaluate(() => (window as unknown as { asked: unknown[] }).asked.length)).toBeLessThan(3);
+  await expect.poll(() => shown.textContent()).toBe(String(await first.put("number", "two")));
+});
+
 test("a first tab that closes hands over: a watch and a live map go on without a gap or a double, a lock is kept", async () => {
   const [first, second] = await twoTabs();
   const { id } = await first.status();

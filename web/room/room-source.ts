@@ -6,7 +6,8 @@ import type { PageSource } from "../model/page-source.ts";
 import { roomSituation } from "./room-situation.ts";
 import type { RoomActions } from "./room-situation.ts";
 
-const LOOK_EVERY_MS = 250;
+/** While the page tells since when something is wrong. */
+const SECOND_MS = 1_000;
 
 const CLOSED_TEXT =
   "Whoever opens this link in another browser or profile becomes a member of this room and can change everything in " +
@@ -31,6 +32,7 @@ export class RoomSource implements PageSource {
   readonly #listeners: Set<() => void> = new Set();
   #problemSinceMs: number = performance.now();
   #hadProblem = true;
+  #clock: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: RoomClient, link: string) {
     const { room } = client;
@@ -51,8 +53,7 @@ export class RoomSource implements PageSource {
       deleteStore: leave,
       reload: () => location.reload(),
     };
-    setInterval(() => this.#look(), LOOK_EVERY_MS);
-    client.connection.subscribe(() => this.#look());
+    this.#follow(room);
   }
 
   situation(): ReturnType<PageSource["situation"]> {
@@ -87,12 +88,28 @@ export class RoomSource implements PageSource {
     this.#listeners.add(listener);
   }
 
+  /** A hidden page asks and shows nothing. */
+  #follow(room: Room): void {
+    let unfollow: (() => void) | undefined;
+    const seen = (): void => {
+      unfollow?.();
+      unfollow = document.hidden ? undefined : room.subscribe(() => this.#look());
+      this.#look();
+    };
+    document.addEventListener("visibilitychange", seen);
+    seen();
+  }
+
   #look(): void {
+    clearTimeout(this.#clock);
+    if (document.hidden) return;
     const { state, view } = this.client.room;
     const hasProblem = view === undefined || roomProblem(state, view, Date.now()) !== undefined;
     if (hasProblem && !this.#hadProblem) this.#problemSinceMs = performance.now();
     this.#hadProblem = hasProblem;
     for (const listener of this.#listeners) listener();
+    // Only time changes how long it has lasted.
+    if (hasProblem) this.#clock = setTimeout(() => this.#look(), SECOND_MS);
   }
 }
 

@@ -59,6 +59,7 @@ import { StateMachine } from "../apply/state-machine.ts";
 import { StorageFailure } from "./storage-failure.ts";
 import { Ticker } from "./ticker.ts";
 import { WritesInFlight } from "./writes-in-flight.ts";
+import { ViewChanges } from "./view-changes.ts";
 
 const RPC_RETRY_MS = 1_000;
 
@@ -109,6 +110,7 @@ export class Assembly {
   readonly maintenance: StoreMaintenance;
   readonly freshness: Freshness;
   readonly availability: Availability;
+  readonly viewChanges: ViewChanges;
 
   constructor(options: MemberOptions) {
     const { storage, transport, clock, prng } = options;
@@ -169,6 +171,7 @@ export class Assembly {
     this.maintenance = makeMaintenance(this);
     this.freshness = new Freshness(this);
     this.availability = new Availability(this);
+    this.viewChanges = new ViewChanges(this);
     stopInOrder(this);
   }
 

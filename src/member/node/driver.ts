@@ -24,6 +24,7 @@
  *                               and again 1 and 2: what was applied may have made room for the next batch
  *      5. writes.settle         a transport waiting for the durability of its frame is notified
  *      6. availability.check    listeners are notified if the member has become able or unable to serve
+ *         viewChanges.check     and if anything else that it shows of itself has changed
  *      7. storageFailure.check  a leader whose disk is full stops when another member leads
  *
  * A tick schedules a run too, so what only time changes is checked as well.
@@ -50,6 +51,7 @@ import type { SendDelays } from "../peer/send-delays.ts";
 import type { Snapshots } from "../snapshot/snapshots.ts";
 import type { StateMachine } from "../apply/state-machine.ts";
 import type { StorageFailure } from "./storage-failure.ts";
+import type { ViewChanges } from "./view-changes.ts";
 import type { WritesInFlight } from "./writes-in-flight.ts";
 
 /** Size of one proposal batch. Together with Raft's overhead it fits one frame of every transport. */
@@ -75,6 +77,7 @@ export interface DriverDeps {
   readonly outbox: Outbox;
   readonly metrics: MemberMetrics;
   readonly availability: Availability;
+  readonly viewChanges: ViewChanges;
   readonly storageFailure: StorageFailure;
 }
 
@@ -103,7 +106,7 @@ export class Driver {
   #run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
-    const { raft, quiescence, rpc, leader, snapshots, writes, availability, storageFailure } = this.#parts;
+    const { raft, quiescence, rpc, leader, snapshots, writes, availability, viewChanges, storageFailure } = this.#parts;
     try {
       this.#propose();
       this.#requestReadIndexes();
@@ -120,6 +123,7 @@ export class Driver {
     snapshots.dropRefused();
     writes.settle();
     availability.check();
+    viewChanges.check();
     storageFailure.check();
     if (!this.#hasRun) this.#start();
   }

@@ -136,6 +136,11 @@ export class Member {
     return this.#parts.availability.onChange(run);
   }
 
+  /** Calls `run` in a later turn whenever what `memberView` tells has changed. The returned function removes the listener. */
+  whenViewChanges(run: () => void): () => void {
+    return this.#parts.viewChanges.onChange(run);
+  }
+
   /** Calls `run` when the member has stopped. The returned function removes the listener. */
   whenStopped(run: () => void): () => void {
     return this.#parts.lifecycle.whenStopped(run);

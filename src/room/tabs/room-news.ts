@@ -8,10 +8,22 @@ export interface RoomNews {
   readonly view: MemberView | undefined;
 }
 
-/** look: for the news of now. The others are what a person has decided; see `Room`. */
-export type TabRequest = "look" | "foundAnew" | "leave";
+/**
+ * look: for the news of now. follow, unfollow: for news whenever the member's numbers change; earlier versions do not know
+ * these. The others are what a person has decided; see `Room`.
+ */
+export type TabRequest = "look" | "follow" | "unfollow" | "foundAnew" | "leave";
 
-const REQUESTS: readonly unknown[] = ["look", "foundAnew", "leave"] satisfies readonly TabRequest[];
+/** What only a person decides. */
+export type PersonsRequest = Extract<TabRequest, "foundAnew" | "leave">;
+
+const REQUESTS: readonly unknown[] = [
+  "look",
+  "follow",
+  "unfollow",
+  "foundAnew",
+  "leave",
+] satisfies readonly TabRequest[];
 const STATES: readonly unknown[] = ["waiting", "opening", "asking", "running", "stopped"];
 
 export function tabRequest(data: unknown): TabRequest | undefined {

@@ -41,8 +41,10 @@ interface WithHeader {
 
 /** The other tab may have to load the code first. */
 const OPEN_WITHIN_MS = 5_000;
-/** News that are older are asked for again. */
+/** News that are older, in ms, are asked for again. */
 const NEWS_FRESH_MS = 200;
+/** The same while the other tab tells by itself what is new; one of an earlier version does not. */
+const FOLLOWED_FRESH_MS = 2_000;
 /** Within what a timer can wait. Locks tell when the other tab is gone. */
 const NEVER_MS = 2 ** 30;
 /** A store of more bytes, with its history, is not worth the attempt to copy its keys. */
@@ -60,6 +62,7 @@ export class ServedTab {
   #isOver = false;
   #askedMs: number = Number.NEGATIVE_INFINITY;
   #view: MemberView | undefined;
+  #isFollowing = false;
   /** Who waits for the next news. */
   #lookers: ((view: MemberView | undefined) => void)[] = [];
 
@@ -88,16 +91,23 @@ export class ServedTab {
           }
         },
       },
-      { onOpen: () => options.onOpen(this.#services()), onOver: () => this.#over() },
+      { onOpen: () => this.#opening(), onOver: () => this.#over() },
     );
   }
 
   /** Asks for news when the last are old. */
   refresh(): void {
     const nowMs = performance.now();
-    if (nowMs - this.#askedMs < NEWS_FRESH_MS) return;
+    if (nowMs - this.#askedMs < (this.#isFollowing ? FOLLOWED_FRESH_MS : NEWS_FRESH_MS)) return;
     this.#askedMs = nowMs;
     this.ask("look");
+  }
+
+  /** Whether news of the member's numbers are wanted whenever they change. */
+  follow(isFollowing: boolean): void {
+    if (isFollowing === this.#isFollowing) return;
+    this.#isFollowing = isFollowing;
+    this.ask(isFollowing ? "follow" : "unfollow");
   }
 
   ask(request: TabRequest): void {
@@ -108,6 +118,12 @@ export class ServedTab {
     this.#isOver = true;
     this.#reads.close();
     this.#connection.close();
+  }
+
+  #opening(): void {
+    // What was asked before nobody heard.
+    if (this.#isFollowing) this.ask("follow");
+    this.#options.onOpen(this.#services());
   }
 
   #over(): void {
@@ -122,6 +138,7 @@ export class ServedTab {
   #told(data: unknown): void {
     const news = this.#isOver ? undefined : roomNews(data);
     if (news === undefined) return;
+    this.#askedMs = performance.now();
     this.#view = news.view;
     this.#options.onNews(news);
     for (const looker of this.#lookers.splice(0)) looker(news.view);

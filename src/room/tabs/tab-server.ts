@@ -6,13 +6,13 @@ import { limitedServices } from "../../member/services/limited-services.ts";
 import { switchableServices } from "../common/switchable-services.ts";
 import type { SwitchableServices } from "../common/switchable-services.ts";
 import { tabRequest } from "./room-news.ts";
-import type { RoomNews, TabRequest } from "./room-news.ts";
+import type { PersonsRequest, RoomNews } from "./room-news.ts";
 import { TabSocket } from "./tab-socket.ts";
 
 export interface TabServerOptions {
   readonly channelOf: (tab: string) => string;
   readonly news: () => RoomNews;
-  readonly onRequest: (request: Exclude<TabRequest, "look">) => void;
+  readonly onRequest: (request: PersonsRequest) => void;
   /** Calls back when that tab is gone, unless the signal has aborted. */
   readonly whenGone: (tab: string, signal: AbortSignal, gone: () => void) => void;
 }
@@ -25,9 +25,14 @@ const STREAMS_MAX = 4_096;
 /** Locks tell when a tab is gone, so silence says nothing. In ms, within what a timer can wait. */
 export const NEVER_MS: number = 2 ** 30;
 
+/** Between two news of the member's numbers, in ms. */
+const PROGRESS_EVERY_MS = 250;
+
 interface Served {
   readonly socket: TabSocket;
   readonly over: AbortController;
+  /** It shows the member's numbers. */
+  isFollowing: boolean;
 }
 
 export class TabServer {
@@ -35,6 +40,7 @@ export class TabServer {
   readonly #tabs: Map<string, Served> = new Map();
   readonly #others: SwitchableServices = switchableServices((view) => view as MemberView);
   #isClosed = false;
+  #progress: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: TabServerOptions) {
     this.#options = options;
@@ -65,9 +71,9 @@ export class TabServer {
     if (this.#isClosed || this.#tabs.size >= TABS_MAX) return;
     const { channelOf, news, whenGone } = this.#options;
     const { services } = this.#others;
-    const socket = new TabSocket(channelOf(tab), (data) => this.#asked(socket, data));
+    const socket = new TabSocket(channelOf(tab), (data) => this.#asked(tab, socket, data));
     const over = new AbortController();
-    this.#tabs.set(tab, { socket, over });
+    this.#tabs.set(tab, { socket, over, isFollowing: false });
     socket.addEventListener("close", () => this.#drop(tab, socket));
     const limits = { maxMessageBytes: MESSAGE_BYTES_MAX, maxStreams: STREAMS_MAX };
     const peer = { token: "", requireLeader: false, address: `tab-${tab}` };
@@ -83,16 +89,34 @@ export class TabServer {
     for (const { socket } of this.#tabs.values()) socket.tell(news);
   }
 
+  /** Tells the tabs that follow, once for all that happens within a short time. */
+  progressed(): void {
+    if (this.#progress !== undefined || this.#followers.length === 0) return;
+    this.#progress = setTimeout(() => {
+      this.#progress = undefined;
+      const news = this.#options.news();
+      for (const { socket } of this.#followers) socket.tell(news);
+    }, PROGRESS_EVERY_MS);
+  }
+
   /** Calls under way fail at their callers, with an outcome that is not known. */
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#progress);
     for (const tab of this.#tabs.keys()) this.#drop(tab);
   }
 
-  #asked(socket: TabSocket, data: unknown): void {
+  get #followers(): readonly Served[] {
+    return [...this.#tabs.values()].filter(({ isFollowing }) => isFollowing);
+  }
+
+  #asked(tab: string, socket: TabSocket, data: unknown): void {
     const request = tabRequest(data);
-    if (request === "look") socket.tell(this.#options.news());
-    else if (request !== undefined) this.#options.onRequest(request);
+    const served = this.#tabs.get(tab);
+    if (request === undefined || served?.socket !== socket) return;
+    if (request === "foundAnew" || request === "leave") return this.#options.onRequest(request);
+    if (request !== "look") served.isFollowing = request === "follow";
+    if (request !== "unfollow") socket.tell(this.#options.news());
   }
 
   #drop(tab: string, socket?: TabSocket): void {
