@@ -27,18 +27,18 @@ export interface MemoryNetworkOptions {
    */
   readonly schedule?: (delivery: Delivery) => void;
   readonly maxFrameBytes?: number;
-  /** Whether a peer has proved that it belongs to the others. Default: true, because all are in one process. */
-  readonly isAuthenticated?: (peer: MemberId) => boolean;
-  /** What a peer has proved of itself. Default: the transports cannot tell. */
-  readonly proofOf?: (peer: MemberId) => PeerProof | undefined;
+  /** Whether a peer has proved to `to` that it belongs to the others. Default: true, because all are in one process. */
+  readonly isAuthenticated?: (peer: MemberId, to: MemberId) => boolean;
+  /** What a peer has proved of itself to `to`. Default: the transports cannot tell. */
+  readonly proofOf?: (peer: MemberId, to: MemberId) => PeerProof | undefined;
   /** Bytes per direction of a pair of members; only without `schedule`. */
   readonly maxQueueBytes?: number;
 }
 
 export class MemoryNetwork {
   readonly maxFrameBytes: number;
-  readonly isAuthenticated: (peer: MemberId) => boolean;
-  readonly proofOf: ((peer: MemberId) => PeerProof | undefined) | undefined;
+  readonly isAuthenticated: (peer: MemberId, to: MemberId) => boolean;
+  readonly proofOf: ((peer: MemberId, to: MemberId) => PeerProof | undefined) | undefined;
   readonly #schedule: (delivery: Delivery) => void;
   readonly #stations: Map<MemberId, MemoryTransport> = new Map();
   readonly #cuts: Set<string> = new Set();
@@ -116,7 +116,7 @@ class MemoryTransport implements Transport {
     this.#network = network;
     this.id = id;
     const { proofOf } = network;
-    if (proofOf !== undefined) this.proofOf = proofOf;
+    if (proofOf !== undefined) this.proofOf = (peer) => proofOf(peer, id);
   }
 
   get attached(): boolean {
@@ -141,7 +141,7 @@ class MemoryTransport implements Transport {
   }
 
   isAuthenticated(peer: MemberId): boolean {
-    return this.#connected.has(peer) && this.#network.isAuthenticated(peer);
+    return this.#connected.has(peer) && this.#network.isAuthenticated(peer, this.id);
   }
 
   close(): void {

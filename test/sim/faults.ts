@@ -62,8 +62,21 @@ export interface Faults {
   readonly isMixed: boolean;
   /** A tab is closed: it says goodbye, stops, and is opened again later. */
   readonly leaveEveryMs: number;
+  /** Of a room: people are invited, come, and are locked out again. Undefined: nobody is. */
+  readonly guests: GuestFaults | undefined;
   /** Some pairs of tabs reach each other over the object's server only, and not while that is down. */
   readonly isRelayed: boolean;
+}
+
+/** Times are means between events of a kind over the whole room. */
+export interface GuestFaults {
+  readonly inviteEveryMs: number;
+  /** Somebody comes by an invitation: one that is open, or over. */
+  readonly comeEveryMs: number;
+  /** An invitation is revoked, or a guest removed. */
+  readonly endEveryMs: number;
+  /** Invitations are open for this time at most. */
+  readonly expiryMs: number;
 }
 
 /** What happens to browser profiles that queue writes. Times are means between events of one profile. */
@@ -141,6 +154,15 @@ export function drawFaults(prng: Prng): Faults {
     isMixed,
     leaveEveryMs: isMixed ? every(0.8, 2_000, 12_000) : NEVER,
     isRelayed: on(0.5),
+    guests:
+      faults.isRoom && on(0.6)
+        ? {
+            inviteEveryMs: prng.int(1_000, 5_000),
+            comeEveryMs: prng.int(1_000, 4_000),
+            endEveryMs: prng.int(2_000, 8_000),
+            expiryMs: prng.int(3_000, 30_000),
+          }
+        : undefined,
     // Not drawn, so that a seed draws what it always drew.
     spareDelayMs: faults.delayMs % 2 === 0 ? 2 * faults.delayMs : 0,
   };

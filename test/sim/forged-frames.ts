@@ -32,6 +32,7 @@ const NOTHING = new Uint8Array(0);
 export const FORGED_TERMS_AHEAD = 1_000;
 export const FORGED_KEY = "forged";
 export const FORGED_ID = 666n;
+export const FORGED_CHANGE_ID = 9n;
 
 /** All frames that `from` could send to the victim if it were entitled to. */
 export function forgedFrames(from: bigint, victim: Victim): readonly Forgery[] {
@@ -117,7 +118,7 @@ function messages(base: Pick<RaftMessage, "from" | "to" | "term">, victim: Victi
 }
 
 function rpcFrames({ id }: Victim): readonly Forgery[] {
-  const change = memberChangeCall({ changeId: 9n, rule: "remove", memberId: id });
+  const change = memberChangeCall({ changeId: FORGED_CHANGE_ID, rule: "remove", memberId: id });
   const payloads: { readonly [Method in keyof typeof RPC_RULES]: Uint8Array } = {
     "cluster/change": encode(memberChangeCallSchema, change),
     hashkv: NOTHING,

@@ -78,7 +78,72 @@ const MIXED: Partial<Faults> = {
   partitionEveryMs: 3_000,
 };
 
+/** A room that is not mixed, with many guests. */
+const GUESTS: Partial<Faults> = {
+  isRoom: true,
+  isMixed: false,
+  guests: { inviteEveryMs: 1_500, comeEveryMs: 1_200, endEveryMs: 2_500, expiryMs: 6_000 },
+};
+
 export const MUTATIONS: readonly Mutation[] = [
+  {
+    name: "guests: whoever admits does not look at an invitation's time",
+    file: "src/member/node/join-handler.ts",
+    old: "whyOver(invitationOf(invitations, invitation), wallMsOf(clock));",
+    new: "whyOver(invitationOf(invitations, invitation), -Infinity);",
+    faults: GUESTS,
+  },
+  {
+    name: "guests: the log counts no uses",
+    file: "src/member/membership/invitations.ts",
+    old: "usesLeft: one.usesLeft - 1",
+    new: "usesLeft: one.usesLeft",
+    faults: GUESTS,
+  },
+  {
+    name: "guests: an invitation that was revoked lets in",
+    file: "src/member/membership/invitations.ts",
+    old: "if (invitation.isRevoked) return JOIN_REFUSALS.invitationRevoked;",
+    new: "",
+    faults: GUESTS,
+  },
+  {
+    name: "guests: what a reader proposes is taken",
+    file: "src/member/node/peer-roles.ts",
+    old: 'if (guest.role === "reader" && isMember && peer !== this.#parts.raft.leader) return READER;',
+    new: "",
+    faults: GUESTS,
+  },
+  {
+    name: "guests: a removed one is still a guest",
+    file: "src/member/membership/membership.ts",
+    old: 'if (key !== undefined && how === "removed") this.#keepInvitations(withoutGuest(this.#invitations, key));',
+    new: "",
+    faults: GUESTS,
+  },
+  {
+    name: "guests: a removed one comes back under another id",
+    file: "src/member/membership/member-keys.ts",
+    old: 'removed: how === "removed" ? [...keys.removed, key].slice(-REMOVED_KEYS_MAX) : keys.removed',
+    new: "removed: keys.removed",
+    faults: GUESTS,
+  },
+  {
+    name: "guests: a reader is promoted",
+    file: "src/member/membership/membership.ts",
+    old: 'if (type === "add-node" && this.guest(nodeId)?.role === "reader") return false;',
+    new: "",
+    foundBy: "test/member/membership/invitations.test.ts",
+    faults: GUESTS,
+  },
+  {
+    name: "guests: a guest lets others in",
+    file: "src/member/node/join-handler.ts",
+    old: "if (from === memberId && machine.membership.guest(id) !== undefined) return;",
+    new: "",
+    foundBy: "test/member/membership/invitations.test.ts",
+    faults: GUESTS,
+  },
   {
     name: "mixed: several votes change at once without a joint configuration",
     file: "src/raft/conf-change/conf-change.ts",

@@ -2,6 +2,7 @@
  * The simulated network: frames are lost, late, duplicated, cut off, or lost in one direction without a notification.
  */
 import type { Prng } from "../../src/base/prng.ts";
+import type { PeerProof } from "../../src/transport/greeting/handshake.ts";
 import { MemoryNetwork } from "../../src/transport/memory.ts";
 import type { Delivery } from "../../src/transport/memory.ts";
 import type { EventQueue } from "./event-queue.ts";
@@ -13,8 +14,8 @@ export interface NetworkHost {
   readonly faults: Faults;
   /** The id of a stranger, which is not a member. */
   readonly stranger: bigint;
-  /** The key by which a machine is known; undefined for one that has none. */
-  readonly keyOf: (id: bigint) => Uint8Array | undefined;
+  /** What the peer proves to `to`, if nobody forges it. */
+  readonly proofOf: (peer: bigint, to: bigint) => PeerProof | undefined;
   /** Observes each frame that is sent, whatever becomes of it. */
   readonly observe: (frame: Uint8Array) => void;
   /** Delivers at the machine, once it is awake. */
@@ -36,12 +37,17 @@ export class SimNetwork {
     this.#host = host;
     this.transport = new MemoryNetwork({
       schedule: (delivery) => this.#carry(delivery),
-      isAuthenticated: (peer) => peer !== host.stranger,
-      proofOf: (peer) => {
-        const key = this.#forgersKey ?? host.keyOf(peer);
-        return { key, knowsSecret: peer !== host.stranger, invitation: undefined, isHost: false };
+      isAuthenticated: (peer, to) => {
+        const proof = this.#proofOf(peer, to);
+        return proof !== undefined && (proof.knowsSecret === true || proof.isHost);
       },
+      proofOf: (peer, to) => this.#proofOf(peer, to),
     });
+  }
+
+  #proofOf(peer: bigint, to: bigint): PeerProof | undefined {
+    const proof = this.#host.proofOf(peer, to);
+    return proof && { ...proof, key: this.#forgersKey ?? proof.key };
   }
 
   /**

@@ -169,7 +169,7 @@ export class Operator {
     victim.loseDatabase();
     this.#lost = victim;
     // A browser profile keeps its key: it comes back as another member, and replaces the one that it was.
-    const newcomer = this.#world.addNewcomer(faults.isRoom ? victim.key : undefined);
+    const newcomer = this.#world.addNewcomer(faults.isRoom ? victim : undefined);
     queue.after(prng.int(100, 3_000), () => newcomer.powerOn());
     const remove = (): void => {
       if (this.#lost !== victim || this.#world.healing) return;

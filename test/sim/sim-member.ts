@@ -46,6 +46,8 @@ export class Machine {
   readonly id: bigint;
   /** The fingerprint of the key that its profile has. */
   readonly key: Uint8Array;
+  /** By which its profile comes. Undefined: it knows the room's secret. */
+  readonly invitation: Uint8Array | undefined;
   readonly #host: MachineHost;
   readonly #speed: number;
   readonly #beginning: BootstrapOptions;
@@ -64,10 +66,16 @@ export class Machine {
   /** Its database is lost, and it never comes back. */
   isLost = false;
 
-  constructor(host: MachineHost, id: bigint, key: Uint8Array, beginning: BootstrapOptions) {
+  constructor(
+    host: MachineHost,
+    id: bigint,
+    profile: Pick<Machine, "key" | "invitation">,
+    beginning: BootstrapOptions,
+  ) {
     this.#host = host;
     this.id = id;
-    this.key = key;
+    this.key = profile.key;
+    this.invitation = profile.invitation;
     this.#beginning = beginning;
     this.#speed = 1 + (host.prng.next() - 0.5) * 2 * host.faults.drift;
   }

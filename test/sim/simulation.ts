@@ -102,6 +102,7 @@ class Simulation {
     for (let id = 0; id < CLIENTS; id++) this.#startClient(id);
     this.#operator.start();
     this.#world.attacker.start();
+    this.#world.guests.start();
     this.#world.outboxes.start();
     await this.#world.runSettled(this.#options.seconds * 1_000);
   }
@@ -152,6 +153,7 @@ class Simulation {
     for (const member of this.#world.alive) {
       world.checker.checkHash(member);
       world.attacker.checkEnd(member);
+      world.guests.check(member);
     }
     const leader = world.leader();
     if (leader !== undefined) this.#operator.membership.check(leader);
@@ -181,7 +183,8 @@ class Simulation {
     }
     const { voters } = membership.confState;
     if (faults.isRoom && voters.length % 2 === 0) return false;
-    if (faults.isMixed && !this.#votes(voters, running.length)) return false;
+    const mayVote = running.filter(({ id }) => membership.guest(id)?.role !== "reader").length;
+    if (faults.isMixed && !this.#votes(voters, mayVote)) return false;
     return watchers.every(({ member, nextRevision }) => {
       return member === undefined || !running.includes(member) || nextRevision > checker.model.revision;
     });

@@ -9,6 +9,7 @@ import { EventQueue } from "./event-queue.ts";
 import { drawFaults } from "./faults.ts";
 import type { Faults } from "./faults.ts";
 import { SimNetwork } from "./network.ts";
+import { Guests, proofBetween } from "./guests.ts";
 import { Outboxes } from "./outbox/outboxes.ts";
 import { Machine } from "./sim-member.ts";
 import { StateChecker, Violation } from "./state-checker.ts";
@@ -34,6 +35,7 @@ export class World {
   readonly machines: Map<bigint, Machine> = new Map();
   readonly checker: StateChecker = new StateChecker();
   readonly attacker: Attacker;
+  readonly guests: Guests;
   readonly outboxes: Outboxes;
   /** The first one moves from member to member, the others stay with theirs. */
   readonly watchers: Watcher[] = [];
@@ -56,11 +58,12 @@ export class World {
       prng: this.prng,
       faults: this.faults,
       stranger: STRANGER,
-      keyOf: (id) => this.machines.get(id)?.key,
+      proofOf: (peer, to) => proofBetween(this.machines.get(peer), this.machines.get(to), peer !== STRANGER),
       observe: (frame) => this.#noting(() => this.checker.sent(frame)),
       arrive: (at, deliver) => this.machines.get(at)?.whenAwake(deliver),
     });
     this.attacker = new Attacker(this, seed);
+    this.guests = new Guests(this, seed);
     this.outboxes = new Outboxes(this, seed);
     this.#addWatcher("that roams");
     this.#found(seed % 2 === 0 ? 3 : 5);
@@ -102,9 +105,9 @@ export class World {
     this.#broken ??= error instanceof Error ? (error.stack ?? error.message) : String(error);
   };
 
-  /** Adds a new member, powered off, that will request to join: with a key of its own, or with that of a former self. */
-  addNewcomer(key?: Uint8Array): Machine {
-    return this.#addMachine({ type: "join" }, key);
+  /** Adds a new member, powered off, that will request to join: of a profile of its own, or of one that was here before. */
+  addNewcomer(profile?: Partial<Pick<Machine, "key" | "invitation">>): Machine {
+    return this.#addMachine({ type: "join" }, profile);
   }
 
   /** Running members, without those that were removed or lost. */
@@ -158,7 +161,7 @@ export class World {
     for (let at = 0; at < count; at++) this.#addMachine({ type: "found", members });
   }
 
-  #addMachine(beginning: BootstrapOptions, key?: Uint8Array): Machine {
+  #addMachine(beginning: BootstrapOptions, profile: Partial<Pick<Machine, "key" | "invitation">> = {}): Machine {
     const { queue, prng, faults, network, checker } = this;
     const id = this.#nextId++;
     const watcher = this.#addWatcher(`of ${id}`);
@@ -186,7 +189,7 @@ export class World {
         },
       },
       id,
-      key ?? new Uint8Array(32).fill(Number(id)),
+      { key: profile.key ?? new Uint8Array(32).fill(Number(id)), invitation: profile.invitation },
       beginning,
     );
     this.machines.set(id, machine);
@@ -234,6 +237,7 @@ export class World {
       this.checker.observe(machine);
       machine.running?.checkInvariants();
       if (machine.running !== undefined) this.attacker.check(machine.running);
+      if (machine.running !== undefined) this.guests.check(machine.running);
     }
     this.checker.checkDurability(this.machines);
     const { alive } = this;

@@ -33,7 +33,11 @@ export class Outboxes {
         prng,
         faults: faults.outbox,
         checker: this.checker,
-        pick: () => world.pick(prng),
+        pick: () => {
+          const member = world.pick(prng);
+          // Whoever may only read has no outbox.
+          return member?.machine.membership.guest(member.id)?.role === "reader" ? undefined : member;
+        },
         isHealing: () => world.healing,
         trace: (line: string) => world.trace(line),
         current: (key: string) => checker.model.state(checker.model.revision).get(key),
