@@ -33,7 +33,10 @@ export interface TransportHandlers {
    * they are asks before the first frame of a connection, and tells the peer.
    */
   admit?(peer: MemberId, proof: PeerProof): string | undefined;
-  /** Called when the peer, which has proved that it belongs to the group, does not let this member in. */
+  /**
+   * Called when the peer, which has proved that it belongs to the group, does not let this member in; also when it speaks
+   * another version, which nobody proves.
+   */
   onDenied?(peer: MemberId, code: string): void;
 }
 

@@ -293,10 +293,28 @@ test("a connection with unknown certificates is rejected", () => {
   }
 });
 
-test("a version that does not match is named", () => {
-  const reason = "a peer that speaks version 2 of our protocol, and we speak 4";
-  expect(decodeGreeting(new Uint8Array([HELLO, 2, 0, 0, 0, 0, 0, 0, 0, 0]))).toBe(reason);
-});
+test.each([
+  [4, "peer-older"],
+  [6, "peer-newer"],
+])(
+  "a member is told that a peer speaks version %i of the greeting, which is %s, and the two do not meet",
+  (version, code) => {
+    expect(decodeGreeting(new Uint8Array([HELLO, version, 0, 0, 0, 0, 0, 0, 0, 0]))).toBe(code);
+    const { clock, live, member, stranger } = lab();
+    const denials: string[] = [];
+    const { recorder } = member(1n);
+    Object.assign(recorder, { onDenied: (peer: bigint, denial: string) => denials.push(`${peer} ${denial}`) });
+    // It greets as soon as it is greeted.
+    const other = stranger(2n, (message, channel) => {
+      const greeting = message.slice();
+      greeting[1] = version;
+      if (message[0] === HELLO) channel.send(greeting);
+    });
+    other.dial(1n);
+    clock.advance(1_000);
+    expect([denials[0], recorder.events, live()]).toEqual([`2 ${code}`, [], []]);
+  },
+);
 
 test("a session description names a fingerprint only if it names one", () => {
   const line = (algorithm: string, byte: string) => `a=fingerprint:${algorithm} ${Array(32).fill(byte).join(":")}\r\n`;

@@ -164,6 +164,8 @@ test("a newcomer that is not admitted sees why, also while nobody is there to ad
   expect(text(JOIN_REFUSALS.notAdmitted)).toMatch(/has not proved/);
   expect(text(JOIN_REFUSALS.keyRemoved)).toMatch(/was removed from the room, and .* do not let it in again/);
   expect(text(JOIN_REFUSALS.otherKey)).toMatch(/belongs to a member of another browser/);
+  expect(text(JOIN_REFUSALS.peerOlder)).toMatch(/runs an older version of Quorate, .* Reload that tab/);
+  expect(text(JOIN_REFUSALS.peerNewer)).toMatch(/run a newer version of Quorate, .* Reload this page/);
   expect(text(JOIN_REFUSALS.badName)).toMatch(/its name is too long/);
   expect(text("moon-phase")).toMatch(/do not let this tab in: moon-phase\.$/);
   expect(situation(RUNNING, { ...JOINING, joinRefusal: JOIN_REFUSALS.full }).standing.tone).toBe("bad");

@@ -184,6 +184,7 @@ function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomAct
   const hint = isSaid ? "" : ` ${sentence(state.roomTrouble)}`;
   const text = `${problem.text}${problem.sinceWallMs === undefined ? duration : ""}${hint}`;
   if (view.joinRefusal === JOIN_REFUSALS.otherKey) return notThisBrowsers(actions);
+  if (isOfOtherVersion(view.joinRefusal)) return say("bad", `${joinRefusalText(view.joinRefusal)} ${text}`);
   if (state.shape !== "tabs" && view.problem?.code !== "joining") return say("busy", text);
   if (view.problem?.code === "no-quorum") return withoutQuorum(text, problem, knowledge, actions);
   if (view.problem?.code !== "joining") return say("busy", text);
@@ -233,6 +234,10 @@ function joining(
   return say("busy", text, [{ label: "Found the room anew", warning, run: actions.foundAnew }]);
 }
 
+function isOfOtherVersion(refusal: string | undefined): refusal is string {
+  return refusal === JOIN_REFUSALS.peerOlder || refusal === JOIN_REFUSALS.peerNewer;
+}
+
 /** A later version may have other reasons. */
 function joinRefusalText(refusal: string): string {
   switch (refusal) {
@@ -253,6 +258,10 @@ function joinRefusalText(refusal: string): string {
         "This browser was removed from the room, and the members do not let it in again. It keeps nothing of what was " +
         "written since."
       );
+    case JOIN_REFUSALS.peerOlder:
+      return "A tab of this room runs an older version of Quorate, which this one does not meet. Reload that tab.";
+    case JOIN_REFUSALS.peerNewer:
+      return "The tabs of this room run a newer version of Quorate, which this one does not meet. Reload this page.";
     case JOIN_REFUSALS.badName:
       return "The members of this room do not let this tab in: its name is too long.";
     default:

@@ -14,6 +14,9 @@ export const JOIN_REFUSALS = {
   otherKey: "other-key",
   /** A member with this key was removed. It does not come back under another id either. */
   keyRemoved: "key-removed",
+  /** The peer has a version that does not understand this one, or the other way round. */
+  peerOlder: "peer-older",
+  peerNewer: "peer-newer",
   /** The invitation is none of this room, or was forgotten after its end. */
   invitationUnknown: "invitation-unknown",
   invitationExpired: "invitation-expired",

@@ -16,8 +16,11 @@ import type { SignedBy } from "./signed-by.ts";
 export const HELLO = 0x01;
 export const WELCOME = 0x04;
 export const REFUSED = 0x05;
-/** Versions 1 and 2 had no proof, and version 3 none of who a member is. */
-export const GREETING_VERSION = 4;
+/**
+ * Versions 1 and 2 had no proof, and version 3 none of who a member is. Some members that speak version 4 know no invitations:
+ * they would let a reader write, and promote it.
+ */
+export const GREETING_VERSION = 5;
 export const NONCE_BYTES = 32;
 export const INVITATION_ID_BYTES = 32;
 export const REFUSAL_CODE_BYTES_MAX = 32;
@@ -25,7 +28,7 @@ export const REFUSAL_CODE_BYTES_MAX = 32;
 const PROOF_BYTES = 32;
 const HEAD_BYTES: number = 2 + 8 + NONCE_BYTES;
 const NO_INVITATION = new Uint8Array(INVITATION_ID_BYTES);
-const NOT_ONE = "a greeting that is none";
+const NOT_ONE = "not-one";
 
 interface Head {
   /** Distinguishes one run of a member from another. */
@@ -57,6 +60,9 @@ export interface Refused extends Head {
   readonly code: string;
 }
 
+/** The first two are also values of JOIN_REFUSALS. */
+export type GreetingError = "peer-older" | "peer-newer" | typeof NOT_ONE;
+
 export type GreetingMessage = Hello | Welcome | Refused;
 
 export function isGreeting(message: Uint8Array): boolean {
@@ -80,12 +86,10 @@ function bodyOf(message: GreetingMessage): Uint8Array {
   return concatBytes(new Uint8Array([flags]), proof, admission ?? EMPTY_BYTES, encodeSigned([member, invitation]));
 }
 
-/** Returns a greeting, or a text that says what is wrong with it. */
-export function decodeGreeting(bytes: Uint8Array): GreetingMessage | string {
+/** Returns a greeting, or what is wrong with it. */
+export function decodeGreeting(bytes: Uint8Array): GreetingMessage | GreetingError {
   const [type, version = 0] = bytes;
-  if (version !== GREETING_VERSION) {
-    return `a peer that speaks version ${version} of our protocol, and we speak ${GREETING_VERSION}`;
-  }
+  if (version !== GREETING_VERSION) return version < GREETING_VERSION ? "peer-older" : "peer-newer";
   if (bytes.length < HEAD_BYTES) return NOT_ONE;
   const session = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(2);
   const head = { session, nonce: bytes.slice(10, HEAD_BYTES) };

@@ -70,7 +70,7 @@ export interface HandshakeEvents {
   onWelcome(session: bigint, proof: PeerProof): void;
   /** The peer is who it says, and is not let in. Send the message, which tells it why, and close the channel. */
   onReject(message: Uint8Array<ArrayBuffer>, code: string): void;
-  /** The peer does not let this end in. */
+  /** The peer does not let this end in, or does not understand it because it has another version, which nobody proves. */
   onDenied(code: string): void;
   /** The peer did not prove anything: close the channel. The text says why, for people. */
   onFailed(reason: string): void;
@@ -108,7 +108,8 @@ export class Handshake {
   /** Takes a message for which `isGreeting` is true. */
   received(bytes: Uint8Array): void {
     const message = decodeGreeting(bytes);
-    if (typeof message === "string") return this.#events.onFailed(message);
+    if (message === "not-one") return this.#events.onFailed("a greeting that is none");
+    if (typeof message === "string") return this.#events.onDenied(message);
     if (this.#sides === undefined && message.type === HELLO) {
       this.#key = this.#keyFor(message);
       if (this.#key === undefined) return this.#events.onFailed("a peer with an invitation that is not known here");
