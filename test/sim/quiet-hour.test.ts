@@ -44,6 +44,7 @@ const HEALTHY: Faults = {
   isMixed: false,
   leaveEveryMs: Infinity,
   isRelayed: false,
+  guests: undefined,
 };
 
 const STATUS_EVERY_MS = 20_000;
