@@ -2,6 +2,7 @@
 import { assert } from "../../src/base/assert.ts";
 import { badName, clusterKey, type ClusterRecord, isClusterName, recordOfKey } from "./cluster-record.ts";
 import { type Env, locationsOf } from "./env.ts";
+import { roomObjectNameOf } from "./identity.ts";
 
 const JURISDICTIONS: readonly string[] = ["", "eu", "fedramp", "us"];
 
@@ -18,6 +19,8 @@ export function clusterEnv(env: Env, record: ClusterRecord): Env {
     LOCATIONS: locations,
     // A room is for those who hold its secret, whatever the deployment lets everybody do.
     ...(room === "" ? {} : { ROOM: room, OPEN: "false" }),
+    // Rooms are in no jurisdiction.
+    ...(room === "" || jurisdiction !== "" ? {} : { ROOM_OBJECT: roomObjectNameOf(env.CLUSTER_NAME, name) }),
     ENDPOINT_URL: ENDPOINT_URL === "" ? "" : `${ENDPOINT_URL.replace(/\/+$/, "")}/c/${name}`,
   };
 }

@@ -17,6 +17,8 @@ export interface Env {
   readonly CLUSTER_NAME: string;
   /** Of a cluster whose members are in browser tabs, too: the hash of its room's key (cluster-record.ts). */
   readonly ROOM?: string;
+  /** Of the same cluster: the name of its room's object. Undefined where that cannot be reached from the members. */
+  readonly ROOM_OBJECT?: string;
   /** Which names other clusters may have: "*" (default), "", or names and patterns; see worker/clusters/allowed-names.ts. */
   readonly CLUSTERS?: string;
   /** Limit of the number of other clusters. Default 100,000. */

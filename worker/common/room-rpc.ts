@@ -1,3 +1,5 @@
+import type { RoomGuests } from "../signalling/room-guests.ts";
+
 /** RPC methods of a room (worker/signalling/signalling.ts), for the registry of clusters. */
 export interface RoomRpc extends Rpc.DurableObjectBranded {
   /**
@@ -5,6 +7,8 @@ export interface RoomRpc extends Rpc.DurableObjectBranded {
    * somebody else.
    */
   takeForCluster(key: string): Promise<boolean>;
+  /** Of the room's own cluster: whom the room lets ask without its key. */
+  keepGuests(key: string, list: RoomGuests): Promise<void>;
   /** The cluster was deleted: the room is free. */
   releaseFromCluster(key: string): Promise<void>;
 }

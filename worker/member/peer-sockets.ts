@@ -11,6 +11,8 @@ import type { Member } from "../../src/member/node/member.ts";
 import type { Newcomer } from "../../src/member/options.ts";
 import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { type HubSocket, type HubSocketState, SocketHub } from "../../src/transport/socket/socket-hub.ts";
+import type { Env } from "../common/env.ts";
+import { GuestTeller } from "./guest-teller.ts";
 
 /** What distinguishes these sockets from an object's other ones. */
 const PEER_TAG = "peer";
@@ -21,6 +23,7 @@ const SEEN_KEY = "peer-seen/";
 
 export interface PeerSocketsOptions {
   readonly ctx: DurableObjectState;
+  readonly env: Env;
   readonly id: MemberId;
   readonly cluster: bigint;
   /** The hash of the room's key, in hexadecimal digits. */
@@ -30,13 +33,15 @@ export interface PeerSocketsOptions {
 
 export class PeerSockets {
   readonly hub: SocketHub;
+  readonly guests: GuestTeller;
   readonly #ctx: DurableObjectState;
   /** Tabs that know the room's secret are admitted; guests by the log, and objects are added by operators. */
   readonly admission: (newcomer: Newcomer) => boolean;
   readonly #sockets: Map<WebSocket, HibernatingSocket> = new Map();
   #member: Member | undefined;
 
-  constructor({ ctx, id, cluster, room, isObject }: PeerSocketsOptions) {
+  constructor({ ctx, env, id, cluster, room, isObject }: PeerSocketsOptions) {
+    this.guests = new GuestTeller(ctx, env);
     this.admission = ({ id: newcomer }) => this.hub.isAuthenticated(newcomer) && !isObject(newcomer);
     this.#ctx = ctx;
     this.hub = new SocketHub({

@@ -89,7 +89,7 @@ export async function runMember(host: RunHost): Promise<Running> {
     resumption: await resumptionOf(ctx.storage),
     cluster: { ...flagged.cluster, ...clusterOptions(number, { ...env, CLUSTER_NAME: name }) },
     onStopped: (problem) => host.onStopped(member, problem),
-    onMembership: () => host.onMembership(member),
+    onMembership: () => membershipChanged(host, tabs, member),
   });
   const tokens = await openTokenProvider(member.tokens, {
     type: env.AUTH_TOKEN,
@@ -129,13 +129,18 @@ export async function runMember(host: RunHost): Promise<Running> {
   };
 }
 
+function membershipChanged({ onMembership }: RunHost, tabs: PeerSockets | undefined, member: Member): void {
+  onMembership(member);
+  tabs?.guests.look(member);
+}
+
 /** Only a room's cluster has tabs. */
 function tabsOf(
   { ctx, env, isObject }: RunHost,
   { memberId: id, clusterId: cluster }: Identity,
 ): PeerSockets | undefined {
   const { ROOM: room = "" } = env;
-  return room === "" ? undefined : new PeerSockets({ ctx, id, cluster, room, isObject });
+  return room === "" ? undefined : new PeerSockets({ ctx, env, id, cluster, room, isObject });
 }
 
 function withTabs(

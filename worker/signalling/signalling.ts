@@ -101,7 +101,13 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     return this.#ownership.takeForCluster(key, Date.now());
   }
 
+  async keepGuests(key: string, list: RoomGuests): Promise<void> {
+    if (this.#ownership.slot.get()?.edgeKey === key) this.#keepGuests(list, Date.now());
+  }
+
   async releaseFromCluster(key: string): Promise<void> {
+    // Whoever was invited to it is nobody in the next room of the name.
+    if (this.#ownership.slot.get()?.edgeKey === key) this.#keepGuests(undefined, Date.now());
     this.#ownership.releaseFromCluster(key);
   }
 
@@ -185,18 +191,23 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     return respond(200, { ticket: this.#tickets.issue({ id, token, keyHash: shown }, nowMs) });
   }
 
-  /** Disconnects those who are guests no more. */
   #setGuests(list: RoomGuests | undefined, caller: Caller): Response {
     const access = this.#access(caller.nowMs);
     if (list === undefined) return respond(400, { error: 'expected {"version":"…","guests":[{"hash":"<SHA-256>"}]}' });
     if (access.type !== "closed") return respond(409, { error: "a room without a key has no guests" });
-    this.ctx.storage.kv.put("guests", list);
+    this.#keepGuests(list, caller.nowMs);
+    return respond(200, { guests: list.version });
+  }
+
+  /** Disconnects those who are guests no more. */
+  #keepGuests(list: RoomGuests | undefined, nowMs: number): void {
+    if (list === undefined) this.ctx.storage.kv.delete("guests");
+    else this.ctx.storage.kv.put("guests", list);
     for (const socket of this.ctx.getWebSockets()) {
       const keyHash = attachmentOf(socket)?.keyHash;
-      const isGone = keyHash !== undefined && this.#refusalOf(keyHash, caller.nowMs) !== undefined;
+      const isGone = keyHash !== undefined && this.#refusalOf(keyHash, nowMs) !== undefined;
       if (isGone) expel(socket, "the invitation is over");
     }
-    return respond(200, { guests: list.version });
   }
 
   get #guests(): RoomGuests | undefined {

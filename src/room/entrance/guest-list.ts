@@ -13,9 +13,17 @@ export async function tellGuests(
   registry: RoomRegistry,
   room?: Pick<RoomInfo, "guests">,
 ): Promise<void> {
-  const guests = guestsOf(machine.membership.invitations);
-  const version = toHex(new Sha256().update(utf8Encode(JSON.stringify(guests))).digest());
+  const { version, guests } = guestListOf(machine.membership.invitations);
   if (room?.guests !== version) await registry.setGuests(version, guests);
+}
+
+/** `version` identifies the list. */
+export function guestListOf(invitations: Invitations): {
+  readonly version: string;
+  readonly guests: readonly RoomGuest[];
+} {
+  const guests = guestsOf(invitations);
+  return { version: toHex(new Sha256().update(utf8Encode(JSON.stringify(guests))).digest()), guests };
 }
 
 export function guestsOf({ made, guests }: Invitations): readonly RoomGuest[] {

@@ -1,14 +1,16 @@
 /** Who a tab is to the object of its room: by its own key, and by the invitation by which it came. */
 import { expect, test } from "vitest";
+import { toHex } from "../../../src/base/text-codes.ts";
 import { keyOf } from "../../../src/member/membership/member-keys.ts";
 import { encodeFrame } from "../../../src/protocol/peer/frame.ts";
+import { hashOfKey } from "../../../src/transport/socket/socket-greeting.ts";
 import { roomRegistry } from "../../../src/transport/room.ts";
 import { heldInvitation } from "../../../src/transport/invitation-code.ts";
 import type { HeldInvitation } from "../../../src/transport/invitation-code.ts";
 import { listInvitations, makeInvitation, revokeInvitation } from "../../../src/room/member/invitations.ts";
 import type { InvitationHost, InviteOptions } from "../../../src/room/member/invitations.ts";
 import { forgedFrames } from "../../sim/forged-frames.ts";
-import { call } from "../support/clusters-kit.ts";
+import { call, manage } from "../support/clusters-kit.ts";
 import { edge } from "../support/edge-kit.ts";
 import { newRoom, openTab, serves, until, valueAt } from "../support/room-kit.ts";
 import type { Room, Tab } from "../support/room-kit.ts";
@@ -150,4 +152,38 @@ test("ED12 an invitation that is over lets nobody in, and says why: expired, rev
   // Whoever came in by it stays.
   await host.client.kv.put("still", "here");
   await until(async () => (await valueAt(inside, "still", true)) === "here", "the guest goes on");
+});
+
+test("ED14 the object tells the registry who is invited and who is no more, though no tab does; a deleted room takes its guests along", async () => {
+  const { room, host } = await opened();
+  const { name } = room.record;
+  const silent = hostOf(room, host);
+  const setGuests = (): Promise<void> => Promise.reject(new Error("this tab cannot reach the registry"));
+  const registry = { ...silent.registry, setGuests };
+  const expires = new Date(Date.now() + 2_000);
+  const { code } = await makeInvitation({ ...silent, registry }, { expires });
+  const invitation = await heldInvitation(name, code);
+  const asked = async (): Promise<number> => {
+    const headers = { authorization: `Bearer ${invitation.registry}` };
+    return (await edge(`/peerjs/room/${name}/room`, { headers })).status;
+  };
+  await until(async () => (await asked()) === 200, "the registry knows the invitation");
+  const guest = await openTab(room, { invitation });
+  await serves(guest);
+  host.stop();
+  // It came in in time, and comes back at any time.
+  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  expect(await asked()).toBe(200);
+  await call(`/c/${name}`, "/v3/cluster/member/remove", { ID: String(guest.member.id) }, room.key);
+  await until(async () => (await asked()) === 403, "the registry knows the removal");
+
+  const again = await openTab(room);
+  await serves(again);
+  const second = await invited(room, again, { uses: 9 });
+  await until(async () => (await hostOf(room, again).registry.info()).guests !== undefined, "it is told");
+  await manage("delete", { name });
+  const { status } = await manage("create", { name, room: toHex(hashOfKey(room.key)) });
+  expect(status).toBe(200);
+  const headers = { authorization: `Bearer ${second.registry}` };
+  expect((await edge(`/peerjs/room/${name}/room`, { headers })).status).toBe(403);
 });
