@@ -2,8 +2,7 @@
  * State of the connection to an endpoint, derived from the outcomes of its requests and sockets; or of a room's member, which
  * sets it. Sends nothing itself.
  */
-import { GrpcCode } from "../../protocol/etcd-error.ts";
-import type { EtcdError } from "../../protocol/etcd-error.ts";
+import { EtcdError, GrpcCode } from "../../protocol/etcd-error.ts";
 import type { WebSocketConstructor, WebSocketLike } from "../common/web-socket-like.ts";
 import { Store } from "../common/store.ts";
 
@@ -54,8 +53,10 @@ export class Connection {
         } else this.set("connected", "");
         return response;
       } catch (error) {
-        // The caller aborted this call. That says nothing about the endpoint.
-        if (init?.signal?.aborted !== true) this.set("disconnected", messageOf(error));
+        // A fetch rejects with an Error, or with the reason of the signal, which is one here.
+        // That the caller aborted this call says nothing about the endpoint. That its time has passed does: an EtcdError.
+        if (error instanceof EtcdError || init?.signal?.aborted !== true)
+          this.set("disconnected", (error as Error).message);
         throw error;
       }
     };
@@ -112,8 +113,4 @@ export class Connection {
     if (before.state === "closed" || (isSame && (before.isServedByTab ?? false) === isServedByTab)) return;
     this.#store.set({ state, reason, since: from, ...(isServedByTab ? { isServedByTab } : {}) });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -48,12 +48,11 @@ export interface LockHost extends SessionHost {
 
 /** Waits until the lock is held. Rejects with the signal's reason when `signal` aborts. */
 export async function acquire(host: LockHost, name: string, { ttl, signal }: LockOptions = {}): Promise<HeldLock> {
-  signal?.throwIfAborted();
-  const session = await Session.open(host, { ttl, what: `the lock ${JSON.stringify(name)}` });
+  const session = await Session.open(host, { ttl, what: `the lock ${JSON.stringify(name)}`, signal });
   try {
     const waiting = AbortSignal.any([session.signal, ...(signal === undefined ? [] : [signal])]);
     const { key } = await host.lock.lock(name, { lease: session.id, signal: waiting });
-    const { kvs } = await host.kv.range(key);
+    const { kvs } = await host.kv.range(key, { signal: waiting });
     const fence = kvs[0]?.createRevision;
     session.signal.throwIfAborted();
     if (fence === undefined) throw new LeaseLostError(`the lock ${JSON.stringify(name)} is lost: its key is gone`);

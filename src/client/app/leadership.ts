@@ -72,8 +72,7 @@ async function campaign(
   value: string,
   { ttl, signal }: LockOptions = {},
 ): Promise<Leadership> {
-  signal?.throwIfAborted();
-  const session = await Session.open(host, { ttl, what: `the leadership of ${JSON.stringify(name)}` });
+  const session = await Session.open(host, { ttl, what: `the leadership of ${JSON.stringify(name)}`, signal });
   try {
     const waiting = AbortSignal.any([session.signal, ...(signal === undefined ? [] : [signal])]);
     const { leader } = await host.election.campaign(name, value, { lease: session.id, signal: waiting });

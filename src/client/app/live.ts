@@ -1,6 +1,7 @@
 /** A map that follows a namespace, as its readers see it. live-follower.ts keeps it up to date, and is loaded for it. */
 import { EtcdError } from "../../protocol/etcd-error.ts";
 import { backoffMs } from "../common/backoff.ts";
+import { canceledError } from "../common/transport-errors.ts";
 import { Store } from "../common/store.ts";
 import type { Entry } from "./entry.ts";
 import { changed } from "./live-snapshot.ts";
@@ -29,7 +30,7 @@ const RETRY_LIMIT_MS = 2_000;
 export class Live<Value> implements AsyncDisposable {
   readonly #store: Store<LiveSnapshot<Value>>;
   readonly #over: AbortController = new AbortController();
-  /** Resolves after the first list. Rejects if there will be none. */
+  /** Resolves after the first list. Rejects if there will be none, with Canceled if the map or the client is closed. */
   readonly ready: Promise<void>;
   readonly getSnapshot: () => LiveSnapshot<Value>;
   readonly subscribe: (listener: () => void) => () => void;
@@ -49,10 +50,13 @@ export class Live<Value> implements AsyncDisposable {
     this.subscribe = shown.subscribe;
     overlay?.(this.#store, shown, AbortSignal.any([this.#over.signal, host.closed]));
     this.ready = new Promise((resolve, reject) => {
-      this.#follow(host, prefix, format, resolve).catch((error: unknown) => {
-        if (error instanceof EtcdError) this.#store.set(changed(this.#store.getSnapshot(), { error, isStale: true }));
-        reject(error);
-      });
+      this.#follow(host, prefix, format, resolve).then(
+        () => reject(canceledError()),
+        (error: unknown) => {
+          if (error instanceof EtcdError) this.#store.set(changed(this.#store.getSnapshot(), { error, isStale: true }));
+          reject(error);
+        },
+      );
     });
     // The snapshot reports the error too, so callers need not handle this promise.
     this.ready.catch(() => {});

@@ -6,6 +6,7 @@ import type { KvClient } from "../client.ts";
 import type { KeyValue, TxnResult } from "../common/types.ts";
 import type { LazyOutbox } from "../outbox/lazy-outbox.ts";
 import { type Entry, entry, entryOf } from "./entry.ts";
+import { heeded } from "./heeded.ts";
 import { ConflictError, InvalidValueError } from "./errors.ts";
 import type { Created, NamespaceHost, WriteOptions } from "./namespace.ts";
 import type { List, PendingReadOptions, ReadOptions } from "./namespace-types.ts";
@@ -36,20 +37,19 @@ export class NamespaceKeys<Value> {
   }
 
   async #get(key: string, { serializable, signal }: ReadOptions): Promise<Entry<Value> | undefined> {
-    signal?.throwIfAborted();
-    const { kvs } = await this.#kv.range(this.#key(key), { serializable });
+    const full = this.#key(key);
+    const { kvs } = await heeded(signal, () => this.#kv.range(full, { serializable, signal }));
     return kvs[0] === undefined ? undefined : entryOf(kvs[0], this.#prefix, this.#format);
   }
 
   async put(key: string, value: Value, { ifMatch, lease, signal }: WriteOptions = {}): Promise<Entry<Value>> {
     const full = this.#key(key);
     const encoded = await this.#format.encode(key, value);
-    signal?.throwIfAborted();
-    const written = await this.#kv
+    const txn = this.#kv
       .txn()
       .if(...this.#matches(full, ifMatch))
-      .then(op.put(full, encoded, { lease }), op.range(full))
-      .commit();
+      .then(op.put(full, encoded, { lease }), op.range(full));
+    const written = await heeded(signal, () => txn.commit({ signal }));
     if (!written.succeeded)
       throw new ConflictError(key, `${JSON.stringify(key)} is not at version ${ifMatch} any more`);
     return entry(key, value, rangeOf(written, 1) ?? lost());
@@ -62,13 +62,12 @@ export class NamespaceKeys<Value> {
   ): Promise<Created<Value>> {
     const full = this.#key(key);
     const encoded = await this.#format.encode(key, value);
-    signal?.throwIfAborted();
-    const tried = await this.#kv
+    const txn = this.#kv
       .txn()
       .if(compare.createRevision(full).equals(0))
       .then(op.put(full, encoded, { lease }), op.range(full))
-      .else(op.range(full))
-      .commit();
+      .else(op.range(full));
+    const tried = await heeded(signal, () => txn.commit({ signal }));
     if (tried.succeeded) return { created: true, entry: entry(key, value, rangeOf(tried, 1) ?? lost()) };
     return { created: false, entry: await entryOf(rangeOf(tried, 0) ?? lost(), this.#prefix, this.#format) };
   }
@@ -84,17 +83,16 @@ export class NamespaceKeys<Value> {
       const next = await change(current?.value);
       if (next === undefined && current === undefined) return undefined;
       const encoded = next === undefined ? undefined : await this.#format.encode(key, next);
-      signal?.throwIfAborted();
       const operations =
         encoded === undefined
           ? [op.deleteRange(full)]
           : // A key keeps the lease that it has.
             [op.put(full, encoded, { ignoreLease: current !== undefined }), op.range(full)];
-      const written = await this.#kv
+      const txn = this.#kv
         .txn()
         .if(compare.modRevision(full).equals(current?.revision ?? 0))
-        .then(...operations)
-        .commit();
+        .then(...operations);
+      const written = await heeded(signal, () => txn.commit({ signal }));
       if (written.succeeded) return next === undefined ? undefined : entry(key, next, rangeOf(written, 1) ?? lost());
     }
     throw new ConflictError(key, `${JSON.stringify(key)} was changed by others ${UPDATES_MAX} times in a row`);
@@ -102,12 +100,11 @@ export class NamespaceKeys<Value> {
 
   async delete(key: string, { ifMatch, signal }: Omit<WriteOptions, "lease"> = {}): Promise<boolean> {
     const full = this.#key(key);
-    signal?.throwIfAborted();
-    const done = await this.#kv
+    const txn = this.#kv
       .txn()
       .if(...this.#matches(full, ifMatch))
-      .then(op.deleteRange(full))
-      .commit();
+      .then(op.deleteRange(full));
+    const done = await heeded(signal, () => txn.commit({ signal }));
     if (!done.succeeded) throw new ConflictError(key, `${JSON.stringify(key)} is not at version ${ifMatch} any more`);
     const [first] = done.responses;
     return first?.type === "deleteRange" && first.deleteRange.deleted > 0;

@@ -1,5 +1,7 @@
 /** Reads all keys with a prefix in pages of one revision. */
+import type { CallOptions } from "../common/call.ts";
 import type { KeyValue, RangeOptions, RangeResult } from "../common/types.ts";
+import { heeded } from "./heeded.ts";
 
 export interface Page {
   readonly kvs: readonly KeyValue[];
@@ -13,7 +15,7 @@ export interface PagesOptions {
 }
 
 export async function* pagesOf(
-  range: (key: string | Uint8Array, options: RangeOptions) => Promise<RangeResult>,
+  range: (key: string | Uint8Array, options: RangeOptions & CallOptions) => Promise<RangeResult>,
   prefix: string,
   { limit, serializable, signal }: PagesOptions,
 ): AsyncGenerator<Page, undefined> {
@@ -21,8 +23,9 @@ export async function* pagesOf(
   let from: string | Uint8Array = prefix === "" ? new Uint8Array(1) : prefix;
   let revision = 0;
   for (;;) {
-    signal?.throwIfAborted();
-    const { header, kvs, more } = await range(from, { rangeEnd, limit, revision, serializable });
+    const asked = { rangeEnd, limit, revision, serializable, signal };
+    const start = from;
+    const { header, kvs, more } = await heeded(signal, () => range(start, asked));
     if (revision === 0) ({ revision } = header);
     yield { kvs, revision };
     const last = kvs.at(-1);

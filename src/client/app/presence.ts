@@ -16,6 +16,8 @@ export interface PresenceOptions {
   readonly id?: string | undefined;
   /** Time to live of the lease in seconds: after it a vanished participant disappears. Default 15. */
   readonly ttl?: number | undefined;
+  /** Stops joining. Whoever has joined leaves with `leave()` or `await using`. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A participant who is shown to the others until it leaves. */
@@ -40,10 +42,10 @@ export async function presence<Me>(
   host: PresenceHost,
   prefix: string,
   me: Me,
-  { id = crypto.randomUUID(), ttl }: PresenceOptions = {},
+  { id = crypto.randomUUID(), ttl, signal }: PresenceOptions = {},
 ): Promise<Presence<Me>> {
   const participant = new Participant(host, namespace<Me>(host, prefix), id, ttl, me);
-  await participant.enter();
+  await participant.enter(signal);
   return participant;
 }
 
@@ -66,9 +68,9 @@ class Participant<Me> implements Presence<Me> {
     this.members = keys.live();
   }
 
-  async enter(): Promise<void> {
+  async enter(signal: AbortSignal | undefined): Promise<void> {
     try {
-      const session = await this.#join();
+      const session = await this.#join(signal);
       void this.#stay(session);
     } catch (error) {
       this.members.close();
@@ -93,10 +95,10 @@ class Participant<Me> implements Presence<Me> {
     return this.leave();
   }
 
-  async #join(): Promise<Session> {
-    const session = await Session.open(this.#host, { ttl: this.#ttl, what: `the presence of ${this.id}` });
+  async #join(signal?: AbortSignal): Promise<Session> {
+    const session = await Session.open(this.#host, { ttl: this.#ttl, what: `the presence of ${this.id}`, signal });
     try {
-      await this.#keys.put(this.id, this.#me, { lease: session.id });
+      await this.#keys.put(this.id, this.#me, { lease: session.id, signal });
     } catch (error) {
       await session.close();
       throw error;

@@ -10,6 +10,7 @@ import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { LeaseClient } from "../facade/lease.ts";
 import { backoffMs, type BackoffTimer } from "../common/backoff.ts";
 import { LeaseLostError } from "./errors.ts";
+import { heeded } from "./heeded.ts";
 
 export interface SessionHost {
   readonly lease: LeaseClient;
@@ -23,6 +24,8 @@ export interface SessionOptions {
   readonly ttl?: number | undefined;
   /** What the lease holds, for the text of the error that reports its loss. */
   readonly what: string;
+  /** Stops opening it. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const DEFAULT_TTL_SECONDS = 15;
@@ -47,9 +50,10 @@ export class Session {
     host.closed.addEventListener("abort", () => void this.close(), { once: true, signal: this.#over.signal });
   }
 
-  static async open(host: SessionHost, { ttl = DEFAULT_TTL_SECONDS, what }: SessionOptions): Promise<Session> {
+  static async open(host: SessionHost, { ttl = DEFAULT_TTL_SECONDS, what, signal }: SessionOptions): Promise<Session> {
     const sentMs = performance.now();
-    const granted = await host.lease.grant(ttl);
+    // A lease that is granted nevertheless ends by itself.
+    const granted = await heeded(signal, () => host.lease.grant(ttl, { signal }));
     const session = new Session(host, what, granted.id, sentMs + granted.ttl * 1_000);
     void session.#keepAlive(granted.ttl);
     return session;

@@ -18,6 +18,7 @@ import { compare, op } from "../facade/txn.ts";
 import type { Compare, RequestOp } from "../facade/txn.ts";
 import type { Bytes, Id } from "../common/types.ts";
 import { ConflictError } from "./errors.ts";
+import { heeded } from "./heeded.ts";
 
 /** Reads and writes of one transaction. It may be used until the function that received it has ended. */
 export interface Transaction {
@@ -58,10 +59,8 @@ export async function transaction<Result>(
   { signal, attempts = 100 }: TransactionOptions = {},
 ): Promise<Result> {
   for (let attempt = 0; attempt < attempts; attempt++) {
-    signal?.throwIfAborted();
-    const tx = new Attempt(kv);
-    const result = await run(tx);
-    signal?.throwIfAborted();
+    const tx = new Attempt(kv, signal);
+    const result = await heeded(signal, async () => run(tx));
     if (await tx.commit()) return result;
     await backoff.sleep(backoffMs(attempt, RETRY_LIMIT_MS, backoff.random), signal);
   }
@@ -70,6 +69,7 @@ export async function transaction<Result>(
 
 class Attempt implements Transaction {
   readonly #kv: KvClient;
+  readonly #signal: AbortSignal | undefined;
   /** The mod revision of each key that was read; 0 if it did not exist. */
   readonly #reads: Map<string, { readonly revision: number; readonly value: string | undefined }> = new Map();
   readonly #writes: Map<string, Write> = new Map();
@@ -77,8 +77,9 @@ class Attempt implements Transaction {
   #revision = 0;
   #isOver = false;
 
-  constructor(kv: KvClient) {
+  constructor(kv: KvClient, signal: AbortSignal | undefined) {
     this.#kv = kv;
+    this.#signal = signal;
   }
 
   async get(key: string): Promise<string | undefined> {
@@ -87,7 +88,7 @@ class Attempt implements Transaction {
     if (written !== undefined) return written.type === "delete" ? undefined : asText(written.value);
     const known = this.#reads.get(key);
     if (known !== undefined) return known.value;
-    const { header, kvs } = await this.#kv.range(key, { revision: this.#revision });
+    const { header, kvs } = await this.#kv.range(key, { revision: this.#revision, signal: this.#signal });
     if (this.#revision === 0) this.#revision = header.revision;
     const [kv] = kvs;
     const read = { revision: kv?.modRevision ?? 0, value: kv === undefined ? undefined : toText(kv.value) };
@@ -112,11 +113,11 @@ class Attempt implements Transaction {
   async commit(): Promise<boolean> {
     this.#isOver = true;
     if (this.#writes.size === 0) return true;
-    const { succeeded } = await this.#kv
+    const txn = this.#kv
       .txn()
       .if(...this.#comparisons())
-      .then(...this.#operations())
-      .commit();
+      .then(...this.#operations());
+    const { succeeded } = await heeded(this.#signal, () => txn.commit({ signal: this.#signal }));
     return succeeded;
   }
 

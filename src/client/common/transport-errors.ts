@@ -10,14 +10,11 @@ export class NotSentError extends EtcdError {
 }
 
 /** Two texts of Go's balancer. A gateway responds with them when it could not forward the request. */
-const NOT_SENT_TEXTS: ReadonlySet<string> = new Set([
-  "there is no address available",
-  "there is no connection available",
-]);
+const NOT_SENT_TEXTS = /^there is no (address|connection) available$/;
 
 /** The error that a server responded with. */
 export function servedError(error: EtcdError): EtcdError {
-  return NOT_SENT_TEXTS.has(error.message) ? new NotSentError(error.message) : error;
+  return NOT_SENT_TEXTS.test(error.message) ? new NotSentError(error.message) : error;
 }
 
 export function timeoutError(endpoint: string, timeoutMs: number): EtcdError {

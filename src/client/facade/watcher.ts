@@ -25,6 +25,8 @@ import { CompactedError } from "./compacted-error.ts";
 import type { Watcher } from "./lazy-watcher.ts";
 
 const RECONNECT_LIMIT_MS = 3000;
+/** Internal errors in a row after which a watch that was never created fails. etcd's own client goes on for ever. */
+const FOREIGN_RESPONSES_MAX = 3;
 
 /** Makes the watch that the caller's arguments describe. */
 export function resumingWatcher(
@@ -144,10 +146,15 @@ export class ResumingWatcher implements Watcher {
     this.#pieces = [];
     this.#stream?.close();
     this.#stream = undefined;
-    if (!mayResume(error)) throw this.#fail(error);
+    if (!mayResume(error) || this.#isHopeless(error)) throw this.#fail(error);
     this.#options.onDisconnect?.(error);
     const { backoff } = this.#options;
     await backoff.sleep(backoffMs(this.#failures++, RECONNECT_LIMIT_MS, backoff.random), this.#over.signal);
+  }
+
+  /** What is at the endpoint does not speak etcd's API: a web page, for example. */
+  #isHopeless({ code }: EtcdError): boolean {
+    return code === GrpcCode.Internal && !this.#isCreated && this.#failures >= FOREIGN_RESPONSES_MAX;
   }
 
   /** Returns what the caller sees of a response, if anything. */

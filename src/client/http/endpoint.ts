@@ -6,10 +6,7 @@ import type { WebSocketConstructor } from "../common/web-socket-like.ts";
 export function clusterEndpoint(endpoint: string, cluster: string | undefined): string {
   if (cluster === undefined) return endpoint;
   if (!/^(?!\.+$)[\w.~-]{1,64}$/.test(cluster)) {
-    throw new EtcdError(
-      GrpcCode.InvalidArgument,
-      `a cluster's name is 1 to 64 of a-z A-Z 0-9 . _ ~ -, not "${cluster}"`,
-    );
+    throw new EtcdError(GrpcCode.InvalidArgument, `a cluster's name is 1 to 64 of a-zA-Z0-9._~-, not "${cluster}"`);
   }
   return `${endpoint.replace(/\/+$/, "")}/c/${cluster}`;
 }

@@ -106,7 +106,10 @@ export class HttpCaller {
   /** Makes one HTTP request. Returns the body of a successful response. */
   async attempt(call: Call, { leftMs, timeoutMs }: AttemptLimit): Promise<string> {
     const abort = new AbortController();
-    const timer = leftMs === Infinity ? undefined : setTimeout(() => abort.abort(), Math.max(leftMs, 0));
+    const timer =
+      leftMs === Infinity
+        ? undefined
+        : setTimeout(() => abort.abort(timeoutError(this.endpoint, timeoutMs)), Math.max(leftMs, 0));
     const { signal } = call.context;
     try {
       const response = await this.open(
@@ -122,7 +125,7 @@ export class HttpCaller {
     } catch (error) {
       if (error instanceof EtcdError) throw error;
       if (signal?.aborted === true) throw canceledError();
-      throw abort.signal.aborted ? timeoutError(this.endpoint, timeoutMs) : connectionError(this.endpoint, error);
+      throw abort.signal.reason ?? connectionError(this.endpoint, error);
     } finally {
       if (timer !== undefined) clearTimeout(timer);
     }
@@ -144,7 +147,7 @@ function isUnavailable(error: unknown): boolean {
 
 function checkEndpoint(endpoint: string): string {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new EtcdError(
       GrpcCode.InvalidArgument,
       `an endpoint is a URL such as http://localhost:8787, not "${endpoint}"`,

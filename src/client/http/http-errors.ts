@@ -13,22 +13,15 @@ export class IdleError extends EtcdError {
 const SHOWN_CHARACTERS = 200;
 
 /** Node reports why a connection failed. A browser does not, to protect its user's network. */
-const NO_CONNECTION_CODES: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_CONNECT_TIMEOUT",
-]);
+const NO_CONNECTION_CODES = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
 
 export function connectionError(endpoint: string, error: unknown): EtcdError {
   const cause = (error as { readonly cause?: unknown } | undefined)?.cause;
-  const code = (cause as { readonly code?: unknown } | undefined)?.code;
+  const code = String((cause as { readonly code?: string } | undefined)?.code);
   if (code === "UND_ERR_BODY_TIMEOUT") return new IdleError(endpoint);
   const text = `no connection to ${endpoint}: ${reasonText(cause) ?? reasonText(error) ?? String(error)}`;
-  if (typeof code === "string" && NO_CONNECTION_CODES.has(code)) return new NotSentError(text);
-  if (typeof code === "string" && code.startsWith("ERR_SSL_")) {
+  if (NO_CONNECTION_CODES.test(code)) return new NotSentError(text);
+  if (code.startsWith("ERR_SSL_")) {
     // Trying again does not help, so it is not Unavailable.
     return new EtcdError(GrpcCode.FailedPrecondition, `${text}. Is it http: instead of https:?`);
   }

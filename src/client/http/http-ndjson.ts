@@ -2,7 +2,7 @@
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { CallContext } from "../../member/api/services.ts";
 import type { HttpCaller } from "./http-call.ts";
-import { responseError, connectionError } from "./http-errors.ts";
+import { connectionError, responseError, unexpectedResponseError } from "./http-errors.ts";
 import { LineReader } from "./line-reader.ts";
 
 export interface NdjsonRequest {
@@ -53,16 +53,19 @@ export class HttpNdjson {
     const { endpoint, timeoutMs } = this.#caller;
     const { path, body, context, what } = this.#request;
     const start = new AbortController();
-    const timer = this.#request.isPatient === true ? undefined : setTimeout(() => start.abort(), timeoutMs);
+    const late = new EtcdError(GrpcCode.Unavailable, `${endpoint} did not begin ${what} within ${timeoutMs} ms`);
+    const timer = this.#request.isPatient === true ? undefined : setTimeout(() => start.abort(late), timeoutMs);
     try {
       const call = { method: "POST", path, body, context, isRead: true } as const;
       const response = await this.#caller.open(call, AbortSignal.any([this.#abort.signal, start.signal]));
       if (!response.ok) throw responseError(endpoint, response.status, await response.text());
+      if (response.headers.get("content-type")?.includes("text/html") === true) {
+        throw unexpectedResponseError(endpoint, await response.text());
+      }
       if (response.body === null) throw new EtcdError(GrpcCode.Unavailable, `${endpoint} sent nothing of ${what}`);
       return new LineReader(response.body);
     } catch (error) {
-      if (!start.signal.aborted) throw error;
-      throw new EtcdError(GrpcCode.Unavailable, `${endpoint} did not begin ${what} within ${timeoutMs} ms`);
+      throw start.signal.aborted ? late : error;
     } finally {
       if (timer !== undefined) clearTimeout(timer);
     }
