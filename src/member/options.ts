@@ -223,6 +223,11 @@ export interface MemberOptions {
    * each message. Default 0. Must be less than `tickMs`.
    */
   readonly spareDelayMs?: number;
+  /**
+   * Milliseconds that appends may wait for the learners of a large room, and three times as long for their commit
+   * (peer/learner-batches.ts). Default 0. Three times of it must be less than `tickMs`.
+   */
+  readonly learnerDelayMs?: number;
   /** Default: a timer of the clock. */
   readonly wakeup?: Wakeup;
   /** Default: each restart of a leader causes an election. */
@@ -268,6 +273,7 @@ export interface Settings {
   readonly startsQuiet: boolean;
   readonly commitDelayMs: number;
   readonly spareDelayMs: number;
+  readonly learnerDelayMs: number;
   readonly authTokenTtlMs: number;
   readonly bcryptCost: number;
   /** As configured; Quota interprets it. */
@@ -308,6 +314,7 @@ export function settingsOf(options: MemberOptions): Settings {
     startsQuiet: options.startsQuiet ?? false,
     commitDelayMs: options.commitDelayMs ?? 0,
     spareDelayMs: options.spareDelayMs ?? 0,
+    learnerDelayMs: options.learnerDelayMs ?? 0,
     authTokenTtlMs: options.authTokenTtlMs ?? 300_000,
     bcryptCost: options.bcryptCost ?? BCRYPT_COST_DEFAULT,
     learnersRefuse: options.cluster?.learnersRefuse ?? false,
@@ -320,6 +327,7 @@ export function settingsOf(options: MemberOptions): Settings {
   assert(tickMs > 0 && electionTicks > 1, "an election timeout is more than one tick");
   assert(settings.commitDelayMs < tickMs, "a delayed commit index leaves before the heartbeat that repeats it");
   assert(settings.spareDelayMs < tickMs, "a delayed append leaves before the heartbeat that would look for it");
+  assert(3 * settings.learnerDelayMs < tickMs, "a delayed append leaves before the heartbeat that would look for it");
   assert(settings.limits.catchUpEntries < settings.limits.logEntries, "what is kept is less than what is allowed");
   assert(
     settings.bcryptCost >= BCRYPT_COST_MIN && settings.bcryptCost <= BCRYPT_COST_MAX,

@@ -27,6 +27,8 @@ export interface RoomMemberOptions extends Pick<MemberOptions, "key"> {
 }
 
 const QUIESCE_AFTER_TICKS = 30;
+/** A person sees no difference. */
+const LEARNER_DELAY_MS = 25;
 /** A page with an open data channel is heard every second, hidden too, so ten seconds of silence mean that it is gone. */
 const AUTOPILOT = { votersMax: 5, replaceAfterMs: 10_000, goneAfterMs: 60_000, learnerGoneAfterMs: 10 * 60_000 };
 
@@ -45,6 +47,7 @@ export function roomMember(options: RoomMemberOptions): Member {
     // Where the room has objects, the log says who votes. An object sleeps while nothing happens.
     ...(isAtEdge ? { quiesceAfterTicks: QUIESCE_AFTER_TICKS } : {}),
     autopilot: AUTOPILOT,
+    learnerDelayMs: LEARNER_DELAY_MS,
     onMembership: options.onMembership,
     quotaBackendBytes,
     confirmsFreshness: true,
