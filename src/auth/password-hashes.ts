@@ -36,6 +36,14 @@ export interface Pbkdf2Hash {
   readonly hash: Uint8Array;
 }
 
+/** Matches no known password: 22 characters of salt, and 31 of a hash that was never computed. */
+const DECOY_SALT_AND_HASH = ".".repeat(53);
+
+/** Returns a hash that no password matches, and that costs as much to verify as one of this cost. */
+export function decoyHash(cost: number = BCRYPT_COST_DEFAULT): string {
+  return `$2b$${String(cost).padStart(2, "0")}$${DECOY_SALT_AND_HASH}`;
+}
+
 /** Returns undefined for a format that cannot be verified here. */
 export function parsePasswordHash(text: string): BcryptHash | Pbkdf2Hash | undefined {
   return text.startsWith("$2") ? parseBcrypt(text) : parsePbkdf2(text);

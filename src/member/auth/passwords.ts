@@ -8,7 +8,7 @@ import { unreachable } from "../../base/assert.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
 import type { PasswordHasher } from "./credentials.ts";
 import type { Slice } from "./pace.ts";
-import { BCRYPT_COST_DEFAULT, parsePasswordHash } from "../../auth/password-hashes.ts";
+import { BCRYPT_COST_DEFAULT, decoyHash, parsePasswordHash } from "../../auth/password-hashes.ts";
 import { verifyPbkdf2 } from "./web-crypto-passwords.ts";
 
 /** etcd returns bcrypt's error text, without a code. */
@@ -19,12 +19,10 @@ const errPasswordTooLong: EtcdError = /* @__PURE__ */ new EtcdError(
 
 /** No real password is as long. The limit protects against strangers who send large ones. */
 const PASSWORD_LENGTH_MAX = 4_096;
-/** Matches no known password: 22 characters of salt, and 31 of a hash that was never computed. */
-const DECOY_SALT_AND_HASH = ".".repeat(53);
 
 /** Creates a hasher. `cost` is bcrypt's for new hashes; etcd's --bcrypt-cost. */
 export function memberPasswords(slice: Slice, cost: number = BCRYPT_COST_DEFAULT): PasswordHasher {
-  const decoy = `$2b$${String(cost).padStart(2, "0")}$${DECOY_SALT_AND_HASH}`;
+  const decoy = decoyHash(cost);
   const verify = (password: string, text: string): Promise<boolean> => {
     const stored = parsePasswordHash(text);
     if (stored === undefined) return slice(() => bcrypt.compare(password, decoy)).then(() => false);

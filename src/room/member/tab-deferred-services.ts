@@ -5,15 +5,14 @@ import { healthChecks } from "../../member/services/health.ts";
 import type { Member } from "../../member/node/member.ts";
 import { deferredServices } from "../../member/services/deferred-services.ts";
 import type { HealthService } from "../../member/api/services.ts";
-import { paced } from "../../member/auth/pace.ts";
-import { memberPasswords } from "../../member/auth/passwords.ts";
+import { tabPasswords } from "./tab-passwords.ts";
 
 export interface TabDeferredServices extends DeferredServices {
   readonly health: Omit<HealthService, "metrics">;
 }
 
 export function tabDeferredServices(member: Member, core: CoreServices, tokens: TokenProvider): TabDeferredServices {
-  const passwords = memberPasswords(paced(member.clock), member.settings.bcryptCost);
+  const passwords = tabPasswords(member);
   const others = deferredServices(member, core, { tokens, passwords });
   return { ...others, health: healthChecks(member) };
 }
