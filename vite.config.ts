@@ -25,6 +25,7 @@ const LONG = [
   "test/e2e/firefox.test.ts",
   "test/e2e/mixed-rooms.test.ts",
   "test/e2e/relay.test.ts",
+  "test/e2e/reshape.test.ts",
   "test/e2e/room-history.test.ts",
   "test/e2e/floods.test.ts",
   "test/e2e/full-disk.test.ts",

@@ -198,7 +198,7 @@ export class OwnRoom implements Room {
     await this.#session?.foundAnew();
   }
 
-  async reshape(shape: "edge" | "mixed"): Promise<void> {
+  async reshape(shape: RoomShape): Promise<void> {
     await this.#ownSession.reshape(shape);
   }
 

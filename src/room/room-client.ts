@@ -80,12 +80,15 @@ export interface Room {
   /** For one who waits in vain for members to join: founds the room anew, empty. For a person to decide. */
   foundAnew(): Promise<void>;
   /**
-   * Changes who votes in a room that has an object at its server: "edge", the object alone, or "mixed", with tabs. The
-   * change goes through the log, and votes move in steps that never stop the room. Resolves when it is decided. Rejects
-   * with EtcdError: code 9 in a room of tabs only and in a tab that another one serves, 7 while auth is enabled, 14 without
-   * a quorum.
+   * Changes who votes: "edge", an object at the server alone; "mixed", the object and tabs; or "tabs", the tabs alone, and the
+   * server deletes what it had of the room. The change goes through the log, and votes move in steps that never stop the
+   * room: an object that joins tabs has all of the log before it votes, and it keeps its vote until tabs can go on without
+   * it. Resolves when it is decided; `shape` tells when it is done. It may be changed again at any time.
+   *
+   * Rejects with EtcdError: code 9 in an open room, where the server can keep no object, in a room of tabs with members that
+   * were invited, and in a tab that another one serves; 7 while auth is enabled; 14 without a quorum.
    */
-  reshape(shape: "edge" | "mixed"): Promise<void>;
+  reshape(shape: RoomShape): Promise<void>;
   /**
    * Goes on without the former members: a new cluster under the room's name, whose only member is this tab, with what
    * this tab holds, or with a snapshot (of `maintenance.snapshot()`, or of etcd). What others have and this tab has not

@@ -12,7 +12,7 @@ import { randomId } from "./entrance/identifiers.ts";
 import { ownKey } from "./entrance/own-key.ts";
 import { openTransport } from "./member/open-transport.ts";
 import type { TransportOptions } from "./member/open-transport.ts";
-import type { EdgeMemory } from "./common/room-edge.ts";
+import type { EdgeMemory, RoomShape } from "./common/room-edge.ts";
 import type { RoomPlace } from "./entrance/room-place.ts";
 import { roomFullText } from "./room-full.ts";
 import { after, every, soon } from "./common/timers.ts";
@@ -143,7 +143,7 @@ export class RoomSession {
   }
 
   /** Only in the tab that has the member. */
-  reshape(shape: "edge" | "mixed"): Promise<void> {
+  reshape(shape: RoomShape): Promise<void> {
     return this.#tab.reshape(shape);
   }
 
@@ -228,6 +228,11 @@ export class RoomSession {
           this.#given = undefined;
           this.#running?.detach(text);
           services.detach(text);
+        },
+        hold: (text) => {
+          this.#given = undefined;
+          this.#running?.detach(text);
+          services.hold(text);
         },
         // A suspended page comes back, and its callers may try again.
         end: (text) => {

@@ -24,6 +24,8 @@ export interface RoomInfo {
   readonly members: readonly MemberId[];
   /** The objects of the room's cluster. Undefined: all its members are tabs. */
   readonly edge?: RoomEdge | undefined;
+  /** Somebody who has the room's key, and is no member, asks the tabs to change who votes. */
+  readonly wish?: "edge" | "mixed" | undefined;
   /** The version of the list of guests that the registry has; undefined if it has none. */
   readonly guests?: string | undefined;
 }
@@ -61,6 +63,13 @@ export interface RoomRegistry {
    * now.
    */
   forget(cluster: bigint): Promise<boolean>;
+  /**
+   * Prepares an object that this cluster of tabs may add. Rejects if the room is not that cluster's any more. With `wish`, for
+   * one that is no member: asks the tabs to add it.
+   */
+  prepareObjects(cluster: bigint, wish?: "edge" | "mixed"): Promise<RoomEdge>;
+  /** Has the registry ask the room's objects who votes, and record that. */
+  look(): Promise<RoomInfo>;
   /** Returns a token with which that peer may connect to signalling, once and soon. It replaces `token`. */
   ticket(peerId: string, token: string): Promise<string>;
   /** Replaces the list of those who may meet the members without the room's key. `version` identifies it. */
@@ -152,6 +161,13 @@ export function roomRegistry(
     info: async () => parseInfo(await request(`${base}room`)),
     peers: async () => parsePeers(await request(`${base}peerjs/peers`)),
     forget: async (cluster) => parseBoolean(await request(`${base}forget`, { cluster: `${cluster}` }), "forgotten"),
+    prepareObjects: async (cluster, wish) => {
+      const wished = wish === undefined ? {} : { shape: wish };
+      const { edge } = parseInfo(await request(`${base}objects`, { cluster: `${cluster}`, ...wished }));
+      if (edge === undefined) throw new RoomError("the room has another cluster by now");
+      return edge;
+    },
+    look: async () => parseInfo(await request(`${base}shape`, {})),
     ticket: async (id, token) => parseTicket(await request(`${base}ticket`, { id, token })),
     setGuests: async (version, guests) => {
       await request(`${base}guests`, { version, guests });
@@ -233,7 +249,7 @@ async function boundedText(response: Response): Promise<string> {
 }
 
 function parseInfo(body: unknown): RoomInfo {
-  const { access, cluster, member, confirmed, since, peers, edge, guests } = fieldsOf(body);
+  const { access, cluster, member, confirmed, since, peers, edge, guests, wish } = fieldsOf(body);
   if (!isAccess(access)) throw new RoomError("the room's answer is not one");
   const members = parsePeers(peers);
   if (cluster === null) {
@@ -241,13 +257,14 @@ function parseInfo(body: unknown): RoomInfo {
   }
   if (typeof confirmed !== "boolean" || typeof since !== "number") throw new RoomError("the room's answer is not one");
   const ids = { cluster: parseId(cluster), founder: parseId(member) };
-  const info = {
+  const info: RoomInfo = {
     access,
     ...ids,
     confirmed,
     sinceMs: since,
     members,
     ...(typeof guests === "string" ? { guests } : {}),
+    ...(wish === "edge" || wish === "mixed" ? { wish } : {}),
   };
   return edge === undefined ? info : { ...info, edge: parseEdge(edge) };
 }

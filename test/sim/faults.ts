@@ -60,6 +60,10 @@ export interface Faults {
   readonly outbox: OutboxFaults | undefined;
   /** A room of shape "mixed": its first member is an object, which alone is evicted, and all others are tabs. */
   readonly isMixed: boolean;
+  /** Tabs found that room, and the object, which comes second, votes from the first change of the shape on. */
+  readonly isGiven: boolean;
+  /** Who votes in a mixed room is changed: by the object alone, with tabs, or by tabs alone. */
+  readonly reshapeEveryMs: number;
   /** A tab is closed: it says goodbye, stops, and is opened again later. */
   readonly leaveEveryMs: number;
   /** Of a room: people are invited, come, and are locked out again. Undefined: nobody is. */
@@ -163,6 +167,9 @@ export function drawFaults(prng: Prng): Faults {
             expiryMs: prng.int(3_000, 30_000),
           }
         : undefined,
+    // Not drawn either: tests ask for them.
+    isGiven: false,
+    reshapeEveryMs: NEVER,
     // Not drawn, so that a seed draws what it always drew.
     spareDelayMs: faults.delayMs % 2 === 0 ? 2 * faults.delayMs : 0,
   };

@@ -23,3 +23,16 @@ test.each([1, 2, 3, 4].flatMap((seed) => [COMING_AND_GOING, SLEEPING].map((fault
   },
   TIMEOUT_MS,
 );
+
+/** Who votes changes every few seconds. */
+const RESHAPED: Partial<Faults> = { ...SLEEPING, reshapeEveryMs: 3_000 };
+/** Tabs found the room, and do not sleep. */
+const GIVEN: Partial<Faults> = { ...COMING_AND_GOING, isGiven: true, reshapeEveryMs: 3_000, crashEveryMs: 6_000 };
+
+test.each([1, 2].flatMap((seed) => [RESHAPED, GIVEN].map((faults) => ({ seed, faults }))))(
+  "M76 seed $seed: who votes is changed again and again, and no rule is broken in 20 seconds",
+  async ({ seed, faults }) => {
+    expect((await simulate(seed, { seconds: 20, faults })).failure).toBeUndefined();
+  },
+  TIMEOUT_MS,
+);

@@ -4,7 +4,6 @@ import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import { compactionRequest } from "../../src/protocol/api/kv.ts";
 import { MembershipWorkload } from "./membership-workload.ts";
 import type { Machine } from "./sim-member.ts";
-import { OBJECT } from "./world.ts";
 import type { World } from "./world.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -52,7 +51,17 @@ export class Operator {
     });
     this.#every(faults.leaveEveryMs, () => this.#leave(prng.pick([...machines.values()])));
     this.#every(faults.silenceEveryMs, () => this.#silenceDisk(prng.pick([...machines.values()])));
+    this.#every(faults.reshapeEveryMs, () => this.#reshape());
     this.#roam();
+  }
+
+  /** At any member. Once tabs vote alone, no object votes again: the room would need another one. */
+  #reshape(): void {
+    const { prng } = this.#world;
+    const shape = prng.bool(0.15) ? "tabs" : prng.pick(["edge", "mixed"] as const);
+    const member = this.#world.pick(prng);
+    this.#trace(`reshape to ${shape} at ${member?.id}`);
+    member?.changes.reshape({ shape, objects: [this.#world.object] }, () => {});
   }
 
   /** Removes the member that lost its database, again and again until the others know. */
@@ -85,7 +94,7 @@ export class Operator {
   #leave(machine: Machine): void {
     const { running, incarnation } = machine;
     const { prng, queue } = this.#world;
-    if (running === undefined || machine.isFrozen || machine.id === OBJECT) return;
+    if (running === undefined || machine.isFrozen || machine.id === this.#world.object) return;
     this.#trace(`${machine.id} leaves`);
     const { voters } = running.machine.membership.confState;
     if (running.leader === machine.id) running.transferLeader(prng.pick(voters));
@@ -163,7 +172,7 @@ export class Operator {
     if (voters.length < 3 || voters.length % 2 === 0 || queue.nowMs - this.#changedMs < CALM_MS) return;
     const victim = machines.get(prng.pick(voters));
     // The platform keeps what an object has stored.
-    if (faults.isMixed && victim?.id === OBJECT) return;
+    if (faults.isMixed && victim?.id === this.#world.object) return;
     if (victim === undefined || voters.some((id) => machines.get(id)?.isLost === true)) return;
     this.#trace(`${victim.id} loses its database`);
     victim.loseDatabase();

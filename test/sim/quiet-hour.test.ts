@@ -42,6 +42,8 @@ const HEALTHY: Faults = {
   silenceEveryMs: NEVER,
   outbox: undefined,
   isMixed: false,
+  isGiven: false,
+  reshapeEveryMs: NEVER,
   leaveEveryMs: Infinity,
   isRelayed: false,
   guests: undefined,

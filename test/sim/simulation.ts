@@ -20,7 +20,8 @@ import { checkRevisionOrder, placesOf } from "./revision-order.ts";
 import { VOTERS_MAX } from "./sim-member.ts";
 import type { Machine } from "./sim-member.ts";
 import { Violation } from "./state-checker.ts";
-import { OBJECT, World } from "./world.ts";
+import type { ShapeName } from "../../src/protocol/peer/cluster-shape-schema.ts";
+import { World } from "./world.ts";
 
 const CLIENTS = 4;
 const HEAL_LIMIT_MS = 90_000;
@@ -184,16 +185,21 @@ class Simulation {
     const { voters } = membership.confState;
     if (faults.isRoom && voters.length % 2 === 0) return false;
     const mayVote = running.filter(({ id }) => membership.guest(id)?.role !== "reader").length;
-    if (faults.isMixed && !this.#votes(voters, mayVote)) return false;
+    if (faults.isMixed && !this.#votes(voters, mayVote, membership.shape.shape)) return false;
     return watchers.every(({ member, nextRevision }) => {
       return member === undefined || !running.includes(member) || nextRevision > checker.model.revision;
     });
   }
 
-  /** Returns whether the object votes, and with it as many tabs as may. */
-  #votes(voters: readonly bigint[], running: number): boolean {
+  /** Returns whether the object votes, and with it as many tabs as may; or it alone, or tabs alone. */
+  #votes(voters: readonly bigint[], running: number, shape: ShapeName): boolean {
+    const { object } = this.#world;
+    if (shape === "edge") return voters.join() === `${object}`;
+    if (shape === "tabs") return !voters.includes(object);
+    // Nobody has named an object yet.
+    if (shape === "none") return true;
     const count = Math.min(running, VOTERS_MAX);
-    return voters.includes(OBJECT) && voters.length === (count % 2 === 1 ? count : count - 1);
+    return voters.includes(object) && voters.length === (count % 2 === 1 ? count : count - 1);
   }
 
   /**

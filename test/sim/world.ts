@@ -15,8 +15,7 @@ import { Machine } from "./sim-member.ts";
 import { StateChecker, Violation } from "./state-checker.ts";
 import { Watcher } from "./watcher.ts";
 
-/** The first member; of a mixed room the object. */
-export const OBJECT = 1n;
+const FOUNDER = 1n;
 /** Checking every member's whole state after every event would take most of the time. */
 const DEEP_CHECK_EVERY_STEPS = 32;
 const HASH_CHECK_EVERY_STEPS = 4_096;
@@ -120,15 +119,20 @@ export class World {
     return alive;
   }
 
+  /** Of a mixed room. */
+  get object(): bigint {
+    return this.faults.isGiven ? FOUNDER + 1n : FOUNDER;
+  }
+
   /** May be evicted from memory: every member of a cluster at the edge, and of a room only its object. */
   mayEvict({ id }: Machine): boolean {
-    return !this.faults.isMixed || id === OBJECT;
+    return !this.faults.isMixed || id === this.object;
   }
 
   /** The server of a mixed room is up or down, and with it what it relays. */
   serve(machine: Machine, isUp: boolean): void {
-    if (!this.faults.isMixed || !this.faults.isRelayed || machine.id !== OBJECT) return;
-    const tabs = [...this.machines.keys()].filter((id) => id !== OBJECT);
+    if (!this.faults.isMixed || !this.faults.isRelayed || machine.id !== this.object) return;
+    const tabs = [...this.machines.keys()].filter((id) => id !== this.object);
     const pairs = tabs.flatMap((left) =>
       tabs.flatMap((right): readonly (readonly [bigint, bigint])[] =>
         left < right && (left + right) % 3n === 0n ? [[left, right]] : [],
@@ -152,8 +156,9 @@ export class World {
 
   #found(count: number): void {
     if (this.faults.isRoom) {
-      const shape = this.faults.isMixed ? ({ shape: "mixed", objects: [OBJECT] } as const) : undefined;
-      this.#addMachine({ type: "found", members: [memberRecord({ id: OBJECT, name: "m1" })], shape });
+      const { isMixed, isGiven } = this.faults;
+      const shape = isMixed && !isGiven ? ({ shape: "mixed", objects: [this.object] } as const) : undefined;
+      this.#addMachine({ type: "found", members: [memberRecord({ id: FOUNDER, name: "m1" })], shape });
       for (let at = 1; at < count; at++) this.addNewcomer();
       return;
     }

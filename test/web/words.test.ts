@@ -106,6 +106,7 @@ const ACTIONS: RoomActions = {
   recover: none,
   mix: none,
   unmix: none,
+  toTabs: none,
   deleteStore: none,
   reload: none,
 };

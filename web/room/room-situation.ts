@@ -37,6 +37,8 @@ export interface RoomActions {
   readonly mix: () => void;
   /** The server's object votes alone from now on. */
   readonly unmix: () => void;
+  /** Tabs vote alone from now on. */
+  readonly toTabs: () => void;
   readonly deleteStore: () => void;
   readonly reload: () => void;
 }
@@ -65,6 +67,13 @@ const MIX_WARNING =
   "moment, the room waits until enough of them are open again. Who votes can change much: it is for people who are trusted.";
 const UNMIX_WARNING =
   "The server alone then decides, with any number of browsers, or none. While it cannot be reached, nothing is written.";
+
+const KEEP_WARNING =
+  "The server then decides, and keeps this room also while no browser has it open. It sees what the room holds, which it did " +
+  "not before. The browsers go on until it has everything.";
+const TABS_WARNING =
+  "The browsers that are open then vote, and the server deletes what it has of this room. When all of them are closed, the " +
+  "room waits until enough of them are open again; when their data is deleted, it is lost.";
 
 export function roomSituation(knowledge: RoomKnowledge, actions: RoomActions): Situation {
   const { state, view } = knowledge;
@@ -122,7 +131,7 @@ function standingOf(knowledge: RoomKnowledge, actions: RoomActions): Standing {
     case "served": {
       const standing = standingOf({ ...knowledge, state: state.holder }, actions);
       // What only the member can do is offered where it is.
-      const own: readonly (() => void)[] = [actions.recover, actions.mix, actions.unmix];
+      const own: readonly (() => void)[] = [actions.recover, actions.mix, actions.unmix, actions.toTabs];
       const offered = standing.actions.filter(({ run }) => !own.includes(run));
       return { ...standing, text: `${standing.text} ${SERVED}`, actions: offered };
     }
@@ -283,7 +292,7 @@ function conflict(room: RoomInfo | undefined, view: MemberView, { joinOther }: R
 function serving(
   state: RunningState,
   view: MemberView,
-  { reshapeTrouble, shapeAsked }: RoomKnowledge,
+  { isOpen, reshapeTrouble, shapeAsked }: RoomKnowledge,
   actions: RoomActions,
 ): Standing {
   const voters = view.members.filter(({ learner }) => !learner).length;
@@ -303,12 +312,19 @@ function serving(
   const served = isReader ? "reads are served, and you were invited to read only" : "reads and writes are served";
   const trouble = reshapeTrouble === undefined ? "" : ` It was not changed who votes: ${sentence(reshapeTrouble)}`;
   const text = `Ready: ${served}.${kept}${relayedText(state)}${stake}${otherShapeText(shapeAsked)}${trouble}`;
-  return say("good", text, invitedAs(view) === undefined ? reshapings(state, actions) : []);
+  return say("good", text, isOpen || invitedAs(view) !== undefined ? [] : reshapings(state, actions));
 }
 
-function reshapings({ shape }: RunningState, { mix, unmix }: RoomActions): readonly Action[] {
-  if (shape === "edge") return [{ label: "Let browsers vote, too", warning: MIX_WARNING, run: mix }];
-  return shape === "mixed" ? [{ label: "Let only the server vote", warning: UNMIX_WARNING, run: unmix }] : [];
+function reshapings({ shape }: RunningState, { mix, unmix, toTabs }: RoomActions): readonly Action[] {
+  const leave: Action = { label: "Let only browsers hold this room", warning: TABS_WARNING, run: toTabs };
+  switch (shape) {
+    case "tabs":
+      return [{ label: "Let the server keep this room", warning: KEEP_WARNING, run: unmix }];
+    case "edge":
+      return [{ label: "Let browsers vote, too", warning: MIX_WARNING, run: mix }, leave];
+    case "mixed":
+      return [{ label: "Let only the server vote", warning: UNMIX_WARNING, run: unmix }, leave];
+  }
 }
 
 function otherShapeText(asked: RoomShape | undefined): string {

@@ -1,5 +1,5 @@
 /** A room as the page shows it. */
-import type { Room, RoomClient } from "../../src/entry/room.ts";
+import type { Room, RoomClient, RoomShape } from "../../src/entry/room.ts";
 import { roomProblem } from "../../src/room/room-connection.ts";
 import type { Inviting } from "../model/inviting.ts";
 import type { PageSource } from "../model/page-source.ts";
@@ -50,6 +50,7 @@ export class RoomSource implements PageSource {
       recover: () => void this.#recover(),
       mix: () => void this.#reshape("mixed"),
       unmix: () => void this.#reshape("edge"),
+      toTabs: () => void this.#reshape("tabs"),
       deleteStore: leave,
       reload: () => location.reload(),
     };
@@ -74,7 +75,7 @@ export class RoomSource implements PageSource {
     this.#look();
   }
 
-  async #reshape(shape: "edge" | "mixed"): Promise<void> {
+  async #reshape(shape: RoomShape): Promise<void> {
     this.#reshapeTrouble = undefined;
     try {
       await this.client.room.reshape(shape);

@@ -114,7 +114,7 @@ export class Balancer {
   }
 
   /** Changes who votes in a room's cluster; returns why not. Rejects if no member serves. */
-  reshape(shape: "edge" | "mixed"): Promise<ErrorParts | undefined> {
+  reshape(shape: "edge" | "mixed" | "tabs"): Promise<ErrorParts | undefined> {
     return this.#askInTurn((member) => member.reshape(shape));
   }
 

@@ -11,9 +11,9 @@ const CREATE = [
    locations TEXT NOT NULL, jurisdiction TEXT NOT NULL, created INTEGER NOT NULL) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS quorate_deleted (key TEXT PRIMARY KEY) WITHOUT ROWID`,
 ];
-/** Added by a later version. */
-const ADD_ROOM = "ALTER TABLE quorate_clusters ADD COLUMN room TEXT NOT NULL DEFAULT ''";
-const COLUMNS = "name, id, size, locations, jurisdiction, room, created";
+/** Added by later versions. */
+const ADDED = ["room", "joins"] as const;
+const COLUMNS = "name, id, size, locations, jurisdiction, room, joins, created";
 
 type Row = Record<string, SqlStorageValue> & {
   name: string;
@@ -22,6 +22,7 @@ type Row = Record<string, SqlStorageValue> & {
   locations: string;
   jurisdiction: string;
   room: string;
+  joins: string;
   created: number;
 };
 
@@ -34,30 +35,32 @@ export class ClusterTable {
     const columns = storage.sql
       .exec<{ name: string }>("SELECT name FROM pragma_table_info('quorate_clusters')")
       .toArray();
-    if (!columns.some(({ name }) => name === "room")) storage.sql.exec(ADD_ROOM);
+    for (const added of ADDED) {
+      if (columns.some(({ name }) => name === added)) continue;
+      storage.sql.exec(`ALTER TABLE quorate_clusters ADD COLUMN ${added} TEXT NOT NULL DEFAULT ''`);
+    }
   }
 
   find(name: string): ClusterRecord | undefined {
     const [row] = this.#storage.sql.exec<Row>(`SELECT ${COLUMNS} FROM quorate_clusters WHERE name = ?`, name).toArray();
     if (row === undefined) return undefined;
-    const { id, size, locations, jurisdiction, room } = row;
-    return { name: row.name, id, size, locations, jurisdiction, room };
+    const { created: _, ...record } = listed(row);
+    return record;
   }
 
   /** In the order of names, after the given one. */
   list(after: string, limit: number): readonly ListedCluster[] {
-    return this.#storage.sql
-      .exec<Row>(`SELECT ${COLUMNS} FROM quorate_clusters WHERE name > ? ORDER BY name LIMIT ?`, after, limit)
-      .toArray();
+    const text = `SELECT ${COLUMNS} FROM quorate_clusters WHERE name > ? ORDER BY name LIMIT ?`;
+    return this.#storage.sql.exec<Row>(text, after, limit).toArray().map(listed);
   }
 
   count(): number {
     return this.#storage.sql.exec<{ n: number }>("SELECT COUNT(*) AS n FROM quorate_clusters").one().n;
   }
 
-  add({ name, id, size, locations, jurisdiction, room }: ClusterRecord, nowMs: number): void {
-    const values = [name, id, size, locations, jurisdiction, room, nowMs];
-    this.#storage.sql.exec(`INSERT INTO quorate_clusters (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)`, ...values);
+  add({ name, id, size, locations, jurisdiction, room, joins = "" }: ClusterRecord, nowMs: number): void {
+    const values = [name, id, size, locations, jurisdiction, room, joins, nowMs];
+    this.#storage.sql.exec(`INSERT INTO quorate_clusters (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, ...values);
   }
 
   /** Takes a cluster off the list, and notes that its members are to be erased. */
@@ -78,4 +81,8 @@ export class ClusterTable {
   forget(key: string): void {
     this.#storage.sql.exec("DELETE FROM quorate_deleted WHERE key = ?", key);
   }
+}
+
+function listed({ joins, ...row }: Row): ListedCluster {
+  return joins === "" ? row : { ...row, joins };
 }

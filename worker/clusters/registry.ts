@@ -75,12 +75,18 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
   async foundRoom(record: ClusterRecord): Promise<FoundedRoom> {
     const known = this.#table.find(record.name);
     // The room's claim was lost, or another request is first.
-    if (known?.room === record.room) return { type: "founded", key: clusterKey(known) };
+    if (known?.room === record.room && known.joins === record.joins) return { type: "founded", key: clusterKey(known) };
     const refusal = this.#refusalOf(record);
     if (refusal !== undefined) return { type: "refused", status: refusal.status, message: refusal.body.message };
     this.#table.add(record, Date.now());
     operatorEvent("cluster-created", { cluster: record.name, size: record.size });
     return { type: "founded", key: clusterKey(record) };
+  }
+
+  async dropRoom(key: string): Promise<void> {
+    const record = recordOfKey(key);
+    if (record === undefined || !(await this.isCurrent(key))) return;
+    await this.#drop(key, record.name);
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -192,14 +198,18 @@ export class ClusterRegistry extends DurableObject<Env> implements RegistryRpc {
     const key = clusterKey(record);
     // Another call may have deleted it meanwhile, and created it again.
     if (!(await this.isCurrent(key))) return refused(404, GrpcCode.NotFound, `there is no cluster "${record.name}"`);
-    this.#table.remove(key, record.name);
+    return { status: 200, body: { name: record.name, id: record.id, erased: await this.#drop(key, record.name) } };
+  }
+
+  /** False: it is off the list, and some of its members are to be erased later. */
+  async #drop(key: string, name: string): Promise<boolean> {
+    this.#table.remove(key, name);
     await this.ctx.storage.setAlarm(Date.now() + ERASE_AGAIN_MS);
-    operatorEvent("cluster-deleted", { cluster: record.name });
-    const isErased = await this.#erase(key).then(
+    operatorEvent("cluster-deleted", { cluster: name });
+    return this.#erase(key).then(
       () => true,
       () => false,
     );
-    return { status: 200, body: { name: record.name, id: record.id, erased: isErased } };
   }
 
   /**

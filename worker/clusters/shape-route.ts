@@ -2,7 +2,7 @@
  * HTTP route for who votes in a room's cluster, for whoever may manage its users: while auth is off, the holder of the
  * room's secret or of a setup token; then root.
  *
- *     POST /quorate/shape   {"shape":"edge"} or {"shape":"mixed"}
+ *     POST /quorate/shape   {"shape":"edge"}, {"shape":"mixed"} or {"shape":"tabs"}
  */
 import { boundedJson } from "../common/bounded-json.ts";
 import { callContext } from "../../src/gateway/http/context.ts";
@@ -16,8 +16,8 @@ export async function shapeResponse(request: Request, { balancer }: Cluster): Pr
   const refusal = await balancer.administratorRefusal(callContext(request));
   if (refusal !== undefined) return responseOf(refusal);
   const { shape } = (await boundedJson(request)) ?? {};
-  if (shape !== "edge" && shape !== "mixed") {
-    return refused(400, GrpcCode.InvalidArgument, 'expected {"shape":"edge"} or {"shape":"mixed"}');
+  if (shape !== "edge" && shape !== "mixed" && shape !== "tabs") {
+    return refused(400, GrpcCode.InvalidArgument, 'expected {"shape":"edge"}, {"shape":"mixed"} or {"shape":"tabs"}');
   }
   const failure = await balancer.reshape(shape);
   return failure === undefined ? Response.json({ shape }) : responseOf(failure);

@@ -34,13 +34,13 @@ function within<Type extends Rpc.DurableObjectBranded | undefined>(
 }
 
 /** Throws an Error for people if the record could not be a cluster's. */
-export function checkRecord({ name, id, size, locations, jurisdiction, room }: ClusterRecord): void {
+export function checkRecord(record: ClusterRecord): void {
+  const { name, size, locations, jurisdiction, room } = record;
   if (!isClusterName(name)) throw new Error(badName(name));
   if (size !== 1 && size !== 3 && size !== 5) throw new Error("size is 1, 3 or 5");
   const hints = locationsOf({ CLUSTER_SIZE: String(size), LOCATIONS: locations });
   if (hints.join(",") !== locations) throw new Error("locations is a list such as weur,enam,apac");
   if (!JURISDICTIONS.includes(jurisdiction)) throw new Error("jurisdiction is eu, us or fedramp");
   if (room !== "" && !/^[0-9a-f]{64}$/.test(room)) throw new Error("room is the SHA-256 of the room's key");
-  const isKey = recordOfKey(clusterKey({ name, id, size, locations, jurisdiction, room })) !== undefined;
-  assert(isKey, "a checked record has a key");
+  assert(recordOfKey(clusterKey(record)) !== undefined, "a checked record has a key");
 }

@@ -4,10 +4,11 @@
  *
  *     /c/NAME/ID/SIZE/LOCATIONS/JURISDICTION      the key
  *     /c/NAME/ID/SIZE/LOCATIONS/JURISDICTION/HASH the key of a cluster whose members are in browser tabs, too
+ *     /c/NAME/ID/SIZE/LOCATIONS/JURISDICTION/HASH/CLUSTER the same, of one that tabs founded and objects join
  *     KEY/3                                       member 3
  *     KEY/room/ROOM                               a room
  *
- * No part can contain a slash and the number of parts is fixed, so no two clusters, members or rooms share an object.
+ * No part can contain a slash, and the last two parts are hashes of different lengths, so no two clusters, members or rooms share an object.
  * CLUSTER_NAME may not begin with a slash (identity.ts), so the first cluster shares none either.
  */
 import { hmacSha256 } from "../../src/base/hmac-sha256.ts";
@@ -28,28 +29,30 @@ export interface ClusterRecord {
    * Empty for any other cluster.
    */
   readonly room: string;
+  /** The id of the cluster that tabs founded and objects join, in hexadecimal digits. Absent where the objects found it. */
+  readonly joins?: string | undefined;
 }
 
 /** Also the rule for the option `cluster` of an embedding worker. No name needs to be escaped in a URL. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const KEY =
-  /^\/c\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})\/([0-9a-f]{32})\/([135])\/([a-z,-]{0,64})\/([a-z]{0,16})(?:\/([0-9a-f]{64}))?$/;
+  /^\/c\/([A-Za-z0-9][A-Za-z0-9._-]{0,62})\/([0-9a-f]{32})\/([135])\/([a-z,-]{0,64})\/([a-z]{0,16})(?:\/([0-9a-f]{64})(?:\/([0-9a-f]{16}))?)?$/;
 const SETUP_TOKEN_USE = "quorate setup token of ";
 
 export function isClusterName(name: string): boolean {
   return NAME.test(name);
 }
 
-export function clusterKey({ name, id, size, locations, jurisdiction, room }: ClusterRecord): string {
-  const key = `/c/${name}/${id}/${size}/${locations}/${jurisdiction}`;
-  return room === "" ? key : `${key}/${room}`;
+export function clusterKey({ name, id, size, locations, jurisdiction, room, joins }: ClusterRecord): string {
+  const parts = ["/c", name, id, size, locations, jurisdiction];
+  return [...parts, ...(room === "" ? [] : [room]), ...(joins === undefined ? [] : [joins])].join("/");
 }
 
 /** Returns undefined for the name of a first cluster, which is no key. */
 export function recordOfKey(key: string): ClusterRecord | undefined {
-  const [, name, id, size, locations = "", jurisdiction = "", room = ""] = KEY.exec(key) ?? [];
+  const [, name, id, size, locations = "", jurisdiction = "", room = "", joins] = KEY.exec(key) ?? [];
   if (name === undefined || id === undefined) return undefined;
-  return { name, id, size: Number(size), locations, jurisdiction, room };
+  return { name, id, size: Number(size), locations, jurisdiction, room, ...(joins === undefined ? {} : { joins }) };
 }
 
 export function badName(name: string): string {

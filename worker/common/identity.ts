@@ -12,7 +12,10 @@ const MASK = 0xffff_ffff_ffff_ffffn;
 /** Maximum number of initial members. Members that are added later get the numbers after theirs. */
 export const MEMBERS_MAX = 5;
 
+/** Where objects join the cluster of tabs, its id is in the name. */
 export function clusterIdOf(clusterName: string): bigint {
+  const joins = recordOfKey(clusterName)?.joins;
+  if (joins !== undefined) return BigInt(`0x${joins}`);
   return stableId(`cluster ${clusterName}`);
 }
 

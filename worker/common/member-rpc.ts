@@ -9,6 +9,16 @@ export type FramesResponse =
   | { readonly type: "batch"; readonly batch: Uint8Array }
   | { readonly type: "refused"; readonly isBad: boolean; readonly reason: string };
 
+/** Who votes in a room's cluster, as an object of it knows from the log. */
+export interface RoomStanding {
+  /** Decimal. */
+  readonly cluster: string;
+  /** True where the shape of the cluster has objects that vote, and one of them does. */
+  readonly isAtEdge: boolean;
+  /** True where no object votes any more, nor will: this object has stopped, and may be erased. */
+  readonly hasGivenUp: boolean;
+}
+
 export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
   /** Accepts frames of another member (src/transport/http.ts) and returns frames for it. */
   raft(batch: Uint8Array): Promise<FramesResponse>;
@@ -27,7 +37,9 @@ export interface MemberRpc extends Rpc.DurableObjectBranded, BatchTarget {
   /** Whether etcd's users decide who may do what. Rejects if the member is down. */
   isAuthEnabled(): Promise<boolean>;
   /** Changes who votes in the cluster of a room. Returns why that is not possible; undefined if it is decided. */
-  reshape(shape: "edge" | "mixed"): Promise<ErrorParts | undefined>;
+  reshape(shape: "edge" | "mixed" | "tabs"): Promise<ErrorParts | undefined>;
+  /** Tells the room's registry what this member's log says of who votes in the room. Rejects if the member is down. */
+  standing(): Promise<RoomStanding>;
   /**
    * Deletes everything that the member has stored, for ever; for the registry, which has taken its cluster off the list.
    * Returns the highest number of a member that there ever was, as far as it knew. If that is more than `known`, nothing

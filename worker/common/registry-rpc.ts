@@ -18,6 +18,8 @@ export interface RegistryRpc extends Rpc.DurableObjectBranded {
    * returned.
    */
   foundRoom(record: ClusterRecord): Promise<FoundedRoom>;
+  /** Deletes the cluster of this key for its room, whose tabs go on without objects. Nothing happens if there is none. */
+  dropRoom(key: string): Promise<void>;
 }
 
 /** The registry's name in its namespace: there is one for a deployment. */

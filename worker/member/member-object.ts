@@ -25,7 +25,7 @@ import { pathOf } from "../common/address.ts";
 import { PEER_PATH } from "../common/routes.ts";
 import { Entrance } from "../common/entrance.ts";
 import { clusterSize, type Env } from "../common/env.ts";
-import type { FramesResponse, MemberRpc } from "../common/member-rpc.ts";
+import type { FramesResponse, MemberRpc, RoomStanding } from "../common/member-rpc.ts";
 import { type EventName, operatorEvent, shownCluster, withoutRow } from "../common/operator-event.ts";
 import { DELETED, errDeleted, errNoRoom, refusal, REMOVED } from "../common/refusal.ts";
 import type { CallResult, OpenResult, ServiceCall, ServiceTarget, WithHints } from "../common/service-rpc.ts";
@@ -45,6 +45,7 @@ import {
   restoredFrom,
   type StepResponse,
 } from "./restore.ts";
+import { givenUp, giveUp, reshape, standingOf } from "./room-shape.ts";
 import { runMember } from "./run-member.ts";
 import { closePeerSockets, isPeerSocket, TRY_LATER } from "./peer-sockets.ts";
 import { serveCall, serveStream } from "./service-calls.ts";
@@ -181,16 +182,24 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     return state.member.machine.auth.enabled;
   }
 
-  async reshape(shape: "edge" | "mixed"): Promise<ErrorParts | undefined> {
+  async reshape(shape: "edge" | "mixed" | "tabs"): Promise<ErrorParts | undefined> {
     const { member, tabs } = await this.#running();
     if (tabs === undefined) return errorParts(errNoRoom);
-    const { members } = member.machine.membership;
-    const objects = members.map(({ id }) => id).filter((id) => this.#directory.numberOf(id) !== undefined);
-    return new Promise((resolve) => {
-      member.changes.reshape({ shape, objects }, (outcome) =>
-        resolve(outcome.ok ? undefined : errorParts(outcome.error)),
-      );
-    });
+    return reshape(member, shape, (id) => this.#directory.numberOf(id) !== undefined);
+  }
+
+  async standing(): Promise<RoomStanding> {
+    const former = givenUp(this.ctx.storage);
+    if (former !== undefined) return former;
+    const { member } = await this.#running();
+    const standing = standingOf(member);
+    // In the same turn: from here on it takes and acknowledges nothing.
+    if (standing.hasGivenUp) {
+      member.stop();
+      giveUp(this.ctx.storage, standing.cluster);
+      this.#down(DELETED.code, DELETED.text);
+    }
+    return standing;
   }
 
   async erase(known: number): Promise<number> {
@@ -275,7 +284,8 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     try {
       this.#state = this.#removed();
       if (this.#state !== undefined) return this.#state;
-      if (!(await isOfListedCluster(this.ctx.storage, this.env, this.#number))) {
+      const isListed = await isOfListedCluster(this.ctx.storage, this.env, this.#number);
+      if (!isListed || givenUp(this.ctx.storage) !== undefined) {
         this.#down(DELETED.code, DELETED.text);
         return this.#state as unknown as Down;
       }

@@ -4,11 +4,12 @@ import { member as memberRecord } from "../../src/protocol/api/cluster.ts";
 import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
 import type { Identity } from "../../src/storage/storage.ts";
 import { clusterSize, type Env } from "../common/env.ts";
+import { recordOfKey } from "../common/cluster-record.ts";
 import { clusterIdOf, memberIdOf, memberNameOf, peerUrlOf } from "../common/identity.ts";
 
-/** Later members are admitted by the others. Their object is created when the leader first sends to it. */
+/** Later members are admitted by the others, and so are the objects of a cluster that tabs founded. Their object is created when the leader first sends to it. */
 export function bootstrapOf(number: number, env: Env): BootstrapOptions {
-  if (number > clusterSize(env)) return { type: "join" };
+  if (number > clusterSize(env) || recordOfKey(env.CLUSTER_NAME)?.joins !== undefined) return { type: "join" };
   const members = initialMembersOf(env.CLUSTER_NAME, env);
   const objects = members.map(({ id }) => id);
   return { type: "found", members, shape: isRoom(env) ? { shape: "edge", objects } : undefined };

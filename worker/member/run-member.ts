@@ -76,10 +76,7 @@ export async function runMember(host: RunHost): Promise<Running> {
   const member: Member = new Member({
     ...flagged,
     storage,
-    transport:
-      tabs === undefined
-        ? transport
-        : withTabs(transport, tabs, host, () => member.machine.membership.shape.shape === "mixed"),
+    transport: tabs === undefined ? transport : withTabs(transport, tabs, host, () => mayTabsLead(member, host)),
     ...(tabs === undefined ? {} : { admission: tabs.admission }),
     clock: objectClock,
     prng: new Prng(seed()),
@@ -153,6 +150,12 @@ function withTabs(
   trustsFar: () => boolean,
 ): SplitTransport {
   return new SplitTransport({ near, far, isFar: (peer) => !isObject(peer), trustsFar });
+}
+
+/** Where tabs vote, and at an object that joins them and has nothing of their log yet. */
+function mayTabsLead({ machine: { membership } }: Member, { isObject }: RunHost): boolean {
+  const { voters } = membership.confState;
+  return membership.shape.shape === "mixed" || voters.length === 0 || voters.some((id) => !isObject(id));
 }
 
 function seed(): bigint {

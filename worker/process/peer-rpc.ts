@@ -8,7 +8,10 @@ export interface PeerList {
 }
 
 /** Without what only the registry of many clusters, backups in a bucket, rooms and objects that were evicted call. */
-export interface ProcessRpc extends Omit<MemberRpc, "erase" | "isAuthEnabled" | "snapshot" | "wake" | "reshape"> {
+export interface ProcessRpc extends Omit<
+  MemberRpc,
+  "erase" | "isAuthEnabled" | "snapshot" | "wake" | "reshape" | "standing"
+> {
   /** Lists the members. Rejects if this one does not run. */
   peers(): Promise<PeerList>;
 }

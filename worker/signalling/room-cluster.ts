@@ -39,10 +39,11 @@ export function edgeSizeOf(size: unknown): number | undefined {
   return size === undefined ? 1 : size === 1 || size === 3 || size === 5 ? size : undefined;
 }
 
-export function newEdgeKey(name: string, size: number, room: string): string | undefined {
+/** `joins`: the id of the cluster that tabs founded, in hexadecimal digits. */
+export function newEdgeKey(name: string, size: number, room: string, joins?: string): string | undefined {
   if (!isClusterName(name)) return undefined;
   const id = crypto.randomUUID().replaceAll("-", "");
-  return clusterKey({ name, id, size, locations: "", jurisdiction: "", room });
+  return clusterKey({ name, id, size, locations: "", jurisdiction: "", room, joins });
 }
 
 /** The claim of a room that belongs to the cluster of that key. */
@@ -50,7 +51,7 @@ export function edgeClaim(key: string, sinceMs: number, confirmed: boolean): Roo
   return { cluster: `${clusterIdOf(key)}`, member: `${memberIdOf(key, 1)}`, sinceMs, confirmed, edgeKey: key };
 }
 
-export function edgeOf({ edgeKey }: RoomClaim): RoomEdge | undefined {
+export function edgeOf({ edgeKey }: Pick<RoomClaim, "edgeKey">): RoomEdge | undefined {
   const record = edgeKey === undefined ? undefined : recordOfKey(edgeKey);
   if (edgeKey === undefined || record === undefined) return undefined;
   const objects = Array.from({ length: record.size }, (_, at) => `${memberIdOf(edgeKey, at + 1)}`);
@@ -86,7 +87,11 @@ export async function reshape(
   }
 }
 
-async function foundEdge({ CLUSTER_REGISTRY }: Pick<Env, "CLUSTER_REGISTRY">, key: string): Promise<FoundedRoom> {
+/** Creates the record of the cluster, or finds the one that there is already. */
+export async function foundEdge(
+  { CLUSTER_REGISTRY }: Pick<Env, "CLUSTER_REGISTRY">,
+  key: string,
+): Promise<FoundedRoom> {
   const record: ClusterRecord | undefined = recordOfKey(key);
   if (CLUSTER_REGISTRY === undefined || record === undefined) {
     return { type: "refused", status: 501, message: "this worker keeps no list of clusters" };

@@ -11,6 +11,9 @@
  *                                  "shape":"edge" or "mixed" and "size":1, 3 or 5 for one whose cluster has objects;
  *                                  "shape":"any" is "edge" where there can be objects
  *     {base}founded|forget   POST  {"member":"…","cluster":"…"}
+ *     {base}objects          POST  {"cluster":"…"}: prepares an object that the cluster of tabs may add (room-objects.ts);
+ *                                  "shape":"edge" or "mixed" asks the tabs to do so
+ *     {base}shape            POST  {}: the room asks its objects who votes, and records that
  *     {base}ticket           POST  {"id":"…","token":"…"}: a token for one WebSocket
  *     {base}guests           POST  {"version":"…","guests":[{"hash":"…"}]}: who else may ask (room-guests.ts)
  *
@@ -32,6 +35,7 @@ import { callerAddress } from "../../src/gateway/http/caller-address.ts";
 import { AddressBudget } from "./address-budget.ts";
 import { edgeOf, objectShapeOf } from "./room-cluster.ts";
 import { type Caller, RoomFounding } from "./room-founding.ts";
+import { RoomObjects } from "./room-objects.ts";
 import { RoomOwnership } from "./room-ownership.ts";
 import { type Access, type AccessRefusal, accessRefusal, shownKeyHash } from "./room-access.ts";
 import { guestRefusal, parseGuests, type RoomGuests } from "./room-guests.ts";
@@ -68,15 +72,20 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
   readonly #failures: AddressBudget = new AddressBudget(MAX_FAILURES);
   readonly #ownership: RoomOwnership;
   readonly #founding: RoomFounding;
+  readonly #objects: RoomObjects;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#ownership = new RoomOwnership(ctx.storage.kv, (key) => this.#close(key));
-    this.#founding = new RoomFounding({
+    const host = {
       env,
       name: ctx.id.name ?? "",
       ownership: this.#ownership,
-      describe: (caller) => this.#room(caller),
+      describe: (caller: Caller) => this.#room(caller),
+    };
+    this.#objects = new RoomObjects({ ...host, kv: ctx.storage.kv });
+    this.#founding = new RoomFounding({
+      ...host,
       onlineCount: () => this.#online().length,
     });
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair(HEARTBEAT, HEARTBEAT));
@@ -109,6 +118,7 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     // Whoever was invited to it is nobody in the next room of the name.
     if (this.#ownership.slot.get()?.edgeKey === key) this.#keepGuests(undefined, Date.now());
     this.#ownership.releaseFromCluster(key);
+    this.#objects.forget(key);
   }
 
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
@@ -141,7 +151,7 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     await this.#setAlarm();
   }
 
-  #get(rest: string, caller: Caller): Response {
+  #get(rest: string, caller: Caller): Response | Promise<Response> {
     const [key, method, ...more] = rest.split("/");
     if (rest === "") {
       return respond(200, {
@@ -150,7 +160,7 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
         website: "https://peerjs.com/",
       });
     }
-    if (rest === "room") return this.#refused(caller) ?? respond(200, this.#room(caller));
+    if (rest === "room") return this.#refused(caller) ?? this.#described(caller);
     if (key !== "" && more.length === 0 && method === "id") {
       return new Response(crypto.randomUUID(), { headers: { ...CORS, "content-type": "text/html; charset=utf-8" } });
     }
@@ -158,6 +168,12 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
       return this.#refused(caller) ?? respond(200, this.#online());
     }
     return respond(404, { error: "no such path" });
+  }
+
+  /** Also after all tabs were closed before the room knew that an object votes. */
+  async #described(caller: Caller): Promise<Response> {
+    if (this.#objects.isUnfinished) await this.#objects.look();
+    return respond(200, this.#room(caller));
   }
 
   async #post(rest: string, request: Request, caller: Caller): Promise<Response> {
@@ -173,11 +189,16 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     if (rest === "ticket") return this.#ticket(body, caller);
     if (this.#isGuest(caller)) return respond(403, { error: "only members that know the room's secret do this" });
     if (rest === "guests") return this.#setGuests(parseGuests(body), caller);
+    if (rest === "shape") {
+      await this.#objects.look();
+      return respond(200, this.#room(caller));
+    }
     const ids = parseClaim(body);
-    if (ids === undefined || (rest !== "forget" && ids.member === "")) {
+    if (ids === undefined || (!WITHOUT_MEMBER.has(rest) && ids.member === "")) {
       return respond(400, { error: 'expected {"member":"<decimal id>","cluster":"<decimal id>"}' });
     }
     const founding = this.#founding;
+    if (rest === "objects") return this.#objects.prepare(ids.cluster, body?.["shape"], caller);
     if (rest === "forget") return founding.forget(ids.cluster, caller);
     const shape = rest === "found" ? objectShapeOf(body?.["shape"]) : undefined;
     if (shape !== undefined) return founding.foundEdge(shape, ids, body?.["size"], caller);
@@ -255,7 +276,8 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
     if (founding === undefined || !isVisible) return { access, cluster: null, peers };
     const { cluster, member, confirmed, sinceMs } = founding;
     const guests = this.#guests?.version;
-    return { access, cluster, member, confirmed, since: sinceMs, peers, edge: edgeOf(founding), guests };
+    const { wish } = this.#objects;
+    return { access, cluster, member, confirmed, since: sinceMs, peers, edge: edgeOf(founding), guests, wish };
   }
 
   #open(query: URLSearchParams, caller: Caller): Response {
@@ -361,7 +383,9 @@ export class RoomSignalling extends DurableObject<Env> implements RoomRpc {
 }
 
 const CROWDED = "Server has reached its concurrent user limit";
-const POSTS: ReadonlySet<string> = new Set(["found", "founded", "forget", "ticket", "guests"]);
+const POSTS: ReadonlySet<string> = new Set([...["found", "founded", "forget", "ticket", "guests", "objects", "shape"]]);
+/** Those that name a cluster only. */
+const WITHOUT_MEMBER: ReadonlySet<string> = new Set(["forget", "objects"]);
 
 /** Where the platform reports no addresses, all callers share one. */
 function callerOf(request: Request): Caller {

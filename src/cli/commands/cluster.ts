@@ -3,7 +3,8 @@ import { latin1ToBytes } from "../../base/bytes.ts";
 import { Sha256 } from "../../base/sha256.ts";
 import { toHex } from "../../base/text-codes.ts";
 import { newRoom, roomTarget } from "../common/room-link.ts";
-import type { RoomTarget } from "../common/room-link.ts";
+import { changeShape } from "../common/room-shape.ts";
+import type { Shape } from "../common/room-shape.ts";
 import { deploymentOf, UsageError } from "../common/command.ts";
 import type { Command, Input } from "../common/command.ts";
 import { tokenOf } from "../common/connect.ts";
@@ -26,7 +27,9 @@ endpoint is open. CLUSTERS of the deployment says which names there may be.
 create prints a setup token that opens the new cluster alone: give it to whoever is to own it, for \`quorate auth init\`.
 With --shape edge the cluster is a room, too: browser tabs become members of it by the link that create prints, as learners,
 and every command takes --room LINK. With --shape mixed tabs vote together with an object, and go on while the server cannot
-be reached. shape changes a room from one to the other through its log, while it is in use. key prints what opens a room's cluster for others: the token that follows from its link.
+be reached. shape changes a room to another one of edge, mixed and tabs through its log, while it is in use. A room of tabs gets an object
+as soon as one of its tabs is open; a room whose tabs are to vote alone loses its objects, and what they hold, when enough tabs
+are open. key prints what opens a room's cluster for others: the token that follows from its link.
 
 delete erases everything that the cluster's members have stored, and cannot be undone. The name may be used again, for
 another, empty cluster.`,
@@ -36,7 +39,7 @@ another, empty cluster.`,
     shape: {
       type: "string",
       value: "SHAPE",
-      help: "create, shape: a room; edge: its objects vote and its tabs are learners; mixed: they vote together",
+      help: "create, shape: a room; edge: its objects vote and its tabs are learners; mixed: both vote; shape also: tabs",
     },
     jurisdiction: { type: "string", value: "NAME", help: "create: where all data stays: eu, us or fedramp" },
     yes: { type: "boolean", help: "delete: I know that everything in it will be gone" },
@@ -90,6 +93,7 @@ async function run(input: Input, terminal: Terminal): Promise<ExitCode> {
 async function create(input: Input, terminal: Terminal, place: Place, name: string): Promise<ExitCode> {
   const size = input.wholeNumber("size", 1);
   const shape = shapeOf(input);
+  if (shape === "tabs") throw new UsageError("a room of tabs is founded by the first tab that opens its link");
   const room = shape === undefined ? undefined : newRoom(place.endpoint, name);
   const body = JSON.stringify({
     name,
@@ -111,30 +115,23 @@ async function create(input: Input, terminal: Terminal, place: Place, name: stri
 
 async function reshape(input: Input, terminal: Terminal, link: string): Promise<ExitCode> {
   const shape = shapeOf(input);
-  if (shape === undefined) throw new UsageError("shape takes the room’s link, and --shape edge or --shape mixed");
+  if (shape === undefined) throw new UsageError("shape takes the room’s link, and --shape edge, mixed or tabs");
   const room = roomTarget(link);
   await changeShape(input.milliseconds("timeout", 60_000), room, shape);
   await terminal.write(`Room ${room.name}: ${VOTERS[shape]}\n`);
   return ExitCode.ok;
 }
 
-type Shape = "edge" | "mixed";
-
 const VOTERS: Readonly<Record<Shape, string>> = {
   edge: "its objects vote, and its tabs are learners",
   mixed: "its objects and its tabs vote together",
+  tabs: "its tabs vote, and the server has nothing of it any more",
 };
-
-/** The room's key opens it, whoever manages the deployment's clusters. */
-async function changeShape(timeoutMs: number, { endpoint, name, key }: RoomTarget, shape: Shape): Promise<void> {
-  const place = { endpoint: `${endpoint}/c/${name}`, timeoutMs, token: key };
-  await postTo(place, "/quorate/shape", "change who votes in a room", JSON.stringify({ shape }));
-}
 
 function shapeOf(input: Input): Shape | undefined {
   const shape = input.text("shape");
-  if (shape === undefined || shape === "edge" || shape === "mixed") return shape;
-  throw new UsageError(`--shape takes "edge" or "mixed", not "${shape}"; without it the cluster is no room`);
+  if (shape === undefined || shape === "edge" || shape === "mixed" || shape === "tabs") return shape;
+  throw new UsageError(`--shape takes "edge", "mixed" or "tabs", not "${shape}"; without it the cluster is no room`);
 }
 
 /** What the server keeps of a room's key. */

@@ -1,7 +1,7 @@
 /**
  * Runs the autopilot on the leader of a room: gives it what the leader sees, and proposes the step that it returns. Which
  * rules hold depends on the shape of the cluster in the log: those of a room of tabs (autopilot.ts), or those of one whose
- * cluster has objects (mixed-autopilot.ts).
+ * cluster has objects (mixed-autopilot.ts). An object that the shape names and that is no member yet is added as a learner.
  */
 import { EMPTY_BYTES } from "../../base/bytes.ts";
 import type { ConfChangeSingle, ConfChangeType, MemberId } from "../../protocol/peer/raft-message.ts";
@@ -9,8 +9,8 @@ import type { ProgressStatus, RaftStatus } from "../../raft/ready.ts";
 import type { AutopilotOptions } from "../options.ts";
 import { autopilotStep, removalStep } from "./autopilot.ts";
 import type { Membership } from "./membership.ts";
-import { PRESENT_MS, votesStep } from "./mixed-autopilot.ts";
-import type { MixedOptions, MixedView, VotesStep } from "./mixed-autopilot.ts";
+import { isLeftToTabs, PRESENT_MS, votesStep } from "./mixed-autopilot.ts";
+import type { MixedMember, MixedOptions, MixedView, VotesStep } from "./mixed-autopilot.ts";
 
 /** Entries that a learner may be behind and still count as caught up. It gets them while its promotion is in flight. */
 const CAUGHT_UP_ENTRIES = 10;
@@ -36,6 +36,7 @@ export interface AutopilotHost {
   };
   readonly change: (type: ConfChangeType, id: MemberId, context: Uint8Array) => void;
   readonly changeVotes: (changes: readonly ConfChangeSingle[]) => void;
+  readonly transferLeader: (to: MemberId) => void;
 }
 
 export class AutopilotRunner {
@@ -59,13 +60,15 @@ export class AutopilotRunner {
   /** This member is an object of a cluster in which tabs vote, and pays for its clock. */
   get isObject(): boolean {
     const { shape, objects } = this.#host.membership().shape;
-    return shape === "mixed" && objects.includes(this.#host.id);
+    return shape !== "edge" && objects.includes(this.#host.id);
   }
 
   /** Whether it matters to who votes that this peer comes or goes. */
   watches(peer: MemberId): boolean {
     const membership = this.#host.membership();
-    return membership.shape.shape === "mixed" && membership.has(peer);
+    const { shape, objects } = membership.shape;
+    if (shape === "none" || !membership.has(peer)) return false;
+    return shape !== "edge" || membership.confState.voters.some((id) => !objects.includes(id));
   }
 
   /** Of a leader that was woken: it has not looked yet, and whoever has come has not responded yet. */
@@ -86,40 +89,69 @@ export class AutopilotRunner {
 
   #keepTabs(status: RaftStatus, leadingMs: number, options: AutopilotOptions): void {
     const { id: leader, learnersMax, change } = this.#host;
-    const step = autopilotStep({ members: this.#tabsOf(status), leader, leadingMs, learnersMax }, options);
+    const members = this.#tabsOf(status);
+    const step = autopilotStep({ members, leader, leadingMs, learnersMax }, options);
     if (step !== undefined) change(CHANGES[step.type], step.id, EMPTY_BYTES);
   }
 
   #keepVotes(status: RaftStatus, leadingMs: number): void {
-    const { options } = this.#host;
+    const { options, membership, change } = this.#host;
     const { votersMax, goneAfterMs } = options ?? MIXED_DEFAULTS;
     const mixed = { votersMax, goneAfterMs: options?.replaceAfterMs ?? goneAfterMs };
+    const missing = this.#missingObject();
+    if (missing !== undefined) return change("add-learner", missing, EMPTY_BYTES);
     const view = this.#viewOf(status, leadingMs);
+    if (isLeftToTabs(view, (object) => membership().get(object)?.name !== "")) {
+      if (options !== undefined) this.#keepTabs(status, leadingMs, options);
+      return;
+    }
     const step = votesStep(view, mixed);
     if (step !== undefined) return this.#host.changeVotes(changesOf(step));
+    const successor = this.#tabThatShallLead(view, status);
+    if (successor !== undefined) {
+      this.#isWaiting = true;
+      return this.#host.transferLeader(successor);
+    }
     this.#isWaiting = votesStep(this.#withoutSilent(view), { ...mixed, goneAfterMs: PRESENT_MS }) !== undefined;
     if (options !== undefined) this.#removeTab(status, leadingMs, options);
   }
 
+  /** It is to vote, and the log has only its id. */
+  #missingObject(): MemberId | undefined {
+    const membership = this.#host.membership();
+    const { shape, objects } = membership.shape;
+    if (shape === "tabs") return undefined;
+    return objects.find((id) => !membership.has(id) && !membership.wasRemoved(id));
+  }
+
+  /** Of an object that leads where tabs are to vote alone. */
+  #tabThatShallLead({ shape, members, leader }: MixedView, { progress }: RaftStatus): MemberId | undefined {
+    if (shape !== "tabs" || !members.some(({ id, isObject }) => id === leader && isObject)) return undefined;
+    const matchOf = ({ id }: MixedMember): number => progress.get(id)?.match ?? 0;
+    const tabs = members.filter(
+      ({ isVoter, isObject, hasLeft, sinceContactMs }) =>
+        isVoter && !isObject && !hasLeft && sinceContactMs < PRESENT_MS,
+    );
+    return tabs.toSorted((left, right) => matchOf(right) - matchOf(left))[0]?.id;
+  }
+
   /** As it will be if those that are silent, or have lost their connection, stay away. */
   #withoutSilent(view: MixedView): MixedView {
-    const peers = this.#host.peers();
-    const members = view.members.map((member) =>
-      member.id === view.leader || peers.isUp(member.id) ? member : { ...member, sinceContactMs: Infinity },
-    );
+    const members = view.members.map((member) => (member.isUp ? member : { ...member, sinceContactMs: Infinity }));
     return { ...view, members, leadingMs: Infinity };
   }
 
   #removeTab(status: RaftStatus, leadingMs: number, options: AutopilotOptions): void {
-    const { id: leader, learnersMax, membership, change } = this.#host;
-    const { objects } = membership().shape;
-    const members = this.#tabsOf(status).filter(({ id }) => !objects.includes(id));
+    const { id: leader, learnersMax, change } = this.#host;
+    const members = this.#tabsOf(status);
     const step = removalStep({ members, leader, leadingMs, learnersMax }, options);
     if (step !== undefined) change(CHANGES[step.type], step.id, EMPTY_BYTES);
   }
 
   #tabsOf(status: RaftStatus): readonly Parameters<typeof autopilotStep>[0]["members"][number][] {
-    return [...status.progress].map(([id, progress]) => ({
+    const { objects } = this.#host.membership().shape;
+    const tabs = [...status.progress].filter(([id]) => !objects.includes(id));
+    return tabs.map(([id, progress]) => ({
       id,
       learner: progress.isLearner,
       mayVote: this.#mayVote(id),
@@ -144,6 +176,7 @@ export class AutopilotRunner {
       isCaughtUp: isCaughtUp(progress, status),
       hasLeft: peers.hasLeft(id),
       sinceContactMs: peers.sinceContactMs(id),
+      isUp: id === leader || peers.isUp(id),
     }));
     return { shape, members, leader, leadingMs };
   }

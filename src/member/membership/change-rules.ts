@@ -4,7 +4,7 @@
  * sees who is connected.
  */
 import { unreachable } from "../../base/assert.ts";
-import { errBadShape, isShape } from "./cluster-shape.ts";
+import { errObjectsLeft, haveGivenUp, shapeRefusal } from "./cluster-shape.ts";
 import type { Member } from "../../protocol/api/cluster.ts";
 import {
   errLearnerNotReady,
@@ -21,12 +21,13 @@ import { errInvitationNotFound, errReadOnlyMember } from "../../protocol/invitat
 import type { Guest, Invitations } from "../../protocol/peer/invitations-schema.ts";
 import type { MemberChange } from "../../protocol/peer/member-change-schema.ts";
 import type { ClusterShape } from "../../protocol/peer/cluster-shape-schema.ts";
-import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { ConfState, MemberId } from "../../protocol/peer/raft-message.ts";
 import { invitationOf, inviteRefusal } from "./invitations.ts";
 
 export interface KnownMembers {
   readonly members: readonly Member[];
   readonly shape: ClusterShape;
+  readonly confState: Pick<ConfState, "voters" | "votersOutgoing">;
   get(id: MemberId): Member | undefined;
   wasRemoved(id: MemberId): boolean;
   readonly invitations: Invitations;
@@ -45,6 +46,7 @@ export function refusalOf(change: MemberChange, known: KnownMembers): EtcdError 
     case "promote":
       if (member === undefined) return errMemberNotFound;
       if (known.guest(id)?.role === "reader") return errReadOnlyMember;
+      if (haveGivenUp(known) && known.shape.objects.includes(id)) return errObjectsLeft;
       return member.isLearner ? undefined : errMemberNotLearner;
     case "update":
       return member === undefined ? errMemberNotFound : urlTaken(change, known);
@@ -55,7 +57,7 @@ export function refusalOf(change: MemberChange, known: KnownMembers): EtcdError 
     case "revoke":
       return invitationOf(known.invitations, change.invitation) === undefined ? errInvitationNotFound : undefined;
     case "shape":
-      return isShape(change.shape) ? undefined : errBadShape;
+      return shapeRefusal(change.shape, known);
     case "none":
       return undefined;
     default:

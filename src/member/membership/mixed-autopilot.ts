@@ -4,6 +4,8 @@
  * of voters:
  *
  * - Shape "edge": the objects vote, and no tab does.
+ * - Shape "tabs": the tabs vote, and no object does. An object that leads cannot tell whether the tabs reach each other. So it
+ *   votes with them until one of them leads, which then takes its vote. A single tab gets it at once.
  * - Shape "mixed": the objects that are present vote, and with them as many tabs as make the largest odd number.
  * - A voter that has left loses its vote at once, and one that is silent for some seconds then. If nobody can take its
  *   place, another tab loses its vote as well. So the next loss does not stop the room.
@@ -11,6 +13,7 @@
  * - Who votes goes on to, except for a tab in whose place an object returns.
  * - The present members are a majority of the voters before the step and after it. So each step can be completed.
  */
+import { unreachable } from "../../base/assert.ts";
 import type { ShapeName } from "../../protocol/peer/cluster-shape-schema.ts";
 import type { MemberId } from "../../protocol/peer/raft-message.ts";
 
@@ -26,6 +29,8 @@ export interface MixedMember {
   readonly hasLeft: boolean;
   /** Milliseconds since the last contact; 0 for the leader itself, Infinity if there was none. */
   readonly sinceContactMs: number;
+  /** The leader has a connection to it, or is it. */
+  readonly isUp: boolean;
 }
 
 export interface MixedView {
@@ -55,13 +60,47 @@ export const PRESENT_MS = 3_000;
 const TABS_ALONE_MIN = 3;
 
 export function votesStep(view: MixedView, options: MixedOptions): VotesStep | undefined {
-  const wanted = view.shape === "edge" ? objectsOf(view) : mixedVoters(view, options);
+  const wanted = wantedVoters(view, options);
   if (wanted === undefined) return undefined;
   const voters = view.members.filter(({ isVoter }) => isVoter);
   const promote = wanted.filter(({ isVoter }) => !isVoter);
   const demote = voters.filter((voter) => !wanted.includes(voter));
   if (promote.length + demote.length === 0 || !isDecidable(voters) || !isDecidable(wanted)) return undefined;
   return { promote: idsOf(promote), demote: idsOf(demote) };
+}
+
+/** Tabs alone vote in a room that is to have objects, or had some: the rules of rooms of tabs hold there (autopilot.ts). */
+export function isLeftToTabs({ shape, members }: MixedView, hasArrived: (object: MemberId) => boolean): boolean {
+  const objects = members.filter(({ isObject }) => isObject);
+  if (objects.some(({ isVoter }) => isVoter)) return false;
+  return shape === "tabs" || !objects.some((object) => hasArrived(object.id) || isReady(object));
+}
+
+function wantedVoters(view: MixedView, options: MixedOptions): readonly MixedMember[] | undefined {
+  switch (view.shape) {
+    case "edge":
+      return objectsOf(view);
+    case "tabs":
+      return tabsOf(view, options);
+    case "none":
+    case "mixed":
+      return mixedVoters(view, options);
+    default:
+      return unreachable(view.shape);
+  }
+}
+
+/** While an object votes. A tab that may be gone already does not get the room into its hands. */
+function tabsOf(view: MixedView, options: MixedOptions): readonly MixedMember[] | undefined {
+  const { members, leader } = view;
+  if (!members.some(({ isVoter, isObject }) => isVoter && isObject)) return undefined;
+  const tabs = members
+    .filter((member) => !member.isObject && member.isUp && isReady(member))
+    .toSorted((left, right) => rankOf(left, view) - rankOf(right, view) || byId(left, right));
+  const count = Math.min(largestOdd(tabs.length), options.votersMax);
+  const isObjectLeading = members.some(({ id, isObject }) => id === leader && isObject);
+  if (isObjectLeading && count > 1) return mixedVoters(view, options);
+  return count === 0 ? undefined : tabs.slice(0, count);
 }
 
 /** While a tab votes. After that, operators decide which objects vote. */

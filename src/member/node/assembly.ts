@@ -314,6 +314,7 @@ function makeAutopilot(parts: Assembly): AutopilotRunner {
     peers: () => parts.peers,
     change: (type, id, context) => parts.admission.changeMembership(type, id, context),
     changeVotes: (changes) => parts.admission.changeVotes(changes),
+    transferLeader: (to) => parts.admission.transferLeader(to),
   });
 }
 

@@ -122,7 +122,8 @@ export class PeerRoles {
     const { clock, settings, raft, peers, quiescence, transport } = this.#parts;
     if (raft.hearsLeader || !this.belongs) return;
     // A quiesced member hears no leader. It must contact the others before it may conclude that its leader is gone.
-    if (!quiescence.wouldHear && transport.isAuthenticated(peer)) quiescence.onRequest();
+    const isKnown = transport.isAuthenticated(peer) || raft.roleOf(peer) !== undefined;
+    if (!quiescence.wouldHear && isKnown) quiescence.onRequest();
     const nowMs = clock.nowMs();
     if (nowMs - this.#requestedMs < settings.electionTicks * settings.tickMs) return;
     this.#requestedMs = nowMs;

@@ -188,6 +188,8 @@ export class Quiescence {
    * soon.
    */
   onNotice(from: MemberId, term: number, index: number): void {
+    // Nothing would start its clock again.
+    if (this.#afterTicks === 0) return;
     const status = this.#host.raft().status();
     const agreed = status.term === term && status.leader === from && status.lastIndex === index;
     if (!agreed || status.applied !== index || this.#host.hasWork()) return;

@@ -28,6 +28,7 @@ export function withEdgeMemory(registry: RoomRegistry, memory: EdgeMemory): Room
     ...registry,
     claim: async (member, cluster) => heard(await registry.claim(member, cluster)),
     info: async () => heard(await registry.info()),
+    look: async () => heard(await registry.look()),
   };
 }
 

@@ -13,6 +13,8 @@ export function guestRegistry(registry: RoomRegistry): RoomRegistry {
   };
   return {
     info,
+    look: info,
+    prepareObjects: () => Promise.reject(new RoomError("whoever was invited does not change who votes")),
     claim: async () => {
       const room = await info();
       if (room.cluster === undefined) throw new RoomRefusal("invitation-unknown");

@@ -3,6 +3,7 @@ import type { Clock } from "../../member/clock.ts";
 import type { Member } from "../../member/node/member.ts";
 import { isInvitationRefusal } from "../../transport/room.ts";
 import type { InvitationRefusalCode, RoomEdge, RoomInfo, RoomRegistry } from "../../transport/room.ts";
+import { homeOf } from "../common/room-home.ts";
 import { checkRegistry } from "./entry.ts";
 import { messageOf, type Patience } from "../common/patience.ts";
 import type { RunningState } from "../common/tab-state.ts";
@@ -20,6 +21,10 @@ export interface RegistryWatch {
   readonly update: (changes: Partial<RunningState>) => void;
   /** The store is of no use: the tab begins anew. */
   readonly onDiscard: () => void;
+  /** The room's cluster has objects now, or has none any more: the tab comes in once more, with what it has. */
+  readonly onMoved: () => void;
+  /** Somebody who has the room's key asks for another shape. */
+  readonly onWish: (shape: "edge" | "mixed") => void;
   /** The members do not let this newcomer in: its invitation is over. */
   readonly onRefused: (code: InvitationRefusalCode) => void;
 }
@@ -45,8 +50,14 @@ export async function watchRegistry(member: Member, watch: RegistryWatch, signal
 }
 
 function settledMs(member: Member, { edge }: RegistryWatch): number {
+  // Soon it has moved.
+  if (isMoving(member, edge)) return POLL_WITHOUT_LEADER_MS;
   if (edge !== undefined) return POLL_AT_EDGE_MS;
   return member.leader === 0n ? POLL_WITHOUT_LEADER_MS : POLL_MS;
+}
+
+function isMoving({ machine: { membership } }: Member, edge: RoomEdge | undefined): boolean {
+  return homeOf(membership) !== (edge === undefined ? "tabs" : "objects");
 }
 
 /** The membership alone does not tell: a log that was loaded is applied only after the start. */
@@ -58,6 +69,7 @@ async function askRegistry(member: Member, watch: RegistryWatch, signal: AbortSi
   let room: RoomInfo;
   try {
     room = await watch.registry.info();
+    if (isBehind(member, room)) room = await watch.registry.look();
   } catch (error) {
     watch.update({ roomTrouble: messageOf(error) });
     return;
@@ -71,6 +83,12 @@ async function askRegistry(member: Member, watch: RegistryWatch, signal: AbortSi
     aloneSinceMs: isAlone ? (watch.state()?.aloneSinceMs ?? watch.clock.nowMs()) : undefined,
   });
   await obey(member, room, watch);
+}
+
+/** The registry does not know yet who votes in the room. It asks an object, and takes nobody else's word. */
+function isBehind({ clusterId, machine: { membership } }: Member, { cluster, edge }: RoomInfo): boolean {
+  const home = homeOf(membership);
+  return cluster === clusterId && home !== undefined && (home === "objects") !== (edge !== undefined);
 }
 
 async function obey(member: Member, room: RoomInfo, watch: RegistryWatch): Promise<void> {
@@ -89,7 +107,21 @@ async function obey(member: Member, room: RoomInfo, watch: RegistryWatch): Promi
     // The next round asks again, and says what is wrong.
   }
   if (verdict === "discard") watch.onDiscard();
-  if (verdict === "agrees") await tellWhoIsInvited(member, room, watch);
+  if (verdict !== "agrees") return;
+  if ((room.edge === undefined) !== (watch.edge === undefined)) return watch.onMoved();
+  removeFormerObjects(member, room);
+  const mayReshape = member.leader === member.id && member.machine.membership.guest(member.id) === undefined;
+  if (room.wish !== undefined && mayReshape) watch.onWish(room.wish);
+  await tellWhoIsInvited(member, room, watch);
+}
+
+/** They have given up their votes, and are deleted. */
+function removeFormerObjects(member: Member, { edge }: RoomInfo): void {
+  const { membership } = member.machine;
+  const isOver = edge === undefined && membership.shape.shape === "tabs" && homeOf(membership) === "tabs";
+  if (!isOver || member.leader !== member.id) return;
+  const [former] = membership.shape.objects.filter((id) => membership.has(id));
+  if (former !== undefined) member.changes.remove(former, () => {});
 }
 
 /** Who is removed, or comes in by the last use, changes it without a word to the registry. */

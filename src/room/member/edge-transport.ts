@@ -1,6 +1,7 @@
 /**
- * The transport of a tab whose room's cluster has objects: a WebSocket to each object, and to the other tabs WebRTC, which
- * is opened when the log says that tabs vote. In a room of shape "edge" nothing of WebRTC is loaded.
+ * The transport of a tab whose room's cluster has objects, or may get some: a WebSocket to each object, and to the other tabs
+ * WebRTC. One of the two is there from the beginning; the other one is opened when the log says that it is needed. In a room
+ * of shape "edge" nothing of WebRTC is loaded.
  *
  * Each peer belongs to one of the two, by its id. So no tab can speak as an object, nor an object as a tab.
  */
@@ -13,48 +14,64 @@ import type { RoomMembership, TabTransport } from "./tab-transport.ts";
 export interface EdgeTransportOptions {
   /** Known before the log says which members are objects. */
   readonly objects: readonly MemberId[];
-  readonly toObjects: TabTransport;
-  /** Rejects if this browser has no WebRTC, or if its parts cannot be loaded. It is called again after a while. */
-  readonly openToTabs: () => Promise<TabTransport>;
+  /** Open from the beginning; at least one of the two is. */
+  readonly toObjects?: TabTransport;
+  readonly toTabs?: TabTransport;
+  /**
+   * Opens what is not there. Rejects if this browser has no WebRTC, or if its parts cannot be loaded; it is called again after
+   * a while.
+   */
+  readonly openToObjects?: () => Promise<TabTransport>;
+  readonly openToTabs?: () => Promise<TabTransport>;
 }
 
 /** What the greeting of a WebSocket proves of an object. */
 const OBJECT: PeerProof = { key: undefined, knowsSecret: true, invitation: undefined, isHost: false };
 
+/** A room that gets objects begins with this one. */
+const FIRST_OBJECT = "edge-1";
+
+type Kind = "objects" | "tabs";
+
 export class EdgeTransport implements TabTransport {
   readonly maxFrameBytes: number;
-  readonly #options: EdgeTransportOptions;
+  readonly #open: Readonly<Record<Kind, (() => Promise<TabTransport>) | undefined>>;
+  readonly #parts: Map<Kind, TabTransport> = new Map();
+  readonly #opening: Set<Kind> = new Set();
   #objects: ReadonlySet<MemberId>;
   #names: ReadonlyMap<MemberId, string> = new Map();
   #handlers: TransportHandlers | undefined;
   #peers: readonly MemberId[] = [];
-  #toTabs: TabTransport | undefined;
-  #isOpening = false;
   #isClosed = false;
 
-  constructor(options: EdgeTransportOptions) {
-    this.#options = options;
-    this.#objects = new Set(options.objects);
-    this.maxFrameBytes = options.toObjects.maxFrameBytes;
+  constructor({ objects, toObjects, toTabs, openToObjects, openToTabs }: EdgeTransportOptions) {
+    this.#objects = new Set(objects);
+    this.#open = { objects: openToObjects, tabs: openToTabs };
+    if (toObjects !== undefined) this.#parts.set("objects", toObjects);
+    if (toTabs !== undefined) this.#parts.set("tabs", toTabs);
+    this.maxFrameBytes = Math.min(...[...this.#parts.values()].map((part) => part.maxFrameBytes));
   }
 
   follow({ shape: { shape, objects }, members }: RoomMembership): void {
     if (this.#isClosed) return;
     const known = this.#objects.size;
     this.#objects = new Set([...this.#objects, ...objects]);
-    this.#names = new Map(members.map(({ id, name }) => [id, name]));
-    if (shape === "mixed" && this.#toTabs === undefined && !this.#isOpening) void this.#open();
+    const nameOf = (id: MemberId, name: string): string => (name === "" && id === objects[0] ? FIRST_OBJECT : name);
+    this.#names = new Map(members.map(({ id, name }) => [id, nameOf(id, name)]));
+    const doTabsVote = members.some(({ id, isLearner }) => !isLearner && !this.#objects.has(id));
+    if (shape === "mixed" || shape === "tabs" || (shape === "edge" && doTabsVote)) void this.#need("tabs");
+    if (shape !== "none") void this.#need("objects");
     if (this.#objects.size > known) this.#share();
   }
 
-  /** The name of a member that the log has; empty before it runs. */
+  /** The name of a member that the log has; empty before it runs, except for the first object. */
   nameOf(member: MemberId): string {
     return this.#names.get(member) ?? "";
   }
 
   start(handlers: TransportHandlers): void {
     this.#handlers = handlers;
-    this.#options.toObjects.start(only(handlers, (peer) => this.#objects.has(peer)));
+    for (const [kind, part] of this.#parts) this.#start(kind, part, handlers);
   }
 
   send(to: MemberId, frame: Uint8Array): void {
@@ -71,41 +88,49 @@ export class EdgeTransport implements TabTransport {
   }
 
   proofOf(peer: MemberId): PeerProof | undefined {
-    if (!this.#objects.has(peer)) return this.#toTabs?.proofOf?.(peer);
-    return this.#options.toObjects.isAuthenticated(peer) ? OBJECT : undefined;
+    const part = this.#of(peer);
+    if (!this.#objects.has(peer)) return part?.proofOf?.(peer);
+    return part?.isAuthenticated(peer) === true ? OBJECT : undefined;
   }
 
   retryNow(): void {
-    this.#options.toObjects.retryNow();
-    this.#toTabs?.retryNow();
+    for (const part of this.#parts.values()) part.retryNow();
   }
 
   close(): void {
     this.#isClosed = true;
-    this.#options.toObjects.close();
-    this.#toTabs?.close();
+    for (const part of this.#parts.values()) part.close();
   }
 
-  async #open(): Promise<void> {
-    this.#isOpening = true;
-    const transport = await this.#options.openToTabs().catch(() => undefined);
-    this.#isOpening = false;
+  async #need(kind: Kind): Promise<void> {
+    const open = this.#open[kind];
+    if (open === undefined || this.#parts.has(kind) || this.#opening.has(kind)) return;
+    this.#opening.add(kind);
+    const part = await open().catch(() => undefined);
+    this.#opening.delete(kind);
     // The next change of the members tries again.
-    if (transport === undefined) return;
-    if (this.#isClosed || this.#handlers === undefined) return transport.close();
-    this.#toTabs = transport;
-    transport.start(only(this.#handlers, (peer) => !this.#objects.has(peer)));
+    if (part === undefined) return;
+    if (this.#isClosed || this.#handlers === undefined) return part.close();
+    this.#parts.set(kind, part);
+    this.#start(kind, part, this.#handlers);
     this.#share();
+  }
+
+  #start(kind: Kind, part: TabTransport, handlers: TransportHandlers): void {
+    part.start(only(handlers, (peer) => this.#kindOf(peer) === kind));
   }
 
   #share(): void {
     if (this.#isClosed) return;
-    this.#options.toObjects.setPeers(this.#peers.filter((peer) => this.#objects.has(peer)));
-    this.#toTabs?.setPeers(this.#peers.filter((peer) => !this.#objects.has(peer)));
+    for (const [kind, part] of this.#parts) part.setPeers(this.#peers.filter((peer) => this.#kindOf(peer) === kind));
   }
 
   #of(peer: MemberId): TabTransport | undefined {
-    return this.#objects.has(peer) ? this.#options.toObjects : this.#toTabs;
+    return this.#parts.get(this.#kindOf(peer));
+  }
+
+  #kindOf(peer: MemberId): Kind {
+    return this.#objects.has(peer) ? "objects" : "tabs";
   }
 }
 

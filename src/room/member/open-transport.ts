@@ -45,10 +45,21 @@ export async function openTransport(
   onRelayed: OnRelayed,
   invited: Invited,
 ): Promise<TabTransport> {
-  return edge === undefined
-    ? openWebRtc(options, identity, key, onSignalling, onRelayed, invited)
-    : openAtEdge(options, identity, key, edge, onSignalling, onRelayed, invited);
+  if (edge !== undefined) return openAtEdge(options, identity, key, edge, onSignalling, onRelayed, invited);
+  const toTabs = await openWebRtc(options, identity, key, onSignalling, onRelayed, invited);
+  const [, { EdgeTransport }] = await socketParts();
+  const isOpen = options.secret === undefined && options.invitation === undefined;
+  // An object that joins later has the path that every room has.
+  const later = { path: `/c/${options.place.name}/`, objects: [] };
+  const nameOf = (object: MemberId): string => transport.nameOf(object);
+  const openToObjects = (): Promise<TabTransport> => openSockets(options, identity, key, later, nameOf, () => {});
+  const transport = new EdgeTransport({ objects: [], toTabs, ...(isOpen ? {} : { openToObjects }) });
+  return transport;
 }
+
+const socketParts = /* @__PURE__ */ loadedOnce(() =>
+  Promise.all([import("../../transport/socket/socket-dialer.ts"), import("./edge-transport.ts")]),
+);
 
 const webRtcParts = /* @__PURE__ */ loadedOnce(() =>
   Promise.all([
@@ -58,6 +69,8 @@ const webRtcParts = /* @__PURE__ */ loadedOnce(() =>
     import("../../transport/relay/relay-port.ts"),
     import("../../transport/relay/relayed-transport.ts"),
     import("./tab-credentials.ts"),
+    // A room of tabs may get an object at any time, and lose its server in the next moment.
+    socketParts(),
   ]),
 );
 
@@ -78,31 +91,41 @@ async function openAtEdge(
   onRelayed: OnRelayed,
   invited: Invited,
 ): Promise<TabTransport> {
-  const [{ SocketDialer }, { EdgeTransport }] = await Promise.all([
-    import("../../transport/socket/socket-dialer.ts"),
-    import("./edge-transport.ts"),
-  ]);
-  const { place } = options;
-  const { memberId: id, clusterId: cluster } = identity;
-  const credentials = { by: shownToObjects(options), member: key };
-  const dial = (object: bigint): WebSocket | undefined => {
-    const address = peerAddress(place.signalling, edge, transport.nameOf(object), object);
-    return address === undefined ? undefined : new WebSocket(address);
-  };
+  const nameOf = (object: MemberId): string => transport.nameOf(object);
+  const toObjects = await openSockets(options, identity, key, edge, nameOf, onState);
+  const [, { EdgeTransport }] = await socketParts();
   const transport = new EdgeTransport({
     objects: edge.objects,
-    toObjects: new SocketDialer({ id, cluster, credentials, dial, onState }),
+    toObjects,
     // Whether newcomers can come is a question to the objects, and to no signalling server.
     openToTabs: () => openWebRtc(options, identity, key, () => {}, onRelayed, invited),
   });
   return transport;
 }
 
+/** A WebSocket to each object. */
+async function openSockets(
+  options: TransportOptions,
+  { memberId: id, clusterId: cluster }: Identity,
+  member: SigningKey | undefined,
+  edge: RoomEdge,
+  nameOf: (object: MemberId) => string,
+  onState: OnSignalling,
+): Promise<TabTransport> {
+  const [{ SocketDialer }] = await socketParts();
+  const credentials = { by: shownToObjects(options), member };
+  const dial = (object: bigint): WebSocket | undefined => {
+    const address = peerAddress(options.place.signalling, edge, nameOf(object), object);
+    return address === undefined ? undefined : new WebSocket(address);
+  };
+  return new SocketDialer({ id, cluster, credentials, dial, onState });
+}
+
 /** A guest shows its invitation each time: an object knows it as long as somebody has come by it. */
 function shownToObjects({ place, secret, invitation }: TransportOptions): TabCredentials["by"] {
   if (invitation !== undefined) return invitation;
   const { registry: registryKey } = roomKeys(place.name, secret);
-  assert(registryKey !== undefined, "a room at the edge has a secret");
+  assert(registryKey !== undefined, "a room with objects has a secret");
   return { registryKey };
 }
 

@@ -1,17 +1,15 @@
-/** Changes who votes in a room whose cluster has objects, through the log. */
+/** Changes who votes in a room, through the log. */
 import type { Member } from "../../member/node/member.ts";
 import { EtcdError, GrpcCode } from "../../protocol/errors.ts";
-import type { RoomEdge } from "../../transport/room.ts";
+import type { MemberId } from "../../protocol/peer/raft-message.ts";
+import type { RoomRegistry } from "../../transport/room.ts";
+import { messageOf } from "../common/patience.ts";
+import type { RoomShape } from "../common/room-edge.ts";
+import { homeOf } from "../common/room-home.ts";
 
 /** Resolves when the change is committed; the leader then promotes and demotes. Rejects with EtcdError. */
-export function reshape(
-  member: Member | undefined,
-  edge: RoomEdge | undefined,
-  shape: "edge" | "mixed",
-): Promise<void> {
+export async function reshape(member: Member | undefined, registry: RoomRegistry, shape: RoomShape): Promise<void> {
   if (member === undefined) throw refusal("this tab has no member of its room");
-  if (edge === undefined)
-    throw refusal("the members of this room are browser tabs only: it has no object that could vote");
   const { auth, membership } = member.machine;
   if (auth.enabled) {
     throw new EtcdError(
@@ -19,9 +17,29 @@ export function reshape(
       "auth is enabled: an administrator changes this with the command line",
     );
   }
-  const { objects } = membership.shape;
+  const isOfTabs = homeOf(membership) === "tabs";
+  if (isOfTabs && shape === "tabs") return;
+  const objects = isOfTabs ? await newObjects(member, registry) : membership.shape.objects;
+  await changed((done) => member.changes.reshape({ shape, objects }, done));
+}
+
+/** Prepared at the server. They become members when the leader has read that they are to vote. */
+async function newObjects(member: Member, registry: RoomRegistry): Promise<readonly MemberId[]> {
+  const { membership } = member.machine;
+  const former = membership.shape.objects.filter((id) => membership.has(id));
+  for (const id of former) await changed((done) => member.changes.remove(id, done));
+  try {
+    return (await registry.prepareObjects(member.clusterId)).objects;
+  } catch (error) {
+    throw refusal(`the server keeps no object for this room: ${messageOf(error)}`);
+  }
+}
+
+type Done = Parameters<Member["changes"]["reshape"]>[1];
+
+function changed(change: (done: Done) => void): Promise<void> {
   return new Promise((resolve, reject: (error: EtcdError) => void) => {
-    member.changes.reshape({ shape, objects: objects.length === 0 ? edge.objects : objects }, (outcome) => {
+    change((outcome) => {
       if (outcome.ok) resolve();
       else reject(outcome.error);
     });

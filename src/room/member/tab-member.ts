@@ -32,13 +32,17 @@ import { giveUpVote, handOver, sayGoodbye, transferLeadership } from "./hand-ove
 import { NO_TRANSPORT } from "./no-transport.ts";
 import { prepareRecovery, replaceStore } from "./recovery.ts";
 import type { Recovery } from "./recovery.ts";
-import { reshape } from "./reshape.ts";
+import type { RoomShape } from "../common/room-edge.ts";
+import { homeOf, roomShapeOf } from "../common/room-home.ts";
 import { roomMember } from "./room-member.ts";
 import type { TabMemberOptions } from "./tab-member-options.ts";
 import { tabServices } from "./tab-services.ts";
 import type { TabTransport } from "./tab-transport.ts";
 
-type End = "again" | "recover" | "full" | "over";
+/** "moved": the room's cluster got objects, or has none any more. */
+type End = "again" | "recover" | "moved" | "full" | "over";
+
+const MOVED = "the room’s cluster has moved, and this tab follows it";
 
 export class TabMember {
   readonly #options: TabMemberOptions;
@@ -56,6 +60,8 @@ export class TabMember {
   #edge: RoomEdge | undefined;
   #recovery: Recovery | undefined;
   #isRecovering = false;
+  /** The log says that the room's cluster lives where this session does not look for it. */
+  #isElsewhere = false;
   /** By the members: what was stored while it asked them is of no use. */
   #isTurnedAway = false;
 
@@ -153,7 +159,7 @@ export class TabMember {
     if (member === undefined || member.problem !== undefined || this.#isRecovering) {
       throw new EtcdError(GrpcCode.FailedPrecondition, "this tab has no member that could go on");
     }
-    if (this.#edge !== undefined) {
+    if (this.#edge !== undefined || homeOf(member.machine.membership) !== "tabs") {
       const text = "the room’s cluster is at its server, and goes on there: a tab cannot found it anew";
       throw new EtcdError(GrpcCode.FailedPrecondition, text);
     }
@@ -166,8 +172,9 @@ export class TabMember {
   }
 
   /** Changes who votes. Rejects with EtcdError. */
-  async reshape(shape: "edge" | "mixed"): Promise<void> {
-    await reshape(this.#member, this.#edge, shape);
+  async reshape(shape: RoomShape): Promise<void> {
+    const { reshape } = await import("./reshape.ts");
+    await reshape(this.#member, this.#options.registry, shape);
   }
 
   async #recoverFrom(member: Member, snapshot: Uint8Array | undefined): Promise<void> {
@@ -196,7 +203,7 @@ export class TabMember {
     if (storage === undefined) return end;
     if (end === "again" || this.#isTurnedAway) await this.#discard(storage);
     if (end === "recover") await this.#replace(storage);
-    if (end === "full") await storage.close().catch(() => {});
+    if (end === "full" || end === "moved") await storage.close().catch(() => {});
     return end;
   }
 
@@ -282,7 +289,11 @@ export class TabMember {
     former?.stop();
     this.#watchRegistry(member);
     const end = await ended;
-    if (end === "full") this.#transport = undefined;
+    if (end === "moved") {
+      this.#options.late.hold(MOVED);
+      await handOver(member);
+      this.#dropMember(MOVED, "held");
+    } else if (end === "full") this.#transport = undefined;
     else this.#dropMember("this tab begins anew");
     return end;
   }
@@ -328,9 +339,14 @@ export class TabMember {
     if (this.#member === undefined) return;
     const { membership } = this.#member.machine;
     this.#transport?.follow?.(membership);
-    const shape = membership.shape.shape === "mixed" ? "mixed" : "edge";
-    const isNews = this.#state.running?.shape !== shape;
-    if (this.#edge !== undefined && isNews) this.#state.update({ shape });
+    const isAtEdge = this.#edge !== undefined;
+    const shape = roomShapeOf(membership, isAtEdge);
+    if (this.#state.running?.shape !== shape) this.#state.update({ shape });
+    const home = homeOf(membership);
+    const isElsewhere = home !== undefined && (home === "objects") !== isAtEdge;
+    // The registry is asked at once, and says where it is.
+    if (isElsewhere && !this.#isElsewhere) this.#patience.retryNow();
+    this.#isElsewhere = isElsewhere;
   }
 
   #watchRegistry(member: Member): void {
@@ -344,6 +360,9 @@ export class TabMember {
       state: () => this.#state.running,
       update: (changes: Partial<RunningState>) => this.#state.update(changes),
       onDiscard: () => this.#endSession?.("again"),
+      onMoved: () => this.#endSession?.("moved"),
+      // The next poll tries again, as long as it is wished.
+      onWish: (shape: RoomShape) => void this.reshape(shape).catch(() => {}),
       onRefused: (code: RoomRefusalCode) => {
         this.#isTurnedAway = true;
         this.#refused(code);
@@ -383,11 +402,12 @@ export class TabMember {
     this.#endSession?.("over");
   }
 
-  #dropMember(text: string): void {
+  /** Calls fail from now on, or wait. */
+  #dropMember(text: string, calls: "detached" | "held" = "detached"): void {
     const member = this.#member;
     this.#member = undefined;
     this.#transport = undefined;
-    if (!this.#state.isOver) this.#options.late.detach(text);
+    if (!this.#state.isOver && calls === "detached") this.#options.late.detach(text);
     member?.stop();
   }
 

@@ -6,7 +6,7 @@ import type { Transport } from "../../transport/transport.ts";
 /** Who belongs to the room, and who votes, according to the log. */
 export interface RoomMembership {
   readonly shape: ClusterShape;
-  readonly members: readonly Pick<MemberRecord, "id" | "name">[];
+  readonly members: readonly Pick<MemberRecord, "id" | "name" | "isLearner">[];
 }
 
 /** A transport that can be told that the network, or the page, is back. */

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { member as memberRecord } from "../../../src/protocol/api/cluster.ts";
 import { putRequest, rangeRequest } from "../../../src/protocol/api/kv.ts";
 import type { ClusterShape, ShapeName } from "../../../src/protocol/peer/cluster-shape-schema.ts";
-import { utf8Encode } from "../../../src/base/utf8.ts";
+import { utf8Decode, utf8Encode } from "../../../src/base/utf8.ts";
+import type { MemoryImage } from "../../../src/storage/memory/memory.ts";
 import { CALL, Cluster } from "../support/cluster.ts";
 import type { Node } from "../support/cluster.ts";
 
@@ -16,7 +17,11 @@ const put = (node: Node, value: string): Promise<unknown> =>
   node.services.kv.put(putRequest({ key: utf8Encode("key"), value: utf8Encode(value) }), CALL);
 
 class Room {
-  readonly cluster: Cluster = new Cluster(1, { autopilot: AUTOPILOT, quiesceAfterTicks: 20 });
+  readonly cluster: Cluster;
+
+  constructor(quiesceAfterTicks = 20) {
+    this.cluster = new Cluster(1, { autopilot: AUTOPILOT, quiesceAfterTicks });
+  }
 
   static async founded(shape: ShapeName, tabs: number): Promise<Room> {
     const room = new Room();
@@ -28,9 +33,24 @@ class Room {
     return room;
   }
 
-  async comes(id: bigint): Promise<Node> {
+  /** Of tabs only: 2 founded it. */
+  static async ofTabs(tabs: number): Promise<Room> {
+    const room = new Room(0);
+    const members = [memberRecord({ id: 2n, name: "m2" })];
+    await room.cluster.start(2n, { type: "found", members });
+    await room.cluster.elected();
+    for (let at = 1; at < tabs; at++) await room.comes(BigInt(at + 2), 2n);
+    return room;
+  }
+
+  /** It waits for members that add it. */
+  async objectIsMade(image?: MemoryImage): Promise<Node> {
+    return this.cluster.start(OBJECT, { type: "join" }, image, { startsQuiet: true });
+  }
+
+  async comes(id: bigint, by: bigint = OBJECT): Promise<Node> {
     const node = await this.cluster.start(id, { type: "join" });
-    node.member.dial([OBJECT]);
+    node.member.dial([by]);
     await this.until(() => node.member.machine.membership.has(id), `${id} is let in`);
     return node;
   }
@@ -169,13 +189,123 @@ describe("M70 the shape is changed through the log", () => {
     expect(room.cluster.node(2n).member.machine.membership.shape).toEqual(shapeOf("edge"));
   });
 
+  test.each([1, 2, 3, 5])("M76 from %s tabs to edge: the object learns, and then it votes alone", async (tabs) => {
+    const room = await Room.ofTabs(tabs);
+    await room.cluster.settled(put(room.cluster.node(2n), "of tabs"));
+    await room.objectIsMade();
+    expect(await room.reshape(2n, shapeOf("edge"))).toBe("done");
+    await room.untilVoters(2n, OBJECT);
+    await room.until(() => room.cluster.leader?.id === OBJECT, "the object leads");
+    await room.cluster.settled(put(room.cluster.node(2n), "of the object"));
+    const { kvs } = await room.cluster.settled(
+      room.object.services.kv.range(rangeRequest({ key: utf8Encode("key") }), CALL),
+    );
+    expect(kvs.map(({ value }) => utf8Decode(value))).toEqual(["of the object"]);
+  });
+
+  test("M76 from tabs to mixed: the object votes with as many tabs as make the number odd", async () => {
+    const room = await Room.ofTabs(3);
+    await room.untilVoters(2n, 2n, 3n, 4n);
+    await room.objectIsMade();
+    expect(await room.reshape(4n, shapeOf("mixed"))).toBe("done");
+    await room.until(() => votersAt(room.cluster.node(2n)).includes(OBJECT), "it votes");
+    expect(votersAt(room.cluster.node(2n))).toHaveLength(3);
+  });
+
+  test("M76 an object that never comes changes nothing: the tabs vote, by their own rules, until it is there", async () => {
+    const room = await Room.ofTabs(3);
+    await room.untilVoters(2n, 2n, 3n, 4n);
+    for (const shape of ["edge", "mixed"] as const) {
+      expect(await room.reshape(2n, shapeOf(shape))).toBe("done");
+      await room.cluster.clock.advance(5_000);
+      expect(votersAt(room.cluster.node(2n))).toEqual([2n, 3n, 4n]);
+    }
+    await room.comes(5n, 2n);
+    room.cluster.crash(4n);
+    await room.untilVoters(2n, 2n, 3n, 5n);
+    await room.objectIsMade();
+    await room.until(() => votersAt(room.cluster.node(2n)).includes(OBJECT), "it votes");
+  });
+
+  test("M76 the change may be taken back before the object votes", async () => {
+    const room = await Room.ofTabs(2);
+    expect(await room.reshape(2n, shapeOf("edge"))).toBe("done");
+    await room.cluster.clock.advance(1_000);
+    expect(await room.reshape(2n, shapeOf("tabs"))).toBe("done");
+    await room.objectIsMade();
+    await room.cluster.clock.advance(10_000);
+    expect(votersAt(room.cluster.node(2n))).toEqual([2n]);
+    await room.cluster.settled(put(room.cluster.node(3n), "of tabs"));
+  });
+
+  test.each([
+    ["edge", 1],
+    ["edge", 2],
+    ["edge", 3],
+    ["mixed", 1],
+    ["mixed", 2],
+    ["mixed", 4],
+  ] as const)("M76 from %s with %s tabs to tabs: the object gives its vote up, and follows", async (shape, tabs) => {
+    const room = await Room.founded(shape, tabs);
+    await room.cluster.settled(put(room.object, "of the object"));
+    expect(await room.reshape(2n, shapeOf("tabs"))).toBe("done");
+    await room.until(() => !votersAt(room.cluster.node(2n)).includes(OBJECT), "no object votes");
+    await room.until(() => (room.cluster.leader?.id ?? OBJECT) !== OBJECT, "a tab leads");
+    const count = tabs % 2 === 1 ? tabs : tabs - 1;
+    await room.until(() => votersAt(room.cluster.node(2n)).length === count, "the tabs vote");
+    await room.cluster.settled(put(room.cluster.node(2n), "of tabs"));
+    await room.until(() => room.object.member.machine.membership.shape.shape === "tabs", "the object knows");
+    expect(votersAt(room.object)).not.toContain(OBJECT);
+    // It may be deleted now, so the log gives it no vote again.
+    expect(await room.reshape(2n, shapeOf("edge"))).toMatch(/given up their votes for good/);
+    expect(await room.reshape(2n, { shape: "mixed", objects: [77n] })).toMatch(/given up their votes for good/);
+    const promoted = room.cluster.node(2n).services.cluster.memberPromote({ id: OBJECT }, CALL);
+    await expect(room.cluster.settled(promoted)).rejects.toThrow(/given up their votes for good/);
+  });
+
+  test("M76 from edge to tabs without a tab: the object keeps its vote, and sleeps, until one is there", async () => {
+    const room = await Room.founded("edge", 1);
+    const image = room.cluster.crash(2n);
+    expect(await room.reshape(OBJECT, shapeOf("tabs"))).toBe("done");
+    await room.asleep();
+    expect(votersAt(room.object)).toEqual([OBJECT]);
+    await room.cluster.settled(put(room.object, "alone"));
+    await room.cluster.start(2n, { type: "join" }, image);
+    await room.until(() => votersAt(room.cluster.node(2n)).join() === "2", "the tab votes");
+  });
+
+  test.each(["the object", "the leader"])("M76 from tabs to edge, and %s crashes in every step of it", async (who) => {
+    for (let afterMs = 0; afterMs < 1_500; afterMs += 100) {
+      const room = await Room.ofTabs(3);
+      await room.untilVoters(2n, 2n, 3n, 4n);
+      await room.cluster.settled(put(room.cluster.node(2n), "kept"));
+      await room.objectIsMade();
+      expect(await room.reshape(2n, shapeOf("edge"))).toBe("done");
+      await room.cluster.clock.advance(afterMs);
+      const victim = who === "the object" ? OBJECT : (room.cluster.leader?.id ?? 2n);
+      // An object takes a tab for a leader only where its log says that tabs vote, or says nothing yet.
+      if (who === "the object" && votersAt(room.object).join() === "1") {
+        for (const id of [2n, 3n, 4n]) room.cluster.strangers.add(id);
+      }
+      const image = room.cluster.crash(victim);
+      await room.cluster.clock.advance(3_000);
+      if (victim === OBJECT) await room.objectIsMade(image);
+      else await room.cluster.start(victim, { type: "join" }, image);
+      const tab = room.cluster.node(3n);
+      await room.until(() => votersAt(tab).join() === "1" && !isJoint(tab), `votes, crashed after ${afterMs} ms`);
+      const { kvs } = await room.cluster.settled(tab.services.kv.range(rangeRequest({ key: utf8Encode("key") }), CALL));
+      expect(kvs.map(({ value }) => utf8Decode(value))).toEqual(["kept"]);
+      await room.until(() => room.cluster.leader?.id === OBJECT, "the object leads");
+    }
+  });
+
   test("a shape without objects, or none, is refused and changes nothing", async () => {
     const room = await Room.founded("edge", 0);
     for (const shape of [
       { shape: "mixed", objects: [] },
       { shape: "none", objects: [OBJECT] },
     ] as const) {
-      expect(await room.reshape(1n, shape)).toMatch(/shape is edge or mixed/);
+      expect(await room.reshape(1n, shape)).toMatch(/shape is edge, mixed or tabs/);
     }
     expect(room.object.member.machine.membership.shape).toEqual(shapeOf("edge"));
   });

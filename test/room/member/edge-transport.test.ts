@@ -62,7 +62,7 @@ function opened(openToTabs?: () => Promise<TabTransport>): {
 
 const says = (shape: ShapeName, objects = [OBJECT]): Parameters<EdgeTransport["follow"]>[0] => ({
   shape: { shape, objects },
-  members: [{ id: 9n, name: "edge-4" }],
+  members: [{ id: 9n, name: "edge-4", isLearner: true }],
 });
 
 describe("a tab of a room with objects", () => {

@@ -1,7 +1,7 @@
 /** The room's registry as the signalling object keeps it, in this process; it can be cut off, and it can forget. */
 import type { MemberId } from "../../../src/protocol/peer/raft-message.ts";
 import { RoomError, RoomRefusal } from "../../../src/transport/room.ts";
-import type { RoomInfo, RoomRefusalCode, RoomRegistry } from "../../../src/transport/room.ts";
+import type { RoomEdge, RoomInfo, RoomRefusalCode, RoomRegistry } from "../../../src/transport/room.ts";
 import { claim, confirm, forget } from "../../../worker/signalling/room-claims.ts";
 import type { RoomClaim, RoomClaimSlot } from "../../../worker/signalling/room-claims.ts";
 
@@ -47,6 +47,15 @@ export class FakeRegistry implements RoomRegistry {
   async forget(cluster: bigint): Promise<boolean> {
     this.#check();
     return forget(this.#slot, `${cluster}`);
+  }
+
+  async prepareObjects(): Promise<RoomEdge> {
+    this.#check();
+    throw new RoomError("the room answered 501: this worker keeps no list of clusters");
+  }
+
+  async look(): Promise<RoomInfo> {
+    return this.info();
   }
 
   async ticket(_peerId: string, token: string): Promise<string> {
