@@ -109,7 +109,11 @@ export class Handshake {
   received(bytes: Uint8Array): void {
     const message = decodeGreeting(bytes);
     if (message === "not-one") return this.#events.onFailed("a greeting that is none");
-    if (typeof message === "string") return this.#events.onDenied(message);
+    if (typeof message === "string") {
+      // An end that has greeted in our version does not change it.
+      if (this.#sides !== undefined) return this.#events.onFailed("a greeting that is none");
+      return this.#events.onDenied(message);
+    }
     if (this.#sides === undefined && message.type === HELLO) {
       this.#key = this.#keyFor(message);
       if (this.#key === undefined) return this.#events.onFailed("a peer with an invitation that is not known here");
