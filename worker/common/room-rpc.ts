@@ -1,6 +1,7 @@
+/** RPC methods of a room (worker/signalling/signalling.ts), for the registry of clusters and for objects. */
 import type { RoomGuests } from "../signalling/room-guests.ts";
 
-/** RPC methods of a room (worker/signalling/signalling.ts), for the registry of clusters. */
+/** What they may ask of it. */
 export interface RoomRpc extends Rpc.DurableObjectBranded {
   /**
    * Makes the room that of a cluster with members in tabs, which is about to be created. False: the room belongs to
