@@ -20,6 +20,7 @@ const TOGETHER = 2;
 /** Half a minute and more each: with `QUORATE_LONG=1`, as in CI. */
 const LONG = [
   "test/e2e/backup.test.ts",
+  "test/e2e/closed-rooms.test.ts",
   "test/e2e/connect-clusters.test.ts",
   "test/e2e/edge-rooms.test.ts",
   "test/e2e/firefox.test.ts",
@@ -35,10 +36,13 @@ const LONG = [
   "test/e2e/personal-keys.test.ts",
   "test/e2e/replica.test.ts",
   "test/e2e/shared-socket.test.ts",
+  "test/e2e/tabs-folder.test.ts",
+  "test/worker/backup/backup.test.ts",
   "test/worker/edge/edge-sleep.test.ts",
   "test/worker/clusters/deleted-sockets.test.ts",
   "test/worker/edge/hibernation.test.ts",
   "test/worker/edge/revoked.test.ts",
+  "test/worker/edge/room-keys.test.ts",
   "test/worker/edge/room-sleep.test.ts",
 ];
 const isLong = process.env["QUORATE_LONG"] === "1";
