@@ -23,6 +23,20 @@ async function untilStored(page: Page): Promise<void> {
   await page.waitForFunction(() => navigator.serviceWorker.controller?.state === "activated");
 }
 
+/** Tells what the browser was doing when the version does not come. */
+async function untilVersion(page: Page, wanted: string): Promise<void> {
+  const arrived = (version: string): boolean => document.documentElement.dataset["version"] === version;
+  await page.waitForFunction(arrived, wanted).catch(async (error: unknown) => {
+    const state = await page.evaluate(async () => {
+      const registration = await navigator.serviceWorker.getRegistration();
+      const { installing, waiting, active } = registration ?? {};
+      const states = [installing, waiting, active].map((worker) => worker?.state ?? "none");
+      return [document.documentElement.dataset["version"], document.readyState, ...states].join(" ");
+    });
+    throw new Error(`not of version ${wanted}, but ${state}`, { cause: error });
+  });
+}
+
 function cachedPaths(page: Page): Promise<readonly string[]> {
   return page.evaluate(async () => {
     const paths: string[] = [];
@@ -158,10 +172,8 @@ describe("a new version", () => {
         await bar.waitFor();
         // Nothing happens before somebody wants it.
         expect(await page.evaluate(() => document.documentElement.dataset["version"])).toBe(before);
-        const navigated = page.waitForEvent("load");
-        await bar.getByRole("button", { name: "Reload" }).click();
-        await navigated;
-        await page.waitForFunction((wanted) => document.documentElement.dataset["version"] === wanted, version);
+        await bar.getByRole("button", { name: "Reload" }).press("Enter");
+        await untilVersion(page, version);
         await untilStored(page);
       }
       const names = await page.evaluate(() => caches.keys());
@@ -172,4 +184,25 @@ describe("a new version", () => {
       expect(await page.evaluate(() => document.documentElement.dataset["version"])).toBe("3");
     },
   );
+
+  test("OF5 a worker that does not take over keeps nobody from the new version", async () => {
+    const context = await browser.newContext(chromiumContextOptions());
+    const page = await context.newPage();
+    // The worker is never told that it may.
+    await page.addInitScript(() => {
+      const real = Object.getOwnPropertyDescriptor(ServiceWorker.prototype, "postMessage")?.value as (
+        this: ServiceWorker,
+        ...sent: readonly unknown[]
+      ) => void;
+      ServiceWorker.prototype.postMessage = function (...sent: readonly unknown[]): void {
+        if (sent[0] !== "activate") real.call(this, ...sent);
+      };
+    });
+    await page.goto(server.url);
+    await untilStored(page);
+    server.publish("2");
+    await page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.update());
+    await page.getByRole("button", { name: "Reload" }).press("Enter");
+    await untilVersion(page, "2");
+  });
 });
