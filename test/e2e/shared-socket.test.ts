@@ -218,7 +218,8 @@ test("where WebSockets are refused, fifty watches and eight locks that wait leav
   expect(got).toEqual([0, HTTP_CONNECTIONS + 2, 5, "connected"]);
   await page.waitForFunction(() => window.live.get("x")?.value === 4);
   expect(requests.filter((path) => path === "/v3/kv/put")).toHaveLength(5);
-  // Each learns by itself that its socket is refused, and joins the shared response then; later ones join it at once.
+  // The first learns that sockets are refused; the others wait for it, and join the shared response with it.
+  expect(requests.filter((path) => path === "/v3/watch").length).toBeLessThan(2 * HTTP_CONNECTIONS);
   const before = requests.filter((path) => path === "/v3/watch").length;
   await watchMany(page, "later/", WATCHES);
   expect(requests.filter((path) => path === "/v3/watch").length - before).toBeLessThan(HTTP_CONNECTIONS);

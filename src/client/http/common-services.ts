@@ -28,11 +28,10 @@ export function kvService(transport: Transport): KvService {
 
 export function commonServices(transport: Transport): CommonServices {
   const { caller, socket, WebSocket } = transport;
-  const streams = loadedOnce(() => import("./http-streams.ts"));
-  const ownWatches = loadedOnce(async () => (await streams()).watchesWithoutSharing(caller, WebSocket));
+  const unshared = loadedOnce(async () => (await import("./unshared-watches.ts")).unsharedWatches(caller, WebSocket));
   const watch = lazyService<WatchService & { readonly watch: unknown }>({ watch: "bidi" }, async () => {
     const connection = await socket?.opened();
-    if (connection === undefined) return ownWatches();
+    if (connection === undefined) return (await unshared())();
     return { watch: (context) => connection.open(WATCH_RPCS.watch, named(caller, context)) };
   });
   const lease = served(transport, "lease", LEASE_RPCS);

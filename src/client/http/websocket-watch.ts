@@ -10,6 +10,9 @@ import type { WatchRequest, WatchResponse } from "../../protocol/api/watch.ts";
 import type { WebSocketConstructor, WebSocketLike } from "../common/web-socket-like.ts";
 import { watchRequestText, watchResponseOf } from "./watch-messages.ts";
 
+/** It is open, or it has ended without having been open, "closed" by its caller. */
+export type Attempted = "open" | "refused" | "closed";
+
 export interface WebSocketWatchOptions {
   readonly endpoint: string;
   readonly token: string;
@@ -17,8 +20,8 @@ export interface WebSocketWatchOptions {
   readonly WebSocket: WebSocketConstructor;
   /** Limit of the buffered frames in UTF-16 units. Default 16 Mi. */
   readonly maxWaiting?: number;
-  /** Called when it ends without having been open. */
-  readonly onRefused?: () => void;
+  /** Called once. */
+  readonly onAttempted?: (outcome: Attempted) => void;
 }
 
 export class WebSocketWatchStream implements WatchStream {
@@ -31,14 +34,14 @@ export class WebSocketWatchStream implements WatchStream {
   #frames: string[] = [];
   #waiting = 0;
   #isOver = false;
-  readonly #onRefused: (() => void) | undefined;
+  readonly #onAttempted: WebSocketWatchOptions["onAttempted"];
   #error: EtcdError | undefined;
   #wake: (() => void) | undefined;
 
   constructor(options: WebSocketWatchOptions) {
     const { endpoint, token, timeoutMs } = options;
     this.#endpoint = endpoint;
-    this.#onRefused = options.onRefused;
+    this.#onAttempted = options.onAttempted;
     this.#maxWaiting = options.maxWaiting ?? 16 * 1024 * 1024;
     const url = `${endpoint.replace(/^http/, "ws")}/v3/watch`;
     this.#socket = token === "" ? new options.WebSocket(url) : new options.WebSocket(url, ["Bearer", token]);
@@ -76,9 +79,11 @@ export class WebSocketWatchStream implements WatchStream {
   }
 
   #opened(): void {
+    if (this.#isOver) return;
     clearTimeout(this.#timer);
     const requests = this.#unsent ?? [];
     this.#unsent = undefined;
+    this.#onAttempted?.("open");
     for (const request of requests) this.request(request);
   }
 
@@ -100,7 +105,7 @@ export class WebSocketWatchStream implements WatchStream {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
-    if (reason !== undefined && this.#unsent !== undefined) this.#onRefused?.();
+    if (this.#unsent !== undefined) this.#onAttempted?.(reason === undefined ? "closed" : "refused");
     if (reason !== undefined) this.#error = new EtcdError(GrpcCode.Unavailable, reason);
     this.#socket.close();
     this.#wake?.();
