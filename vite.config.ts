@@ -28,6 +28,7 @@ const LONG = [
   "test/e2e/relay.test.ts",
   "test/e2e/reshape.test.ts",
   "test/e2e/room-history.test.ts",
+  "test/e2e/room-restore.test.ts",
   "test/e2e/floods.test.ts",
   "test/e2e/full-disk.test.ts",
   "test/e2e/gone-callers.test.ts",
@@ -43,6 +44,7 @@ const LONG = [
   "test/worker/edge/hibernation.test.ts",
   "test/worker/edge/revoked.test.ts",
   "test/worker/edge/room-keys.test.ts",
+  "test/worker/edge/room-restore.test.ts",
   "test/worker/edge/room-sleep.test.ts",
 ];
 const isLong = process.env["QUORATE_LONG"] === "1";

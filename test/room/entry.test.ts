@@ -64,7 +64,7 @@ test("a store that was about to join goes on with the cluster that it had been g
 
 test("what the registry says later is obeyed only where nothing can be lost by it", async () => {
   const registry = new FakeRegistry();
-  const member = { memberId: 5n, clusterId: 50n, belongs: true, isEmptyFounding: false };
+  const member = { memberId: 5n, clusterId: 50n, belongs: true, hasNothing: false };
   const free = await registry.info();
   expect(checkRegistry(member, free)).toBe("register");
   expect(checkRegistry({ ...member, belongs: false }, free)).toBe("discard");
@@ -78,6 +78,6 @@ test("what the registry says later is obeyed only where nothing can be lost by i
   await registry.claim(1n, 10n);
   const foreign = await registry.info();
   expect(checkRegistry(member, foreign)).toBe("conflict");
-  expect(checkRegistry({ ...member, isEmptyFounding: true }, foreign)).toBe("discard");
+  expect(checkRegistry({ ...member, hasNothing: true }, foreign)).toBe("discard");
   expect(checkRegistry({ ...member, belongs: false }, foreign)).toBe("discard");
 });

@@ -182,7 +182,7 @@ const SERVED =
 
 function running(state: RunningState, knowledge: RoomKnowledge, actions: RoomActions): Standing {
   const { view, nowMs, nowWallMs, problemSinceMs } = knowledge;
-  if (state.isConflict && view !== undefined) return conflict(state.room, view, actions);
+  if (state.isConflict && view !== undefined) return conflict(state, view, actions);
   if (view === undefined) return say("busy", "Starting.");
   const problem = roomProblem(state, view, nowWallMs);
   if (problem === undefined) return serving(state, view, knowledge, actions);
@@ -278,7 +278,8 @@ function joinRefusalText(refusal: string): string {
   }
 }
 
-function conflict(room: RoomInfo | undefined, view: MemberView, { joinOther }: RoomActions): Standing {
+function conflict({ room, shape }: RunningState, view: MemberView, { joinOther }: RoomActions): Standing {
+  if (shape === "edge") return conflictAtEdge(room, view, joinOther);
   const founder = room?.cluster === undefined ? "somebody else" : founderOf(room);
   const text =
     `This room was founded anew by ${founder}, but this tab belongs to the cluster that was here before. ` +
@@ -287,6 +288,21 @@ function conflict(room: RoomInfo | undefined, view: MemberView, { joinOther }: R
     `This browser’s copy of the old room is deleted: everything in it, up to revision ${numberText(view.revision)}. ` +
     "The tab then joins the new room as a new member.";
   return say("bad", text, [{ label: "Join the new one", warning, run: joinOther }]);
+}
+
+/** A learner cannot go on with what it has. */
+function conflictAtEdge(room: RoomInfo | undefined, view: MemberView, joinOther: () => void): Standing {
+  const isGone = room?.cluster === undefined;
+  const what = isGone
+    ? "The room was deleted at its server"
+    : "The room began anew at its server, as a restored room does";
+  const text =
+    `${what}. This tab has a copy of the former room, up to revision ${numberText(view.revision)}, which can be read and ` +
+    "saved as a snapshot. Nothing of it enters the new room. Writes that are queued in this browser are kept.";
+  const warning =
+    "This browser’s copy of the former room is deleted, and the tab joins the new room as a new member. Writes that are queued " +
+    "here are sent to the new room then.";
+  return say("bad", text, [{ label: isGone ? "Found it anew" : "Join the new one", warning, run: joinOther }]);
 }
 
 function serving(

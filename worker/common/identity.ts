@@ -12,6 +12,11 @@ const MASK = 0xffff_ffff_ffff_ffffn;
 /** Maximum number of initial members. Members that are added later get the numbers after theirs. */
 export const MEMBERS_MAX = 5;
 
+/** Name from which ids are derived: a cluster that was restored is another cluster in the same objects. */
+export function restoredName(clusterName: string, restore: string | undefined): string {
+  return restore === undefined ? clusterName : `${clusterName} restored ${restore}`;
+}
+
 /** Where objects join the cluster of tabs, its id is in the name. */
 export function clusterIdOf(clusterName: string): bigint {
   const joins = recordOfKey(clusterName)?.joins;

@@ -13,6 +13,8 @@ export type FramesResponse =
 export interface RoomStanding {
   /** Decimal. */
   readonly cluster: string;
+  /** The id of the restore that created the cluster, from which its ids follow; undefined: it was founded. */
+  readonly restored: string | undefined;
   /** True where the shape of the cluster has objects that vote, and one of them does. */
   readonly isAtEdge: boolean;
   /** True where no object votes any more, nor will: this object has stopped, and may be erased. */

@@ -192,7 +192,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
     const former = givenUp(this.ctx.storage);
     if (former !== undefined) return former;
     const { member } = await this.#running();
-    const standing = standingOf(member);
+    const standing = standingOf(member, restoredFrom(this.ctx.storage));
     // In the same turn: from here on it takes and acknowledges nothing.
     if (standing.hasGivenUp) {
       member.stop();
@@ -364,6 +364,7 @@ export class EdgeMember extends DurableObject<Env> implements MemberRpc, Service
       call: (number, call) => this.#peers.stub(number).restoring(call),
       identity: (restore) => identityOf(idName(this.env, restore), this.#number),
       members: (restore) => initialMembersOf(idName(this.env, restore), this.env),
+      isObject: (id) => this.#directory.numberOf(id) !== undefined,
     });
   }
 

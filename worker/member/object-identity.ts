@@ -5,7 +5,7 @@ import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
 import type { Identity } from "../../src/storage/storage.ts";
 import { clusterSize, type Env } from "../common/env.ts";
 import { recordOfKey } from "../common/cluster-record.ts";
-import { clusterIdOf, memberIdOf, memberNameOf, peerUrlOf } from "../common/identity.ts";
+import { clusterIdOf, memberIdOf, memberNameOf, peerUrlOf, restoredName } from "../common/identity.ts";
 
 /** Later members are admitted by the others, and so are the objects of a cluster that tabs founded. Their object is created when the leader first sends to it. */
 export function bootstrapOf(number: number, env: Env): BootstrapOptions {
@@ -27,9 +27,9 @@ export function initialMembersOf(name: string, env: Env): readonly MemberRecord[
   });
 }
 
-/** Name from which ids are derived: a restored cluster is another cluster in the same objects. */
+/** Name from which ids are derived. */
 export function idName({ CLUSTER_NAME }: Env, restore: string | undefined): string {
-  return restore === undefined ? CLUSTER_NAME : `${CLUSTER_NAME} restored ${restore}`;
+  return restoredName(CLUSTER_NAME, restore);
 }
 
 export function identityOf(name: string, number: number): Identity {

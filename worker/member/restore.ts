@@ -20,13 +20,12 @@ import { StateRestore } from "../../src/member/snapshot/state-restore.ts";
 import type { Member as MemberRecord } from "../../src/protocol/api/cluster.ts";
 import { DecodeError } from "../../src/protocol/decode-error.ts";
 import { GrpcCode } from "../../src/protocol/errors.ts";
-import { internalRaftRequestSchema } from "../../src/protocol/peer/internal-schema.ts";
-import { decode } from "../../src/protocol/codec/proto-codec.ts";
-import type { LogReader } from "../../src/raft/log/log-reader.ts";
+import type { MemberId } from "../../src/protocol/peer/raft-message.ts";
 import { openDurableObjectStorage } from "../../src/storage/durable-object/durable-object.ts";
 import { DurableObjectRestore } from "../../src/storage/durable-object/durable-object-restore.ts";
 import type { Identity, Storage } from "../../src/storage/storage.ts";
 import { clearStorage } from "./clear-storage.ts";
+import { type Unwritten, unwrittenCluster } from "./unwritten.ts";
 
 /** Number of the member that decides. */
 export const DECIDER = 1;
@@ -54,7 +53,8 @@ export const NOT_EMPTY: StepResponse = {
     code: GrpcCode.FailedPrecondition,
     message:
       "the cluster is not empty: a snapshot is restored where nothing was ever written " +
-      "(`npx quorate cluster create NAME` makes such a cluster, `npx quorate serve` with a new --data-dir such a member)",
+      "(`npx quorate cluster create NAME` makes such a cluster, `npx quorate serve` with a new --data-dir such a member), " +
+      "and into a room while its objects alone have ever voted and nobody is invited",
   },
 };
 
@@ -74,6 +74,8 @@ interface Session {
   readonly target: DurableObjectRestore;
   readonly state: StateRestore;
   readonly hash: Sha256;
+  /** Who votes in a room. Undefined for any other cluster. */
+  readonly shape: "edge" | "mixed" | undefined;
   pieces: number;
   silence: ReturnType<typeof setTimeout>;
 }
@@ -93,6 +95,8 @@ export interface RestoreHost {
   /** Identity of the cluster that a restore creates. */
   readonly identity: (restore: string) => Identity;
   readonly members: (restore: string) => readonly MemberRecord[];
+  /** False for the members of a room that are tabs. */
+  readonly isObject: (id: MemberId) => boolean;
 }
 
 /** Returns the id of the restore that created the cluster; its ids are derived from it. */
@@ -142,8 +146,8 @@ export class EdgeRestore {
     const persisted = storage.kv.get<PersistedPhase>(KEY);
     switch (type) {
       case "hold":
-        if (!(await this.#suspendIfEmpty(() => storage.kv.put(KEY, { restore, phase: "held" })))) return "not-empty";
-        return "held";
+        if (await this.#suspendIfEmpty(() => storage.kv.put(KEY, { restore, phase: "held" }))) return "held";
+        return "not-empty";
       case "release":
         if (persisted?.phase === "held" && persisted.restore === restore) {
           storage.kv.delete(KEY);
@@ -202,11 +206,11 @@ export class EdgeRestore {
     const restore = crypto.randomUUID();
     this.#preparing = restore;
     try {
-      await this.#prepare(restore);
+      const shape = await this.#prepare(restore);
       const target = new DurableObjectRestore(this.#host.storage);
       const silence = setTimeout(() => void this.#abort(), SILENT_MS);
       const state = new StateRestore(target.tables);
-      this.#session = { restore, target, state, hash: new Sha256(), pieces: 0, silence };
+      this.#session = { restore, target, state, hash: new Sha256(), shape, pieces: 0, silence };
       return { restore };
     } catch (error) {
       await this.#unprepare(restore);
@@ -217,9 +221,11 @@ export class EdgeRestore {
     }
   }
 
-  async #prepare(restore: string): Promise<void> {
+  /** Returns who votes in the room that is replaced. */
+  async #prepare(restore: string): Promise<Session["shape"]> {
     const { size, call } = this.#host;
-    if (!(await this.#suspendIfEmpty(() => {}))) throw new Refusal(NOT_EMPTY);
+    const unwritten = await this.#suspendIfEmpty(() => {});
+    if (unwritten === undefined) throw new Refusal(NOT_EMPTY);
     for (let number = 1; number <= size; number++) {
       if (number === DECIDER) continue;
       const reply = await call(number, { type: "hold", restore }).catch((error: unknown) => {
@@ -227,6 +233,7 @@ export class EdgeRestore {
       });
       if (reply !== "held") throw new Refusal(NOT_EMPTY);
     }
+    return unwritten.shape;
   }
 
   #takeChunk(session: Session, piece: string, chunk: Uint8Array): StepResponse["body"] {
@@ -239,12 +246,12 @@ export class EdgeRestore {
 
   async #commit(session: Session, sha256: string): Promise<StepResponse["body"]> {
     const { storage, members, identity, size, call, resume } = this.#host;
-    const { restore, state, target, hash } = session;
+    const { restore, state, target, hash, shape } = session;
     const wanted = fromBase64(sha256);
     if (wanted === undefined || !equalBytes(hash.digest(), wanted))
       throw new DecodeError("pieces are missing or damaged");
     const records = members(restore);
-    const revision = state.finish(records);
+    const revision = state.finish(records, shape && { shape, objects: records.map(({ id }) => id) });
     target.commit(identity(restore), LOG_START, () => {
       for (const [key] of storage.kv.list()) storage.kv.delete(key);
       storage.kv.put(KEY, { restore, phase: "done" } satisfies PersistedPhase);
@@ -276,20 +283,21 @@ export class EdgeRestore {
   }
 
   /**
-   * Stops the member if nothing was ever written. `then` runs synchronously before the stop, so nothing can be written
-   * in between.
+   * Stops the member if nothing was ever written; undefined otherwise. `then` runs synchronously before the stop, so nothing
+   * can be written in between.
    */
-  async #suspendIfEmpty(then: () => void): Promise<boolean> {
-    if (this.#host.isRemoved()) return false;
-    const running = this.#host.running();
-    const storage = running ?? openDurableObjectStorage(this.#host.storage);
-    const isEmpty = isUnwritten(storage.log, this.#host.size);
-    if (isEmpty) {
+  async #suspendIfEmpty(then: () => void): Promise<Unwritten | undefined> {
+    const { isRemoved, running: runningStorage, storage: objectStorage, size, isObject, suspend } = this.#host;
+    if (isRemoved()) return undefined;
+    const running = runningStorage();
+    const storage = running ?? openDurableObjectStorage(objectStorage);
+    const unwritten = unwrittenCluster(storage.log, size, isObject);
+    if (unwritten !== undefined) {
       then();
-      this.#host.suspend();
+      suspend();
     }
-    if (isEmpty || running === undefined) await storage.close();
-    return isEmpty;
+    if (unwritten !== undefined || running === undefined) await storage.close();
+    return unwritten;
   }
 
   /** One transaction: either the old cluster's member, or one that is about to join the new cluster. */
@@ -300,25 +308,4 @@ export class EdgeRestore {
       storage.kv.put(KEY, { restore, phase: "done" } satisfies PersistedPhase);
     });
   }
-}
-
-/** True if the log has only what a cluster writes by itself: its bootstrap, elections, and members' attributes. */
-function isUnwritten(log: LogReader, initialMembers: number): boolean {
-  if (log.firstIndex() > 1) return false;
-  const end = log.lastIndex() + 1;
-  let changes = 0;
-  for (let index = 1; index < end;) {
-    const entries = log.entries(index, end, 1024 * 1024);
-    for (const { type, data } of entries) {
-      if (type === "conf-change") changes += 1;
-      else if (data.length > 0 && !isOfItself(data)) return false;
-    }
-    index += entries.length;
-  }
-  return changes <= initialMembers;
-}
-
-function isOfItself(data: Uint8Array): boolean {
-  const { type } = decode(internalRaftRequestSchema, data).request;
-  return type === "clusterMemberAttrSet" || type === "clusterVersionSet" || type === "downgradeInfoSet";
 }

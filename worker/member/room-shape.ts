@@ -19,12 +19,13 @@ export function reshape(
   });
 }
 
-export function standingOf({ clusterId, machine: { membership } }: Member): RoomStanding {
+export function standingOf({ clusterId, machine: { membership } }: Member, restored: string | undefined): RoomStanding {
   const { shape, objects } = membership.shape;
   const { voters, votersOutgoing } = membership.confState;
   const doObjectsVote = objects.some((id) => voters.includes(id) || votersOutgoing.includes(id));
   return {
     cluster: String(clusterId),
+    restored,
     isAtEdge: (shape === "edge" || shape === "mixed") && objects.some((id) => voters.includes(id)),
     // The log lets none of these objects vote again (src/member/membership/change-rules.ts).
     hasGivenUp: shape === "tabs" && !doObjectsVote,
@@ -34,7 +35,7 @@ export function standingOf({ clusterId, machine: { membership } }: Member): Room
 /** Undefined for an object that has a member. */
 export function givenUp(storage: DurableObjectStorage): RoomStanding | undefined {
   const cluster = storage.kv.get<string>(KEY);
-  return cluster === undefined ? undefined : { cluster, isAtEdge: false, hasGivenUp: true };
+  return cluster === undefined ? undefined : { cluster, restored: undefined, isAtEdge: false, hasGivenUp: true };
 }
 
 /** Deletes the member, in one transaction. From then on the object says that it has given up. */

@@ -300,6 +300,7 @@ export class ProcessMember extends DurableObject<ProcessEnv> implements ProcessR
       resume: () => {
         if (this.#state?.type === "down") this.#state = undefined;
       },
+      isObject: () => true,
       call: () => Promise.reject(new Error(RESTORING)),
       identity: (restore) => {
         const restored = members(restore);

@@ -19,6 +19,8 @@ export interface RoomClaim {
   readonly confirmed: boolean;
   /** Of a room whose cluster has members that are objects: the cluster's key (room-cluster.ts). */
   readonly edgeKey?: string;
+  /** Of such a room: the id of the restore that created the cluster as it is now (worker/member/restore.ts). */
+  readonly restored?: string | undefined;
 }
 
 /** One entry in a Durable Object's storage. */

@@ -9,7 +9,7 @@
  */
 import { type ClusterRecord, clusterKey, isClusterName, recordOfKey } from "../common/cluster-record.ts";
 import type { Env } from "../common/env.ts";
-import { clusterIdOf, memberIdOf, objectNameOf } from "../common/identity.ts";
+import { clusterIdOf, memberIdOf, objectNameOf, restoredName } from "../common/identity.ts";
 import { type FoundedRoom, REGISTRY_NAME } from "../common/registry-rpc.ts";
 import type { RoomClaim } from "./room-claims.ts";
 
@@ -46,15 +46,18 @@ export function newEdgeKey(name: string, size: number, room: string, joins?: str
   return clusterKey({ name, id, size, locations: "", jurisdiction: "", room, joins });
 }
 
-/** The claim of a room that belongs to the cluster of that key. */
-export function edgeClaim(key: string, sinceMs: number, confirmed: boolean): RoomClaim {
-  return { cluster: `${clusterIdOf(key)}`, member: `${memberIdOf(key, 1)}`, sinceMs, confirmed, edgeKey: key };
+/** The claim of a room that belongs to the cluster of that key. `restored`: of the restore that created it. */
+export function edgeClaim(key: string, sinceMs: number, confirmed: boolean, restored?: string): RoomClaim {
+  const name = restoredName(key, restored);
+  const ids = { cluster: `${clusterIdOf(name)}`, member: `${memberIdOf(name, 1)}` };
+  return { ...ids, sinceMs, confirmed, edgeKey: key, ...(restored === undefined ? {} : { restored }) };
 }
 
-export function edgeOf({ edgeKey }: Pick<RoomClaim, "edgeKey">): RoomEdge | undefined {
+export function edgeOf({ edgeKey, restored }: Pick<RoomClaim, "edgeKey" | "restored">): RoomEdge | undefined {
   const record = edgeKey === undefined ? undefined : recordOfKey(edgeKey);
   if (edgeKey === undefined || record === undefined) return undefined;
-  const objects = Array.from({ length: record.size }, (_, at) => `${memberIdOf(edgeKey, at + 1)}`);
+  const name = restoredName(edgeKey, restored);
+  const objects = Array.from({ length: record.size }, (_, at) => `${memberIdOf(name, at + 1)}`);
   return { shape: "edge", path: `/c/${record.name}/`, objects };
 }
 

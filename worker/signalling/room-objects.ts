@@ -6,6 +6,9 @@
  *       ▲                     │ another cluster: they are deleted            │
  *       └─────────────────────┴── look: no object votes, nor will ───────────┘  they are deleted
  *
+ * A snapshot that was restored into the room makes it another cluster of the same objects, with other ids: look() finds that
+ * out, too (worker/member/restore.ts).
+ *
  * Prepared objects wait until the tabs add them to their cluster, whose id is in the objects' names. All steps can be
  * repeated, and whoever comes later takes an interrupted one up. Whoever has the room's key and is no member may wish for a
  * shape: the tab that leads reads that, and changes the log.
@@ -15,7 +18,7 @@ import type { Env } from "../common/env.ts";
 import { recordOfKey } from "../common/cluster-record.ts";
 import { objectNameOf } from "../common/identity.ts";
 import { REGISTRY_NAME } from "../common/registry-rpc.ts";
-import { edgeOf, foundEdge, newEdgeKey } from "./room-cluster.ts";
+import { edgeClaim, edgeOf, foundEdge, newEdgeKey } from "./room-cluster.ts";
 import type { RoomClaim } from "./room-claims.ts";
 import type { Caller } from "./room-founding.ts";
 import type { RoomOwnership } from "./room-ownership.ts";
@@ -70,12 +73,16 @@ export class RoomObjects {
     const key = ownership.slot.get()?.edgeKey ?? prepared;
     const standing = key === undefined ? undefined : await this.#ask(key);
     const founding = ownership.slot.get();
-    if (key === undefined || standing === undefined || founding?.cluster !== standing.cluster) return;
+    if (key === undefined || standing === undefined || founding === undefined) return;
+    if (founding.edgeKey === key && founding.restored !== standing.restored) {
+      return ownership.slot.put(edgeClaim(key, founding.sinceMs, founding.confirmed, standing.restored));
+    }
+    if (founding.cluster !== standing.cluster) return;
     if (founding.edgeKey === undefined && key === prepared && standing.isAtEdge) {
       ownership.slot.put({ ...founding, edgeKey: key });
       kv.delete(PREPARED);
     } else if (founding.edgeKey === key && standing.hasGivenUp) {
-      const { edgeKey: _, ...ofTabs } = founding;
+      const { edgeKey: _, restored: _former, ...ofTabs } = founding;
       ownership.slot.put(ofTabs);
       kv.put(PREPARED, key);
       await this.#drop(key);

@@ -24,7 +24,8 @@ export const restoreCommand: Command = {
   summary: "Makes a new cluster of FILE, a snapshot of Quorate's or etcd's, where an empty cluster is.",
   details: `
 The endpoint's cluster must be one that nothing was ever written to: a new deployment, \`npm start -- --data DIR\` with
-a new DIR, or one member of \`quorate serve\` that others join later. It becomes another cluster, with ids of its own.
+a new DIR, one member of \`quorate serve\` that others join later, or a room (--room) whose objects alone have ever voted;
+its tabs come into the restored cluster by themselves. It becomes another cluster, with ids of its own.
 Keys keep their revisions and versions, leases begin with their whole time to live, users, roles and whether auth is
 on stay as they were. If anything breaks before the end, the cluster is as empty as it was. An endpoint that is closed
 takes its setup token (--token, or QUORATE_TOKEN).

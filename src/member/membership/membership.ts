@@ -290,9 +290,11 @@ export class Membership {
 }
 
 /** Writes the initial membership of a cluster that was restored, and so has no log of changes. */
-export function writeMembership(tables: StateTables, voters: readonly Member[]): void {
+export function writeMembership(tables: StateTables, voters: readonly Member[], shape?: ClusterShape): void {
   const confState = { ...EMPTY_CONF_STATE, voters: voters.map(({ id }) => id) };
-  tables.bucket("meta").set(CONF_STATE_KEY, encode(confStateSchema, confState));
+  const meta = tables.bucket("meta");
+  meta.set(CONF_STATE_KEY, encode(confStateSchema, confState));
+  if (shape !== undefined) meta.set(SHAPE_KEY, encode(clusterShapeSchema, shape));
   for (const member of voters) tables.bucket("members").set(idKey(member.id), encodeMember(member));
 }
 

@@ -7,6 +7,7 @@ import { DecodeError } from "../../protocol/decode-error.ts";
 import { leaseSchema } from "../../protocol/api/schema/lease-schema.ts";
 import { decode } from "../../protocol/codec/proto-codec.ts";
 import type { Member as MemberRecord } from "../../protocol/api/cluster.ts";
+import type { ClusterShape } from "../../protocol/peer/cluster-shape-schema.ts";
 import type { SnapshotBucketRow, SnapshotRow } from "../../protocol/peer/snapshot.ts";
 import { LeaseTable } from "../../lease/lease-table.ts";
 import { SCHEDULED_COMPACT } from "../../mvcc/tables/meta.ts";
@@ -39,12 +40,12 @@ export class StateRestore {
     });
   }
 
-  /** Writes the voters of the new cluster. Returns its first revision. */
-  finish(members: readonly MemberRecord[]): number {
+  /** Writes the voters of the new cluster, and its shape if it is that of a room. Returns its first revision. */
+  finish(members: readonly MemberRecord[], shape?: ClusterShape): number {
     const leases = new LeaseTable(this.#tables.bucket("lease"), NOBODY_LISTENS);
     const { revision } = new Store(this.#tables, leases);
     this.#attach(leases, revision);
-    writeMembership(this.#tables, members);
+    writeMembership(this.#tables, members, shape);
     return revision;
   }
 

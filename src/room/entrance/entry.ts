@@ -50,8 +50,8 @@ export interface OwnStanding {
   readonly clusterId: bigint;
   /** It has been taken in: it came with a log, or has got one. */
   readonly belongs: boolean;
-  /** It is alone, nobody has written anything, and nothing of its log is still to be applied. */
-  readonly isEmptyFounding: boolean;
+  /** It is alone, or a copy of what objects decided, and nobody has written anything. */
+  readonly hasNothing: boolean;
 }
 
 export function checkRegistry(own: OwnStanding, room: RoomInfo): RegistryCheck {
@@ -59,7 +59,7 @@ export function checkRegistry(own: OwnStanding, room: RoomInfo): RegistryCheck {
   // Nothing is lost with a store that nobody has put anything into.
   if (!own.belongs) return "discard";
   if (room.cluster === undefined) return "register";
-  return own.isEmptyFounding ? "discard" : "conflict";
+  return own.hasNothing ? "discard" : "conflict";
 }
 
 /** Ids are long; people read names. */

@@ -49,10 +49,11 @@ export async function watchRegistry(member: Member, watch: RegistryWatch, signal
   }
 }
 
-function settledMs(member: Member, { edge }: RegistryWatch): number {
+function settledMs(member: Member, watch: RegistryWatch): number {
+  const { edge } = watch;
   // Soon it has moved.
   if (isMoving(member, edge)) return POLL_WITHOUT_LEADER_MS;
-  if (edge !== undefined) return POLL_AT_EDGE_MS;
+  if (edge !== undefined) return isRefused(watch) ? POLL_MS : POLL_AT_EDGE_MS;
   return member.leader === 0n ? POLL_WITHOUT_LEADER_MS : POLL_MS;
 }
 
@@ -69,7 +70,7 @@ async function askRegistry(member: Member, watch: RegistryWatch, signal: AbortSi
   let room: RoomInfo;
   try {
     room = await watch.registry.info();
-    if (isBehind(member, room)) room = await watch.registry.look();
+    if (isBehind(member, room, watch)) room = await watch.registry.look();
   } catch (error) {
     watch.update({ roomTrouble: messageOf(error) });
     return;
@@ -85,17 +86,36 @@ async function askRegistry(member: Member, watch: RegistryWatch, signal: AbortSi
   await obey(member, room, watch);
 }
 
-/** The registry does not know yet who votes in the room. It asks an object, and takes nobody else's word. */
-function isBehind({ clusterId, machine: { membership } }: Member, { cluster, edge }: RoomInfo): boolean {
+/**
+ * The registry does not know yet who votes in the room, or that a snapshot was restored into it. It asks an object, and takes
+ * nobody else's word.
+ */
+function isBehind(
+  { clusterId, machine: { membership } }: Member,
+  { cluster, edge }: RoomInfo,
+  watch: RegistryWatch,
+): boolean {
+  if (cluster !== clusterId) return false;
   const home = homeOf(membership);
-  return cluster === clusterId && home !== undefined && (home === "objects") !== (edge !== undefined);
+  const hasMoved = home !== undefined && (home === "objects") !== (edge !== undefined);
+  return hasMoved || isRefused(watch);
+}
+
+/** By the room's object: it may belong to another cluster by now. */
+function isRefused({ edge, state }: RegistryWatch): boolean {
+  return edge !== undefined && state()?.signalling.state === "refused";
 }
 
 async function obey(member: Member, room: RoomInfo, watch: RegistryWatch): Promise<void> {
   if (watch.isRecovering()) return;
   const { registry } = watch;
   const { id: memberId, clusterId } = member;
-  const own = { memberId, clusterId, belongs: belongs(member), isEmptyFounding: isEmptyFounding(member) };
+  const own = {
+    memberId,
+    clusterId,
+    belongs: belongs(member),
+    hasNothing: isEmptyFounding(member) || isEmptyCopy(member),
+  };
   const checked = checkRegistry(own, room);
   // Objects make the room's cluster; a learner cannot found it again.
   const verdict = watch.edge !== undefined && checked === "register" ? "conflict" : checked;
@@ -140,4 +160,16 @@ async function tellWhoIsInvited(member: Member, room: RoomInfo, { registry }: Re
 function isEmptyFounding(member: Member): boolean {
   const { membership, store } = member.machine;
   return membership.members.length === 1 && store.revision <= 1 && member.applied === member.status().lastIndex;
+}
+
+/**
+ * A copy of a cluster whose objects alone voted, and to which nothing was written. What it has not applied was acknowledged to
+ * nobody, or is known to its objects, over which a snapshot is restored only if they have nothing either.
+ */
+function isEmptyCopy(member: Member): boolean {
+  const { membership, store, auth } = member.machine;
+  const { voters, votersOutgoing } = membership.confState;
+  const { shape, objects } = membership.shape;
+  const isAtEdge = shape !== "none" && [...voters, ...votersOutgoing].every((id) => objects.includes(id));
+  return isAtEdge && store.revision <= 1 && !auth.enabled && member.applied >= member.status().commit;
 }

@@ -268,7 +268,11 @@ export class TabMember {
       beginning.identity,
       key,
       edge,
-      (state, text) => this.#state.update({ signalling: { state, text } }),
+      (state, text) => {
+        this.#state.update({ signalling: { state, text } });
+        // The registry says whose room it is by now.
+        if (state === "refused") this.#patience.retryNow();
+      },
       (peers) => this.#state.update({ relayed: peers.map(String) }),
       () => this.#member?.machine.membership.invitations ?? NO_INVITATIONS,
     );

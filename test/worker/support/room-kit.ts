@@ -69,6 +69,8 @@ interface Coming {
   /** Default: a new one. */
   readonly own?: SigningKey;
   readonly clusterId?: bigint;
+  /** Of its cluster, in the order of their numbers. Default: those of a cluster that was not restored. */
+  readonly objects?: readonly bigint[];
   readonly image?: MemoryImage;
 }
 
@@ -85,12 +87,16 @@ export async function openTab({ record, key }: Room, coming: Coming = {}): Promi
   });
   const states: string[] = [];
   const own = coming.own ?? (await signingKey(await newKeyPair()));
-  const object = memberIdOf(cluster, 1);
+  const objects = coming.objects ?? [memberIdOf(cluster, 1)];
+  const dial = (to: bigint): EdgeWebSocket | undefined => {
+    const number = objects.indexOf(to) + 1;
+    return number === 0 ? undefined : new EdgeWebSocket(`ws://edge/c/${record.name}/m/${number}/quorate/peer`);
+  };
   const transport = new SocketDialer({
     id: memberId,
     cluster: clusterId,
     credentials: { by: coming.invitation ?? { registryKey: coming.key ?? key }, member: own },
-    dial: (to) => (to === object ? new EdgeWebSocket(`ws://edge/c/${record.name}/m/1/quorate/peer`) : undefined),
+    dial,
     onState: (state, text) => states.push(text === "" ? state : `${state}: ${text}`),
     redialMs: 20,
   });
@@ -107,7 +113,7 @@ export async function openTab({ record, key }: Room, coming: Coming = {}): Promi
     confirmsFreshness: true,
   });
   member.start();
-  member.dial([object]);
+  member.dial(objects);
   const tab: Tab = {
     own,
     member,
