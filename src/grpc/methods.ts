@@ -76,8 +76,14 @@ async function called<Request, Response>(
   method: Unary<Request, Response>,
 ): Promise<Response> {
   const abort = new AbortController();
-  call.on("cancelled", () => abort.abort());
-  return method(readable(call.request), callContext(call.metadata, abort.signal));
+  const cancel = (): void => abort.abort();
+  call.on("cancelled", cancel);
+  try {
+    return await method(readable(call.request), callContext(call.metadata, abort.signal));
+  } finally {
+    // grpc-js reports each call as cancelled when its stream closes, and an abort costs an exception with its stack.
+    call.off("cancelled", cancel);
+  }
 }
 
 function serveServerStream<Request, Response>(
