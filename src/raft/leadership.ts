@@ -88,7 +88,7 @@ export function appendProposals(core: Core, proposals: readonly Proposal[]): voi
 
 /** Sends what is due to every member. ready() calls it, so that all changes since the last call share one message. */
 export function flush(core: Core): void {
-  if (core.wantsHeartbeats) broadcastHeartbeats(core);
+  if (core.wantsHeartbeats) heartbeatVoters(core);
   if (!core.wantsAppends) return;
   core.wantsAppends = false;
   for (const id of core.peers) {
@@ -99,17 +99,21 @@ export function flush(core: Core): void {
   }
 }
 
-export function broadcastHeartbeats(core: Core): void {
+/** Only voters keep a leader in its place, and confirm reads. */
+function heartbeatVoters(core: Core): void {
   core.wantsHeartbeats = false;
-  if (core.peers.length === 0) return;
+  for (const id of core.peers) if (core.quorum.has(id)) sendHeartbeat(core, id);
+}
+
+export function sendHeartbeat(core: Core, to: MemberId): void {
+  const progress = core.progress.get(to);
+  if (progress === undefined) return;
+  progress.quietTicks = 0;
+  // Above its match index the member's log may differ from the leader's. The member must not commit there.
+  const commit = Math.min(progress.match, core.exposedCommit);
   const context = core.reads.heartbeatContext();
-  for (const id of core.peers) {
-    const progress = must(core.progress.get(id), "every member has its progress");
-    // Above its match index the member's log may differ from the leader's. The member must not commit there.
-    const commit = Math.min(progress.match, core.exposedCommit);
-    core.send({ type: "heartbeat", from: core.id, to: id, term: core.term, run: core.run, commit, context });
-    progress.sentCommit(commit);
-  }
+  core.send({ type: "heartbeat", from: core.id, to, term: core.term, run: core.run, commit, context });
+  progress.sentCommit(commit);
 }
 
 export function tickLeader(core: Core): void {
@@ -125,7 +129,24 @@ export function tickLeader(core: Core): void {
   }
   if (core.heartbeatElapsed >= core.config.heartbeatTicks) {
     core.heartbeatElapsed = 0;
-    broadcastHeartbeats(core);
+    heartbeatVoters(core);
+    heartbeatLearners(core);
+  }
+}
+
+/**
+ * A learner does not campaign. It needs to know that its leader is there, which an append tells as well, and to get again
+ * what was lost. So one that acknowledges what it is sent gets a heartbeat only after a pause, and hears its leader twice
+ * in the shortest election timeout.
+ */
+function heartbeatLearners(core: Core): void {
+  const { electionTicks, heartbeatTicks } = core.config;
+  const pauseTicks = Math.floor((electionTicks - 1) / 2);
+  for (const id of core.peers) {
+    const progress = must(core.progress.get(id), "every member has its progress");
+    if (core.quorum.has(id)) continue;
+    progress.quietTicks += heartbeatTicks;
+    if (progress.state !== "replicate" || progress.quietTicks >= pauseTicks) sendHeartbeat(core, id);
   }
 }
 
@@ -152,6 +173,7 @@ export function handleAppendResponse(core: Core, message: AppendResponse): void 
   const { index } = message;
   if (index > core.log.lastIndex) return;
   const isNews = progress.acknowledged(index);
+  if (isNews) progress.quietTicks = 0;
   if (!isNews && !(progress.state === "probe" && progress.match === index)) return;
   if (progress.state === "replicate") progress.inflights.freeTo(index);
   else if (progress.state === "probe" || progress.match + 1 >= core.log.firstIndex) progress.becomeReplicate();

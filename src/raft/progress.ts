@@ -25,6 +25,8 @@ export class Progress {
   isLearner: boolean;
   /** Newest position of the read queue that the member acknowledged in a heartbeat response. */
   readPosition = 0;
+  /** Ticks since the member was sent a heartbeat, or acknowledged an append. Of a learner only. */
+  quietTicks = 0;
   /** An append was sent, and neither its response nor a heartbeat's arrived since. */
   #isPaused = false;
   /** Highest commit index sent, limited to what the member could use. Invariant: sent commit < next. */

@@ -34,7 +34,15 @@ import { Core, NONE } from "./core.ts";
 import { dispatch } from "./dispatch.ts";
 import { campaign, tickElection } from "./election.ts";
 import { checkInvariants } from "./invariants.ts";
-import { countOwnLog, flush, releaseUncommitted, reportSnapshot, reportUnreachable, tickLeader } from "./leadership.ts";
+import {
+  countOwnLog,
+  flush,
+  releaseUncommitted,
+  reportSnapshot,
+  reportUnreachable,
+  sendHeartbeat,
+  tickLeader,
+} from "./leadership.ts";
 import { maybeLeaveJoint, switchConfiguration } from "./membership.ts";
 import { Persister } from "./persister.ts";
 import { mayChange, propose, type ProposeResult } from "./proposals.ts";
@@ -262,9 +270,12 @@ export class Raft {
     return this.#core.log.committed - this.#core.log.applied;
   }
 
-  /** Sends heartbeats with the next Ready, not at the next tick. Only a leader does. */
-  heartbeat(): void {
-    if (this.#core.isLeader) this.#core.wantsHeartbeats = true;
+  /** Sends heartbeats to the voters and to `asking` with the next Ready, not at the next tick. Only a leader does. */
+  heartbeat(asking: MemberId): void {
+    const core = this.#core;
+    if (!core.isLeader) return;
+    core.wantsHeartbeats = true;
+    if (!core.quorum.has(asking)) sendHeartbeat(core, asking);
   }
 
   /** Ticks since a follower heard its leader. */

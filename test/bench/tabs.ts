@@ -12,6 +12,7 @@ import { EdgeFolder } from "./edge/server.ts";
 import { type Aim, atLeast, atMost, type Figure, percentile } from "./figures.ts";
 import type { BenchOptions } from "./options.ts";
 import { benchCrowd } from "./tabs/crowd.ts";
+import { benchRoomTraffic } from "./tabs/room-traffic.ts";
 import { benchServedTab } from "./tabs/served-tab.ts";
 
 const TABS = 3;
@@ -42,15 +43,17 @@ export async function benchTabs(options: BenchOptions): Promise<readonly Figure[
   const server = await folder.start();
   let served: readonly Figure[] = [];
   let crowd: readonly Figure[] = [];
+  let traffic: readonly Figure[] = [];
   try {
     await withTabs(server, (tabs) => measure(tabs, measured, options));
     served = await benchServedTab(server, options.isQuick ? 1 : 3, options.isQuick ? 1_000 : 2_000);
     crowd = await benchCrowd(server, options.isQuick ? 100 : 1_000);
+    traffic = await benchRoomTraffic(server);
   } finally {
     await server.stop();
     await folder.remove();
   }
-  return [...figuresOf(measured), ...served, ...crowd];
+  return [...figuresOf(measured), ...served, ...crowd, ...traffic];
 }
 
 /** Opens the room, and closes all browsers whatever happens. */

@@ -13,6 +13,7 @@ import {
   makeLeader,
   ME,
   only,
+  rejected,
   sent,
   sentDurably,
   solo,
@@ -185,8 +186,85 @@ describe("§6 configuration changes", () => {
     for (let tick = 0; tick < 11; tick++) learner.tick();
     expect(learner.status()).toMatchObject({ role: "follower", leader: 0n });
     expect(learner.propose([new Uint8Array(1)])).toBe("no-leader");
-    rounds(group, 2);
+    rounds(group, 4);
     expect(learner.leader).toBe(1n);
+  });
+
+  /** To whom heartbeats leave at each of the next ticks. */
+  function heartbeatsOf(member: Member, ticks: number): readonly (readonly bigint[])[] {
+    return Array.from({ length: ticks }, () => {
+      member.raft.tick();
+      const beats = only(sent(member), "heartbeat");
+      for (const { to } of beats) member.raft.step(heartbeatResponse(to, 1));
+      sent(member);
+      return beats.map(({ to }) => to);
+    });
+  }
+
+  test("R56 a learner that acknowledges appends gets a heartbeat every four ticks, and voters get one at each", () => {
+    expect(heartbeatsOf(settledLeader(3, [3n]), 8)).toEqual([[2n], [2n], [2n], [2n, 3n], [2n], [2n], [2n], [2n, 3n]]);
+  });
+
+  test("R56 a learner that has just acknowledged an append gets no heartbeat for four ticks", () => {
+    const member = settledLeader(2, [2n]);
+    expect(heartbeatsOf(member, 3)).toEqual([[], [], []]);
+    member.raft.propose([new Uint8Array(1)]);
+    sentDurably(member);
+    member.raft.step(accepted(2n, 1, 2));
+    sent(member);
+    expect(heartbeatsOf(member, 4)).toEqual([[], [], [], [2n]]);
+  });
+
+  test("R56 a learner whose append was lost gets it again after four ticks, however old its last acknowledgement", () => {
+    const member = settledLeader(2, [2n]);
+    member.raft.propose([new Uint8Array(1)]);
+    expect(only(sentDurably(member), "append")).not.toEqual([]);
+    // An acknowledgement of what was known says nothing new.
+    for (let tick = 1; tick < 4; tick++) {
+      member.raft.step(accepted(2n, 1, 1));
+      member.raft.tick();
+      expect(only(sent(member), "heartbeat")).toEqual([]);
+    }
+    member.raft.tick();
+    expect(only(sent(member), "heartbeat")).toHaveLength(1);
+    member.raft.step(heartbeatResponse(2n, 1));
+    // What follows the lost one shows the gap.
+    expect(only(sent(member), "append")).toMatchObject([{ prevIndex: 2, entries: [] }]);
+    member.raft.step(rejected(2n, 1, 2, 1, 1));
+    expect(only(sent(member), "append")).toMatchObject([{ prevIndex: 1, entries: [{ index: 2 }] }]);
+  });
+
+  test("R56 a learner whose log is not known to match gets a heartbeat at each tick", () => {
+    const member = solo(2, {}, [2n]);
+    makeLeader(member);
+    expect(heartbeatsOf(member, 3)).toEqual([[2n], [2n], [2n]]);
+  });
+
+  test("R56 a learner names its leader while every second heartbeat is lost", () => {
+    const group = new Group(2, {}, 1);
+    group.elect(1);
+    const { raft: leader } = group.at(1);
+    const { raft: learner } = group.at(3);
+    for (let tick = 0, beats = 0; tick < 100; tick++) {
+      for (const member of group.members.values()) member.raft.tick();
+      group.at(1).pump();
+      const { outbox } = group.at(1);
+      const beat = outbox.findIndex(({ type, to }) => type === "heartbeat" && to === 3n);
+      if (beat >= 0 && ++beats % 2 === 0) outbox.splice(beat, 1);
+      group.settle();
+      expect(learner.leader).toBe(1n);
+    }
+    expect(leader.status().role).toBe("leader");
+  });
+
+  test("R56 a round of heartbeats for a read leaves learners alone, and one that asks for the leader gets one at once", () => {
+    const member = settledLeader(4, [3n, 4n]);
+    member.raft.readIndex(new Uint8Array(1));
+    expect(only(sent(member), "heartbeat").map(({ to }) => to)).toEqual([2n]);
+    member.raft.heartbeat(3n);
+    expect(only(sent(member), "heartbeat").map(({ to }) => to)).toEqual([3n, 2n]);
+    member.raft.heartbeat(99n);
+    expect(only(sent(member), "heartbeat").map(({ to }) => to)).toEqual([2n]);
   });
 
   test("R33 §6 a member does not campaign while a committed change is unapplied", () => {

@@ -207,7 +207,7 @@ export class Quiescence {
       return;
     }
     this.wake();
-    if (this.#host.leader() === this.#host.id) this.#host.raft().heartbeat();
+    if (this.#host.leader() === this.#host.id) this.#host.raft().heartbeat(from);
     else if (!this.#host.raft().isResuming) this.#host.send(from, { type: "not-leading" });
   }
 

@@ -182,4 +182,13 @@ describe("M75 a large room", () => {
     const { count } = await cluster.settled(learner.services.kv.range(rangeRequest({ key: Uint8Array.of(7) }), CALL));
     expect(count).toBe(1);
   });
+
+  test("R56 has a leader that sends each idle learner five frames in two seconds, and hears as many", async () => {
+    const { cluster, leader } = await founded(20, DELAY_MS);
+    await cluster.clock.advance(1_000);
+    const { framesSent, framesReceived } = leader.member.counters;
+    await cluster.clock.advance(2_000);
+    expect(leader.member.counters.framesSent - framesSent).toBe(20 * 5);
+    expect(leader.member.counters.framesReceived - framesReceived).toBe(20 * 5);
+  });
 });
