@@ -588,6 +588,34 @@ export const MUTATIONS: readonly Mutation[] = [
     new: "if (expiresAt <= now) {",
     faults: OUTBOXES,
   },
+  {
+    name: "storage: a write takes 128 rows of the state along",
+    file: "src/storage/durable-object/durable-object-options.ts",
+    old: "options.sliceRows ?? 16",
+    new: "options.sliceRows ?? 128",
+    foundBy: "test/storage/durable-object-slices.test.ts",
+  },
+  {
+    name: "storage: an idle moment writes all rows of the state",
+    file: "src/storage/durable-object/durable-object-options.ts",
+    old: "options.idleSliceRows ?? 64",
+    new: "options.idleSliceRows ?? 4_096",
+    foundBy: "test/storage/durable-object-slices.test.ts",
+  },
+  {
+    name: "storage: a write takes all rows of the state along",
+    file: "src/storage/durable-object/durable-object.ts",
+    old: "Math.max(isIdle ? idleSliceRows : sliceRows, markedCount - this.#slicedCount)",
+    new: "Math.max(isIdle ? idleSliceRows : sliceRows, 1_000_000, markedCount - this.#slicedCount)",
+    foundBy: "test/storage/durable-object-slices.test.ts",
+  },
+  {
+    name: "storage: a write takes 4 MiB of the state along",
+    file: "src/storage/durable-object/durable-object.ts",
+    old: "const SLICE_BYTES = 128 * 1024;",
+    new: "const SLICE_BYTES = 4_096 * 1024;",
+    foundBy: "test/storage/durable-object-slices.test.ts",
+  },
 ];
 
 function main(): number {
