@@ -39,8 +39,11 @@ export function unsharedWatches(
       }
     },
   });
-  return async () => {
-    while (attempt !== undefined) await attempt.promise;
+  const next = async (): Promise<WatchService> => {
+    if (attempt !== undefined) {
+      await attempt.promise;
+      return next();
+    }
     if (performance.now() < notBeforeMs) return shared;
     const own = wasOpen ? undefined : (attempt = deferred());
     return webSockets((outcome) => {
@@ -50,4 +53,5 @@ export function unsharedWatches(
       own?.resolve();
     });
   };
+  return next;
 }
