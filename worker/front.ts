@@ -9,7 +9,7 @@ import { CLOSE_FINAL } from "../src/protocol/mux-frame.ts";
 import { backupResponse } from "./backup/backup-route.ts";
 import { clusterMetrics } from "./calls/cluster-metrics.ts";
 import type { CheckedOptions } from "./checked-options.ts";
-import { type Cluster, clustersOf } from "./clusters/clusters.ts";
+import { type Cluster, type Clusters, clustersOf } from "./clusters/clusters.ts";
 import { shapeResponse } from "./clusters/shape-route.ts";
 import { type Address, addressed, addressOf, belowPrefix, withPath } from "./common/address.ts";
 import { clusterPathOf } from "./common/cluster-path.ts";
@@ -94,12 +94,23 @@ async function checked(
       }
       if (route.type === "clusters") return notFound();
       const visit = { request, address: withPath(address, place.path), route, cluster, ctx };
-      const response = await respond(visit);
-      // Its members say so before this isolate knows it.
-      if (isUpgrade(request) && (await isDeleted(response))) return closedForGood(DELETED.text);
+      const response = isUpgrade(request) ? await upgraded(visit, place.name, clusters) : await respond(visit);
       return withPrefix(stamped(response, route, request, policy), `${place.base}/`);
     }
   }
+}
+
+/**
+ * Members say that their cluster was deleted before this isolate knows it. By then the name may be that of another cluster,
+ * as of a room that was founded anew.
+ */
+async function upgraded(visit: Visit, name: string, clusters: Clusters): Promise<Response> {
+  const response = await respond(visit);
+  if (!(await isDeleted(response))) return response;
+  const cluster = await clusters.find(name);
+  if ("missing" in cluster || cluster === visit.cluster) return closedForGood(DELETED.text);
+  const ofOther = await respond({ ...visit, cluster });
+  return (await isDeleted(ofOther)) ? closedForGood(DELETED.text) : ofOther;
 }
 
 /** A room sets CORS for every page; the settings decide here which pages get a response. */

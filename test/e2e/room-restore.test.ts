@@ -6,7 +6,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { quorate } from "../cli/support/fake-terminal.ts";
 import { browserAndServer } from "./browser-and-server.ts";
-import { newRoom, roomUrl, Tab } from "./tabs-support.ts";
+import { newRoom, roomUrl, STEP_MS, Tab } from "./tabs-support.ts";
 import type { Server } from "./tabs-support.ts";
 
 let browser: Browser;
@@ -61,4 +61,37 @@ test("the tabs of a room into which a snapshot is restored come into its new clu
   await former.reopen();
   await former.ready();
   expect(await former.get("by-tab")).toBe("2");
+});
+
+test("a tab with a copy of a room that was deleted and restored asks before it drops that, and keeps its queued writes", async () => {
+  const room = newRoom();
+  const former = await Tab.openAtEdge(browser, server, room);
+  await former.ready();
+  await former.put("only-here", "by the former room");
+  expect((await quorate(server.url, ["cluster", "delete", room, "--yes"], {})).code).toBe(0);
+  await former.page.evaluate(() => window.quorate.outbox.put("queued", "in this browser").stored);
+  // Whoever has the link founds the room anew, once the server has forgotten the deleted one.
+  await new Promise((resolve) => setTimeout(resolve, 12_000));
+  const other = await Tab.openAtEdge(browser, server, room);
+  await other.ready();
+  const { id } = await other.status();
+  await command(room, ["restore", snapshot]);
+  await other.until((status, before) => status.id !== before && status.members.length > 1, id);
+  await other.ready();
+  expect(await other.read("from")).toBe("a backup");
+
+  await former.reopen();
+  await former.says(/The room began anew at its server/);
+  expect(await former.get("only-here")).toBe("by the former room");
+  await former.page.getByRole("button", { name: "Join the new one" }).click();
+  const loaded = former.page.waitForEvent("load");
+  await former.page.getByRole("dialog").getByRole("button", { name: "Join the new one" }).click();
+  await loaded;
+  await former.page.waitForFunction(() => window.quorate !== undefined);
+  await former.ready();
+  expect(await former.read("from")).toBe("a backup");
+  expect(await former.read("only-here")).toBeUndefined();
+  // As an application does that has an outbox.
+  await former.page.evaluate(() => void window.quorate.outbox.subscribe(() => {}));
+  await expect.poll(() => other.read("queued"), { timeout: STEP_MS }).toBe("in this browser");
 });

@@ -108,3 +108,20 @@ test.each([false, true])(
     expect(late.states.filter((state) => state === CONNECTING)).toHaveLength(1);
   },
 );
+
+test("a socket opened at once after its cluster was created again reaches the new one", async () => {
+  await create("anew");
+  const former = await JsonSocket.open("/c/anew/v3/watch");
+  open.push(former);
+  former.send({ create_request: { key: btoa("a") } });
+  await former.until(1);
+  await manage("delete", { name: "anew" });
+  await until(() => former.isClosed, "it is closed");
+  // This isolate still knows the former cluster by the name.
+  await create("anew");
+  const socket = await JsonSocket.open("/c/anew/v3/watch");
+  open.push(socket);
+  socket.send({ create_request: { key: btoa("a") } });
+  await socket.until(1);
+  expect(socket.isClosed).toBe(false);
+});
